@@ -1,0 +1,64 @@
+# make demo: set up, run the tour on two real datasets. make test: set up, run every test. Both can be repeated.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := build/demo
+SAMPLES := glucose taxi
+export NBFORECAST_CACHE_DIR ?= $(CURDIR)/build/cache
+
+.PHONY: demo test check bench lock clean
+
+demo: $(VENV)/.demo
+	@mkdir -p $(BUILD)
+	@for sample in $(SAMPLES); do \
+	  echo "Running the tour on $$sample ..."; \
+	  $(BIN)/papermill --log-level ERROR --no-progress-bar notebooks/tour.ipynb $(BUILD)/$$sample.ipynb -p sample $$sample && \
+	  $(BIN)/jupyter nbconvert --log-level ERROR --to html $(BUILD)/$$sample.ipynb || exit 1; \
+	done
+	@echo
+	@echo "Executed notebooks and pages:"
+	@for sample in $(SAMPLES); do echo "  $(BUILD)/$$sample.ipynb  $(BUILD)/$$sample.html"; done
+	@echo "To go on from there in JupyterLab:"
+	@echo "  $(BIN)/jupyter lab $(BUILD)/glucose.ipynb"
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test chromium
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m tests.benchmarks
+
+lock: $(VENV)/.test
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 pyproject.toml --extra dev --no-header --no-annotate --no-emit-index-url -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e ".[notebook,cgm]"
+	@touch $@
+
+$(VENV)/.test: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e ".[dev]"
+	@touch $@ $(VENV)/.demo
+
+# the peers we compare with have requirements of their own, so they get an environment of their own
+$(VENV)/.bench: $(VENV)/.test
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group bench
+	@touch $@
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; \
+	  else echo "chromium is missing: the browser tests will be skipped"; fi; }
