@@ -1,0 +1,87 @@
+"""One result column: a write-once float32 buffer behind, immutable Polars series in front."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float32, Int64
+
+BLOCK = 4096
+
+
+class Column:
+    """A float32 column of `rows` arrays of shape `tail`, NaN where nothing has been written.
+
+    The buffer is contiguous and each row is written at most once, so a finished column is its own NumPy array and a
+    finished block is handed to Polars without a copy: nothing can change under a reader (SPEC C3). Blocks being filled
+    are copied into a snapshot; blocks nobody has touched share one NaN block and take no memory. Not thread-safe: the
+    entry holds the lock.
+    """
+
+    def __init__(
+        self, name: str, rows: int, tail: tuple[int, ...], never: Bool[np.ndarray, " N"], block: int = BLOCK
+    ) -> None:
+        """`never` marks the rows that will not be written (origins that are unavailable)."""
+        self.name = name
+        self._buffer = np.empty((rows, *tail), np.float32)
+        self._block = block
+        starts = np.arange(0, rows, block)
+        self._sizes = np.minimum(block, rows - starts)
+        self._left = self._sizes - np.add.reduceat(never.astype(np.int64), starts)
+        self._touched = np.zeros(len(starts), bool)
+        self._empty = pl.Series(name, np.full((min(block, rows), *tail), np.nan, np.float32))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory in use."""
+        return int(self._sizes[self._touched].sum()) * int(np.prod(self._buffer.shape[1:])) * 4
+
+    def write(self, rows: Int64[np.ndarray, " R"], values: Float32[np.ndarray, "R *T"]) -> None:
+        """Write rows that have not been written before."""
+        blocks, counts = np.unique(rows // self._block, return_counts=True)
+        for block in blocks[~self._touched[blocks]]:
+            self._touch(block)
+        self._buffer[rows] = values
+        self._left[blocks] -= counts
+
+    def take(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
+        """A copy of some rows."""
+        touched = self._touched[rows // self._block]
+        if touched.all():
+            return self._buffer[rows]
+        out = np.full((len(rows), *self._buffer.shape[1:]), np.nan, np.float32)
+        out[touched] = self._buffer[rows[touched]]
+        return out
+
+    def array(self) -> Float32[np.ndarray, "N *T"]:
+        """Every row, read-only: the buffer itself once nothing is left to write, a copy before."""
+        done = not self._left.any()
+        if done:
+            for block in np.flatnonzero(~self._touched):
+                self._touch(block)
+            out = self._buffer.view()
+        else:
+            out = self.take(np.arange(len(self._buffer)))
+        out.flags.writeable = False
+        return out
+
+    def series(self) -> pl.Series:
+        """A snapshot: later writes do not change it."""
+        if not self._left.any():
+            return pl.Series(self.name, self.array())
+        parts = []
+        for block, (touched, left) in enumerate(zip(self._touched, self._left, strict=True)):
+            rows = self._buffer[block * self._block : (block + 1) * self._block]
+            if not touched:
+                parts.append(self._empty[: len(rows)])
+            else:
+                parts.append(pl.Series(self.name, rows.copy() if left else rows))
+        return pl.concat(parts, rechunk=False)
+
+    def _touch(self, block: int) -> None:
+        self._buffer[block * self._block : (block + 1) * self._block] = np.nan
+        self._touched[block] = True

@@ -1,0 +1,144 @@
+"""What is derived from an origin's forecast for drawing and scoring, vmapped over batches of origins.
+
+Draws are taken at probability levels: a forecaster's own quantile levels, or (i - 0.5) / Q for Q equally likely samples
+in ascending order (Hazen's plotting position). Between and beyond these levels, quantiles are interpolated linearly on
+the scale of normal scores, which is exact for a normal distribution and makes every quantile a fixed linear
+combination of the draws.
+"""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from statistics import NormalDist
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Float32
+
+COVERAGES = (50, 80, 95)
+LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+GRID = 64
+
+
+def draw_levels(levels: tuple[float, ...] | None, draws: int) -> tuple[float, ...]:
+    """The probability level of each of `draws` ascending draws."""
+    return levels if levels is not None else tuple((i + 0.5) / draws for i in range(draws))
+
+
+@cache
+def quantile_weights(levels: tuple[float, ...], wanted: tuple[float, ...]) -> Float32[np.ndarray, "Q K"]:
+    """W such that `draws @ W` are the quantiles at `wanted`, for draws at ascending `levels`."""
+    score = np.vectorize(NormalDist().inv_cdf)
+    known, asked = score(np.array(levels)), score(np.array(wanted))
+    weights = np.zeros((len(levels), len(wanted)), np.float32)
+    if len(levels) == 1:
+        weights[0] = 1
+        return weights
+    right = np.clip(np.searchsorted(known, asked), 1, len(levels) - 1)
+    share = (asked - known[right - 1]) / (known[right] - known[right - 1])
+    at = np.arange(len(wanted))
+    weights[right, at] = share
+    weights[right - 1, at] = 1 - share
+    return weights
+
+
+def quantiles(
+    draws: Float[np.ndarray, "*N Q"], levels: tuple[float, ...], wanted: tuple[float, ...]
+) -> Float[np.ndarray, "*N K"]:
+    """Quantiles of ascending draws at `wanted` levels, for any leading shape."""
+    return draws @ quantile_weights(levels, wanted)
+
+
+class Calculations(NamedTuple):
+    """Per origin: quantiles at `LEVELS`, and scores per horizon step, NaN where the actual is not known.
+
+    pinball is the mean over `LEVELS` of the quantile loss, so the weighted interval score of the 50, 80 and 95 %
+    intervals is twice that (Bracher et al. 2021). crps is twice the mean quantile loss at the draws' own levels:
+    for equally likely samples this is the CRPS of their empirical distribution. covered says whether the actual lies in
+    the central interval, for each of `COVERAGES`.
+    """
+
+    median: Float32[np.ndarray, "B H"]
+    quantiles: Float32[np.ndarray, "B H K"]
+    abs_error: Float32[np.ndarray, "B H"]
+    crps: Float32[np.ndarray, "B H"]
+    pinball: Float32[np.ndarray, "B H"]
+    covered: Float32[np.ndarray, "B H C"]
+
+
+def calculate(
+    draws: Float32[np.ndarray, "B H Q"], actual: Float[np.ndarray, "B H"], levels: tuple[float, ...], batch: int
+) -> Calculations:
+    """Calculations for up to `batch` origins, padded to `batch` so that they are compiled once."""
+    count = len(draws)
+    if count < batch:
+        draws = np.concatenate([draws, np.zeros((batch - count, *draws.shape[1:]), np.float32)])
+        actual = np.concatenate([actual, np.zeros((batch - count, actual.shape[1]))])
+    out = _compiled(levels)(draws, actual.astype(np.float32))
+    return Calculations(*(np.asarray(a)[:count] for a in out))
+
+
+@cache
+def _compiled(levels: tuple[float, ...]):  # type: ignore[no-untyped-def]
+    import jax
+
+    return jax.jit(jax.vmap(partial(_origin, levels=levels)))
+
+
+def _origin(draws: Float32[Array, "H Q"], actual: Float32[Array, " H"], levels: tuple[float, ...]) -> tuple[Array, ...]:
+    import jax.numpy as jnp
+
+    wanted = draws @ quantile_weights(levels, LEVELS)
+    middle = wanted[:, LEVELS.index(0.5)]
+
+    def loss(at: Array, probabilities: tuple[float, ...]) -> Array:
+        tau, over = jnp.asarray(probabilities), actual[:, None] - at
+        return jnp.maximum(tau * over, (tau - 1) * over).mean(-1)
+
+    half = len(LEVELS) // 2
+    low, high = wanted[:, :half][:, ::-1], wanted[:, half + 1 :]
+    inside = (actual[:, None] >= low) & (actual[:, None] <= high)
+    known = jnp.isfinite(actual)
+    covered = jnp.where(known[:, None], inside.astype(jnp.float32), jnp.nan)
+    return middle, wanted, jnp.abs(actual - middle), 2 * loss(draws, levels), loss(wanted, LEVELS), covered
+
+
+class Densities(NamedTuple):
+    """Gaussian-kernel densities per horizon step, on `GRID` points evenly spaced from `limits[..., 0]` to `[..., 1]`."""
+
+    limits: Float32[np.ndarray, "B H 2"]
+    density: Float32[np.ndarray, "B H G"]
+
+
+def densities(draws: Float32[np.ndarray, "B H Q"], batch: int) -> Densities:
+    """Kernel density estimates with Scott's bandwidth (Scott 1992), as `scipy.stats.gaussian_kde`, in closed form.
+
+    Where all draws agree the bandwidth is floored at a millionth of their magnitude, so the result stays finite.
+    """
+    count = len(draws)
+    filled = np.concatenate([draws, np.zeros((max(batch - count, 0), *draws.shape[1:]), np.float32)])
+    limits, density = _density_compiled()(filled)
+    return Densities(np.asarray(limits)[:count], np.asarray(density)[:count])
+
+
+@cache
+def _density_compiled():  # type: ignore[no-untyped-def]
+    import jax
+
+    return jax.jit(jax.vmap(jax.vmap(_density)))
+
+
+def _density(draws: Float32[Array, " Q"]) -> tuple[Array, Array]:
+    import jax.numpy as jnp
+
+    count = draws.shape[0]
+    centre = draws.mean()
+    away = draws - centre
+    spread = jnp.sqrt((away**2).sum() / max(count - 1, 1))
+    width = jnp.maximum(spread * count**-0.2, 1e-6 * jnp.maximum(jnp.abs(centre), 1e-30))
+    limits = jnp.stack([away.min() - 3 * width, away.max() + 3 * width])
+    at = jnp.linspace(limits[0], limits[1], GRID)
+    kernels = jnp.exp(-0.5 * ((at[:, None] - away[None, :]) / width) ** 2)
+    return limits + centre, kernels.sum(-1) / (count * width * np.sqrt(2 * np.pi).astype(np.float32))

@@ -1,0 +1,98 @@
+"""Scores over many origins, by the field's definitions (SPEC X2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from nbforecast.compute.calculations import COVERAGES
+from nbforecast.errors import OptionError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32, Float64
+
+    from nbforecast.series import Dataset
+
+By = Literal["horizon", "series", "index"]
+
+
+class Scored(NamedTuple):
+    """Scores per origin and step, NaN where the actual is not known or nothing has been calculated."""
+
+    abs_error: Float32[np.ndarray, "N H"]
+    crps: Float32[np.ndarray, "N H"]
+    pinball: Float32[np.ndarray, "N H"]
+    covered: Float32[np.ndarray, "N H C"]
+
+
+def seasonal_scale(data: Dataset) -> Float64[np.ndarray, " N"]:
+    """MASE's scale for every origin: the mean absolute seasonal difference of the history up to it.
+
+    The season is the frequency's shortest (1 where it has none). NaN where the history is too short or constant.
+    Source: Hyndman & Koehler (2006), with the training data that precede each cutoff.
+    """
+    lag = data.frequency.seasons[0] if data.frequency.seasons else 1
+    change = np.full(len(data), np.nan)
+    change[lag:] = np.abs(data.values[lag:] - data.values[:-lag])
+    since = np.arange(len(data)) - np.repeat(data.offsets[:-1], data.lengths)
+    change[since < lag] = np.nan
+    total = np.cumsum(np.nan_to_num(change))
+    count = np.cumsum(~np.isnan(change))
+    before = np.maximum(np.repeat(data.offsets[:-1], data.lengths) - 1, 0)
+    inner = np.repeat(data.offsets[:-1], data.lengths) > 0
+    total, count = total - inner * total[before], count - inner * count[before]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = total / count
+    return np.where((count > 0) & (scale > 0), scale, np.nan)
+
+
+def summarise(data: Dataset, scored: Scored, by: By | None = None) -> pl.DataFrame:
+    """Mean scores overall, by horizon step, by series or by origin.
+
+    Columns: the group's (`horizon`; `unique_id`; `unique_id, ds, index`), `n` (steps with a known actual), mae, rmse,
+    mase, pinball and wis (over the 2.5, 10, 25, 50, 75, 90 and 97.5 % quantiles; the point forecast is the median),
+    crps, coverage_50, coverage_80 and coverage_95 (shares). Null where a group has no known actual.
+    """
+    if by not in (None, "horizon", "series", "index"):
+        raise OptionError(f"by= takes None, 'horizon', 'series' or 'index', not {by!r}.")
+    error = scored.abs_error.astype(np.float64)
+    layers = {
+        "mae": error,
+        "rmse": error**2,
+        "mase": error / seasonal_scale(data)[:, None],
+        "pinball": scored.pinball,
+        "crps": scored.crps,
+        **{f"coverage_{c}": scored.covered[..., i] for i, c in enumerate(COVERAGES)},
+    }
+    columns: dict[str, np.ndarray] = {"n": _reduce(~np.isnan(error), data, by)}
+    for name, layer in layers.items():
+        count = _reduce(~np.isnan(layer), data, by)
+        total = _reduce(np.nan_to_num(layer, copy=True, nan=0.0).astype(np.float64), data, by)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            columns[name] = total / count
+    columns["rmse"] = np.sqrt(columns["rmse"])
+    scores = pl.DataFrame(columns).with_columns(pl.exclude("n").fill_nan(None), pl.col("n").cast(pl.Int64))
+    scores = scores.with_columns(wis=2 * pl.col("pinball"))
+    return pl.concat([_groups(data, error.shape[1], by), scores], how="horizontal") if by else scores
+
+
+def _reduce(layer: np.ndarray, data: Dataset, by: By | None) -> np.ndarray:
+    if by == "horizon":
+        return layer.sum(0)
+    rows = layer.sum(1)
+    if by == "index":
+        return rows
+    if by == "series":
+        return np.add.reduceat(rows.astype(np.float64), data.offsets[:-1])
+    return rows.sum(keepdims=True)
+
+
+def _groups(data: Dataset, horizon: int, by: By) -> pl.DataFrame:
+    if by == "horizon":
+        return pl.DataFrame({"horizon": np.arange(1, horizon + 1)})
+    if by == "series":
+        return pl.DataFrame({"unique_id": list(data.ids)})
+    ids = pl.Series("unique_id", data.ids).gather(np.repeat(np.arange(len(data.ids)), data.lengths))
+    return pl.DataFrame([ids, data.times(data.time), pl.Series("index", data.index())])

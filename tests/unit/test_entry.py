@@ -1,0 +1,136 @@
+"""C1-C4: one Result DataFrame an entry, snapshots that do not change, NaN with a status, metadata."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nbforecast.cache.column import Column
+from nbforecast.cache.entry import Entry, Key
+from nbforecast.compute.calculations import calculate, densities, draw_levels
+from nbforecast.forecasters.reasons import Reason
+from nbforecast.series import prepare
+
+RNG = np.random.default_rng(1)
+LEVELS = draw_levels(None, 10)
+
+
+def make_entry(rows: int = 100, unavailable: int = 5, horizon: int = 12) -> Entry:
+    data = prepare(RNG.standard_normal(rows), name="walk")
+    availability = np.zeros(rows, np.uint8)
+    availability[:unavailable] = Reason.TOO_SHORT
+    return Entry(Key(data.handle, "m", horizon), data, "m", 10, availability)
+
+
+def fill(entry: Entry, rows: np.ndarray) -> np.ndarray:
+    draws = np.sort(RNG.standard_normal((len(rows), entry.meta.key.horizon, 10)), -1).astype(np.float32)
+    entry.write_forecasts(rows, draws)
+    actual = entry.data.actuals(rows, entry.meta.key.horizon)
+    entry.write_calculations(rows, calculate(draws, actual, LEVELS, max(len(rows), 1)))
+    return draws
+
+
+def test_C1_a_row_an_origin_ascending_in_time_with_the_last_at_index_0() -> None:
+    entry = make_entry()
+    fill(entry, np.arange(40, 60))
+    frame = entry.frame()
+    assert frame.height == 100
+    assert frame["index"].to_list() == list(range(-99, 1))
+    assert frame["ds"].is_sorted()
+    assert frame.schema["forecast"] == pl.Array(pl.Float32, (12, 10))
+    assert {"unique_id", "ds", "index", "y", "median", "quantiles", "crps", "abs_error"} <= set(frame.columns)
+
+
+def test_C2_NaN_and_status_say_what_is_not_done() -> None:
+    entry = make_entry()
+    fill(entry, np.arange(40, 60))
+    entry.write_forecasts(np.array([70]), np.zeros((1, 12, 10), np.float32))
+    frame = entry.frame()
+    status = frame["status"].to_list()
+    assert status[:5] == ["unavailable"] * 5
+    assert status[5:40] == ["waiting"] * 35
+    assert status[40:60] == ["calculated"] * 20
+    assert status[70] == "inferred"
+    assert frame["reason"].to_list()[:6] == ["too_short"] * 5 + [None]
+    finite = np.isfinite(frame["forecast"].to_numpy()).all((1, 2))
+    assert np.flatnonzero(finite).tolist() == [*range(40, 60), 70]
+    assert np.isfinite(frame["median"].to_numpy()).all(1).sum() == 20
+
+
+def test_C3_a_snapshot_does_not_change_when_more_is_written() -> None:
+    entry = make_entry()
+    fill(entry, np.arange(40, 60))
+    before = entry.frame()
+    copy = before["forecast"].to_numpy().copy()
+    fill(entry, np.arange(5, 40))
+    fill(entry, np.arange(60, 100))
+    np.testing.assert_array_equal(before["forecast"].to_numpy(), copy)
+    assert entry.complete
+
+
+def test_C3_what_stands_is_never_written_again() -> None:
+    entry = make_entry()
+    first = fill(entry, np.arange(40, 60))
+    assert entry.write_forecasts(np.arange(30, 60), np.ones((30, 12, 10), np.float32)) == 10
+    np.testing.assert_array_equal(entry.take("forecast", np.arange(40, 60)), first)
+
+
+def test_C4_metadata() -> None:
+    entry, other = make_entry(), make_entry()
+    meta = entry.meta
+    assert meta.content_signature == entry.data.handle == meta.key.handle
+    assert meta.index_len == (100,)
+    assert meta.start_time == "0"
+    assert meta.version != other.meta.version
+    assert meta.created <= meta.used
+
+
+def test_X1_a_complete_array_is_the_buffer_itself_and_read_only() -> None:
+    entry = make_entry()
+    fill(entry, np.arange(5, 100))
+    array = entry.array()
+    assert array.shape == (100, 12, 10)
+    assert array.dtype == np.float32
+    assert array.flags.c_contiguous
+    assert np.shares_memory(array, entry.array())
+    assert np.shares_memory(array, entry.frame()["forecast"].to_numpy())
+    with pytest.raises(ValueError, match="read-only"):
+        array[0] = 0
+
+
+def test_E3_densities_are_kept_for_a_bounded_number_of_origins() -> None:
+    entry = make_entry(rows=3000, unavailable=0)
+    fill(entry, np.arange(3000))
+    for at in range(0, 3000, 500):
+        rows = np.arange(at, at + 500)
+        entry.write_densities(rows, densities(entry.take("forecast", rows), 500))
+        kept, limits, values = entry.take_densities(rows)
+        assert kept.all()
+        assert np.isfinite(limits).all()
+        assert np.isfinite(values).all()
+    kept, _, _ = entry.take_densities(np.arange(3000))
+    assert 500 <= kept.sum() <= 1024
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_C3_any_order_of_writes_and_snapshots(data: st.DataObject) -> None:
+    rows = data.draw(st.integers(1, 60))
+    never = np.array(data.draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
+    block = data.draw(st.sampled_from([4, 7, 4096]))
+    column = Column("c", rows, (2, 3), never, block)
+    expected = np.full((rows, 2, 3), np.nan, np.float32)
+    snapshots = []
+    left = data.draw(st.permutations(np.flatnonzero(~never).tolist()))
+    while left:
+        count = data.draw(st.integers(1, len(left)))
+        part, left = np.array(left[:count]), left[count:]
+        values = RNG.standard_normal((count, 2, 3)).astype(np.float32)
+        column.write(part, values)
+        expected[part] = values
+        snapshots.append((column.series(), expected.copy()))
+        np.testing.assert_array_equal(column.take(np.arange(rows)), expected)
+        np.testing.assert_array_equal(column.array(), expected)
+    for series, then in snapshots:
+        np.testing.assert_array_equal(series.to_numpy(), then)
