@@ -1,0 +1,73 @@
+"""nbforecast: probabilistic forecasts from every origin of a time series, in a notebook.
+
+`forecast(frame)` forecasts from every origin in the background, `quickdraw(frame, -24)` draws one of them at once.
+In a notebook `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw` and `%forecast_models`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbforecast.engine.forecast import Chart, Forecast
+    from nbforecast.engine.run import Run
+    from nbforecast.errors import NbForecastError
+    from nbforecast.forecasters.base import register
+    from nbforecast.models import models
+    from nbforecast.samples import sample
+    from nbforecast.session import forecast, quickdraw
+
+__version__ = _version("nbforecast")
+
+_HOMES = {
+    "Chart": "nbforecast.engine.forecast",
+    "Forecast": "nbforecast.engine.forecast",
+    "NbForecastError": "nbforecast.errors",
+    "Run": "nbforecast.engine.run",
+    "forecast": "nbforecast.session",
+    "models": "nbforecast.models",
+    "quickdraw": "nbforecast.session",
+    "register": "nbforecast.forecasters.base",
+    "sample": "nbforecast.samples",
+}
+
+__all__ = [
+    "Chart",
+    "Forecast",
+    "NbForecastError",
+    "Run",
+    "forecast",
+    "models",
+    "quickdraw",
+    "register",
+    "sample",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when first used, so that `import nbforecast` and `%load_ext` stay quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nbforecast' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """`%load_ext nbforecast`."""
+    from nbforecast.notebook.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """`%unload_ext nbforecast`."""
+    from nbforecast.notebook.extension import unload
+
+    unload(shell)

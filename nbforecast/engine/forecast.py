@@ -1,0 +1,156 @@
+"""One forecast: what a model said as of one origin, and its picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nbforecast import chart
+from nbforecast.compute.calculations import COVERAGES, densities, quantiles
+from nbforecast.errors import OptionError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    import polars as pl
+    from jaxtyping import Float32, Float64
+
+    from nbforecast.series import Dataset
+
+Style = Literal["bands", "density"]
+PICTURE_FORMATS = (".svg", ".png", ".pdf")
+
+
+class Forecast:
+    """The forecast of one origin.
+
+    index: the origin's index (<= 0). time: its time, as the user's data give it. series: the series' id.
+    draws: float32 (H, Q), ascending; levels: the Q probability levels they stand for.
+    actual: float64 (H,), what was observed afterwards, NaN where that is not known.
+    """
+
+    def __init__(
+        self, data: Dataset, row: int, draws: Float32[np.ndarray, "H Q"], levels: tuple[float, ...], model: str
+    ) -> None:
+        series, self.index = data.locate(row)
+        self.series = data.ids[series]
+        self.draws = draws
+        self.levels = levels
+        self.model = model
+        self.actual: Float64[np.ndarray, " H"] = data.actuals(np.array([row]), len(draws))[0]
+        self._data = data
+        self._row = row
+
+    @property
+    def time(self) -> dt.datetime | dt.date | int:
+        """The origin's time."""
+        at: dt.datetime | dt.date | int = self._data.times(self._data.time[[self._row]]).item()
+        return at
+
+    @property
+    def future(self) -> pl.Series:
+        """(H,): the times forecast."""
+        return self._data.times(self._data.future_times(np.array([self._row]), len(self.draws))[0])
+
+    @property
+    def median(self) -> Float32[np.ndarray, " H"]:
+        """(H,): the point forecast."""
+        return np.asarray(self.quantile(0.5))
+
+    def quantile(self, q: float | Sequence[float]) -> Float32[np.ndarray, "H *K"]:
+        """(H,) for one probability, (H, K) for several; each in (0, 1)."""
+        wanted = tuple(float(p) for p in np.atleast_1d(q))
+        if not all(0 < p < 1 for p in wanted):
+            raise OptionError(f"A quantile's probability lies between 0 and 1, not {q!r}.")
+        values = quantiles(self.draws, self.levels, wanted)
+        return values[:, 0] if np.isscalar(q) else values
+
+    def density(self) -> tuple[Float64[np.ndarray, "H G"], Float32[np.ndarray, "H G"]]:
+        """Values and the predictive density at them, for every horizon step."""
+        found = densities(self.draws[None], 1)
+        limits = found.limits[0].astype(np.float64)
+        return np.linspace(limits[:, 0], limits[:, 1], found.density.shape[-1], axis=1), found.density[0]
+
+    def plot(self, ax: Any = None, style: Style = "bands") -> Any:
+        """Draw with matplotlib, on `ax` or a new figure; returns the axes."""
+        return chart.draw(self.fan(density=style == "density"), ax, style)
+
+    def fan(self, *, density: bool = False) -> chart.FanData:
+        """What a picture of this forecast shows."""
+        data, horizon = self._data, len(self.draws)
+        first = int(data.offsets[data.position(self.series)])
+        shown = slice(max(first, self._row + 1 - min(max(8 * horizon, 48), 400)), self._row + 1)
+        grid = None
+        if density:
+            values, heights = self.density()
+            grid = chart.Density(values[:, 0], values[:, -1], heights)
+        zone = getattr(data.time_type, "time_zone", None)
+        local = data.frequency.kind == "fixed" and data.frequency.every < 86_400_000_000
+        names = [n for n in (data.names.frame, self.series if len(data.ids) > 1 else None) if n]
+        return chart.FanData(
+            title=" · ".join(names) or data.names.target,
+            target=data.names.target,
+            model=self.model,
+            index=self.index,
+            time=data.time[shown],
+            values=data.values[shown],
+            future=data.future_times(np.array([self._row]), horizon)[0],
+            actual=self.actual,
+            median=self.median,
+            bands=tuple(self._band(c) for c in reversed(COVERAGES)),
+            density=grid,
+            notes=tuple(w.sentence for w in data.warnings if w.series in (None, self.series)),
+            zone=zone if local else None,
+        )
+
+    def _band(self, coverage: int) -> chart.Band:
+        tail = (100 - coverage) / 200
+        ends = self.quantile((tail, 1 - tail))
+        return chart.Band(coverage, ends[:, 0], ends[:, 1])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return picture(self.fan(), "bands")
+
+    def __repr__(self) -> str:
+        return chart.describe(self.fan())
+
+
+class Chart:
+    """A drawn forecast: shows itself in a notebook, as text elsewhere, and saves itself as SVG, PNG or PDF."""
+
+    def __init__(self, forecast: Forecast, style: Style = "bands", notice: str | None = None) -> None:
+        fan = forecast.fan(density=style == "density")
+        self.forecast = forecast
+        self._fan = replace(fan, notes=(notice, *fan.notes)) if notice else fan
+        self._style: Style = style
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture; the format follows the suffix (.svg, .png, .pdf). Returns the path written."""
+        target = Path(path)
+        suffix = target.suffix.lower()
+        if suffix not in PICTURE_FORMATS:
+            known = ", ".join(PICTURE_FORMATS)
+            raise OptionError(f"A chart is saved as {known}, not as {target.suffix or target.name!r}.")
+        if suffix == ".svg":
+            target.write_text(chart.render(self._fan, theme="light", style=self._style), encoding="utf-8")
+        else:
+            axes = chart.draw(self._fan, None, self._style)
+            axes.figure.savefig(target, dpi=160, bbox_inches="tight")
+        return target
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return picture(self._fan, self._style)
+
+    def __repr__(self) -> str:
+        return chart.describe(self._fan)
+
+
+def picture(fan: chart.FanData, style: Style) -> dict[str, str]:
+    """A forecast's mime bundle: HTML that survives sanitising, the SVG itself, and a sentence."""
+    svg = chart.render(fan, style=style)
+    said = chart.describe(fan)
+    return {"text/html": chart.to_html(svg, said), "image/svg+xml": svg, "text/plain": said}

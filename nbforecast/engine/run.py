@@ -1,0 +1,230 @@
+"""What the user holds: the results of one request, as far as they have come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbforecast.cache.long import to_long
+from nbforecast.compute.calculations import draw_levels
+from nbforecast.compute.scores import By, Scored, summarise
+from nbforecast.engine.forecast import Forecast, Style
+from nbforecast.errors import OptionError, OriginUnavailable
+from nbforecast.forecasters.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+    from jaxtyping import Float32, UInt8
+
+    from nbforecast.cache.entry import Entry
+    from nbforecast.engine.engine import Engine
+    from nbforecast.engine.tasks import Task
+    from nbforecast.forecasters.base import Forecaster
+    from nbforecast.series import Dataset, DataWarning
+
+
+class Run:
+    """Forecasts from every origin of a dataset, filled in by the background.
+
+    Everything can be read at any time and shows what is there; `wait()` waits for the rest. `reused` origins were in
+    the cache when the run began, `inferred` ones have been computed for it. `data` is the prepared data.
+    """
+
+    def __init__(
+        self, entry: Entry, data: Dataset, forecaster: Forecaster, engine: Engine, seed: int, task: Task | None
+    ) -> None:
+        self.data = data
+        self._entry = entry
+        self._forecaster = forecaster
+        self._engine = engine
+        self._seed = seed
+        self._task = task
+        self.reused = entry.available - (task.wanted if task else 0)
+
+    @property
+    def handle(self) -> str:
+        """The content hash of the data."""
+        return self.data.handle
+
+    @property
+    def model(self) -> str:
+        return self._forecaster.name
+
+    @property
+    def horizon(self) -> int:
+        return self._entry.meta.key.horizon
+
+    @property
+    def warnings(self) -> tuple[DataWarning, ...]:
+        """What was repaired or found odd in the data."""
+        return self.data.warnings
+
+    @property
+    def inferred(self) -> int:
+        """Origins computed for this run so far."""
+        return self._task.inferred if self._task else 0
+
+    @property
+    def done(self) -> bool:
+        """Nothing goes on any more: finished, failed or cancelled."""
+        return self._task is None or self._task.finished.is_set()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._task is not None and self._task.cancelled
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the run, if it failed."""
+        return self._task.error if self._task else None
+
+    @property
+    def progress(self) -> float:
+        """Share of the available origins that are calculated, 0 to 1."""
+        return self.calculated / self.available if self.available else 1.0
+
+    @property
+    def available(self) -> int:
+        """Origins that can be forecast."""
+        return self._entry.available
+
+    @property
+    def calculated(self) -> int:
+        """Origins whose forecast, quantiles and scores stand."""
+        return self._entry.calculated
+
+    @property
+    def reasons(self) -> UInt8[np.ndarray, " N"]:
+        """For every origin 0, or the `Reason` why it is not forecast."""
+        return self._entry.reasons
+
+    @property
+    def seconds(self) -> float:
+        """Time since the run began, or that it took."""
+        return self._task.seconds if self._task else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Origins inferred per second."""
+        return self.inferred / self.seconds if self.seconds > 0 else 0.0
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Wait for the background; raises its error, or `TimeoutError` after `timeout` seconds."""
+        if self._task is not None:
+            if not self._task.finished.wait(timeout):
+                raise TimeoutError(f"The forecast is {self.progress:.0%} done after {timeout:g} s; it goes on.")
+            if self._task.error is not None:
+                raise self._task.error
+        return self
+
+    def settle(self, timeout: float | None = None) -> bool:
+        """Wait up to `timeout` seconds for the end, whatever it is, and say whether it has come."""
+        return self._task is None or self._task.finished.wait(timeout)
+
+    def cancel(self) -> None:
+        """Stop after the chunk in work; what is finished stays and can be used."""
+        if self._task is not None and not self.done:
+            self._task.cancel()
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The Result DataFrame, a row an origin: a snapshot. `Entry.frame` lists the columns."""
+        return self._entry.frame()
+
+    @property
+    def array(self) -> Float32[np.ndarray, "N H Q"]:
+        """Every forecast, read-only; no copy once the run is complete. Panels: `run.series("A").array`."""
+        if len(self.data.ids) > 1:
+            raise OptionError(
+                f"The data hold {len(self.data.ids)} series: ask for one, as in run.series({self.data.ids[0]!r}).array."
+            )
+        return self._entry.array()
+
+    def series(self, series: str) -> SeriesResults:
+        """The results of one series of a panel."""
+        return SeriesResults(self, series)
+
+    def at(self, index: int, series: str | None = None) -> Forecast:
+        """The forecast as of one origin (index <= 0), inferred now if the background has not come to it.
+
+        Raises `IndexOutOfRange` with the valid range, or `OriginUnavailable` with the reason.
+        """
+        row = self.data.row(index, series)
+        reason = Reason(self._entry.reasons[row])
+        if reason:
+            raise OriginUnavailable(
+                f"There is no forecast at index {index} ({self.data.times(self.data.time[[row]]).item()}): "
+                f"{reason.sentence}. The nearest index with one is {self._nearest(row)}."
+            )
+        rows = np.array([row])
+        self._engine.infer_now(self._entry, self._forecaster, rows, self._seed)
+        return Forecast(self.data, row, self._entry.take("forecast", rows)[0], self._levels, self.model)
+
+    def scores(self, by: By | None = None) -> pl.DataFrame:
+        """Mean scores over what is calculated: overall, or by "horizon", "series" or "index".
+
+        mae, rmse, mase, pinball, wis, crps, coverage_50, coverage_80, coverage_95; `compute.scores` defines them.
+        """
+        names = ("abs_error", "crps", "pinball", "covered")
+        return summarise(self.data, Scored(*(self._entry.array(n) for n in names)), by)
+
+    def to_long(self, levels: Sequence[float] = (80, 95)) -> pl.DataFrame:
+        """unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ...: a row for each origin and horizon step."""
+        return to_long(self._entry, self.model, self._levels, levels)
+
+    def plot(self, index: int = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
+        """Draw one forecast with matplotlib; returns the axes."""
+        return self.at(index, series).plot(ax, style)
+
+    @property
+    def _levels(self) -> tuple[float, ...]:
+        return draw_levels(self._forecaster.levels, self._forecaster.draws)
+
+    def _nearest(self, row: int) -> str:
+        series, _ = self.data.locate(row)
+        first, end = self.data.offsets[series], self.data.offsets[series + 1]
+        there = np.flatnonzero(self._entry.reasons[first:end] == Reason.AVAILABLE) + first
+        return str(there[np.argmin(np.abs(there - row))] - end + 1) if len(there) else "none"
+
+    def __repr__(self) -> str:
+        n, origins = len(self.data.ids), self._entry.available
+        what = f"{origins:,} origins" + (f" of {n} series" if n > 1 else "")
+        state = (
+            f"failed: {self.error}"
+            if self.error
+            else "cancelled"
+            if self.cancelled
+            else f"done ({self.inferred:,} inferred, {self.reused:,} reused)"
+            if self.done
+            else f"{self.progress:.0%}"
+        )
+        return f"Run({self.model}, horizon {self.horizon}, {what}, {state})"
+
+
+class SeriesResults:
+    """One series of a run."""
+
+    def __init__(self, run: Run, series: str) -> None:
+        position = run.data.position(series)
+        self._run = run
+        self.id = run.data.ids[position]
+        self._rows = slice(int(run.data.offsets[position]), int(run.data.offsets[position + 1]))
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The series' rows of the Result DataFrame."""
+        return self._run.frame[self._rows]
+
+    @property
+    def array(self) -> Float32[np.ndarray, "N H Q"]:
+        """The series' forecasts, read-only."""
+        return self._run._entry.array()[self._rows]
+
+    def at(self, index: int) -> Forecast:
+        """The forecast as of one origin."""
+        return self._run.at(index, self.id)
+
+

@@ -1,0 +1,37 @@
+"""The table of models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbforecast.compute import runtime
+from nbforecast.forecasters.base import known
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def models() -> pl.DataFrame:
+    """Every model that can be asked for by name (SPEC M5), the default first.
+
+    name, kind, summary, parameters (learned weights), context (steps), licence, weights (whether they are here) and
+    the device that computes.
+    """
+    import polars as pl
+
+    device = runtime.start()
+    return pl.DataFrame(
+        [
+            {
+                "name": m.name,
+                "kind": m.kind,
+                "summary": m.summary,
+                "parameters": m.parameters,
+                "context": m.context,
+                "licence": m.licence,
+                "weights": m.weights,
+                "device": f"{device.platform} ({device.device_kind})",
+            }
+            for m in known()
+        ]
+    )

@@ -1,0 +1,136 @@
+"""What a kernel has one of: the cache and the engine; and the requests that use them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbforecast.cache.cache import Cache
+from nbforecast.cache.entry import Entry, Key
+from nbforecast.engine.engine import Engine
+from nbforecast.engine.forecast import Chart, Style
+from nbforecast.engine.run import Run
+from nbforecast.engine.tasks import Priority
+from nbforecast.errors import OptionError
+from nbforecast.forecasters.base import resolve
+from nbforecast.series import prepare
+
+if TYPE_CHECKING:
+    from nbforecast.forecasters.base import Forecaster
+    from nbforecast.series import Dataset
+
+MAX_HORIZON = 4096
+
+
+@cache
+def results() -> Cache:
+    """The result cache of this process."""
+    return Cache()
+
+
+@cache
+def engine() -> Engine:
+    """The background of this process."""
+    return Engine()
+
+
+def forecast(
+    frame: Any,
+    model: str | Forecaster | None = None,
+    horizon: int = 12,
+    *,
+    time: str | None = None,
+    target: str | None = None,
+    id: str | None = None,
+    freq: Any = None,
+    max_duration: Any = None,
+    seed: int = 0,
+    force: bool = False,
+    wait: bool = False,
+    name: str | None = None,
+) -> Run:
+    """Forecast from every origin of a frame, in the background; returns at once unless `wait`.
+
+    frame: anything narwhals reads (Polars, pandas, PyArrow, DuckDB ...), a CSV or Parquet path, a series or array.
+    model: a name from `nbf.models()` or a forecaster. horizon: steps ahead.
+    time, target, id: columns, where they cannot be told by themselves. freq: the grid's step, else inferred.
+    max_duration: use only the newest part ("18h", "90d", a number of steps). seed: for models that draw at random.
+    force: do not use what the cache holds. name: what to call the frame in titles.
+
+    Raises `NbForecastError` for input or options that make no sense; a model's failure is raised by `run.wait()`.
+    """
+    forecaster = resolve(model)
+    steps = check_horizon(horizon)
+    data = prepare(frame, time=time, target=target, id=id, freq=freq, max_duration=max_duration, name=name)
+    run = _start(data, forecaster, steps, seed, force, Priority.BATCH)
+    return run.wait() if wait else run
+
+
+def quickdraw(
+    frame: Any,
+    index: int = 0,
+    series: str | None = None,
+    model: str | Forecaster | None = None,
+    horizon: int = 12,
+    *,
+    time: str | None = None,
+    target: str | None = None,
+    id: str | None = None,
+    freq: Any = None,
+    max_duration: Any = None,
+    seed: int = 0,
+    force: bool = False,
+    style: Style = "bands",
+    name: str | None = None,
+) -> Chart:
+    """Draw the forecast as of one origin at once; the others follow in the background, those nearby first.
+
+    index: the origin, 0 for the last data point, -24 for 24 grid steps before it. series: which one of a panel (the
+    first, if not said). style: "bands" or "density". The other parameters are those of `forecast`.
+
+    Raises `IndexOutOfRange` with the valid range before anything is inferred, `OriginUnavailable` with the reason.
+    """
+    if style not in ("bands", "density"):
+        raise OptionError(f"style= takes 'bands' or 'density', not {style!r}.")
+    forecaster = resolve(model)
+    steps = check_horizon(horizon)
+    data = prepare(frame, time=time, target=target, id=id, freq=freq, max_duration=max_duration, name=name)
+    data.row(index, series)
+    run = _start(data, forecaster, steps, seed, force, None)
+    drawn = run.at(index, series)
+    engine().submit(run._entry, forecaster, seed, Priority.IDLE, near=index)
+    return Chart(drawn, style, _others(data, series))
+
+
+def check_horizon(horizon: int) -> int:
+    """The horizon, if it is one; raises `OptionError` otherwise."""
+    if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)) or not 1 <= horizon <= MAX_HORIZON:
+        raise OptionError(f"horizon= takes a number of steps from 1 to {MAX_HORIZON}, not {horizon!r}.")
+    return int(horizon)
+
+
+def _start(
+    data: Dataset, forecaster: Forecaster, horizon: int, seed: int, force: bool, priority: Priority | None
+) -> Run:
+    """A run on the cache's entry, or on a new one if forced; without a priority nothing is submitted."""
+    key = Key(data.handle, f"{forecaster.name}|{forecaster.key}|seed={seed}|gap={data.max_gap}", horizon)
+
+    def create() -> Entry:
+        return Entry(key, data, forecaster.name, forecaster.draws, forecaster.availability(data))
+
+    if force:
+        entry = create()
+        results().put(entry)
+    else:
+        entry = results().get(key, create)
+    task = None if priority is None or entry.complete else engine().submit(entry, forecaster, seed, priority)
+    return Run(entry, data, forecaster, engine(), seed, task)
+
+
+def _others(data: Dataset, series: str | None) -> str | None:
+    if series is not None or len(data.ids) == 1:
+        return None
+    rest = ", ".join(data.ids[1:4]) + (" ..." if len(data.ids) > 4 else "")
+    return f"Series {data.ids[0]!r} of {len(data.ids)}; name another with series= or -s: {rest}."
