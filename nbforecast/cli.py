@@ -1,0 +1,93 @@
+"""The command line: `nbforecast forecast|quickdraw|models|demo`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import nbforecast
+from nbforecast.errors import NbForecastError, OptionError
+from nbforecast.options import add_drawing, add_request, request
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit status (2: an error that the user can mend)."""
+    parser = argparse.ArgumentParser(prog="nbforecast", description="Forecasts from every origin of a time series.")
+    parser.add_argument("--version", action="version", version=f"nbforecast {nbforecast.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    full = commands.add_parser("forecast", help="forecast from every origin, write the table of forecasts")
+    add_request(full)
+    full.add_argument("-o", "--out", required=True, metavar="FILE", help="a .parquet or .csv file to write")
+    full.set_defaults(run=_forecast)
+
+    one = commands.add_parser("quickdraw", help="draw the forecast as of one origin")
+    add_request(one)
+    add_drawing(one)
+    one.add_argument("-o", "--out", metavar="FILE", help="a .svg, .png or .pdf file to write")
+    one.set_defaults(run=_quickdraw)
+
+    commands.add_parser("models", help="list the models").set_defaults(run=_models)
+    demo = commands.add_parser("demo", help="copy the bundled samples into a folder, to try things on")
+    demo.add_argument("folder", type=Path, nargs="?", default=Path("nbforecast-demo"))
+    demo.set_defaults(run=_demo)
+
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except NbForecastError as error:
+        sys.stderr.write(f"nbforecast: {error}\n")
+        return 2
+    return 0
+
+
+def _say(text: object) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _forecast(options: argparse.Namespace) -> None:
+    out = Path(options.out)
+    if out.suffix not in (".parquet", ".csv"):
+        raise OptionError(f"-o takes a .parquet or .csv file, not {options.out!r}.")
+    run = nbforecast.forecast(options.frame, name=Path(options.frame).stem, wait=True, **request(options))
+    table = run.to_long()
+    if out.suffix == ".csv":
+        table.write_csv(out)
+    else:
+        table.write_parquet(out)
+    for warning in run.warnings:
+        sys.stderr.write(f"{warning}\n")
+    _say(f"{out}: {len(table):,} rows, {run!r}")
+
+
+def _quickdraw(options: argparse.Namespace) -> None:
+    style = "density" if options.density else "bands"
+    chart = nbforecast.quickdraw(
+        options.frame,
+        options.index,
+        options.series,
+        style=style,
+        name=Path(options.frame).stem,
+        **request(options),
+    )
+    _say(chart)
+    if options.out:
+        _say(chart.save(options.out))
+
+
+def _models(options: argparse.Namespace) -> None:
+    import polars as pl
+
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, fmt_str_lengths=80, tbl_hide_dataframe_shape=True):
+        _say(nbforecast.models())
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from nbforecast.samples import SAMPLES, path
+
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for name in SAMPLES:
+        target = options.folder / f"{name}.parquet"
+        target.write_bytes(path(name).read_bytes())
+        _say(f"{target}   try: nbforecast quickdraw {target} -i -24 -o {name}.png")

@@ -1,0 +1,43 @@
+"""Loading and unloading of the IPython extension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbforecast.notebook.completion import complete_magic
+from nbforecast.notebook.magics import PARSERS, ForecastMagics
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbforecast.engine.run import Run
+
+_RUN = "nbforecast.engine.run.Run"
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register magics, completion and the display of runs. Imports neither JAX nor Polars."""
+    shell.register_magics(ForecastMagics)
+
+    def display_run(run: Run) -> None:
+        from nbforecast.notebook.display import redisplay
+
+        redisplay(run, shell)
+
+    shell.display_formatter.ipython_display_formatter.for_type(_RUN, display_run)
+    if complete_magic not in shell.Completer.custom_matchers:
+        shell.Completer.custom_matchers.append(complete_magic)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Undo `load`, and end the background thread if there is one."""
+    import sys
+
+    for name in PARSERS:
+        shell.magics_manager.magics["line"].pop(name, None)
+    shell.display_formatter.ipython_display_formatter.pop(_RUN, None)
+    if complete_magic in shell.Completer.custom_matchers:
+        shell.Completer.custom_matchers.remove(complete_magic)
+    session = sys.modules.get("nbforecast.session")
+    if session is not None and session.engine.cache_info().currsize:
+        session.engine().shutdown()

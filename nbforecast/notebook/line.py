@@ -1,0 +1,79 @@
+"""From the text after a magic's name to options and objects."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from IPython.core.error import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OPENING, _CLOSING, _QUOTES = "([{", ")]}", "\"'"
+
+
+class LineParser(argparse.ArgumentParser):
+    """An argument parser whose errors are IPython's `UsageError`, and which never exits."""
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(prog=f"%{name}", description=description, add_help=False, exit_on_error=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}. {self.format_usage().strip()}. {self.prog}? explains it.")
+
+    def parse_line(self, line: str) -> argparse.Namespace:
+        """Parsed options of a magic's line."""
+        try:
+            return self.parse_args([_unquote(word) for word in split(line)])
+        except (argparse.ArgumentError, ValueError) as error:
+            self.error(str(error))
+
+
+def split(line: str) -> list[str]:
+    """Words of a line; blanks inside quotes and brackets do not separate, so `data["a b"]` is one word."""
+    words, word, depth, quote = [], "", 0, ""
+    for letter in line:
+        if letter.isspace() and not quote and depth == 0:
+            words, word = [*words, word] if word else words, ""
+            continue
+        word += letter
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in _QUOTES:
+            quote = letter
+        else:
+            depth += (letter in _OPENING) - (letter in _CLOSING)
+    if quote:
+        raise ValueError(f"a quotation mark ({quote}) is not closed")
+    return [*words, word] if word else words
+
+
+def _unquote(word: str) -> str:
+    if len(word) >= 2 and word[0] in _QUOTES and word[0] == word[-1] and word[0] not in word[1:-1]:
+        return word[1:-1]
+    return word
+
+
+def resolve(word: str, namespace: Mapping[str, Any]) -> tuple[Any, str]:
+    """What FRAME means, and what to call it: a variable or an expression of the notebook, else a file's path."""
+    try:
+        tree = ast.parse(word, mode="eval")
+    except SyntaxError:
+        return word, Path(word).stem
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    unknown = sorted(n for n in names if n not in namespace and n not in dir(__builtins__))
+    if unknown:
+        if Path(word).suffix or Path(word).exists():
+            return word, Path(word).stem
+        frames = [n for n, v in namespace.items() if not n.startswith("_") and is_frame(v)]
+        there = f" Tables here: {', '.join(sorted(frames)[:8])}." if frames else ""
+        raise UsageError(f"There is no variable {unknown[0]!r} in this notebook, nor a file {word!r}.{there}")
+    return eval(compile(tree, "<magic>", "eval"), dict(namespace)), word if len(word) <= 40 else ""
+
+
+def is_frame(value: object) -> bool:
+    """Whether a value is a table, told by its type's name alone, so that nothing is imported or computed."""
+    return type(value).__name__ in {"DataFrame", "LazyFrame", "Table", "DuckDBPyRelation", "Series"}

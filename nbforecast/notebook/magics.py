@@ -1,0 +1,94 @@
+"""`%forecast`, `%quickdraw`, `%forecast_models`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_magic, magics_class, needs_local_scope, no_var_expand
+
+from nbforecast.notebook.line import LineParser, resolve
+from nbforecast.options import add_drawing, add_request, request
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from nbforecast.engine.forecast import Chart
+    from nbforecast.engine.run import Run
+
+
+def _forecast_parser() -> LineParser:
+    parser = LineParser("forecast", "Forecast from every origin of FRAME, in the background.")
+    add_request(parser)
+    parser.add_argument("--wait", action="store_true", help="return when everything is done")
+    parser.add_argument("-o", "--out", metavar="NAME", help="store the run in this variable")
+    return parser
+
+
+def _quickdraw_parser() -> LineParser:
+    parser = LineParser("quickdraw", "Draw the forecast as of one origin of FRAME at once.")
+    add_request(parser)
+    add_drawing(parser)
+    parser.add_argument("-o", "--out", metavar="NAME", help="store the chart in this variable")
+    return parser
+
+
+def _models_parser() -> LineParser:
+    return LineParser("forecast_models", "List the models, their size, licence, weights and the device.")
+
+
+PARSERS = {
+    "forecast": _forecast_parser(),
+    "quickdraw": _quickdraw_parser(),
+    "forecast_models": _models_parser(),
+}
+
+
+@magics_class
+class ForecastMagics(Magics):
+    """The magics of nbforecast; each has the options its `?` shows."""
+
+    @line_magic
+    @no_var_expand
+    @needs_local_scope
+    def forecast(self, line: str, local_ns: dict[str, Any] | None = None) -> Run:
+        from nbforecast.notebook.display import show
+        from nbforecast.session import forecast
+
+        options = PARSERS["forecast"].parse_line(line)
+        frame, name = self._resolve(options.frame, local_ns)
+        run = forecast(frame, name=name, **request(options))
+        self._store(options.out, run)
+        show(run, self.shell, wait=options.wait)
+        return run
+
+    @line_magic
+    @no_var_expand
+    @needs_local_scope
+    def quickdraw(self, line: str, local_ns: dict[str, Any] | None = None) -> Chart:
+        from nbforecast.session import quickdraw
+
+        options = PARSERS["quickdraw"].parse_line(line)
+        frame, name = self._resolve(options.frame, local_ns)
+        style = "density" if options.density else "bands"
+        chart = quickdraw(frame, options.index, options.series, style=style, name=name, **request(options))
+        self._store(options.out, chart)
+        return chart
+
+    @line_magic
+    @no_var_expand
+    def forecast_models(self, line: str) -> pl.DataFrame:
+        from nbforecast.models import models
+
+        PARSERS["forecast_models"].parse_line(line)
+        return models()
+
+    def _resolve(self, word: str, local_ns: dict[str, Any] | None) -> tuple[Any, str]:
+        return resolve(word, {**self.shell.user_ns, **(local_ns or {})})
+
+    def _store(self, name: str | None, value: object) -> None:
+        if name:
+            self.shell.push({name: value})
+
+
+for _name, _parser in PARSERS.items():
+    getattr(ForecastMagics, _name).__doc__ = _parser.format_help()
