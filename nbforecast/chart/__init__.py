@@ -1,0 +1,21 @@
+"""Static charts of one forecast (SPEC Q3, W4): from arrays to SVG, HTML and words, with no drawing library."""
+
+from typing import TYPE_CHECKING, Any
+
+from nbforecast.chart.data import Band, Density, FanData, history_steps
+from nbforecast.chart.html import to_html
+from nbforecast.chart.svg import render
+from nbforecast.chart.words import describe
+
+if TYPE_CHECKING:
+    from nbforecast.chart.plot import draw
+
+__all__ = ["Band", "Density", "FanData", "describe", "draw", "history_steps", "render", "to_html"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "draw":
+        from nbforecast.chart.plot import draw
+
+        return draw
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,68 @@
+"""Text in a chart: cleaned, measured, shortened and escaped (SPEC Q3). Titles come from data, so none is trusted."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+# Bidirectional controls are dropped because an unclosed override in a title would turn round the text after it;
+# the others are characters that XML 1.0 does not admit, and lone surrogates, which UTF-8 does not.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
+_NARROW = frozenset(" .,:;'|!ijlI()[]{}/\\`-·°")
+_SLIM = frozenset('frt"*')
+_BROAD = frozenset("mwMW%@→−—…")
+
+
+def clean(text: str) -> str:
+    """One line of text without control characters."""
+    return " ".join(_FORBIDDEN.sub(" ", str(text)).split())
+
+
+def _em(char: str) -> float:
+    if char in _NARROW:
+        return 0.37
+    if char.isdigit() or char.islower():
+        return 0.42 if char in _SLIM else 0.98 if char in _BROAD else 0.64
+    if char in _BROAD:
+        return 0.98
+    if char.isascii():
+        return 0.42 if char in _SLIM else 0.74
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Cf", "Mn", "Me"):
+        return 0.0
+    return 1.35 if unicodedata.east_asian_width(char) in "WF" else 0.8
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: float = 11.0, *, bold: bool = False) -> float:
+    """Width of a line in pixels, on the safe side: the broadest of the usual interface fonts is the measure."""
+    return size * sum(map(_em, text)) * (1.1 if bold else 1.0)
+
+
+def shorten(text: str, width: float, size: float = 11.0, *, bold: bool = False) -> str:
+    """The text, cut with an ellipsis where it would be wider than `width` pixels."""
+    text = clean(text)
+    if text_width(text, size, bold=bold) <= width:
+        return text
+    room = width / size / (1.1 if bold else 1.0) - _em("…")
+    kept = 0
+    for char in text:
+        room -= _em(char)
+        if room < 0:
+            break
+        kept += 1
+    # A joiner left at the end would bind the ellipsis to half an emoji.
+    return text[:kept].rstrip(" \u200d\ufe0f·,") + "…" if kept else ""
+
+
+def wrap(text: str, width: float, size: float, lines: int) -> list[str]:
+    """At most `lines` lines no wider than `width` pixels, the last shortened."""
+    words, out = clean(text).split(" "), [""]
+    for at, word in enumerate(words):
+        longer = f"{out[-1]} {word}".strip()
+        if text_width(longer, size) <= width or not out[-1]:
+            out[-1] = longer
+        elif len(out) < lines:
+            out.append(word)
+        else:
+            out[-1] = " ".join([out[-1], *words[at:]])
+            break
+    return [shorten(line, width, size) for line in out if line]

@@ -1,0 +1,84 @@
+"""Colours and type of a chart in both themes (SPEC Q3); text on its background has a contrast of 4.5 or more."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+Theme = Literal["light", "dark", "auto"]
+FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """`fan` is the hue of the bands, `reach` how much of it the outermost and the innermost have."""
+
+    bg: str
+    ink: str
+    soft: str
+    grid: str
+    rule: str
+    median: str
+    accent: str
+    fan: str
+    reach: tuple[float, float]
+
+    def band(self, rank: int, count: int) -> str:
+        """The colour of a band, outermost first. Opaque: translucent ones add up and never equal their legend."""
+        low, high = self.reach
+        return mix(self.bg, self.fan, low + (high - low) * (rank / (count - 1) if count > 1 else 0.5))
+
+    def level(self, rank: int, count: int) -> str:
+        """The tint of a level of density, weakest first."""
+        low = self.reach[0] / 2
+        return mix(self.bg, self.fan, low + (0.85 - low) * rank / max(count - 1, 1))
+
+
+LIGHT = Palette("#ffffff", "#1a2233", "#5a6478", "#eceef2", "#b9c0cc", "#1a46c4", "#bf3f12", "#2f6bed", (0.14, 0.5))
+DARK = Palette("#111111", "#e8ebf1", "#9ba5b6", "#26292f", "#4a505c", "#9cc3ff", "#ff8f63", "#4d8df5", (0.24, 0.66))
+
+
+def mix(background: str, colour: str, share: float) -> str:
+    """`share` of a colour on a background, both #rrggbb."""
+    pairs = [(int(background[i : i + 2], 16), int(colour[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(b + (c - b) * share):02x}" for b, c in pairs)
+
+
+def _colours(palette: Palette, bands: int, levels: int) -> dict[str, str]:
+    names = ("bg", "ink", "soft", "grid", "rule", "median", "accent")
+    colours = {name: getattr(palette, name) for name in names}
+    colours |= {f"l{rank}": palette.level(rank, levels) for rank in range(levels)}
+    return colours if levels else colours | {f"b{rank}": palette.band(rank, bands) for rank in range(bands)}
+
+
+@lru_cache(maxsize=32)
+def style(theme: Theme, bands: int, levels: int = 0) -> str:
+    """The style sheet of a chart. Its rules name `.nbf-<theme>`, for SVG put into a page shares the page's styles."""
+    scope, light, dark = f".nbf-{theme}", _colours(LIGHT, bands, levels), _colours(DARK, bands, levels)
+    c = {"light": light, "dark": dark}.get(theme, {name: f"var(--nbf-{name})" for name in light})
+    rules = {
+        "": f"font:11px {FONT};fill:{c['soft']};font-variant-numeric:tabular-nums",
+        " .bg": f"fill:{c['bg']}",
+        " .t": f"font-size:15px;font-weight:600;fill:{c['ink']}",
+        " .s": "font-size:12px",
+        " .k": f"fill:{c['ink']}",
+        " .e": f"font-size:13px;font-weight:650;fill:{c['median']}",
+        " .o": f"font-weight:600;fill:{c['accent']}",
+        " path": "fill:none;stroke-linejoin:round;stroke-linecap:round",
+        " .g": f"stroke:{c['grid']};stroke-width:10",
+        " .r": f"stroke:{c['rule']};stroke-width:10",
+        " .h": f"stroke:{c['ink']};stroke-width:16",
+        " .i": f"stroke:{c['ink']};stroke-width:34",
+        " .m": f"stroke:{c['median']};stroke-width:22",
+        " .a": f"stroke:{c['ink']};stroke-width:12;stroke-opacity:.6",
+        " .n": "stroke-width:11",
+        " .d": f"fill:{c['bg']};stroke:{c['ink']};stroke-width:13",
+        " .x": f"stroke:{c['accent']};stroke-width:13",
+        " .p": f"fill:{c['accent']};stroke:{c['bg']};stroke-width:15",
+        " .q": f"fill:{c['median']};stroke:{c['bg']};stroke-width:15",
+        **{f" .{name}": f"fill:{c[name]}" for name in c if name[1:].isdigit()},
+    }
+    sheet = "".join(f"{scope}{where}{{{rule}}}" for where, rule in rules.items())
+    if theme == "auto":
+        names = [";".join(f"--nbf-{name}:{value}" for name, value in p.items()) for p in (light, dark)]
+        sheet = f"{scope}{{{names[0]}}}@media (prefers-color-scheme:dark){{{scope}{{{names[1]}}}}}{sheet}"
+    return sheet
