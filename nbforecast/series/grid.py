@@ -1,0 +1,121 @@
+"""Putting observations on a regular grid: snapping, duplicates, gaps (SPEC S3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from nbforecast.errors import InputError
+from nbforecast.series.frequency import DAY, Frequency, Ints, Times
+
+if TYPE_CHECKING:
+    from nbforecast.series.frame import Observations
+
+_LARGE, _SPARSE, _LARGEST = 5_000_000, 1_000, 400_000_000
+SHIFTED = 0.05  # of a step: what device clocks wander is not worth a word below this
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Observed grid points, one value each, ordered by series and step.
+
+    series, step: int64 (n,). values: float64 (n,), finite. merged: int64 (n,), observations averaged away.
+    shift: float64 (n,), the largest distance of an observation from its grid point, in steps. rows: int64 (n,), number
+    of the first observation of each cell in the observations snapped.
+    """
+
+    series: Ints
+    step: Ints
+    values: npt.NDArray[np.float64]
+    merged: Ints
+    shift: npt.NDArray[np.float64]
+    rows: Ints
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def take(self, which: npt.NDArray[np.bool_]) -> Cells:
+        """The cells under a mask."""
+        return Cells(self.series[which], self.step[which], self.values[which], self.merged[which], self.shift[which],
+                     self.rows[which])  # fmt: skip
+
+    def renumbered(self, numbers: Ints) -> Cells:
+        """With series `s` called `numbers[s]`."""
+        return replace(self, series=numbers[self.series])
+
+
+def snap(found: Observations, frequency: Frequency) -> Cells:
+    """Give every observation its grid point, by itself; several at one point become their mean.
+
+    found: observations with finite values, ordered by series, time and value. Rows equal in all three count once.
+    """
+    times = found.stamps
+    step = frequency.to_step(times)
+    shift = _shift(times, frequency.to_time(step), frequency)
+    keep = np.ones(len(step), dtype=bool)
+    again = (found.series[1:] == found.series[:-1]) & (times[1:] == times[:-1])
+    keep[1:] = ~(again & (found.values[1:] == found.values[:-1]))
+    first = np.ones(len(step), dtype=bool)
+    first[1:] = (found.series[1:] != found.series[:-1]) | (step[1:] != step[:-1])
+    starts = np.flatnonzero(first)
+    if len(starts) == len(step):
+        return Cells(found.series, step, found.values, np.zeros(len(step), dtype=np.int64), shift, np.arange(len(step)))
+    counts = np.diff(np.append(starts, len(step)))
+    weight = np.add.reduceat(keep.astype(np.float64), starts)
+    values = np.add.reduceat(np.where(keep, found.values, 0.0), starts) / weight
+    alone = weight == 1
+    values[alone] = found.values[starts[alone]]  # overflow-free, bit for bit
+    return Cells(found.series[starts], step[starts], values, counts - 1, np.maximum.reduceat(shift, starts), starts)
+
+
+def _shift(times: Ints, points: Times, frequency: Frequency) -> npt.NDArray[np.float64]:
+    if frequency.kind in ("month", "business"):
+        times = times // DAY * DAY
+    away = times - points.astype(np.int64)
+    return np.asarray(np.abs(away) / frequency.microseconds)
+
+
+def gaps(cells: Cells) -> tuple[Ints, Ints]:
+    """(numbers of the cells before a gap, missing steps in it)."""
+    missing = np.where(cells.series[1:] == cells.series[:-1], np.diff(cells.step) - 1, 0)
+    before = np.flatnonzero(missing > 0)
+    return before, missing[before]
+
+
+def refuse_absurd(cells: Cells, found: Observations, frequency: Frequency) -> None:
+    """Raise `InputError` where a stray time or a wrong frequency makes a grid almost wholly empty."""
+    before, missing = gaps(cells)
+    total = len(cells) + int(missing.sum())
+    if total <= _LARGE or (total <= _SPARSE * len(cells) and total <= _LARGEST):
+        return
+    widest = before[int(missing.argmax())]
+    left, right = found.where(int(cells.rows[widest])), found.where(int(cells.rows[widest + 1]))
+    times = [_shown(frequency.to_time(cells.step[i : i + 1])[0]) for i in (widest, widest + 1)]
+    raise InputError(
+        f"A grid of {frequency.describe()} would have {total:,} steps for {len(cells):,} observations. The widest gap "
+        f"is between {times[0]} ({left}) and {times[1]} ({right}): correct or drop a stray time there, keep only the "
+        "newest part with max_duration=, or give a coarser step with freq=."
+    )
+
+
+def _shown(time: object) -> str:
+    return str(time).replace("T", " ").removesuffix(".000000")
+
+
+def lay_out(cells: Cells, count: int) -> tuple[Ints, Ints, npt.NDArray[np.float64]]:
+    """(offsets (count + 1,), steps (N,), values (N,)) of the full grid, NaN where nothing was observed.
+
+    Series are numbered 0..count-1, each with one cell or more.
+    """
+    first = np.searchsorted(cells.series, np.arange(count), side="left")
+    last = np.searchsorted(cells.series, np.arange(count), side="right") - 1
+    lengths = cells.step[last] - cells.step[first] + 1
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    shift = offsets[:-1] - cells.step[first]
+    values = np.full(int(offsets[-1]), np.nan)
+    values[cells.step + shift[cells.series]] = cells.values
+    steps = np.arange(int(offsets[-1]), dtype=np.int64) - np.repeat(shift, lengths)
+    return offsets, steps, values
