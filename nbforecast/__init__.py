@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from nbforecast.catalogue import models
     from nbforecast.engine.forecast import Chart, Forecast
     from nbforecast.engine.run import Run
     from nbforecast.errors import NbForecastError
     from nbforecast.forecasters.base import register
-    from nbforecast.models import models
     from nbforecast.samples import sample
     from nbforecast.session import forecast, quickdraw
 
@@ -29,7 +29,7 @@ _HOMES = {
     "NbForecastError": "nbforecast.errors",
     "Run": "nbforecast.engine.run",
     "forecast": "nbforecast.session",
-    "models": "nbforecast.models",
+    "models": "nbforecast.catalogue",
     "quickdraw": "nbforecast.session",
     "register": "nbforecast.forecasters.base",
     "sample": "nbforecast.samples",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbforecast
 from nbforecast.errors import NbForecastError, OptionError
-from nbforecast.options import add_drawing, add_request, request
+from nbforecast.options import add_drawing, add_request, drawing, request
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,24 +62,24 @@ def _forecast(options: argparse.Namespace) -> None:
 
 
 def _quickdraw(options: argparse.Namespace) -> None:
-    style = "density" if options.density else "bands"
-    chart = nbforecast.quickdraw(
-        options.frame,
-        options.index,
-        options.series,
-        style=style,
-        name=Path(options.frame).stem,
-        **request(options),
-    )
+    chart = nbforecast.quickdraw(options.frame, name=Path(options.frame).stem, **drawing(options))
     _say(chart)
     if options.out:
         _say(chart.save(options.out))
 
 
-def _models(options: argparse.Namespace) -> None:
+def _models(_: argparse.Namespace) -> None:
     import polars as pl
 
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, fmt_str_lengths=80, tbl_hide_dataframe_shape=True):
+    with pl.Config(
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_width_chars=200,
+        fmt_str_lengths=80,
+        tbl_formatting="NOTHING",
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+    ):
         _say(nbforecast.models())
 
 

@@ -1,6 +1,5 @@
 """Errors a user can cause: each says what is wrong, where, and what to do about it."""
 
-
 import traceback
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import argparse
 
 
 def add_request(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +31,7 @@ def add_drawing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--density", action="store_true", help="draw densities instead of bands")
 
 
-def request(options: argparse.Namespace) -> Mapping[str, object]:
+def request(options: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `nbforecast.forecast` and `quickdraw` from parsed options."""
     duration = options.max_duration
     return {
@@ -45,4 +44,14 @@ def request(options: argparse.Namespace) -> Mapping[str, object]:
         "freq": options.freq,
         "seed": options.seed,
         "force": options.force,
+    }
+
+
+def drawing(options: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments of `nbforecast.quickdraw` alone, beside the frame, from parsed options."""
+    return {
+        "index": options.index,
+        "series": options.series,
+        "style": "density" if options.density else "bands",
+        **request(options),
     }

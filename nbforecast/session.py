@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbforecast.cache.cache import Cache
-from nbforecast.cache.entry import Entry, Key
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.forecast import Chart, Style
 from nbforecast.engine.run import Run
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError
 from nbforecast.forecasters.base import resolve
+from nbforecast.results.cache import Cache
+from nbforecast.results.entry import Entry, Key
 from nbforecast.series import prepare
 
 if TYPE_CHECKING:

@@ -2,20 +2,23 @@
 
 Draws are taken at probability levels: a forecaster's own quantile levels, or (i - 0.5) / Q for Q equally likely samples
 in ascending order (Hazen's plotting position). Between and beyond these levels, quantiles are interpolated linearly on
-the scale of normal scores, which is exact for a normal distribution and makes every quantile a fixed linear
-combination of the draws.
+the scale of normal scores, which is exact for a normal distribution.
 """
 
 from __future__ import annotations
 
 from functools import cache, partial
 from statistics import NormalDist
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Float32
+    from collections.abc import Callable
+
+    from jaxtyping import Array, Float, Float32, Int64
+
+Draws = TypeVar("Draws", "Array", np.ndarray)
 
 COVERAGES = (50, 80, 95)
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
@@ -28,27 +31,25 @@ def draw_levels(levels: tuple[float, ...] | None, draws: int) -> tuple[float, ..
 
 
 @cache
-def quantile_weights(levels: tuple[float, ...], wanted: tuple[float, ...]) -> Float32[np.ndarray, "Q K"]:
-    """W such that `draws @ W` are the quantiles at `wanted`, for draws at ascending `levels`."""
+def _places(
+    levels: tuple[float, ...], wanted: tuple[float, ...]
+) -> tuple[Int64[np.ndarray, " K"], Float32[np.ndarray, " K"]]:
+    """For each wanted level the left one of the two draws it lies between or beyond, and the way to the right one."""
     score = np.vectorize(NormalDist().inv_cdf)
     known, asked = score(np.array(levels)), score(np.array(wanted))
-    weights = np.zeros((len(levels), len(wanted)), np.float32)
-    if len(levels) == 1:
-        weights[0] = 1
-        return weights
-    right = np.clip(np.searchsorted(known, asked), 1, len(levels) - 1)
-    share = (asked - known[right - 1]) / (known[right] - known[right - 1])
-    at = np.arange(len(wanted))
-    weights[right, at] = share
-    weights[right - 1, at] = 1 - share
-    return weights
+    left: Any = np.clip(np.searchsorted(known, asked) - 1, 0, len(levels) - 2)
+    return left, ((asked - known[left]) / (known[left + 1] - known[left])).astype(np.float32)
 
 
 def quantiles(
-    draws: Float[np.ndarray, "*N Q"], levels: tuple[float, ...], wanted: tuple[float, ...]
-) -> Float[np.ndarray, "*N K"]:
-    """Quantiles of ascending draws at `wanted` levels, for any leading shape."""
-    return draws @ quantile_weights(levels, wanted)
+    draws: Float[Draws, "*N Q"], levels: tuple[float, ...], wanted: tuple[float, ...]
+) -> Float[Draws, "*N K"]:
+    """Quantiles of ascending draws at `wanted` levels, for any leading shape, of NumPy or JAX."""
+    if len(levels) == 1:
+        return draws[..., np.zeros(len(wanted), int)]
+    left, share = _places(levels, wanted)
+    low = draws[..., left]
+    return low + share * (draws[..., left + 1] - low)  # in this form equal draws give exactly themselves
 
 
 class Calculations(NamedTuple):
@@ -81,7 +82,7 @@ def calculate(
 
 
 @cache
-def _compiled(levels: tuple[float, ...]):  # type: ignore[no-untyped-def]
+def _compiled(levels: tuple[float, ...]) -> Callable[..., Any]:
     import jax
 
     return jax.jit(jax.vmap(partial(_origin, levels=levels)))
@@ -90,8 +91,8 @@ def _compiled(levels: tuple[float, ...]):  # type: ignore[no-untyped-def]
 def _origin(draws: Float32[Array, "H Q"], actual: Float32[Array, " H"], levels: tuple[float, ...]) -> tuple[Array, ...]:
     import jax.numpy as jnp
 
-    wanted = draws @ quantile_weights(levels, LEVELS)
-    middle = wanted[:, LEVELS.index(0.5)]
+    wanted = quantiles(draws, levels, LEVELS)
+    median = wanted[:, LEVELS.index(0.5)]
 
     def loss(at: Array, probabilities: tuple[float, ...]) -> Array:
         tau, over = jnp.asarray(probabilities), actual[:, None] - at
@@ -102,11 +103,11 @@ def _origin(draws: Float32[Array, "H Q"], actual: Float32[Array, " H"], levels: 
     inside = (actual[:, None] >= low) & (actual[:, None] <= high)
     known = jnp.isfinite(actual)
     covered = jnp.where(known[:, None], inside.astype(jnp.float32), jnp.nan)
-    return middle, wanted, jnp.abs(actual - middle), 2 * loss(draws, levels), loss(wanted, LEVELS), covered
+    return median, wanted, jnp.abs(actual - median), 2 * loss(draws, levels), loss(wanted, LEVELS), covered
 
 
 class Densities(NamedTuple):
-    """Gaussian-kernel densities per horizon step, on `GRID` points evenly spaced from `limits[..., 0]` to `[..., 1]`."""
+    """Gaussian-kernel densities per horizon step, on `GRID` points evenly spaced between the `limits`."""
 
     limits: Float32[np.ndarray, "B H 2"]
     density: Float32[np.ndarray, "B H G"]
@@ -124,7 +125,7 @@ def densities(draws: Float32[np.ndarray, "B H Q"], batch: int) -> Densities:
 
 
 @cache
-def _density_compiled():  # type: ignore[no-untyped-def]
+def _density_compiled() -> Callable[..., Any]:
     import jax
 
     return jax.jit(jax.vmap(jax.vmap(_density)))

@@ -19,8 +19,8 @@ from nbforecast.settings import settings
 if TYPE_CHECKING:
     from jaxtyping import Float32, Int64
 
-    from nbforecast.cache.entry import Entry
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.results.entry import Entry
 
 _log = logging.getLogger("nbforecast.engine")
 DENSITY_ORIGINS = 256

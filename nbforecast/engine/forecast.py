@@ -83,13 +83,12 @@ class Forecast:
         """What a picture of this forecast shows."""
         data, horizon = self._data, len(self.draws)
         first = int(data.offsets[data.position(self.series)])
-        shown = slice(max(first, self._row + 1 - min(max(8 * horizon, 48), 400)), self._row + 1)
+        shown = slice(max(first, self._row + 1 - chart.history_steps(horizon)), self._row + 1)
         grid = None
         if density:
             values, heights = self.density()
             grid = chart.Density(values[:, 0], values[:, -1], heights)
         zone = getattr(data.time_type, "time_zone", None)
-        local = data.frequency.kind == "fixed" and data.frequency.every < 86_400_000_000
         names = [n for n in (data.names.frame, self.series if len(data.ids) > 1 else None) if n]
         return chart.FanData(
             title=" · ".join(names) or data.names.target,
@@ -103,8 +102,8 @@ class Forecast:
             median=self.median,
             bands=tuple(self._band(c) for c in reversed(COVERAGES)),
             density=grid,
-            notes=tuple(w.sentence for w in data.warnings if w.series in (None, self.series)),
-            zone=zone if local else None,
+            notes=tuple(w.label for w in data.warnings if w.series in (None, self.series)),
+            zone=None if data.frequency.wall_clock else zone,
         )
 
     def _band(self, coverage: int) -> chart.Band:
@@ -112,7 +111,7 @@ class Forecast:
         ends = self.quantile((tail, 1 - tail))
         return chart.Band(coverage, ends[:, 0], ends[:, 1])
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return picture(self.fan(), "bands")
 
     def __repr__(self) -> str:
@@ -138,11 +137,11 @@ class Chart:
         if suffix == ".svg":
             target.write_text(chart.render(self._fan, theme="light", style=self._style), encoding="utf-8")
         else:
-            axes = chart.draw(self._fan, None, self._style)
-            axes.figure.savefig(target, dpi=160, bbox_inches="tight")
+            figure: Any = chart.draw(self._fan, None, self._style).figure
+            figure.savefig(target, dpi=160, bbox_inches="tight")
         return target
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return picture(self._fan, self._style)
 
     def __repr__(self) -> str:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbforecast.cache.long import to_long
 from nbforecast.compute.calculations import draw_levels
 from nbforecast.compute.scores import By, Scored, summarise
 from nbforecast.engine.forecast import Forecast, Style
 from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.reasons import Reason
+from nbforecast.results.long import to_long
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import polars as pl
     from jaxtyping import Float32, UInt8
 
-    from nbforecast.cache.entry import Entry
     from nbforecast.engine.engine import Engine
     from nbforecast.engine.tasks import Task
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.results.entry import Entry
     from nbforecast.series import Dataset, DataWarning
 
 
@@ -226,5 +226,3 @@ class SeriesResults:
     def at(self, index: int) -> Forecast:
         """The forecast as of one origin."""
         return self._run.at(index, self.id)
-
-

@@ -12,8 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Int64
 
-    from nbforecast.cache.entry import Entry
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.results.entry import Entry
     from nbforecast.series import Dataset
 
 NEIGHBOURS = 64
@@ -41,7 +41,9 @@ class Task:
     error (kept in `error`) or after `cancel`.
     """
 
-    def __init__(self, entry: Entry, forecaster: Forecaster, seed: int, priority: Priority, near: int | None = None):
+    def __init__(
+        self, entry: Entry, forecaster: Forecaster, seed: int, priority: Priority, near: int | None = None
+    ) -> None:
         self.entry = entry
         self.forecaster = forecaster
         self.seed = seed

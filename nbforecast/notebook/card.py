@@ -11,23 +11,33 @@ from nbforecast.forecasters.reasons import Reason
 if TYPE_CHECKING:
     from nbforecast.engine.run import Run
 
-_MUTED = "opacity:.68"
-_BOX = "max-width:860px;font-size:13px;line-height:1.55;font-variant-numeric:tabular-nums"
-_TRACK = "height:4px;border-radius:2px;background:rgba(128,128,128,.25);margin:6px 0 8px;overflow:hidden"
+_BOX = "max-width:860px;padding:2px 0 6px;font-size:13px;line-height:1.5;font-variant-numeric:tabular-nums"
+_HEAD = "font-weight:600;font-size:14px"
+_MUTED = "opacity:.72"
+_SMALL = "opacity:.72;font-size:12px;margin-top:6px"
+_TRACK = "height:4px;border-radius:2px;background:rgba(128,128,128,.25);margin:8px 0;max-width:480px;overflow:hidden"
+_BAR = "height:100%;border-radius:2px;background:#3b6fd4"
+_TILES = "display:flex;flex-wrap:wrap;gap:6px 28px;margin:8px 0 2px"
+_NUMBER = "font-size:18px;font-weight:600;line-height:1.25"
 
 
 def run_card(run: Run) -> dict[str, str]:
     """The mime bundle of a run as it stands."""
-    head, lines = headline(run), [*_state(run), *(str(w) for w in run.warnings)]
-    plain = "\n".join([head, *lines])
-    body = [f'<div style="font-weight:600">{html.escape(head)}</div>']
+    head, state, tiles, notes = headline(run), _state(run), _tiles(run), _notes(run)
+    body = [_line(_HEAD, head), _line(_MUTED, state)]
     if not run.done:
-        bar = f"width:{run.progress:.1%};height:100%;background:#3b6fd4"
-        body.append(f'<div style="{_TRACK}"><div style="{bar}"></div></div>')
-    body += [f'<div style="{_MUTED}">{html.escape(line)}</div>' for line in lines]
+        body.append(f'<div style="{_TRACK}"><div style="{_BAR};width:{run.progress:.1%}"></div></div>')
+    if tiles:
+        body.append(f'<div style="{_TILES}">{"".join(_tile(*t) for t in tiles)}</div>')
+    if notes:
+        body.append(f'<div style="{_SMALL}">{"<br>".join(html.escape(n) for n in notes)}</div>')
     if run.done and run.error is None:
         body.append(_picture(run))
-    return {"text/html": f'<div style="{_BOX}">{"".join(body)}</div>', "text/plain": plain}
+    scores = [", ".join(f"{name} {value}" for name, value in tiles)] if tiles else []
+    return {
+        "text/html": f'<div style="{_BOX}">{"".join(body)}</div>',
+        "text/plain": "\n".join([head, state, *scores, *notes]),
+    }
 
 
 def headline(run: Run) -> str:
@@ -39,39 +49,46 @@ def headline(run: Run) -> str:
     return f"{name}{run.model} forecasts {steps} ahead from {run.available:,} origins{several}"
 
 
-def _state(run: Run) -> list[str]:
+def _state(run: Run) -> str:
     if run.error is not None:
-        return [f"Failed: {run.error}"]
+        return f"Failed: {run.error}"
     if not run.done:
-        left = (run.available - run.calculated) / run.rate if run.rate else None
-        rate = f" · {run.rate:,.0f} origins/s · {_duration(left)} left" if left is not None else ""
-        return [f"{run.calculated:,} of {run.available:,} done ({run.progress:.0%}), {run.reused:,} reused{rate}"]
-    work = f"{run.inferred:,} inferred in {_duration(run.seconds)}" if run.inferred else "nothing to infer"
-    state = f"{'Cancelled' if run.cancelled else 'Done'}: {work}, {run.reused:,} reused"
-    return [state, *_unavailable(run), *_scores(run)]
+        left = f" · {_duration((run.available - run.calculated) / run.rate)} left" if run.rate else ""
+        return f"{run.calculated:,} of {run.available:,} origins · {run.rate:,.0f} a second{left}"
+    work = f"{run.inferred:,} origins in {_duration(run.seconds)}" if run.inferred else "nothing to infer"
+    reused = f", {run.reused:,} from the cache" if run.reused else ""
+    return f"{'Cancelled' if run.cancelled else 'Done'}: {work}{reused}"
 
 
-def _unavailable(run: Run) -> list[str]:
-    counts = [(r, int((run.reasons == r).sum())) for r in Reason if r]
-    if not any(n for _, n in counts):
-        return []
-    return ["Not forecast: " + "; ".join(f"{n:,} origins with {r.sentence}" for r, n in counts if n)]
-
-
-def _scores(run: Run) -> list[str]:
-    row = run.scores().row(0, named=True)
+def _tiles(run: Run) -> list[tuple[str, str]]:
+    """Names and values of the overall scores, once the run is done and an actual value is known."""
+    row = run.scores().row(0, named=True) if run.done and run.error is None else {"n": 0}
     if not row["n"]:
         return []
-    scaled = f", {row['mase']:.2f} of the seasonal naive's (MASE)" if row["mase"] is not None else ""
-    covered = ", ".join(f"{row[f'coverage_{c}']:.0%} in the {c} % band" for c in (50, 80, 95))
-    return [f"Mean absolute error {row['mae']:.4g}{scaled}; CRPS {row['crps']:.4g}; of the actual values {covered}"]
+    scaled = [("MASE", f"{row['mase']:.3f}")] if row["mase"] is not None else []
+    covered = [(f"within the {c} % band", f"{row[f'coverage_{c}']:.1%}") for c in (50, 80, 95)]
+    return [("mean absolute error", f"{row['mae']:.4g}"), ("CRPS", f"{row['crps']:.4g}"), *scaled, *covered]
+
+
+def _notes(run: Run) -> list[str]:
+    counts = [(r, int((run.reasons == r).sum())) for r in Reason if r]
+    unavailable = [f"{n:,} origins are not forecast: {r.sentence}." for r, n in counts if n]
+    return [*unavailable, *(str(w) for w in run.warnings)] if run.done else []
 
 
 def _picture(run: Run) -> str:
     try:
         return run.at(0)._repr_mimebundle_()["text/html"]
     except OriginUnavailable as reason:
-        return f'<div style="{_MUTED}">{html.escape(str(reason))}</div>'
+        return _line(_MUTED, str(reason))
+
+
+def _line(style: str, text: str) -> str:
+    return f'<div style="{style}">{html.escape(text)}</div>'
+
+
+def _tile(name: str, value: str) -> str:
+    return f"<div>{_line(_NUMBER, value)}{_line(_MUTED, name)}</div>"
 
 
 def _duration(seconds: float) -> str:

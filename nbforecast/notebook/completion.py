@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from nbforecast.notebook.line import is_frame
 from nbforecast.notebook.magics import PARSERS
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable
 
 _LINE = re.compile(rf"(?:^|=\s*)%({'|'.join(sorted(PARSERS, key=len, reverse=True))})\s+(.*)$")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 from nbforecast.notebook.completion import complete_magic
 from nbforecast.notebook.magics import PARSERS, ForecastMagics
@@ -24,18 +25,21 @@ def load(shell: InteractiveShell) -> None:
 
         redisplay(run, shell)
 
-    shell.display_formatter.ipython_display_formatter.for_type(_RUN, display_run)
+    _formatter(shell).for_type(_RUN, display_run)
     if complete_magic not in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.append(complete_magic)
 
 
+def _formatter(shell: InteractiveShell) -> Any:
+    formatter: Any = shell.display_formatter
+    return formatter.ipython_display_formatter
+
+
 def unload(shell: InteractiveShell) -> None:
     """Undo `load`, and end the background thread if there is one."""
-    import sys
-
     for name in PARSERS:
         shell.magics_manager.magics["line"].pop(name, None)
-    shell.display_formatter.ipython_display_formatter.pop(_RUN, None)
+    _formatter(shell).pop(_RUN, None)
     if complete_magic in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(complete_magic)
     session = sys.modules.get("nbforecast.session")

@@ -34,7 +34,8 @@ class LineParser(argparse.ArgumentParser):
 
 def split(line: str) -> list[str]:
     """Words of a line; blanks inside quotes and brackets do not separate, so `data["a b"]` is one word."""
-    words, word, depth, quote = [], "", 0, ""
+    words: list[str] = []
+    word, depth, quote = "", 0, ""
     for letter in line:
         if letter.isspace() and not quote and depth == 0:
             words, word = [*words, word] if word else words, ""

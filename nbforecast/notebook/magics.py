@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_magic, magics_class, needs_local_scope, no_var_expand
 
 from nbforecast.notebook.line import LineParser, resolve
-from nbforecast.options import add_drawing, add_request, request
+from nbforecast.options import add_drawing, add_request, drawing, request
 
 if TYPE_CHECKING:
     import polars as pl
+    from IPython.core.interactiveshell import InteractiveShell
 
     from nbforecast.engine.forecast import Chart
     from nbforecast.engine.run import Run
@@ -47,6 +48,8 @@ PARSERS = {
 class ForecastMagics(Magics):
     """The magics of nbforecast; each has the options its `?` shows."""
 
+    shell: InteractiveShell
+
     @line_magic
     @no_var_expand
     @needs_local_scope
@@ -69,15 +72,14 @@ class ForecastMagics(Magics):
 
         options = PARSERS["quickdraw"].parse_line(line)
         frame, name = self._resolve(options.frame, local_ns)
-        style = "density" if options.density else "bands"
-        chart = quickdraw(frame, options.index, options.series, style=style, name=name, **request(options))
+        chart = quickdraw(frame, name=name, **drawing(options))
         self._store(options.out, chart)
         return chart
 
     @line_magic
     @no_var_expand
     def forecast_models(self, line: str) -> pl.DataFrame:
-        from nbforecast.models import models
+        from nbforecast.catalogue import models
 
         PARSERS["forecast_models"].parse_line(line)
         return models()

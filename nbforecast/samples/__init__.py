@@ -26,7 +26,8 @@ def path(name: str) -> Path:
 
 def sample(name: str) -> pl.DataFrame:
     """A bundled dataset, columns `unique_id, ds, y`: "glucose" (5 minutes, 4 people), "taxi" (hourly) or "retail"
-    (monthly)."""
+    (monthly).
+    """
     import polars as pl
 
     return pl.read_parquet(path(name))

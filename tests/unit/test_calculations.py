@@ -95,7 +95,9 @@ def test_E3_density_equals_scipys_gaussian_kde(offset: float) -> None:
         at = np.linspace(*limits[i, h].astype(np.float64), density.shape[-1])
         expected = kernel(at)
         # relative to the peak: an offset of 1e6 leaves the grid's float32 limits a little off
-        np.testing.assert_allclose(density[i, h], expected, rtol=1e-4, atol=(1e-4 if abs(offset) < 1e5 else 5e-3) * expected.max())
+        np.testing.assert_allclose(
+            density[i, h], expected, rtol=1e-4, atol=(1e-4 if abs(offset) < 1e5 else 5e-3) * expected.max()
+        )
 
 
 @pytest.mark.parametrize("value", [5.0, 0.0, -1e9])
@@ -104,3 +106,12 @@ def test_E3_density_of_equal_draws_is_finite_and_integrates_to_one(value: float)
     assert np.isfinite(density).all()
     step = (limits[..., 1] - limits[..., 0]) / (density.shape[-1] - 1)
     np.testing.assert_allclose(density.sum(-1) * step, 1, rtol=5e-2)
+
+
+@pytest.mark.parametrize("value", [5.1, 0.0, 1e9, -3.3e-7])
+def test_E3_a_certain_forecast_that_comes_true_is_covered(value: float) -> None:
+    draws = np.full((1, 12, 10), value, np.float32)
+    out = calculate(draws, draws[..., 0].astype(np.float64), draw_levels(None, 10), 32)
+    assert (out.covered == 1).all()
+    assert (out.crps == 0).all()
+    assert (out.quantiles == np.float32(value)).all()

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbforecast.cache.column import Column
-from nbforecast.cache.entry import Entry, Key
 from nbforecast.compute.calculations import calculate, densities, draw_levels
 from nbforecast.forecasters.reasons import Reason
+from nbforecast.results.column import Column
+from nbforecast.results.entry import Entry, Key
 from nbforecast.series import prepare
 
 RNG = np.random.default_rng(1)

@@ -13,7 +13,7 @@ from nbforecast.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbforecast.cache.entry import Entry
+    from nbforecast.results.entry import Entry
 
 
 def to_long(entry: Entry, model: str, levels: tuple[float, ...], coverages: Sequence[float]) -> pl.DataFrame:

@@ -43,7 +43,7 @@ class Column:
     def write(self, rows: Int64[np.ndarray, " R"], values: Float32[np.ndarray, "R *T"]) -> None:
         """Write rows that have not been written before."""
         blocks, counts = np.unique(rows // self._block, return_counts=True)
-        for block in blocks[~self._touched[blocks]]:
+        for block in blocks[~self._touched[blocks]].tolist():
             self._touch(block)
         self._buffer[rows] = values
         self._left[blocks] -= counts
@@ -61,7 +61,7 @@ class Column:
         """Every row, read-only: the buffer itself once nothing is left to write, a copy before."""
         done = not self._left.any()
         if done:
-            for block in np.flatnonzero(~self._touched):
+            for block in np.flatnonzero(~self._touched).tolist():
                 self._touch(block)
             out = self._buffer.view()
         else:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from nbforecast.cache.column import Column
 from nbforecast.compute.calculations import COVERAGES, GRID, LEVELS
 from nbforecast.forecasters.reasons import Reason
+from nbforecast.results.column import Column
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float32, Int64, UInt8
@@ -63,7 +63,9 @@ class Entry:
     series index 0.
     """
 
-    def __init__(self, key: Key, data: Dataset, model_name: str, draws: int, availability: UInt8[np.ndarray, " N"]):
+    def __init__(
+        self, key: Key, data: Dataset, model_name: str, draws: int, availability: UInt8[np.ndarray, " N"]
+    ) -> None:
         self.data = data
         self.meta = Metadata(
             key=key,

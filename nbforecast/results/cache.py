@@ -11,7 +11,7 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbforecast.cache.entry import Entry, Key
+    from nbforecast.results.entry import Entry, Key
 
 
 class Cache:

@@ -1,0 +1,204 @@
+"""M1-M3, M5, M7, E5: the magics in a real IPython kernel, and the tour through a real papermill."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+TOUR = Path(__file__).parents[2] / "notebooks" / "tour.ipynb"
+SETUP = "import nbforecast as nbf\n%load_ext nbforecast\ndf = nbf.sample('taxi').tail(400)"
+
+
+class Kernel:
+    """Runs cells in a kernel as a front end with a person does (`allow_stdin`), or as a runner does."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def run(self, code: str, watched: bool = True) -> tuple[list[dict[str, Any]], str]:
+        """The outputs of a cell (mime bundles and texts), and what it raised."""
+        outputs: list[dict[str, Any]] = []
+        error: list[str] = []
+
+        def keep(message: dict[str, Any]) -> None:
+            kind, content = message["msg_type"], message["content"]
+            if kind in ("display_data", "execute_result"):
+                outputs.append(content["data"])
+            elif kind == "stream" and content["name"] == "stderr":
+                error.append(content["text"])
+            elif kind == "stream":
+                outputs.append({"text": content["text"]})
+            elif kind == "error":
+                error.extend(content["traceback"])
+
+        self._client.execute_interactive(code, allow_stdin=watched, output_hook=keep, timeout=120)
+        return outputs, "\n".join(error)
+
+    def value(self, expression: str) -> Any:
+        reply = self._client.execute(
+            "", silent=True, user_expressions={"x": f"__import__('json').dumps({expression})"}, reply=True, timeout=60
+        )
+        return json.loads(eval(reply["content"]["user_expressions"]["x"]["data"]["text/plain"]))
+
+    def complete(self, line: str) -> list[str]:
+        return self._client.complete(line, len(line), reply=True, timeout=30)["content"]["matches"]
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        kernel = Kernel(client)
+        assert kernel.run(SETUP) == ([], "")
+        yield kernel
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def test_M1_loading_imports_neither_jax_nor_polars() -> None:
+    code = (
+        "import sys; from IPython.testing.globalipapp import start_ipython; ip = start_ipython()\n"
+        "before = set(sys.modules); ip.run_line_magic('load_ext', 'nbforecast')\n"
+        "new = set(sys.modules) - before\n"
+        "assert not {'jax', 'polars', 'pandas', 'numpy', 'pyarrow', 'matplotlib'} & new, new\n"
+        "assert 'forecast' in ip.magics_manager.magics['line']\n"
+        "ip.run_line_magic('unload_ext', 'nbforecast')\n"
+        "assert 'forecast' not in ip.magics_manager.magics['line']\n"
+        "ip.run_line_magic('load_ext', 'nbforecast')\n"
+        "assert 'forecast' in ip.magics_manager.magics['line']\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_M3_quickdraw_returns_a_chart_with_picture_and_text(kernel: Kernel) -> None:
+    (output,), error = kernel.run("%quickdraw df -i -24 -m naive -H 6")
+    assert not error
+    assert {"text/html", "image/svg+xml", "text/plain"} <= set(output)
+    assert "index -24" in output["text/plain"]
+    assert output["image/svg+xml"].startswith("<svg")
+    assert "<img src=" in output["text/html"]
+
+
+def test_M3_quickdraw_sees_names_expressions_locals_and_files(kernel: Kernel) -> None:
+    assert kernel.run('%quickdraw df["y"].to_numpy()[-300:] -m naive')[1] == ""
+    assert kernel.run("boxes = {'a b': df}\n%quickdraw boxes['a b'] -m naive -i -3")[1] == ""
+    assert (
+        kernel.run("def f(inner):\n    return get_ipython().run_line_magic('quickdraw', 'inner -m naive')\nf(df)")[1]
+        == ""
+    )
+    assert (
+        kernel.run(
+            "df.write_csv('taxi tail.csv')\n%quickdraw 'taxi tail.csv' -m naive\nimport os; os.remove('taxi tail.csv')"
+        )[1]
+        == ""
+    )
+
+
+def test_M2_forecast_returns_a_run_and_shows_one_live_card(kernel: Kernel) -> None:
+    outputs, error = kernel.run("run = %forecast df -m naive -o kept")
+    assert not error
+    assert len(outputs) == 1
+    assert "naive forecasts 12 steps of 1 hour ahead" in outputs[0]["text/plain"]
+    assert kernel.value("[type(run).__name__, kept is run, run.wait().progress, run.frame.height]") == [
+        "Run",
+        True,
+        1.0,
+        400,
+    ]
+    assert len(kernel.run("%forecast df -m naive")[0]) == 1
+    (shown,), _ = kernel.run("run")
+    assert "Done:" in shown["text/plain"]
+    assert "mean absolute error" in shown["text/html"]
+
+
+def test_M7_where_nobody_watches_the_work_is_done_when_the_cell_ends(kernel: Kernel) -> None:
+    outputs, error = kernel.run("unseen = %forecast df -m theta", watched=False)
+    assert not error
+    assert "Done:" in outputs[-1]["text/plain"]
+    assert kernel.value("unseen.done") is True
+
+
+def test_M5_the_models_table(kernel: Kernel) -> None:
+    _, error = kernel.run("%forecast_models")
+    assert not error
+    assert kernel.value("nbf.models()['name'].to_list()") == ["auto", "naive", "theta", "ridge"]
+    assert {"kind", "parameters", "licence", "weights", "device"} <= set(kernel.value("nbf.models().columns"))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("%forecast", "the following arguments are required: FRAME"),
+        ("%forecast df --horizons 3", "unrecognized arguments"),
+        ("%forecast df -H twelve", "invalid int value: 'twelve'"),
+        ("%forecast 'df", "is not closed"),
+        ("%forecast dff", "no variable 'dff' in this notebook, nor a file 'dff'. Tables here: df"),
+        ("%quickdraw no_such_file.csv", "no_such_file.csv"),
+        ("%quickdraw df -i 7", "Did you mean -7?"),
+        ("%quickdraw df -i -100000", "valid indices run from -399 to 0"),
+        ("%quickdraw df -s nobody", "No series is called 'nobody'"),
+        ("%quickdraw df -m oracle", "No model is called 'oracle'"),
+        ("%forecast df -H 0", "horizon= takes a number of steps from 1"),
+        ("%forecast df --target price", "price"),
+        ("%forecast_models now", "unrecognized arguments"),
+    ],
+)
+def test_E5_a_wrong_line_is_told_in_a_sentence_without_our_traceback(kernel: Kernel, line: str, said: str) -> None:
+    _, error = kernel.run(line)
+    assert said in error
+    assert "site-packages" not in error
+    assert "Traceback" not in error
+
+
+def test_E5_an_error_in_the_background_is_shown_with_its_cause(kernel: Kernel) -> None:
+    kernel.run("""
+class Broken:
+    name, context, levels, draws, key = 'broken', 1, None, 10, 'broken'
+    def availability(self, data): return (data.values != data.values).astype('uint8')
+    def forecast(self, data, rows, horizon, seed=0): return 1 / 0
+nbf.register('broken', Broken())
+""")
+    kernel.run("bad = %forecast df -m broken\nbad.settle(20)")
+    (shown,), _ = kernel.run("bad")
+    assert "Failed: The model 'broken' failed: ZeroDivisionError" in shown["text/plain"]
+    _, error = kernel.run("bad.wait()")
+    assert "ZeroDivisionError: division by zero" in error
+    assert "in forecast" in error
+
+
+def test_M_completion_of_options_models_and_tables(kernel: Kernel) -> None:
+    assert "--horizon" in kernel.complete("%forecast df --ho")
+    assert "--max-duration" in kernel.complete("run = %forecast df --max")
+    assert kernel.complete("%forecast df -m na") == ["naive"]
+    assert "df" in kernel.complete("%quickdraw d")
+    assert not [m for m in kernel.complete("x = di") if m.startswith("--")]
+
+
+def test_M_help_shows_every_option(kernel: Kernel) -> None:
+    doc = kernel.value("get_ipython().magics_manager.magics['line']['quickdraw'].__doc__")
+    for option in ("--index", "--series", "--model", "--horizon", "--max-duration", "--time", "--target", "--force"):
+        assert option in doc
+
+
+@pytest.mark.parametrize("sample", ["taxi", "retail"])
+def test_R1_M7_the_tour_runs_through_papermill(tmp_path: Path, sample: str) -> None:
+    out = tmp_path / "tour.ipynb"
+    papermill.execute_notebook(TOUR, out, {"sample": sample}, progress_bar=False, log_output=False)
+    notebook = nbformat.read(out, 4)
+    by_source = {c.source: c.outputs for c in notebook.cells if c.cell_type == "code"}
+    drawn = by_source["%quickdraw df -i -24"][-1].data
+    assert "index -24" in drawn["text/plain"]
+    assert "data:image/svg+xml;base64," in drawn["text/html"]
+    card = by_source["run = %forecast df"][-1].data["text/plain"]
+    assert "Done:" in card
+    horizon_table = by_source['run.scores(by="horizon")'][-1].data["text/plain"]
+    assert "shape: (12, " in horizon_table
+    assert out.stat().st_size < 500_000

@@ -1,0 +1,282 @@
+"""E1, E2, E4, Q1, Q2, S7, M6: runs, single origins, the background, and what bad requests are told."""
+
+import threading
+
+import numpy as np
+import polars as pl
+import pytest
+
+import nbforecast as nbf
+from nbforecast import session
+from nbforecast.compute.inference import run_inference
+from nbforecast.engine.tasks import order_by_value
+from nbforecast.forecasters.base import resolve
+from nbforecast.series import Dataset, prepare
+
+
+@pytest.fixture(autouse=True)
+def empty_cache() -> None:
+    session.results().flush()
+
+
+@pytest.fixture(scope="module")
+def glucose() -> pl.DataFrame:
+    return nbf.sample("glucose").filter(unique_id="hall_2133-036").tail(400)
+
+
+class Gate:
+    """A forecaster that repeats the last value, and stops at a gate whenever it has to work."""
+
+    name = "gate"
+    context = 1
+    levels = None
+    draws = 10
+    key = "gate"
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.entered = threading.Event()
+        self.calls: list[np.ndarray] = []
+        self.fail = False
+
+    def availability(self, data: Dataset) -> np.ndarray:
+        return np.isnan(data.values).astype(np.uint8)
+
+    def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
+        self.calls.append(rows)
+        if len(rows) > 1:
+            self.entered.set()
+            assert self.open.wait(30)
+        if self.fail:
+            raise ZeroDivisionError("no luck")
+        return np.broadcast_to(data.values[rows, None, None], (len(rows), horizon, 10)).astype(np.float32)
+
+
+def test_E1_run_inference_gives_one_float32_array(glucose: pl.DataFrame) -> None:
+    data = prepare(glucose)
+    rows = np.arange(300, 310)
+    array = run_inference(resolve("naive"), data, rows, 12)
+    assert array.shape == (10, 12, 10)
+    assert array.dtype == np.float32
+    assert (np.diff(array, axis=-1) >= 0).all()
+
+
+def test_E1_C1_the_runs_array_is_that_of_all_origins(glucose: pl.DataFrame) -> None:
+    run = nbf.forecast(glucose, "naive", wait=True)
+    n = run.data.lengths[0]
+    assert run.array.shape == (n, 12, 10)
+    np.testing.assert_array_equal(run.frame["forecast"].to_numpy(), run.array)
+    rows = np.array([n - 1, n - 25, n - 200])
+    np.testing.assert_allclose(run.array[rows], run_inference(resolve("naive"), run.data, rows, 12), rtol=1e-5)
+    np.testing.assert_array_equal(run.at(-24).draws, run.array[n - 25])
+
+
+def test_E2_a_forecast_returns_at_once_and_is_filled_in_the_background(glucose: pl.DataFrame) -> None:
+    gate = Gate()
+    run = nbf.forecast(glucose, gate)
+    assert gate.entered.wait(10)
+    assert not run.done
+    assert run.progress == 0
+    assert set(run.frame["status"].unique()) <= {"waiting", "unavailable"}
+    with pytest.raises(TimeoutError, match="0% done"):
+        run.wait(0.01)
+    gate.open.set()
+    assert run.wait() is run
+    assert run.progress == 1
+    assert run.inferred == run.available
+    assert threading.current_thread().name not in {t.name for t in threading.enumerate() if "nbforecast" in t.name}
+
+
+def test_E3_one_lock_a_batch_of_32(glucose: pl.DataFrame) -> None:
+    run = nbf.forecast(glucose, "naive", wait=True)
+    chunks, batches = -(-run.available // 512), -(-run.available // 32)
+    densities = -(-256 // 32)
+    assert chunks + batches <= run._entry.lock_count <= chunks + batches + densities + 4
+
+
+def test_E4_Q1_one_origin_is_served_while_a_batch_is_in_work(glucose: pl.DataFrame) -> None:
+    gate = Gate()
+    run = nbf.forecast(glucose, gate)
+    assert gate.entered.wait(10)
+    chart = nbf.quickdraw(glucose, -24, model=gate)
+    assert chart.forecast.index == -24
+    assert chart.forecast.draws[0, 0] == run.data.values[-25]
+    assert not run.done
+    gate.open.set()
+    run.wait()
+
+
+def test_E4_equal_requests_are_joined(glucose: pl.DataFrame) -> None:
+    gate = Gate()
+    first = nbf.forecast(glucose, gate)
+    second = nbf.forecast(glucose, gate)
+    gate.open.set()
+    first.wait()
+    second.wait()
+    assert sum(len(c) for c in gate.calls) == first.available
+    third = nbf.forecast(glucose, gate)
+    assert third.done
+    assert (third.inferred, third.reused) == (0, first.available)
+
+
+def test_C6_force_does_not_read_the_cache(glucose: pl.DataFrame) -> None:
+    gate = Gate()
+    gate.open.set()
+    nbf.forecast(glucose, gate, wait=True)
+    before = sum(len(c) for c in gate.calls)
+    again = nbf.forecast(glucose, gate, force=True, wait=True)
+    assert sum(len(c) for c in gate.calls) == 2 * before
+    assert again.reused == 0
+
+
+def test_E4_a_cancelled_run_leaves_what_it_has_finished(glucose: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBFORECAST_CHUNK", "50")
+    gate = Gate()
+    run = nbf.forecast(glucose, gate)
+    assert gate.entered.wait(10)
+    run.cancel()
+    gate.open.set()
+    run.wait(10)
+    assert run.cancelled
+    assert run.inferred == 50
+    assert run.frame["status"].value_counts().filter(status="calculated")["count"].item() == 50
+    assert "cancelled" in repr(run)
+
+
+def test_E5_a_failing_model_is_raised_where_one_waits_with_its_cause(glucose: pl.DataFrame) -> None:
+    gate = Gate()
+    gate.open.set()
+    gate.fail = True
+    run = nbf.forecast(glucose, gate)
+    with pytest.raises(nbf.NbForecastError, match="'gate' failed: ZeroDivisionError: no luck") as caught:
+        run.wait(10)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert run.error is caught.value
+    assert nbf.forecast(glucose, "naive", wait=True).progress == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda n, h: np.zeros((n, h)), "shape"),
+        (lambda n, h: np.full((n, h, 10), np.nan), "not finite"),
+        (lambda n, h: np.zeros((n, h + 1, 10)), "shape"),
+    ],
+)
+def test_E5_what_is_no_forecast_is_refused(glucose: pl.DataFrame, made: object, said: str) -> None:
+    gate = Gate()
+    gate.forecast = lambda data, rows, horizon, seed=0: made(len(rows), horizon)  # type: ignore[method-assign]
+    with pytest.raises(nbf.NbForecastError, match=said):
+        nbf.forecast(glucose, gate, wait=True)
+
+
+def test_E6_order_of_work_around_the_asked_index_then_newest_first() -> None:
+    data = prepare(np.arange(300.0))
+    rows = order_by_value(data, np.arange(300), near=-100)
+    index = data.index()[rows]
+    assert index[0] == -100
+    assert set(index[:127]) == set(range(-163, -36))
+    assert (np.diff(index[127:]) < 0).all()
+    newest = data.index()[order_by_value(data, np.arange(300))]
+    assert (newest == np.arange(0, -300, -1)).all()
+
+
+def test_E6_a_panel_begins_with_the_newest_origin_of_every_series() -> None:
+    data = prepare(nbf.sample("glucose"))
+    rows = order_by_value(data, np.arange(len(data)))
+    assert set(rows[:4]) == set(data.offsets[1:] - 1)
+
+
+def test_Q1_a_quickdraw_infers_one_origin_and_the_rest_follows(glucose: pl.DataFrame) -> None:
+    gate = Gate()
+    nbf.quickdraw(glucose, -7, model=gate)
+    assert len(gate.calls[0]) == 1
+    gate.open.set()
+    run = nbf.forecast(glucose, gate, wait=True)
+    assert run.progress == 1
+    assert sum(len(c) for c in gate.calls) == run.available
+    first_followers = run.data.index()[gate.calls[1][:4]]
+    assert np.abs(first_followers + 7).max() <= 3
+
+
+@pytest.mark.parametrize("index", [1, 24, -400_000, 400_000, 10**30, -(10**30)])
+def test_Q2_an_index_outside_is_told_the_valid_range_before_any_inference(glucose: pl.DataFrame, index: int) -> None:
+    gate = Gate()
+    with pytest.raises(nbf.NbForecastError, match=r"valid indices run from -\d+ to 0"):
+        nbf.quickdraw(glucose, index, model=gate)
+    assert not gate.calls
+
+
+@pytest.mark.parametrize("index", ["-24", -2.0, None, True])
+def test_Q2_an_index_is_an_integer(glucose: pl.DataFrame, index: object) -> None:
+    with pytest.raises(nbf.NbForecastError, match="must be an integer"):
+        nbf.quickdraw(glucose, index)  # type: ignore[arg-type]
+
+
+def test_S7_index_len_gives_the_smallest_valid_index(glucose: pl.DataFrame) -> None:
+    data = prepare(glucose)
+    smallest = 1 - int(data.lengths[0])
+    assert data.row(smallest) == 0
+    with pytest.raises(nbf.NbForecastError):
+        data.row(smallest - 1)
+
+
+def test_S3_an_unavailable_origin_says_why_and_names_the_nearest_that_is(glucose: pl.DataFrame) -> None:
+    run = nbf.forecast(glucose, "auto")
+    with pytest.raises(nbf.NbForecastError, match=r"too little history before it. The nearest index with one is -\d+"):
+        run.at(1 - int(run.data.lengths[0]))
+    run.cancel()
+
+
+@pytest.mark.parametrize("horizon", [0, -3, 1.5, "12", True, 10**6])
+def test_a_horizon_is_a_positive_number_of_steps(glucose: pl.DataFrame, horizon: object) -> None:
+    with pytest.raises(nbf.NbForecastError, match="horizon= takes a number of steps"):
+        nbf.forecast(glucose, horizon=horizon)  # type: ignore[arg-type]
+
+
+def test_an_unknown_model_names_the_nearest_and_all(glucose: pl.DataFrame) -> None:
+    with pytest.raises(nbf.NbForecastError, match=r"'ato'. Did you mean 'auto'\? There are: auto, naive"):
+        nbf.forecast(glucose, "ato")
+    with pytest.raises(nbf.NbForecastError, match="a name or a forecaster"):
+        nbf.forecast(glucose, 3)  # type: ignore[arg-type]
+
+
+def test_an_unknown_series_names_those_there_are() -> None:
+    with pytest.raises(nbf.NbForecastError, match=r"No series is called 'x'. There are 4: 'hall_1636"):
+        nbf.quickdraw(nbf.sample("glucose"), series="x")
+
+
+def test_a_panels_array_is_asked_for_by_series() -> None:
+    parts = [g.tail(60) for _, g in nbf.sample("glucose").group_by("unique_id", maintain_order=True)]
+    run = nbf.forecast(pl.concat(parts), "naive", wait=True)
+    with pytest.raises(nbf.NbForecastError, match=r"run.series\('hall_1636-69-048'\).array"):
+        _ = run.array
+    one = run.series("hall_2133-018")
+    assert len(one.array) == len(one.frame) == run.data.lengths[2]
+    assert one.frame["unique_id"].unique().to_list() == ["hall_2133-018"]
+    assert one.at(-3).series == "hall_2133-018"
+    np.testing.assert_array_equal(one.at(-3).draws, one.array[-4])
+
+
+def test_Q3_a_chart_names_the_other_series_of_a_panel(tmp_path: object) -> None:
+    chart = nbf.quickdraw(nbf.sample("glucose"), -24, model="naive", name="glucose")
+    bundle = chart._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "image/svg+xml", "text/plain"}
+    assert "'hall_1636-69-048' of 4" in bundle["text/plain"]
+    assert bundle["image/svg+xml"].startswith("<svg")
+
+
+def test_C4_entries_are_found_by_content_whatever_the_columns_are_called(glucose: pl.DataFrame) -> None:
+    first = nbf.forecast(glucose, "naive", wait=True)
+    renamed = glucose.rename({"ds": "when", "y": "mg"}).select("mg", "when").to_pandas()
+    second = nbf.forecast(renamed, "naive", time="when", target="mg", wait=True)
+    assert second.data.names.target == "mg"
+    if first.handle == second.handle:
+        assert second.inferred == 0
+
+
+def test_M6_a_shutdown_ends_the_thread_and_a_later_request_starts_another(glucose: pl.DataFrame) -> None:
+    nbf.forecast(glucose, "naive", wait=True)
+    session.engine().shutdown()
+    assert not [t for t in threading.enumerate() if t.name == "nbforecast-engine"]
+    assert nbf.forecast(glucose, "naive", force=True, wait=True).progress == 1
