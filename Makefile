@@ -12,8 +12,9 @@ demo: $(VENV)/.demo
 	@mkdir -p $(BUILD)
 	@for sample in $(SAMPLES); do \
 	  echo "Running the tour on $$sample ..."; \
-	  $(BIN)/papermill --log-level ERROR --no-progress-bar notebooks/tour.ipynb $(BUILD)/$$sample.ipynb -p sample $$sample && \
-	  $(BIN)/jupyter nbconvert --log-level ERROR --to html $(BUILD)/$$sample.ipynb || exit 1; \
+	  { $(BIN)/papermill --no-progress-bar notebooks/tour.ipynb $(BUILD)/$$sample.ipynb -p sample $$sample && \
+	    $(BIN)/jupyter nbconvert --to html $(BUILD)/$$sample.ipynb; } >$(BUILD)/log.txt 2>&1 \
+	    || { cat $(BUILD)/log.txt; exit 1; }; \
 	done
 	@echo
 	@echo "Executed notebooks and pages:"

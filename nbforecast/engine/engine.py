@@ -7,13 +7,16 @@ import heapq
 import itertools
 import logging
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nbforecast.compute import runtime
 from nbforecast.compute.calculations import calculate, densities, draw_levels
 from nbforecast.compute.inference import run_inference
 from nbforecast.engine.tasks import Priority, Task
+from nbforecast.errors import NbForecastError
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
@@ -40,12 +43,13 @@ class Engine:
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
-        atexit.register(self.shutdown)
 
     def submit(
         self, entry: Entry, forecaster: Forecaster, seed: int, priority: Priority, near: int | None = None
     ) -> Task:
         """Have an entry filled; an unfinished task for the same entry is returned, made as urgent as asked."""
+        if self._stopping:
+            self.shutdown()  # the old thread ends before a new one begins
         with self._change:
             task = self._tasks.get(id(entry))
             if task is None or task.finished.is_set() or task.cancelled:
@@ -83,6 +87,9 @@ class Engine:
             self._thread.start()
 
     def _work(self) -> None:
+        with suppress(NbForecastError):  # inference meets it again, where it belongs to a task
+            runtime.start()
+        atexit.register(self.shutdown)  # after JAX's own, so that it runs before JAX is taken down
         while (task := self._next()) is not None:
             try:
                 more = not task.cancelled and self._chunk(task)
@@ -127,7 +134,8 @@ class Engine:
 
     def _finish(self, task: Task, error: BaseException | None = None) -> None:
         with self._change:
-            self._tasks.pop(id(task.entry), None)
+            if self._tasks.get(id(task.entry)) is task:
+                del self._tasks[id(task.entry)]
             task.finish(error)
 
 

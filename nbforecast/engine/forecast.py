@@ -92,7 +92,7 @@ class Forecast:
         names = [n for n in (data.names.frame, self.series if len(data.ids) > 1 else None) if n]
         return chart.FanData(
             title=" · ".join(names) or data.names.target,
-            target=data.names.target,
+            target="" if data.names.target == "y" else data.names.target,
             model=self.model,
             index=self.index,
             time=data.time[shown],

@@ -16,7 +16,9 @@ MODELS = [m.name for m in known()]
 GLUCOSE = nbf.sample("glucose").filter(unique_id="hall_2133-036").tail(900)
 
 
-def forecasts(frame: pl.DataFrame, model: str, until: np.datetime64, count: int = 40) -> tuple[list[object], np.ndarray]:
+def forecasts(
+    frame: pl.DataFrame, model: str, until: np.datetime64, count: int = 40
+) -> tuple[list[object], np.ndarray]:
     """Times and forecasts of the newest `count` available origins not after a time."""
     data = prepare(frame, freq="5min")
     forecaster = resolve(model)
@@ -55,3 +57,18 @@ def test_C5_E8_nothing_older_than_the_context_matters(model: str) -> None:
         found_times, found = forecasts(other, model, until, 30)
         assert found_times == times
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@settings(max_examples=6, deadline=None)
+@given(cut=st.integers(560, 860), gap=st.integers(1, 12), factor=st.sampled_from([-100.0, 3.0, 1e4]))
+def test_L1_an_origin_inside_a_gap_knows_nothing_of_its_other_end(
+    model: str, cut: int, gap: int, factor: float
+) -> None:
+    past, future = GLUCOSE.head(cut), GLUCOSE.tail(-cut - gap)
+    other = future.with_columns(pl.col("y") * factor)
+    until = prepare(pl.concat([past, future.head(1)]), freq="5min").time[-2]
+    times, expected = forecasts(pl.concat([past, future]), model, until, gap + 2)
+    found_times, found = forecasts(pl.concat([past, other]), model, until, gap + 2)
+    assert found_times == times
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)

@@ -1,5 +1,7 @@
 """E1, E2, E4, Q1, Q2, S7, M6: runs, single origins, the background, and what bad requests are told."""
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -280,3 +282,14 @@ def test_M6_a_shutdown_ends_the_thread_and_a_later_request_starts_another(glucos
     session.engine().shutdown()
     assert not [t for t in threading.enumerate() if t.name == "nbforecast-engine"]
     assert nbf.forecast(glucose, "naive", force=True, wait=True).progress == 1
+
+
+@pytest.mark.parametrize("ending", ["", "run.cancel()", "time.sleep(1)", "run.wait(60)"])
+def test_E9_the_interpreter_exits_cleanly_while_work_goes_on(ending: str) -> None:
+    code = f"""
+import time, nbforecast as nbf
+run = nbf.forecast(nbf.sample("taxi"), "naive")
+{ending}
+"""
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")
