@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import heapq
 import itertools
 import logging
 import threading
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast.compute import runtime
 from nbforecast.compute.calculations import calculate, densities, draw_levels
 from nbforecast.compute.inference import run_inference
 from nbforecast.engine.tasks import Priority, Task
-from nbforecast.errors import NbForecastError
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
@@ -30,36 +27,38 @@ DENSITY_ORIGINS = 256
 
 
 class Engine:
-    """Runs tasks in one daemon thread, started with the first task and ended by `shutdown` or at interpreter exit.
+    """Fills entries in one background thread, a chunk at a time, the most urgent task first.
 
-    Between two chunks the thread looks at the queue again, so a more urgent task overtakes; tasks for one entry are
-    joined. A task that fails keeps its error; the engine goes on with the others.
+    Each chunk is a job of its own in the thread's pool, so a more urgent task overtakes between two of them, and at
+    interpreter exit Python waits for the chunk in work before JAX is taken down. Tasks for one entry are joined. A task
+    that fails keeps its error; the engine goes on with the others.
     """
 
     def __init__(self) -> None:
         self._queue: list[tuple[Priority, int, Task]] = []
         self._tasks: dict[int, Task] = {}
         self._count = itertools.count()
-        self._change = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._stopping = False
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        self._busy = False
 
     def submit(
         self, entry: Entry, forecaster: Forecaster, seed: int, priority: Priority, near: int | None = None
     ) -> Task:
         """Have an entry filled; an unfinished task for the same entry is returned, made as urgent as asked."""
-        if self._stopping:
-            self.shutdown()  # the old thread ends before a new one begins
-        with self._change:
+        with self._lock:
             task = self._tasks.get(id(entry))
-            if task is None or task.finished.is_set() or task.cancelled:
+            if task is None or task.cancelled:
                 task = self._tasks[id(entry)] = Task(entry, forecaster, seed, priority, near)
             elif priority >= task.priority:
                 return task
             task.priority = priority
             heapq.heappush(self._queue, (priority, next(self._count), task))
-            self._ensure_thread()
-            self._change.notify_all()
+            if not self._busy:
+                if self._pool is None:
+                    self._pool = ThreadPoolExecutor(1, thread_name_prefix="nbforecast-engine")
+                self._busy = True
+                self._pool.submit(self._step)
             return task
 
     def infer_now(self, entry: Entry, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> None:
@@ -72,50 +71,46 @@ class Engine:
             _calculate(entry, forecaster, waiting, draws)
 
     def shutdown(self) -> None:
-        """Stop after the chunk in work and end the thread; unfinished tasks are cancelled."""
-        with self._change:
-            self._stopping = True
-            self._change.notify_all()
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout=30)
+        """Stop after the chunk in work, cancel what is left and end the thread; a later task starts another."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+            self._cancel_all()
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
 
-    def _ensure_thread(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
-            self._stopping = False
-            self._thread = threading.Thread(target=self._work, name="nbforecast-engine", daemon=True)
-            self._thread.start()
-
-    def _work(self) -> None:
-        with suppress(NbForecastError):  # inference meets it again, where it belongs to a task
-            runtime.start()
-        atexit.register(self.shutdown)  # after JAX's own, so that it runs before JAX is taken down
-        while (task := self._next()) is not None:
+    def _step(self) -> None:
+        """One chunk of the most urgent task, then the next step."""
+        task = self._next()
+        if task is None:
+            return
+        try:
+            if task.cancelled or not self._chunk(task):
+                self._finish(task)
+        except Exception as error:
+            _log.info("A forecast failed: %s", error, exc_info=True)
+            self._finish(task, error)
+        with self._lock:
             try:
-                more = not task.cancelled and self._chunk(task)
-            except Exception as error:
-                _log.info("A forecast failed: %s", error, exc_info=True)
-                self._finish(task, error)
-            else:
-                if not more:
-                    self._finish(task)
-        with self._change:
-            for task in self._tasks.values():
-                task.cancel()
-                task.finish()
-            self._tasks.clear()
-            self._queue.clear()
+                if self._pool is not None:
+                    self._pool.submit(self._step)
+            except RuntimeError:  # the interpreter is exiting
+                self._cancel_all()
 
     def _next(self) -> Task | None:
-        """The most urgent unfinished task, left in the queue until it is finished; None at shutdown."""
-        with self._change:
-            while not self._stopping:
-                while self._queue and self._queue[0][2].finished.is_set():
-                    heapq.heappop(self._queue)
-                if self._queue:
-                    return self._queue[0][2]
-                self._change.wait()
-            return None
+        """The most urgent unfinished task; it stays in the queue until it is finished."""
+        with self._lock:
+            while self._queue and self._queue[0][2].finished.is_set():
+                heapq.heappop(self._queue)
+            self._busy = bool(self._queue)
+            return self._queue[0][2] if self._queue else None
+
+    def _cancel_all(self) -> None:
+        self._busy = False
+        for _, _, task in self._queue:
+            task.cancel()
+            task.finish(task.error)
+        self._queue.clear()
+        self._tasks.clear()
 
     def _chunk(self, task: Task) -> bool:
         """One chunk of a task; False when nothing is left to do."""
@@ -133,7 +128,7 @@ class Engine:
         return False
 
     def _finish(self, task: Task, error: BaseException | None = None) -> None:
-        with self._change:
+        with self._lock:
             if self._tasks.get(id(task.entry)) is task:
                 del self._tasks[id(task.entry)]
             task.finish(error)

@@ -76,6 +76,8 @@ class Task:
         return (self.ended or time.monotonic()) - self.started
 
     def finish(self, error: BaseException | None = None) -> None:
-        self.error = error
-        self.ended = time.monotonic()
-        self.finished.set()
+        """Mark the end, once."""
+        if not self.finished.is_set():
+            self.error = error
+            self.ended = time.monotonic()
+            self.finished.set()

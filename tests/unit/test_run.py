@@ -86,7 +86,7 @@ def test_E2_a_forecast_returns_at_once_and_is_filled_in_the_background(glucose: 
     assert run.wait() is run
     assert run.progress == 1
     assert run.inferred == run.available
-    assert threading.current_thread().name not in {t.name for t in threading.enumerate() if "nbforecast" in t.name}
+    assert len([t for t in threading.enumerate() if t.name.startswith("nbforecast-engine")]) == 1
 
 
 def test_E3_one_lock_a_batch_of_32(glucose: pl.DataFrame) -> None:
@@ -280,7 +280,7 @@ def test_C4_entries_are_found_by_content_whatever_the_columns_are_called(glucose
 def test_M6_a_shutdown_ends_the_thread_and_a_later_request_starts_another(glucose: pl.DataFrame) -> None:
     nbf.forecast(glucose, "naive", wait=True)
     session.engine().shutdown()
-    assert not [t for t in threading.enumerate() if t.name == "nbforecast-engine"]
+    assert not [t for t in threading.enumerate() if t.name.startswith("nbforecast-engine")]
     assert nbf.forecast(glucose, "naive", force=True, wait=True).progress == 1
 
 
