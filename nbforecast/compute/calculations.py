@@ -44,12 +44,18 @@ def _places(
 def quantiles(
     draws: Float[Draws, "*N Q"], levels: tuple[float, ...], wanted: tuple[float, ...]
 ) -> Float[Draws, "*N K"]:
-    """Quantiles of ascending draws at `wanted` levels, for any leading shape, of NumPy or JAX."""
+    """Quantiles of ascending draws at `wanted` levels, for any leading shape, of NumPy or JAX.
+
+    Where all draws have one sign the quantiles beyond them keep it: a count's tail does not reach below zero.
+    """
     if len(levels) == 1:
         return draws[..., np.zeros(len(wanted), int)]
     left, share = _places(levels, wanted)
     low = draws[..., left]
-    return low + share * (draws[..., left + 1] - low)  # in this form equal draws give exactly themselves
+    found = low + share * (draws[..., left + 1] - low)  # in this form equal draws give exactly themselves
+    least, most = draws[..., :1], draws[..., -1:]
+    crossing = ((least >= 0) & (found < 0)) | ((most <= 0) & (found > 0))
+    return found * ~crossing
 
 
 class Calculations(NamedTuple):

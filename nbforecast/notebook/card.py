@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nbforecast.engine.run import Run
 
 _BOX = "max-width:860px;padding:2px 0 6px;font-size:13px;line-height:1.5;font-variant-numeric:tabular-nums"
+_TEXT = "padding:0 16px"  # the margin of the chart below
 _HEAD = "font-weight:600;font-size:14px"
 _MUTED = "opacity:.72"
 _SMALL = "opacity:.72;font-size:12px;margin-top:6px"
@@ -31,11 +32,10 @@ def run_card(run: Run) -> dict[str, str]:
         body.append(f'<div style="{_TILES}">{"".join(_tile(*t) for t in tiles)}</div>')
     if notes:
         body.append(f'<div style="{_SMALL}">{"<br>".join(html.escape(n) for n in notes)}</div>')
-    if run.done and run.error is None:
-        body.append(_picture(run))
+    picture = _picture(run) if run.done and run.error is None else ""
     scores = [", ".join(f"{name} {value}" for name, value in tiles)] if tiles else []
     return {
-        "text/html": f'<div style="{_BOX}">{"".join(body)}</div>',
+        "text/html": f'<div style="{_BOX}"><div style="{_TEXT}">{"".join(body)}</div>{picture}</div>',
         "text/plain": "\n".join([head, state, *scores, *notes]),
     }
 

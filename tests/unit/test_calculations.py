@@ -33,6 +33,15 @@ def test_E3_quantiles_of_a_normal_distribution_are_exact_within_and_beyond_the_l
     np.testing.assert_allclose(quantiles(draws, levels, wanted), scipy.stats.norm(50, 7).ppf(wanted), rtol=1e-4)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_E3_quantiles_beyond_draws_of_one_sign_do_not_cross_zero(sign: int) -> None:
+    draws = np.sort(sign * np.array([0, 1, 5, 9, 12, 15, 19, 24, 30, 41], np.float32))
+    outer = quantiles(draws, draw_levels(None, 10), (0.001, 0.025, 0.975, 0.999))
+    assert (outer * sign >= 0).all()
+    mixed = quantiles(draws - sign * 10, draw_levels(None, 10), (0.025, 0.975))
+    assert mixed[0] < 0 < mixed[1]
+
+
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=10, max_size=10))
 def test_E3_quantiles_never_cross(values: list[float]) -> None:
     draws = np.sort(np.array(values, np.float32))
