@@ -1,4 +1,4 @@
-"""M1-M3, M5, M7, E5: the magics in a real IPython kernel, and the tour through a real papermill."""
+"""M1, M2, M3, M5, M7, E5, R1: the magics in a real IPython kernel, and the tour through a real papermill."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""C1-C4: one Result DataFrame an entry, snapshots that do not change, NaN with a status, metadata."""
+"""C1, C2, C3, C4, X1: one Result DataFrame an entry, snapshots that do not change, NaN with a status, metadata."""
 
 import numpy as np
 import polars as pl
