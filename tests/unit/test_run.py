@@ -1,4 +1,4 @@
-"""C6, E1, E2, E3, E4, E5, E6, E9, Q1, Q2, S7, M6: runs, single origins, the background, and what bad requests are told."""
+"""C6, E1, E2, E3, E4, E5, E6, E9, Q1, Q2, S7, M6: runs, single origins, the background, what bad requests are told."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""S3-S7: the grid, repairs, errors, and the newest part."""
+"""S3, S4, S5, S6, S7: the grid, repairs, errors, and the newest part."""
 
 import subprocess
 import sys

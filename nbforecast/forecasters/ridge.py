@@ -1,0 +1,118 @@
+"""Ridge autoregression: direct for every horizon step, on the seasonally adjusted context."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nbforecast.forecasters.draws import LEVELS, draw
+from nbforecast.forecasters.history import LEAST, Outlook, history, inner_origins
+from nbforecast.forecasters.season import adjust, find_seasons, seasonal
+from nbforecast.forecasters.windows import WindowForecaster
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float32, Int
+
+    from nbforecast.forecasters.history import History, Inner
+    from nbforecast.forecasters.season import Adjusted
+    from nbforecast.forecasters.windows import Windows
+
+_LAGS = 12
+_GAINS = np.array([1 / 8, 1 / 20, 1 / 50, 1 / 120], np.float32)
+_FARTHEST = 48
+_PRIOR_ROWS = 80.0
+_CUTS = (300, 150, 60, 20)
+
+
+@dataclass(frozen=True)
+class RidgeAutoregression(WindowForecaster):
+    """Linear in what precedes the origin, one regression a horizon step, shrunk towards no change (Hoerl & Kennard 1970)."""
+
+    name: str = "ridge"
+    context: int = 512
+    levels: tuple[float, ...] = LEVELS
+    draws: int = len(LEVELS)
+
+    def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
+        past = history(windows)
+        seasons = find_seasons(past, windows.seasons)
+        inner = inner_origins(past, horizon, past.first + jnp.maximum(2 * seasons.short, LEAST))
+        return draw(past, inner, ridge_outlook(adjust(past, seasons), past, inner))
+
+
+def sources(values: Float32[Array, "L B"]) -> Float32[Array, "B S"]:
+    """Each context's values after `_LAGS` repeats of the first, then its exponentially weighted means, end to end."""
+    gains = jnp.array(_GAINS)[:, None]
+
+    def step(means: Array, value: Array) -> tuple[Array, Array]:
+        means = means + gains * (value - means)
+        return means, means
+
+    _, means = jax.lax.scan(step, jnp.broadcast_to(values[0], (len(_GAINS), values.shape[1])), values)
+    padded = jnp.concatenate([jnp.broadcast_to(values[:1], (_LAGS, values.shape[1])), values])
+    return jnp.concatenate([padded.T, means.transpose(2, 1, 0).reshape(values.shape[1], -1)], axis=1)
+
+
+def columns(length: int, direct: int) -> Int[np.ndarray, " C"]:
+    """Where in `sources`, relative to a step, its features and then its targets lie."""
+    return np.concatenate(
+        [
+            _LAGS - np.arange(1, _LAGS + 1),
+            _LAGS + length * np.arange(1, len(_GAINS) + 1),
+            _LAGS + np.arange(1, direct + 1),
+        ]
+    )
+
+
+def ridge_outlook(adjusted: Adjusted, past: History, inner: Inner) -> Outlook:
+    """Forecasts with coefficients fitted to the whole context; errors with coefficients fitted to what precedes them.
+
+    Features and targets are taken relative to the step's own value, so that no coefficients means no change. The
+    context is cut into blocks; the moments of all blocks before an inner origin give its coefficients, so that every
+    past forecast is one that could have been made then.
+    """
+    n, horizon, batch = inner.targets.shape
+    length = adjusted.values.shape[0]
+    direct = min(horizon, _FARTHEST)
+    rows = length - direct
+    source = sources(adjusted.values)
+    place = columns(length, direct)
+    p = len(place) - direct
+    start = past.first + jnp.maximum(2 * adjusted.seasons.short, LEAST)
+    use = (past.known & (jnp.arange(length)[:, None] >= start)).T.astype(jnp.float32)
+
+    def moments(i: int, j: int) -> Float32[Array, "B C C"]:
+        base = source[:, _LAGS + i : _LAGS + j, None]
+        # taken by index: one gather is several times quicker than stacking shifted slices
+        block = (source[:, np.arange(i, j)[:, None] + place] - base) * use[:, i:j, None]
+        return jnp.einsum("brp,brq->bpq", block, block)
+
+    cuts = np.array([c for c in _CUTS if c < rows])
+    total = jnp.cumsum(jnp.stack([moments(i, j) for i, j in itertools.pairwise([0, *(rows - cuts), rows])]), axis=0)
+    count = jnp.stack([use[:, :i].sum(1) for i in (*(rows - cuts), rows)])
+    gram, cross = total[..., :p, :p], total[..., :p, p:]
+    diagonal = jnp.diagonal(gram, axis1=-2, axis2=-1)
+    mean = diagonal.mean(-1, keepdims=True)
+    penalty = _PRIOR_ROWS / jnp.maximum(count, 1.0)[..., None] * (diagonal + 0.01 * mean) + 1e-4 * mean + 1e-6
+    weights = jax.scipy.linalg.cho_solve(
+        jax.scipy.linalg.cho_factor(gram + penalty[..., None] * jnp.eye(p), lower=True), cross
+    )
+
+    here = jnp.concatenate([inner.at, jnp.full((1, batch), length - 1)])
+    at = jnp.clip(here.T, 0)
+    level = jnp.take_along_axis(source, at + _LAGS, axis=1)
+    where = (at[..., None] + place[:p]).reshape(batch, -1)
+    features = jnp.take_along_axis(source, where, axis=1).reshape(batch, n + 1, p) - level[..., None]
+    # the number of cuts behind an origin: cut c's coefficients know what was seen up to c steps before the end
+    fitted = jnp.maximum((at[..., None] >= length - 1 - cuts).sum(-1) - 1, 0)
+    chosen = fitted.at[:, -1].set(len(cuts))[..., None] == jnp.arange(len(cuts) + 1)
+    every = jnp.einsum("bnp,kbph->bnkh", features, weights)
+    moved = jnp.where(chosen[..., None], every, 0.0).sum(2)
+    moved = jnp.concatenate([moved, jnp.repeat(moved[..., -1:], horizon - direct, axis=2)], axis=2)
+    points = (level[..., None] + moved).transpose(1, 2, 0) + seasonal(adjusted, here, horizon)
+    return Outlook(points[-1], inner.targets - points[:-1])

@@ -1,0 +1,199 @@
+"""Forecasters that are a pure function of a window: cut the contexts, run a jitted batch, scale back."""
+
+from __future__ import annotations
+
+import hashlib
+import weakref
+from abc import ABC, abstractmethod
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import jax
+import numpy as np
+
+from nbforecast.forecasters.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Array, Bool, Float32, Int32, Int64, UInt8, UInt32
+
+    from nbforecast.series import Dataset
+
+N_SEASONS = 4
+
+
+class Windows(NamedTuple):
+    """A batch of contexts, ready for a jitted function; every field's leading axis is the batch, but for `seasons`.
+
+    values: observed minus `location`; gaps of up to `max_gap` steps between two observations of the context are
+        bridged linearly; NaN elsewhere, and to the left of a short history.
+    observed: True where a value was observed, False where it was bridged or is NaN.
+    location: the last observed value to float32; subtracted in double precision, so that float32 loses nothing.
+    step: the origin's number on the grid.
+    key: random bits that depend on seed, series and origin time alone.
+    seasons: the calendar's season lengths in steps, ascending, 0 for none.
+    """
+
+    values: Float32[Array, "B L"]
+    observed: Bool[Array, "B L"]
+    location: Float32[Array, " B"]
+    step: Int32[Array, " B"]
+    key: UInt32[Array, "B 2"]
+    seasons: Int32[Array, " S"]
+
+
+class _Padded(NamedTuple):
+    """A dataset's values with a context's worth of NaN before each series, so that every window is a plain slice."""
+
+    values: Int64[np.ndarray, " P"]
+    bridged: Int64[np.ndarray, " P"]
+    before: Int64[np.ndarray, " P"] | None
+    after: Int64[np.ndarray, " P"] | None
+    start: Int64[np.ndarray, " N"]
+
+
+_padded: weakref.WeakKeyDictionary[Dataset, dict[int, _Padded]] = weakref.WeakKeyDictionary()
+
+
+def _pad(data: Dataset, context: int) -> _Padded:
+    known = _padded.setdefault(data, {})
+    if context not in known:
+        series = np.repeat(np.arange(len(data.ids)), data.lengths)
+        start = np.arange(len(data)) + series * (context - 1)
+        values = np.full(len(data) + len(data.ids) * (context - 1), np.nan)
+        values[start + context - 1] = data.values
+        missing = np.isnan(values)
+        if not np.isnan(data.values).any():
+            known[context] = _Padded(values, values, None, None, start)
+        else:
+            at = np.arange(len(values))
+            before = np.maximum.accumulate(np.where(missing, -1, at))
+            after = np.minimum.accumulate(np.where(missing, len(values), at)[::-1])[::-1]
+            inner = missing & (before >= 0) & (after < len(values)) & (after - before - 1 <= data.max_gap)
+            # padding is as long as a context, so no bridge whose two ends lie in one window can cross series
+            bridged = values.copy()
+            a, b, i = before[inner], after[inner], at[inner]
+            bridged[inner] = values[a] + (values[b] - values[a]) * ((i - a) / (b - a))
+            known[context] = _Padded(values, bridged, before, after, start)
+    return known[context]
+
+
+@lru_cache(maxsize=65536)
+def _series_bits(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
+
+
+def _keys(data: Dataset, rows: Int64[np.ndarray, " R"], step: Int64[np.ndarray, " R"], seed: int) -> np.ndarray:
+    names = np.array([_series_bits(i) for i in data.ids], np.uint32)
+    series = np.searchsorted(data.offsets, rows, side="right") - 1
+    mixed = (step.astype(np.uint64) ^ (np.uint64(seed) << np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+    return np.stack([names[series] ^ (mixed >> np.uint64(32)).astype(np.uint32), mixed.astype(np.uint32)], 1)
+
+
+def cut(data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 0) -> tuple[Windows, np.ndarray]:
+    """The contexts of some rows, and their locations in double precision.
+
+    A value of a window depends on nothing outside the window: a gap is bridged only between two observations that
+    both lie in it, so nothing after the origin, and nothing older than `context` steps, can matter (SPEC S3, L1).
+    """
+    padded = _pad(data, context)
+    start = padded.start[rows]
+    at = start[:, None] + np.arange(context)
+    values = padded.bridged[at]
+    if padded.before is None or padded.after is None:
+        observed = ~np.isnan(values)
+    else:
+        raw = padded.values[at]
+        observed = ~np.isnan(raw)
+        inside = (padded.before[at] >= start[:, None]) & (padded.after[at] < start[:, None] + context)
+        values = np.where(observed | inside, values, np.nan)
+    last = context - 1 - np.argmax(observed[:, ::-1], axis=1)
+    # rounded before it is subtracted: a draw at zero then comes out as zero, not a rounding error below
+    location = values[np.arange(len(rows)), last].astype(np.float32).astype(np.float64)
+    step = data.frequency.to_step(data.time[rows])
+    seasons = np.zeros(N_SEASONS, np.int32)
+    natural = data.frequency.seasons[:N_SEASONS]
+    seasons[: len(natural)] = natural
+    windows = Windows(
+        (values - location[:, None]).astype(np.float32),
+        observed,
+        location.astype(np.float32),
+        step.astype(np.int32),  # type: ignore[arg-type]  # jitted functions take NumPy's arrays as they are
+        _keys(data, rows, step, seed),  # type: ignore[arg-type]
+        seasons,  # type: ignore[arg-type]
+    )
+    return windows, location
+
+
+def usable(data: Dataset, context: int, least: int) -> UInt8[np.ndarray, " N"]:
+    """For every row 0, or the `Reason` why its context cannot be used (SPEC S3).
+
+    A context needs `least` observed values, one of them within `max_gap` steps of the origin, and must not be more
+    than half empty after its first observation.
+    """
+    padded = _pad(data, context)
+    seen = np.concatenate([[0], np.cumsum(~np.isnan(padded.values))])
+    end = padded.start + context
+    count = seen[end] - seen[padded.start]
+    codes = np.zeros(len(data), np.uint8)
+    if padded.before is not None and padded.after is not None:
+        first = np.minimum(padded.after[padded.start], end - 1)
+        codes[count * 2 < end - first] = Reason.MISSING
+        codes[end - 1 - padded.before[end - 1] > data.max_gap] = Reason.LONG_GAP
+    codes[count < least] = Reason.TOO_SHORT
+    return codes
+
+
+class WindowForecaster(ABC):
+    """Base of forecasters that map a batch of windows to a batch of draws by a jitted, pure function.
+
+    Subclasses are frozen dataclasses of their settings (hashable: the settings select the compiled function) and
+    implement `predict`. Batches are padded to one of `batch_sizes`, so a function is compiled for few shapes.
+    """
+
+    batch_sizes: ClassVar[tuple[int, ...]] = (32, 512)
+    least: ClassVar[int] = 8
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+    @property
+    @abstractmethod
+    def context(self) -> int: ...
+    @property
+    @abstractmethod
+    def levels(self) -> tuple[float, ...] | None: ...
+    @property
+    @abstractmethod
+    def draws(self) -> int: ...
+
+    @property
+    def key(self) -> str:
+        return repr(self)
+
+    @abstractmethod
+    def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
+        """Draws relative to each window's location. Pure, traceable by JAX, independent of batch mates."""
+
+    def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        return usable(data, self.context, self.least)
+
+    def forecast(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
+    ) -> Float32[np.ndarray, "R H Q"]:
+        out = np.empty((len(rows), horizon, self.draws), np.float32)
+        largest = self.batch_sizes[-1]
+        for at in range(0, len(rows), largest):
+            part = rows[at : at + largest]
+            size = next(b for b in self.batch_sizes if b >= len(part))
+            filled = np.concatenate([part, np.full(size - len(part), part[-1])])
+            windows, location = cut(data, filled, self.context, seed)
+            draws = np.asarray(_compiled(self, horizon)(windows))[: len(part)]
+            out[at : at + len(part)] = draws + location[: len(part), None, None]
+        return out
+
+
+@lru_cache(maxsize=256)
+def _compiled(forecaster: WindowForecaster, horizon: int) -> Callable[[Windows], Any]:
+    return jax.jit(partial(forecaster.predict, horizon=horizon))

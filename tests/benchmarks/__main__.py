@@ -1,0 +1,73 @@
+"""How fast nbforecast is beside its peers: `python -m tests.benchmarks [NAME ...] [--quick] [--out FILE]`.
+
+Prints Markdown tables and writes them to FILE. Nothing here asserts a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.benchmarks import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SECTIONS = {
+    "startup": "importing and loading",
+    "quickdraw": "time to a chart of one origin",
+    "rolling": "forecasting from every origin",
+    "stages": "where the time of a full run goes",
+    "calculations": "quantiles, scores, densities",
+    "memory": "bytes an origin, snapshots, writing",
+    "chart": "drawing a chart",
+    "prepare": "from a frame to a dataset",
+}
+OUT = Path("build/benchmarks.md")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    known = ", ".join(f"{name} ({what})" for name, what in SECTIONS.items())
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__, epilog=f"NAME: {known}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="sections to run (default: all)")
+    parser.add_argument("--quick", action="store_true", help="small sizes: that it runs, not how fast it is")
+    parser.add_argument("--out", type=Path, default=OUT, help="where to write the tables (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in SECTIONS]
+    if unknown:
+        parser.error(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    machine.be_fair()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    parts: list[str] = []
+    failed: list[str] = []
+
+    def add(part: str) -> None:
+        print(part, end="\n\n", flush=True)
+        parts.append(part)
+        options.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+    began = time.perf_counter()
+    add(machine.describe(options.quick))
+    for name in options.names or SECTIONS:
+        start = time.perf_counter()
+        add(f"## {name}: {SECTIONS[name]}")
+        try:
+            for table in import_module(f"tests.benchmarks.{name}").tables(options.quick):
+                add(table.markdown())
+        except Exception as error:
+            traceback.print_exc()
+            failed.append(name)
+            add(f"**{name} failed**: {type(error).__name__}: {error}")
+        add(f"*{name}: {time.perf_counter() - start:.0f} s*")
+    print(f"{time.perf_counter() - began:.0f} s in all; written to {options.out}")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

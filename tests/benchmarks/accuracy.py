@@ -1,0 +1,141 @@
+"""How good the forecasters are: `python -m tests.benchmarks.accuracy [--sets a,b] [--models auto,ridge] [--peers]`.
+
+Prints Markdown: MASE and weighted quantile loss (twice the mean pinball loss over the ten levels, over the sum of the
+actuals) relative to the seasonal naive of statsforecast, the coverage of the 80 % interval, and seconds. Peers get
+what the literature gives them: the season of the set, and the same last 512 points with gaps interpolated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from nbforecast.forecasters.draws import LEVELS
+from nbforecast.forecasters.windows import WindowForecaster
+from tests.benchmarks.cases import SETS, Case
+from tests.windows import MODELS, compiled, windows
+
+BUILD = Path(__file__).parents[2] / "build" / "accuracy"
+PEERS = ("AutoETS", "AutoTheta")
+BASE = "SeasonalNaive"
+
+
+class Score(NamedTuple):
+    mase: float
+    wql: float
+    coverage: float
+    seconds: float
+
+
+def score(draws: np.ndarray, cases: list[Case], seconds: float) -> Score:
+    actual = np.stack([c.actual for c in cases])
+    median = draws[..., 4:6].mean(-1)
+    scale = np.array([np.nanmean(np.abs(c.history[c.mase :] - c.history[: -c.mase])) for c in cases])
+    fine = np.isfinite(scale) & (scale > 0)
+    mase = (np.abs(actual - median).mean(1)[fine] / scale[fine]).mean()
+    error, level = actual[..., None] - draws, np.array(LEVELS)
+    pinball = 2 * np.maximum(level * error, (level - 1) * error).mean(-1)
+    low, high = draws[..., :2].mean(-1), draws[..., -2:].mean(-1)
+    inside = (actual >= low) & (actual <= high)
+    return Score(float(mase), float(pinball.sum() / np.abs(actual).sum()), float(inside.mean()), seconds)
+
+
+def ours(name: str, cases: list[Case]) -> tuple[np.ndarray, float]:
+    """Draws for all cases, and the seconds of a second run (the first one compiles)."""
+    out, seconds = [], 0.0
+    for (calendar, horizon), group in groupby(cases, key=lambda c: (c.calendar, len(c.actual))):
+        history = np.stack([c.history for c in group])
+        for at in range(0, len(history), 512):
+            part = history[at : at + 512]
+            size = next(b for b in WindowForecaster.batch_sizes if b >= len(part))
+            batch = windows(np.concatenate([part, np.repeat(part[-1:], size - len(part), 0)]), calendar)
+            predict = compiled(name, horizon)
+            jax.block_until_ready(predict(batch))
+            start = time.perf_counter()
+            draws = np.asarray(predict(batch))
+            seconds += time.perf_counter() - start
+            last = np.array([row[~np.isnan(row)][-1] for row in part], np.float32)
+            out.append(draws[: len(part)].astype(np.float64) + last[:, None, None])
+    return np.concatenate(out), seconds
+
+
+def peer(name: str, set_name: str, cases: list[Case]) -> tuple[np.ndarray, float]:
+    """Draws of a statsforecast model, from the cache under build/ where it has run before."""
+    file = BUILD / f"{name}__{set_name}.npz"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        start = time.perf_counter()
+        draws = np.stack([_peer_draws(name, case) for case in cases])
+        np.savez(file, draws=draws, seconds=time.perf_counter() - start)
+    with np.load(file) as saved:
+        return saved["draws"], float(saved["seconds"])
+
+
+def _peer_draws(name: str, case: Case) -> np.ndarray:
+    from statsforecast import models
+
+    x = case.history[np.argmax(~np.isnan(case.history)) :]
+    missing = np.isnan(x)
+    x = np.interp(np.arange(len(x)), np.flatnonzero(~missing), x[~missing])
+    season = case.mase if len(x) > 2 * case.mase else 1
+    horizon, level = len(case.actual), [10, 30, 50, 70, 90]
+
+    def run(model: str) -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            f = getattr(models, model)(season_length=season).forecast(x, h=horizon, level=level)
+        return np.stack([*(f[f"lo-{v}"] for v in level[::-1]), *(f[f"hi-{v}"] for v in level)], -1)
+
+    naive = np.nan_to_num(run(BASE), nan=x[-1])
+    if name == BASE:
+        return naive
+    try:
+        draws = run(name)
+    except Exception:
+        return naive
+    exploded = np.abs(draws - x.mean()).max() > 1e3 * (np.ptp(x) + 1e-9)
+    return draws if np.isfinite(draws).all() and not exploded else naive
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--peers", action="store_true")
+    options = parser.parse_args()
+    names = [*filter(None, options.models.split(",")), *(PEERS if options.peers else ())]
+    table: dict[str, list[tuple[float, ...]]] = {n: [] for n in names}
+    print("| set | " + " | ".join(f"{n}: MASE / WQL / 80 % / s" for n in names) + " | windows |")
+    print("|---" * (len(names) + 2) + "|")
+    for set_name in options.sets.split(","):
+        cases = list(SETS[set_name]())
+        base = score(*_with(cases, peer(BASE, set_name, cases)))
+        row = []
+        for name in names:
+            found = peer(name, set_name, cases) if name in PEERS else ours(name, cases)
+            s = score(*_with(cases, found))
+            table[name].append((s.mase / base.mase, s.wql / base.wql, s.coverage, s.seconds))
+            row.append("{:.3f} / {:.3f} / {:.2f} / {:.2f}".format(*table[name][-1]))
+        print(f"| {set_name} | " + " | ".join(row) + f" | {len(cases)} |", flush=True)
+    row = []
+    for name in names:
+        a = np.array(table[name])
+        row.append(
+            "{:.3f} / {:.3f} / {:.2f} / {:.2f}".format(*np.exp(np.log(a[:, :2]).mean(0)), a[:, 2].mean(), a[:, 3].sum())
+        )
+    print("| **mean** (geometric; sum of s) | " + " | ".join(row) + " | |")
+
+
+def _with(cases: list[Case], found: tuple[np.ndarray, float]) -> tuple[np.ndarray, list[Case], float]:
+    return found[0], cases, found[1]
+
+
+if __name__ == "__main__":
+    main()

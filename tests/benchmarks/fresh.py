@@ -1,0 +1,128 @@
+"""What has to be measured in processes of their own: imports, first charts, charts beside a busy background."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HORIZON = 12
+
+
+def measure(job: str, *arguments: object, directory: Path | None = None, patience: float = 180) -> dict[str, Any]:
+    """Run a function of this file in a fresh interpreter; `directory` keeps what it compiles.
+
+    Raises `subprocess.TimeoutExpired` after `patience` seconds.
+    """
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    if directory is not None:
+        environment["NBFORECAST_CACHE_DIR"] = str(directory)
+    command = [sys.executable, "-m", __name__, job, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=patience)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def load(module: str) -> dict[str, float]:
+    """Import a module."""
+    start = time.perf_counter()
+    importlib.import_module(module)
+    return _used(start)
+
+
+def load_ext() -> dict[str, float]:
+    """`%load_ext nbforecast` in a shell that is up."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    start = time.perf_counter()
+    shell.run_line_magic("load_ext", "nbforecast")
+    return _used(start)
+
+
+def first_chart(model: str) -> dict[str, float]:
+    """From `import nbforecast` to the mime bundle of a first quickdraw, in parts."""
+    from tests.benchmarks.spans import Spans
+
+    start = time.perf_counter()
+    import nbforecast as nbf
+    from nbforecast.forecasters.base import resolve
+
+    draw = nbf.quickdraw
+    resolve(model)
+    imported = time.perf_counter() - start
+    frame = nbf.sample("glucose")
+    labels = {
+        "nbforecast.session:prepare": "prepare",
+        "nbforecast.engine.engine:run_inference": "inference",
+        "nbforecast.engine.engine:_calculate": "calculations",
+    }
+    start = time.perf_counter()
+    with Spans().watch(labels) as spans:
+        draw(frame, -24, model=model, horizon=HORIZON)._repr_mimebundle_()
+    drawn = time.perf_counter() - start
+    parts = {label: spans.seconds[label] for label in labels.values()}
+    return {"import": imported, **parts, "rest": drawn - sum(parts.values()), "total": imported + drawn}
+
+
+def warm_charts(model: str, count: int) -> dict[str, Any]:
+    """Seconds of quickdraws at random indices: of what is there, of what must be inferred, and beside a long run."""
+    import polars as pl
+
+    import nbforecast as nbf
+    from nbforecast import session
+
+    frame = nbf.sample("glucose")
+    series = frame["unique_id"][0]
+    length = frame.filter(pl.col("unique_id") == series).height
+    indices = [-i for i in random.Random(1).sample(range(HORIZON, length // 2), count)]
+
+    def draw(index: int, force: bool) -> float:
+        start = time.perf_counter()
+        nbf.quickdraw(frame, index, series, model, HORIZON, force=force)._repr_mimebundle_()
+        return time.perf_counter() - start
+
+    nbf.forecast(frame, model, HORIZON, wait=True)
+    found = [draw(i, force=False) for i in [-1, *indices]][1:]
+    inferred = []
+    for index in [-1, *indices]:
+        inferred.append(draw(index, force=True))
+        session.engine().shutdown()  # the background that this one has begun: the next one finds it idle
+    busy = pl.concat([frame.with_columns(pl.col("unique_id") + f" {i}") for i in range(max(2, count // 4))])
+    run = nbf.forecast(busy, model, HORIZON, force=True)
+    while not (run.inferred or run.done):
+        time.sleep(0.01)
+    before, begun = run.inferred, time.perf_counter()
+    beside, alone = [], 0
+    for index in indices:
+        alone += run.done
+        beside.append(draw(index, force=True))
+    pace = (run.inferred - before) / (time.perf_counter() - begun)
+    run.cancel()
+    run.settle()
+    return {"found": found, "inferred": inferred[1:], "beside": beside, "alone": alone, "pace": pace}
+
+
+def _used(start: float) -> dict[str, float]:
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    return {"seconds": time.perf_counter() - start, "peak": peak}
+
+
+if __name__ == "__main__":
+    jobs: dict[str, Callable[..., dict[str, Any]]] = {
+        "load": load, "load_ext": load_ext, "first_chart": first_chart, "warm_charts": warm_charts,
+    }  # fmt: skip
+    name, *words = sys.argv[1:]
+    print(json.dumps(jobs[name](*(int(w) if w.isdigit() else w for w in words))))

@@ -1,0 +1,72 @@
+"""Where the time of a full run goes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import jax
+
+import nbforecast as nbf
+from nbforecast import session
+from nbforecast.forecasters import windows
+from tests.benchmarks.series import hourly
+from tests.benchmarks.spans import Spans
+from tests.benchmarks.table import Table, milliseconds, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+HORIZON = 12
+MODEL = "the model (jitted)"
+LABELS = {
+    "nbforecast.session:prepare": "prepare",
+    "nbforecast.forecasters.windows:WindowForecaster.availability": "which origins are available",
+    "nbforecast.forecasters.windows:cut": "cutting windows",
+    "nbforecast.forecasters.windows:WindowForecaster.forecast": "forecast: putting batches together",
+    "nbforecast.engine.engine:run_inference": "checking and sorting draws",
+    "nbforecast.results.entry:Entry.write_forecasts": "writing forecasts",
+    "nbforecast.series.dataset:Dataset.actuals": "actuals",
+    "nbforecast.engine.engine:calculate": "calculations",
+    "nbforecast.results.entry:Entry.write_calculations": "writing calculations",
+    "nbforecast.engine.engine:_densities_of_newest": "densities of the newest",
+    "nbforecast.engine.engine:Engine._chunk": "engine: the rest",
+}
+
+
+def tables(quick: bool) -> Iterator[Table]:
+    name, frame = hourly(1500 if quick else None)
+    models = ("auto",) if quick else ("naive", "auto")
+    found = {model: _stages(frame, model) for model in models}
+    rows: list[tuple[str, ...]] = []
+    for label in (MODEL, *LABELS.values(), "threads, waiting, the rest"):
+        cells: list[str] = []
+        for spans, total in found.values():
+            taken = spans.seconds[label] if label in spans.seconds else total - spans.seconds.total()
+            cells += [milliseconds(taken), f"{taken / total:.1%}", f"{spans.calls[label] or ''}"]
+        rows.append((label, *cells))
+    rows.append(("**all**", *(c for _, total in found.values() for c in (milliseconds(total), "100 %", ""))))
+    columns = ("", *(c for model in models for c in (f"{model}, ms", "share", "calls")))
+    outside = {model: 1e6 * (total - spans.seconds[MODEL]) / len(frame) for model, (spans, total) in found.items()}
+    per = ", ".join(f"{model} {number(value)}" for model, value in outside.items())
+    note = f"One warm run each over {name}. Outside the model, µs an origin: {per}."
+    yield Table("A full run, part by part", columns, rows, (note,))
+
+
+def _stages(frame: pl.DataFrame, model: str) -> tuple[Spans, float]:
+    """The parts of one warm run, and its seconds."""
+    nbf.forecast(frame, model, HORIZON, force=True, wait=True)
+    spans, compiled = Spans(), windows._compiled
+
+    def timed(*key: Any) -> Any:
+        return spans.timed(MODEL, lambda batch: jax.block_until_ready(compiled(*key)(batch)))
+
+    with patch.object(windows, "_compiled", timed), spans.watch(LABELS):
+        start = time.perf_counter()
+        nbf.forecast(frame, model, HORIZON, force=True, wait=True)
+        total = time.perf_counter() - start
+    session.results().flush()
+    return spans, total

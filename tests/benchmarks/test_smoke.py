@@ -1,0 +1,61 @@
+"""The benchmarks run and print tables; how fast things are is not tested."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.__main__ import SECTIONS, main
+from tests.benchmarks.spans import Spans
+from tests.benchmarks.table import Table, number, ratio
+from tests.benchmarks.timing import rate
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_section_gives_tables(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "darts", None)  # it is not among what the tests need
+    out = tmp_path / "tables.md"
+    main([name, "--quick", "--out", str(out)])
+    text = out.read_text()
+    assert text.startswith("# Benchmarks")
+    assert f"## {name}" in text
+    assert "\n### " in text
+    assert "\n| --- |" in text
+    assert "nan" not in text
+    assert text.strip() in capsys.readouterr().out
+
+
+def test_an_unknown_section_is_named() -> None:
+    with pytest.raises(SystemExit):
+        main(["rollin"])
+
+
+def test_a_table_is_markdown() -> None:
+    table = Table("Speed", ("", "ms"), [("ours", "1.5")], ("A note.",))
+    assert table.markdown() == "### Speed\n\n|  | ms |\n| --- | ---: |\n| ours | 1.5 |\n\nA note."
+    with pytest.raises(ValueError, match="Speed"):
+        Table("Speed", ("", "ms"), [("ours",)]).markdown()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (0.012345, "0.0123"), (4.5678, "4.57"), (99.96, "100"), (17420, "17,400")]
+)
+def test_figures_have_three_digits(value: float, text: str) -> None:
+    assert number(value) == text
+    assert ratio(value) == f"x {text}"
+
+
+def test_spans_leave_out_what_is_counted_elsewhere() -> None:
+    spans = Spans()
+    inner = spans.timed("inner", lambda: sum(range(200_000)))
+    spans.timed("outer", lambda: [inner() for _ in range(3)])()
+    assert spans.calls == {"inner": 3, "outer": 1}
+    assert spans.seconds["outer"] < spans.seconds["inner"]
+
+
+def test_a_rate_takes_as_much_work_as_fits() -> None:
+    given: list[int] = []
+    assert rate(given.append, budget=60, most=5)[0] == 5
+    assert given == [2, 2, 5, 5, 5]

@@ -1,0 +1,171 @@
+"""What must hold of every forecaster in the box, whatever the data: causality, batching, units, edge cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.draws import LEVELS
+from nbforecast.series import prepare
+from tests.windows import CONTEXT, MODELS, context, forecast
+
+every_model = pytest.mark.parametrize("model", MODELS)
+
+
+def _series(seed: int, length: int = 700) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    t = np.arange(length)
+    return 50 + np.cumsum(rng.normal(size=length)) * 0.3 + 8 * np.sin(2 * np.pi * t / 24) + rng.normal(size=length)
+
+
+def _dataset(values: np.ndarray):
+    times = np.datetime64("2024-01-01", "us") + np.arange(len(values)) * np.timedelta64(1, "h")
+    return prepare(pl.DataFrame({"ds": times, "y": values}).with_columns(pl.col("y").fill_nan(None)), freq="h")
+
+
+def _gappy(seed: int) -> np.ndarray:
+    values = _series(seed)
+    rng = np.random.default_rng(seed)
+    for start, length in zip(rng.integers(1, 640, 12), rng.integers(1, 9, 12), strict=True):
+        values[start : start + length] = np.nan
+    values[[0, -1, 600]] = 50.0
+    return values
+
+
+@every_model
+@pytest.mark.parametrize("gaps", [False, True])
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_l1_future_and_what_is_older_than_the_context_do_not_matter(model: str, gaps: bool, seed: int) -> None:
+    """L1: a forecast as of row 600 is the same whatever came after it or before its context, gaps included."""
+    values = _gappy(seed) if gaps else _series(seed)
+    forecaster = resolve(model)
+    rng = np.random.default_rng(seed + 1)
+    origin = 600
+    before = forecaster.forecast(_dataset(values), np.array([origin]), 12)
+
+    changed = values.copy()
+    changed[origin + 1 :] = rng.normal(1e4, 1e3, len(values) - origin - 1)
+    changed[origin + 1 : origin + 4] = np.nan
+    changed[: origin + 1 - CONTEXT] = rng.normal(-1e4, 1e3, origin + 1 - CONTEXT)
+    np.testing.assert_array_equal(forecaster.forecast(_dataset(changed), np.array([origin]), 12), before)
+
+
+@every_model
+def test_l1_a_gap_open_at_the_origin_is_not_bridged_by_what_follows(model: str) -> None:
+    """L1, S3: at an origin inside a gap the value that later ends the gap changes nothing."""
+    values = _series(3)
+    values[598:603] = np.nan
+    other = values.copy()
+    other[603:] += 1000
+    rows = np.array([597, 599, 601])
+    forecaster = resolve(model)
+    assert (forecaster.availability(_dataset(values))[rows] == 0).all()
+    np.testing.assert_array_equal(
+        forecaster.forecast(_dataset(values), rows, 12), forecaster.forecast(_dataset(other), rows, 12)
+    )
+
+
+@every_model
+def test_e8_order_and_size_of_batches_do_not_matter(model: str) -> None:
+    """E8: one by one, all at once, or shuffled: equal to a relative 1e-5 of the data's size."""
+    data = _dataset(_gappy(8))
+    forecaster = resolve(model)
+    rows = np.flatnonzero(forecaster.availability(data) == 0)[-40:]
+    rng = np.random.default_rng(0)
+    mixed = rng.permutation(len(rows))
+    together = forecaster.forecast(data, rows, 12)
+    shuffled = np.empty_like(together)
+    shuffled[mixed] = forecaster.forecast(data, rows[mixed], 12)
+    single = np.concatenate([forecaster.forecast(data, r[None], 12) for r in rows[:5]])
+    np.testing.assert_allclose(shuffled, together, rtol=1e-5)
+    np.testing.assert_allclose(single, together[:5], rtol=1e-5)
+
+
+@every_model
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**16), factor=st.floats(1e-6, 1e6))
+def test_units_do_not_matter(model: str, seed: int, factor: float) -> None:
+    """F2: forecasts of a multiple are the multiple of the forecasts."""
+    x = context(_series(seed))
+    plain = forecast(model, x)
+    scaled = forecast(model, x * factor) / factor
+    np.testing.assert_allclose(scaled, plain, rtol=2e-3, atol=2e-3 * np.nanstd(x))
+
+
+@every_model
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**16), shift=st.floats(0, 1e6))
+def test_the_zero_of_a_scale_does_not_matter_below_zero(model: str, seed: int, shift: float) -> None:
+    """F2: forecasts shift with the data. Below zero only: positive data may be taken in logarithms."""
+    x = context(_series(seed) - 500)
+    np.testing.assert_allclose(forecast(model, x - shift) + shift, forecast(model, x), atol=2e-3 * np.nanstd(x))
+
+
+_rng = np.random.default_rng(5)
+_EDGES = {
+    "eight points": [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0],
+    "constant": [7.0] * 300,
+    "short constant": [7.0] * 8,
+    "all zero": [0.0] * 300,
+    "billions": 1e9 + _rng.normal(size=400),
+    "billionths": 1e-9 * (5 + _rng.normal(size=400)),
+    "vast": 1e30 * _rng.normal(size=400),
+    "a spike": [*[0.0] * 300, 1e6, *[0.0] * 50],
+    "half missing": np.where(np.arange(400) % 2, np.nan, _rng.normal(size=400)),
+    "a long gap": [*_rng.normal(size=200), *[np.nan] * 100, *_rng.normal(size=100)],
+    "counts": _rng.poisson(0.3, 400).astype(float),
+    "explosive": 1.03 ** np.arange(400),
+    "season of two": np.tile([0.0, 1.0], 200),
+    "last value alone differs": [*[2.0] * 300, 3.0],
+}
+
+
+@every_model
+@pytest.mark.parametrize("horizon", [1, 12, 96])
+def test_draws_are_finite_ascending_quantiles_whatever_the_data(model: str, horizon: int) -> None:
+    """F2: short, constant, huge, tiny, sparse ... every edge case at once, since windows do not affect each other."""
+    draws = forecast(model, context(*_EDGES.values()), horizon, (24, 168))
+    assert draws.shape == (len(_EDGES), horizon, len(LEVELS))
+    for name, one in zip(_EDGES, draws, strict=True):
+        assert np.isfinite(one).all(), name
+        assert (np.diff(one, axis=-1) >= 0).all(), name
+    by_name = dict(zip(_EDGES, draws, strict=True))
+    np.testing.assert_allclose(by_name["constant"], 7.0, atol=1e-5)
+    np.testing.assert_allclose(by_name["short constant"], 7.0, atol=1e-5)
+    np.testing.assert_allclose(by_name["all zero"], 0.0, atol=1e-5)
+    assert np.abs(by_name["billions"] - 1e9).max() < 200
+    assert (by_name["counts"] >= 0).all()
+    assert (by_name["billionths"] >= 0).all()
+    assert (np.ptp(by_name["eight points"], axis=-1) > 1.0).all()
+
+
+@every_model
+def test_a_long_horizon_is_possible(model: str) -> None:
+    draws = forecast(model, context(_series(1)), 300, (24,))
+    assert np.isfinite(draws).all()
+    assert draws.shape == (1, 300, 10)
+    width = np.ptp(draws[0], axis=-1)
+    assert width[-1] >= width[0]
+
+
+@every_model
+def test_positive_data_have_no_negative_forecasts(model: str) -> None:
+    rng = np.random.default_rng(2)
+    x = context(*(np.abs(np.cumsum(rng.normal(size=(20, 300)), axis=1))))
+    assert forecast(model, x, 48).min() >= 0
+
+
+@every_model
+def test_forecasters_are_values(model: str) -> None:
+    """F1: a forecaster is hashable, and says what it is."""
+    forecaster = resolve(model)
+    assert forecaster == type(forecaster)()
+    assert hash(forecaster) == hash(type(forecaster)())
+    assert (forecaster.name, forecaster.context, forecaster.draws) == (model, CONTEXT, 10)
+    assert forecaster.levels == LEVELS
+    assert model in forecaster.key
