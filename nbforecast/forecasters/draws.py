@@ -1,4 +1,4 @@
-"""From point forecasts and past errors to draws: quantiles of errors really made, with care where they are few."""
+"""From point forecasts and past errors to draws: quantiles of errors really made, with care for few of them."""
 
 from __future__ import annotations
 

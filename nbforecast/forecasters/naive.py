@@ -7,33 +7,28 @@ from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
-from nbforecast.forecasters.draws import LEVELS, draw
-from nbforecast.forecasters.history import LEAST, Outlook, history, inner_origins, take
-from nbforecast.forecasters.season import ahead, find_seasons
-from nbforecast.forecasters.windows import WindowForecaster
+from nbforecast.forecasters.history import Outlook, take
+from nbforecast.forecasters.season import ahead
+from nbforecast.forecasters.statistical import Statistical
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float32, Int32
 
     from nbforecast.forecasters.history import History, Inner
-    from nbforecast.forecasters.windows import Windows
+    from nbforecast.forecasters.season import Seasons
 
 
 @dataclass(frozen=True)
-class SeasonalNaive(WindowForecaster):
-    """The value one season before; of two seasons the longer, of none the last value. Errors are those made so far."""
+class SeasonalNaive(Statistical):
+    """The value one season before, for the longer season found."""
 
     name: str = "naive"
-    context: int = 512
-    levels: tuple[float, ...] = LEVELS
-    draws: int = len(LEVELS)
 
-    def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
-        past = history(windows)
-        seasons = find_seasons(past, windows.seasons)
-        season = jnp.maximum(seasons.short, seasons.long)
-        inner = inner_origins(past, horizon, past.first + jnp.maximum(season, LEAST))
-        return draw(past, inner, naive_outlook(past, inner, season))
+    def warmup(self, seasons: Seasons) -> Int32[Array, " B"]:
+        return jnp.maximum(seasons.short, seasons.long)
+
+    def outlook(self, past: History, seasons: Seasons, inner: Inner) -> Outlook:
+        return naive_outlook(past, inner, jnp.maximum(seasons.short, seasons.long))
 
 
 def naive_outlook(past: History, inner: Inner, season: Int32[Array, " B"]) -> Outlook:

@@ -10,39 +10,32 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nbforecast.forecasters.draws import LEVELS, draw
-from nbforecast.forecasters.history import LEAST, Outlook, history, inner_origins
-from nbforecast.forecasters.season import adjust, find_seasons, seasonal
-from nbforecast.forecasters.windows import WindowForecaster
+from nbforecast.forecasters.history import LEAST, Outlook
+from nbforecast.forecasters.season import adjust, seasonal
+from nbforecast.forecasters.statistical import Statistical
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float32, Int
 
     from nbforecast.forecasters.history import History, Inner
-    from nbforecast.forecasters.season import Adjusted
-    from nbforecast.forecasters.windows import Windows
+    from nbforecast.forecasters.season import Adjusted, Seasons
 
 _LAGS = 12
 _GAINS = np.array([1 / 8, 1 / 20, 1 / 50, 1 / 120], np.float32)
 _FARTHEST = 48
+_SOLVED_TOGETHER = 128  # as many systems as stay in a core's cache
 _PRIOR_ROWS = 80.0
-_CUTS = (300, 150, 60, 20)
+_CUTS = (260, 100, 30)
 
 
 @dataclass(frozen=True)
-class RidgeAutoregression(WindowForecaster):
-    """Linear in what precedes the origin, one regression a horizon step, shrunk towards no change (Hoerl & Kennard 1970)."""
+class RidgeAutoregression(Statistical):
+    """Ridge autoregression, on the seasonally adjusted context."""
 
     name: str = "ridge"
-    context: int = 512
-    levels: tuple[float, ...] = LEVELS
-    draws: int = len(LEVELS)
 
-    def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
-        past = history(windows)
-        seasons = find_seasons(past, windows.seasons)
-        inner = inner_origins(past, horizon, past.first + jnp.maximum(2 * seasons.short, LEAST))
-        return draw(past, inner, ridge_outlook(adjust(past, seasons), past, inner))
+    def outlook(self, past: History, seasons: Seasons, inner: Inner) -> Outlook:
+        return ridge_outlook(adjust(past, seasons), past, inner)
 
 
 def sources(values: Float32[Array, "L B"]) -> Float32[Array, "B S"]:
@@ -67,6 +60,28 @@ def columns(length: int, direct: int) -> Int[np.ndarray, " C"]:
             _LAGS + np.arange(1, direct + 1),
         ]
     )
+
+
+def solve(gram: Float32[Array, "... p p"], cross: Float32[Array, "... p h"]) -> Float32[Array, "... p h"]:
+    """gram^-1 cross for positive definite matrices, by Gauss-Jordan elimination.
+
+    Not by LAPACK: its batched calls wait, on one of XLA's threads, for others of them, so that with two cores an
+    interactive forecast beside a background one can wait for ever.
+    """
+    *leading, p, h = cross.shape
+    systems = jnp.concatenate([gram, cross], -1).reshape(-1, p, p + h)
+    count, size = len(systems), min(len(systems), _SOLVED_TOGETHER)
+    systems = jnp.concatenate([systems, jnp.broadcast_to(jnp.eye(p, p + h), (-count % size, p, p + h))])
+
+    def eliminate(a: Float32[Array, "p c s"]) -> Float32[Array, "p h s"]:
+        def step(k: Array, a: Array) -> Array:
+            row = a[k] / a[k, k]
+            return (a - jax.lax.dynamic_index_in_dim(a, k, 1) * row).at[k].set(row)
+
+        return jax.lax.fori_loop(0, p, step, a)[:, p:]
+
+    solved = jax.lax.map(eliminate, systems.reshape(-1, size, p, p + h).transpose(0, 2, 3, 1))
+    return solved.transpose(0, 3, 1, 2).reshape(-1, p, h)[:count].reshape(*leading, p, h)
 
 
 def ridge_outlook(adjusted: Adjusted, past: History, inner: Inner) -> Outlook:
@@ -99,9 +114,7 @@ def ridge_outlook(adjusted: Adjusted, past: History, inner: Inner) -> Outlook:
     diagonal = jnp.diagonal(gram, axis1=-2, axis2=-1)
     mean = diagonal.mean(-1, keepdims=True)
     penalty = _PRIOR_ROWS / jnp.maximum(count, 1.0)[..., None] * (diagonal + 0.01 * mean) + 1e-4 * mean + 1e-6
-    weights = jax.scipy.linalg.cho_solve(
-        jax.scipy.linalg.cho_factor(gram + penalty[..., None] * jnp.eye(p), lower=True), cross
-    )
+    weights = solve(gram + penalty[..., None] * jnp.eye(p), cross)
 
     here = jnp.concatenate([inner.at, jnp.full((1, batch), length - 1)])
     at = jnp.clip(here.T, 0)

@@ -9,23 +9,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nbforecast.forecasters.draws import LEVELS, draw
 from nbforecast.forecasters.history import (
     LEAST,
     Outlook,
-    history,
-    inner_origins,
     inverse_error_weights,
 )
-from nbforecast.forecasters.season import adjust, find_seasons, seasonal
-from nbforecast.forecasters.windows import WindowForecaster
+from nbforecast.forecasters.season import adjust, seasonal
+from nbforecast.forecasters.statistical import Statistical
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float32
 
     from nbforecast.forecasters.history import History, Inner
-    from nbforecast.forecasters.season import Adjusted
-    from nbforecast.forecasters.windows import Windows
+    from nbforecast.forecasters.season import Adjusted, Seasons
 
 _POWER = 10.0
 _LOOKED = 4
@@ -41,19 +37,13 @@ _GRID = np.array(
 
 
 @dataclass(frozen=True)
-class Smoothing(WindowForecaster):
-    """Simple, damped-trend and Theta smoothing side by side, averaged with weights that favour the least past error."""
+class Smoothing(Statistical):
+    """Exponential smoothing and Theta, on the seasonally adjusted context."""
 
     name: str = "theta"
-    context: int = 512
-    levels: tuple[float, ...] = LEVELS
-    draws: int = len(LEVELS)
 
-    def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
-        past = history(windows)
-        seasons = find_seasons(past, windows.seasons)
-        inner = inner_origins(past, horizon, past.first + jnp.maximum(2 * seasons.short, LEAST))
-        return draw(past, inner, smoothing_outlook(adjust(past, seasons), past, inner))
+    def outlook(self, past: History, seasons: Seasons, inner: Inner) -> Outlook:
+        return smoothing_outlook(adjust(past, seasons), past, inner)
 
 
 def states(

@@ -33,7 +33,6 @@ class Column:
         self._sizes = np.minimum(block, rows - starts)
         self._left = self._sizes - np.add.reduceat(never.astype(np.int64), starts)
         self._touched = np.zeros(len(starts), bool)
-        self._empty = pl.Series(name, np.full((min(block, rows), *tail), np.nan, np.float32))
 
     @property
     def nbytes(self) -> int:
@@ -73,11 +72,14 @@ class Column:
         """A snapshot: later writes do not change it."""
         if not self._left.any():
             return pl.Series(self.name, self.array())
+        nothing = pl.Series(
+            self.name, np.full((min(self._block, len(self._buffer)), *self._buffer.shape[1:]), np.nan, "f4")
+        )
         parts = []
         for block, (touched, left) in enumerate(zip(self._touched, self._left, strict=True)):
             rows = self._buffer[block * self._block : (block + 1) * self._block]
             if not touched:
-                parts.append(self._empty[: len(rows)])
+                parts.append(nothing[: len(rows)])
             else:
                 parts.append(pl.Series(self.name, rows.copy() if left else rows))
         return pl.concat(parts, rechunk=False)

@@ -39,7 +39,7 @@ LABELS = {
 
 def tables(quick: bool) -> Iterator[Table]:
     name, frame = hourly(1500 if quick else None)
-    models = ("auto",) if quick else ("naive", "auto")
+    models = ("naive",) if quick else ("naive", "auto")
     found = {model: _stages(frame, model) for model in models}
     rows: list[tuple[str, ...]] = []
     for label in (MODEL, *LABELS.values(), "threads, waiting, the rest"):

@@ -293,3 +293,23 @@ run = nbf.forecast(nbf.sample("taxi"), "naive")
 """
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=120)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_E4_one_origin_and_a_batch_never_wait_for_each_other() -> None:
+    """Twice as many calls as cores at once, of the model that uses all of JAX; XLA's threads must not run out."""
+    code = """
+import threading, time, numpy as np, nbforecast as nbf
+from nbforecast.compute.inference import run_inference
+from nbforecast.forecasters.base import resolve
+from nbforecast.series import prepare
+data, model = prepare(nbf.sample("taxi")), resolve("auto")
+batch, single = np.arange(1000, 1512), np.arange(1000, 1001)
+for rows in (batch, single): run_inference(model, data, rows, 12)
+end = time.monotonic() + 6
+def work(rows):
+    while time.monotonic() < end: run_inference(model, data, rows, 12)
+threads = [threading.Thread(target=work, args=(rows,)) for rows in (batch, single, single, single)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

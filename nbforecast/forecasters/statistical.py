@@ -1,0 +1,45 @@
+"""What the weight-free forecasters share: they learn from their own errors at past origins of the context."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+
+from nbforecast.forecasters.draws import LEVELS, draw
+from nbforecast.forecasters.history import LEAST, history, inner_origins
+from nbforecast.forecasters.season import find_seasons
+from nbforecast.forecasters.windows import WindowForecaster
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float32, Int32
+
+    from nbforecast.forecasters.history import History, Inner, Outlook
+    from nbforecast.forecasters.season import Seasons
+    from nbforecast.forecasters.windows import Windows
+
+
+@dataclass(frozen=True)
+class Statistical(WindowForecaster):
+    """Finds the seasons of a context, looks ahead from it and from origins inside it, and draws from those errors."""
+
+    name: str = ""
+    context: int = 512
+    levels: tuple[float, ...] = LEVELS
+    draws: int = len(LEVELS)
+
+    def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
+        past = history(windows)
+        seasons = find_seasons(past, windows.seasons)
+        inner = inner_origins(past, horizon, past.first + jnp.maximum(self.warmup(seasons), LEAST))
+        return draw(past, inner, self.outlook(past, seasons, inner))
+
+    def warmup(self, seasons: Seasons) -> Int32[Array, " B"]:
+        """Steps at the start of a context from which nothing is forecast."""
+        return 2 * seasons.short
+
+    @abstractmethod
+    def outlook(self, past: History, seasons: Seasons, inner: Inner) -> Outlook:
+        """Forecasts as of the end of the contexts, and the errors of the same recipe at the inner origins."""
