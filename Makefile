@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 BUILD := build/demo
 SAMPLES := glucose taxi
 export NBFORECAST_CACHE_DIR ?= $(CURDIR)/build/cache
@@ -35,7 +36,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks
 
 lock: $(VENV)/.test
-	$(BIN)/python -m pip install -q uv
+	$(PIP) uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 pyproject.toml --extra dev --no-header --no-annotate --no-emit-index-url -o requirements.lock
 
 clean:
@@ -45,16 +46,16 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml requirements.lock | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e ".[notebook,cgm]"
+	$(PIP) -c requirements.lock -e ".[notebook,cgm]"
 	@touch $@
 
 $(VENV)/.test: pyproject.toml requirements.lock | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e ".[dev]"
+	$(PIP) -c requirements.lock -e ".[dev]"
 	@touch $@ $(VENV)/.demo
 
-# the peers we compare with have requirements of their own, so they get an environment of their own
 $(VENV)/.bench: $(VENV)/.test
-	$(BIN)/python -m pip install -q --disable-pip-version-check --group bench
+	$(PIP) --upgrade pip
+	$(PIP) --group bench
 	@touch $@
 
 .PHONY: chromium

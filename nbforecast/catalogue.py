@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def models() -> pl.DataFrame:
-    """Every model that can be asked for by name (SPEC M5), the default first.
+    """Every model that can be asked for by name, the default first.
 
     name, kind, summary, parameters (learned weights), context (steps), licence, weights (whether they are here) and
     the device that computes.

@@ -50,6 +50,8 @@ def _forecast(options: argparse.Namespace) -> None:
     out = Path(options.out)
     if out.suffix not in (".parquet", ".csv"):
         raise OptionError(f"-o takes a .parquet or .csv file, not {options.out!r}.")
+    if not out.parent.is_dir():
+        raise OptionError(f"There is no folder {str(out.parent)!r} to write {out.name!r} in.")
     run = nbforecast.forecast(options.frame, name=Path(options.frame).stem, wait=True, **request(options))
     table = run.to_long()
     if out.suffix == ".csv":

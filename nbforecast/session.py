@@ -132,5 +132,5 @@ def _start(
 def _others(data: Dataset, series: str | None) -> str | None:
     if series is not None or len(data.ids) == 1:
         return None
-    rest = ", ".join(data.ids[1:4]) + (" ..." if len(data.ids) > 4 else "")
+    rest = ", ".join(data.ids[1:4]) + (" …" if len(data.ids) > 4 else "")
     return f"Series {data.ids[0]!r} of {len(data.ids)}; name another with series= or -s: {rest}."

@@ -8,14 +8,14 @@ from nbforecast.chart.svg import render
 from nbforecast.chart.words import describe
 
 if TYPE_CHECKING:
-    from nbforecast.chart.plot import draw
+    from nbforecast.chart.plot import draw, figure
 
-__all__ = ["Band", "Density", "FanData", "describe", "draw", "history_steps", "render", "to_html"]
+__all__ = ["Band", "Density", "FanData", "describe", "draw", "figure", "history_steps", "render", "to_html"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "draw":
-        from nbforecast.chart.plot import draw
+    if name in ("draw", "figure"):
+        from nbforecast.chart import plot
 
-        return draw
+        return getattr(plot, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

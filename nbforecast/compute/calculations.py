@@ -55,7 +55,7 @@ def quantiles(
     found = low + share * (draws[..., left + 1] - low)  # in this form equal draws give exactly themselves
     least, most = draws[..., :1], draws[..., -1:]
     crossing = ((least >= 0) & (found < 0)) | ((most <= 0) & (found > 0))
-    return found * ~crossing
+    return found * ~crossing + 0.0  # no negative zeros
 
 
 class Calculations(NamedTuple):
@@ -83,7 +83,9 @@ def calculate(
     if count < batch:
         draws = np.concatenate([draws, np.zeros((batch - count, *draws.shape[1:]), np.float32)])
         actual = np.concatenate([actual, np.zeros((batch - count, actual.shape[1]))])
-    out = _compiled(levels)(draws, actual.astype(np.float32))
+    # actual values are taken relative to a draw before they are rounded: 1e9 + 3 is 1e9 in single precision
+    anchor = draws[:, 0, draws.shape[-1] // 2]
+    out = _compiled(levels)(draws, anchor, (actual - anchor[:, None]).astype(np.float32))
     return Calculations(*(np.asarray(a)[:count] for a in out))
 
 
@@ -94,22 +96,27 @@ def _compiled(levels: tuple[float, ...]) -> Callable[..., Any]:
     return jax.jit(jax.vmap(partial(_origin, levels=levels)))
 
 
-def _origin(draws: Float32[Array, "H Q"], actual: Float32[Array, " H"], levels: tuple[float, ...]) -> tuple[Array, ...]:
+def _origin(
+    draws: Float32[Array, "H Q"], anchor: Float32[Array, ""], actual: Float32[Array, " H"], levels: tuple[float, ...]
+) -> tuple[Array, ...]:
+    """Calculations of one origin; `actual` is relative to `anchor`."""
     import jax.numpy as jnp
 
     wanted = quantiles(draws, levels, LEVELS)
-    median = wanted[:, LEVELS.index(0.5)]
+    near = wanted - anchor
+    middle = LEVELS.index(0.5)
 
     def loss(at: Array, probabilities: tuple[float, ...]) -> Array:
         tau, over = jnp.asarray(probabilities), actual[:, None] - at
         return jnp.maximum(tau * over, (tau - 1) * over).mean(-1)
 
     half = len(LEVELS) // 2
-    low, high = wanted[:, :half][:, ::-1], wanted[:, half + 1 :]
+    low, high = near[:, :half][:, ::-1], near[:, half + 1 :]
     inside = (actual[:, None] >= low) & (actual[:, None] <= high)
     known = jnp.isfinite(actual)
     covered = jnp.where(known[:, None], inside.astype(jnp.float32), jnp.nan)
-    return median, wanted, jnp.abs(actual - median), 2 * loss(draws, levels), loss(wanted, LEVELS), covered
+    error = jnp.abs(actual - near[:, middle])
+    return wanted[:, middle], wanted, error, 2 * loss(draws - anchor, levels), loss(near, LEVELS), covered
 
 
 class Densities(NamedTuple):

@@ -89,7 +89,8 @@ class Forecast:
             values, heights = self.density()
             grid = chart.Density(values[:, 0], values[:, -1], heights)
         zone = getattr(data.time_type, "time_zone", None)
-        names = [n for n in (data.names.frame, self.series if len(data.ids) > 1 else None) if n]
+        known = self.series if data.names.id or len(data.ids) > 1 else None
+        names = [n for n in (data.names.frame, known) if n]
         return chart.FanData(
             title=" · ".join(names) or data.names.target,
             target="" if data.names.target == "y" else data.names.target,
@@ -102,7 +103,7 @@ class Forecast:
             median=self.median,
             bands=tuple(self._band(c) for c in reversed(COVERAGES)),
             density=grid,
-            notes=tuple(w.label for w in data.warnings if w.series in (None, self.series)),
+            notes=tuple(w.label for w in data.warnings if w.series == self.series or len(data.ids) == 1),
             zone=None if data.frequency.wall_clock else zone,
         )
 
@@ -134,11 +135,12 @@ class Chart:
         if suffix not in PICTURE_FORMATS:
             known = ", ".join(PICTURE_FORMATS)
             raise OptionError(f"A chart is saved as {known}, not as {target.suffix or target.name!r}.")
+        if not target.parent.is_dir():
+            raise OptionError(f"There is no folder {str(target.parent)!r} to save {target.name!r} in.")
         if suffix == ".svg":
             target.write_text(chart.render(self._fan, theme="light", style=self._style), encoding="utf-8")
         else:
-            figure: Any = chart.draw(self._fan, None, self._style).figure
-            figure.savefig(target, dpi=160, bbox_inches="tight")
+            chart.figure(self._fan, self._style).savefig(target, dpi=160, bbox_inches="tight")
         return target
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:

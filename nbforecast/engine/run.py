@@ -131,7 +131,14 @@ class Run:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The Result DataFrame, a row an origin: a snapshot. `Entry.frame` lists the columns."""
+        """The Result DataFrame, a row an origin, as it stands: a snapshot.
+
+        unique_id, ds, index, y; status (`waiting`, `inferred`, `calculated`, `unavailable`) and the reason for the
+        last; forecast (H, Q); median (H); quantiles (H, 7) at 2.5, 10, 25, 50, 75, 90 and 97.5 %; abs_error, crps and
+        pinball (H); covered (H, 3) by the central 50, 80 and 95 %; for the newest origins density (H, 64) on points
+        evenly spaced between density_limits (H, 2). NaN is a result that is not there yet, or a score whose actual
+        value is not known.
+        """
         return self._entry.frame()
 
     @property
@@ -157,7 +164,7 @@ class Run:
         if reason:
             raise OriginUnavailable(
                 f"There is no forecast at index {index} ({self.data.times(self.data.time[[row]]).item()}): "
-                f"{reason.sentence}. The nearest index with one is {self._nearest(row)}."
+                f"{reason.sentence}. {self._nearest(row)}"
             )
         rows = np.array([row])
         self._engine.infer_now(self._entry, self._forecaster, rows, self._seed)
@@ -166,14 +173,18 @@ class Run:
     def scores(self, by: By | None = None) -> pl.DataFrame:
         """Mean scores over what is calculated: overall, or by "horizon", "series" or "index".
 
-        mae, rmse, mase, pinball, wis, crps, coverage_50, coverage_80, coverage_95; `compute.scores` defines them.
+        n (steps with a known actual value), mae, rmse, mase (scaled by the seasonal naive errors of the history up to
+        each origin), crps, pinball and wis (over the seven quantiles), coverage_50, coverage_80, coverage_95 (shares).
         """
         names = ("abs_error", "crps", "pinball", "covered")
         return summarise(self.data, Scored(*(self._entry.array(n) for n in names)), by)
 
-    def to_long(self, levels: Sequence[float] = (80, 95)) -> pl.DataFrame:
-        """unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ...: a row for each origin and horizon step."""
-        return to_long(self._entry, self.model, self._levels, levels)
+    def to_long(self, levels: float | Sequence[float] = (80, 95)) -> pl.DataFrame:
+        """unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ...: a row for each origin and horizon step.
+
+        y is null where it is not known; `.drop_nulls("y")` leaves what can be scored.
+        """
+        return to_long(self._entry, self.model, self._levels, (levels,) if isinstance(levels, int | float) else levels)
 
     def plot(self, index: int = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
         """Draw one forecast with matplotlib; returns the axes."""
@@ -187,7 +198,9 @@ class Run:
         series, _ = self.data.locate(row)
         first, end = self.data.offsets[series], self.data.offsets[series + 1]
         there = np.flatnonzero(self._entry.reasons[first:end] == Reason.AVAILABLE) + first
-        return str(there[np.argmin(np.abs(there - row))] - end + 1) if len(there) else "none"
+        if not len(there):
+            return "No origin of this series can be forecast: it has too little history or too many gaps."
+        return f"The nearest index with one is {there[np.argmin(np.abs(there - row))] - end + 1}."
 
     def __repr__(self) -> str:
         n, origins = len(self.data.ids), self._entry.available
@@ -226,3 +239,6 @@ class SeriesResults:
     def at(self, index: int) -> Forecast:
         """The forecast as of one origin."""
         return self._run.at(index, self.id)
+
+    def __repr__(self) -> str:
+        return f"SeriesResults({self.id!r}, {self._rows.stop - self._rows.start:,} origins, {self._run!r})"

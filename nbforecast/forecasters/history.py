@@ -21,6 +21,7 @@ _PARTS = 5
 _PREFERENCE = 0.8
 _LEAST_SHARE = 0.1
 _MOST_GROWTH = 20.0
+_ZEROS = 3
 
 
 class History(NamedTuple):
@@ -33,7 +34,7 @@ class History(NamedTuple):
     scale: the size of one unit.
     logged: True where values are logarithms of the ratio to the last observation instead of differences from it.
     location: the last observation in the data's unit.
-    floor: the data's zero relative to the location where no observation is negative, else -infinity.
+    floor: the data's zero relative to the location where some observations are 0 and none is negative, else -infinity.
     """
 
     values: Float32[Array, "L B"]
@@ -101,7 +102,9 @@ def history(windows: Windows) -> History:
     logged = positive & (unevenness(logs, known, first) < _PREFERENCE * unevenness(filled, known, first))
     values = jnp.where(logged, logs, filled)
     scale = spread(values, known)
-    floor = jnp.where(least >= 0.0, -location, -jnp.inf)
+    # only zeros themselves show that a series stops at zero: a temperature may have been positive for long
+    zeros = (observed & (filled == -location)).sum(0)
+    floor = jnp.where((least >= 0.0) & (zeros >= _ZEROS), -location, -jnp.inf)
     return History(values / scale, known, observed, first, scale, logged, location, floor)
 
 

@@ -31,7 +31,10 @@ def run_card(run: Run) -> dict[str, str]:
     if tiles:
         body.append(f'<div style="{_TILES}">{"".join(_tile(*t) for t in tiles)}</div>')
     if notes:
-        body.append(f'<div style="{_SMALL}">{"<br>".join(html.escape(n) for n in notes)}</div>')
+        told = "<br>".join(html.escape(n) for n in notes)
+        summary = f"{len(notes)} notes on the data"
+        folded = f"<details><summary>{summary}</summary>{told}</details>" if len(notes) > 1 else told
+        body.append(f'<div style="{_SMALL}">{folded}</div>')
     picture = _picture(run) if run.done and run.error is None else ""
     scores = [", ".join(f"{name} {value}" for name, value in tiles)] if tiles else []
     return {
@@ -52,6 +55,10 @@ def headline(run: Run) -> str:
 def _state(run: Run) -> str:
     if run.error is not None:
         return f"Failed: {run.error}"
+    if not run.available:
+        return "No origin can be forecast"
+    if not run.done and not run.calculated:
+        return "Preparing the model: it is compiled once for each horizon, and kept"
     if not run.done:
         left = f" · {_duration((run.available - run.calculated) / run.rate)} left" if run.rate else ""
         return f"{run.calculated:,} of {run.available:,} origins · {run.rate:,.0f} a second{left}"

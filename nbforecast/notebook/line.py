@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,6 +13,7 @@ from IPython.core.error import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_PATH = re.compile(r"[^()\[\]{}\"'<>|*?]+")
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "\"'"
 
 
@@ -27,7 +29,7 @@ class LineParser(argparse.ArgumentParser):
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parsed options of a magic's line."""
         try:
-            return self.parse_args([_unquote(word) for word in split(line)])
+            return self.parse_args([_unquote(word) for word in split(line.strip().removesuffix(";"))])
         except (argparse.ArgumentError, ValueError) as error:
             self.error(str(error))
 
@@ -67,12 +69,17 @@ def resolve(word: str, namespace: Mapping[str, Any]) -> tuple[Any, str]:
     names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     unknown = sorted(n for n in names if n not in namespace and n not in dir(__builtins__))
     if unknown:
-        if Path(word).suffix or Path(word).exists():
+        if _PATH.fullmatch(word) and (Path(word).suffix or Path(word).exists()):
             return word, Path(word).stem
+        if not _PATH.fullmatch(word):
+            raise UsageError(f"There is no variable {unknown[0]!r} in this notebook, in {word}.")
         frames = [n for n, v in namespace.items() if not n.startswith("_") and is_frame(v)]
         there = f" Tables here: {', '.join(sorted(frames)[:8])}." if frames else ""
         raise UsageError(f"There is no variable {unknown[0]!r} in this notebook, nor a file {word!r}.{there}")
-    return eval(compile(tree, "<magic>", "eval"), dict(namespace)), word if len(word) <= 40 else ""
+    try:
+        return eval(compile(tree, "<magic>", "eval"), dict(namespace)), word if len(word) <= 40 else ""
+    except Exception as error:
+        raise UsageError(f"{word} failed: {type(error).__name__}: {error}") from error
 
 
 def is_frame(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -104,7 +105,9 @@ class Dataset:
             return self.ids.index(str(series))
         except ValueError:
             shown = ", ".join(repr(i) for i in self.ids[:8]) + (" ..." if len(self.ids) > 8 else "")
-            raise OptionError(f"No series is called {series!r}. There are {len(self.ids)}: {shown}.") from None
+            near = difflib.get_close_matches(str(series), self.ids, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise OptionError(f"No series is called {series!r}.{hint} There are {len(self.ids)}: {shown}.") from None
 
     def row(self, index: int, series: str | None = None) -> int:
         """The row of the origin with that index (<= 0, the last data point is 0) in a series.

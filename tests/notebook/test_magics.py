@@ -126,6 +126,12 @@ def test_M7_where_nobody_watches_the_work_is_done_when_the_cell_ends(kernel: Ker
     assert kernel.value("unseen.done") is True
 
 
+def test_Q3_a_matplotlib_plot_appears_below_the_cell(kernel: Kernel) -> None:
+    outputs, error = kernel.run("axes = nbf.forecast(df, 'naive', wait=True).plot(-24);")
+    assert not error
+    assert any("image/png" in output for output in outputs)
+
+
 def test_M5_the_models_table(kernel: Kernel) -> None:
     _, error = kernel.run("%forecast_models")
     assert not error
@@ -148,6 +154,8 @@ def test_M5_the_models_table(kernel: Kernel) -> None:
         ("%quickdraw df -m oracle", "No model is called 'oracle'"),
         ("%forecast df -H 0", "horizon= takes a number of steps from 1"),
         ("%forecast df --target price", "price"),
+        ("%forecast df.filter(pq.col('y') > 0)", "no variable 'pq' in this notebook, in df.filter"),
+        ("%forecast df.nothing -m naive", "df.nothing failed: AttributeError"),
         ("%forecast_models now", "unrecognized arguments"),
     ],
 )

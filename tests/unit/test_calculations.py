@@ -124,3 +124,12 @@ def test_E3_a_certain_forecast_that_comes_true_is_covered(value: float) -> None:
     assert (out.covered == 1).all()
     assert (out.crps == 0).all()
     assert (out.quantiles == np.float32(value)).all()
+
+
+@pytest.mark.parametrize("level", [0.0, 1e6, 1e9])
+def test_E3_scores_take_actual_values_as_they_are_however_high_their_level(level: float) -> None:
+    draws = (some_draws(10) * 100 + level).astype(np.float32)
+    actual = draws[..., 5].astype(np.float64) + 7.25
+    out = calculate(draws, actual, draw_levels(None, 10), 32)
+    median = draws[..., 4:6].astype(np.float64).mean(-1)
+    np.testing.assert_allclose(out.abs_error, np.abs(actual - median), rtol=1e-4, atol=np.spacing(np.float32(level)))
