@@ -222,7 +222,8 @@ def _dress_given(ax: "Axes", data: FanData) -> None:
     full = f"{data.title} · {origin_text(data)}"
     title = shorten(full if text_width(full, 12, bold=True) <= wide else data.title, wide, 12, bold=True)
     ax.set_title(_plain(title), loc="left", color=LIGHT.ink, fontsize=12 * _PT, fontweight="bold", pad=3)
-    ax.set_ylabel(_plain(shorten(data.target, tall)), color=LIGHT.soft, fontsize=11 * _PT)
+    if ax.yaxis.get_tick_params().get("labelleft", True):  # not so where axes to the left share theirs
+        ax.set_ylabel(_plain(shorten(data.target, tall)), color=LIGHT.soft, fontsize=11 * _PT)
 
 
 def _dress_own(ax: "Axes", data: FanData, style: Style) -> None:

@@ -73,8 +73,8 @@ def _tiles(run: Run) -> list[tuple[str, str]]:
     if not row["n"]:
         return []
     scaled = [("MASE", f"{row['mase']:.3f}")] if row["mase"] is not None else []
-    covered = [(f"within the {c} % band", f"{row[f'coverage_{c}']:.1%}") for c in (50, 80, 95)]
-    return [("mean absolute error", f"{row['mae']:.4g}"), ("CRPS", f"{row['crps']:.4g}"), *scaled, *covered]
+    covered = [(f"in the {c} % band", f"{row[f'coverage_{c}']:.1%}") for c in (50, 80, 95)]
+    return [("MAE", f"{row['mae']:.4g}"), ("CRPS", f"{row['crps']:.4g}"), *scaled, *covered]
 
 
 def _notes(run: Run) -> list[str]:

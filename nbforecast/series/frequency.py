@@ -26,6 +26,7 @@ FULL_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "
 
 _UNITS = ((WEEK, "W", "week"), (DAY, "D", "day"), (HOUR, "h", "hour"), (MINUTE, "min", "minute"),
           (SECOND, "s", "second"), (1_000, "ms", "millisecond"), (1, "us", "microsecond"))  # fmt: skip
+_POLARS = {"month": "mo", "integer": "i", "business": "d"}
 _LONGEST_SECOND_SEASON = 1_500  # beyond this many steps a further season is longer than any context
 
 
@@ -187,6 +188,20 @@ def _largest_unit(microseconds: int) -> tuple[int, str, str]:
 
 def _plural(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def short_words(microseconds: int) -> str:
+    """`5 minutes`, `1 hour`, `1 week`: a duration of few enough whole units, else nothing."""
+    number, _, word = _largest_unit(microseconds)
+    return _plural(number, word) if number < 100 else ""
+
+
+def polars_every(frequency: Frequency) -> str:
+    """The step as Polars writes it: `1h`, `5m`, `3mo`, `1w`; `1d` for business days."""
+    if frequency.kind == "fixed":
+        number, code, _ = _largest_unit(frequency.every)
+        return f"{number}{'m' if code == 'min' else code.lower()}"
+    return f"{frequency.every}{_POLARS[frequency.kind]}"
 
 
 def duration_words(microseconds: float) -> str:

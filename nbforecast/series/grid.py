@@ -9,13 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from nbforecast.errors import InputError
-from nbforecast.series.frequency import DAY, Frequency, Ints, Times
+from nbforecast.series.frequency import DAY, SECOND, Frequency, Ints, Times, duration_words, polars_every, short_words
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from nbforecast.series.frame import Observations
 
 _LARGE, _SPARSE, _LARGEST = 5_000_000, 1_000, 400_000_000
 SHIFTED = 0.05  # of a step: what device clocks wander is not worth a word below this
+_COARSE, _TELLING = 1.5, 8  # times a grid point that a given step may merge; times a series needs to be judged alone
+_HUGE = 1e37  # single precision ends at 3.4e38, and sums and differences need room
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,62 @@ def refuse_absurd(cells: Cells, found: Observations, frequency: Frequency) -> No
         f"is between {times[0]} ({left}) and {times[1]} ({right}): correct or drop a stray time there, keep only the "
         "newest part with max_duration=, or give a coarser step with freq=."
     )
+
+
+def refuse_huge(found: Observations) -> None:
+    """Raise `InputError` for values that single precision could not hold."""
+    huge = np.flatnonzero(np.abs(found.values) > _HUGE)
+    if len(huge):
+        row = int(huge[0])
+        others = f" ({len(huge):,} such values in all)" if len(huge) > 1 else ""
+        raise InputError(
+            f"The value {found.values[row]:g} in {found.where(row)} of {found.names.target!r} is too large for single "
+            f"precision, in which forecasts are kept{others}. Rescale the column: divide it by a constant first."
+        )
+
+
+def refuse_coarse(cells: Cells, found: Observations, frequency: Frequency, freq: Any) -> None:
+    """Raise `InputError` where a given step is coarser than the data.
+
+    Each label would be the mean of values on both sides of it, some observed after the time it names.
+    cells: what `snap` made of `found`, whole or in part. Rows of `found` at the same time count once.
+    """
+    if not cells.merged.any():
+        return
+    new = np.ones(len(found), dtype=np.int64)
+    new[1:] = (found.series[1:] != found.series[:-1]) | (found.stamps[1:] != found.stamps[:-1])
+    seen = np.concatenate([[0], np.cumsum(new)])
+    ends = cells.rows + cells.merged
+    times = seen[ends + 1] - seen[cells.rows]
+    points = np.bincount(cells.series)
+    total = np.bincount(cells.series, weights=times)
+    fine = (total > _COARSE * points) & (total >= _TELLING)
+    if fine.any():
+        in_question = fine[cells.series]
+    elif total.sum() > _COARSE * len(cells):
+        in_question = np.ones(len(cells), dtype=bool)
+    else:
+        return
+    several = in_question & (times > 1)
+    between = (found.stamps[ends] - found.stamps[cells.rows])[several] / (times[several] - 1)
+    names = found.names
+    of = "" if len(found.ids) == 1 else f" in series {found.ids[found.series[cells.rows[np.argmax(several)]]]!r}"
+    each = "" if names.id is None else f", group_by={names.id!r}"
+    raise InputError(
+        f"The data come about every {_about(float(np.median(between)), frequency)}{of}, but freq={freq!r} is "
+        f"{frequency.describe()}: aggregate first, for example with group_by_dynamic in Polars: "
+        f"frame.sort({names.time!r}).group_by_dynamic({names.time!r}, every={polars_every(frequency)!r}{each})"
+        f".agg(pl.col({names.target!r}).mean()), or leave freq out."
+    )
+
+
+def _about(gap: float, frequency: Frequency) -> str:
+    size = max(1, round(gap / SECOND) * SECOND if gap >= 10 * SECOND and frequency.kind != "integer" else round(gap))
+    if frequency.kind == "integer":
+        return Frequency("integer", size).describe()
+    if 28 * DAY <= size <= 31 * DAY:
+        return "1 month"
+    return short_words(size) or duration_words(size)
 
 
 def _shown(time: object) -> str:

@@ -128,7 +128,7 @@ def _agree(votes: Votes, ids: Sequence[str]) -> Wanted:
     )
     raise InputError(
         f"The series have different frequencies: {'; '.join(parts)}. Prepare them apart (filter on the id), or give "
-        "the one to use for all with freq=."
+        "the finest for all with freq=."
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _APART = 3  # more series than this with the same trouble share one warning
 _SPARSE = 0.1
+_BLUR = 0.01  # of the usual change a step: what single precision may blur without a word
 
 
 def about_cells(cells: Cells, frequency: Frequency, max_gap: int, ids: Sequence[str]) -> list[DataWarning]:
@@ -111,6 +112,47 @@ def about_trimmed(missing: Observations, before: Ints, after: Ints, ids: Sequenc
         return f"{plural(count, 'row')} without a value left out ({', '.join(sides)}): a series ends with a data point."
 
     return per_series("trimmed", missing.series[outside], np.ones(len(outside), dtype=np.int64), ids, words)
+
+
+def about_precision(cells: Cells, ids: Sequence[str]) -> list[DataWarning]:
+    """A warning where single precision blurs the changes from one observation to the next."""
+    starts = np.searchsorted(cells.series, np.arange(len(ids)))
+    largest = np.maximum.reduceat(np.abs(cells.values), starts)
+    apart = np.spacing(largest.astype(np.float32)).astype(np.float64)
+    change = np.abs(np.diff(cells.values))
+    series = cells.series[1:]
+    moves = (series == cells.series[:-1]) & (change > 0)
+    small = moves & (change < (apart / _BLUR)[series])
+    count = np.bincount(series[moves], minlength=len(ids))
+    suspects = 2 * np.bincount(series[small], minlength=len(ids)) >= np.maximum(count, 1)
+    if not suspects.any():
+        return []
+    which = np.flatnonzero(moves & suspects[series])
+    which = which[np.lexsort((change[which], series[which]))]
+    concerned, first, size = np.unique(series[which], return_index=True, return_counts=True)
+    typical = (change[which[first + (size - 1) // 2]] + change[which[first + size // 2]]) / 2
+    blur = apart[concerned] / typical
+    blurred = int((blur > _BLUR).sum())
+    if not blurred:
+        return []
+    worst = int(blur.argmax())
+    s = int(concerned[worst])
+    near = (
+        f"alues near {_number(largest[s])} change by about {_number(typical[worst])} a step, but forecasts are kept in "
+        f"single precision, which tells apart only values {_number(apart[s])} apart there; subtract a constant from "
+        "the column first."
+    )
+    if len(ids) == 1:
+        return [DataWarning("precision", 1, f"V{near}")]
+    if blurred == 1:
+        return [DataWarning("precision", 1, f"Series {ids[s]!r}: v{near}", ids[s])]
+    several = f"In {blurred:,} of {len(ids):,} series, most in {ids[s]!r}: v{near}"
+    return [DataWarning("precision", blurred, several)]
+
+
+def _number(value: float) -> str:
+    rounded = float(f"{value:.4g}")
+    return f"{rounded:,.0f}" if 1_000 <= rounded < 1e15 else f"{rounded:g}"
 
 
 def about_dropped(flag: str, dropped: Ints, ids: Sequence[str], why: str) -> list[DataWarning]:

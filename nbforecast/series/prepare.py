@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nbforecast.errors import InputError, OptionError
 from nbforecast.series import notes
 from nbforecast.series.aliases import Span, Wanted, parse_frequency, parse_span
 from nbforecast.series.dataset import Dataset, DataWarning
 from nbforecast.series.frame import Observations, read
-from nbforecast.series.frequency import MONTH, Frequency
-from nbforecast.series.grid import Cells, lay_out, refuse_absurd, snap
+from nbforecast.series.frequency import MONTH, Frequency, Ints
+from nbforecast.series.grid import Cells, lay_out, refuse_absurd, refuse_coarse, refuse_huge, snap
 from nbforecast.series.infer import infer_frequency
 from nbforecast.series.place import place_grid
 
@@ -41,6 +42,7 @@ def prepare(
         only one of numbers.
     freq: the step, such as `"5min"`, `"h"`, `"MS"`, `"W-SAT"`, a timedelta or an integer; inferred by default. Where
         times are integers, `freq="h"` says what a step stands for (its seasons) without inventing dates.
+        A step coarser than the data is refused: aggregate them first.
     max_duration: keep only this newest part of each series: `"18h"`, `"90d"`, a timedelta or an integer of steps.
     max_gap: the longest gap in steps (or a duration) that forecasters may bridge inside a context. By default half
         of the shortest season, at most 12 steps.
@@ -57,7 +59,8 @@ def prepare(
     found.refuse_mixed_series()
     frequency, found = _on_grid(found, wanted, freq)
     bridge = _longest_bridge(max_gap, frequency)
-    return _assemble(found, frequency, newest, bridge)
+    given = None if wanted is None or wanted.kind != frequency.kind else freq  # else it only names the steps
+    return _assemble(found, frequency, given, newest, bridge)
 
 
 def _on_grid(found: Observations, wanted: Wanted | None, freq: Any) -> tuple[Frequency, Observations]:
@@ -113,11 +116,12 @@ def _steps(span: Span, frequency: Frequency, option: str) -> int:
     return max(1, int((span.microseconds + span.months * MONTH) / size))
 
 
-def _assemble(found: Observations, frequency: Frequency, newest: Span | None, max_gap: int) -> Dataset:
+def _assemble(found: Observations, frequency: Frequency, given: Any, newest: Span | None, max_gap: int) -> Dataset:
     observed = ~np.isnan(found.values)
     present = found if observed.all() else found.take(observed)
     if not len(present):
         raise InputError(f"Every value of {found.names.target!r} is missing. Is it the right column? Say with target=.")
+    refuse_huge(present)
     cells = snap(present, frequency)
     count = len(found.ids)
     sizes = np.bincount(cells.series, minlength=count)
@@ -135,10 +139,13 @@ def _assemble(found: Observations, frequency: Frequency, newest: Span | None, ma
     ids = tuple(name for name, keep in zip(found.ids, kept.tolist(), strict=True) if keep)
     if newest is not None:
         cells = _newest(cells, frequency, newest)
+    if given is not None:
+        refuse_coarse(cells, present, frequency, given)
     refuse_absurd(cells, present, frequency)
     if not observed.all():
-        warnings += _trimmed(found.take(~observed), kept, cells, frequency, ids)
+        warnings += _trimmed(found.take(~observed), kept, cells, frequency, newest, ids)
     warnings += notes.about_cells(cells, frequency, max_gap, ids)
+    warnings += notes.about_precision(cells, ids)
     offsets, steps, values = lay_out(cells, len(ids))
     return Dataset(ids, offsets, frequency.to_time(steps), values, frequency, max_gap, found.time_type, found.names,
                    tuple(warnings))  # fmt: skip
@@ -148,23 +155,31 @@ def _newest(cells: Cells, frequency: Frequency, newest: Span) -> Cells:
     """The cells of the newest part of each series, counted back from its own last data point."""
     ends = np.flatnonzero(np.append(cells.series[1:] != cells.series[:-1], True))
     last = cells.step[ends][cells.series]
+    return cells.take(_recent(cells.step, last, frequency, newest) | (cells.step == last))
+
+
+def _recent(step: Ints, last: Ints, frequency: Frequency, newest: Span) -> npt.NDArray[np.bool_]:
+    """Whether each step lies in the newest part of a series whose last data point is at step `last`."""
     if newest.steps or frequency.kind in (("month", "integer") if newest.months else ("fixed", "integer")):
-        return cells.take(cells.step > last - _steps(newest, frequency, "max_duration"))
+        return np.asarray(step > last - _steps(newest, frequency, "max_duration"))
     end = frequency.to_time(last)
     months = end.astype("datetime64[M]")
     limit = (months - newest.months).astype("datetime64[us]") + (end - months.astype("datetime64[us]"))
     limit = limit - np.timedelta64(newest.microseconds, "us")
-    return cells.take((frequency.to_time(cells.step) > limit) | (cells.step == last))
+    return np.asarray(frequency.to_time(step) > limit)
 
 
 def _trimmed(
-    missing: Observations, kept: np.ndarray, cells: Cells, frequency: Frequency, ids: tuple[str, ...]
-) -> list[DataWarning]:
+    missing: Observations, kept: np.ndarray, cells: Cells, frequency: Frequency, newest: Span | None,
+    ids: tuple[str, ...],
+) -> list[DataWarning]:  # fmt: skip
     missing = missing.take(kept[missing.series])
     missing = replace(missing, series=(np.cumsum(kept) - 1)[missing.series])
     step = frequency.to_step(missing.stamps)
     first = np.searchsorted(cells.series, np.arange(len(ids)), side="left")
     last = np.searchsorted(cells.series, np.arange(len(ids)), side="right") - 1
-    before = np.flatnonzero(step < cells.step[first][missing.series])
-    after = np.flatnonzero(step > cells.step[last][missing.series])
-    return notes.about_trimmed(missing, before, after, ids)
+    ends = cells.step[last][missing.series]
+    early = step < cells.step[first][missing.series]
+    if newest is not None:
+        early &= _recent(step, ends, frequency, newest)
+    return notes.about_trimmed(missing, np.flatnonzero(early), np.flatnonzero(step > ends), ids)

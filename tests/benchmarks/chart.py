@@ -43,7 +43,7 @@ def tables(quick: bool) -> Iterator[Table]:
 
 def _matplotlib(fan: FanData, style: Any, kind: str) -> bytes:
     out = io.BytesIO()
-    figure: Any = chart.draw(fan, None, style).figure
+    figure: Any = chart.figure(fan, style)
     figure.savefig(out, format=kind)
     return out.getvalue()
 

@@ -116,7 +116,7 @@ def test_M2_forecast_returns_a_run_and_shows_one_live_card(kernel: Kernel) -> No
     assert len(kernel.run("%forecast df -m naive")[0]) == 1
     (shown,), _ = kernel.run("run")
     assert "Done:" in shown["text/plain"]
-    assert "mean absolute error" in shown["text/html"]
+    assert "MAE" in shown["text/html"]
 
 
 def test_M7_where_nobody_watches_the_work_is_done_when_the_cell_ends(kernel: Kernel) -> None:

@@ -155,7 +155,9 @@ def test_S3_panels_of_different_frequencies_are_refused_by_name():
     panel = panel.with_columns(y=pl.lit(1.0))
     with pytest.raises(InputError, match=r"5 minutes.*'fast'.*1 hour.*'slow'.*freq="):
         prepare(panel)
-    assert prepare(panel, freq="1h").ids == ("fast", "slow")
+    assert prepare(panel, freq="5min").ids == ("fast", "slow")
+    with pytest.raises(InputError, match=r"every 5 minutes in series 'fast', but freq='1h' is 1 hour"):
+        prepare(panel, freq="1h")
 
 
 def test_S3_calendar_frequency_without_times_gives_seasons_and_no_dates():

@@ -74,10 +74,10 @@ def test_S3_shifted_times_are_snapped_and_counted():
 def test_S3_snapping_looks_at_one_point_at_a_time():
     """L1: with the frequency given, rows before the last one do not change when rows are added."""
     rng = np.random.default_rng(3)
-    times = START + np.sort(rng.integers(0, 86_400_000_000, 400)).astype("timedelta64[us]")
-    table = pl.DataFrame({"ds": times, "y": rng.normal(size=400)})
+    times = START + np.sort(rng.integers(0, 86_400_000_000, 200)).astype("timedelta64[us]")
+    table = pl.DataFrame({"ds": times, "y": rng.normal(size=200)})
     whole = prepare(table, freq="5min")
-    part = prepare(table.head(250), freq="5min")
+    part = prepare(table.head(125), freq="5min")
     n = len(part) - 1
     assert (part.time[:n] == whole.time[:n]).all()
     assert np.array_equal(part.values[:n], whole.values[:n], equal_nan=True)
@@ -155,9 +155,61 @@ def test_dates_come_back_as_dates_and_hours_of_dates_as_datetimes():
     assert prepare(days, freq="12h").time_type == pl.Datetime("us")
 
 
-def test_S4_a_step_coarser_than_the_data_is_said():
-    data = prepare(frame(np.arange(600.0)), freq="1h")
-    assert "coarser" in str(next(w for w in data.warnings if w.flag == "duplicate_times"))
+def test_S3_L1_a_given_step_coarser_than_the_data_is_refused():
+    """L1: a label of a coarser grid would hold values observed after it."""
+    hours = frame(np.arange(600.0), np.timedelta64(1, "h"))
+    with pytest.raises(
+        InputError, match=r"every 1 hour, but freq='D' is 1 day: aggregate first.*or leave freq out"
+    ) as e:
+        prepare(hours, freq="D")
+    assert "group_by_dynamic('ds', every='1d').agg(pl.col('y').mean())" in str(e.value)
+    days = hours.sort("ds").group_by_dynamic("ds", every="1d").agg(pl.col("y").mean())
+    assert len(prepare(days, freq="D")) == 25
+    with pytest.raises(InputError, match=r"every 1 step, but freq=2 is 2 steps.*every='2i'"):
+        prepare(np.arange(60.0), freq=2)
+    with pytest.raises(InputError, match=r"every 1 month, but freq='QS'.*every='3mo'"):
+        prepare(shared("demo/retail_demo.parquet"), freq="QS")
+    panel = pl.concat([hours.with_columns(unique_id=pl.lit(i)) for i in "ab"])
+    with pytest.raises(InputError, match="group_by='unique_id'"):
+        prepare(panel, freq="D")
+
+
+def test_S3_exact_duplicates_and_what_is_cut_away_make_no_step_coarse():
+    hours = frame(np.arange(60.0), np.timedelta64(1, "h"))
+    data = prepare(pl.concat([hours] * 3), freq="h")
+    assert data.values.tolist() == list(range(60))
+    fine = frame(np.arange(500.0), start=START - np.timedelta64(500 * 5, "m"))
+    assert len(prepare(pl.concat([fine, hours]), freq="h", max_duration="2d")) == 48
+
+
+def test_S4_what_single_precision_blurs_is_said():
+    walk = np.cumsum(np.where(np.arange(200) % 2, 1.5, -1.5))
+    (warning,) = prepare(frame(1e9 + walk)).warnings
+    assert (warning.flag, warning.count) == ("precision", 1)
+    assert str(warning) == (
+        "Values near 1,000,000,000 change by about 1.5 a step, but forecasts are kept in single precision, which tells "
+        "apart only values 64 apart there; subtract a constant from the column first."
+    )
+    for fine in (walk, 1e9 + 1e5 * walk, np.full(9, 1e9), np.r_[np.full(99, 5.0), 1e9, np.full(99, 5.0)]):
+        assert not prepare(frame(fine)).warnings
+    parts = {"a": walk, "b": 1e9 + walk, "c": 1e12 + walk, "d": np.full(9, 1e12)}
+    panel = pl.concat([frame(y).with_columns(unique_id=pl.lit(i)) for i, y in parts.items()])
+    (warning,) = prepare(panel).warnings
+    assert (warning.count, warning.series) == (2, None)
+    assert str(warning).startswith("In 2 of 4 series, most in 'c': values near 1,000,000,000,000 change by about 1.5")
+    (warning,) = prepare(panel.filter(pl.col("unique_id") != "c")).warnings
+    assert warning.series == "b"
+
+
+def test_S4_values_beyond_single_precision_are_refused():
+    panel = frame([1.0, 2.0, -2e37, 3.0]).with_columns(unique_id=pl.lit("b"))
+    panel = pl.concat([frame(np.arange(9.0)).with_columns(unique_id=pl.lit("a")), panel])
+    with pytest.raises(InputError, match=r"-2e\+37 in row 11 \(series 'b'\) of 'y'.*Rescale the column"):
+        prepare(panel)
+    assert not prepare(frame([0.0, 1e37, 0.0, 1e37])).warnings
+
+
+def test_S4_a_step_finer_than_the_data_is_said():
     finer = prepare(frame(np.arange(50.0), np.timedelta64(1, "h")), freq="5min")
     assert "sparse_grid" in flags(finer)
 
@@ -188,6 +240,18 @@ def test_S6_the_newest_part_of_each_series_and_of_calendars():
     for bad in ("0h", 0, -4, "soon", 1.5):
         with pytest.raises(OptionError, match="max_duration"):
             prepare(late, max_duration=bad)
+
+
+def test_S4_S6_only_rows_of_the_newest_part_count_as_trimmed():
+    values = np.arange(600.0)
+    values[[0, 1, 50, 99, 590, 599]] = np.nan
+    assert flags(prepare(frame(values)))["trimmed"] == 3
+    assert flags(prepare(frame(values), max_duration="9999d"))["trimmed"] == 3
+    assert flags(prepare(frame(values), max_duration=100)) == {"trimmed": 1, "interpolated": 1}
+    late = prepare(frame(values), max_duration=9)  # the oldest of the nine has no value
+    assert "2 rows without a value left out (1 at the start, 1 at the end)" in str(late.warnings[0])
+    beijing = prepare(shared("beijing_pm25_hourly.parquet"), max_duration="60d")
+    assert "trimmed" not in flags(beijing)
 
 
 def test_S6_a_cut_keeps_the_grid_of_the_whole():
