@@ -100,7 +100,7 @@ def quickdraw(
     data.row(index, series)
     run = _start(data, forecaster, steps, seed, force, None)
     drawn = run.at(index, series)
-    engine().submit(run._entry, forecaster, seed, Priority.IDLE, near=index)
+    run.follow(near=index)
     return Chart(drawn, style, _others(data, series))
 
 

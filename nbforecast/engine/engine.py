@@ -150,7 +150,6 @@ def _densities_of_newest(entry: Entry) -> None:
     """Densities of the newest origins of the first series, those a person draws first."""
     end = int(entry.data.offsets[1])
     rows = np.arange(max(end - DENSITY_ORIGINS, 0), end)
-    rows = rows[~entry.waiting(rows)]
     batch = settings().batch
     draws = entry.take("forecast", rows)
     known = np.isfinite(draws[:, 0, 0])

@@ -9,6 +9,7 @@ import numpy as np
 from nbforecast.compute.calculations import draw_levels
 from nbforecast.compute.scores import By, Scored, summarise
 from nbforecast.engine.forecast import Forecast, Style
+from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.reasons import Reason
 from nbforecast.results.long import to_long
@@ -169,6 +170,11 @@ class Run:
         rows = np.array([row])
         self._engine.infer_now(self._entry, self._forecaster, rows, self._seed)
         return Forecast(self.data, row, self._entry.take("forecast", rows)[0], self._levels, self.model)
+
+    def follow(self, near: int) -> None:
+        """Have the origins that are missing inferred when nothing else is to be done, those around `near` first."""
+        if not self._entry.complete:
+            self._engine.submit(self._entry, self._forecaster, self._seed, Priority.IDLE, near)
 
     def scores(self, by: By | None = None) -> pl.DataFrame:
         """Mean scores over what is calculated: overall, or by "horizon", "series" or "index".

@@ -168,14 +168,6 @@ class Entry:
         with self._lock:
             return self._columns[column].take(rows)
 
-    def take_densities(self, rows: Int64[np.ndarray, " R"]) -> tuple[Bool[np.ndarray, " R"], np.ndarray, np.ndarray]:
-        """Which of the rows have densities, their limits `(R, H, 2)` and values `(R, H, G)`."""
-        with self._lock:
-            if not self._density:
-                self._clear_densities()
-            limits, values = (self._density[n].take(rows) for n in ("density_limits", "density"))
-            return self._density_done[rows].copy(), limits, values
-
     def array(self, column: str = "forecast") -> Float32[np.ndarray, "N *T"]:
         """A whole column, read-only; no copy once the entry is complete (SPEC X1)."""
         with self._lock:

@@ -201,6 +201,14 @@ def test_Q1_a_quickdraw_infers_one_origin_and_the_rest_follows(glucose: pl.DataF
     assert np.abs(first_followers + 7).max() <= 3
 
 
+def test_Q1_a_quickdraw_of_what_is_there_asks_nothing_of_the_background(glucose: pl.DataFrame) -> None:
+    run = nbf.forecast(glucose, "naive", wait=True)
+    locks = run._entry.lock_count
+    nbf.quickdraw(glucose, -7, model="naive")
+    assert not session.engine()._tasks
+    assert run._entry.lock_count == locks
+
+
 @pytest.mark.parametrize("index", [1, 24, -400_000, 400_000, 10**30, -(10**30)])
 def test_Q2_an_index_outside_is_told_the_valid_range_before_any_inference(glucose: pl.DataFrame, index: int) -> None:
     gate = Gate()
