@@ -1,7 +1,8 @@
 """nbforecast: probabilistic forecasts from every origin of a time series, in a notebook.
 
 `forecast(frame)` forecasts from every origin in the background, `quickdraw(frame, -24)` draws one of them at once.
-In a notebook `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw` and `%forecast_models`.
+Both keep their results in `cache`. In a notebook `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw`,
+`%forecast_cache` and `%forecast_models`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nbforecast.engine.run import Run
     from nbforecast.errors import NbForecastError
     from nbforecast.forecasters.base import register
+    from nbforecast.management import cache
     from nbforecast.samples import sample
     from nbforecast.session import forecast, quickdraw
 
@@ -28,6 +30,7 @@ _HOMES = {
     "Forecast": "nbforecast.engine.forecast",
     "NbForecastError": "nbforecast.errors",
     "Run": "nbforecast.engine.run",
+    "cache": "nbforecast.management",
     "forecast": "nbforecast.session",
     "models": "nbforecast.catalogue",
     "quickdraw": "nbforecast.session",
@@ -40,6 +43,7 @@ __all__ = [
     "Forecast",
     "NbForecastError",
     "Run",
+    "cache",
     "forecast",
     "models",
     "quickdraw",

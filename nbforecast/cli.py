@@ -1,4 +1,4 @@
-"""The command line: `nbforecast forecast|quickdraw|models|demo`."""
+"""The command line: `nbforecast forecast|quickdraw|cache|models|demo`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbforecast
 from nbforecast.errors import NbForecastError, OptionError
-from nbforecast.options import add_drawing, add_request, drawing, request
+from nbforecast.options import add_cache, add_drawing, add_request, drawing, manage, request
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,6 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
     add_drawing(one)
     one.add_argument("-o", "--out", metavar="FILE", help="a .svg, .png or .pdf file to write")
     one.set_defaults(run=_quickdraw)
+
+    kept = commands.add_parser("cache", help="look after the results kept on disk")
+    add_cache(kept)
+    kept.set_defaults(run=_cache)
 
     commands.add_parser("models", help="list the models").set_defaults(run=_models)
     demo = commands.add_parser("demo", help="copy the bundled samples into a folder, to try things on")
@@ -68,6 +72,10 @@ def _quickdraw(options: argparse.Namespace) -> None:
     _say(chart)
     if options.out:
         _say(chart.save(options.out))
+
+
+def _cache(options: argparse.Namespace) -> None:
+    _say(manage(options))
 
 
 def _models(_: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +30,61 @@ def add_drawing(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-s", "--series", metavar="ID", help="which series of a panel (default: the first)")
     parser.add_argument("--density", action="store_true", help="draw densities instead of bands")
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """The commands that look after the result cache."""
+    commands = parser.add_subparsers(dest="action", metavar="ACTION")
+    commands.add_parser("info", help="totals: entries, sizes, budgets, reuse (the default)", add_help=parser.add_help)
+    commands.add_parser("list", help="the entries, last used first", add_help=parser.add_help)
+
+    show = commands.add_parser("show", help="everything known of an entry", add_help=parser.add_help)
+    show.add_argument("handle", metavar="HANDLE", help="a handle, or as many of its first digits as suffice")
+    show.add_argument("-m", "--model", help="of this model only")
+
+    drop = commands.add_parser("drop", help="remove an entry or some of its results", add_help=parser.add_help)
+    drop.add_argument("handle", metavar="HANDLE", help="a handle, or as many of its first digits as suffice")
+    drop.add_argument("-m", "--model", help="of this model only")
+    drop._negative_number_matcher = re.compile(r"-\d*(:-?\d*)?$")  # -24:0 is a value, not an option
+    drop.add_argument("--index", metavar="A:B", help="only the origins from index A to B, both included")
+    drop.add_argument("--only", metavar="WHAT", help="only scores, quantiles or density; forecasts stay")
+
+    flush = commands.add_parser("flush", help="remove everything", add_help=parser.add_help)
+    where = flush.add_mutually_exclusive_group()
+    where.add_argument("--memory", action="store_true", help="from memory only")
+    where.add_argument("--disk", action="store_true", help="from disk only")
+
+    save = commands.add_parser("save", help="save what is not saved yet", add_help=parser.add_help)
+    save.add_argument("path", metavar="PATH", nargs="?", help="save everything into this folder instead")
+    load = commands.add_parser("load", help="bring saved entries into memory", add_help=parser.add_help)
+    load.add_argument("path", metavar="PATH", nargs="?", help="from this folder or file instead")
+
+    prune = commands.add_parser("prune", help="remove what was used longest ago", add_help=parser.add_help)
+    prune.add_argument("--max-size", metavar="SIZE", help="what may stay in memory and on disk, each: 2GB, 500MB")
+    prune.add_argument("--max-age", metavar="AGE", help="how long ago it may have been used: 30d, 12h")
+
+
+def manage(options: argparse.Namespace) -> object:
+    """Do what `add_cache`'s commands say; the result shows itself."""
+    from nbforecast.management import cache
+
+    match options.action:
+        case "list":
+            return cache.listing()
+        case "show":
+            return cache.show(options.handle, options.model)
+        case "drop":
+            return cache.drop(options.handle, options.model, options.index, options.only)
+        case "flush":
+            return cache.flush(memory=not options.disk, disk=not options.memory)
+        case "save":
+            return cache.save(options.path)
+        case "load":
+            return cache.load(options.path)
+        case "prune":
+            return cache.prune(options.max_size, options.max_age)
+        case _:
+            return cache.info()
 
 
 def request(options: argparse.Namespace) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbforecast.compute.calculations import draw_levels
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.forecast import Chart, Style
 from nbforecast.engine.run import Run
@@ -14,11 +16,14 @@ from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError
 from nbforecast.forecasters.base import resolve
 from nbforecast.results.cache import Cache
-from nbforecast.results.entry import Entry, Key
+from nbforecast.results.recipe import Recipe
+from nbforecast.results.store import Store
 from nbforecast.series import prepare
+from nbforecast.settings import settings
 
 if TYPE_CHECKING:
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.results.view import View
     from nbforecast.series import Dataset
 
 MAX_HORIZON = 4096
@@ -26,14 +31,18 @@ MAX_HORIZON = 4096
 
 @cache
 def results() -> Cache:
-    """The result cache of this process."""
-    return Cache()
+    """The result cache of this process; what it has not saved is saved when the interpreter exits (SPEC C9, E9)."""
+    chosen = settings()
+    store = None if chosen.directory is None else Store(chosen.directory / "results")
+    kept = Cache(store, chosen.memory, chosen.disk)
+    atexit.register(kept.save_all)
+    return kept
 
 
 @cache
 def engine() -> Engine:
     """The background of this process."""
-    return Engine()
+    return Engine(results())
 
 
 def forecast(
@@ -64,7 +73,8 @@ def forecast(
     forecaster = resolve(model)
     steps = check_horizon(horizon)
     data = prepare(frame, time=time, target=target, id=id, freq=freq, max_duration=max_duration, name=name)
-    run = _start(data, forecaster, steps, seed, force, Priority.BATCH)
+    run = Run(_find(data, forecaster, steps, seed, force), forecaster, engine(), seed)
+    run.start(Priority.BATCH)
     return run.wait() if wait else run
 
 
@@ -98,9 +108,12 @@ def quickdraw(
     steps = check_horizon(horizon)
     data = prepare(frame, time=time, target=target, id=id, freq=freq, max_duration=max_duration, name=name)
     data.row(index, series)
-    run = _start(data, forecaster, steps, seed, force, None)
+    view = _find(data, forecaster, steps, seed, force)
+    run = Run(view, forecaster, engine(), seed)
     drawn = run.at(index, series)
-    run.follow(near=index)
+    if force:
+        results().offer(view, force=True)
+    run.start(Priority.IDLE, near=index)
     return Chart(drawn, style, _others(data, series))
 
 
@@ -111,22 +124,16 @@ def check_horizon(horizon: int) -> int:
     return int(horizon)
 
 
-def _start(
-    data: Dataset, forecaster: Forecaster, horizon: int, seed: int, force: bool, priority: Priority | None
-) -> Run:
-    """A run on the cache's entry, or on a new one if forced; without a priority nothing is submitted."""
-    key = Key(data.handle, f"{forecaster.name}|{forecaster.key}|seed={seed}|gap={data.max_gap}", horizon)
-
-    def create() -> Entry:
-        return Entry(key, data, forecaster.name, forecaster.draws, forecaster.availability(data))
-
-    if force:
-        entry = create()
-        results().put(entry)
-    else:
-        entry = results().get(key, create)
-    task = None if priority is None or entry.complete else engine().submit(entry, forecaster, seed, priority)
-    return Run(entry, data, forecaster, engine(), seed, task)
+def _find(data: Dataset, forecaster: Forecaster, horizon: int, seed: int, force: bool) -> View:
+    """What the cache knows of the data's forecasts; nothing, if forced."""
+    recipe = Recipe(
+        model=f"{forecaster.name}|{forecaster.key}|seed={seed}|gap={data.max_gap}",
+        name=forecaster.name,
+        horizon=horizon,
+        levels=draw_levels(forecaster.levels, forecaster.draws),
+        context=forecaster.context,
+    )
+    return results().find(data, recipe, lambda: forecaster.availability(data), force=force)
 
 
 def _others(data: Dataset, series: str | None) -> str | None:

@@ -1,8 +1,9 @@
-"""Settings from the environment: where files go, which device computes, how large the pieces of work are."""
+"""Settings from the environment: where files go, which device computes, how large things may become."""
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,18 +11,25 @@ import platformdirs
 
 from nbforecast.errors import OptionError
 
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Settings:
     """device: JAX platform (`cpu`, `gpu` ...), None for JAX's own choice (`NBFORECAST_DEVICE`).
-    directory: where compiled functions are kept (`NBFORECAST_CACHE_DIR`).
+    directory: where results and compiled functions are kept between kernels (`NBFORECAST_CACHE_DIR`); None where
+        nothing may be written (`NBFORECAST_CACHE=memory`).
+    memory, disk: bytes that results may take (`NBFORECAST_MEMORY`, `NBFORECAST_DISK`).
     chunk: origins inferred between two looks at the queue. batch: origins calculated under one lock.
     """
 
     device: str | None
-    directory: Path
-    chunk: int = 512
-    batch: int = 32
+    directory: Path | None
+    memory: int
+    disk: int
+    chunk: int
+    batch: int
 
 
 def settings() -> Settings:
@@ -29,9 +37,21 @@ def settings() -> Settings:
     return Settings(
         device=os.environ.get("NBFORECAST_DEVICE") or None,
         directory=_directory(),
+        memory=parse_size(os.environ.get("NBFORECAST_MEMORY") or "2GB", "NBFORECAST_MEMORY"),
+        disk=parse_size(os.environ.get("NBFORECAST_DISK") or "10GB", "NBFORECAST_DISK"),
         chunk=_positive("NBFORECAST_CHUNK", 512),
         batch=_positive("NBFORECAST_BATCH", 32),
     )
+
+
+def parse_size(value: str | float, option: str) -> int:
+    """Bytes meant by `"2GB"`, `"500 MB"`, `"1.5GiB"` or a number; raises `OptionError` naming `option`."""
+    match = _SIZE.fullmatch(str(value).strip())
+    if match is None or isinstance(value, bool):
+        raise OptionError(f'{option}={value!r} is not a size. Use something like "2GB", "500MB" or a number of bytes.')
+    number, unit, binary = match.groups()
+    size = _UNITS[unit.lower()]
+    return int(float(number) * (size if not binary else 1024 ** list(_UNITS.values()).index(size)))
 
 
 def _positive(name: str, default: int) -> int:
@@ -43,6 +63,11 @@ def _positive(name: str, default: int) -> int:
     return int(text)
 
 
-def _directory() -> Path:
+def _directory() -> Path | None:
+    kind = os.environ.get("NBFORECAST_CACHE") or "disk"
+    if kind not in ("disk", "memory"):
+        raise OptionError(f"The environment variable NBFORECAST_CACHE must be 'disk' or 'memory', not {kind!r}.")
+    if kind == "memory":
+        return None
     given = os.environ.get("NBFORECAST_CACHE_DIR")
     return Path(given).expanduser() if given else platformdirs.user_cache_path("nbforecast", appauthor=False)

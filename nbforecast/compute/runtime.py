@@ -36,7 +36,7 @@ def _start() -> jax.Device:
     import jax
 
     chosen = settings()
-    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+    if chosen.directory is not None and jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         directory = chosen.directory / "compiled"
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -6,50 +6,62 @@ import heapq
 import itertools
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast.compute.calculations import calculate, densities, draw_levels
+from nbforecast.compute.calculations import calculate, densities
 from nbforecast.compute.inference import run_inference
 from nbforecast.engine.tasks import Priority, Task
+from nbforecast.engine.versions import Pickup, on_pickup
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
     from jaxtyping import Float32, Int64
 
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.results.cache import Cache
     from nbforecast.results.entry import Entry
+    from nbforecast.results.recipe import Key
+    from nbforecast.results.view import View
 
 _log = logging.getLogger("nbforecast.engine")
 DENSITY_ORIGINS = 256
+CHECKPOINT = 60.0  # seconds of a long run between two savings
 
 
 class Engine:
     """Fills entries in one background thread, a chunk at a time, the most urgent task first.
 
     Each chunk is a job of its own in the thread's pool, so a more urgent task overtakes between two of them, and at
-    interpreter exit Python waits for the chunk in work before JAX is taken down. Tasks for one entry are joined. A task
-    that fails keeps its error; the engine goes on with the others.
+    interpreter exit Python waits for the chunk in work before JAX is taken down. Tasks for the same results are
+    joined. A task that fails keeps its error; the engine goes on with the others.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
         self._queue: list[tuple[Priority, int, Task]] = []
-        self._tasks: dict[int, Task] = {}
+        self._tasks: dict[tuple[int, Key], Task] = {}
         self._count = itertools.count()
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._busy = False
 
     def submit(
-        self, entry: Entry, forecaster: Forecaster, seed: int, priority: Priority, near: int | None = None
+        self, view: View, forecaster: Forecaster | None, seed: int, priority: Priority, near: int | None = None
     ) -> Task:
-        """Have an entry filled; an unfinished task for the same entry is returned, made as urgent as asked."""
+        """Have a view filled; an unfinished task for the same one is returned, made as urgent as asked.
+
+        Without a forecaster only calculations are made, for the forecasts that are there.
+        """
         with self._lock:
-            task = self._tasks.get(id(entry))
-            if task is None or task.cancelled:
-                task = self._tasks[id(entry)] = Task(entry, forecaster, seed, priority, near)
+            name = _name(view)
+            task = self._tasks.get(name)
+            if task is None or task.cancelled or (task.forecaster is None and forecaster is not None):
+                task = self._tasks[name] = Task(view, forecaster, seed, priority, near)
+                self._cache.pin(view.entry)
             elif priority >= task.priority:
                 return task
             task.priority = priority
@@ -61,14 +73,25 @@ class Engine:
                 self._pool.submit(self._step)
             return task
 
-    def infer_now(self, entry: Entry, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> None:
-        """Infer and calculate some rows in the calling thread, beside whatever the background does (SPEC E4)."""
-        waiting = rows[entry.waiting(rows)]
-        if len(waiting):
-            horizon = entry.meta.key.horizon
-            draws = run_inference(forecaster, entry.data, waiting, horizon, seed)
-            entry.write_forecasts(waiting, draws)
-            _calculate(entry, forecaster, waiting, draws)
+    def answer(self, view: View, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> View:
+        """Infer and calculate some rows in the calling thread, beside whatever the background does (SPEC E4).
+
+        Returns the view that holds them: another one if the cache has come to hold other results meanwhile (C8).
+        """
+        while True:
+            entry, version, at = view.entry, view.entry.version, view.rows(rows)
+            at = at[entry.waiting(at)]
+            if not len(at):
+                return view
+            if not entry.forced and not self._cache.current(view):
+                current = self._cache.held(view.key)
+                if on_pickup(Priority.INTERACTIVE, same=False, there=current is not None) is Pickup.RESTART:
+                    view = current.of(view.data) if current is not None else view
+                    continue
+                self._cache.offer(view)
+            draws = run_inference(forecaster, entry.data, at, entry.recipe.horizon, seed)
+            if entry.write_forecasts(at, draws, version):
+                _calculate(entry, at, draws, version)
 
     def shutdown(self) -> None:
         """Stop after the chunk in work, cancel what is left and end the thread; a later task starts another."""
@@ -84,7 +107,7 @@ class Engine:
         if task is None:
             return
         try:
-            if task.cancelled or not self._chunk(task):
+            if task.cancelled or not self._up_to_date(task) or not self._chunk(task):
                 self._finish(task)
         except Exception as error:
             _log.info("A forecast failed: %s", error, exc_info=True)
@@ -108,45 +131,78 @@ class Engine:
         self._busy = False
         for _, _, task in self._queue:
             task.cancel()
-            task.finish(task.error)
+            self._end(task, task.error)
         self._queue.clear()
         self._tasks.clear()
 
+    def _up_to_date(self, task: Task) -> bool:
+        """Whether a task is to go on, planned anew if its entry has changed (SPEC C8b)."""
+        entry = task.view.entry
+        same = entry.version == task.version and self._cache.current(task.view)
+        verdict = on_pickup(task.priority, same=same)
+        if verdict is Pickup.DROP:
+            task.cancel()
+            return False
+        if verdict is Pickup.RESTART and entry.version != task.version:
+            task.plan()
+        return True
+
     def _chunk(self, task: Task) -> bool:
         """One chunk of a task; False when nothing is left to do."""
-        entry, forecaster = task.entry, task.forecaster
+        entry = task.view.entry
         rows = task.next_rows(settings().chunk)
-        if len(rows):
-            draws = run_inference(forecaster, entry.data, rows, entry.meta.key.horizon, task.seed)
-            task.inferred += entry.write_forecasts(rows, draws)
-            _calculate(entry, forecaster, rows, draws)
+        if len(rows) and task.forecaster is not None:
+            draws = run_inference(task.forecaster, entry.data, rows, entry.recipe.horizon, task.seed)
+            if entry.write_forecasts(rows, draws, task.version):
+                _calculate(entry, rows, draws, task.version)
+            self._checkpoint(task)
             return True
-        left = entry.uncalculated()
+        left = task.view.rows(task.view.uncalculated())
         if len(left):
-            _calculate(entry, forecaster, left, entry.take("forecast", left))
-        _densities_of_newest(entry)
-        return False
+            _calculate(entry, left, entry.take("forecast", left), task.version)
+        _densities_of_newest(entry, task.version)
+        return bool(len(task.view.missing())) and entry.version != task.version
+
+    def _checkpoint(self, task: Task) -> None:
+        """Save a long run now and then, at most a tenth of the time."""
+        began = time.monotonic()
+        if began - task.saved > CHECKPOINT:
+            self._cache.save(task.view.entry)
+            task.saved = time.monotonic() + 9 * (time.monotonic() - began)
 
     def _finish(self, task: Task, error: BaseException | None = None) -> None:
+        """Hand what a task has found to the cache, then tell those who wait."""
+        try:
+            self._cache.finish(task.view)
+        except Exception:
+            _log.warning("The results of a forecast were not put away.", exc_info=True)
         with self._lock:
-            if self._tasks.get(id(task.entry)) is task:
-                del self._tasks[id(task.entry)]
+            name = _name(task.view)
+            if self._tasks.get(name) is task:
+                del self._tasks[name]
+            self._end(task, error)
+
+    def _end(self, task: Task, error: BaseException | None) -> None:
+        if not task.finished.is_set():
+            self._cache.pin(task.view.entry, -1)
             task.finish(error)
 
 
-def _calculate(
-    entry: Entry, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], draws: Float32[np.ndarray, "R H Q"]
-) -> None:
+def _name(view: View) -> tuple[int, Key]:
+    return id(view.entry), view.key
+
+
+def _calculate(entry: Entry, rows: Int64[np.ndarray, " R"], draws: Float32[np.ndarray, "R H Q"], version: str) -> None:
     """Calculations for some rows, a batch computed without a lock and written under one (SPEC E3)."""
     batch = settings().batch
-    levels = draw_levels(forecaster.levels, forecaster.draws)
-    actual = entry.data.actuals(rows, entry.meta.key.horizon)
+    actual = entry.data.actuals(rows, entry.recipe.horizon)
     for at in range(0, len(rows), batch):
         part = slice(at, at + batch)
-        entry.write_calculations(rows[part], calculate(draws[part], actual[part], levels, batch))
+        made = calculate(draws[part], actual[part], entry.recipe.levels, batch)
+        entry.write_calculations(rows[part], made, version)
 
 
-def _densities_of_newest(entry: Entry) -> None:
+def _densities_of_newest(entry: Entry, version: str) -> None:
     """Densities of the newest origins of the first series, those a person draws first."""
     end = int(entry.data.offsets[1])
     rows = np.arange(max(end - DENSITY_ORIGINS, 0), end)
@@ -155,4 +211,4 @@ def _densities_of_newest(entry: Entry) -> None:
     known = np.isfinite(draws[:, 0, 0])
     rows, draws = rows[known], draws[known]
     for at in range(0, len(rows), batch):
-        entry.write_densities(rows[at : at + batch], densities(draws[at : at + batch], batch))
+        entry.write_densities(rows[at : at + batch], densities(draws[at : at + batch], batch), version)

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbforecast.compute.calculations import draw_levels
 from nbforecast.compute.scores import By, Scored, summarise
 from nbforecast.engine.forecast import Forecast, Style
-from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.reasons import Reason
 from nbforecast.results.long import to_long
@@ -21,29 +19,32 @@ if TYPE_CHECKING:
     from jaxtyping import Float32, UInt8
 
     from nbforecast.engine.engine import Engine
-    from nbforecast.engine.tasks import Task
+    from nbforecast.engine.tasks import Priority, Task
     from nbforecast.forecasters.base import Forecaster
-    from nbforecast.results.entry import Entry
-    from nbforecast.series import Dataset, DataWarning
+    from nbforecast.results.view import View
+    from nbforecast.series import DataWarning
 
 
 class Run:
     """Forecasts from every origin of a dataset, filled in by the background.
 
     Everything can be read at any time and shows what is there; `wait()` waits for the rest. `reused` origins were in
-    the cache when the run began, `inferred` ones have been computed for it. `data` is the prepared data.
+    the cache when the run began. `data` is the prepared data.
     """
 
-    def __init__(
-        self, entry: Entry, data: Dataset, forecaster: Forecaster, engine: Engine, seed: int, task: Task | None
-    ) -> None:
-        self.data = data
-        self._entry = entry
+    def __init__(self, view: View, forecaster: Forecaster, engine: Engine, seed: int) -> None:
+        self.data = view.data
+        self.reused = view.inferred
+        self._view = view
         self._forecaster = forecaster
         self._engine = engine
         self._seed = seed
-        self._task = task
-        self.reused = entry.available - (task.wanted if task else 0)
+        self._task: Task | None = None
+
+    def start(self, priority: Priority, near: int | None = None) -> None:
+        """Have what is missing inferred in the background, the origins around `near` first; no-op if nothing is."""
+        if not self._view.complete:
+            self._task = self._engine.submit(self._view, self._forecaster, self._seed, priority, near)
 
     @property
     def handle(self) -> str:
@@ -56,7 +57,7 @@ class Run:
 
     @property
     def horizon(self) -> int:
-        return self._entry.meta.key.horizon
+        return self._view.recipe.horizon
 
     @property
     def warnings(self) -> tuple[DataWarning, ...]:
@@ -65,8 +66,8 @@ class Run:
 
     @property
     def inferred(self) -> int:
-        """Origins computed for this run so far."""
-        return self._task.inferred if self._task else 0
+        """Origins computed since the run began."""
+        return max(self._view.inferred - self.reused, 0)
 
     @property
     def done(self) -> bool:
@@ -90,17 +91,17 @@ class Run:
     @property
     def available(self) -> int:
         """Origins that can be forecast."""
-        return self._entry.available
+        return self._view.available
 
     @property
     def calculated(self) -> int:
         """Origins whose forecast, quantiles and scores stand."""
-        return self._entry.calculated
+        return self._view.calculated
 
     @property
     def reasons(self) -> UInt8[np.ndarray, " N"]:
         """For every origin 0, or the `Reason` why it is not forecast."""
-        return self._entry.reasons
+        return self._view.reasons
 
     @property
     def seconds(self) -> float:
@@ -140,7 +141,7 @@ class Run:
         evenly spaced between density_limits (H, 2). NaN is a result that is not there yet, or a score whose actual
         value is not known.
         """
-        return self._entry.frame()
+        return self._view.frame()
 
     @property
     def array(self) -> Float32[np.ndarray, "N H Q"]:
@@ -149,7 +150,7 @@ class Run:
             raise OptionError(
                 f"The data hold {len(self.data.ids)} series: ask for one, as in run.series({self.data.ids[0]!r}).array."
             )
-        return self._entry.array()
+        return self._view.array()
 
     def series(self, series: str) -> SeriesResults:
         """The results of one series of a panel."""
@@ -161,20 +162,15 @@ class Run:
         Raises `IndexOutOfRange` with the valid range, or `OriginUnavailable` with the reason.
         """
         row = self.data.row(index, series)
-        reason = Reason(self._entry.reasons[row])
+        reason = Reason(self.reasons[row])
         if reason:
             raise OriginUnavailable(
                 f"There is no forecast at index {index} ({self.data.times(self.data.time[[row]]).item()}): "
                 f"{reason.sentence}. {self._nearest(row)}"
             )
         rows = np.array([row])
-        self._engine.infer_now(self._entry, self._forecaster, rows, self._seed)
-        return Forecast(self.data, row, self._entry.take("forecast", rows)[0], self._levels, self.model)
-
-    def follow(self, near: int) -> None:
-        """Have the origins that are missing inferred when nothing else is to be done, those around `near` first."""
-        if not self._entry.complete:
-            self._engine.submit(self._entry, self._forecaster, self._seed, Priority.IDLE, near)
+        self._view = self._engine.answer(self._view, self._forecaster, rows, self._seed)
+        return Forecast(self.data, row, self._view.take("forecast", rows)[0], self._view.recipe.levels, self.model)
 
     def scores(self, by: By | None = None) -> pl.DataFrame:
         """Mean scores over what is calculated: overall, or by "horizon", "series" or "index".
@@ -183,33 +179,29 @@ class Run:
         each origin), crps, pinball and wis (over the seven quantiles), coverage_50, coverage_80, coverage_95 (shares).
         """
         names = ("abs_error", "crps", "pinball", "covered")
-        return summarise(self.data, Scored(*(self._entry.array(n) for n in names)), by)
+        return summarise(self.data, Scored(*(self._view.array(n) for n in names)), by)
 
     def to_long(self, levels: float | Sequence[float] = (80, 95)) -> pl.DataFrame:
         """unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ...: a row for each origin and horizon step.
 
         y is null where it is not known; `.drop_nulls("y")` leaves what can be scored.
         """
-        return to_long(self._entry, self.model, self._levels, (levels,) if isinstance(levels, int | float) else levels)
+        return to_long(self._view, (levels,) if isinstance(levels, int | float) else levels)
 
     def plot(self, index: int = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
         """Draw one forecast with matplotlib; returns the axes."""
         return self.at(index, series).plot(ax, style)
 
-    @property
-    def _levels(self) -> tuple[float, ...]:
-        return draw_levels(self._forecaster.levels, self._forecaster.draws)
-
     def _nearest(self, row: int) -> str:
         series, _ = self.data.locate(row)
         first, end = self.data.offsets[series], self.data.offsets[series + 1]
-        there = np.flatnonzero(self._entry.reasons[first:end] == Reason.AVAILABLE) + first
+        there = np.flatnonzero(self._view.reasons[first:end] == Reason.AVAILABLE) + first
         if not len(there):
             return "No origin of this series can be forecast: it has too little history or too many gaps."
         return f"The nearest index with one is {there[np.argmin(np.abs(there - row))] - end + 1}."
 
     def __repr__(self) -> str:
-        n, origins = len(self.data.ids), self._entry.available
+        n, origins = len(self.data.ids), self._view.available
         what = f"{origins:,} origins" + (f" of {n} series" if n > 1 else "")
         state = (
             f"failed: {self.error}"
@@ -240,7 +232,7 @@ class SeriesResults:
     @property
     def array(self) -> Float32[np.ndarray, "N H Q"]:
         """The series' forecasts, read-only."""
-        return self._run._entry.array()[self._rows]
+        return self._run._view.array()[self._rows]
 
     def at(self, index: int) -> Forecast:
         """The forecast as of one origin."""

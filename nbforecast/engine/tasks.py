@@ -1,4 +1,4 @@
-"""A piece of background work: fill an entry with the forecasts it lacks."""
+"""A piece of background work: fill what a view of an entry lacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int64
 
     from nbforecast.forecasters.base import Forecaster
-    from nbforecast.results.entry import Entry
+    from nbforecast.results.view import View
     from nbforecast.series import Dataset
 
 NEIGHBOURS = 64
@@ -35,33 +35,39 @@ def order_by_value(data: Dataset, rows: Int64[np.ndarray, " R"], near: int | Non
 
 
 class Task:
-    """Everything an entry lacks, taken chunk by chunk by the engine's thread.
+    """Everything a view lacks, taken chunk by chunk by the engine's thread.
 
-    `rows` are the origins still to be inferred, most wanted first. `finished` is set when nothing is left, after an
-    error (kept in `error`) or after `cancel`.
+    `rows` are the view's origins still to be inferred, most wanted first; none without a forecaster, when only
+    calculations are missing. `version` is the entry's that they were planned for (SPEC C8). `finished` is set when
+    nothing is left, after an error (kept in `error`) or after `cancel`.
     """
 
     def __init__(
-        self, entry: Entry, forecaster: Forecaster, seed: int, priority: Priority, near: int | None = None
+        self, view: View, forecaster: Forecaster | None, seed: int, priority: Priority, near: int | None = None
     ) -> None:
-        self.entry = entry
+        self.view = view
         self.forecaster = forecaster
         self.seed = seed
         self.priority = priority
-        self.rows = order_by_value(entry.data, entry.missing(), near)
-        self.wanted = len(self.rows)
-        self.inferred = 0
-        self.started = time.monotonic()
+        self.near = near
+        self.plan()
+        self.started = self.saved = time.monotonic()
         self.ended: float | None = None
         self.error: BaseException | None = None
         self.cancelled = False
         self.finished = threading.Event()
 
+    def plan(self) -> None:
+        """Look anew for what is missing."""
+        self.version = self.view.entry.version
+        missing = self.view.missing() if self.forecaster is not None else np.zeros(0, np.int64)
+        self.rows = order_by_value(self.view.data, missing, self.near)
+
     def next_rows(self, most: int) -> Int64[np.ndarray, " C"]:
-        """The next origins to infer, without those that somebody else has inferred meanwhile."""
+        """The entry's rows of the next origins to infer, without those that somebody else has inferred meanwhile."""
         while len(self.rows):
-            part, self.rows = self.rows[:most], self.rows[most:]
-            part = part[self.entry.waiting(part)]
+            part, self.rows = self.view.rows(self.rows[:most]), self.rows[most:]
+            part = part[self.view.entry.waiting(part)]
             if len(part):
                 return part
         return self.rows

@@ -20,11 +20,16 @@ _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "\"'"
 class LineParser(argparse.ArgumentParser):
     """An argument parser whose errors are IPython's `UsageError`, and which never exits."""
 
-    def __init__(self, name: str, description: str) -> None:
-        super().__init__(prog=f"%{name}", description=description, add_help=False, exit_on_error=False)
+    def __init__(self, prog: str, description: str | None = None, **_: object) -> None:
+        super().__init__(prog=prog, description=description, add_help=False, exit_on_error=False)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}. {self.format_usage().strip()}. {self.prog}? explains it.")
+        raise UsageError(f"{self.prog}: {message}. {self.format_usage().strip()}. {self.prog.split()[0]}? explains it.")
+
+    def format_all(self) -> str:
+        """The help text, that of every action included."""
+        actions = [a for a in self._actions if isinstance(a, argparse._SubParsersAction)]
+        return "\n".join([self.format_help(), *(p.format_help() for a in actions for p in a.choices.values())])
 
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parsed options of a magic's line."""

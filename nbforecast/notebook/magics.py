@@ -1,4 +1,4 @@
-"""`%forecast`, `%quickdraw`, `%forecast_models`."""
+"""`%forecast`, `%quickdraw`, `%forecast_cache`, `%forecast_models`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_magic, magics_class, needs_local_scope, no_var_expand
 
 from nbforecast.notebook.line import LineParser, resolve
-from nbforecast.options import add_drawing, add_request, drawing, request
+from nbforecast.options import add_cache, add_drawing, add_request, drawing, manage, request
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _forecast_parser() -> LineParser:
-    parser = LineParser("forecast", "Forecast from every origin of FRAME, in the background.")
+    parser = LineParser("%forecast", "Forecast from every origin of FRAME, in the background.")
     add_request(parser)
     parser.add_argument("--wait", action="store_true", help="return when everything is done")
     parser.add_argument("-o", "--out", metavar="NAME", help="store the run in this variable")
@@ -26,7 +26,7 @@ def _forecast_parser() -> LineParser:
 
 
 def _quickdraw_parser() -> LineParser:
-    parser = LineParser("quickdraw", "Draw the forecast as of one origin of FRAME at once.")
+    parser = LineParser("%quickdraw", "Draw the forecast as of one origin of FRAME at once.")
     add_request(parser)
     add_drawing(parser)
     parser.add_argument("-o", "--out", metavar="NAME", help="store the chart in this variable")
@@ -34,12 +34,19 @@ def _quickdraw_parser() -> LineParser:
 
 
 def _models_parser() -> LineParser:
-    return LineParser("forecast_models", "List the models, their size, licence, weights and the device.")
+    return LineParser("%forecast_models", "List the models, their size, licence, weights and the device.")
+
+
+def _cache_parser() -> LineParser:
+    parser = LineParser("%forecast_cache", "Look after the results kept in memory and on disk.")
+    add_cache(parser)
+    return parser
 
 
 PARSERS = {
     "forecast": _forecast_parser(),
     "quickdraw": _quickdraw_parser(),
+    "forecast_cache": _cache_parser(),
     "forecast_models": _models_parser(),
 }
 
@@ -78,6 +85,11 @@ class ForecastMagics(Magics):
 
     @line_magic
     @no_var_expand
+    def forecast_cache(self, line: str) -> object:
+        return manage(PARSERS["forecast_cache"].parse_line(line))
+
+    @line_magic
+    @no_var_expand
     def forecast_models(self, line: str) -> pl.DataFrame:
         from nbforecast.catalogue import models
 
@@ -93,4 +105,4 @@ class ForecastMagics(Magics):
 
 
 for _name, _parser in PARSERS.items():
-    getattr(ForecastMagics, _name).__doc__ = _parser.format_help()
+    getattr(ForecastMagics, _name).__doc__ = _parser.format_all()

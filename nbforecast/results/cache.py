@@ -1,79 +1,256 @@
-"""Where results are found again."""
+"""Where results are found again: in this kernel's memory, and in the directory that kernels share."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING
 
-import polars as pl
+import numpy as np
+
+from nbforecast.results.collisions import Verdict, settle
+from nbforecast.results.entry import Entry
+from nbforecast.results.leads import Known, Saved
+from nbforecast.results.overlap import Fingerprints
+from nbforecast.results.reuse import begin
+from nbforecast.results.snapshot import has_forecast
+from nbforecast.results.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from nbforecast.results.entry import Entry, Key
+    from jaxtyping import UInt8
+
+    from nbforecast.results.recipe import Key, Recipe
+    from nbforecast.results.reuse import Lead
+    from nbforecast.results.store import Found, Store
+    from nbforecast.series import Dataset
+
+_log = logging.getLogger("nbforecast.results")
 
 
 class Cache:
-    """The entries of this kernel, one for each (handle, model, horizon)."""
+    """The one place of results: an entry for each (handle, model, horizon), and views for histories inside others.
 
-    def __init__(self) -> None:
-        self._entries: dict[Key, Entry] = {}
-        self._lock = threading.Lock()
+    memory, disk: bytes that entries may take; what was used longest ago goes first, from memory to disk (SPEC C12).
+    `misses` counts requests for which nothing was there under their key, `reused` origins that other entries gave.
+    """
 
-    def get(self, key: Key, create: Callable[[], Entry]) -> Entry:
-        """The entry of that key, made if there is none."""
+    def __init__(self, store: Store | None, memory: int, disk: int) -> None:
+        self.store = store
+        self.memory = memory
+        self.disk = disk
+        self.hits = self.misses = self.reused = 0
+        self._views: dict[Key, View] = {}
+        self._pins: dict[int, int] = {}
+        self._lock = threading.RLock()
+        self._making = threading.RLock()
+
+    def find(
+        self, data: Dataset, recipe: Recipe, reasons: Callable[[], UInt8[np.ndarray, " N"]], *, force: bool = False
+    ) -> View:
+        """Results for some data, as far as they are known; nobody but the caller has them yet if `force` (SPEC C6).
+
+        reasons: says for every row why it cannot be forecast from these data.
+        """
+        if force:
+            return View.whole(Entry(data, recipe, reasons(), forced=time.time()))
+        key = recipe.key(data.handle)
+        view = self._hit(key)
+        if view is None:
+            with self._making:
+                view = self._hit(key) or self._make(key, data, recipe, reasons)
+        return view.of(data)
+
+    def held(self, key: Key) -> View | None:
+        """What is in memory under a key."""
         with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
-                entry = self._entries[key] = create()
-            else:
-                entry.meta.hits += 1
-            entry.meta.used = time.time()
-            return entry
+            return self._views.get(key)
 
-    def put(self, entry: Entry) -> None:
-        """Make an entry the one of its key."""
-        with self._lock:
-            self._entries[entry.meta.key] = entry
+    def current(self, view: View) -> bool:
+        """Whether a view's entry is the one that the cache holds for its data."""
+        held = self.held(view.key)
+        return held is not None and held.entry is view.entry
 
-    def entries(self) -> pl.DataFrame:
-        """A row an entry: handle, model, horizon, origins, how many are inferred and calculated, bytes, hits."""
+    def offer(self, view: View, *, force: bool = False) -> Verdict:
+        """Hand in a result for one key; `settle` says what becomes of it (SPEC C7)."""
         with self._lock:
-            entries = list(self._entries.values())
-        return pl.DataFrame(
-            [
-                {
-                    "handle": e.meta.key.handle,
-                    "model": e.meta.model_name,
-                    "horizon": e.meta.key.horizon,
-                    "series": len(e.meta.index_len),
-                    "origins": len(e),
-                    "available": e.available,
-                    "inferred": e.inferred,
-                    "calculated": e.calculated,
-                    "memory_bytes": e.nbytes,
-                    "hits": e.meta.hits,
-                }
-                for e in entries
-            ],
-            schema={
-                "handle": pl.String,
-                "model": pl.String,
-                "horizon": pl.Int64,
-                "series": pl.Int64,
-                "origins": pl.Int64,
-                "available": pl.Int64,
-                "inferred": pl.Int64,
-                "calculated": pl.Int64,
-                "memory_bytes": pl.Int64,
-                "hits": pl.Int64,
-            },
-        )
+            held = self._views.get(view.key)
+            if held is not None and held.entry is view.entry:
+                return Verdict.RETURN
+            verdict = settle(None if held is None else held.inferred, view.inferred, agree=True, force=force)
+            if verdict is not Verdict.RETURN:
+                self._views[view.key] = view
+            return verdict
 
-    def flush(self) -> int:
-        """Forget every entry; returns how many there were. Runs that hold one keep it."""
+    def finish(self, view: View) -> None:
+        """A run has come to its end: its entry replaces smaller ones and is saved, and old ones make room (SPEC C7)."""
+        self.offer(view, force=bool(view.entry.forced) and view.complete)
+        if self.current(view):
+            self._cover(view.entry)
+            self.save(view.entry)
+        self.trim()
+
+    def save(self, entry: Entry, *, instead: bool = False) -> Found | None:
+        """Save an entry that has changed, or put it `instead` of what is saved; failure costs a warning."""
+        if self.store is None or (entry.saved == entry.state and not instead):
+            return None
+        snapshot, state = entry.snapshot()
+        if not (snapshot.inferred or instead):
+            return None
+        try:
+            found = self.store.write(snapshot, instead=instead)
+            self.store.trim(self.disk, keep=found.path)
+        except OSError as error:
+            _log.warning("Results stay in memory, since they cannot be saved: %s.", error)
+            return None
+        entry.saved = state
+        return found
+
+    def save_all(self) -> list[Found]:
+        """Save every entry that has changed, the last used first."""
+        return [f for f in map(self.save, sorted(self.entries(), key=lambda e: -e.used)) if f is not None]
+
+    def take_in(self, entry: Entry) -> Entry:
+        """Hold an entry that was read from a file; what is held already under its key takes over what it lacks."""
+        with self._making:
+            held = self.held(entry.key)
+            if held is None:
+                self.offer(View.whole(entry))
+                return entry
+            if held.key == held.entry.key:
+                status = entry.status
+                rows = np.flatnonzero((held.status == 0) & has_forecast(status))
+                status, values = entry.read(rows)
+                held.entry.adopt(rows, status, entry.contexts[rows], values)
+            return held.entry
+
+    def forget(self, key: Key) -> View | None:
+        """Let go of what is in memory under a key, and of views of its entry. Runs that hold it keep it."""
+        with self._making, self._lock:
+            gone = self._views.pop(key, None)
+            if gone is not None and gone.key == gone.entry.key:
+                self._views = {k: v for k, v in self._views.items() if v.entry is not gone.entry}
+            return gone
+
+    def clear(self) -> list[Entry]:
+        """Let go of everything in memory; returns the entries. Runs that hold one keep it."""
+        with self._making, self._lock:
+            gone = self.entries()
+            self._views.clear()
+            return gone
+
+    def views(self) -> list[View]:
+        """What is in memory: an entry, or a part of one, for each key."""
         with self._lock:
-            count = len(self._entries)
-            self._entries.clear()
-            return count
+            return list(self._views.values())
+
+    def entries(self) -> list[Entry]:
+        """The entries in memory."""
+        return list({id(v.entry): v.entry for v in self.views()}.values())
+
+    def read(self, found: Found, store: Store | None = None) -> Entry | None:
+        """The entry of a file, not held yet; None if it cannot be read."""
+        store = store or self.store
+        snapshot = None if store is None else store.read(found)
+        if snapshot is None:
+            return None
+        entry = Entry.of(snapshot)
+        entry.used = found.used
+        if store is self.store:
+            entry.saved = entry.state
+        return entry
+
+    def pin(self, entry: Entry, by: int = 1) -> None:
+        """Keep an entry in memory while somebody works on it; `by=-1` ends that."""
+        with self._lock:
+            count = self._pins.pop(id(entry), 0) + by
+            if count:
+                self._pins[id(entry)] = count
+
+    def trim(self, most: int | None = None) -> list[Entry]:
+        """Let go of the entries used longest ago until the rest take at most so many bytes (default: the budget).
+
+        They are saved first. What is being worked on stays, and by default what was used last. Returns what went.
+        """
+        there = sorted(self.entries(), key=lambda e: e.used)
+        total, limit = sum(e.nbytes for e in there), self.memory if most is None else most
+        gone = []
+        for entry in there if most is not None else there[:-1]:
+            if total <= limit:
+                break
+            if id(entry) not in self._pins:
+                total -= entry.nbytes
+                self.save(entry)
+                self.forget(entry.key)
+                gone.append(entry)
+        return gone
+
+    def _hit(self, key: Key) -> View | None:
+        with self._lock:
+            view = self._views.get(key)
+            if view is not None:
+                self.hits += 1
+                self._use(view.entry)
+            return view
+
+    def _make(self, key: Key, data: Dataset, recipe: Recipe, reasons: Callable[[], UInt8[np.ndarray, " N"]]) -> View:
+        """What is saved under a key, or a beginning made of what else is there."""
+        found = None if self.store is None else self.store.find(key)
+        entry = None if found is None else self.read(found)
+        if entry is not None:
+            self.hits += 1
+            view = View.whole(entry)
+            self._use(entry)
+        else:
+            self.misses += 1
+            prints = Fingerprints(data)
+            view = begin(data, recipe, reasons(), prints, self._leads(key, data, recipe))
+            view.entry.used = time.time()
+            self.reused += view.inferred
+        self.offer(view)
+        self.trim()
+        return view
+
+    def _leads(self, key: Key, data: Dataset, recipe: Recipe) -> Iterator[Lead]:
+        """Entries of one recipe on one grid: in memory, the largest first, then on disk, the last used first."""
+        there = [e for e in self.entries() if e.recipe == recipe and e.data.frequency == data.frequency]
+        yield from (Known(e) for e in sorted(there, key=len, reverse=True))
+        if self.store is None:
+            return
+        held = {e.key for e in there}
+        for found in self.store.files(key.group):
+            header = self.store.header(found)
+            if header is not None and header.frequency == data.frequency and header.key not in held:
+                yield Saved(self.store, found, header, self._load)
+
+    def _load(self, found: Found) -> Entry | None:
+        entry = self.read(found)
+        if entry is None:
+            return None
+        self._use(entry)
+        return self.take_in(entry)
+
+    def _use(self, entry: Entry) -> None:
+        entry.hits += 1
+        entry.used = time.time()
+        found = None if self.store is None else self.store.find(entry.key)
+        if found is not None and self.store is not None:
+            self.store.touch(found)
+
+    def _cover(self, entry: Entry) -> None:
+        """Have an entry serve the histories it contains instead of smaller entries of their own (SPEC C7a)."""
+        for held in self.views():
+            mine = held.entry
+            alike = mine.recipe == entry.recipe and mine.data.frequency == entry.data.frequency
+            if mine is entry or held.key != mine.key or not alike:
+                continue
+            part = View.tail(entry, held.data, mine.fingerprints, mine.reasons)
+            verdict = settle(len(mine), len(entry), agree=part is not None, force=False)
+            if part is not None and verdict is Verdict.REPLACE and part.inferred >= held.inferred:
+                with self._lock:
+                    self._views[held.key] = part
+                found = None if self.store is None else self.store.find(held.key)
+                if found is not None and self.store is not None:
+                    self.store.remove(found)

@@ -34,6 +34,32 @@ class Column:
         self._left = self._sizes - np.add.reduceat(never.astype(np.int64), starts)
         self._touched = np.zeros(len(starts), bool)
 
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        values: Float32[np.ndarray, "N *T"],
+        written: Bool[np.ndarray, " N"],
+        never: Bool[np.ndarray, " N"],
+    ) -> Column:
+        """A column that holds `written` rows of `values`: the array itself, if that is all there will ever be."""
+        column = cls(name, len(values), values.shape[1:], never)
+        if (written | never).all():
+            column._buffer = values
+            column._touched[:] = True
+            column._left[:] = 0
+        elif written.any():
+            rows = np.flatnonzero(written)
+            column.write(rows, values[rows])
+        return column
+
+    def keeping(self, rows: Int64[np.ndarray, " R"], never: Bool[np.ndarray, " N"]) -> Column:
+        """A new column with some of the rows written; this one stays as it is."""
+        kept = Column(self.name, len(self._buffer), self._buffer.shape[1:], never, self._block)
+        if len(rows):
+            kept.write(rows, self.take(rows))
+        return kept
+
     @property
     def nbytes(self) -> int:
         """Bytes of memory in use."""
@@ -41,11 +67,13 @@ class Column:
 
     def write(self, rows: Int64[np.ndarray, " R"], values: Float32[np.ndarray, "R *T"]) -> None:
         """Write rows that have not been written before."""
-        blocks, counts = np.unique(rows // self._block, return_counts=True)
-        for block in blocks[~self._touched[blocks]].tolist():
+        if not len(rows):
+            return
+        counts = np.bincount(rows // self._block, minlength=len(self._left))
+        for block in np.flatnonzero((counts > 0) & ~self._touched).tolist():
             self._touch(block)
         self._buffer[rows] = values
-        self._left[blocks] -= counts
+        self._left -= counts
 
     def take(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
         """A copy of some rows."""

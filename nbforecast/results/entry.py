@@ -2,160 +2,160 @@
 
 from __future__ import annotations
 
-import itertools
+import secrets
 import threading
 import time
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
-from nbforecast.compute.calculations import COVERAGES, GRID, LEVELS
+from nbforecast.compute.calculations import GRID
 from nbforecast.forecasters.reasons import Reason
 from nbforecast.results.column import Column
+from nbforecast.results.overlap import Fingerprints
+from nbforecast.results.snapshot import Snapshot, has_forecast
+from nbforecast.results.status import FILLED, Status, shapes
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float32, Int64, UInt8
+    import polars as pl
+    from jaxtyping import Bool, Float32, Int64, UInt8, UInt64
 
     from nbforecast.compute.calculations import Calculations, Densities
+    from nbforecast.results.recipe import Key, Recipe
     from nbforecast.series import Dataset
 
-WAITING, INFERRED, CALCULATED, UNAVAILABLE = range(4)
-STATUS = pl.Enum(["waiting", "inferred", "calculated", "unavailable"])
-REASON = pl.Enum([r.name.lower() for r in Reason if r])
 DENSITY_ROWS = 1024
 DENSITY_BLOCK = 256
-
-_versions = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Key:
-    """What an entry is of. `model` holds the forecaster's name, settings and weights, the seed and the gap rule."""
-
-    handle: str
-    model: str
-    horizon: int
-
-
-@dataclass
-class Metadata:
-    """Facts about an entry (SPEC C4); `index_len` per series, times in seconds since the epoch."""
-
-    key: Key
-    model_name: str
-    frequency: str
-    start_time: str
-    content_signature: str
-    index_len: tuple[int, ...]
-    version: int = field(default_factory=lambda: next(_versions))
-    created: float = field(default_factory=time.time)
-    used: float = field(default_factory=time.time)
-    hits: int = 0
 
 
 class Entry:
     """Forecasts and calculations of every origin of a dataset, filled while readers read.
 
-    Results are written a batch at a time under one lock (SPEC E3); `lock_count` counts these. A frame handed out is a
+    Results are written a batch at a time under one lock (SPEC E3); `lock_count` counts these. What is handed out is a
     snapshot that later writes do not change (C3). Rows are the dataset's rows: ascending in time, the last of each
     series index 0.
+
+    `version` changes whenever results are taken away (C4): a write made for an earlier version is dropped (C8a).
+    `used` is when it was last asked for, `hits` how often; `reused` origins came from other entries; `saved` is the
+    `state` in which it was last saved.
     """
 
     def __init__(
-        self, key: Key, data: Dataset, model_name: str, draws: int, availability: UInt8[np.ndarray, " N"]
+        self,
+        data: Dataset,
+        recipe: Recipe,
+        reasons: UInt8[np.ndarray, " N"],
+        *,
+        forced: float = 0.0,
+        prints: Fingerprints | None = None,
     ) -> None:
+        """`reasons` says for every row why it cannot be forecast (0: it can)."""
         self.data = data
-        self.meta = Metadata(
-            key=key,
-            model_name=model_name,
-            frequency=data.frequency.key,
-            start_time=str(data.time.min()),
-            content_signature=data.handle,
-            index_len=tuple(int(n) for n in data.lengths),
-        )
-        self.reasons = availability
-        never = availability != Reason.AVAILABLE
-        rows, horizon = len(data), key.horizon
-        tails = {
-            "forecast": (horizon, draws),
-            "median": (horizon,),
-            "quantiles": (horizon, len(LEVELS)),
-            "abs_error": (horizon,),
-            "crps": (horizon,),
-            "pinball": (horizon,),
-            "covered": (horizon, len(COVERAGES)),
-        }
-        self._columns = {name: Column(name, rows, tail, never) for name, tail in tails.items()}
-        self._status = np.where(never, UNAVAILABLE, WAITING).astype(np.uint8)
+        self.recipe = recipe
+        self.key: Key = recipe.key(data.handle)
+        self.reasons = reasons
+        self.forced = forced
+        self.version = secrets.token_hex(8)
+        self.created = self.used = time.time()
+        self.hits = self.reused = self.lock_count = self.changes = 0
+        self.saved: tuple[str, int] | None = None
+        if prints is not None:
+            self.fingerprints = prints
+        never = reasons != Reason.AVAILABLE
+        tails = shapes(recipe.horizon, recipe.draws)
+        self._columns = {name: Column(name, len(data), tail, never) for name, tail in tails.items()}
+        self._status = np.where(never, Status.UNAVAILABLE, Status.WAITING).astype(np.uint8)
         self._density: dict[str, Column] = {}
-        self._density_done = np.zeros(rows, bool)
+        self._density_done = np.zeros(len(data), bool)
         self._lock = threading.Lock()
-        self.lock_count = 0
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Entry:
+        """The entry that a snapshot was taken of."""
+        entry = cls(snapshot.data, snapshot.recipe, snapshot.reasons, forced=snapshot.forced)
+        entry.version, entry.created, entry.contexts = snapshot.version, snapshot.created, snapshot.contexts
+        entry._status = snapshot.status.copy()
+        never = snapshot.reasons != Reason.AVAILABLE
+        for name, values in snapshot.columns.items():
+            entry._columns[name] = Column.of(name, values, entry._filled(name), never)
+        return entry
 
     def __len__(self) -> int:
         return len(self.data)
 
-    @property
-    def available(self) -> int:
-        """Origins that can be forecast."""
-        return int((self._status != UNAVAILABLE).sum())
+    @cached_property
+    def fingerprints(self) -> Fingerprints:
+        """Of the data."""
+        return Fingerprints(self.data)
+
+    @cached_property
+    def contexts(self) -> UInt64[np.ndarray, " N"]:
+        """For every row the fingerprint of the context that its forecast is made from (SPEC C5)."""
+        return self.fingerprints.contexts(self.recipe.context)
 
     @property
-    def inferred(self) -> int:
-        """Origins whose forecast stands here."""
-        return int(((self._status == INFERRED) | (self._status == CALCULATED)).sum())
+    def status(self) -> UInt8[np.ndarray, " N"]:
+        """How far every row has come: a `Status` each, as it stands now."""
+        return self._status.copy()
 
     @property
-    def calculated(self) -> int:
-        """Origins whose calculations stand here."""
-        return int((self._status == CALCULATED).sum())
+    def state(self) -> tuple[str, int]:
+        """Changes with every write: version and count of changes."""
+        return self.version, self.changes
 
     @property
     def complete(self) -> bool:
         """Nothing waits and nothing is half done."""
-        return not ((self._status == WAITING) | (self._status == INFERRED)).any()
+        return bool((self._status >= Status.CALCULATED).all())
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory that results take."""
-        return sum(c.nbytes for c in (*self._columns.values(), *self._density.values())) + self._status.nbytes
-
-    def missing(self) -> Int64[np.ndarray, " M"]:
-        """Rows that wait for a forecast."""
-        return np.flatnonzero(self._status == WAITING)
+        return sum(c.nbytes for c in (*self._columns.values(), *self._density.values())) + 18 * len(self)
 
     def waiting(self, rows: Int64[np.ndarray, " R"]) -> Bool[np.ndarray, " R"]:
         """Which of the rows wait for a forecast."""
-        return self._status[rows] == WAITING
+        return self._status[rows] == Status.WAITING
 
-    def uncalculated(self) -> Int64[np.ndarray, " M"]:
-        """Rows that have a forecast and wait for its calculations."""
-        return np.flatnonzero(self._status == INFERRED)
+    def write_forecasts(
+        self, rows: Int64[np.ndarray, " R"], draws: Float32[np.ndarray, "R H Q"], version: str | None = None
+    ) -> int:
+        """Store forecasts, ascending draws; rows that have one keep it. Returns how many were new.
 
-    def write_forecasts(self, rows: Int64[np.ndarray, " R"], draws: Float32[np.ndarray, "R H Q"]) -> int:
-        """Store forecasts, ascending draws; rows that have one keep it. Returns how many were new."""
+        Nothing is stored if `version` is given and no longer the entry's.
+        """
         with self._lock:
             self.lock_count += 1
-            new = self._status[rows] == WAITING
+            if version not in (None, self.version):
+                return 0
+            new = self._status[rows] == Status.WAITING
             self._columns["forecast"].write(rows[new], draws[new])
-            self._status[rows[new]] = INFERRED
+            self._status[rows[new]] = Status.INFERRED
+            self.changes += 1
             return int(new.sum())
 
-    def write_calculations(self, rows: Int64[np.ndarray, " R"], values: Calculations) -> None:
-        """Store what was calculated from the forecasts of some rows."""
+    def write_calculations(
+        self, rows: Int64[np.ndarray, " R"], values: Calculations, version: str | None = None
+    ) -> None:
+        """Store what was calculated from the forecasts of some rows, unless `version` is no longer the entry's."""
         with self._lock:
             self.lock_count += 1
-            new = self._status[rows] == INFERRED
+            if version not in (None, self.version):
+                return
+            status = self._status[rows]
             for name, column in values._asdict().items():
-                self._columns[name].write(rows[new], column[new])
-            self._status[rows[new]] = CALCULATED
+                lacking = (status >= Status.INFERRED) & (status < FILLED[name])
+                self._columns[name].write(rows[lacking], column[lacking])
+            self._status[rows[has_forecast(status)]] = Status.CALCULATED
+            self.changes += 1
 
-    def write_densities(self, rows: Int64[np.ndarray, " R"], values: Densities) -> None:
+    def write_densities(self, rows: Int64[np.ndarray, " R"], values: Densities, version: str | None = None) -> None:
         """Store densities; only the newest `DENSITY_ROWS` or so written are kept (SPEC E3)."""
         with self._lock:
             self.lock_count += 1
+            if version not in (None, self.version):
+                return
             if not self._density or int(self._density_done.sum()) + len(rows) > DENSITY_ROWS:
                 self._clear_densities()
             new = ~self._density_done[rows]
@@ -163,51 +163,112 @@ class Entry:
             self._density["density"].write(rows[new], values.density[new])
             self._density_done[rows] = True
 
+    def adopt(
+        self,
+        rows: Int64[np.ndarray, " R"],
+        status: UInt8[np.ndarray, " R"],
+        contexts: UInt64[np.ndarray, " R"],
+        values: dict[str, Float32[np.ndarray, "R ..."]],
+    ) -> None:
+        """Take over results of another entry for rows that wait, bit for bit (SPEC C5)."""
+        if not len(rows):
+            return
+        with self._lock:
+            self.lock_count += 1
+            for name, column in values.items():
+                there = status >= FILLED[name]
+                self._columns[name].write(rows[there], column[there])
+            self._status[rows] = status
+            made_from = self.contexts.copy()
+            made_from[rows] = contexts
+            self.contexts = made_from
+            self.changes += 1
+
+    def read(
+        self, rows: Int64[np.ndarray, " R"]
+    ) -> tuple[UInt8[np.ndarray, " R"], dict[str, Float32[np.ndarray, "R ..."]]]:
+        """Status and results of some rows, at one moment."""
+        with self._lock:
+            return self._status[rows], {n: c.take(rows) for n, c in self._columns.items()}
+
+    def forget(self, rows: Int64[np.ndarray, " R"], keep: Status) -> int:
+        """Take results away, so that rows have come as far as `keep` and no further; returns how many rows had more.
+
+        Frames and arrays handed out before are not changed. Work in progress for these rows is dropped (SPEC C8a).
+        """
+        with self._lock:
+            status = self._status[rows]
+            fewer = rows[has_forecast(status) & (status > keep)]
+            if not len(fewer):
+                return 0
+            self._status[fewer] = keep
+            never = self.reasons != Reason.AVAILABLE
+            for name, column in self._columns.items():
+                if FILLED[name] > keep:
+                    self._columns[name] = column.keeping(np.flatnonzero(self._filled(name)), never)
+            if keep == Status.WAITING:
+                self._drop_densities(fewer)
+            self.version = secrets.token_hex(8)
+            self.changes += 1
+            return len(fewer)
+
+    def forget_densities(self, rows: Int64[np.ndarray, " R"]) -> int:
+        """Take the densities of some rows away, as `forget` does; returns how many had one."""
+        with self._lock:
+            count = self._drop_densities(rows)
+            if count:
+                self.version = secrets.token_hex(8)
+            return count
+
     def take(self, column: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
         """A copy of some rows of one column, NaN where nothing stands yet."""
         with self._lock:
             return self._columns[column].take(rows)
 
-    def array(self, column: str = "forecast") -> Float32[np.ndarray, "N *T"]:
+    def array(self, column: str) -> Float32[np.ndarray, "N *T"]:
         """A whole column, read-only; no copy once the entry is complete (SPEC X1)."""
         with self._lock:
             return self._columns[column].array()
 
-    def frame(self) -> pl.DataFrame:
-        """The Result DataFrame (SPEC C1): a snapshot with a row an origin.
-
-        unique_id, ds, index, y; status (`waiting`, `inferred`, `calculated`, `unavailable`) and, for the last, the
-        reason; forecast (H, Q); median (H); quantiles (H, 7) at `LEVELS`; abs_error, crps, pinball (H) and covered
-        (H, 3) for 50, 80 and 95 %; density (H, 64) and density_limits (H, 2) for a bounded number of origins. NaN in
-        a result means not done where the status says so, and in a score that the actual value is not known.
-        """
+    def results(self) -> tuple[UInt8[np.ndarray, " N"], list[pl.Series]]:
+        """Status and every result column, densities included, at one moment: snapshots."""
         with self._lock:
-            results = [c.series() for c in (*self._columns.values(), *self._density.values())]
-            status = self._status.copy()
-        return pl.DataFrame([*self._base(), *_labels(status, self.reasons), *results])
+            columns = [c.series() for c in (*self._columns.values(), *self._density.values())]
+            return self._status.copy(), columns
 
-    def _base(self) -> list[pl.Series]:
-        data = self.data
-        ids = pl.Series("unique_id", data.ids, pl.Categorical)
-        series = np.repeat(np.arange(len(data.ids)), data.lengths)
-        return [
-            ids.gather(series),
-            data.times(data.time).alias("ds"),
-            pl.Series("index", data.index()),
-            pl.Series("y", data.values, nan_to_null=True),
-        ]
+    def snapshot(self) -> tuple[Snapshot, tuple[str, int]]:
+        """What a file keeps (everything but densities), and the `state` it was taken in."""
+        with self._lock:
+            columns = {name: column.array() for name, column in self._columns.items()}
+            status, state = self._status.copy(), self.state
+        return Snapshot(
+            self.data,
+            self.recipe,
+            status,
+            self.reasons,
+            self.contexts,
+            columns,
+            self.version,
+            self.created,
+            self.forced,
+        ), state
+
+    def _drop_densities(self, rows: Int64[np.ndarray, " R"]) -> int:
+        gone = rows[self._density_done[rows]]
+        self._density_done[gone] = False
+        never = self.reasons != Reason.AVAILABLE
+        for name, column in self._density.items():
+            self._density[name] = column.keeping(np.flatnonzero(self._density_done), never)
+        return len(gone)
+
+    def _filled(self, name: str) -> Bool[np.ndarray, " N"]:
+        return (self._status >= FILLED[name]) & (self._status <= Status.CALCULATED)
 
     def _clear_densities(self) -> None:
         never = self.reasons != Reason.AVAILABLE
-        horizon = self.meta.key.horizon
+        horizon = self.recipe.horizon
         self._density = {
             "density_limits": Column("density_limits", len(self), (horizon, 2), never, DENSITY_BLOCK),
             "density": Column("density", len(self), (horizon, GRID), never, DENSITY_BLOCK),
         }
         self._density_done = np.zeros(len(self), bool)
-
-
-def _labels(status: UInt8[np.ndarray, " N"], reasons: UInt8[np.ndarray, " N"]) -> list[pl.Series]:
-    names = pl.Series("status", STATUS.categories, STATUS)
-    why = pl.Series("reason", [None, *REASON.categories], REASON)
-    return [names.gather(status), why.gather(reasons)]

@@ -13,25 +13,24 @@ from nbforecast.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbforecast.results.entry import Entry
+    from nbforecast.results.view import View
 
 
-def to_long(entry: Entry, model: str, levels: tuple[float, ...], coverages: Sequence[float]) -> pl.DataFrame:
+def to_long(view: View, coverages: Sequence[float]) -> pl.DataFrame:
     """A row for each origin and step: unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ... (SPEC X1).
 
     The convention is Nixtla's: `cutoff` is the origin's time, MODEL the point forecast (the median), `lo` and `hi` the
     ends of the central intervals; y is null where it is not known. Origins without a forecast are left out.
-    `levels` are the probability levels of the entry's draws.
     """
     for coverage in coverages:
         if not 0 < coverage < 100:
             raise OptionError(f"levels= takes percentages between 0 and 100, not {coverage!r}.")
-    data, horizon = entry.data, entry.meta.key.horizon
-    forecast = entry.array("forecast")
+    data, horizon, model = view.data, view.recipe.horizon, view.recipe.name
+    forecast = view.array("forecast")
     rows = np.flatnonzero(np.isfinite(forecast[:, 0, 0]))
     tails = [(100 - c) / 200 for c in coverages]
     wanted = (0.5, *(p for t in tails for p in (t, 1 - t)))
-    values = quantiles(forecast[rows], levels, wanted).reshape(-1, len(wanted))
+    values = quantiles(forecast[rows], view.recipe.levels, wanted).reshape(-1, len(wanted))
     names = [model, *(f"{model}-{end}-{coverage:g}" for coverage in coverages for end in ("lo", "hi"))]
     series = np.searchsorted(data.offsets, rows, side="right") - 1
     return pl.DataFrame(

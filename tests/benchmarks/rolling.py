@@ -70,5 +70,5 @@ def _ours(frame: pl.DataFrame, model: str, repeats: int) -> tuple[float, float]:
         },
         repeats,
     )
-    session.results().flush()
+    session.results().clear()
     return len(rows) / taken["full"], len(rows) / taken["alone"]

@@ -68,5 +68,5 @@ def _stages(frame: pl.DataFrame, model: str) -> tuple[Spans, float]:
         start = time.perf_counter()
         nbf.forecast(frame, model, HORIZON, force=True, wait=True)
         total = time.perf_counter() - start
-    session.results().flush()
+    session.results().clear()
     return spans, total

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from nbforecast.compute.calculations import calculate, densities, draw_levels
 from nbforecast.forecasters.reasons import Reason
 from nbforecast.results.column import Column
-from nbforecast.results.entry import Entry, Key
+from nbforecast.results.entry import Entry
+from nbforecast.results.recipe import Recipe
+from nbforecast.results.status import Status
+from nbforecast.results.view import View
 from nbforecast.series import prepare
 
 RNG = np.random.default_rng(1)
@@ -20,13 +23,13 @@ def make_entry(rows: int = 100, unavailable: int = 5, horizon: int = 12) -> Entr
     data = prepare(RNG.standard_normal(rows), name="walk")
     availability = np.zeros(rows, np.uint8)
     availability[:unavailable] = Reason.TOO_SHORT
-    return Entry(Key(data.handle, "m", horizon), data, "m", 10, availability)
+    return Entry(data, Recipe("m|key", "m", horizon, LEVELS, context=5), availability)
 
 
 def fill(entry: Entry, rows: np.ndarray) -> np.ndarray:
-    draws = np.sort(RNG.standard_normal((len(rows), entry.meta.key.horizon, 10)), -1).astype(np.float32)
+    draws = np.sort(RNG.standard_normal((len(rows), entry.recipe.horizon, 10)), -1).astype(np.float32)
     entry.write_forecasts(rows, draws)
-    actual = entry.data.actuals(rows, entry.meta.key.horizon)
+    actual = entry.data.actuals(rows, entry.recipe.horizon)
     entry.write_calculations(rows, calculate(draws, actual, LEVELS, max(len(rows), 1)))
     return draws
 
@@ -34,7 +37,7 @@ def fill(entry: Entry, rows: np.ndarray) -> np.ndarray:
 def test_C1_a_row_an_origin_ascending_in_time_with_the_last_at_index_0() -> None:
     entry = make_entry()
     fill(entry, np.arange(40, 60))
-    frame = entry.frame()
+    frame = View.whole(entry).frame()
     assert frame.height == 100
     assert frame["index"].to_list() == list(range(-99, 1))
     assert frame["ds"].is_sorted()
@@ -46,7 +49,7 @@ def test_C2_NaN_and_status_say_what_is_not_done() -> None:
     entry = make_entry()
     fill(entry, np.arange(40, 60))
     entry.write_forecasts(np.array([70]), np.zeros((1, 12, 10), np.float32))
-    frame = entry.frame()
+    frame = View.whole(entry).frame()
     status = frame["status"].to_list()
     assert status[:5] == ["unavailable"] * 5
     assert status[5:40] == ["waiting"] * 35
@@ -61,7 +64,7 @@ def test_C2_NaN_and_status_say_what_is_not_done() -> None:
 def test_C3_a_snapshot_does_not_change_when_more_is_written() -> None:
     entry = make_entry()
     fill(entry, np.arange(40, 60))
-    before = entry.frame()
+    before = View.whole(entry).frame()
     copy = before["forecast"].to_numpy().copy()
     fill(entry, np.arange(5, 40))
     fill(entry, np.arange(60, 100))
@@ -76,25 +79,48 @@ def test_C3_what_stands_is_never_written_again() -> None:
     np.testing.assert_array_equal(entry.take("forecast", np.arange(40, 60)), first)
 
 
-def test_C4_metadata() -> None:
+def test_C4_an_entry_knows_its_data_its_model_and_its_version() -> None:
     entry, other = make_entry(), make_entry()
-    meta = entry.meta
-    assert meta.content_signature == entry.data.handle == meta.key.handle
-    assert meta.index_len == (100,)
-    assert meta.start_time == "0"
-    assert meta.version != other.meta.version
-    assert meta.created <= meta.used
+    assert entry.key.handle == entry.data.handle
+    assert (entry.key.model, entry.key.horizon) == ("m|key", 12)
+    assert entry.version != other.version
+    assert entry.created <= entry.used
+
+
+def test_C3_C8a_what_is_taken_away_stays_in_snapshots_and_outdates_work_in_progress() -> None:
+    entry = make_entry()
+    fill(entry, np.arange(5, 100))
+    before, version = View.whole(entry).frame(), entry.version
+    assert entry.forget(np.arange(90, 100), Status.WAITING) == 10
+    assert entry.forget(np.arange(80, 90), Status.INFERRED) == 10
+    assert entry.forget(np.arange(0, 80), Status.UNSCORED) == 75
+    assert entry.forget(np.arange(100), Status.CALCULATED) == 0
+    assert before["status"].value_counts().filter(status="calculated")["count"].item() == 95
+    frame = View.whole(entry).frame()
+    assert frame["status"].to_list() == (["unavailable"] * 5 + ["unscored"] * 75 + ["inferred"] * 10 + ["waiting"] * 10)
+    finite = {
+        n: np.isfinite(frame[n].to_numpy().reshape(100, -1)).all(1).sum() for n in ("forecast", "quantiles", "crps")
+    }
+    assert finite == {"forecast": 85, "quantiles": 75, "crps": 0}
+    np.testing.assert_array_equal(frame["forecast"].to_numpy()[:90], before["forecast"].to_numpy()[:90])
+    assert entry.write_forecasts(np.arange(90, 100), np.zeros((10, 12, 10), np.float32), version) == 0
+    draws = entry.take("forecast", np.arange(5, 80))
+    made = calculate(draws, entry.data.actuals(np.arange(5, 80), 12), LEVELS, 75)
+    entry.write_calculations(np.arange(5, 80), made, version)
+    assert not (entry.status == Status.CALCULATED).any()
+    entry.write_calculations(np.arange(5, 80), made, entry.version)
+    np.testing.assert_array_equal(entry.array("crps")[5:80], before["crps"].to_numpy()[5:80])
 
 
 def test_X1_a_complete_array_is_the_buffer_itself_and_read_only() -> None:
     entry = make_entry()
     fill(entry, np.arange(5, 100))
-    array = entry.array()
+    array = entry.array("forecast")
     assert array.shape == (100, 12, 10)
     assert array.dtype == np.float32
     assert array.flags.c_contiguous
-    assert np.shares_memory(array, entry.array())
-    assert np.shares_memory(array, entry.frame()["forecast"].to_numpy())
+    assert np.shares_memory(array, entry.array("forecast"))
+    assert np.shares_memory(array, View.whole(entry).frame()["forecast"].to_numpy())
     with pytest.raises(ValueError, match="read-only"):
         array[0] = 0
 
@@ -105,7 +131,7 @@ def test_E3_densities_are_kept_for_a_bounded_number_of_origins() -> None:
     for at in range(0, 3000, 500):
         rows = np.arange(at, at + 500)
         entry.write_densities(rows, densities(entry.take("forecast", rows), 500))
-        frame = entry.frame()
+        frame = View.whole(entry).frame()
         assert np.isfinite(frame["density_limits"].to_numpy()[rows]).all()
         kept = np.isfinite(frame["density"].to_numpy()).all((1, 2))
         assert kept[rows].all()

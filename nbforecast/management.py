@@ -1,0 +1,325 @@
+"""`nbf.cache`: what the cache holds, and what can be done with it (SPEC C11)."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbforecast.engine.tasks import Priority
+from nbforecast.errors import InputError, OptionError
+from nbforecast.listing import Change, Detail, Info, Listing
+from nbforecast.results import files
+from nbforecast.results.entry import Entry
+from nbforecast.results.header import Unreadable
+from nbforecast.results.inventory import Item, inventory
+from nbforecast.results.status import FILLED, Status
+from nbforecast.results.store import Store
+from nbforecast.results.view import View
+from nbforecast.series.aliases import parse_span
+from nbforecast.series.frequency import MONTH, SECOND
+from nbforecast.session import engine, results
+from nbforecast.settings import parse_size
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import polars as pl
+
+_HANDLE = re.compile(r"[0-9a-f]{1,32}")
+_RANGE = re.compile(r"(-?\d*):(-?\d*)")
+ONLY = ("density", "scores", "quantiles", "forecast")
+
+
+class ResultCache:
+    """The result cache of this kernel, and the directory it shares with others."""
+
+    @property
+    def directory(self) -> Path | None:
+        """Where entries are saved, a file each; None where nothing is written (`NBFORECAST_CACHE=memory`)."""
+        store = results().store
+        return None if store is None else store.directory
+
+    def info(self) -> Info:
+        """Totals: entries, origins, bytes in memory and on disk with their budgets, hits, reuse."""
+        cache, items = results(), inventory(results())
+        return Info(
+            directory=self.directory,
+            entries=len(items),
+            origins=sum(i.origins for i in items),
+            inferred=sum(i.inferred for i in items if i.view_of is None),
+            memory_bytes=sum(i.memory_bytes for i in items),
+            memory_budget=cache.memory,
+            disk_bytes=sum(i.disk_bytes for i in items),
+            disk_budget=cache.disk if cache.store is not None else 0,
+            hits=cache.hits,
+            misses=cache.misses,
+            reused=cache.reused,
+        )
+
+    def entries(self) -> pl.DataFrame:
+        """A row an entry, the last used first.
+
+        handle, name (of the frame), model, horizon, series, origins, available, inferred, calculated, start, end,
+        memory_bytes, disk_bytes, hits, reused (origins that came from other entries), view_of (the longer history in
+        whose entry the results are), created, used.
+        """
+        return Listing(inventory(results())).frame()
+
+    def listing(self) -> Listing:
+        """The entries as a table for people."""
+        return Listing(inventory(results()))
+
+    def show(self, handle: str, model: str | None = None) -> Detail:
+        """Everything known of the entries of one handle (or the first digits of it)."""
+        return Detail(self._pick(handle, model))
+
+    def drop(
+        self,
+        handle: str,
+        model: str | None = None,
+        index: int | str | slice | tuple[int, int] | None = None,
+        only: str | None = None,
+    ) -> Change:
+        """Remove results, from memory and from disk; what is in work for them is dropped.
+
+        handle: a handle, or as many of its first digits as tell it from the others. model: of this model only.
+        index: only these origins: an index, or a range such as `"-24:0"` or `(-24, 0)`, both ends included.
+        only: "scores", "quantiles" (and the scores, which rest on them) or "density" keep the forecasts themselves;
+            they are calculated anew when next asked for.
+
+        Runs and frames that are held elsewhere keep what they have. Returns what was removed.
+        """
+        span, keep = _parse_index(index), _parse_only(only)
+        picked = self._pick(handle, model)
+        if span is None and keep is Status.WAITING:
+            return _removed([self._remove(item) for item in picked])
+        return Change("Removed", 0, sum(self._thin(item, span, keep) for item in picked), 0, 0, what=only or "forecast")
+
+    def flush(self, memory: bool = True, disk: bool = True) -> Change:
+        """Remove every entry, from memory, disk or both. From memory alone: what is not saved yet is saved first."""
+        cache = results()
+        gone = inventory(cache)
+        if memory:
+            if not disk:
+                cache.save_all()
+            cache.clear()
+        if disk and cache.store is not None:
+            cache.store.clear()
+        touched = [i for i in gone if (memory and i.view is not None) or (disk and i.found is not None)]
+        return Change(
+            "Removed",
+            len(touched),
+            sum(i.inferred for i in touched if i.view_of is None),
+            sum(i.memory_bytes for i in touched) if memory else 0,
+            sum(i.disk_bytes for i in touched) if disk else 0,
+        )
+
+    def save(self, path: str | Path | None = None) -> Change:
+        """Save what is not saved yet; with a path, everything, into that folder (made if need be)."""
+        cache = results()
+        if path is None:
+            if cache.store is None:
+                raise OptionError("NBFORECAST_CACHE=memory: nothing is written by itself. Give save() a folder.")
+            return _saved(cache.save_all(), cache.store.directory)
+        target = Store(_folder(path), own=False)
+        written = []
+        try:
+            for entry in cache.entries():
+                snapshot, _ = entry.snapshot()
+                if snapshot.inferred:
+                    written.append(target.write(snapshot))
+            for item in inventory(cache):
+                if item.view is None and item.found is not None and cache.store is not None:
+                    saved = cache.store.read(item.found)
+                    if saved is not None:
+                        written.append(target.write(saved))
+        except OSError as error:
+            raise OptionError(f"{str(target.directory)!r} cannot be written to: {error}.") from error
+        return _saved(written, target.directory)
+
+    def load(self, path: str | Path | None = None) -> Change:
+        """Bring saved entries into memory, as far as its budget goes; with a path, from that folder or file.
+
+        What their origins lack of calculations is made when nothing else is to be done (SPEC C10).
+        """
+        cache = results()
+        if path is None and cache.store is None:
+            raise OptionError("NBFORECAST_CACHE=memory: nothing is saved by itself. Give load() a folder or a file.")
+        loaded = []
+        for entry in self._entries_at(None if path is None else Path(path)):
+            held = cache.take_in(entry)
+            view = View.whole(held)
+            if len(view.uncalculated()):
+                engine().submit(view, None, 0, Priority.IDLE)
+            loaded.append(held)
+            if sum(e.nbytes for e in cache.entries()) > cache.memory:
+                cache.trim()
+                if path is None:
+                    break
+        return Change(
+            "Loaded", len(loaded), sum(View.whole(e).inferred for e in loaded), sum(e.nbytes for e in loaded), 0
+        )
+
+    def prune(self, max_size: str | float | None = None, max_age: str | dt.timedelta | None = None) -> Change:
+        """Remove what was used longest ago, until memory and disk each hold at most `max_size` and nothing older.
+
+        max_size: "2GB", "500MB" or bytes. max_age: "30d", "12h" or a timedelta since the last use. Without either, the
+        budgets are applied.
+        """
+        cache = results()
+        most = None if max_size is None else parse_size(max_size, "max_size")
+        oldest = None if max_age is None else time.time() - _seconds(max_age)
+        before = {item.key: item for item in inventory(cache)}
+        if oldest is not None:
+            for item in before.values():
+                if item.used < oldest:
+                    self._remove(item)
+        if max_size is not None or max_age is None:
+            cache.trim(cache.memory if most is None else most)
+            if cache.store is not None:
+                cache.store.trim(cache.disk if most is None else most)
+        left = {item.key: item for item in inventory(cache)}
+        memory = sum(i.memory_bytes - (left[k].memory_bytes if k in left else 0) for k, i in before.items())
+        disk = sum(i.disk_bytes - (left[k].disk_bytes if k in left else 0) for k, i in before.items())
+        gone = [i for k, i in before.items() if k not in left]
+        return Change(
+            "Removed", len(gone), sum(i.inferred for i in gone if not i.view_of), max(memory, 0), max(disk, 0)
+        )
+
+    def _pick(self, handle: str, model: str | None) -> list[Item]:
+        items = inventory(results())
+        if not isinstance(handle, str) or not _HANDLE.fullmatch(handle):
+            raise OptionError(f"A handle is up to 32 digits of 0-9 and a-f, not {handle!r}.{_there(items)}")
+        found = [i for i in items if i.key.handle.startswith(handle)]
+        if not found:
+            raise OptionError(f"The cache has no entry {handle!r}.{_there(items)}")
+        handles = sorted({i.key.handle for i in found})
+        if len(handles) > 1:
+            shown = ", ".join(h[: len(handle) + 6] for h in handles[:8])
+            raise OptionError(f"{handle!r} begins {len(handles)} handles: {shown}. Give more digits.")
+        models = sorted({i.model for i in found})
+        if model is not None and model not in models:
+            raise OptionError(f"Entry {handle!r} has no results of model {model!r}; it has: {', '.join(models)}.")
+        return [i for i in found if model in (None, i.model)]
+
+    def _remove(self, item: Item) -> Item:
+        cache = results()
+        cache.forget(item.key)
+        if item.found is not None and cache.store is not None:
+            cache.store.remove(item.found)
+        return item
+
+    def _thin(self, item: Item, span: tuple[int, int] | None, keep: Status | None) -> int:
+        """Take part of an entry's results away; returns from how many origins."""
+        cache = results()
+        entry = item.view.entry if item.view is not None else cache.read(item.found) if item.found is not None else None
+        if entry is None:
+            return 0
+        view = item.view or View.whole(entry)
+        index = view.data.index()
+        lo, hi = span or (int(index.min()), 0)
+        rows = view.rows(np.flatnonzero((index >= lo) & (index <= hi)))
+        if keep is None:
+            return entry.forget_densities(rows)
+        count = entry.forget(rows, keep)
+        if count and cache.store is not None and cache.store.find(entry.key) is not None:
+            cache.save(entry, instead=True)
+        return count
+
+    def _entries_at(self, path: Path | None) -> Any:
+        cache = results()
+        if path is not None and path.is_file():
+            try:
+                yield Entry.of(files.read(path))
+            except Unreadable as reason:
+                raise InputError(f"{str(path)!r} is not loaded: {reason}.") from reason
+            return
+        if path is not None and not path.is_dir():
+            raise InputError(f"There is no folder or file {str(path)!r} to load from.")
+        store = cache.store if path is None else Store(path, own=False)
+        for found in store.files() if store is not None else []:
+            entry = cache.read(found, store)
+            if entry is not None:
+                yield entry
+
+    def __repr__(self) -> str:
+        return repr(self.info())
+
+    def _repr_html_(self) -> str:
+        return self.info()._repr_html_() + self.listing()._repr_html_()
+
+
+cache = ResultCache()
+
+
+def _parse_index(index: object) -> tuple[int, int] | None:
+    """Both ends of a range of indices, included."""
+    if index is None:
+        return None
+    ends: tuple[Any, Any]
+    if isinstance(index, str) and (match := _RANGE.fullmatch(index.strip())):
+        ends = (int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
+    elif isinstance(index, slice) and index.step is None:
+        ends = (index.start, index.stop)
+    elif isinstance(index, tuple) and len(index) == 2:
+        ends = index
+    else:
+        text = str(index).strip()
+        ends = (int(text), int(text)) if re.fullmatch(r"-?\d+", text) else ("", "")
+    low, high = -(1 << 62) if ends[0] is None else ends[0], 0 if ends[1] is None else ends[1]
+    if not (isinstance(low, int | np.integer) and isinstance(high, int | np.integer) and low <= high <= 0):
+        raise OptionError(
+            f"index={index!r}: give an index such as -24, or a range such as '-24:0', both ends included."
+        )
+    return int(low), int(high)
+
+
+def _parse_only(only: str | None) -> Status | None:
+    """How far origins stay if only this is removed; None for densities."""
+    if only is None or only == "forecast":
+        return Status.WAITING
+    if only in ("density", "density_limits"):
+        return None
+    if only == "scores":
+        return Status.UNSCORED
+    if only in FILLED:
+        return Status(FILLED[only] - 1)
+    raise OptionError(f"only={only!r}: there are {', '.join(ONLY)}.")
+
+
+def _seconds(age: Any) -> float:
+    span = parse_span(age, "max_age")
+    if span.steps:
+        raise OptionError(f'max_age={age!r} is not a length of time. Use something like "30d" or "12h".')
+    return (span.microseconds + span.months * MONTH) / SECOND
+
+
+def _folder(path: str | Path) -> Path:
+    target = Path(path).expanduser()
+    if target.exists() and not target.is_dir():
+        raise OptionError(f"{str(target)!r} is a file; give a folder to save into.")
+    return target
+
+
+def _there(items: list[Item]) -> str:
+    if not items:
+        return " The cache is empty."
+    return " There are: " + ", ".join(sorted({i.key.handle[:8] for i in items})[:8]) + "."
+
+
+def _removed(items: list[Item]) -> Change:
+    return Change(
+        "Removed",
+        len(items),
+        sum(i.inferred for i in items if i.view_of is None),
+        sum(i.memory_bytes for i in items),
+        sum(i.disk_bytes for i in items),
+    )
+
+
+def _saved(written: list[Any], directory: Path) -> Change:
+    return Change("Saved", len(written), None, 0, sum(f.size for f in written), where=directory)

@@ -1,0 +1,180 @@
+"""An entry as a Parquet file, with its metadata in the file's own key-value metadata (SPEC C9, C14).
+
+A file is a plain table, a row an origin, that Polars, PyArrow and DuckDB read. Each column's content has a digest in
+the metadata, and the metadata one of their own, so that what is read is what was written, or is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nbforecast.results.header import Header, Unreadable, pack, unpack
+from nbforecast.results.snapshot import Snapshot, consistent
+from nbforecast.results.status import FILLED, REASON, STATUS, shapes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from nbforecast.series import Dataset
+
+ROW_GROUP = 16_384
+_FIELD = b"nbforecast"
+_CODES = {"status": STATUS.categories.to_list(), "reason": REASON.categories.to_list()}
+_FAILURES = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, MemoryError,
+             RecursionError, pa.ArrowException)  # fmt: skip
+
+
+def write(snapshot: Snapshot, file: BinaryIO) -> None:
+    """Write an entry."""
+    data, columns = snapshot.data, snapshot.columns
+    observed = np.where(np.isnan(data.values), np.nan, data.values)  # one bit pattern for every NaN, as nulls have
+    kept = {"y": observed, "status": snapshot.status, "reason": snapshot.reasons, "context": snapshot.contexts}
+    digests = {name: _digest(values) for name, values in {**kept, **columns}.items()}
+    table = pa.table(
+        {
+            "unique_id": _labels(np.repeat(np.arange(len(data.ids)), data.lengths), data.ids),
+            "ds": data.times(data.time).to_arrow(),
+            "index": pa.array(data.index()),
+            "y": pa.array(observed, from_pandas=True),
+            "status": _labels(snapshot.status, _CODES["status"]),
+            "reason": _labels(snapshot.reasons.astype(np.int64) - 1, _CODES["reason"]),
+            "context": pa.array(snapshot.contexts),
+            **{name: _nested(values) for name, values in columns.items()},
+        }
+    )
+    pq.write_table(
+        table.replace_schema_metadata({_FIELD: pack(snapshot, digests)}),
+        file,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=["unique_id", "status", "reason"],
+        use_byte_stream_split=[name + ".list.element" * (values.ndim - 1) for name, values in columns.items()],
+        row_group_size=ROW_GROUP,
+        write_page_checksum=True,
+        write_statistics=["unique_id", "ds", "index"],
+    )
+
+
+def read_header(path: Path) -> Header:
+    """What a file's footer says. Raises `Unreadable`."""
+    try:
+        with pq.ParquetFile(path) as file:
+            return _header(file)
+    except _FAILURES as error:
+        raise Unreadable(_because(error)) from error
+
+
+def read_outline(path: Path) -> tuple[Dataset, np.ndarray, np.ndarray]:
+    """A file's data, the fingerprints of its contexts and its status, without results. Raises `Unreadable`."""
+    header, columns = _read(path, ("y", "context", "status"))
+    return _data(header, columns["y"]), columns["context"], columns["status"]
+
+
+def read(path: Path) -> Snapshot:
+    """The entry in a file. Raises `Unreadable` for anything that is not what was written."""
+    header, columns = _read(path, ("y", "status", "reason", "context", *FILLED))
+    facts = header.facts
+    data = _data(header, columns["y"])
+    snapshot = Snapshot(
+        data=data,
+        recipe=header.recipe,
+        status=columns["status"],
+        reasons=columns["reason"],
+        contexts=columns["context"],
+        columns={name: columns[name] for name in FILLED},
+        version=facts["version"],
+        created=facts["created"],
+        forced=facts["forced"],
+    )
+    if data.handle != header.key.handle:
+        raise Unreadable("its data are not those it names")
+    if not consistent(snapshot):
+        raise Unreadable("its results are not where its status says")
+    return snapshot
+
+
+def _read(path: Path, names: tuple[str, ...]) -> tuple[Header, dict[str, np.ndarray]]:
+    """Some columns, each proven to be what was written."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            header = _header(file)
+            tails = shapes(header.recipe.horizon, header.recipe.draws)
+            size = sum(int(np.prod(tail)) * 4 for tail in tails.values()) + 32
+            if header.rows != file.metadata.num_rows:
+                raise Unreadable("it has lost rows")
+            if header.rows * size > _memory():
+                raise Unreadable("it does not fit into this machine's memory")
+            table = file.read(columns=list(names))
+        columns = {name: _array(table.column(name), name, tails.get(name, ()), header.rows) for name in names}
+    except _FAILURES as error:
+        raise Unreadable(_because(error)) from error
+    for name, values in columns.items():
+        if _digest(values) != header.facts["digests"].get(name):
+            raise Unreadable(f"its column {name!r} is damaged")
+    return header, columns
+
+
+def _data(header: Header, values: np.ndarray) -> Dataset:
+    try:
+        return header.dataset(values)
+    except _FAILURES as error:
+        raise Unreadable(_because(error)) from error
+
+
+def _header(file: pq.ParquetFile) -> Header:
+    text = (file.schema_arrow.metadata or {}).get(_FIELD)
+    if text is None:
+        raise Unreadable("it is not one of nbforecast's")
+    return unpack(text)
+
+
+def _memory() -> int:
+    """Bytes of memory of this machine."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 40
+
+
+def _digest(values: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
+
+
+def _labels(codes: np.ndarray, names: tuple[str, ...] | list[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes.astype(np.int32), mask=codes < 0), pa.array(names, pa.string())
+    )
+
+
+def _nested(values: np.ndarray) -> pa.Array:
+    array = pa.array(np.ascontiguousarray(values).reshape(-1))
+    for size in values.shape[:0:-1]:
+        array = pa.FixedSizeListArray.from_arrays(array, size)
+    return array
+
+
+def _array(column: pa.ChunkedArray, name: str, tail: tuple[int, ...], rows: int) -> np.ndarray:
+    array = column.combine_chunks()
+    if name in _CODES:
+        known = {text: code for code, text in enumerate(_CODES[name])}
+        table = np.array([*(known[text] for text in array.dictionary.to_pylist()), -1])
+        codes = table[array.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+        return (codes + (name == "reason")).astype(np.uint8)
+    for _ in tail:
+        array = array.flatten()
+    kind = {"y": pa.float64(), "context": pa.uint64()}.get(name, pa.float32())
+    if array.type != kind or (array.null_count and name != "y"):
+        raise Unreadable(f"its column {name!r} is of another type")
+    return array.to_numpy(zero_copy_only=name != "y").reshape(rows, *tail)
+
+
+def _because(error: BaseException) -> str:
+    said = str(error).split("\n", 1)[0][:200] or type(error).__name__
+    return f"it cannot be read: {said}"

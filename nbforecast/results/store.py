@@ -1,0 +1,267 @@
+"""A directory of entries that several kernels share (SPEC C9, C12, C13).
+
+Files are written beside and renamed into place, so a reader sees a whole file or none; writers of one directory take
+turns. Names are made of hashes alone; nothing in a file decides where anything is written. Links are not followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import secrets
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import filelock
+
+from nbforecast.results import files
+from nbforecast.results.header import Newer, Unreadable
+from nbforecast.results.snapshot import union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from nbforecast.results.header import Header
+    from nbforecast.results.recipe import Key
+    from nbforecast.results.snapshot import Snapshot
+    from nbforecast.series import Dataset
+
+_log = logging.getLogger("nbforecast.results")
+_NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})\.parquet")
+_PART = re.compile(r"\.[0-9a-f]{32}-[0-9a-f]{16}\.[0-9a-f]{16}\.part")
+_PATIENCE = 60.0  # seconds to wait for another kernel's turn
+_ABANDONED = 3600.0  # seconds after which an unfinished file was left by a kernel that was killed
+ASIDE = "aside"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of the directory. `used` is when an entry of it was last asked for (its modification time)."""
+
+    path: Path
+    handle: str
+    group: str
+    size: int
+    used: float
+    stamp: tuple[int, int, int]
+
+
+class Store:
+    """The entries of one directory, made when the first one is written.
+
+    `own` says whether the directory is ours: what cannot be read is then moved to its folder `aside`; elsewhere it is
+    only passed over. Both are logged as warnings.
+    """
+
+    def __init__(self, directory: Path, *, own: bool = True) -> None:
+        self.directory = directory
+        self._own = own
+        self._lock = filelock.FileLock(directory / ".lock", timeout=_PATIENCE, mode=0o600)
+        self._headers: dict[tuple[Path, tuple[int, int, int]], Header | None] = {}
+        self._passed: set[tuple[Path, tuple[int, int, int]]] = set()
+
+    def files(self, group: str | None = None) -> list[Found]:
+        """The directory's files (of one group), the last used first."""
+        found = []
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.directory) as entries:
+            for entry in entries:
+                match = _NAME.fullmatch(entry.name)
+                if match is None or group not in (None, match[2]):
+                    continue
+                with contextlib.suppress(FileNotFoundError):
+                    facts = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(facts.st_mode):
+                        found.append(_found(Path(entry.path), match, facts))
+        return sorted(found, key=lambda f: -f.used)
+
+    def find(self, key: Key) -> Found | None:
+        """The file of an entry."""
+        path = self.path(key)
+        match = _NAME.fullmatch(path.name)
+        with contextlib.suppress(OSError):
+            facts = path.lstat()
+            if match is not None and stat.S_ISREG(facts.st_mode):
+                return _found(path, match, facts)
+        return None
+
+    def path(self, key: Key) -> Path:
+        """Where an entry's file belongs."""
+        return self.directory / f"{key.handle}-{key.group}.parquet"
+
+    def header(self, found: Found) -> Header | None:
+        """What a file says of itself; None if it cannot be read."""
+        known = (found.path, found.stamp)
+        if known not in self._headers:
+            try:
+                header = files.read_header(found.path)
+                _check_name(found, header.key)
+                self._headers[known] = header
+            except Unreadable as reason:
+                self._headers[known] = None
+                self._set_aside(found, reason)
+        return self._headers[known]
+
+    def outline(self, found: Found) -> tuple[Dataset, np.ndarray, np.ndarray] | None:
+        """A file's data, contexts and status, without results; None if it cannot be read."""
+        try:
+            return files.read_outline(found.path)
+        except Unreadable as reason:
+            self._set_aside(found, reason)
+            return None
+
+    def read(self, found: Found) -> Snapshot | None:
+        """The entry of a file; None if it cannot be read."""
+        try:
+            snapshot = files.read(found.path)
+            _check_name(found, snapshot.key)
+        except Unreadable as reason:
+            self._set_aside(found, reason)
+            return None
+        return snapshot
+
+    def write(self, snapshot: Snapshot, *, instead: bool = False) -> Found:
+        """Save an entry, together with what another kernel has saved of it (or `instead` of that).
+
+        Raises `OSError` if the directory cannot be written to.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = self.path(snapshot.key)
+        with self._turn():
+            there = None if instead else self.find(snapshot.key)
+            saved = self.read(there) if there is not None else None
+            self._put(snapshot if saved is None else union(snapshot, saved), target)
+        found = self.find(snapshot.key)
+        if found is None:
+            raise OSError(f"{target} has been removed as soon as it was written")
+        return found
+
+    def touch(self, found: Found) -> None:
+        """Note that an entry has been used."""
+        with contextlib.suppress(OSError):
+            os.utime(found.path, follow_symlinks=False)
+
+    def remove(self, found: Found) -> int:
+        """Delete a file; returns the bytes this gave back."""
+        try:
+            found.path.unlink()
+        except FileNotFoundError:
+            return 0
+        return found.size
+
+    def trim(self, most: int, keep: Path | None = None) -> list[Found]:
+        """Delete the files used longest ago, but for `keep`, until the rest take at most so many bytes.
+
+        Also deletes what killed kernels have left unfinished. Returns what was deleted.
+        """
+        self._clear_parts(_ABANDONED)
+        there = self.files()
+        total = sum(f.size for f in there)
+        gone = []
+        for found in reversed(there):
+            if total <= most:
+                break
+            if found.path != keep:
+                total -= found.size
+                self.remove(found)
+                gone.append(found)
+        return gone
+
+    def clear(self) -> list[Found]:
+        """Delete every entry, and what was set aside or left unfinished. Returns the entries deleted."""
+        gone = self.files()
+        for found in gone:
+            self.remove(found)
+        self._clear_parts(0.0)
+        with contextlib.suppress(OSError):
+            aside = self.directory / ASIDE
+            if not aside.is_symlink():
+                for path in aside.iterdir():
+                    path.unlink()
+                aside.rmdir()
+        self._headers.clear()
+        return gone
+
+    def _put(self, snapshot: Snapshot, target: Path) -> None:
+        part = target.with_name(f".{target.stem}.{secrets.token_hex(8)}.part")
+        try:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                files.write(snapshot, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise
+        _sync(self.directory)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One writer at a time; a killed one's turn ends with it."""
+        try:
+            with self._lock:  # may be taken again by the thread that holds it
+                yield
+        except filelock.Timeout as error:
+            raise OSError(f"another program has been writing to {self.directory} for {_PATIENCE:.0f} s") from error
+
+    def _set_aside(self, found: Found, reason: Unreadable) -> None:
+        seen = (found.path, found.stamp)
+        if seen in self._passed:
+            return
+        self._passed.add(seen)
+        if not self._own or isinstance(reason, Newer):
+            _log.warning("%s is passed over: %s.", found.path, reason)
+            return
+        aside = self.directory / ASIDE
+        try:
+            with self._turn():
+                if _stamp(found.path.lstat()) != found.stamp:
+                    return  # another kernel has put a whole one in its place
+                aside.mkdir(mode=0o700, exist_ok=True)
+                if aside.is_symlink():
+                    raise OSError(f"{aside} is a link")
+                found.path.rename(aside / f"{found.path.stem}.{secrets.token_hex(4)}.parquet")
+            _log.warning("%s is set aside, in the folder %r: %s.", found.path, ASIDE, reason)
+        except FileNotFoundError:
+            return  # another kernel has removed it
+        except OSError as error:
+            _log.warning("%s is passed over: %s (and it cannot be moved: %s).", found.path, reason, error)
+
+    def _clear_parts(self, age: float) -> None:
+        with contextlib.suppress(OSError), os.scandir(self.directory) as entries:
+            for entry in entries:
+                if _PART.fullmatch(entry.name):
+                    with contextlib.suppress(OSError):
+                        if time.time() - entry.stat(follow_symlinks=False).st_mtime >= age:
+                            Path(entry.path).unlink()
+
+
+def _check_name(found: Found, key: Key) -> None:
+    if (key.handle, key.group) != (found.handle, found.group):
+        raise Unreadable("it is another entry's file under a false name")
+
+
+def _found(path: Path, match: re.Match[str], facts: os.stat_result) -> Found:
+    return Found(path, match[1], match[2], facts.st_size, facts.st_mtime, _stamp(facts))
+
+
+def _stamp(facts: os.stat_result) -> tuple[int, int, int]:
+    """Tells whether a path still names the same file."""
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def _sync(directory: Path) -> None:
+    """Have the rename itself on disk; not every system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
