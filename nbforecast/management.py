@@ -91,7 +91,7 @@ class ResultCache:
         only: "scores", "quantiles" (and the scores, which rest on them) or "density" keep the forecasts themselves;
             they are calculated anew when next asked for.
 
-        Runs and frames that are held elsewhere keep what they have. Returns what was removed.
+        Frames and arrays that were handed out before keep what they have. Returns what was removed.
         """
         span, keep = _parse_index(index), _parse_only(only)
         picked = self._pick(handle, model)

@@ -62,7 +62,8 @@ def _state(run: Run) -> str:
     if not run.done:
         left = f" · {_duration((run.available - run.calculated) / run.rate)} left" if run.rate else ""
         return f"{run.calculated:,} of {run.available:,} origins · {run.rate:,.0f} a second{left}"
-    work = f"{run.inferred:,} origins in {_duration(run.seconds)}" if run.inferred else "nothing to infer"
+    origins = "origin" if run.inferred == 1 else "origins"
+    work = f"{run.inferred:,} {origins} inferred in {_duration(run.seconds)}" if run.inferred else "nothing to infer"
     reused = f", {run.reused:,} from the cache" if run.reused else ""
     return f"{'Cancelled' if run.cancelled else 'Done'}: {work}{reused}"
 

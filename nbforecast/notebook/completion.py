@@ -1,7 +1,8 @@
-"""Tab completion of the magics: options, models, tables, series."""
+"""Tab completion of the magics: options, models, tables, actions on the cache, handles."""
 
 from __future__ import annotations
 
+import argparse
 import re
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from nbforecast.notebook.line import is_frame
 from nbforecast.notebook.magics import PARSERS
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable
 
 _LINE = re.compile(rf"(?:^|=\s*)%({'|'.join(sorted(PARSERS, key=len, reverse=True))})\s+(.*)$")
@@ -33,6 +33,11 @@ def complete_magic(context: CompletionContext) -> SimpleMatcherResult:
 
 
 def _candidates(parser: argparse.ArgumentParser, before: list[str], word: str) -> Iterable[str]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            if not before:
+                return action.choices
+            return _candidates(action.choices[before[0]], before[1:], word) if before[0] in action.choices else []
     last = before[-1] if before else ""
     if last in ("-m", "--model"):
         return [m.name for m in known()]
@@ -41,5 +46,12 @@ def _candidates(parser: argparse.ArgumentParser, before: list[str], word: str) -
         return []
     if word.startswith("-"):
         return [max(a.option_strings, key=len) for a in parser._actions if a.option_strings]
+    places = {a.dest for a in parser._actions if not a.option_strings}
+    if "handle" in places:
+        from nbforecast.management import cache
+
+        return [handle[:8] for handle in cache.entries()["handle"].unique(maintain_order=True)]
+    if "frame" not in places:
+        return []
     shell = get_ipython()
     return [n for n, v in shell.user_ns.items() if is_frame(v) and not n.startswith("_")] if shell else []

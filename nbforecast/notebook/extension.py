@@ -36,7 +36,7 @@ def _formatter(shell: InteractiveShell) -> Any:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Undo `load`, and end the background thread if there is one."""
+    """Undo `load`, end the background thread if there is one, and save what it has found."""
     for name in PARSERS:
         shell.magics_manager.magics["line"].pop(name, None)
     _formatter(shell).pop(_RUN, None)
@@ -45,3 +45,4 @@ def unload(shell: InteractiveShell) -> None:
     session = sys.modules.get("nbforecast.session")
     if session is not None and session.engine.cache_info().currsize:
         session.engine().shutdown()
+        session.results().save_all()

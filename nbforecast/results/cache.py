@@ -207,8 +207,9 @@ class Cache:
             self.misses += 1
             prints = Fingerprints(data)
             view = begin(data, recipe, reasons(), prints, self._leads(key, data, recipe))
-            view.entry.used = time.time()
             self.reused += view.inferred
+            if view.key != view.entry.key:
+                self._use(view.entry)
         self.offer(view)
         self.trim()
         return view

@@ -1,4 +1,4 @@
-"""M1, M2, M3, M5, M7, E5, R1: the magics in a real IPython kernel, and the tour through a real papermill."""
+"""C5, C9, M1, M2, M3, M4, M5, M7, E5, R1: the magics in a real IPython kernel, the tour through a real papermill."""
 
 import json
 import subprocess
@@ -157,6 +157,12 @@ def test_M5_the_models_table(kernel: Kernel) -> None:
         ("%forecast df.filter(pq.col('y') > 0)", "no variable 'pq' in this notebook, in df.filter"),
         ("%forecast df.nothing -m naive", "df.nothing failed: AttributeError"),
         ("%forecast_models now", "unrecognized arguments"),
+        ("%forecast_cache burn", "invalid choice: 'burn'"),
+        ("%forecast_cache drop", "arguments are required: HANDLE"),
+        ("%forecast_cache drop ../../etc", "A handle is up to 32 digits"),
+        ("%forecast_cache drop 0123456789abcdef", "The cache has no entry '0123456789abcdef'"),
+        ("%forecast_cache prune --max-size huge", "max_size='huge' is not a size"),
+        ("%forecast_cache load /no/such/folder", "There is no folder or file '/no/such/folder'"),
     ],
 )
 def test_E5_a_wrong_line_is_told_in_a_sentence_without_our_traceback(kernel: Kernel, line: str, said: str) -> None:
@@ -190,6 +196,80 @@ def test_M_completion_of_options_models_and_tables(kernel: Kernel) -> None:
     assert not [m for m in kernel.complete("x = di") if m.startswith("--")]
 
 
+def test_M4_completion_of_actions_and_handles(kernel: Kernel) -> None:
+    kernel.run("run = nbf.forecast(df, 'naive', wait=True)")
+    handle = kernel.value("run.handle")
+    assert kernel.complete("%forecast_cache fl") == ["flush"]
+    assert handle[:8] in kernel.complete("%forecast_cache drop ")
+    assert "--index" in kernel.complete("%forecast_cache drop --")
+    assert not [m for m in kernel.complete("%forecast_cache list ") if m.startswith("-") or m == "df"]
+
+
+def test_M4_help_shows_every_action_and_its_options(kernel: Kernel) -> None:
+    doc = kernel.value("get_ipython().magics_manager.magics['line']['forecast_cache'].__doc__")
+    for word in ("info", "list", "show", "drop", "flush", "save", "load", "prune", "--index", "--max-age", "--memory"):
+        assert word in doc
+
+
+def test_M4_the_cache_is_looked_at_thinned_saved_and_flushed(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run("run = nbf.forecast(df, 'naive', wait=True)")
+    handle = kernel.value("run.handle")
+
+    def shown(line: str) -> str:
+        (output,), error = kernel.run(f"%forecast_cache {line}")
+        assert not error
+        return output["text/plain"]
+
+    assert "entries" in shown("")
+    assert "in memory" in shown("info")
+    assert handle[:8] in shown("list")
+    assert "<table" in kernel.run("%forecast_cache list")[0][0]["text/html"]
+    assert "<table" in kernel.run("nbf.cache")[0][0]["text/html"]
+    assert handle in shown(f"show {handle[:8]}")
+    assert shown(f"drop {handle[:8]} -m naive --index -24:0 --only scores") == "Removed scores of 25 origins."
+    assert shown(f"drop {handle[:8]} -m naive --index -24:0") == "Removed forecast of 25 origins."
+    assert kernel.value("[(r := nbf.forecast(df, 'naive', wait=True)).inferred, r.progress]") == [25, 1.0]
+    assert "Saved" in shown(f"save {tmp_path}")
+    assert shown("flush").startswith("Removed ")
+    assert shown("list") == "The cache is empty."
+    assert "Loaded" in shown(f"load {tmp_path}")
+    assert kernel.value("nbf.forecast(df, 'naive', wait=True).inferred") == 0
+    assert shown(f"drop {handle}").startswith("Removed ")
+    assert "Removed" in shown("prune --max-size 1GB --max-age 30d")
+
+
+def test_C9_C5_after_a_restart_nothing_is_inferred_and_one_row_more_costs_one_origin() -> None:
+    code = """
+%load_ext nbforecast
+import nbforecast as nbf, polars as pl
+df = nbf.sample('taxi').head(700)
+run = %forecast df -m theta
+run.wait()
+"""
+    more = """
+longer = nbf.sample('taxi').head(701)
+next = %forecast longer -m theta
+next.wait()
+"""
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        kernel = Kernel(client)
+        assert kernel.run(code)[1] == ""
+        assert kernel.value("run.inferred") > 600
+        manager.restart_kernel()
+        client.wait_for_ready(timeout=60)
+        outputs, error = kernel.run(code)
+        assert not error
+        assert kernel.value("[run.inferred, run.reused == run.available]") == [0, True]
+        assert kernel.value("set(run.frame['status'].cast(str).unique()) == {'calculated', 'unavailable'}") is True
+        assert "Done: nothing to infer" in outputs[0]["text/plain"]
+        assert kernel.run(more)[1] == ""
+        assert kernel.value("[next.inferred, next.reused == run.available]") == [1, True]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
 def test_M_help_shows_every_option(kernel: Kernel) -> None:
     doc = kernel.value("get_ipython().magics_manager.magics['line']['quickdraw'].__doc__")
     for option in ("--index", "--series", "--model", "--horizon", "--max-duration", "--time", "--target", "--force"):
@@ -210,3 +290,13 @@ def test_R1_M7_the_tour_runs_through_papermill(tmp_path: Path, sample: str) -> N
     horizon_table = by_source['run.scores(by="horizon")'][-1].data["text/plain"]
     assert "shape: (12, " in horizon_table
     assert out.stat().st_size < 500_000
+    again = tmp_path / "again.ipynb"
+    papermill.execute_notebook(TOUR, again, {"sample": sample}, progress_bar=False, log_output=False)
+    cards = [
+        output.data["text/plain"]
+        for cell in nbformat.read(again, 4).cells
+        for output in cell.get("outputs", [])
+        if "Done:" in output.get("data", {}).get("text/plain", "")
+    ]
+    assert len(cards) == 3
+    assert all("nothing to infer" in card for card in cards)
