@@ -8,6 +8,7 @@ import numpy as np
 
 from nbforecast.compute.scores import By, Scored, summarise
 from nbforecast.engine.forecast import Forecast, Style
+from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.reasons import Reason
 from nbforecast.results.long import to_long
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float32, UInt8
 
     from nbforecast.engine.engine import Engine
-    from nbforecast.engine.tasks import Priority, Task
+    from nbforecast.engine.tasks import Task
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.results.view import View
     from nbforecast.series import DataWarning
@@ -42,9 +43,14 @@ class Run:
         self._task: Task | None = None
 
     def start(self, priority: Priority, near: int | None = None) -> None:
-        """Have what is missing inferred in the background, the origins around `near` first; no-op if nothing is."""
+        """Have what is missing inferred in the background, the origins around `near` first.
+
+        Densities, which no file keeps, are nothing to wait for: they follow when nothing else is to be done.
+        """
         if not self._view.complete:
             self._task = self._engine.submit(self._view, self._forecaster, self._seed, priority, near)
+        elif not self._view.entry.densities:
+            self._engine.submit(self._view, None, self._seed, Priority.IDLE)
 
     @property
     def handle(self) -> str:

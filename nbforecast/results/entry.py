@@ -66,9 +66,8 @@ class Entry:
         tails = shapes(recipe.horizon, recipe.draws)
         self._columns = {name: Column(name, len(data), tail, never) for name, tail in tails.items()}
         self._status = np.where(never, Status.UNAVAILABLE, Status.WAITING).astype(np.uint8)
-        self._density: dict[str, Column] = {}
-        self._density_done = np.zeros(len(data), bool)
         self._lock = threading.Lock()
+        self._clear_densities()
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Entry:
@@ -108,6 +107,11 @@ class Entry:
     def complete(self) -> bool:
         """Nothing waits and nothing is half done."""
         return bool((self._status >= Status.CALCULATED).all())
+
+    @property
+    def densities(self) -> int:
+        """Rows that have a density."""
+        return int(self._density_done.sum())
 
     @property
     def nbytes(self) -> int:
@@ -156,7 +160,7 @@ class Entry:
             self.lock_count += 1
             if version not in (None, self.version):
                 return
-            if not self._density or int(self._density_done.sum()) + len(rows) > DENSITY_ROWS:
+            if self.densities + len(rows) > DENSITY_ROWS:
                 self._clear_densities()
             new = ~self._density_done[rows]
             self._density["density_limits"].write(rows[new], values.limits[new])
@@ -267,7 +271,7 @@ class Entry:
     def _clear_densities(self) -> None:
         never = self.reasons != Reason.AVAILABLE
         horizon = self.recipe.horizon
-        self._density = {
+        self._density: dict[str, Column] = {
             "density_limits": Column("density_limits", len(self), (horizon, 2), never, DENSITY_BLOCK),
             "density": Column("density", len(self), (horizon, GRID), never, DENSITY_BLOCK),
         }
