@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -21,6 +24,16 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.windows import Windows
 
 
+_CODE = ("auto", "draws", "history", "naive", "ridge", "season", "smoothing", "statistical", "windows")
+
+
+@cache
+def _digest() -> str:
+    """Of the code that makes these forecasts, which stands where other models have weights."""
+    files = (Path(__file__).with_name(f"{name}.py") for name in _CODE)
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
+
+
 @dataclass(frozen=True)
 class Statistical(WindowForecaster):
     """Finds the seasons of a context, looks ahead from it and from origins inside it, and draws from those errors."""
@@ -29,6 +42,11 @@ class Statistical(WindowForecaster):
     context: int = 512
     levels: tuple[float, ...] = LEVELS
     draws: int = len(LEVELS)
+
+    @property
+    def key(self) -> str:
+        """Settings and code: forecasts of an older version are never taken for this one's."""
+        return f"{self!r} {_digest()}"
 
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
         past = history(windows)

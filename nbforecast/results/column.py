@@ -70,9 +70,10 @@ class Column:
         if not len(rows):
             return
         counts = np.bincount(rows // self._block, minlength=len(self._left))
-        for block in np.flatnonzero((counts > 0) & ~self._touched).tolist():
+        for block in np.flatnonzero((counts > 0) & (counts < self._sizes) & ~self._touched).tolist():
             self._touch(block)
-        self._buffer[rows] = values
+        self._touched |= counts > 0
+        self._buffer[_compact(rows)] = values
         self._left -= counts
 
     def take(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
@@ -83,6 +84,13 @@ class Column:
         out = np.full((len(rows), *self._buffer.shape[1:]), np.nan, np.float32)
         out[touched] = self._buffer[rows[touched]]
         return out
+
+    def peek(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
+        """As `take`, but without a copy where rows are neighbours: for rows that are known to be written."""
+        place = _compact(rows)
+        if isinstance(place, slice) and self._touched[rows[0] // self._block : rows[-1] // self._block + 1].all():
+            return self._buffer[place]
+        return self.take(rows)
 
     def array(self) -> Float32[np.ndarray, "N *T"]:
         """Every row, read-only: the buffer itself once nothing is left to write, a copy before."""
@@ -115,3 +123,10 @@ class Column:
     def _touch(self, block: int) -> None:
         self._buffer[block * self._block : (block + 1) * self._block] = np.nan
         self._touched[block] = True
+
+
+def _compact(rows: Int64[np.ndarray, " R"]) -> slice | Int64[np.ndarray, " R"]:
+    """Neighbouring ascending rows as a slice, which copies many times faster."""
+    if len(rows) > 1 and rows[-1] - rows[0] == len(rows) - 1 and (rows[1:] > rows[:-1]).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows

@@ -181,7 +181,10 @@ class Entry:
             self.lock_count += 1
             for name, column in values.items():
                 there = status >= FILLED[name]
-                self._columns[name].write(rows[there], column[there])
+                if there.all():
+                    self._columns[name].write(rows, column)
+                else:
+                    self._columns[name].write(rows[there], column[there])
             self._status[rows] = status
             made_from = self.contexts.copy()
             made_from[rows] = contexts
@@ -191,9 +194,9 @@ class Entry:
     def read(
         self, rows: Int64[np.ndarray, " R"]
     ) -> tuple[UInt8[np.ndarray, " R"], dict[str, Float32[np.ndarray, "R ..."]]]:
-        """Status and results of some rows, at one moment."""
+        """Status and results of some rows; a result counts where the status says that it stands, and may be a view."""
         with self._lock:
-            return self._status[rows], {n: c.take(rows) for n, c in self._columns.items()}
+            return self._status[rows], {n: c.peek(rows) for n, c in self._columns.items()}
 
     def forget(self, rows: Int64[np.ndarray, " R"], keep: Status) -> int:
         """Take results away, so that rows have come as far as `keep` and no further; returns how many rows had more.
