@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast.compute.calculations import GRID
 from nbforecast.forecasters.reasons import Reason
 from nbforecast.results.column import Column
+from nbforecast.results.densities import DensityWindow
 from nbforecast.results.overlap import Fingerprints
 from nbforecast.results.snapshot import Snapshot, has_forecast
 from nbforecast.results.status import FILLED, Status, shapes
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from nbforecast.compute.calculations import Calculations, Densities
     from nbforecast.results.recipe import Key, Recipe
     from nbforecast.series import Dataset
-
-DENSITY_ROWS = 1024
-DENSITY_BLOCK = 256
 
 
 class Entry:
@@ -67,7 +64,7 @@ class Entry:
         self._columns = {name: Column(name, len(data), tail, never) for name, tail in tails.items()}
         self._status = np.where(never, Status.UNAVAILABLE, Status.WAITING).astype(np.uint8)
         self._lock = threading.Lock()
-        self._clear_densities()
+        self._density = DensityWindow(recipe.horizon)
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Entry:
@@ -111,12 +108,12 @@ class Entry:
     @property
     def densities(self) -> int:
         """Rows that have a density."""
-        return int(self._density_done.sum())
+        return len(self._density.rows)
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory that results take."""
-        return sum(c.nbytes for c in (*self._columns.values(), *self._density.values())) + 18 * len(self)
+        return sum(c.nbytes for c in self._columns.values()) + self._density.nbytes + 18 * len(self)
 
     def waiting(self, rows: Int64[np.ndarray, " R"]) -> Bool[np.ndarray, " R"]:
         """Which of the rows wait for a forecast."""
@@ -155,17 +152,12 @@ class Entry:
             self.changes += 1
 
     def write_densities(self, rows: Int64[np.ndarray, " R"], values: Densities, version: str | None = None) -> None:
-        """Store densities; only the newest `DENSITY_ROWS` or so written are kept (SPEC E3)."""
+        """Store densities; only those of the last rows written are kept (SPEC E3)."""
         with self._lock:
             self.lock_count += 1
             if version not in (None, self.version):
                 return
-            if self.densities + len(rows) > DENSITY_ROWS:
-                self._clear_densities()
-            new = ~self._density_done[rows]
-            self._density["density_limits"].write(rows[new], values.limits[new])
-            self._density["density"].write(rows[new], values.density[new])
-            self._density_done[rows] = True
+            self._density.write(rows, values.limits, values.density)
 
     def adopt(
         self,
@@ -214,7 +206,7 @@ class Entry:
                 if FILLED[name] > keep:
                     self._columns[name] = column.keeping(np.flatnonzero(self._filled(name)), never)
             if keep == Status.WAITING:
-                self._drop_densities(fewer)
+                self._density.forget(fewer)
             self.version = secrets.token_hex(8)
             self.changes += 1
             return len(fewer)
@@ -222,7 +214,7 @@ class Entry:
     def forget_densities(self, rows: Int64[np.ndarray, " R"]) -> int:
         """Take the densities of some rows away, as `forget` does; returns how many had one."""
         with self._lock:
-            count = self._drop_densities(rows)
+            count = self._density.forget(rows)
             if count:
                 self.version = secrets.token_hex(8)
             return count
@@ -240,8 +232,8 @@ class Entry:
     def results(self) -> tuple[UInt8[np.ndarray, " N"], list[pl.Series]]:
         """Status and every result column, densities included, at one moment: snapshots."""
         with self._lock:
-            columns = [c.series() for c in (*self._columns.values(), *self._density.values())]
-            return self._status.copy(), columns
+            columns = [c.series() for c in self._columns.values()]
+            return self._status.copy(), [*columns, *self._density.series(len(self))]
 
     def snapshot(self) -> tuple[Snapshot, tuple[str, int]]:
         """What a file keeps (everything but densities), and the `state` it was taken in."""
@@ -260,22 +252,5 @@ class Entry:
             self.forced,
         ), state
 
-    def _drop_densities(self, rows: Int64[np.ndarray, " R"]) -> int:
-        gone = rows[self._density_done[rows]]
-        self._density_done[gone] = False
-        never = self.reasons != Reason.AVAILABLE
-        for name, column in self._density.items():
-            self._density[name] = column.keeping(np.flatnonzero(self._density_done), never)
-        return len(gone)
-
     def _filled(self, name: str) -> Bool[np.ndarray, " N"]:
         return (self._status >= FILLED[name]) & (self._status <= Status.CALCULATED)
-
-    def _clear_densities(self) -> None:
-        never = self.reasons != Reason.AVAILABLE
-        horizon = self.recipe.horizon
-        self._density: dict[str, Column] = {
-            "density_limits": Column("density_limits", len(self), (horizon, 2), never, DENSITY_BLOCK),
-            "density": Column("density", len(self), (horizon, GRID), never, DENSITY_BLOCK),
-        }
-        self._density_done = np.zeros(len(self), bool)

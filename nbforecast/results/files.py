@@ -11,10 +11,11 @@ import os
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nbforecast.results.header import Header, Unreadable, pack, unpack
+from nbforecast.results.header import Damaged, Header, Unreadable, pack, unpack
 from nbforecast.results.snapshot import Snapshot, consistent
 from nbforecast.results.status import FILLED, REASON, STATUS, shapes
 
@@ -29,6 +30,12 @@ _FIELD = b"nbforecast"
 _CODES = {"status": STATUS.categories.to_list(), "reason": REASON.categories.to_list()}
 _FAILURES = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, MemoryError,
              RecursionError, pa.ArrowException)  # fmt: skip
+_KINDS = {
+    np.dtype(np.int32): pa.int32(),
+    np.dtype(np.float64): pa.float64(),
+    np.dtype(np.uint64): pa.uint64(),
+    np.dtype(np.float32): pa.float32(),
+}
 
 
 def write(snapshot: Snapshot, file: BinaryIO) -> None:
@@ -41,11 +48,11 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
         {
             "unique_id": _labels(np.repeat(np.arange(len(data.ids)), data.lengths), data.ids),
             "ds": data.times(data.time).to_arrow(),
-            "index": pa.array(data.index()),
-            "y": pa.array(observed, from_pandas=True),
+            "index": _flat(data.index()),
+            "y": _flat(observed, ~np.isnan(observed)),
             "status": _labels(snapshot.status, _CODES["status"]),
             "reason": _labels(snapshot.reasons.astype(np.int64) - 1, _CODES["reason"]),
-            "context": pa.array(snapshot.contexts),
+            "context": _flat(snapshot.contexts),
             **{name: _nested(values) for name, values in columns.items()},
         }
     )
@@ -68,7 +75,7 @@ def read_header(path: Path) -> Header:
         with pq.ParquetFile(path) as file:
             return _header(file)
     except _FAILURES as error:
-        raise Unreadable(_because(error)) from error
+        raise _unreadable(error) from error
 
 
 def read_outline(path: Path) -> tuple[Dataset, np.ndarray, np.ndarray]:
@@ -94,9 +101,9 @@ def read(path: Path) -> Snapshot:
         forced=facts["forced"],
     )
     if data.handle != header.key.handle:
-        raise Unreadable("its data are not those it names")
+        raise Damaged("its data are not those it names")
     if not consistent(snapshot):
-        raise Unreadable("its results are not where its status says")
+        raise Damaged("its results are not where its status says")
     return snapshot
 
 
@@ -108,16 +115,16 @@ def _read(path: Path, names: tuple[str, ...]) -> tuple[Header, dict[str, np.ndar
             tails = shapes(header.recipe.horizon, header.recipe.draws)
             size = sum(int(np.prod(tail)) * 4 for tail in tails.values()) + 32
             if header.rows != file.metadata.num_rows:
-                raise Unreadable("it has lost rows")
+                raise Damaged("it has lost rows")
             if header.rows * size > _memory():
                 raise Unreadable("it does not fit into this machine's memory")
             table = file.read(columns=list(names))
         columns = {name: _array(table.column(name), name, tails.get(name, ()), header.rows) for name in names}
     except _FAILURES as error:
-        raise Unreadable(_because(error)) from error
+        raise _unreadable(error) from error
     for name, values in columns.items():
         if _digest(values) != header.facts["digests"].get(name):
-            raise Unreadable(f"its column {name!r} is damaged")
+            raise Damaged(f"its column {name!r} is damaged")
     return header, columns
 
 
@@ -125,13 +132,13 @@ def _data(header: Header, values: np.ndarray) -> Dataset:
     try:
         return header.dataset(values)
     except _FAILURES as error:
-        raise Unreadable(_because(error)) from error
+        raise _unreadable(error) from error
 
 
 def _header(file: pq.ParquetFile) -> Header:
     text = (file.schema_arrow.metadata or {}).get(_FIELD)
     if text is None:
-        raise Unreadable("it is not one of nbforecast's")
+        raise Damaged("it is not one of nbforecast's")
     return unpack(text)
 
 
@@ -148,33 +155,59 @@ def _digest(values: np.ndarray) -> str:
 
 
 def _labels(codes: np.ndarray, names: tuple[str, ...] | list[str]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes.astype(np.int32), mask=codes < 0), pa.array(names, pa.string())
-    )
+    """Names by number; none where the number is negative."""
+    numbers = _flat(np.maximum(codes, 0).astype(np.int32), codes >= 0)
+    texts = pl.Series(names, dtype=pl.String).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return pa.DictionaryArray.from_arrays(numbers, texts)
 
 
 def _nested(values: np.ndarray) -> pa.Array:
-    array = pa.array(np.ascontiguousarray(values).reshape(-1))
+    array = _flat(np.ascontiguousarray(values).reshape(-1))
     for size in values.shape[:0:-1]:
         array = pa.FixedSizeListArray.from_arrays(array, size)
     return array
 
 
+def _flat(values: np.ndarray, there: np.ndarray | None = None) -> pa.Array:
+    """An array over NumPy's memory; null where it is not `there`. `pa.array` would import pandas for this."""
+    mask = None if there is None else pa.py_buffer(np.packbits(there, bitorder="little"))
+    return pa.Array.from_buffers(_KINDS[values.dtype], len(values), [mask, pa.py_buffer(values)])
+
+
 def _array(column: pa.ChunkedArray, name: str, tail: tuple[int, ...], rows: int) -> np.ndarray:
     array = column.combine_chunks()
     if name in _CODES:
-        known = {text: code for code, text in enumerate(_CODES[name])}
-        table = np.array([*(known[text] for text in array.dictionary.to_pylist()), -1])
-        codes = table[array.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
-        return (codes + (name == "reason")).astype(np.uint8)
+        known = {text: code for code, text in enumerate(_CODES[name], name == "reason")}
+        table = np.array([known[text] for text in array.dictionary.to_pylist()] or [0])
+        codes = _numbers(array.indices, np.dtype(np.int32))
+        return np.where(_there(array.indices), table[codes], 0).astype(np.uint8)
     for _ in tail:
         array = array.flatten()
-    kind = {"y": pa.float64(), "context": pa.uint64()}.get(name, pa.float32())
-    if array.type != kind or (array.null_count and name != "y"):
-        raise Unreadable(f"its column {name!r} is of another type")
-    return array.to_numpy(zero_copy_only=name != "y").reshape(rows, *tail)
+    kind = np.dtype({"y": np.float64, "context": np.uint64}.get(name, np.float32))
+    if array.type != _KINDS[kind] or (array.null_count and name != "y"):
+        raise Damaged(f"its column {name!r} is of another type")
+    values = _numbers(array, kind).reshape(rows, *tail)
+    return np.where(_there(array), values, np.nan) if array.null_count else values
 
 
-def _because(error: BaseException) -> str:
+def _numbers(array: pa.Array, kind: np.dtype) -> np.ndarray:
+    """NumPy's view of an array's memory; whatever was there where it is null."""
+    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * kind.itemsize)
+
+
+def _there(array: pa.Array) -> np.ndarray:
+    """Where an array is not null."""
+    mask = array.buffers()[0]
+    if mask is None:
+        return np.ones(len(array), bool)
+    bits = np.unpackbits(np.frombuffer(mask, np.uint8), bitorder="little")
+    return bits[array.offset : array.offset + len(array)].astype(bool)
+
+
+def _unreadable(error: BaseException) -> Unreadable:
+    """What an error says of the file: that it is damaged, unless the machine was at fault."""
+    if isinstance(error, Unreadable):
+        return error
     said = str(error).split("\n", 1)[0][:200] or type(error).__name__
-    return f"it cannot be read: {said}"
+    machine = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+    return (Unreadable if machine else Damaged)(f"it cannot be read: {said}")

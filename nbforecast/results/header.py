@@ -32,11 +32,11 @@ _MOST = 1 << 40  # rows and steps beyond which numbers cannot be meant
 
 
 class Unreadable(Exception):
-    """A file that is not, or no longer, an entry; the message says why."""
+    """A file that cannot be read here and now; the message says why. Nothing says that it is damaged."""
 
 
-class Newer(Unreadable):
-    """A file that a newer nbforecast has written."""
+class Damaged(Unreadable):
+    """A file that is not, or no longer, an entry."""
 
 
 @dataclass(frozen=True)
@@ -114,19 +114,19 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
 
 
 def unpack(text: bytes) -> Header:
-    """The header that `pack` made. Raises `Unreadable` for anything else."""
+    """The header that `pack` made. Raises `Damaged` for anything else, `Unreadable` for a later format."""
     try:
         facts = json.loads(text)
         version = facts["format"]
         if version > FORMAT:
-            raise Newer(f"a newer nbforecast has written it (format {version})")
+            raise Unreadable(f"a newer nbforecast has written it (format {version})")
         if version != FORMAT:
-            raise Unreadable(f"an older nbforecast has written it (format {version})")
+            raise Damaged(f"an older nbforecast has written it (format {version})")
         if facts.pop("signature") != _signature(facts):
-            raise Unreadable("its metadata are damaged")
+            raise Damaged("its metadata are damaged")
         _check(facts)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise Unreadable(f"its metadata make no sense ({type(error).__name__}: {error})") from error
+        raise Damaged(f"its metadata make no sense ({type(error).__name__}: {error})") from error
     return Header(facts)
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import filelock
 
 from nbforecast.results import files
-from nbforecast.results.header import Newer, Unreadable
+from nbforecast.results.header import Damaged, Unreadable
 from nbforecast.results.snapshot import union
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Store:
     def touch(self, found: Found) -> None:
         """Note that an entry has been used."""
         with contextlib.suppress(OSError):
-            os.utime(found.path, follow_symlinks=False)
+            os.utime(found.path)
 
     def remove(self, found: Found) -> int:
         """Delete a file; returns the bytes this gave back."""
@@ -216,7 +216,7 @@ class Store:
         if seen in self._passed:
             return
         self._passed.add(seen)
-        if not self._own or isinstance(reason, Newer):
+        if not self._own or not isinstance(reason, Damaged):
             _log.warning("%s is passed over: %s.", found.path, reason)
             return
         aside = self.directory / ASIDE
@@ -245,7 +245,7 @@ class Store:
 
 def _check_name(found: Found, key: Key) -> None:
     if (key.handle, key.group) != (found.handle, found.group):
-        raise Unreadable("it is another entry's file under a false name")
+        raise Damaged("it is another entry's file under a false name")
 
 
 def _found(path: Path, match: re.Match[str], facts: os.stat_result) -> Found:
