@@ -33,11 +33,15 @@ if TYPE_CHECKING:
     from nbforecast.results.snapshot import Snapshot
     from nbforecast.series import Dataset
 
+    Outline = tuple[Dataset, np.ndarray, np.ndarray]
+
+
 _log = logging.getLogger("nbforecast.results")
 _NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})\.parquet")
 _PART = re.compile(r"\.[0-9a-f]{32}-[0-9a-f]{16}\.[0-9a-f]{16}\.part")
 _PATIENCE = 60.0  # seconds to wait for another kernel's turn
 _ABANDONED = 3600.0  # seconds after which an unfinished file was left by a kernel that was killed
+_REMEMBERED = 2_000_000  # rows of outlines that are not read again
 ASIDE = "aside"
 
 
@@ -65,6 +69,8 @@ class Store:
         self._own = own
         self._lock = filelock.FileLock(directory / ".lock", timeout=_PATIENCE, mode=0o600)
         self._headers: dict[tuple[Path, tuple[int, int, int]], Header | None] = {}
+        self._outlines: dict[tuple[Path, tuple[int, int, int]], Outline] = {}
+        self._written: dict[Path, tuple[str, int, int]] = {}
         self._passed: set[tuple[Path, tuple[int, int, int]]] = set()
 
     def files(self, group: str | None = None) -> list[Found]:
@@ -108,13 +114,19 @@ class Store:
                 self._set_aside(found, reason)
         return self._headers[known]
 
-    def outline(self, found: Found) -> tuple[Dataset, np.ndarray, np.ndarray] | None:
+    def outline(self, found: Found) -> Outline | None:
         """A file's data, contexts and status, without results; None if it cannot be read."""
-        try:
-            return files.read_outline(found.path)
-        except Unreadable as reason:
-            self._set_aside(found, reason)
-            return None
+        known = (found.path, found.stamp)
+        if known not in self._outlines:
+            try:
+                outline = files.read_outline(found.path)
+            except Unreadable as reason:
+                self._set_aside(found, reason)
+                return None
+            while self._outlines and sum(len(o[1]) for o in self._outlines.values()) + len(outline[1]) > _REMEMBERED:
+                del self._outlines[next(iter(self._outlines))]
+            self._outlines[known] = outline
+        return self._outlines[known]
 
     def read(self, found: Found) -> Snapshot | None:
         """The entry of a file; None if it cannot be read."""
@@ -135,11 +147,17 @@ class Store:
         target = self.path(snapshot.key)
         with self._turn():
             there = None if instead else self.find(snapshot.key)
-            saved = self.read(there) if there is not None else None
-            self._put(snapshot if saved is None else union(snapshot, saved), target)
-        found = self.find(snapshot.key)
-        if found is None:
-            raise OSError(f"{target} has been removed as soon as it was written")
+            mine = there is not None and self._written.get(target) == (snapshot.version, there.size, there.stamp[0])
+            saved = None if there is None or mine else self.read(there)
+            both = snapshot if saved is None else union(snapshot, saved)
+            self._put(both, target)
+            found = self.find(snapshot.key)
+            if found is None:
+                raise OSError(f"{target} has been removed as soon as it was written")
+            if both is snapshot:  # the next time there is nothing in it that the snapshot lacks
+                self._written[target] = (snapshot.version, found.size, found.stamp[0])
+            else:
+                self._written.pop(target, None)
         return found
 
     def touch(self, found: Found) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import machine
+from tests.isolation import use_own_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,9 @@ SECTIONS = {
     "stages": "where the time of a full run goes",
     "calculations": "quantiles, scores, densities",
     "memory": "bytes an origin, snapshots, writing",
+    "cache": "finding, reading, saving, loading results",
+    "reuse": "telling what can be reused",
+    "restart": "one more row, a new kernel",
     "chart": "drawing a chart",
     "prepare": "from a frame to a dataset",
 }
@@ -42,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown:
         parser.error(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
     machine.be_fair()
+    use_own_directory()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     parts: list[str] = []
     failed: list[str] = []

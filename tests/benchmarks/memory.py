@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbforecast.compute.calculations import LEVELS, Calculations
+from nbforecast.compute.calculations import LEVELS, Calculations, draw_levels
 from nbforecast.results.column import Column
-from nbforecast.results.entry import Entry, Key
+from nbforecast.results.entry import Entry
+from nbforecast.results.recipe import Recipe
+from nbforecast.results.view import View
 from nbforecast.series import prepare
 from tests.benchmarks.series import walk
 from tests.benchmarks.table import Table, milliseconds, number, ratio
@@ -41,7 +43,8 @@ def _calculations(draws: np.ndarray) -> Calculations:
 
 
 def _fill(data: Dataset, draws: np.ndarray, results: Calculations, batch: int, upto: int | None = None) -> Entry:
-    entry = Entry(Key(data.handle, "benchmark", HORIZON), data, "benchmark", DRAWS, np.zeros(len(data), np.uint8))
+    recipe = Recipe("benchmark", "benchmark", HORIZON, draw_levels(None, DRAWS), 512)
+    entry = Entry(data, recipe, np.zeros(len(data), np.uint8))
     for at in range(0, upto or len(data), batch):
         rows = np.arange(at, min(at + batch, len(data)))
         entry.write_forecasts(rows, draws[rows])
@@ -79,7 +82,7 @@ def _column(draws: np.ndarray) -> Column:
 
 
 def _costs(data: Dataset, draws: np.ndarray, results: Calculations, repeats: int) -> Table:
-    full, half = (_fill(data, draws, results, 512, n) for n in (len(data), len(data) // 2))
+    full, half = (View.whole(_fill(data, draws, results, 512, n)) for n in (len(data), len(data) // 2))
     looked = compare({"full": full.frame, "half": half.frame}, repeats)
     tasks = {str(b): lambda b=b: _fill(data, draws, results, b) for b in BATCHES}
     written = {b: float(np.median([seconds(tasks[b]) for _ in range(repeats)])) / len(data) for b in tasks}

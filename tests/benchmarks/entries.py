@@ -1,0 +1,73 @@
+"""Entries and files to measure on."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from nbforecast.compute.calculations import LEVELS, Calculations, calculate, draw_levels
+from nbforecast.compute.inference import run_inference
+from nbforecast.forecasters.base import resolve
+from nbforecast.results.entry import Entry
+from nbforecast.results.recipe import Recipe
+from nbforecast.series import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbforecast.results.snapshot import Snapshot
+    from nbforecast.series import Dataset
+
+HORIZON, DRAWS, BLOCK = 12, 10, 16_384
+RECIPE = Recipe("benchmark", "benchmark", HORIZON, draw_levels(None, DRAWS), 512)
+
+
+def real_entry(data: Dataset, model: str) -> Entry:
+    """An entry of real forecasts."""
+    forecaster = resolve(model)
+    levels = draw_levels(forecaster.levels, forecaster.draws)
+    recipe = Recipe(forecaster.key, model, HORIZON, levels, forecaster.context)
+    entry = Entry(data, recipe, forecaster.availability(data))
+    there = np.flatnonzero(entry.reasons == 0)
+    for at in range(0, len(there), 512):
+        rows = there[at : at + 512]
+        draws = run_inference(forecaster, data, rows, HORIZON)
+        entry.write_forecasts(rows, draws)
+        entry.write_calculations(rows, calculate(draws, data.actuals(rows, HORIZON), levels, 512))
+    return entry
+
+
+def made_up_entry(data: Dataset, recipe: Recipe, *, constant: bool = False) -> Entry:
+    """A complete entry of made-up forecasts."""
+    entry = Entry(data, recipe, np.zeros(len(data), np.uint8))
+    shape = (min(BLOCK, len(data)), HORIZON, DRAWS)
+    made = np.full(shape, 100) if constant else np.random.default_rng(1).normal(100, 5, shape)
+    block = np.sort(made.astype(np.float32), -1)
+    for at in range(0, len(data), BLOCK):
+        rows = np.arange(at, min(at + BLOCK, len(data)))
+        draws = block[: len(rows)]
+        step = draws[..., 0]
+        entry.write_forecasts(rows, draws)
+        entry.write_calculations(rows, Calculations(step, draws[..., : len(LEVELS)], step, step, step, draws[..., :3]))
+    return entry
+
+
+def daily(count: int, seed: int = 0) -> pl.DataFrame:
+    values = np.random.default_rng(seed + 10).normal(size=count).cumsum() + 100
+    start = np.datetime64("2015-01-01", "D")
+    return pl.DataFrame({"unique_id": ["sales"] * count, "ds": start + np.arange(count), "y": values})
+
+
+def saved(frame: pl.DataFrame) -> Snapshot:
+    return made_up_entry(prepare(frame), RECIPE, constant=True).snapshot()[0]
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="nbforecast-benchmark-") as path:
+        yield Path(path)
