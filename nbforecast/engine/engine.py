@@ -78,19 +78,22 @@ class Engine:
 
         Returns the view that holds them: another one if the cache has come to hold other results meanwhile (C8).
         """
+        alone = bool(view.entry.forced) and not view.entry.offered
         while True:
             entry, version, at = view.entry, view.entry.version, view.rows(rows)
             at = at[entry.waiting(at)]
             if not len(at):
                 return view
-            if not entry.forced and not self._cache.current(view):
+            if not alone and not self._cache.current(view):
                 current = self._cache.held(view.key)
-                if on_pickup(Priority.INTERACTIVE, same=False, there=current is not None) is Pickup.RESTART:
-                    view = current.of(view.data) if current is not None else view
+                there = current is not None and not current.reasons[rows].any()
+                if current is not None and on_pickup(Priority.INTERACTIVE, same=False, there=there) is Pickup.RESTART:
+                    view = current.of(view.data)
                     continue
                 self._cache.offer(view)
+                alone = not self._cache.current(view)
             draws = run_inference(forecaster, entry.data, at, entry.recipe.horizon, seed)
-            if entry.write_forecasts(at, draws, version):
+            if (alone or self._cache.current(view)) and entry.write_forecasts(at, draws, version):
                 _calculate(entry, at, draws, version)
 
     def shutdown(self) -> None:
@@ -161,7 +164,7 @@ class Engine:
         if len(left):
             _calculate(entry, left, entry.take("forecast", left), task.version)
         _densities_of_newest(entry, task.version)
-        return bool(len(task.view.missing())) and entry.version != task.version
+        return entry.version != task.version and not task.view.complete
 
     def _checkpoint(self, task: Task) -> None:
         """Save a long run now and then, at most a tenth of the time."""
@@ -173,7 +176,7 @@ class Engine:
     def _finish(self, task: Task, error: BaseException | None = None) -> None:
         """Hand what a task has found to the cache, then tell those who wait."""
         try:
-            self._cache.finish(task.view)
+            self._cache.finish(task.view, asked=task.priority is not Priority.IDLE)
         except Exception:
             _log.warning("The results of a forecast were not put away.", exc_info=True)
         with self._lock:

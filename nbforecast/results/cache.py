@@ -82,11 +82,18 @@ class Cache:
             verdict = settle(None if held is None else held.inferred, view.inferred, agree=True, force=force)
             if verdict is not Verdict.RETURN:
                 self._views[view.key] = view
+                view.entry.offered = True
+                if held is not None and held.key == held.entry.key:
+                    self._replace(held.entry, view.entry)
             return verdict
 
-    def finish(self, view: View) -> None:
-        """A run has come to its end: its entry replaces smaller ones and is saved, and old ones make room (SPEC C7)."""
-        self.offer(view, force=bool(view.entry.forced) and view.complete)
+    def finish(self, view: View, *, asked: bool) -> None:
+        """Work on a view has ended: its entry replaces smaller ones and is saved, and old ones make room (SPEC C7, C9).
+
+        asked: somebody holds the result, so it is handed in; what follows by itself only fills what is there.
+        """
+        if asked:
+            self.offer(view, force=bool(view.entry.forced) and view.complete)
         if self.current(view):
             self._cover(view.entry)
             self.save(view.entry)
@@ -210,6 +217,7 @@ class Cache:
             self.reused += view.inferred
             if view.key != view.entry.key:
                 self._use(view.entry)
+                self.offer(View.whole(view.entry))
         self.offer(view)
         self.trim()
         return view
@@ -224,14 +232,7 @@ class Cache:
         for found in self.store.files(key.group):
             header = self.store.header(found)
             if header is not None and header.frequency == data.frequency and header.key not in held:
-                yield Saved(self.store, found, header, self._load)
-
-    def _load(self, found: Found) -> Entry | None:
-        entry = self.read(found)
-        if entry is None:
-            return None
-        self._use(entry)
-        return self.take_in(entry)
+                yield Saved(self.store, found, header, self.read)
 
     def _use(self, entry: Entry) -> None:
         entry.hits += 1
@@ -252,6 +253,17 @@ class Cache:
             if part is not None and verdict is Verdict.REPLACE and part.inferred >= held.inferred:
                 with self._lock:
                     self._views[held.key] = part
+                    self._replace(mine, entry)
                 found = None if self.store is None else self.store.find(held.key)
                 if found is not None and self.store is not None:
                     self.store.remove(found)
+
+    def _replace(self, old: Entry, new: Entry) -> None:
+        """Have views of one entry read another one that has taken its place."""
+        for key, view in list(self._views.items()):
+            if view.entry is old and key != old.key:
+                part = View.tail(new, view.data, Fingerprints(view.data), view.reasons)
+                if part is None:
+                    del self._views[key]
+                else:
+                    self._views[key] = part

@@ -35,7 +35,7 @@ class Entry:
 
     `version` changes whenever results are taken away (C4): a write made for an earlier version is dropped (C8a).
     `used` is when it was last asked for, `hits` how often; `reused` origins came from other entries; `saved` is the
-    `state` in which it was last saved.
+    `state` in which it was last saved; `offered` says that the cache has taken it.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Entry:
         self.created = self.used = time.time()
         self.hits = self.reused = self.lock_count = self.changes = 0
         self.saved: tuple[str, int] | None = None
+        self.offered = False
         if prints is not None:
             self.fingerprints = prints
         never = reasons != Reason.AVAILABLE

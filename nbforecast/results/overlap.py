@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 NOWHERE = -1
 _M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
 
 
 def _mixed(z: UInt64[np.ndarray, " N"]) -> UInt64[np.ndarray, " N"]:
-    """splitmix64's finaliser (Steele, Lea & Flood 2014), in place."""
+    """splitmix64's finaliser (Steele, Lea & Flood 2014), in place; `_GAMMA` is its increment."""
     z ^= z >> _S30
     z *= _M1
     z ^= z >> _S27
@@ -42,7 +43,7 @@ class Fingerprints:
         self.offsets = data.offsets
         self.first: Int64[np.ndarray, " S"] = data.frequency.to_step(data.time[data.offsets[:-1]])
         self.last: Int64[np.ndarray, " S"] = self.first + data.lengths - 1
-        hashed = _mixed(data.time.view("i8").astype("u8"))
+        hashed = _mixed(data.time.view("i8").astype("u8") + _GAMMA)  # else zero at time zero would leave no trace
         hashed += (data.values + 0.0).view("u8")  # -0.0 and 0.0 are the same value
         hashed = _mixed(hashed)
         hashed[np.isnan(data.values)] = 0  # what was not observed leaves no trace, inside a series or before it

@@ -58,9 +58,10 @@ def begin(
     """
     contexts = prints.contexts(recipe.context)
     open_ = np.ones(len(data), bool)
+    alone = (reasons == 0) if (reasons == 0).any() else open_.copy()  # a longer history may serve what is too short
     found: list[tuple[Entry, Int64[np.ndarray, " R"], Int64[np.ndarray, " R"]]] = []
     for lead in leads:
-        wanted = open_ & (reasons == 0)
+        wanted = open_ & alone
         if not wanted.any():
             break
         outline = lead.outline() if _touches(prints, wanted, lead.spans) else None
