@@ -39,5 +39,9 @@ class ForecasterError(NbForecastError):
     """A forecaster failed, or returned something that is no forecast."""
 
 
+class StorageError(NbForecastError, OSError):
+    """Files of the result cache cannot be written, removed or read."""
+
+
 class MissingExtra(NbForecastError, ImportError):
     """An optional dependency is needed for what was asked."""

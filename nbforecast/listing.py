@@ -101,7 +101,7 @@ class Listing:
                   "hits": pl.Int64, "reused": pl.Int64, "view_of": pl.String, "created": pl.Float64,
                   "used": pl.Float64}  # fmt: skip
         rows = [
-            {"handle": i.key.handle, "horizon": i.key.horizon}
+            {"handle": i.key.handle, "horizon": i.key.recipe.horizon}
             | {n: getattr(i, n) for n in schema if n not in ("handle", "horizon")}
             for i in self._items
         ]
@@ -115,7 +115,7 @@ class Listing:
                 i.key.handle[:8],
                 i.name or "",
                 i.model,
-                str(i.key.horizon),
+                str(i.key.recipe.horizon),
                 f"{i.series:,}",
                 f"{i.origins:,}",
                 f"{i.calculated / i.available:.0%}" if i.available else "–",
@@ -197,8 +197,8 @@ def _facts(item: Item) -> list[tuple[str, str]]:
     facts = [
         ("handle", item.key.handle),
         ("frame", item.name or "–"),
-        ("model", item.key.model),
-        ("horizon", f"{item.key.horizon} steps of {item.frequency}"),
+        ("model", item.key.recipe.model),
+        ("horizon", f"{item.key.recipe.horizon} steps of {item.frequency}"),
         ("data", f"{_count(item.series, 'series', 'series')}, {item.start} to {item.end}"),
         ("origins", f"{item.origins:,}: {there}"),
         ("results", where or "on disk"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbforecast.engine.tasks import Priority
-from nbforecast.errors import InputError, OptionError
+from nbforecast.errors import InputError, NbForecastError, OptionError, StorageError
 from nbforecast.listing import Change, Detail, Info, Listing
 from nbforecast.results import files
 from nbforecast.results.entry import Entry
@@ -26,6 +27,7 @@ from nbforecast.settings import parse_size
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterator
 
     import polars as pl
 
@@ -95,9 +97,11 @@ class ResultCache:
         """
         span, keep = _parse_index(index), _parse_only(only)
         picked = self._pick(handle, model)
-        if span is None and keep is Status.WAITING:
-            return _removed([self._remove(item) for item in picked])
-        return Change("Removed", 0, sum(self._thin(item, span, keep) for item in picked), 0, 0, what=only or "forecast")
+        with _files():
+            if span is None and keep is Status.WAITING:
+                return _removed([self._remove(item) for item in picked])
+            count = sum(self._thin(item, span, keep) for item in picked)
+        return Change("Removed", 0, count, 0, 0, what=only or "forecast")
 
     def flush(self, memory: bool = True, disk: bool = True) -> Change:
         """Remove every entry, from memory, disk or both. From memory alone: what is not saved yet is saved first."""
@@ -105,10 +109,11 @@ class ResultCache:
         gone = inventory(cache)
         if memory:
             if not disk:
-                cache.save_all()
+                cache.save_all(changed=True)
             cache.clear()
         if disk and cache.store is not None:
-            cache.store.clear()
+            with _files():
+                cache.store.clear()
         touched = [i for i in gone if (memory and i.view is not None) or (disk and i.found is not None)]
         return Change(
             "Removed",
@@ -125,9 +130,11 @@ class ResultCache:
             if cache.store is None:
                 raise OptionError("NBFORECAST_CACHE=memory: nothing is written by itself. Give save() a folder.")
             return _saved(cache.save_all(), cache.store.directory)
-        target = Store(_folder(path), own=False)
+        target = Store(_place(path), own=False)
+        if target.directory.exists() and not target.directory.is_dir():
+            raise OptionError(f"{str(target.directory)!r} is a file; give a folder to save into.")
         written = []
-        try:
+        with _files():
             for entry in cache.entries():
                 snapshot, _ = entry.snapshot()
                 if snapshot.inferred:
@@ -137,8 +144,6 @@ class ResultCache:
                     saved = cache.store.read(item.found)
                     if saved is not None:
                         written.append(target.write(saved))
-        except OSError as error:
-            raise OptionError(f"{str(target.directory)!r} cannot be written to: {error}.") from error
         return _saved(written, target.directory)
 
     def load(self, path: str | Path | None = None) -> Change:
@@ -150,7 +155,7 @@ class ResultCache:
         if path is None and cache.store is None:
             raise OptionError("NBFORECAST_CACHE=memory: nothing is saved by itself. Give load() a folder or a file.")
         loaded = []
-        for entry in self._entries_at(None if path is None else Path(path)):
+        for entry in self._entries_at(None if path is None else _place(path)):
             held = cache.take_in(entry)
             view = View.whole(held)
             if len(view.uncalculated()):
@@ -174,14 +179,14 @@ class ResultCache:
         most = None if max_size is None else parse_size(max_size, "max_size")
         oldest = None if max_age is None else time.time() - _seconds(max_age)
         before = {item.key: item for item in inventory(cache)}
-        if oldest is not None:
+        with _files():
             for item in before.values():
-                if item.used < oldest:
+                if oldest is not None and item.used < oldest:
                     self._remove(item)
-        if max_size is not None or max_age is None:
-            cache.trim(cache.memory if most is None else most)
-            if cache.store is not None:
-                cache.store.trim(cache.disk if most is None else most)
+            if max_size is not None or max_age is None:
+                cache.trim(cache.memory if most is None else most)
+                if cache.store is not None:
+                    cache.store.trim(cache.disk if most is None else most)
         left = {item.key: item for item in inventory(cache)}
         memory = sum(i.memory_bytes - (left[k].memory_bytes if k in left else 0) for k, i in before.items())
         disk = sum(i.disk_bytes - (left[k].disk_bytes if k in left else 0) for k, i in before.items())
@@ -298,11 +303,26 @@ def _seconds(age: Any) -> float:
     return (span.microseconds + span.months * MONTH) / SECOND
 
 
-def _folder(path: str | Path) -> Path:
-    target = Path(path).expanduser()
-    if target.exists() and not target.is_dir():
-        raise OptionError(f"{str(target)!r} is a file; give a folder to save into.")
-    return target
+def _place(path: str | Path) -> Path:
+    """A path that a file or folder may have."""
+    try:
+        place = Path(path).expanduser()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            place.stat()
+    except (OSError, ValueError, RuntimeError, TypeError) as error:
+        raise OptionError(f"{str(path)[:80]!r} is no place for files: {error}.") from error
+    return place
+
+
+@contextlib.contextmanager
+def _files() -> Iterator[None]:
+    """What the system refuses is told as our error."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, NbForecastError):
+            raise
+        raise StorageError(f"Files of the cache cannot be changed: {error}.") from error
 
 
 def _there(items: list[Item]) -> str:

@@ -35,7 +35,7 @@ def results() -> Cache:
     chosen = settings()
     store = None if chosen.directory is None else Store(chosen.directory / "results")
     kept = Cache(store, chosen.memory, chosen.disk)
-    atexit.register(kept.save_all)
+    atexit.register(kept.save_all, changed=True)
     return kept
 
 

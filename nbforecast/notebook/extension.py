@@ -45,4 +45,4 @@ def unload(shell: InteractiveShell) -> None:
     session = sys.modules.get("nbforecast.session")
     if session is not None and session.engine.cache_info().currsize:
         session.engine().shutdown()
-        session.results().save_all()
+        session.results().save_all(changed=True)

@@ -99,25 +99,35 @@ class Cache:
             self.save(view.entry)
         self.trim()
 
-    def save(self, entry: Entry, *, instead: bool = False) -> Found | None:
-        """Save an entry that has changed, or put it `instead` of what is saved; failure costs a warning."""
-        if self.store is None or (entry.saved == entry.state and not instead):
+    def save(self, entry: Entry, *, instead: bool = False, trim: bool = True) -> Found | None:
+        """Save an entry that has changed or is not on disk, or put it `instead` of what is; failure costs a warning."""
+        if self.store is None:
+            return None
+        if entry.saved == entry.state and not instead and self.store.find(entry.key) is not None:
             return None
         snapshot, state = entry.snapshot()
         if not (snapshot.inferred or instead):
             return None
         try:
             found = self.store.write(snapshot, instead=instead)
-            self.store.trim(self.disk, keep=found.path)
+            if trim:
+                self.store.trim(self.disk, keep=found.path)
         except OSError as error:
             _log.warning("Results stay in memory, since they cannot be saved: %s.", error)
             return None
         entry.saved = state
         return found
 
-    def save_all(self) -> list[Found]:
-        """Save every entry that has changed, the last used first."""
-        return [f for f in map(self.save, sorted(self.entries(), key=lambda e: -e.used)) if f is not None]
+    def save_all(self, *, changed: bool = False) -> list[Found]:
+        """Save every entry that is not on disk as it is, or only what has `changed` since; the last used first."""
+        entries = sorted(self.entries(), key=lambda e: -e.used)
+        kept = [e for e in entries if not (changed and e.saved == e.state)]
+        found = [(e, f) for e in kept if (f := self.save(e, trim=False)) is not None]
+        for entry, file in found:
+            self.store.touch(file, entry.used)  # type: ignore[union-attr]
+        if self.store is not None and found:
+            self.store.trim(self.disk, keep=found[0][1].path)
+        return [f for _, f in found]
 
     def take_in(self, entry: Entry) -> Entry:
         """Hold an entry that was read from a file; what is held already under its key takes over what it lacks."""

@@ -136,7 +136,7 @@ def _data(header: Header, values: np.ndarray) -> Dataset:
 
 
 def _header(file: pq.ParquetFile) -> Header:
-    text = (file.schema_arrow.metadata or {}).get(_FIELD)
+    text = (file.metadata.metadata or {}).get(_FIELD)
     if text is None:
         raise Damaged("it is not one of nbforecast's")
     return unpack(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import time
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 _HANDLE = re.compile(r"[0-9a-f]{32}")
 _KINDS = ("fixed", "month", "business", "integer")
+_LATEST = 1e11  # seconds since the epoch: some three thousand years
 _MOST = 1 << 40  # rows and steps beyond which numbers cannot be meant
 
 
@@ -117,13 +117,13 @@ def unpack(text: bytes) -> Header:
     """The header that `pack` made. Raises `Damaged` for anything else, `Unreadable` for a later format."""
     try:
         facts = json.loads(text)
+        if facts.pop("signature") != _signature(facts):
+            raise Damaged("its metadata are damaged")
         version = facts["format"]
         if version > FORMAT:
             raise Unreadable(f"a newer nbforecast has written it (format {version})")
         if version != FORMAT:
             raise Damaged(f"an older nbforecast has written it (format {version})")
-        if facts.pop("signature") != _signature(facts):
-            raise Damaged("its metadata are damaged")
         _check(facts)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise Damaged(f"its metadata make no sense ({type(error).__name__}: {error})") from error
@@ -143,6 +143,11 @@ def _check(facts: dict[str, Any]) -> None:
         frequency.every,
         frequency.anchor,
     ]
+    texts = [
+        *ids,
+        facts["name"] or "",
+        *(facts[n] for n in ("model", "model_name", "version", "start_time", "end_time")),
+    ]
     sound = (
         _HANDLE.fullmatch(facts["handle"]) is not None
         and all(
@@ -156,11 +161,13 @@ def _check(facts: dict[str, Any]) -> None:
         and frequency.kind in _KINDS
         and len(levels) > 0
         and all(0 < a < 1 for a in levels)
-        and all(math.isfinite(facts[n]) for n in ("created", "forced", "saved"))
+        and all(0 <= facts[n] < _LATEST for n in ("created", "forced", "saved"))
+        and all(0 <= facts[n] <= sum(lengths) for n in ("available", "inferred", "calculated"))
         and isinstance(facts["digests"], dict)
     )
     if not sound:
         raise ValueError("a value is impossible")
+    "".join(texts).encode()  # fails for what is no text
     _type(facts["time_type"])
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Recipe:
 
     def key(self, handle: str) -> Key:
         """The key of the entry of that data."""
-        return Key(handle, self.model, self.horizon)
+        return Key(handle, self)
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,9 @@ class Key:
     """What an entry is found by (SPEC: one of each handle, model and horizon)."""
 
     handle: str
-    model: str
-    horizon: int
+    recipe: Recipe
 
     @property
     def group(self) -> str:
-        """16 hex digits for the model and horizon: entries of one group may serve one another."""
-        return hashlib.sha256(f"{self.model}\n{self.horizon}".encode()).hexdigest()[:16]
+        """16 hex digits for the recipe: entries of one group may serve one another."""
+        return hashlib.sha256(json.dumps(asdict(self.recipe)).encode()).hexdigest()[:16]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
+    from jaxtyping import UInt8
 
     from nbforecast.results.header import Header
     from nbforecast.results.recipe import Key
@@ -70,13 +71,13 @@ class Store:
         self._lock = filelock.FileLock(directory / ".lock", timeout=_PATIENCE, mode=0o600)
         self._headers: dict[tuple[Path, tuple[int, int, int]], Header | None] = {}
         self._outlines: dict[tuple[Path, tuple[int, int, int]], Outline] = {}
-        self._written: dict[Path, tuple[str, int, int]] = {}
+        self._written: dict[Path, tuple[Header, UInt8[np.ndarray, " N"]]] = {}
         self._passed: set[tuple[Path, tuple[int, int, int]]] = set()
 
     def files(self, group: str | None = None) -> list[Found]:
         """The directory's files (of one group), the last used first."""
         found = []
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.directory) as entries:
+        with contextlib.suppress(OSError), os.scandir(self.directory) as entries:
             for entry in entries:
                 match = _NAME.fullmatch(entry.name)
                 if match is None or group not in (None, match[2]):
@@ -141,29 +142,37 @@ class Store:
     def write(self, snapshot: Snapshot, *, instead: bool = False) -> Found:
         """Save an entry, together with what another kernel has saved of it (or `instead` of that).
 
-        Raises `OSError` if the directory cannot be written to.
+        Raises `OSError` if the directory cannot be written to, or holds a file that can neither be read nor set aside.
         """
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make()
         target = self.path(snapshot.key)
         with self._turn():
-            there = None if instead else self.find(snapshot.key)
-            mine = there is not None and self._written.get(target) == (snapshot.version, there.size, there.stamp[0])
-            saved = None if there is None or mine else self.read(there)
+            there = self.find(snapshot.key)
+            header = None if there is None else self.header(there)
+            known = instead or header is None or self._contains(snapshot, header)
+            saved = None if known or there is None else self.read(there)
+            if there is not None and (header is None or not known) and saved is None and self.find(snapshot.key):
+                raise OSError(f"{target} cannot be read, and not be set aside")
             both = snapshot if saved is None else union(snapshot, saved)
             self._put(both, target)
             found = self.find(snapshot.key)
-            if found is None:
+            header = None if found is None else self.header(found)
+            if found is None or header is None:
                 raise OSError(f"{target} has been removed as soon as it was written")
-            if both is snapshot:  # the next time there is nothing in it that the snapshot lacks
-                self._written[target] = (snapshot.version, found.size, found.stamp[0])
-            else:
-                self._written.pop(target, None)
+            self._written[target] = header, both.status
         return found
 
-    def touch(self, found: Found) -> None:
-        """Note that an entry has been used."""
+    def _contains(self, snapshot: Snapshot, header: Header | None) -> bool:
+        """Whether a snapshot has everything that its file has: we have written that, and it was less."""
+        known = self._written.get(self.path(snapshot.key))
+        if known is None or header is None or known[0].facts != header.facts:
+            return False
+        return bool(header.facts["version"] == snapshot.version and (snapshot.status >= known[1]).all())
+
+    def touch(self, found: Found, used: float | None = None) -> None:
+        """Note that an entry has been used, now or at a time in seconds since the epoch."""
         with contextlib.suppress(OSError):
-            os.utime(found.path)
+            os.utime(found.path, None if used is None else (used, used))
 
     def remove(self, found: Found) -> int:
         """Delete a file; returns the bytes this gave back."""
@@ -205,6 +214,14 @@ class Store:
                 aside.rmdir()
         self._headers.clear()
         return gone
+
+    def _make(self) -> None:
+        """The directory, and those above it that are missing, for their owner alone."""
+        missing = [d for d in (self.directory, *self.directory.parents) if not d.exists()]
+        for directory in reversed(missing):
+            directory.mkdir(exist_ok=True, mode=0o700)
+        if not self.directory.is_dir():
+            raise NotADirectoryError(f"{self.directory} is a file")
 
     def _put(self, snapshot: Snapshot, target: Path) -> None:
         part = target.with_name(f".{target.stem}.{secrets.token_hex(8)}.part")

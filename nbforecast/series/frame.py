@@ -99,7 +99,9 @@ def read(frame: Any, time: str | None, target: str | None, id: str | None, name:
     values, warnings = _read_values(_column(table, chosen.target))
     numbers, ids = _read_ids(table, chosen)
     rows = np.arange(len(values))
-    names = Names(name or source.name, chosen.time or "time", chosen.target or "value", chosen.id)
+    called = name or source.name
+    called = called and called.encode(errors="replace").decode()  # a file's name need not be text
+    names = Names(called, chosen.time or "time", chosen.target or "value", chosen.id)
     found = Observations(ids, numbers, clock.stamps, clock.wall, values, rows, clock.time_type, clock.calendar, names,
                          chosen.spare, (*source.warnings, *warnings))  # fmt: skip
     return _without_missing_times(found, clock)
