@@ -82,7 +82,7 @@ def test_C3_what_stands_is_never_written_again() -> None:
 def test_C4_an_entry_knows_its_data_its_model_and_its_version() -> None:
     entry, other = make_entry(), make_entry()
     assert entry.key.handle == entry.data.handle
-    assert (entry.key.model, entry.key.horizon) == ("m|key", 12)
+    assert (entry.recipe.model, entry.recipe.horizon) == ("m|key", 12)
     assert entry.version != other.version
     assert entry.created <= entry.used
 

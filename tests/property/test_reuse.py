@@ -1,0 +1,415 @@
+"""C5, C6, C7, E8, L1: what is reused of earlier results is what a cold forecast would give, and nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+import nbforecast as nbf
+from nbforecast.results.cache import Cache
+from nbforecast.results.recipe import Recipe
+from nbforecast.results.store import Store
+from nbforecast.series import Dataset, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nbforecast.engine.run import Run
+    from nbforecast.results.view import View
+from tests.property.panels import (
+    CONTEXT,
+    HORIZON,
+    SCORES,
+    Context,
+    Origin,
+    Panel,
+    Weighted,
+    changed,
+    empty,
+    frame,
+    is_tail,
+    origins,
+    panels,
+    seen,
+)
+
+
+@dataclass
+class Donor:
+    """An entry as a slow model of C5 and C7 keeps it: what each forecast was made from, and the forecast."""
+
+    panel: Panel
+    made: dict[Origin, Context] = field(default_factory=dict)
+    values: dict[Origin, bytes] = field(default_factory=dict)
+    barred: set[Origin] = field(default_factory=set)
+
+    def tail_of(self, other: Donor) -> bool:
+        return all(n in other.panel and is_tail(s, other.panel[n]) for n, s in self.panel.items())
+
+
+@dataclass
+class Result:
+    """What a run has come to: arrays by origin."""
+
+    status: dict[Origin, str]
+    forecast: dict[Origin, bytes]
+    columns: dict[str, np.ndarray]
+
+
+def result(run: Run, panel: Panel) -> Result:
+    there = origins(panel)
+    table = run.frame
+    assert table.height == len(there)
+    assert table["index"].to_list() == [s - max(panel[n]) for n, s in there]
+    forecast = np.ascontiguousarray(table["forecast"].to_numpy())
+    status = dict(zip(there, table["status"].to_list(), strict=True))
+    assert np.isfinite(forecast).all((1, 2)).tolist() == [s != "unavailable" for s in status.values()]
+    return Result(
+        status,
+        {o: f.tobytes() for o, f in zip(there, forecast, strict=True) if status[o] != "unavailable"},
+        {name: table[name].to_numpy() for name in SCORES},
+    )
+
+
+class Story:
+    """Forecasts panel after panel, and holds the number inferred and every array against what the rules allow."""
+
+    def __init__(self, restarts: bool) -> None:
+        self.restarts = restarts
+        self.donors: list[Donor] = []
+        self.model = Weighted()
+        self.shown: list[tuple[Panel, Run, Result, set[Origin]]] = []
+
+    def tell(self, panel: Panel, max_duration: int | None = None) -> None:
+        asked = panel
+        if max_duration is not None:
+            panel = {n: {s: v for s, v in x.items() if s > max(x) - max_duration} for n, x in panel.items()}
+        if self.restarts:
+            empty(disk=False)
+        self.model.count = 0
+        run = nbf.forecast(frame(asked), self.model, HORIZON, freq="5min", max_duration=max_duration, wait=True)
+        found = result(run, panel)
+        there = origins(panel)
+        alone = dict(zip(there, (self.model.availability(run.data) == 0).tolist(), strict=True))
+        context = {o: seen(panel[o[0]], o[1] - CONTEXT + 1, o[1]) for o in there}
+        new = Donor(panel)
+        inferred, served = 0, set()
+        for o in there:
+            equal = [d for d in self.donors if d.made.get(o) == context[o]]
+            longer = [d for d in self.donors if o in d.made and is_tail(panel[o[0]], d.panel[o[0]])]
+            if not alone[o] and not equal and (not longer or found.status[o] == "unavailable"):
+                assert found.status[o] == "unavailable", o
+                new.barred.add(o)
+                continue
+            assert found.status[o] == "calculated", o
+            new.values[o] = found.forecast[o]
+            sources = [d for d in (*equal, *longer) if d.values[o] == found.forecast[o]]
+            if equal or longer:
+                assert sources, o
+                new.made[o] = sources[0].made[o]
+            else:
+                inferred += 1
+                new.made[o] = context[o]
+            if (equal or longer) and not any(d is e for d in sources for e in equal):
+                served.add(o)
+        event(f"inferred: {'none' if not inferred else 'all' if inferred == len(new.values) else 'some'}")
+        event(f"served by a longer history: {bool(served)}")
+        assert run.inferred == inferred
+        assert self.model.count == inferred
+        assert run.reused + run.inferred == run.available == len(new.values)
+        assert run.progress == 1
+        self._put(new)
+        self.shown.append((panel, run, found, served))
+
+    def _put(self, new: Donor) -> None:
+        """A view adds no entry; an entry of its own replaces the smaller ones in memory that it contains (C7a)."""
+        whole = [d for d in self.donors if new.tail_of(d) and not (new.made.keys() & d.barred)]
+        if any(all(new.values[o] == d.values.get(o) for o in new.values) for d in whole):
+            return
+        size = len(origins(new.panel))
+        self.donors = [
+            d
+            for d in self.donors
+            if not (
+                not self.restarts
+                and d.tail_of(new)
+                and size > len(origins(d.panel))
+                and len(d.values) <= sum(o in new.values for o in origins(d.panel))
+                and not (d.made.keys() & new.barred)
+            )
+        ]
+        self.donors.append(new)
+
+    def check(self) -> None:
+        """Every result against a forecast of the same data with nothing in the cache; and none has changed since."""
+        for panel, run, found, served in self.shown:
+            empty()
+            again = result(run, panel)
+            assert again.forecast == found.forecast
+            cold = result(nbf.forecast(frame(panel), Weighted(), HORIZON, freq="5min", wait=True), panel)
+            equal = []
+            for o, status in cold.status.items():
+                if o in served:
+                    equal.append(status != "unavailable" and found.forecast[o] == cold.forecast[o])
+                    continue
+                assert found.status[o] == status, o
+                equal.append(True)
+                if status != "unavailable":
+                    assert found.forecast[o] == cold.forecast[o], o
+            for name in SCORES:
+                np.testing.assert_allclose(
+                    found.columns[name][equal], cold.columns[name][equal], rtol=1e-5, atol=1e-6, err_msg=name
+                )
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[tuple[Panel, int | None]]:
+    """A panel and what becomes of it: one or two changes, one after the other or both of the first panel."""
+    first = draw(panels())
+    one = draw(changed(first))
+    told: list[tuple[Panel, int | None]] = [(first, None), (one, draw(_durations()))]
+    if draw(st.booleans()):
+        told.append((draw(changed(draw(st.sampled_from([first, one])))), draw(_durations())))
+    return told
+
+
+def _durations() -> st.SearchStrategy[int | None]:
+    return st.one_of(st.none(), st.none(), st.integers(12, 120))
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["one kernel", "a restart before each"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(told=stories())
+def test_C5_E8_L1_warm_is_cold_and_infers_only_new_contexts(
+    restarts: bool, told: list[tuple[Panel, int | None]]
+) -> None:
+    empty()
+    story = Story(restarts)
+    for panel, max_duration in told:
+        story.tell(panel, max_duration)
+    story.check()
+
+
+# --- the cases by name ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def empty_cache() -> None:
+    empty()
+
+
+@pytest.fixture(scope="module")
+def glucose() -> pl.DataFrame:
+    """600 grid steps of one series; the last two points are neighbours on the grid."""
+    table = nbf.sample("glucose").filter(unique_id="hall_2133-036")
+    data = prepare(table)
+    assert np.isfinite(data.values[-2:]).all()
+    return table.filter(pl.col("ds") > data.times(data.time[[-601]]).item())
+
+
+def walk(first: int, end: int, seed: int = 0) -> Panel:
+    """A random walk's points from grid step `first` to before `end`; the same walk whatever the ends."""
+    values = np.random.default_rng(seed).normal(size=400).cumsum()
+    return {"walk": {s: float(values[s]) for s in range(first, end)}}
+
+
+def forecast(panel: Panel, model: Weighted, **options: Any) -> Run:
+    return nbf.forecast(frame(panel), model, **{"horizon": HORIZON, "freq": "5min", "wait": True, **options})
+
+
+def saved() -> list[Path]:
+    assert nbf.cache.directory is not None
+    return sorted(nbf.cache.directory.glob("*.parquet"))
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["one kernel", "after a restart"])
+@pytest.mark.parametrize("model", ["naive", "auto"])
+def test_C5_C6_E8_an_appended_row_infers_one_origin(glucose: pl.DataFrame, model: str, restart: bool) -> None:
+    before = nbf.forecast(glucose[:-1], model, wait=True)
+    kept = before.array.copy()
+    if restart:
+        empty(disk=False)
+    after = nbf.forecast(glucose, model, wait=True)
+    assert (after.inferred, after.reused) == (1, before.available)
+    assert after.available == before.available + 1
+    np.testing.assert_array_equal(after.array[:-1], kept)
+    cold = nbf.forecast(glucose, model, force=True, wait=True)
+    assert (cold.inferred, cold.reused) == (cold.available, 0)
+    np.testing.assert_allclose(after.array, cold.array, rtol=1e-5, atol=1e-3)
+    for name in SCORES:
+        found, expected = (r.frame[name].to_numpy() for r in (after, cold))
+        if name != "covered":
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3, err_msg=name)
+        np.testing.assert_array_equal(np.isnan(found), np.isnan(expected), err_msg=name)
+    gained = np.isfinite(after.frame["crps"].to_numpy()[:-1]) & np.isnan(before.frame["crps"].to_numpy())
+    newest = np.arange(-12, 0)
+    assert [np.flatnonzero(row).tolist() for row in gained[newest]] == [[11 - i] for i in range(12)]
+    assert not gained[:-12].any()
+
+
+@pytest.mark.parametrize("count", [2, 5, 6, 9, 60, 115])
+def test_C5_a_subset_with_the_same_end_is_a_view(count: int) -> None:
+    """Also one that is too short to be forecast by itself: the longer history knows more of the same past."""
+    model = Weighted(least=6)
+    whole = forecast(walk(0, 120), model)
+    files, model.count = saved(), 0
+    part = forecast(walk(120 - count, 120), model)
+    assert part.reused == part.available == count
+    assert part.inferred == model.count == 0
+    assert np.shares_memory(part.array, whole.array)
+    np.testing.assert_array_equal(part.array, whole.array[-count:])
+    assert part.frame.height == count
+    np.testing.assert_array_equal(part.frame["crps"].to_numpy(), whole.frame["crps"].to_numpy()[-count:])
+    empty(disk=False)
+    assert saved() == files
+    assert len(files) == 1
+    again = forecast(walk(120 - count, 120), model)
+    assert (again.reused, again.inferred, model.count) == (count, 0, 0)
+    listed = {row["handle"]: row["view_of"] for row in nbf.cache.entries().iter_rows(named=True)}
+    assert listed == {whole.handle: None, part.handle: whole.handle}
+
+
+def test_C5_one_series_of_a_panel_is_a_view_of_it() -> None:
+    model = Weighted()
+    panel = {"a": walk(0, 60)["walk"], "b": walk(0, 90, 1)["walk"], "c": walk(10, 70, 2)["walk"]}
+    whole = forecast(panel, model)
+    model.count = 0
+    one, two = forecast({"b": panel["b"]}, model), forecast({n: panel[n] for n in "ac"}, model)
+    assert model.count == one.inferred == two.inferred == 0
+    assert np.shares_memory(one.array, whole.series("b").array)
+    np.testing.assert_array_equal(two.series("c").array, whole.series("c").array)
+    np.testing.assert_array_equal(two.frame["crps"].to_numpy()[60:], whole.frame["crps"].to_numpy()[150:])
+    assert len(saved()) == 1
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["one kernel", "after a restart"])
+def test_C5_C7_a_superset_infers_older_origins_and_cut_contexts(restart: bool) -> None:
+    model = Weighted()
+    part = forecast(walk(50, 150), model)
+    kept = part.array.copy()
+    if restart:
+        empty(disk=False)
+    model.count = 0
+    whole = forecast(walk(0, 150), model)
+    cut = CONTEXT - 1
+    assert model.count == whole.inferred == whole.available - (100 - cut)
+    np.testing.assert_array_equal(whole.array[50 + cut :], kept[cut:])
+    assert (whole.array[50 : 50 + cut] != part.array[:cut]).any((1, 2)).all()
+    cold = result(forecast(walk(0, 150), model, force=True), walk(0, 150))
+    assert result(whole, walk(0, 150)).forecast == cold.forecast
+    if not restart:
+        assert len(saved()) == 1, "the part is a view of the whole now"
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["one kernel", "after a restart"])
+def test_C5_a_forecast_made_from_more_is_not_taken_for_one_made_from_less(restart: bool) -> None:
+    """A part beside another series takes the longer history's forecasts over; a row later it is no part any more."""
+    model = Weighted()
+    forecast({"walk": walk(0, 100)["walk"], "other": walk(0, 50, 1)["walk"]}, model)
+    model.count = 0
+    beside = forecast({"walk": walk(40, 100)["walk"], "other": walk(0, 50, 2)["walk"]}, model)
+    assert model.count == beside.available - 60
+    if restart:
+        empty(disk=False)
+    model.count = 0
+    later = forecast(walk(40, 101), model)
+    cut = CONTEXT - 1
+    assert (
+        model.count == later.inferred == cut - 1 + 1
+    )  # the contexts cut short, one of them too short, and the new one
+    np.testing.assert_array_equal(later.array, forecast(walk(40, 101), model, force=True).array)
+
+
+@pytest.mark.parametrize("at", [40, 60, 70])
+def test_C5_an_edited_point_infers_the_contexts_it_touches_and_rescores_what_it_followed(at: int) -> None:
+    model = Weighted()
+    before = forecast(walk(0, 100), model)
+    panel = walk(0, 100)
+    panel["walk"][at] += 5
+    model.count = 0
+    after = forecast(panel, model)
+    assert model.count == after.inferred == CONTEXT
+    changed_rows = np.flatnonzero((after.array != before.array).any((1, 2)) & np.isfinite(before.array).all((1, 2)))
+    assert changed_rows.tolist() == list(range(at, at + CONTEXT))
+    old, new = before.frame["crps"].to_numpy(), after.frame["crps"].to_numpy()
+    rescored = np.flatnonzero(((old != new) & ~(np.isnan(old) & np.isnan(new))).any(1))
+    assert rescored.tolist() == list(range(at - HORIZON, at + CONTEXT))
+
+
+def test_C5_C7c_a_different_past_for_the_same_times_never_matches() -> None:
+    model = Weighted()
+    one, other = walk(0, 100), walk(0, 100)
+    for step in other["walk"]:
+        other["walk"][step] += 1e-9
+    first = forecast(one, model)
+    kept = first.array.copy()
+    model.count = 0
+    second = forecast(other, model)
+    assert (model.count, second.reused) == (second.available, 0)
+    for panel, steps in ((walk(0, 100, 1), 0), ({"walk": {s + 1: v for s, v in one["walk"].items()}}, 1)):
+        third = forecast(panel, model)
+        assert third.reused == 0, steps
+    assert forecast({"wolk": one["walk"]}, model).reused == 0
+    np.testing.assert_array_equal(first.array, kept)
+    assert len(nbf.cache.entries()) == 5
+
+
+CHANGED_RECIPES: dict[str, Callable[[], tuple[Weighted, dict[str, Any]]]] = {
+    "seed": lambda: (Weighted(), {"seed": 1}),
+    "horizon": lambda: (Weighted(), {"horizon": HORIZON + 1}),
+    "key": lambda: (Weighted("other"), {}),
+}
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["one kernel", "after a restart"])
+@pytest.mark.parametrize("what", CHANGED_RECIPES)
+def test_C5_another_seed_horizon_or_model_never_matches(what: str, restart: bool) -> None:
+    forecast(walk(0, 100), Weighted())
+    if restart:
+        empty(disk=False)
+    model, options = CHANGED_RECIPES[what]()
+    same, part = forecast(walk(0, 100), model, **options), forecast(walk(0, 99), model, **options)
+    assert (same.reused, same.inferred) == (0, same.available)
+    assert part.inferred == 0, "the second one of the new recipe is served by the first"
+
+
+def test_C6_force_reads_nothing_of_other_entries_either() -> None:
+    model = Weighted()
+    forecast(walk(0, 100), model)
+    for panel in (walk(0, 100), walk(40, 100), walk(0, 90), walk(0, 101)):
+        model.count = 0
+        run = forecast(panel, model, force=True)
+        assert (run.inferred, run.reused, model.count) == (run.available, 0, run.available)
+
+
+def test_C5_C13_a_part_saved_by_another_kernel_gives_its_own_rows(tmp_path: Path) -> None:
+    """This kernel holds the part as a view of a longer history that lacks some of its rows; the file has them."""
+    recipe = Recipe("m", "m", 2, (0.25, 0.75), 3)
+    whole, part, more = (prepare(frame(walk(*ends)), freq="5min") for ends in ((0, 20), (10, 20), (10, 22)))
+
+    def find(cache: Cache, data: Dataset) -> View:
+        return cache.find(data, recipe, lambda: np.zeros(len(data), np.uint8))
+
+    def fill(view: View, rows: np.ndarray) -> None:
+        """Forecasts that tell their origin's grid step."""
+        at = view.rows(rows)
+        step = view.entry.data.frequency.to_step(view.entry.data.time[at]) - whole.frequency.to_step(whole.time[:1])
+        view.entry.write_forecasts(at, np.broadcast_to(step[:, None, None], (len(at), 2, 2)).astype(np.float32))
+
+    here, there = (Cache(Store(tmp_path), 1 << 30, 1 << 30) for _ in range(2))
+    fill(find(here, whole), np.r_[0:5, 15:20])
+    assert find(here, part).entry.data is whole
+    elsewhere = find(there, part)
+    fill(elsewhere, np.arange(10))
+    there.save(elsewhere.entry)
+    found = find(here, more).take("forecast", np.arange(12))[:, 0, 0]
+    known = np.isfinite(found)
+    np.testing.assert_array_equal(found[known], np.arange(10, 22)[known])
+    assert known.tolist() == [True] * 10 + [False] * 2

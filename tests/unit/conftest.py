@@ -1,0 +1,45 @@
+"""What several modules of tests are set up with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbforecast import session
+from nbforecast.engine import engine as engines
+from nbforecast.results.store import Store
+from tests.unit.plays import CHUNK, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from nbforecast.results.cache import Cache
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cache]:
+    """The kernel's cache, empty, with a directory of its own."""
+    kept = session.results()
+    kept.clear()
+    monkeypatch.setattr(kept, "store", Store(tmp_path / "results"))
+    monkeypatch.setattr(kept, "memory", 1 << 30)
+    monkeypatch.setattr(kept, "disk", 1 << 30)
+    yield kept
+    session.engine().shutdown()
+    kept.clear()
+
+
+@pytest.fixture
+def stages(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Stage]:
+    """Makes stages, one after the other."""
+    monkeypatch.setenv("NBFORECAST_CHUNK", str(CHUNK))
+
+    def stage() -> Stage:
+        new = Stage()
+        monkeypatch.setattr(engines, "calculate", new.calculate)
+        monkeypatch.setattr(engines, "densities", new.densities)
+        return new
+
+    return stage

@@ -1,0 +1,144 @@
+"""C9, C11, C14: handles and places, as people give them."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nbforecast as nbf
+from nbforecast.results import files
+from nbforecast.results.cache import Cache
+from nbforecast.results.store import Store
+from tests.unit.saved import Last, foreign, reopen, tree, truncate, walk, warnings_of
+
+
+@pytest.mark.parametrize("handle", ["../x", "/etc", "", "a*", "ABCDEF", "a" * 33, "\0", "aside", None, 3, b"a"])
+def test_C14_a_handle_is_hexadecimal_digits(handle: Any, cache: Cache, tmp_path: Path) -> None:
+    nbf.forecast(walk(1), Last(), wait=True)
+    before = tree(tmp_path)
+    for act in (nbf.cache.drop, nbf.cache.show):
+        with pytest.raises(nbf.NbForecastError, match="A handle is up to 32 digits"):
+            act(handle)
+    assert tree(tmp_path) == before
+
+
+def test_C11_entries_are_saved_to_and_loaded_from_any_folder(cache: Cache, tmp_path: Path) -> None:
+    runs = [nbf.forecast(walk(seed), Last(), wait=True) for seed in range(3)]
+    cache.forget(runs[0]._view.key)
+    away = tmp_path / "a" / "b c"
+    change = nbf.cache.save(away)
+    assert (change.entries, change.where) == (3, away)
+    assert nbf.cache.save(str(away)).entries == 3
+    nbf.cache.flush()
+    assert nbf.cache.entries().is_empty()
+    assert nbf.cache.load(str(away)).entries == 3
+    model = Last()
+    again = [nbf.forecast(walk(seed), model, wait=True) for seed in range(3)]
+    assert model.rows == 0
+    for one, other in zip(runs, again, strict=True):
+        np.testing.assert_array_equal(one.array, other.array)
+    nbf.cache.flush()
+    assert len(Store(away).files()) == 3
+    assert nbf.cache.load(Store(away).files()[0].path).entries == 1
+
+
+def test_C11_a_tilde_means_the_same_to_save_and_to_load(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    nbf.forecast(walk(1), Last(), wait=True)
+    assert nbf.cache.save("~/away").where == tmp_path / "away"
+    assert nbf.cache.load("~/away").entries == 1
+
+
+@pytest.mark.parametrize("act", [nbf.cache.save, nbf.cache.load])
+@pytest.mark.parametrize("path", ["file/below", "a\0b", "x" * 300, "~nobody-of-that-name/x", "/proc/nothing/x"])
+def test_C11_a_folder_that_cannot_be_is_told_as_such(
+    act: Callable[[Any], Any], path: str, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbf.forecast(walk(1), Last(), wait=True)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("I am a file")
+    with pytest.raises(nbf.NbForecastError):
+        act(path)
+    assert (tmp_path / "file").read_text() == "I am a file"
+
+
+def test_C11_a_file_is_no_folder_to_save_into(cache: Cache, tmp_path: Path) -> None:
+    nbf.forecast(walk(1), Last(), wait=True)
+    (tmp_path / "file").write_text("I am a file")
+    with pytest.raises(nbf.NbForecastError, match="is a file; give a folder"):
+        nbf.cache.save(tmp_path / "file")
+    with pytest.raises(nbf.NbForecastError, match="is not loaded"):
+        nbf.cache.load(tmp_path / "file")
+    with pytest.raises(nbf.NbForecastError, match="There is no folder or file"):
+        nbf.cache.load(tmp_path / "nothing")
+    assert (tmp_path / "file").read_text() == "I am a file"
+
+
+def test_C14_saving_into_a_folder_follows_no_link_in_it(cache: Cache, tmp_path: Path) -> None:
+    run = nbf.forecast(walk(1), Last(), wait=True)
+    away, outside = tmp_path / "away", tmp_path / "outside"
+    away.mkdir()
+    outside.write_text("precious")
+    target = Store(away).path(run._view.key)
+    target.symlink_to(outside)
+    nbf.cache.save(away)
+    assert outside.read_text() == "precious"
+    assert not target.is_symlink()
+    assert files.read(target).inferred == 200
+
+
+def test_C11_C13_loading_a_folder_passes_over_what_is_not_ours_and_leaves_it(
+    cache: Cache, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs = [nbf.forecast(walk(seed), Last(), wait=True) for seed in range(2)]
+    away = tmp_path / "away"
+    nbf.cache.save(away)
+    bad = Store(away).path(runs[0]._view.key)
+    truncate(bad)
+    foreign(away / "foreign.parquet")
+    foreign(away / f"{'0' * 32}-{'0' * 16}.parquet")
+    (away / "notes.txt").write_text("precious")
+    before = tree(away)
+    nbf.cache.flush()
+    assert nbf.cache.load(away).entries == 1
+    assert {e.key.handle for e in cache.entries()} == {runs[1].handle}
+    assert tree(away) == before
+    said = warnings_of(caplog)
+    assert len(said) == 2
+    assert all("is passed over" in s for s in said)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: nbf.cache.flush(),
+        lambda: nbf.cache.drop(nbf.cache.entries()["handle"][0]),
+        lambda: nbf.cache.prune(max_size=0),
+    ],
+)
+def test_C11_files_that_cannot_be_removed_are_told_as_such(
+    act: Callable[[], Any], cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbf.forecast(walk(1), Last(), wait=True)
+
+    def refused(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(nbf.NbForecastError, match="Permission denied"):
+        act()
+
+
+def test_C9_a_name_that_no_file_can_hold_costs_nothing(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
+    """Such as Python makes of a file name that is not UTF-8."""
+    run = nbf.forecast(walk(1), Last(), wait=True, name="caf\udce9")
+    nbf.cache.save()
+    assert nbf.cache.entries()["handle"].to_list() == [run.handle]
+    reopen(cache)
+    assert nbf.forecast(walk(1), Last(), wait=True).reused == 200
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
