@@ -95,8 +95,8 @@ class Cache:
         if asked:
             self.offer(view, force=bool(view.entry.forced) and view.complete)
         if self.current(view):
-            self._cover(view.entry)
             self.save(view.entry)
+            self._cover(view.entry)
         self.trim()
 
     def save(self, entry: Entry, *, instead: bool = False, trim: bool = True) -> Found | None:
@@ -265,7 +265,7 @@ class Cache:
                     self._views[held.key] = part
                     self._replace(mine, entry)
                 found = None if self.store is None else self.store.find(held.key)
-                if found is not None and self.store is not None:
+                if found is not None and self.store is not None and entry.saved == entry.state:
                     self.store.remove(found)
 
     def _replace(self, old: Entry, new: Entry) -> None:

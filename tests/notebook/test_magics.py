@@ -212,7 +212,7 @@ def test_M4_help_shows_every_action_and_its_options(kernel: Kernel) -> None:
 
 
 def test_M4_the_cache_is_looked_at_thinned_saved_and_flushed(kernel: Kernel, tmp_path: Path) -> None:
-    kernel.run("run = nbf.forecast(df, 'naive', wait=True)")
+    kernel.run("other = df.with_columns(df['y'] + 1)\nrun = nbf.forecast(other, 'naive', wait=True)")
     handle = kernel.value("run.handle")
 
     def shown(line: str) -> str:
@@ -228,12 +228,12 @@ def test_M4_the_cache_is_looked_at_thinned_saved_and_flushed(kernel: Kernel, tmp
     assert handle in shown(f"show {handle[:8]}")
     assert shown(f"drop {handle[:8]} -m naive --index -24:0 --only scores") == "Removed scores of 25 origins."
     assert shown(f"drop {handle[:8]} -m naive --index -24:0") == "Removed forecast of 25 origins."
-    assert kernel.value("[(r := nbf.forecast(df, 'naive', wait=True)).inferred, r.progress]") == [25, 1.0]
+    assert kernel.value("[(r := nbf.forecast(other, 'naive', wait=True)).inferred, r.progress]") == [25, 1.0]
     assert "Saved" in shown(f"save {tmp_path}")
     assert shown("flush").startswith("Removed ")
     assert shown("list") == "The cache is empty."
     assert "Loaded" in shown(f"load {tmp_path}")
-    assert kernel.value("nbf.forecast(df, 'naive', wait=True).inferred") == 0
+    assert kernel.value("nbf.forecast(other, 'naive', wait=True).inferred") == 0
     assert shown(f"drop {handle}").startswith("Removed ")
     assert "Removed" in shown("prune --max-size 1GB --max-age 30d")
 

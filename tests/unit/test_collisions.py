@@ -47,6 +47,7 @@ from tests.unit.plays import (
     Stage,
     Tell,
     Work,
+    history,
     plays,
     told,
 )
@@ -179,7 +180,7 @@ def test_C8a_C8c_in_the_middle_of_an_inference_or_a_calculation(
         else:
             play.stage.between = lambda: act(play)
 
-    for _ in plays(stages, lambda: (Long(force=long), Short(force=short), Work(2), Event(arm))):
+    for _ in plays(stages, lambda: (Long(force=long), Short(1, force=short), Work(2), Event(arm))):
         pass
     assert done > 20
 
@@ -326,6 +327,17 @@ def test_C8a_C10_scores_dropped_while_they_are_made_up_for_are_made_again(stages
     assert again == [1]
     assert run.done
     assert run.progress == 1
+
+
+def test_C1_C7a_parts_of_a_part_read_the_whole_that_replaces_it(stages: Callable[[], Stage]) -> None:
+    stage = stages()
+    last = history(ROWS - 1, WHOLE.values[-2:])
+    for data in (NEWEST, last, WHOLE):
+        run = stage.run(stage.find(data))
+        run.start(Priority.BATCH)
+        stage.drain()
+    assert stage.held(NEWEST) is stage.held(last) is stage.held() is run._view.entry
+    assert len(stage.cache.entries()) == 1
 
 
 def test_C1_C7b_after_a_forced_replacement_a_part_is_served_from_the_new_entry(stages: Callable[[], Stage]) -> None:
