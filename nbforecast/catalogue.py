@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbforecast.compute import runtime
+from nbforecast import runtime
 from nbforecast.forecasters.base import known
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ def models() -> pl.DataFrame:
     """
     import polars as pl
 
-    device = runtime.start()
+    there = runtime.devices()
+    device = there[0]
+    name = f"{device.platform} ({device.device_kind})" + (f" x {len(there)}" if len(there) > 1 else "")
     return pl.DataFrame(
         [
             {
@@ -30,7 +32,7 @@ def models() -> pl.DataFrame:
                 "context": m.context,
                 "licence": m.licence,
                 "weights": m.weights,
-                "device": f"{device.platform} ({device.device_kind})",
+                "device": name,
             }
             for m in known()
         ]

@@ -39,6 +39,10 @@ class ForecasterError(NbForecastError):
     """A forecaster failed, or returned something that is no forecast."""
 
 
+class RunCancelled(NbForecastError):
+    """Somebody has cancelled the work that another one waits for."""
+
+
 class StorageError(NbForecastError, OSError):
     """Files of the result cache cannot be written, removed or read."""
 

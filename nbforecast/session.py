@@ -75,7 +75,16 @@ def forecast(
     data = prepare(frame, time=time, target=target, id=id, freq=freq, max_duration=max_duration, name=name)
     run = Run(_find(data, forecaster, steps, seed, force), forecaster, engine(), seed)
     run.start(Priority.BATCH)
-    return run.wait() if wait else run
+    return attend(run) if wait else run
+
+
+def attend(run: Run) -> Run:
+    """Wait for a run that nobody else holds; interrupting the wait cancels it, and what is finished stays."""
+    try:
+        return run.wait()
+    except KeyboardInterrupt:
+        run.cancel()
+        raise
 
 
 def quickdraw(
@@ -107,14 +116,14 @@ def quickdraw(
     forecaster = resolve(model)
     steps = check_horizon(horizon)
     data = prepare(frame, time=time, target=target, id=id, freq=freq, max_duration=max_duration, name=name)
-    data.row(index, series)
+    row = data.row(index, series)
     view = _find(data, forecaster, steps, seed, force)
     run = Run(view, forecaster, engine(), seed)
     drawn = run.at(index, series)
     if force:
         results().offer(view, force=True)
-    run.start(Priority.IDLE, near=index)
-    return Chart(drawn, style, _others(data, series))
+    run.start(Priority.IDLE, near=row)
+    return Chart(drawn, run, style, _others(data, series))
 
 
 def check_horizon(horizon: int) -> int:

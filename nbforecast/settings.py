@@ -17,18 +17,20 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Settings:
-    """device: JAX platform (`cpu`, `gpu` ...), None for JAX's own choice (`NBFORECAST_DEVICE`).
+    """device: JAX platform, or one device of it (`cpu`, `gpu`, `gpu:1` ...), None for JAX's own choice
+        (`NBFORECAST_DEVICE`).
     directory: where results and compiled functions are kept between kernels (`NBFORECAST_CACHE_DIR`); None where
         nothing may be written (`NBFORECAST_CACHE=memory`).
     memory, disk: bytes that results may take (`NBFORECAST_MEMORY`, `NBFORECAST_DISK`).
-    chunk: origins inferred between two looks at the queue. batch: origins calculated under one lock.
+    chunk: origins inferred between two looks at the queue (`NBFORECAST_CHUNK`), None for as many as take 50 ms.
+    batch: origins calculated under one lock (`NBFORECAST_BATCH`).
     """
 
     device: str | None
     directory: Path | None
     memory: int
     disk: int
-    chunk: int
+    chunk: int | None
     batch: int
 
 
@@ -39,8 +41,8 @@ def settings() -> Settings:
         directory=_directory(),
         memory=parse_size(os.environ.get("NBFORECAST_MEMORY") or "2GB", "NBFORECAST_MEMORY"),
         disk=parse_size(os.environ.get("NBFORECAST_DISK") or "10GB", "NBFORECAST_DISK"),
-        chunk=_positive("NBFORECAST_CHUNK", 512),
-        batch=_positive("NBFORECAST_BATCH", 32),
+        chunk=_positive("NBFORECAST_CHUNK"),
+        batch=_positive("NBFORECAST_BATCH") or 32,
     )
 
 
@@ -54,10 +56,10 @@ def parse_size(value: str | float, option: str) -> int:
     return int(float(number) * (size if not binary else 1024 ** list(_UNITS.values()).index(size)))
 
 
-def _positive(name: str, default: int) -> int:
+def _positive(name: str) -> int | None:
     text = os.environ.get(name, "")
     if not text:
-        return default
+        return None
     if not text.isdigit() or int(text) == 0:
         raise OptionError(f"The environment variable {name} must be a positive integer, not {text!r}.")
     return int(text)

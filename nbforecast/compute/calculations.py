@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from nbforecast.runtime import FirstCalls, host
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -85,8 +87,20 @@ def calculate(
         actual = np.concatenate([actual, np.zeros((batch - count, actual.shape[1]))])
     # actual values are taken relative to a draw before they are rounded: 1e9 + 3 is 1e9 in single precision
     anchor = draws[:, 0, draws.shape[-1] // 2]
-    out = _compiled(levels)(draws, anchor, (actual - anchor[:, None]).astype(np.float32))
+    relative = (actual - anchor[:, None]).astype(np.float32)
+    out = _on_host(_compiled(levels), draws, anchor, relative)
     return Calculations(*(np.asarray(a)[:count] for a in out))
+
+
+def _on_host(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
+    """On the CPU: the arrays are in its memory, and a GPU has inference to do."""
+    import jax
+
+    with jax.default_device(host()):
+        return _first_calls.call((function, *(a.shape for a in arrays)), lambda: function(*arrays))
+
+
+_first_calls = FirstCalls()
 
 
 @cache
@@ -133,7 +147,7 @@ def densities(draws: Float32[np.ndarray, "B H Q"], batch: int) -> Densities:
     """
     count = len(draws)
     filled = np.concatenate([draws, np.zeros((max(batch - count, 0), *draws.shape[1:]), np.float32)])
-    limits, density = _density_compiled()(filled)
+    limits, density = _on_host(_density_compiled(), filled)
     return Densities(np.asarray(limits)[:count], np.asarray(density)[:count])
 
 

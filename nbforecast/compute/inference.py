@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast.compute import runtime
+from nbforecast import runtime
+from nbforecast.compute.pace import Pace
 from nbforecast.errors import ForecasterError, NbForecastError
 
 if TYPE_CHECKING:
@@ -15,20 +18,57 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.series import Dataset
 
+_log = logging.getLogger("nbforecast.compute")
+
 
 def run_inference(
-    forecaster: Forecaster, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
+    forecaster: Forecaster,
+    data: Dataset,
+    rows: Int64[np.ndarray, " R"],
+    horizon: int,
+    seed: int = 0,
+    pace: Pace | None = None,
 ) -> Float32[np.ndarray, "R H Q"]:
     """Forecasts as of some rows of a dataset, draws sorted in ascending order (SPEC E1).
 
+    They are inferred in batches as `pace` has found them to be best, smaller ones where the device has not enough
+    memory (E7); what is learnt of it is noted there.
+
     Raises `ForecasterError` if the forecaster fails, or returns another shape or values that are not finite.
     """
-    device = runtime.start()
     import jax
 
+    pace = pace or Pace.of(forecaster)
+    out = np.empty((len(rows), horizon, forecaster.draws), np.float32)
+    at = 0
+    with jax.default_device(runtime.devices()[0]):
+        while at < len(rows):
+            pace.adapt(len(rows) - at)
+            part = rows[at : at + pace.size]
+            began = time.perf_counter()
+            try:
+                out[at : at + len(part)] = _forecast(forecaster, data, part, horizon, seed)
+            except ForecasterError as error:
+                if not runtime.out_of_memory(error.__cause__ or error):
+                    raise
+                if not pace.shrink():
+                    raise ForecasterError(
+                        f"The model {forecaster.name!r} does not fit into the device's memory, not even with "
+                        f"{pace.size} origins at once. Free some (other kernels?), or set NBFORECAST_DEVICE=cpu."
+                    ) from error.__cause__
+                _log.info("Out of memory with %d origins at once; going on with %d.", len(part), pace.size)
+                continue
+            pace.note(len(part), time.perf_counter() - began)
+            at += len(part)
+    return out
+
+
+def _forecast(
+    forecaster: Forecaster, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int
+) -> Float32[np.ndarray, "R H Q"]:
+    """One batch, checked and sorted."""
     try:
-        with jax.default_device(device):
-            draws = np.asarray(forecaster.forecast(data, rows, horizon, seed), np.float32)
+        draws = np.asarray(forecaster.forecast(data, rows, horizon, seed), np.float32)
     except NbForecastError:
         raise
     except Exception as error:

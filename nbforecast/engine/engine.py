@@ -1,4 +1,4 @@
-"""The background: one thread that infers chunk by chunk, the most urgent task first."""
+"""The background: inference chunk by chunk, the most urgent task first, and the calculations that follow."""
 
 from __future__ import annotations
 
@@ -7,36 +7,38 @@ import itertools
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nbforecast.compute.calculations import calculate, densities
 from nbforecast.compute.inference import run_inference
+from nbforecast.compute.pace import Paces
+from nbforecast.engine.answering import Answering
+from nbforecast.engine.calculating import calculate_rows, density_of_newest
+from nbforecast.engine.lanes import FOR_EVER, Lane
+from nbforecast.engine.statistics import Counts, Statistics
 from nbforecast.engine.tasks import Priority, Task
 from nbforecast.engine.versions import Pickup, on_pickup
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
+    import numpy as np
     from jaxtyping import Float32, Int64
 
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.results.cache import Cache
-    from nbforecast.results.entry import Entry
     from nbforecast.results.recipe import Key
     from nbforecast.results.view import View
 
 _log = logging.getLogger("nbforecast.engine")
-DENSITY_ORIGINS = 256
 CHECKPOINT = 60.0  # seconds of a long run between two savings
+AHEAD = 2  # chunks that wait for their calculations before the inference thread lends a hand
+AT_ONCE = 4096  # origins without calculations that are calculated between two looks at others' calculations
 
 
 class Engine:
-    """Fills entries in one background thread, a chunk at a time, the most urgent task first.
+    """Fills entries in the background, and answers those who wait beside it.
 
-    Each chunk is a job of its own in the thread's pool, so a more urgent task overtakes between two of them, and at
-    interpreter exit Python waits for the chunk in work before JAX is taken down. Tasks for the same results are
+    Three threads: one infers a chunk at a time, so that a more urgent task overtakes between two of them; one makes
+    the calculations of these chunks, and the end of a task; one serves people who wait. Tasks for the same results are
     joined. A task that fails keeps its error; the engine goes on with the others.
     """
 
@@ -44,99 +46,119 @@ class Engine:
         self._cache = cache
         self._queue: list[tuple[Priority, int, Task]] = []
         self._tasks: dict[tuple[int, Key], Task] = {}
+        self._paces = Paces()
         self._count = itertools.count()
         self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
         self._busy = False
+        self._statistics = Statistics()
+        self._inference = Lane("inference")
+        self._calculation = Lane("calculation")
+        self._answering = Answering(cache, self._paces, self._statistics)
+
+    @property
+    def statistics(self) -> Counts:
+        """What has been done so far."""
+        return self._statistics.counts
 
     def submit(
         self, view: View, forecaster: Forecaster | None, seed: int, priority: Priority, near: int | None = None
     ) -> Task:
         """Have a view filled; an unfinished task for the same one is returned, made as urgent as asked.
 
-        Without a forecaster only calculations are made, for the forecasts that are there.
+        Without a forecaster only calculations are made, for the forecasts that are there. The rows around `near` come
+        first.
         """
         with self._lock:
             name = _name(view)
             task = self._tasks.get(name)
-            if task is None or task.cancelled or (task.forecaster is None and forecaster is not None):
+            if task is None or task.stopped or (task.forecaster is None and forecaster is not None):
                 task = self._tasks[name] = Task(view, forecaster, seed, priority, near)
                 self._cache.pin(view.entry)
-            elif priority >= task.priority:
+                self._push(task)
                 return task
-            task.priority = priority
-            heapq.heappush(self._queue, (priority, next(self._count), task))
-            if not self._busy:
-                if self._pool is None:
-                    self._pool = ThreadPoolExecutor(1, thread_name_prefix="nbforecast-engine")
-                self._busy = True
-                self._pool.submit(self._step)
+            self._statistics.add(joined=1)
+            if near is not None:
+                task.aim(near)
+            if priority < task.priority:
+                task.priority = priority
+                self._push(task)
+            self._begin()  # should an interrupt have come between a task and its first step
             return task
 
+    def cancel(self, task: Task) -> None:
+        """End a task after the chunk in work; what is finished stays."""
+        with self._lock:
+            if not task.finished.is_set():
+                task.cancelled = True
+                self._push(task, Priority.INTERACTIVE)  # its end waits for nothing else
+
     def answer(self, view: View, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> View:
-        """Infer and calculate some rows in the calling thread, beside whatever the background does (SPEC E4).
+        """Have some rows inferred and calculated beside whatever the background does, and wait for it (SPEC E4).
 
         Returns the view that holds them: another one if the cache has come to hold other results meanwhile (C8).
         """
-        alone = bool(view.entry.forced) and not view.entry.offered
-        while True:
-            entry, version, at = view.entry, view.entry.version, view.rows(rows)
-            at = at[entry.waiting(at)]
-            if not len(at):
-                return view
-            if not alone and not self._cache.current(view):
-                current = self._cache.held(view.key)
-                there = current is not None and not current.reasons[rows].any()
-                if current is not None and on_pickup(Priority.INTERACTIVE, same=False, there=there) is Pickup.RESTART:
-                    view = current.of(view.data)
-                    continue
-                self._cache.offer(view)
-                alone = not self._cache.current(view)
-            draws = run_inference(forecaster, entry.data, at, entry.recipe.horizon, seed)
-            if (alone or self._cache.current(view)) and entry.write_forecasts(at, draws, version):
-                _calculate(entry, at, draws, version)
+        return self._answering.answer(view, forecaster, rows, seed)
 
     def shutdown(self) -> None:
-        """Stop after the chunk in work, cancel what is left and end the thread; a later task starts another."""
+        """Cancel what is queued, finish the chunks in work and end the threads; a later task starts others."""
         with self._lock:
-            pool, self._pool = self._pool, None
-            self._cancel_all()
-        if pool is not None:
-            pool.shutdown(wait=True, cancel_futures=True)
+            tasks = list(self._tasks.values())
+        for task in tasks:
+            self.cancel(task)
+        for task in tasks:
+            task.finished.wait(FOR_EVER)
+        for lane in (self._inference, self._calculation, self._answering.lane):
+            lane.close()
+
+    def _push(self, task: Task, priority: Priority | None = None) -> None:
+        """Queue a task (`_lock` is held)."""
+        heapq.heappush(self._queue, (task.priority if priority is None else priority, next(self._count), task))
+        self._begin()
+
+    def _begin(self) -> None:
+        """See to it that the inference thread is at work (`_lock` is held)."""
+        if self._queue and not self._busy:
+            try:
+                self._inference.submit(self._step)
+            except RuntimeError:  # the interpreter is exiting
+                self._abandon()
+            else:
+                self._busy = True
 
     def _step(self) -> None:
         """One chunk of the most urgent task, then the next step."""
         task = self._next()
         if task is None:
             return
+        task.begun = True
         try:
-            if task.cancelled or not self._up_to_date(task) or not self._chunk(task):
-                self._finish(task)
+            more = not task.stopped and self._up_to_date(task) and self._infer(task)
         except Exception as error:
-            _log.info("A forecast failed: %s", error, exc_info=True)
-            self._finish(task, error)
-        with self._lock:
-            try:
-                if self._pool is not None:
-                    self._pool.submit(self._step)
-            except RuntimeError:  # the interpreter is exiting
-                self._cancel_all()
+            task.error, more = error, False
+        if not more:
+            task.ending = True
+            self._end_soon(task)
+        try:
+            self._inference.submit(self._step)
+        except RuntimeError:  # the interpreter is exiting
+            with self._lock:
+                self._abandon()
 
     def _next(self) -> Task | None:
-        """The most urgent unfinished task; it stays in the queue until it is finished."""
+        """The most urgent task that has something to infer; it stays in the queue until it has not."""
         with self._lock:
-            while self._queue and self._queue[0][2].finished.is_set():
+            while self._queue and self._queue[0][2].ending:
                 heapq.heappop(self._queue)
             self._busy = bool(self._queue)
             return self._queue[0][2] if self._queue else None
 
-    def _cancel_all(self) -> None:
+    def _abandon(self) -> None:
+        """Nothing will be inferred any more: tell those who wait (`_lock` is held)."""
         self._busy = False
-        for _, _, task in self._queue:
-            task.cancel()
-            self._end(task, task.error)
         self._queue.clear()
-        self._tasks.clear()
+        for task in [t for t in self._tasks.values() if not t.ending]:
+            task.cancelled = True
+            self._end(task)
 
     def _up_to_date(self, task: Task) -> bool:
         """Whether a task is to go on, planned anew if its entry has changed (SPEC C8b)."""
@@ -144,27 +166,44 @@ class Engine:
         same = entry.version == task.version and self._cache.current(task.view)
         verdict = on_pickup(task.priority, same=same)
         if verdict is Pickup.DROP:
-            task.cancel()
+            task.cancelled = True
             return False
         if verdict is Pickup.RESTART and entry.version != task.version:
             task.plan()
         return True
 
-    def _chunk(self, task: Task) -> bool:
-        """One chunk of a task; False when nothing is left to do."""
-        entry = task.view.entry
-        rows = task.next_rows(settings().chunk)
-        if len(rows) and task.forecaster is not None:
-            draws = run_inference(task.forecaster, entry.data, rows, entry.recipe.horizon, task.seed)
-            if entry.write_forecasts(rows, draws, task.version):
-                _calculate(entry, rows, draws, task.version)
+    def _infer(self, task: Task) -> bool:
+        """One chunk of a task; False when nothing is left to infer."""
+        if task.forecaster is None:
+            return False
+        entry, version = task.view.entry, task.version
+        recipe, chunk = entry.recipe, settings().chunk
+        pace = self._paces.of(task.forecaster, recipe.model, recipe.horizon, chunk)
+        pace.adapt(task.left)
+        rows = task.next_rows(chunk or pace.chunk)
+        if not len(rows):
+            return False
+        draws = run_inference(task.forecaster, entry.data, rows, recipe.horizon, task.seed, pace)
+        self._statistics.add(chunks=1, inferred=len(rows), locks=1)
+        if entry.write_forecasts(rows, draws, version):
+            task.note(len(rows))
+            try:
+                if self._calculation.backlog >= AHEAD:
+                    self._calculate(task, rows, draws, version)
+                else:
+                    self._calculation.submit(lambda: self._calculate(task, rows, draws, version))
+            except RuntimeError:  # the interpreter is exiting
+                self._calculate(task, rows, draws, version)
+        return True
+
+    def _calculate(
+        self, task: Task, rows: Int64[np.ndarray, " R"], draws: Float32[np.ndarray, "R H Q"], version: str
+    ) -> None:
+        try:
+            calculate_rows(task.view.entry, rows, draws, version, self._statistics)
             self._checkpoint(task)
-            return True
-        left = task.view.rows(task.view.uncalculated())
-        if len(left):
-            _calculate(entry, left, entry.take("forecast", left), task.version)
-        _densities_of_newest(entry, task.version)
-        return entry.version != task.version and not task.view.complete
+        except Exception as error:
+            task.error = error
 
     def _checkpoint(self, task: Task) -> None:
         """Save a long run now and then, at most a tenth of the time."""
@@ -173,45 +212,56 @@ class Engine:
             self._cache.save(task.view.entry)
             task.saved = time.monotonic() + 9 * (time.monotonic() - began)
 
-    def _finish(self, task: Task, error: BaseException | None = None) -> None:
-        """Hand what a task has found to the cache, then tell those who wait."""
+    def _end_soon(self, task: Task) -> None:
+        """Have a task end after the calculations of its last chunks."""
         try:
-            self._cache.finish(task.view, asked=task.priority is not Priority.IDLE)
-        except Exception:
-            _log.warning("The results of a forecast were not put away.", exc_info=True)
-        with self._lock:
-            name = _name(task.view)
-            if self._tasks.get(name) is task:
-                del self._tasks[name]
-            self._end(task, error)
+            self._calculation.submit(lambda: self._conclude(task))
+        except RuntimeError:  # the interpreter is exiting
+            task.cancelled = True
+            self._conclude(task)
 
-    def _end(self, task: Task, error: BaseException | None) -> None:
+    def _conclude(self, task: Task) -> None:
+        """What is left to calculate, then the end; or back into the queue, if results have been taken away since."""
+        entry, version = task.view.entry, task.version
+        try:
+            left = task.view.rows(task.view.uncalculated()[:AT_ONCE])
+            if len(left) and not task.stopped and entry.version == version:
+                calculate_rows(entry, left, entry.take("forecast", left), version, self._statistics)
+                return self._end_soon(task)
+            if not task.stopped:
+                density_of_newest(entry, version, self._statistics)
+        except Exception as error:
+            task.error = error
+        if task.error is not None:
+            _log.info("A forecast failed: %s", task.error, exc_info=task.error)
+        if not self._again(task):
+            try:
+                self._cache.finish(task.view, asked=task.priority is not Priority.IDLE)
+            except Exception:
+                _log.warning("The results of a forecast were not put away.", exc_info=True)
+            self._again(task, end=True)
+        return None
+
+    def _again(self, task: Task, *, end: bool = False) -> bool:
+        """Queue a task anew if results were taken from its entry while it ended; otherwise tell those who wait."""
+        with self._lock:
+            if not (task.stopped or task.view.entry.version == task.version or task.view.complete):
+                task.ending = False
+                self._push(task)
+                return True
+            if end:
+                self._end(task)
+            return False
+
+    def _end(self, task: Task) -> None:
+        """Tell those who wait (`_lock` is held)."""
+        name = _name(task.view)
+        if self._tasks.get(name) is task:
+            del self._tasks[name]
         if not task.finished.is_set():
             self._cache.pin(task.view.entry, -1)
-            task.finish(error)
+            task.finish()
 
 
 def _name(view: View) -> tuple[int, Key]:
     return id(view.entry), view.key
-
-
-def _calculate(entry: Entry, rows: Int64[np.ndarray, " R"], draws: Float32[np.ndarray, "R H Q"], version: str) -> None:
-    """Calculations for some rows, a batch computed without a lock and written under one (SPEC E3)."""
-    batch = settings().batch
-    actual = entry.data.actuals(rows, entry.recipe.horizon)
-    for at in range(0, len(rows), batch):
-        part = slice(at, at + batch)
-        made = calculate(draws[part], actual[part], entry.recipe.levels, batch)
-        entry.write_calculations(rows[part], made, version)
-
-
-def _densities_of_newest(entry: Entry, version: str) -> None:
-    """Densities of the newest origins of the first series, those a person draws first."""
-    end = int(entry.data.offsets[1])
-    rows = np.arange(max(end - DENSITY_ORIGINS, 0), end)
-    batch = settings().batch
-    draws = entry.take("forecast", rows)
-    known = np.isfinite(draws[:, 0, 0])
-    rows, draws = rows[known], draws[known]
-    for at in range(0, len(rows), batch):
-        entry.write_densities(rows[at : at + batch], densities(draws[at : at + batch], batch), version)

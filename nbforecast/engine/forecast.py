@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
     from jaxtyping import Float32, Float64
 
+    from nbforecast.engine.run import Run
     from nbforecast.series import Dataset
 
 Style = Literal["bands", "density"]
@@ -120,11 +121,15 @@ class Forecast:
 
 
 class Chart:
-    """A drawn forecast: shows itself in a notebook, as text elsewhere, and saves itself as SVG, PNG or PDF."""
+    """A drawn forecast: shows itself in a notebook, as text elsewhere, and saves itself as SVG, PNG or PDF.
 
-    def __init__(self, forecast: Forecast, style: Style = "bands", notice: str | None = None) -> None:
+    run: the forecasts of the other origins, which follow in the background.
+    """
+
+    def __init__(self, forecast: Forecast, run: Run, style: Style = "bands", notice: str | None = None) -> None:
         fan = forecast.fan(density=style == "density")
         self.forecast = forecast
+        self.run = run
         self._fan = replace(fan, notes=(notice, *fan.notes)) if notice else fan
         self._style: Style = style
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbforecast.compute.scores import By, Scored, summarise
+from nbforecast.engine.bar import watch
 from nbforecast.engine.forecast import Forecast, Style
+from nbforecast.engine.lanes import FOR_EVER
 from nbforecast.engine.tasks import Priority
-from nbforecast.errors import OptionError, OriginUnavailable
+from nbforecast.errors import OptionError, OriginUnavailable, RunCancelled
 from nbforecast.forecasters.reasons import Reason
 from nbforecast.results.long import to_long
 
@@ -41,9 +43,10 @@ class Run:
         self._engine = engine
         self._seed = seed
         self._task: Task | None = None
+        self._cancelled = False
 
     def start(self, priority: Priority, near: int | None = None) -> None:
-        """Have what is missing inferred in the background, the origins around `near` first.
+        """Have what is missing inferred in the background, the origins around row `near` first.
 
         Densities, which no file keeps, are nothing to wait for: they follow when nothing else is to be done.
         """
@@ -81,6 +84,11 @@ class Run:
         return self._task is None or self._task.finished.is_set()
 
     @property
+    def begun(self) -> bool:
+        """The background has come to it."""
+        return self._task is None or self._task.begun
+
+    @property
     def cancelled(self) -> bool:
         return self._task is not None and self._task.cancelled
 
@@ -116,26 +124,44 @@ class Run:
 
     @property
     def rate(self) -> float:
-        """Origins inferred per second."""
-        return self.inferred / self.seconds if self.seconds > 0 else 0.0
+        """Origins inferred per second: of late while it goes on, over all when it is done."""
+        return self._task.rate if self._task else 0.0
+
+    @property
+    def left(self) -> float:
+        """Seconds until everything is inferred, at the present rate; NaN while that is not known."""
+        rate = self.rate
+        return max(self.available - self._view.inferred, 0) / rate if rate else float("nan")
 
     def wait(self, timeout: float | None = None) -> Run:
-        """Wait for the background; raises its error, or `TimeoutError` after `timeout` seconds."""
+        """Wait for the background, in a terminal with a bar; interrupting the wait does not stop the work.
+
+        Raises the background's error; `TimeoutError` after `timeout` seconds; `RunCancelled` if somebody else has
+        cancelled the work.
+        """
         if self._task is not None:
-            if not self._task.finished.wait(timeout):
+            if not (self.done or watch(self, timeout)):
                 raise TimeoutError(f"The forecast is {self.progress:.0%} done after {timeout:g} s; it goes on.")
             if self._task.error is not None:
                 raise self._task.error
+            if self._task.cancelled and not self._cancelled:
+                raise RunCancelled(
+                    f"The forecast was cancelled when it was {self.progress:.0%} done; ask for it again to go on."
+                )
         return self
 
     def settle(self, timeout: float | None = None) -> bool:
         """Wait up to `timeout` seconds for the end, whatever it is, and say whether it has come."""
-        return self._task is None or self._task.finished.wait(timeout)
+        return self._task is None or self._task.finished.wait(FOR_EVER if timeout is None else timeout)
 
     def cancel(self) -> None:
-        """Stop after the chunk in work; what is finished stays and can be used."""
+        """Stop after the chunk in work; what is finished stays and can be used.
+
+        Equal requests are one piece of work, which ends for all of them.
+        """
         if self._task is not None and not self.done:
-            self._task.cancel()
+            self._cancelled = True
+            self._engine.cancel(self._task)
 
     @property
     def frame(self) -> pl.DataFrame:

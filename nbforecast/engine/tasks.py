@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from nbforecast.series import Dataset
 
 NEIGHBOURS = 64
+LATELY = 3.0  # seconds over which a rate is taken
 
 
 class Priority(enum.IntEnum):
@@ -27,11 +29,18 @@ class Priority(enum.IntEnum):
     IDLE = 2
 
 
-def order_by_value(data: Dataset, rows: Int64[np.ndarray, " R"], near: int | None = None) -> Int64[np.ndarray, " R"]:
-    """Rows in the order in which a person wants them: around index `near`, then newest to oldest (SPEC E6)."""
-    index = data.index()[rows]
-    first = np.full(len(rows), NEIGHBOURS) if near is None else np.minimum(np.abs(index - near), NEIGHBOURS)
-    return rows[np.lexsort((rows, -index, first))]
+def order_by_value(data: Dataset, rows: Int64[np.ndarray, " R"]) -> Int64[np.ndarray, " R"]:
+    """Rows in the order in which a person wants them: newest to oldest (SPEC E6)."""
+    return rows[np.lexsort((rows, -data.index()[rows]))]
+
+
+def nearest_first(data: Dataset, rows: Int64[np.ndarray, " R"], near: int) -> Int64[np.ndarray, " R"]:
+    """The rows with those around row `near` of its series put first, the others in their order (SPEC E6)."""
+    series = int(np.searchsorted(data.offsets, near, side="right")) - 1
+    away = np.abs(rows - near)
+    close = (away < NEIGHBOURS) & (rows >= data.offsets[series]) & (rows < data.offsets[series + 1])
+    at = np.flatnonzero(close)
+    return np.concatenate([rows[at[np.argsort(away[at], kind="stable")]], rows[~close]])
 
 
 class Task:
@@ -39,7 +48,9 @@ class Task:
 
     `rows` are the view's origins still to be inferred, most wanted first; none without a forecaster, when only
     calculations are missing. `version` is the entry's that they were planned for (SPEC C8). `finished` is set when
-    nothing is left, after an error (kept in `error`) or after `cancel`.
+    nothing is left, after an error (kept in `error`) or after it was `cancelled`.
+
+    `begun`: the engine has come to it. `ending`: nothing is left to infer, the last calculations are on their way.
     """
 
     def __init__(
@@ -50,40 +61,74 @@ class Task:
         self.seed = seed
         self.priority = priority
         self.near = near
+        self._lock = threading.Lock()
         self.plan()
         self.started = self.saved = time.monotonic()
         self.ended: float | None = None
         self.error: BaseException | None = None
         self.cancelled = False
+        self.begun = self.ending = False
         self.finished = threading.Event()
+        self._inferred = 0
+        self._marks: deque[tuple[float, int]] = deque([(self.started, 0)], maxlen=256)
 
     def plan(self) -> None:
         """Look anew for what is missing."""
         self.version = self.view.entry.version
         missing = self.view.missing() if self.forecaster is not None else np.zeros(0, np.int64)
-        self.rows = order_by_value(self.view.data, missing, self.near)
+        rows = order_by_value(self.view.data, missing)
+        with self._lock:
+            self._rows = rows if self.near is None else nearest_first(self.view.data, rows, self.near)
+
+    def aim(self, near: int) -> None:
+        """Take the rows around `near` next."""
+        with self._lock:
+            self.near = near
+            self._rows = nearest_first(self.view.data, self._rows, near)
+
+    @property
+    def left(self) -> int:
+        """Rows still to be inferred."""
+        return len(self._rows)
 
     def next_rows(self, most: int) -> Int64[np.ndarray, " C"]:
         """The entry's rows of the next origins to infer, without those that somebody else has inferred meanwhile."""
-        while len(self.rows):
-            part, self.rows = self.view.rows(self.rows[:most]), self.rows[most:]
-            part = part[self.view.entry.waiting(part)]
-            if len(part):
-                return part
-        return self.rows
+        with self._lock:
+            while len(self._rows):
+                part, self._rows = self.view.rows(self._rows[:most]), self._rows[most:]
+                part = part[self.view.entry.waiting(part)]
+                if len(part):
+                    return part
+            return self._rows
 
-    def cancel(self) -> None:
-        """Stop after the chunk in work; what is finished stays."""
-        self.cancelled = True
+    @property
+    def stopped(self) -> bool:
+        """Nothing more is to be done for it: cancelled or failed."""
+        return self.cancelled or self.error is not None
+
+    def note(self, inferred: int) -> None:
+        """So many more origins have been inferred."""
+        self._inferred += inferred
+        self._marks.append((time.monotonic(), self._inferred))
+
+    @property
+    def rate(self) -> float:
+        """Origins inferred a second, of late; over all its time when it has ended."""
+        marks = list(self._marks)
+        (last, total), now = marks[-1], time.monotonic()
+        if self.ended is not None:
+            first, before = self.started, 0
+        else:
+            first, before = next((m for m in marks if now - m[0] < LATELY), marks[-2] if len(marks) > 1 else marks[0])
+        return (total - before) / (last - first) if last > first else 0.0
 
     @property
     def seconds(self) -> float:
         """Time since the task was given, or that it took."""
         return (self.ended or time.monotonic()) - self.started
 
-    def finish(self, error: BaseException | None = None) -> None:
+    def finish(self) -> None:
         """Mark the end, once."""
         if not self.finished.is_set():
-            self.error = error
             self.ended = time.monotonic()
             self.finished.set()

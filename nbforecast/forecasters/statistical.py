@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from nbforecast.forecasters.draws import LEVELS, draw
 from nbforecast.forecasters.history import LEAST, history, inner_origins
 from nbforecast.forecasters.season import find_seasons
-from nbforecast.forecasters.windows import WindowForecaster
+from nbforecast.forecasters.windowed import WindowForecaster
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float32, Int32

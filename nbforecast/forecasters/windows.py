@@ -1,21 +1,17 @@
-"""Forecasters that are a pure function of a window: cut the contexts, run a jitted batch, scale back."""
+"""Contexts cut from a dataset: windows of one length, bridged where they may be, relative to their last value."""
 
 from __future__ import annotations
 
 import hashlib
 import weakref
-from abc import ABC, abstractmethod
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
-import jax
 import numpy as np
 
 from nbforecast.forecasters.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jaxtyping import Array, Bool, Float32, Int32, Int64, UInt8, UInt32
 
     from nbforecast.series import Dataset
@@ -143,57 +139,3 @@ def usable(data: Dataset, context: int, least: int) -> UInt8[np.ndarray, " N"]:
         codes[end - 1 - padded.before[end - 1] > data.max_gap] = Reason.LONG_GAP
     codes[count < least] = Reason.TOO_SHORT
     return codes
-
-
-class WindowForecaster(ABC):
-    """Base of forecasters that map a batch of windows to a batch of draws by a jitted, pure function.
-
-    Subclasses are frozen dataclasses of their settings (hashable: the settings select the compiled function) and
-    implement `predict`. Batches are padded to one of `batch_sizes`, so a function is compiled for few shapes.
-    """
-
-    batch_sizes: ClassVar[tuple[int, ...]] = (32, 512)
-    least: ClassVar[int] = 8
-
-    @property
-    @abstractmethod
-    def name(self) -> str: ...
-    @property
-    @abstractmethod
-    def context(self) -> int: ...
-    @property
-    @abstractmethod
-    def levels(self) -> tuple[float, ...] | None: ...
-    @property
-    @abstractmethod
-    def draws(self) -> int: ...
-
-    @property
-    def key(self) -> str:
-        return repr(self)
-
-    @abstractmethod
-    def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
-        """Draws relative to each window's location. Pure, traceable by JAX, independent of batch mates."""
-
-    def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
-        return usable(data, self.context, self.least)
-
-    def forecast(
-        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
-    ) -> Float32[np.ndarray, "R H Q"]:
-        out = np.empty((len(rows), horizon, self.draws), np.float32)
-        largest = self.batch_sizes[-1]
-        for at in range(0, len(rows), largest):
-            part = rows[at : at + largest]
-            size = next(b for b in self.batch_sizes if b >= len(part))
-            filled = np.concatenate([part, np.full(size - len(part), part[-1])])
-            windows, location = cut(data, filled, self.context, seed)
-            draws = np.asarray(_compiled(self, horizon)(windows))[: len(part)]
-            out[at : at + len(part)] = draws + location[: len(part), None, None]
-        return out
-
-
-@lru_cache(maxsize=256)
-def _compiled(forecaster: WindowForecaster, horizon: int) -> Callable[[Windows], Any]:
-    return jax.jit(partial(forecaster.predict, horizon=horizon))

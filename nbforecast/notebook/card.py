@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import traceback
 from typing import TYPE_CHECKING
 
 from nbforecast.errors import OriginUnavailable
@@ -30,6 +31,9 @@ def run_card(run: Run) -> dict[str, str]:
         body.append(f'<div style="{_TRACK}"><div style="{_BAR};width:{run.progress:.1%}"></div></div>')
     if tiles:
         body.append(f'<div style="{_TILES}">{"".join(_tile(*t) for t in tiles)}</div>')
+    if run.error is not None:
+        told = "".join(traceback.format_exception(run.error.__cause__ or run.error))
+        body.append(f"<details><summary>Where it failed</summary><pre>{html.escape(told)}</pre></details>")
     if notes:
         told = "<br>".join(html.escape(n) for n in notes)
         summary = f"{len(notes)} notes on the data"
@@ -57,11 +61,15 @@ def _state(run: Run) -> str:
         return f"Failed: {run.error}"
     if not run.available:
         return "No origin can be forecast"
-    if not run.done and not run.calculated:
+    if not run.done and not run.begun:
+        return "Waiting until another forecast has ended"
+    if not run.done and not run.inferred:
         return "Preparing the model: it is compiled once for each horizon, and kept"
     if not run.done:
-        left = f" · {_duration((run.available - run.calculated) / run.rate)} left" if run.rate else ""
-        return f"{run.calculated:,} of {run.available:,} origins · {run.rate:,.0f} a second{left}"
+        kept = f", {run.reused:,} of them from the cache" if run.reused else ""
+        known = f"{run.reused + run.inferred:,} of {run.available:,} origins inferred{kept}"
+        speed = f" · {run.rate:,.0f} a second · {_duration(run.left)} left" if run.rate else ""
+        return f"{known} · {run.calculated:,} calculated{speed}"
     origins = "origin" if run.inferred == 1 else "origins"
     work = f"{run.inferred:,} {origins} inferred in {_duration(run.seconds)}" if run.inferred else "nothing to infer"
     reused = f", {run.reused:,} from the cache" if run.reused else ""

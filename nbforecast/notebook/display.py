@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from IPython.display import DisplayHandle, display
 
 from nbforecast.notebook.card import run_card
+from nbforecast.session import attend
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -35,16 +36,16 @@ def watched(shell: InteractiveShell) -> bool:
 
 
 def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
-    """Display a run under the current cell; it stays up to date by itself."""
-    live = watched(shell)
+    """Display a run under the current cell; on a page it stays up to date by itself, in a terminal it is printed."""
+    page, live = getattr(shell, "kernel", None) is not None, watched(shell)
     _shown[run] = shell.execution_count
-    if not live:
-        run.wait()
+    if not live or (wait and not page):
+        attend(run)
     handle = display(run_card(run), raw=True, display_id=True)
-    if live and handle is not None and not run.done:
-        threading.Thread(target=_follow, args=(run, handle), name="nbforecast-display", daemon=True).start()
+    if page and live and handle is not None and not run.done:
+        _follower.follow(run, handle)
     if wait:
-        run.wait()
+        attend(run)
 
 
 def redisplay(run: Run, shell: InteractiveShell) -> None:
@@ -53,10 +54,46 @@ def redisplay(run: Run, shell: InteractiveShell) -> None:
         show(run, shell)
 
 
-def _follow(run: Run, handle: DisplayHandle) -> None:
+class _Follower:
+    """Keeps the cards of all runs up to date, from one thread that ends with the last of them.
+
+    It updates displays by their identity, which reaches the right cell from any thread; it prints nothing.
+    """
+
+    def __init__(self) -> None:
+        self._followed: list[tuple[Run, DisplayHandle]] = []
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def follow(self, run: Run, handle: DisplayHandle) -> None:
+        with self._lock:
+            self._followed.append((run, handle))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="nbforecast-display", daemon=True)
+                self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._followed:
+                    self._thread = None
+                    return
+                followed = list(self._followed)
+            followed[0][0].settle(REFRESH)
+            for run, handle in followed:
+                ended = run.done
+                if not _update(run, handle) or ended:
+                    with self._lock:
+                        self._followed.remove((run, handle))
+
+
+_follower = _Follower()
+
+
+def _update(run: Run, handle: DisplayHandle) -> bool:
     try:
-        while not run.settle(REFRESH):
-            handle.update(run_card(run), raw=True)
         handle.update(run_card(run), raw=True)
     except Exception:
         _log.warning("The progress display of a forecast stopped.", exc_info=True)
+        return False
+    return True

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "startup": "importing and loading",
     "quickdraw": "time to a chart of one origin",
+    "background": "a kernel while a long run goes on",
     "rolling": "forecasting from every origin",
     "stages": "where the time of a full run goes",
     "calculations": "quantiles, scores, densities",

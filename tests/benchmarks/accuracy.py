@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from nbforecast.forecasters.draws import LEVELS
-from nbforecast.forecasters.windows import WindowForecaster
+from nbforecast.forecasters.windowed import WindowForecaster
 from tests.benchmarks.cases import SETS, Case
 from tests.windows import MODELS, compiled, windows
 
@@ -52,8 +52,8 @@ def ours(name: str, cases: list[Case]) -> tuple[np.ndarray, float]:
     out, seconds = [], 0.0
     for (calendar, horizon), group in groupby(cases, key=lambda c: (c.calendar, len(c.actual))):
         history = np.stack([c.history for c in group])
-        for at in range(0, len(history), 512):
-            part = history[at : at + 512]
+        for at in range(0, len(history), 256):
+            part = history[at : at + 256]
             size = next(b for b in WindowForecaster.batch_sizes if b >= len(part))
             batch = windows(np.concatenate([part, np.repeat(part[-1:], size - len(part), 0)]), calendar)
             predict = compiled(name, horizon)

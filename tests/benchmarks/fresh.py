@@ -65,8 +65,8 @@ def first_chart(model: str) -> dict[str, float]:
     frame = nbf.sample("glucose")
     labels = {
         "nbforecast.session:prepare": "prepare",
-        "nbforecast.engine.engine:run_inference": "inference",
-        "nbforecast.engine.engine:_calculate": "calculations",
+        "nbforecast.engine.answering:run_inference": "inference",
+        "nbforecast.engine.answering:calculate_rows": "calculations",
     }
     start = time.perf_counter()
     with Spans().watch(labels) as spans:
@@ -114,6 +114,120 @@ def warm_charts(model: str, count: int) -> dict[str, Any]:
     return {"found": found, "inferred": inferred[1:], "beside": beside, "alone": alone, "pace": pace}
 
 
+def beside_run(model: str, origins: int, draws: int) -> dict[str, Any]:
+    """A kernel while a long run goes on: how late the ticks of its main thread are, and how long quickdraws take.
+
+    Seconds each. `compiling`: ticks while a model is compiled and begins; `running`: later; `drawn`: quickdraws of
+    origins of the run that it has not come to, with their pictures; `at`: the like of `run.at`; `pace`: origins a
+    second meanwhile, `alone` when nothing else is asked.
+    """
+    import nbforecast as nbf
+    from tests.benchmarks.series import walk
+
+    nbf.forecast(walk(3_000), model, HORIZON, wait=True)
+    for horizon in (HORIZON + 1, HORIZON):
+        frame = walk(origins)
+        idle = _ticks(0.5)
+        run = nbf.forecast(frame, model, horizon)
+        compiling = _ticks(4 if horizon != HORIZON else 0.1)
+        if horizon != HORIZON:
+            run.cancel()
+            run.settle()
+            first = compiling
+    while not (run.inferred or run.done):
+        time.sleep(0.01)
+    before, begun = run.inferred, time.perf_counter()
+    running = _ticks(4)
+    alone = (run.inferred - before) / (time.perf_counter() - begun)
+    picks = random.Random(1).sample(range(origins // 2, origins - 1000), 2 * draws)
+    taken: dict[str, list[float]] = {"drawn": [], "at": []}
+    before, begun = run.inferred, time.perf_counter()
+    for turn, index in enumerate(picks):
+        start = time.perf_counter()
+        if turn % 2:
+            nbf.quickdraw(frame, -index, None, model, HORIZON)._repr_mimebundle_()
+        else:
+            run.at(-index)
+        taken["at" if turn % 2 == 0 else "drawn"].append(time.perf_counter() - start)
+        time.sleep(0.02)
+    pace = (run.inferred - before) / (time.perf_counter() - begun)
+    over = int(run.done)
+    run.cancel()
+    run.settle()
+    return {"idle": idle, "compiling": first, "running": running, **taken, "alone": alone, "pace": pace, "over": over}
+
+
+def beside_peer(name: str) -> dict[str, Any]:
+    """How late the ticks of the main thread are while a thread computes with another library."""
+    import threading
+
+    from tests.benchmarks.series import walk
+
+    frame, ready, stop = walk(3_000), threading.Event(), threading.Event()
+
+    def work() -> None:
+        if name == "statsforecast":
+            from statsforecast import StatsForecast, models
+
+            forecaster = StatsForecast([models.AutoTheta(season_length=24)], freq="5m", n_jobs=1)
+
+            def turn(windows: int) -> object:
+                return forecaster.cross_validation(df=frame, h=HORIZON, n_windows=windows, step_size=1, input_size=512)
+        else:
+            from darts import TimeSeries
+            from darts.models import LinearRegressionModel
+
+            series = TimeSeries.from_values(frame["y"].to_numpy())
+            fitted = LinearRegressionModel(lags=168, output_chunk_length=HORIZON)
+            fitted.fit(series[:1000])
+
+            def turn(windows: int) -> object:
+                return fitted.historical_forecasts(
+                    series[-1000 - windows :], forecast_horizon=HORIZON, retrain=False, last_points_only=False
+                )
+
+        turn(2)
+        ready.set()
+        while not stop.is_set():
+            turn(20)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    ready.wait()
+    found = _ticks(4)
+    stop.set()
+    thread.join()
+    return {"running": found}
+
+
+def million(model: str, origins: int) -> dict[str, float]:
+    """Every origin of a long series: seconds, and MiB of the process before, at its highest and of results."""
+    import nbforecast as nbf
+    from tests.benchmarks.series import walk
+
+    frame = walk(origins)
+    nbf.forecast(walk(3_000), model, HORIZON, wait=True)
+    before = _used(0.0)["peak"]
+    start = time.perf_counter()
+    run = nbf.forecast(frame, model, HORIZON, wait=True)
+    used = _used(start)
+    return {
+        **used,
+        "before": before,
+        "results": nbf.cache.entries()["memory_bytes"].max() / 2**20,
+        "done": run.progress,
+    }
+
+
+def _ticks(seconds: float, every: float = 0.005) -> list[float]:
+    """How much later than asked a thread wakes that sleeps for `every` seconds, again and again."""
+    late, end = [], time.perf_counter() + seconds
+    while (start := time.perf_counter()) < end:
+        time.sleep(every)
+        late.append(time.perf_counter() - start - every)
+    return late
+
+
 def _used(start: float) -> dict[str, float]:
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
@@ -123,6 +237,7 @@ def _used(start: float) -> dict[str, float]:
 if __name__ == "__main__":
     jobs: dict[str, Callable[..., dict[str, Any]]] = {
         "load": load, "load_ext": load_ext, "first_chart": first_chart, "warm_charts": warm_charts,
+        "beside_run": beside_run, "beside_peer": beside_peer, "million": million,
     }  # fmt: skip
     name, *words = sys.argv[1:]
     print(json.dumps(jobs[name](*(int(w) if w.isdigit() else w for w in words))))

@@ -44,8 +44,8 @@ STEPS = {
     "nbforecast.session:prepare": "prepare",
     "nbforecast.session:_find": "find and take over",
     "nbforecast.engine.engine:run_inference": "inference",
-    "nbforecast.engine.engine:_calculate": "calculations",
-    "nbforecast.engine.engine:_densities_of_newest": "densities",
+    "nbforecast.engine.engine:calculate_rows": "calculations",
+    "nbforecast.engine.engine:density_of_newest": "densities",
     "nbforecast.results.cache:Cache.finish": "finish",
     "nbforecast.results.cache:Cache.save": "save",
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbforecast import session
-from nbforecast.engine import engine as engines
+from nbforecast.engine import calculating
 from nbforecast.results.store import Store
 from tests.unit.plays import CHUNK, Stage
 
@@ -38,8 +38,8 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Stage]:
 
     def stage() -> Stage:
         new = Stage()
-        monkeypatch.setattr(engines, "calculate", new.calculate)
-        monkeypatch.setattr(engines, "densities", new.densities)
+        monkeypatch.setattr(calculating, "calculate", new.calculate)
+        monkeypatch.setattr(calculating, "densities", new.densities)
         return new
 
     return stage

@@ -40,16 +40,34 @@ THIRD = history(1 + ROWS - PART, np.arange(PART) + 200.5)
 
 
 class Hand:
-    """A pool whose jobs a test runs one by one."""
+    """A lane whose jobs a test does one by one."""
 
     def __init__(self) -> None:
-        self.jobs: deque[Callable[[], None]] = deque()
+        self.jobs: deque[Callable[[], object]] = deque()
 
-    def submit(self, job: Callable[[], None]) -> None:
+    @property
+    def backlog(self) -> int:
+        return len(self.jobs)
+
+    def submit(self, job: Callable[[], object]) -> None:
         self.jobs.append(job)
 
-    def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
+    def close(self) -> None:
         self.jobs.clear()
+
+
+class AtOnce(Hand):
+    """A lane whose jobs are done as they are given."""
+
+    def submit(self, job: Callable[[], object]) -> None:
+        job()
+
+
+class Nobody(Hand):
+    """A lane that has no thread: what it is given is done by who gives it."""
+
+    def submit(self, job: Callable[[], object]) -> None:
+        raise RuntimeError("no thread here")
 
 
 class Tell:
@@ -96,7 +114,9 @@ class Stage:
         self.cache = Cache(None, 1 << 30, 1 << 30)
         self.engine = Engine(self.cache)
         self.hand = Hand()
-        self.engine._pool = self.hand  # type: ignore[assignment]
+        self.engine._inference = self.hand  # type: ignore[assignment]
+        self.engine._calculation = AtOnce()  # type: ignore[assignment]
+        self.engine._answering.lane = Nobody()  # type: ignore[assignment]
         self.model = Tell()
         self.calculations = self.at_work = 0
         self.between: Callable[[], None] | None = None

@@ -1,5 +1,6 @@
 """C6, E1, E2, E3, E4, E5, E6, E9, Q1, Q2, S7, M6: runs, single origins, the background, what bad requests are told."""
 
+import secrets
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import pytest
 import nbforecast as nbf
 from nbforecast import session
 from nbforecast.compute.inference import run_inference
-from nbforecast.engine.tasks import order_by_value
+from nbforecast.engine.tasks import nearest_first, order_by_value
 from nbforecast.forecasters.base import resolve
 from nbforecast.series import Dataset, prepare
 
@@ -27,15 +28,15 @@ def glucose() -> pl.DataFrame:
 
 
 class Gate:
-    """A forecaster that repeats the last value, and stops at a gate whenever it has to work."""
+    """A forecaster that repeats the last value, and stops at a gate whenever it works in the background."""
 
     name = "gate"
     context = 1
     levels = None
     draws = 10
-    key = "gate"
 
     def __init__(self) -> None:
+        self.key = secrets.token_hex(4)
         self.open = threading.Event()
         self.entered = threading.Event()
         self.calls: list[np.ndarray] = []
@@ -46,7 +47,7 @@ class Gate:
 
     def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
         self.calls.append(rows)
-        if len(rows) > 1:
+        if threading.current_thread().name.startswith("nbforecast-inference"):
             self.entered.set()
             assert self.open.wait(30)
         if self.fail:
@@ -86,14 +87,20 @@ def test_E2_a_forecast_returns_at_once_and_is_filled_in_the_background(glucose: 
     assert run.wait() is run
     assert run.progress == 1
     assert run.inferred == run.available
-    assert len([t for t in threading.enumerate() if t.name.startswith("nbforecast-engine")]) == 1
+    assert len([t for t in threading.enumerate() if t.name.startswith("nbforecast-inference")]) == 1
 
 
-def test_E3_one_lock_a_batch_of_32(glucose: pl.DataFrame) -> None:
+def test_E3_one_lock_a_batch_of_32(glucose: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBFORECAST_CHUNK", "100")
+    before = session.engine().statistics
     run = nbf.forecast(glucose, "naive", wait=True)
-    chunks, batches = -(-run.available // 512), -(-run.available // 32)
-    densities = -(-256 // 32)
-    assert chunks + batches <= run._view.entry.lock_count <= chunks + batches + densities + 4
+    now = session.engine().statistics
+    chunks, batches, locks = (getattr(now, n) - getattr(before, n) for n in ("chunks", "batches", "locks"))
+    full, rest = divmod(run.available, 100)
+    of_densities = 256 // 32
+    assert chunks == full + 1
+    assert batches == full * 4 + -(-rest // 32) + of_densities
+    assert locks == chunks + batches == run._view.entry.lock_count
 
 
 def test_E4_Q1_one_origin_is_served_while_a_batch_is_in_work(glucose: pl.DataFrame) -> None:
@@ -174,7 +181,7 @@ def test_E5_what_is_no_forecast_is_refused(glucose: pl.DataFrame, made: object, 
 
 def test_E6_order_of_work_around_the_asked_index_then_newest_first() -> None:
     data = prepare(np.arange(300.0))
-    rows = order_by_value(data, np.arange(300), near=-100)
+    rows = nearest_first(data, order_by_value(data, np.arange(300)), 199)
     index = data.index()[rows]
     assert index[0] == -100
     assert set(index[:127]) == set(range(-163, -36))
@@ -288,7 +295,7 @@ def test_C4_entries_are_found_by_content_whatever_the_columns_are_called(glucose
 def test_M6_a_shutdown_ends_the_thread_and_a_later_request_starts_another(glucose: pl.DataFrame) -> None:
     nbf.forecast(glucose, "naive", wait=True)
     session.engine().shutdown()
-    assert not [t for t in threading.enumerate() if t.name.startswith("nbforecast-engine")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("nbforecast-")]
     assert nbf.forecast(glucose, "naive", force=True, wait=True).progress == 1
 
 

@@ -1,0 +1,94 @@
+"""Requests of people who wait: served in a thread of their own, beside whatever the background does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from nbforecast.compute.inference import run_inference
+from nbforecast.engine.calculating import calculate_rows
+from nbforecast.engine.lanes import FOR_EVER, Lane
+from nbforecast.engine.tasks import Priority
+from nbforecast.engine.versions import Pickup, on_pickup
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    import numpy as np
+    from jaxtyping import Int64
+
+    from nbforecast.compute.pace import Paces
+    from nbforecast.engine.statistics import Statistics
+    from nbforecast.forecasters.base import Forecaster
+    from nbforecast.results.cache import Cache
+    from nbforecast.results.recipe import Key
+    from nbforecast.results.view import View
+
+    Name = tuple[int, Key, bytes]
+
+
+class Answering:
+    """Infers and calculates the rows that somebody waits for (SPEC E4). Equal requests in work are joined.
+
+    Who waits can be interrupted; what was asked for is still finished and kept.
+    """
+
+    def __init__(self, cache: Cache, paces: Paces, statistics: Statistics) -> None:
+        self._cache = cache
+        self._paces = paces
+        self._statistics = statistics
+        self._asked: dict[Name, Future[View]] = {}
+        self._lock = threading.Lock()
+        self.lane = Lane("interactive")
+
+    def answer(self, view: View, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> View:
+        """Have some rows inferred and calculated, and wait for it.
+
+        Returns the view that holds them: another one if the cache has come to hold other results meanwhile (C8).
+        """
+        if not view.entry.waiting(view.rows(rows)).any():
+            return view
+        name = (id(view.entry), view.key, rows.tobytes())
+        serve = partial(self._serve, view, forecaster, rows, seed, name)
+        with self._lock:
+            asked = self._asked.get(name)
+            if asked is not None:
+                self._statistics.add(joined=1)
+            else:
+                with suppress(RuntimeError):  # the interpreter is exiting: no thread can be had
+                    asked = self._asked[name] = self.lane.submit(serve)
+        return serve() if asked is None else asked.result(FOR_EVER).of(view.data)
+
+    def _serve(self, view: View, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int, name: Name) -> View:
+        try:
+            self._statistics.add(answers=1)
+            return self._infer(view, forecaster, rows, seed)
+        finally:
+            with self._lock:
+                self._asked.pop(name, None)
+
+    def _infer(self, view: View, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> View:
+        alone = bool(view.entry.forced) and not view.entry.offered
+        while True:
+            entry, version, at = view.entry, view.entry.version, view.rows(rows)
+            at = at[entry.waiting(at)]
+            if not len(at):
+                return view
+            if not alone and not self._cache.current(view):
+                current = self._cache.held(view.key)
+                there = current is not None and not current.reasons[rows].any()
+                if current is not None and on_pickup(Priority.INTERACTIVE, same=False, there=there) is Pickup.RESTART:
+                    view = current.of(view.data)
+                    continue
+                self._cache.offer(view)
+                alone = not self._cache.current(view)
+            began, recipe = time.perf_counter(), entry.recipe
+            draws = run_inference(forecaster, entry.data, at, recipe.horizon, seed)
+            self._paces.of(forecaster, recipe.model, recipe.horizon, None).hear(time.perf_counter() - began)
+            if alone or self._cache.current(view):
+                self._statistics.add(locks=1)
+                if entry.write_forecasts(at, draws, version):
+                    calculate_rows(entry, at, draws, version, self._statistics)

@@ -1,0 +1,90 @@
+"""Forecasters that are a pure function of a window: a jitted batch at a time, padded to few shapes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jax
+import numpy as np
+
+from nbforecast.forecasters.windows import Windows, cut, usable
+from nbforecast.runtime import FirstCalls, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Array, Float32, Int64, UInt8
+
+    from nbforecast.series import Dataset
+
+
+class WindowForecaster(ABC):
+    """Base of forecasters that map a batch of windows to a batch of draws by a jitted, pure function.
+
+    Subclasses are frozen dataclasses of their settings (hashable: the settings select the compiled function) and
+    implement `predict`. Batches are padded to one of `batch_sizes`, so a function is compiled for few shapes; over
+    several devices they are shared out.
+    """
+
+    batch_sizes: ClassVar[tuple[int, ...]] = (32, 256, 2048)
+    least: ClassVar[int] = 8
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+    @property
+    @abstractmethod
+    def context(self) -> int: ...
+    @property
+    @abstractmethod
+    def levels(self) -> tuple[float, ...] | None: ...
+    @property
+    @abstractmethod
+    def draws(self) -> int: ...
+
+    @property
+    def key(self) -> str:
+        return repr(self)
+
+    @abstractmethod
+    def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
+        """Draws relative to each window's location. Pure, traceable by JAX, independent of batch mates."""
+
+    def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        return usable(data, self.context, self.least)
+
+    def forecast(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
+    ) -> Float32[np.ndarray, "R H Q"]:
+        out = np.empty((len(rows), horizon, self.draws), np.float32)
+        largest = self.batch_sizes[-1]
+        for at in range(0, len(rows), largest):
+            part = rows[at : at + largest]
+            size = self._fitting(len(part), horizon)
+            filled = np.concatenate([part, np.full(size - len(part), part[-1])])
+            windows, location = cut(data, filled, self.context, seed)
+            placed = windows._replace(**{name: spread(getattr(windows, name)) for name in _BATCHED})
+            name = (self, horizon, size)
+            try:
+                draws = _first_calls.call(name, lambda: np.asarray(_compiled(self, horizon)(placed)))  # noqa: B023
+            except Exception:
+                _first_calls.forget(name)
+                raise
+            out[at : at + len(part)] = draws[: len(part)] + location[: len(part), None, None]
+        return out
+
+    def _fitting(self, count: int, horizon: int) -> int:
+        """The smallest batch that holds so many and is compiled already, else the smallest that will."""
+        holding = [size for size in self.batch_sizes if size >= count]
+        return next((size for size in holding if (self, horizon, size) in _first_calls), holding[0])
+
+
+_BATCHED = tuple(name for name in Windows._fields if name != "seasons")
+_first_calls = FirstCalls()
+
+
+@lru_cache(maxsize=256)
+def _compiled(forecaster: WindowForecaster, horizon: int) -> Callable[[Windows], Any]:
+    return jax.jit(partial(forecaster.predict, horizon=horizon))

@@ -1,0 +1,471 @@
+"""C7, C8, E4, E5, E6, E9: real tasks in real threads, stopped where two of them meet.
+
+The orders of events are those of a test, without a clock: whoever has to work stops at a turnstile until let through.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+import polars as pl
+import pytest
+
+from nbforecast.engine import calculating
+from nbforecast.engine.engine import Engine
+from nbforecast.engine.run import Run
+from nbforecast.engine.tasks import Priority
+from nbforecast.errors import ForecasterError, RunCancelled
+from nbforecast.results.cache import Cache
+from nbforecast.results.status import Status
+from nbforecast.series import prepare
+from tests.unit.stops import PATIENCE, Stopped, Turnstile, stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+
+    from nbforecast.engine.forecast import Forecast
+    from nbforecast.series import Dataset
+
+CHUNK = 4
+
+
+def history(first: int, values: np.ndarray) -> Dataset:
+    return prepare(pl.DataFrame({"ds": np.arange(first, first + len(values)), "y": values}), freq=1)
+
+
+WHOLE = history(0, np.arange(12) + 0.5)
+NEWEST = history(8, WHOLE.values[8:])
+OTHER = history(0, np.arange(12) + 100.5)
+
+
+class Scene:
+    """A cache and an engine of their own, a forecaster that can be stopped, and people who wait in threads."""
+
+    def __init__(self) -> None:
+        self.cache = Cache(None, 1 << 30, 1 << 30)
+        self.engine = Engine(self.cache)
+        self.model = Stopped()
+        self.people = ThreadPoolExecutor(8, "person")
+
+    def run(self, data: Dataset = WHOLE, *, force: bool = False, model: Stopped | None = None) -> Run:
+        model = model or self.model
+        view = self.cache.find(data, model.recipe, lambda: model.availability(data), force=force)
+        return Run(view, model, self.engine, 0)
+
+    def long(self, data: Dataset = WHOLE, *, force: bool = False) -> Run:
+        """`%forecast`."""
+        run = self.run(data, force=force)
+        run.start(Priority.BATCH)
+        return run
+
+    def ask(self, run: Run, index: int) -> Future[Forecast]:
+        """`run.at`, by somebody in another thread."""
+        return self.people.submit(run.at, index)
+
+    def held(self, data: Dataset = WHOLE) -> object:
+        view = self.cache.held(self.model.recipe.key(data.handle))
+        return None if view is None else view.entry
+
+    def numbers(self, run: Run) -> np.ndarray:
+        """For every origin the number of the call that forecast it; 0 where none has."""
+        return (np.nan_to_num(run._view.take("forecast", np.arange(len(run.data)))[:, 0, 0]) // 1000).astype(int)
+
+    def leave(self) -> None:
+        self.model.background.open()
+        self.model.interactive.open()
+        self.people.shutdown()
+        self.engine.shutdown()
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setenv("NBFORECAST_CHUNK", str(CHUNK))
+    scene = Scene()
+    yield scene
+    scene.leave()
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("nbforecast-") and t.is_alive()]
+
+
+# --- C7: a long run A and a short request B ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [WHOLE, NEWEST], ids=["same history", "its newest part"])
+@pytest.mark.parametrize("force", [False, True], ids=["", "A -f"])
+def test_C7a_B_ends_first_and_A_replaces_its_entry(scene: Scene, force: bool, data: Dataset) -> None:
+    scene.model.background.close()
+    a = scene.long(force=force)
+    scene.model.background.wait_for_one()
+    b = scene.run(data)
+    drawn = b.at(-7 + 4 * (data is NEWEST))
+    assert drawn.draws[0, 0] == 2000 + drawn.actual[0] - 1
+    assert not a.done
+    assert scene.held(data) is b._view.entry
+    assert b._view.entry is not a._view.entry or not (force or data is NEWEST)
+    scene.model.background.open()
+    a.wait(PATIENCE)
+    assert a.progress == 1
+    assert scene.held() is a._view.entry
+    assert scene.held(data) is a._view.entry, "A's result is bigger, and matches by its end"
+    again = scene.run(data).at(drawn.index)
+    assert len(scene.model.calls) == 4, "three chunks and one origin"
+    if not force and data is WHOLE:
+        np.testing.assert_array_equal(again.draws, drawn.draws)
+
+
+def test_C7b_B_ends_after_A_and_without_force_is_served_from_it(scene: Scene) -> None:
+    a = scene.long().wait(PATIENCE)
+    calls = len(scene.model.calls)
+    for data, index in ((WHOLE, -7), (NEWEST, -2)):
+        b = scene.run(data)
+        np.testing.assert_array_equal(b.at(index).draws, a.at(index).draws)
+    assert len(scene.model.calls) == calls, "nothing is inferred again"
+    assert scene.held() is scene.held(NEWEST) is a._view.entry
+
+
+def test_C7b_B_begun_before_A_ended_is_returned_and_not_cached(scene: Scene) -> None:
+    """B found nothing, is at work when A fills the entry, and ends with less."""
+    scene.model.interactive.close()
+    b = scene.run(force=True)
+    asked = scene.ask(b, -7)
+    scene.model.interactive.wait_for_one()
+    a = scene.long().wait(PATIENCE)
+    scene.model.interactive.open()
+    drawn = asked.result(PATIENCE)
+    assert drawn.draws[0, 0] == 1000 + WHOLE.values[-8], "B's own result"
+    scene.cache.offer(b._view)
+    assert scene.held() is a._view.entry
+
+
+def test_C7b_B_with_force_replaces_the_entry(scene: Scene) -> None:
+    a = scene.long().wait(PATIENCE)
+    b = scene.run(force=True)
+    drawn = b.at(-7)
+    scene.cache.offer(b._view, force=True)
+    assert scene.held() is b._view.entry is not a._view.entry
+    np.testing.assert_array_equal(scene.run().at(-7).draws, drawn.draws)
+    assert a.progress == 1, "who holds A keeps it"
+
+
+def test_C7c_a_different_past_is_never_merged(scene: Scene) -> None:
+    scene.model.background.close()
+    a, other = scene.long(), scene.long(OTHER)
+    assert scene.run(OTHER).at(-3).draws[0, 0] % 1000 == OTHER.values[-4]
+    scene.model.background.open()
+    a.wait(PATIENCE)
+    other.wait(PATIENCE)
+    assert (a.array[:, 0, 0] % 1000 == WHOLE.values).all()
+    assert (other.array[:, 0, 0] % 1000 == OTHER.values).all()
+
+
+# --- C8: tasks know the version they were started for --------------------------------------------------------------
+
+
+def test_C8a_a_calculation_that_ends_after_its_entry_changed_is_dropped(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turnstile = Turnstile()
+    turnstile.close()
+    monkeypatch.setattr(calculating, "calculate", stopping(turnstile))
+    scene.model.background.close()
+    run = scene.long()
+    scene.model.background.let_one()
+    turnstile.wait_for_one()
+    entry = run._view.entry
+    newest = np.arange(len(WHOLE) - CHUNK, len(WHOLE))
+    assert entry.forget(newest, Status.WAITING) == CHUNK
+    turnstile.let_one()
+    while scene.engine._calculation.backlog:
+        assert not run.done
+    assert (entry.status[newest] == Status.WAITING).all()
+    assert np.isnan(entry.take("median", newest)).all()
+    turnstile.open()
+    scene.model.background.open()
+    run.wait(PATIENCE)
+    assert run.progress == 1
+    assert scene.numbers(run)[newest].min() > 1, "a person holds the run: it was planned anew"
+
+
+def test_C8b_an_idle_task_of_another_version_is_dropped(scene: Scene) -> None:
+    scene.model.background.close()
+    busy = scene.long(OTHER)
+    scene.model.background.wait_for_one()
+    idle = scene.run()
+    idle.at(0)
+    idle.start(Priority.IDLE)
+    scene.cache.clear()
+    calls = len(scene.model.calls)
+    scene.model.background.open()
+    busy.wait(PATIENCE)
+    assert idle.settle(PATIENCE)
+    assert idle.cancelled
+    assert not [rows for rows in scene.model.calls[calls:] if len(rows) == 0]
+    assert idle.inferred == 1
+    assert scene.held() is None, "what was flushed stays away"
+
+
+def test_C8b_an_interactive_task_is_restarted_on_the_current_entry(scene: Scene) -> None:
+    scene.model.interactive.close()
+    asked = scene.ask(scene.run(), -7)
+    scene.model.interactive.wait_for_one()
+    replacing = scene.long(force=True).wait(PATIENCE)
+    assert scene.held() is replacing._view.entry
+    calls = len(scene.model.calls)
+    scene.model.interactive.open()
+    np.testing.assert_array_equal(asked.result(PATIENCE).draws, replacing.at(-7).draws)
+    assert len(scene.model.calls) == calls, "the entry had its index"
+
+
+@pytest.mark.parametrize("how", ["flushed", "replaced by a smaller one", "dropped"])
+def test_C8c_who_waits_for_an_index_that_is_gone_sleeps_until_it_is_inferred_anew(scene: Scene, how: str) -> None:
+    scene.model.interactive.close()
+    run = scene.run()
+    asked = scene.ask(run, -7)
+    scene.model.interactive.wait_for_one()
+    smaller = scene.run(force=True)
+    if how == "flushed":
+        scene.cache.clear()
+    elif how == "dropped":
+        row = np.array([WHOLE.row(-1)])
+        run._view.entry.write_forecasts(row, np.zeros((1, 2, 2), np.float32))
+        assert run._view.entry.forget(row, Status.WAITING) == 1
+    else:
+        smaller._view.entry.write_forecasts(np.array([11]), np.full((1, 2, 2), 1.0, np.float32))
+        scene.cache.offer(smaller._view, force=True)
+    scene.model.interactive.let_one()
+    scene.model.interactive.wait_for_one()  # the new inference
+    assert not asked.done()
+    scene.model.interactive.open()
+    drawn = asked.result(PATIENCE)
+    assert drawn.draws[0, 0] == 2000 + WHOLE.values[-8]
+    entry = scene.held()
+    assert entry is run._view.entry
+    assert np.isfinite(entry.take("forecast", np.array([WHOLE.row(-7)]))).all()
+    assert entry.status[WHOLE.row(-7)] == Status.CALCULATED
+
+
+# --- E4: priorities, joining, cancelling ---------------------------------------------------------------------------
+
+
+def test_E4_who_waits_is_served_while_the_background_stands_still(scene: Scene) -> None:
+    scene.model.background.close()
+    run = scene.long()
+    scene.model.background.wait_for_one()
+    for index in (-3, -9):
+        assert run.at(index).draws[0, 0] % 1000 == WHOLE.values[index - 1]
+    assert not run.done
+
+
+def test_E4_equal_requests_of_two_people_are_one_inference(scene: Scene) -> None:
+    scene.model.interactive.close()
+    run = scene.run()
+    first = scene.ask(run, -7)
+    scene.model.interactive.wait_for_one()
+    second = scene.ask(scene.run(), -7)
+    while scene.engine.statistics.joined == 0:
+        assert not second.done()
+    scene.model.interactive.open()
+    np.testing.assert_array_equal(first.result(PATIENCE).draws, second.result(PATIENCE).draws)
+    assert len(scene.model.calls) == 1
+    assert scene.engine.statistics.answers == 1
+
+
+def test_E4_a_batch_overtakes_idle_work_between_two_chunks(scene: Scene) -> None:
+    scene.model.background.close()
+    idle = scene.run()
+    idle.at(0)
+    idle.start(Priority.IDLE)
+    scene.model.background.wait_for_one()
+    batch = scene.long(OTHER)
+    scene.model.background.open()
+    batch.wait(PATIENCE)
+    order = [rows for rows in scene.model.calls if len(rows) > 1]
+    assert idle.settle(PATIENCE)
+    assert [len(rows) for rows in order[1:4]] == [CHUNK, CHUNK, CHUNK]
+    assert [int(rows[0]) for rows in order[1:4]] == [11, 7, 3], "the other history's chunks come second to fourth"
+
+
+def test_E4_a_batch_joins_the_idle_task_for_the_same_and_hurries_it(scene: Scene) -> None:
+    scene.model.background.close()
+    busy = scene.long(OTHER)
+    scene.model.background.wait_for_one()
+    idle = scene.run()
+    idle.start(Priority.IDLE, near=5)
+    batch = scene.long()
+    assert batch._task is idle._task
+    assert batch._task.priority is Priority.BATCH
+    assert not batch.begun
+    scene.model.background.open()
+    batch.wait(PATIENCE)
+    busy.wait(PATIENCE)
+    assert sum(map(len, scene.model.calls)) == len(WHOLE) + len(OTHER)
+
+
+def test_E4_a_run_that_still_waits_for_another_is_cancelled_at_once(scene: Scene) -> None:
+    scene.model.background.close()
+    busy, queued = scene.long(OTHER), scene.long()
+    scene.model.background.wait_for_one()
+    queued.cancel()
+    scene.model.background.let_one()
+    scene.model.background.wait_for_one()  # the busy one's second chunk: the queued one ended between the two
+    assert queued.settle(PATIENCE)
+    assert queued.cancelled
+    assert queued.inferred == 0
+    assert not busy.done
+
+
+def test_E4_cancelling_ends_the_work_for_all_and_tells_those_who_did_not(scene: Scene) -> None:
+    scene.model.background.close()
+    first, second = scene.long(), scene.long()
+    scene.model.background.wait_for_one()
+    waiting = scene.people.submit(second.wait, PATIENCE)
+    first.cancel()
+    scene.model.background.open()
+    assert first.wait(PATIENCE).cancelled
+    with pytest.raises(RunCancelled, match=r"cancelled when it was 33% done; ask for it again"):
+        waiting.result(PATIENCE)
+    assert first.inferred == CHUNK
+    assert (first.frame["status"] == "calculated").sum() == CHUNK, "what is finished stays"
+    third = scene.long()
+    assert third.reused == CHUNK
+    assert third.wait(PATIENCE).progress == 1
+
+
+def test_E6_the_origins_around_one_that_is_asked_for_come_next(scene: Scene) -> None:
+    scene.model.background.close()
+    run = scene.long()
+    scene.model.background.wait_for_one()
+    near = WHOLE.row(-10)
+    follower = scene.run()
+    follower.start(Priority.IDLE, near=near)
+    scene.model.background.open()
+    run.wait(PATIENCE)
+    assert scene.model.calls[0].tolist() == [11, 10, 9, 8]
+    assert scene.model.calls[1].tolist() == [near, near + 1, near - 1, near + 2]
+
+
+# --- E5, E7, E9: errors, memory, interrupts, ends ------------------------------------------------------------------
+
+
+def test_E5_a_failure_is_kept_with_its_traceback_and_others_go_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = Stopped()
+
+    def out_of_luck(*_: object) -> np.ndarray:
+        raise ZeroDivisionError("out of luck")
+
+    monkeypatch.setattr(failing, "forecast", out_of_luck)
+    run = scene.run(model=failing)
+    run.start(Priority.BATCH)
+    other = scene.long(OTHER)
+    with pytest.raises(ForecasterError, match="'stopped' failed: ZeroDivisionError: out of luck") as caught:
+        run.wait(PATIENCE)
+    frames = caught.value.__cause__.__traceback__
+    while frames.tb_next:
+        frames = frames.tb_next
+    assert frames.tb_frame.f_code.co_name == "out_of_luck"
+    assert run.error is caught.value
+    assert other.wait(PATIENCE).progress == 1
+    with pytest.raises(ForecasterError, match="out of luck"):
+        run.at(-1)
+
+
+def test_E5_a_calculation_that_fails_is_no_less_an_error(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("no score")
+
+    monkeypatch.setattr(calculating, "calculate", fail)
+    run = scene.long()
+    with pytest.raises(ZeroDivisionError, match="no score"):
+        run.wait(PATIENCE)
+    assert isinstance(run.error, ZeroDivisionError)
+
+
+class Cramped(Stopped):
+    """Has memory for so many origins at once."""
+
+    room = 5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tried: list[int] = []
+
+    def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
+        self.tried.append(len(rows))
+        if len(rows) > self.room:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8589934592 bytes.")
+        return super().forecast(data, rows, horizon, seed)
+
+
+def test_E7_out_of_device_memory_the_batch_is_halved_and_the_run_goes_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBFORECAST_CHUNK", "8")
+    model = Cramped()
+    run = scene.run(model=model)
+    run.start(Priority.BATCH)
+    assert run.wait(PATIENCE).progress == 1
+    assert model.tried == [8, 4, 4, 4], "what did not fit is not tried again"
+    assert (run.array[:, 0, 0] % 1000 == WHOLE.values).all()
+
+
+def test_E7_what_does_not_fit_at_all_is_an_error_that_says_what_to_do(scene: Scene) -> None:
+    model = Cramped()
+    model.room = 0
+    run = scene.run(model=model)
+    with pytest.raises(
+        ForecasterError, match=r"does not fit into the device's memory.*NBFORECAST_DEVICE=cpu"
+    ) as caught:
+        run.at(0)
+    assert "RESOURCE_EXHAUSTED" in str(caught.value.__cause__)
+
+
+def test_E9_an_interrupt_ends_the_wait_and_not_the_work(scene: Scene) -> None:
+    scene.model.background.close()
+    run = scene.long()
+    scene.model.background.wait_for_one()
+    run.at(-5)  # its thread has started: Python does not know a thread whose start was interrupted
+    scene.model.interactive.close()
+    main = threading.main_thread()
+
+    def interrupt() -> None:
+        signal.pthread_kill(main.ident, signal.SIGINT)
+
+    def interrupt_when_asked() -> None:
+        scene.model.interactive.wait_for_one()
+        interrupt()
+
+    scene.people.submit(interrupt_when_asked)
+    with pytest.raises(KeyboardInterrupt):
+        run.at(-7)
+    threading.Timer(0.1, interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        run.wait()
+    assert not run.done
+    scene.model.interactive.open()
+    scene.model.background.open()
+    assert run.wait(PATIENCE).progress == 1
+
+
+def test_E9_shutdown_ends_threads_and_tasks_and_keeps_finished_chunks(scene: Scene) -> None:
+    scene.model.background.close()
+    run, queued = scene.long(), scene.long(OTHER)
+    scene.model.background.wait_for_one()
+    ending = scene.people.submit(scene.engine.shutdown)
+    while not (run.cancelled and queued.cancelled):
+        assert not ending.done()
+    scene.model.background.let_one()
+    ending.result(PATIENCE)
+    assert not [t for t in threading.enumerate() if t.name.startswith("nbforecast-")]
+    assert run.done
+    assert queued.done
+    assert run.inferred == run.calculated == CHUNK
+    assert queued.inferred == 0
+    scene.model.background.open()
+    assert scene.long().wait(PATIENCE).progress == 1, "a later request starts another thread"
