@@ -106,14 +106,15 @@ class ResultCache:
     def flush(self, memory: bool = True, disk: bool = True) -> Change:
         """Remove every entry, from memory, disk or both. From memory alone: what is not saved yet is saved first."""
         cache = results()
-        gone = inventory(cache)
-        if memory:
-            if not disk:
-                cache.save_all(changed=True)
-            cache.clear()
-        if disk and cache.store is not None:
-            with _files():
-                cache.store.clear()
+        with cache.putting_away:
+            gone = inventory(cache)
+            if memory:
+                if not disk:
+                    cache.save_all(changed=True)
+                cache.clear()
+            if disk and cache.store is not None:
+                with _files():
+                    cache.store.clear()
         touched = [i for i in gone if (memory and i.view is not None) or (disk and i.found is not None)]
         return Change(
             "Removed",

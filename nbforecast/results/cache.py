@@ -34,6 +34,7 @@ class Cache:
     """The one place of results: an entry for each (handle, model, horizon), and views for histories inside others.
 
     memory, disk: bytes that entries may take; what was used longest ago goes first, from memory to disk (SPEC C12).
+    `putting_away` is held while results go to disk: who flushes both takes it, so that none come back after it.
     `misses` counts requests for which nothing was there under their key, `reused` origins that other entries gave.
     """
 
@@ -46,6 +47,7 @@ class Cache:
         self._pins: dict[int, int] = {}
         self._lock = threading.RLock()
         self._making = threading.RLock()
+        self.putting_away = threading.RLock()
 
     def find(
         self, data: Dataset, recipe: Recipe, reasons: Callable[[], UInt8[np.ndarray, " N"]], *, force: bool = False
@@ -92,12 +94,13 @@ class Cache:
 
         asked: somebody holds the result, so it is handed in; what follows by itself only fills what is there.
         """
-        if asked:
-            self.offer(view, force=bool(view.entry.forced) and view.complete)
-        if self.current(view):
-            self.save(view.entry)
-            self._cover(view.entry)
-        self.trim()
+        with self.putting_away:
+            if asked:
+                self.offer(view, force=bool(view.entry.forced) and view.complete)
+            if self.current(view):
+                self.save(view.entry)
+                self._cover(view.entry)
+            self.trim()
 
     def save(self, entry: Entry, *, instead: bool = False, trim: bool = True) -> Found | None:
         """Save an entry that has changed or is not on disk, or put it `instead` of what is; failure costs a warning."""
@@ -105,18 +108,19 @@ class Cache:
             return None
         if entry.saved == entry.state and not instead and self.store.find(entry.key) is not None:
             return None
-        snapshot, state = entry.snapshot()
-        if not (snapshot.inferred or instead):
-            return None
-        try:
-            found = self.store.write(snapshot, instead=instead)
-            if trim:
-                self.store.trim(self.disk, keep=found.path)
-        except OSError as error:
-            _log.warning("Results stay in memory, since they cannot be saved: %s.", error)
-            return None
-        entry.saved = state
-        return found
+        with self.putting_away:
+            snapshot, state = entry.snapshot()
+            if not (snapshot.inferred or instead):
+                return None
+            try:
+                found = self.store.write(snapshot, instead=instead)
+                if trim:
+                    self.store.trim(self.disk, keep=found.path)
+            except OSError as error:
+                _log.warning("Results stay in memory, since they cannot be saved: %s.", error)
+                return None
+            entry.saved = state
+            return found
 
     def save_all(self, *, changed: bool = False) -> list[Found]:
         """Save every entry that is not on disk as it is, or only what has `changed` since; the last used first."""

@@ -205,7 +205,8 @@ class Store:
         gone = self.files()
         for found in gone:
             self.remove(found)
-        self._clear_parts(0.0)
+        with contextlib.suppress(OSError), self._turn():  # nobody writes: what is unfinished stays so
+            self._clear_parts(0.0)
         with contextlib.suppress(OSError):
             aside = self.directory / ASIDE
             if not aside.is_symlink():
@@ -248,7 +249,7 @@ class Store:
 
     def _set_aside(self, found: Found, reason: Unreadable) -> None:
         seen = (found.path, found.stamp)
-        if seen in self._passed:
+        if seen in self._passed or not os.path.lexists(found.path):
             return
         self._passed.add(seen)
         if not self._own or not isinstance(reason, Damaged):
