@@ -12,7 +12,7 @@ from nbforecast.options import add_cache, add_drawing, add_request, drawing, man
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit status (2: an error that the user can mend)."""
+    """Run a command; returns the exit status (2: an error that the user can mend, 130: interrupted)."""
     parser = argparse.ArgumentParser(prog="nbforecast", description="Forecasts from every origin of a time series.")
     parser.add_argument("--version", action="version", version=f"nbforecast {nbforecast.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -43,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     except NbForecastError as error:
         sys.stderr.write(f"nbforecast: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("nbforecast: interrupted; what is finished is kept, and the same command goes on from there\n")
+        return 130
     return 0
 
 

@@ -70,10 +70,12 @@ def _state(run: Run) -> str:
         known = f"{run.reused + run.inferred:,} of {run.available:,} origins inferred{kept}"
         speed = f" · {run.rate:,.0f} a second · {_duration(run.left)} left" if run.rate else ""
         return f"{known} · {run.calculated:,} calculated{speed}"
+    kept = f", {run.reused:,} from the cache" if run.reused else ""
+    if run.cancelled:
+        return f"Cancelled: {run.inferred:,} of {run.available:,} origins inferred in {_duration(run.seconds)}{kept}"
     origins = "origin" if run.inferred == 1 else "origins"
     work = f"{run.inferred:,} {origins} inferred in {_duration(run.seconds)}" if run.inferred else "nothing to infer"
-    reused = f", {run.reused:,} from the cache" if run.reused else ""
-    return f"{'Cancelled' if run.cancelled else 'Done'}: {work}{reused}"
+    return f"Done: {work}{kept}"
 
 
 def _tiles(run: Run) -> list[tuple[str, str]]:

@@ -1,54 +1,19 @@
 """C5, C9, M1, M2, M3, M4, M5, M7, E5, R1: the magics in a real IPython kernel, the tour through a real papermill."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import papermill
 import pytest
 from jupyter_client.manager import start_new_kernel
 
+from tests.notebook.kernel import Kernel
+
 TOUR = Path(__file__).parents[2] / "notebooks" / "tour.ipynb"
 SETUP = "import nbforecast as nbf\n%load_ext nbforecast\ndf = nbf.sample('taxi').tail(400)"
-
-
-class Kernel:
-    """Runs cells in a kernel as a front end with a person does (`allow_stdin`), or as a runner does."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def run(self, code: str, watched: bool = True) -> tuple[list[dict[str, Any]], str]:
-        """The outputs of a cell (mime bundles and texts), and what it raised."""
-        outputs: list[dict[str, Any]] = []
-        error: list[str] = []
-
-        def keep(message: dict[str, Any]) -> None:
-            kind, content = message["msg_type"], message["content"]
-            if kind in ("display_data", "execute_result"):
-                outputs.append(content["data"])
-            elif kind == "stream" and content["name"] == "stderr":
-                error.append(content["text"])
-            elif kind == "stream":
-                outputs.append({"text": content["text"]})
-            elif kind == "error":
-                error.extend(content["traceback"])
-
-        self._client.execute_interactive(code, allow_stdin=watched, output_hook=keep, timeout=120)
-        return outputs, "\n".join(error)
-
-    def value(self, expression: str) -> Any:
-        reply = self._client.execute(
-            "", silent=True, user_expressions={"x": f"__import__('json').dumps({expression})"}, reply=True, timeout=60
-        )
-        return json.loads(eval(reply["content"]["user_expressions"]["x"]["data"]["text/plain"]))
-
-    def complete(self, line: str) -> list[str]:
-        return self._client.complete(line, len(line), reply=True, timeout=30)["content"]["matches"]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,11 @@
 """M6: the command line has the names and options of the magics."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -63,3 +69,26 @@ def test_errors_are_sentences_and_a_status(
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
+
+
+def test_E9_an_interrupted_command_keeps_what_is_finished_and_goes_on_from_there(tmp_path: Path) -> None:
+    one = pl.read_parquet(path("taxi"))
+    source, out = tmp_path / "many.parquet", tmp_path / "out.parquet"
+    pl.concat([one.with_columns(unique_id=pl.lit(str(i))) for i in range(12)]).write_parquet(source)
+    main_ = "import sys; from nbforecast.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", main_, "forecast", str(source), "-m", "theta", "-o", str(out)]
+    environment = os.environ | {"NBFORECAST_CACHE_DIR": str(tmp_path / "cache")}
+    begun = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not list((tmp_path / "cache" / "compiled").glob("jit__origin-*")):  # the first scores
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    begun.send_signal(signal.SIGINT)
+    _, said = begun.communicate(timeout=60)
+    assert begun.returncode == 130
+    assert said == "nbforecast: interrupted; what is finished is kept, and the same command goes on from there\n"
+    assert not out.exists()
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    inferred, reused = (int(n.replace(",", "")) for n in re.findall(r"([\d,]+) (?:inferred|reused)", again.stdout))
+    assert reused > 0
+    assert inferred + reused == 12 * 5153

@@ -1,0 +1,64 @@
+"""A real IPython kernel, asked as front ends ask it."""
+
+from __future__ import annotations
+
+import json
+import time
+from queue import Empty
+from typing import Any
+
+
+class Kernel:
+    """Runs cells in a kernel as a front end with a person does (`allow_stdin`), or as a runner does."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def run(self, code: str, watched: bool = True) -> tuple[list[dict[str, Any]], str]:
+        """The outputs of a cell (mime bundles and texts), and what it raised."""
+        outputs: list[dict[str, Any]] = []
+        error: list[str] = []
+
+        def keep(message: dict[str, Any]) -> None:
+            kind, content = message["msg_type"], message["content"]
+            if kind in ("display_data", "execute_result"):
+                outputs.append(content["data"])
+            elif kind == "stream" and content["name"] == "stderr":
+                error.append(content["text"])
+            elif kind == "stream":
+                outputs.append({"text": content["text"]})
+            elif kind == "error":
+                error.extend(content["traceback"])
+
+        self._client.execute_interactive(code, allow_stdin=watched, output_hook=keep, timeout=120)
+        return outputs, "\n".join(error)
+
+    def value(self, expression: str) -> Any:
+        reply = self._client.execute(
+            "", silent=True, user_expressions={"x": f"__import__('json').dumps({expression})"}, reply=True, timeout=60
+        )
+        return json.loads(eval(reply["content"]["user_expressions"]["x"]["data"]["text/plain"]))
+
+    def start(self, code: str) -> str:
+        """Have a cell run, without waiting for it; returns its message's identity."""
+        return str(self._client.execute(code, allow_stdin=True))
+
+    def ended(self, cell: str, seconds: float = 30) -> None:
+        """Wait until a cell that was started has come to its end."""
+        while True:
+            message = self._client.get_shell_msg(timeout=seconds)
+            if message["parent_header"].get("msg_id") == cell:
+                return
+
+    def listen(self, seconds: float) -> list[dict[str, Any]]:
+        """Everything that the kernel tells all front ends in the next seconds."""
+        heard, end = [], time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            try:
+                heard.append(self._client.get_iopub_msg(timeout=left))
+            except Empty:
+                break
+        return heard
+
+    def complete(self, line: str) -> list[str]:
+        return self._client.complete(line, len(line), reply=True, timeout=30)["content"]["matches"]

@@ -1,0 +1,190 @@
+"""E4, E5, E9, M2: a kernel that stays usable while work runs: progress, errors, interrupts, restarts, unloading."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pexpect
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+from tests.notebook.kernel import Kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SETUP = """
+import nbforecast as nbf, polars as pl, threading, time
+from nbforecast import session
+%load_ext nbforecast
+taxi = nbf.sample('taxi')
+small = taxi.tail(300)
+big = pl.concat([taxi.with_columns(unique_id=pl.lit(str(i))) for i in range(20)])
+nbf.forecast(small, 'theta', wait=True)
+def threads():
+    return sorted(t.name for t in threading.enumerate() if t.name.startswith('nbforecast-'))
+"""
+
+
+@pytest.fixture
+def manager() -> Iterator[Any]:
+    manager, client = start_new_kernel(kernel_name="python3")
+    manager.kernel = Kernel(client)
+    try:
+        assert manager.kernel.run(SETUP)[1] == ""
+        yield manager
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def test_E5_progress_moves_in_its_own_display_and_nothing_is_printed_elsewhere(manager: Any) -> None:
+    kernel: Kernel = manager.kernel
+    (card,), error = kernel.run("run = %forecast big -m theta")
+    assert not error
+    assert "theta forecasts 12 steps of 1 hour ahead from 103,060 origins of 20 series" in card["text/plain"]
+    assert kernel.run("print('other')")[0] == [{"text": "other\n"}]
+    kernel.start("time.sleep(3); print('slept')")
+    heard = kernel.listen(5)
+    updates = [m["content"] for m in heard if m["msg_type"] == "update_display_data"]
+    assert len(updates) >= 5, "while a cell runs, and after it"
+    assert len({u["transient"]["display_id"] for u in updates}) == 1
+    states = [u["data"]["text/plain"].splitlines()[1] for u in updates]
+    counts = [int(s.split(" of ")[0].replace(",", "")) for s in states if " of 103,060 origins inferred" in s]
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0]
+    assert " calculated · " in states[-1]
+    assert " a second · " in states[-1]
+    assert states[-1].endswith(" left")
+    printed = [m["content"]["text"] for m in heard if m["msg_type"] == "stream"]
+    assert printed == ["slept\n"]
+    assert not [m for m in heard if m["msg_type"] in ("display_data", "execute_result")]
+
+    queued, _ = kernel.run("next = %forecast taxi -m theta -H 3")
+    assert queued[0]["text/plain"].endswith("Waiting until another forecast has ended")
+    began = time.monotonic()
+    assert kernel.value("[run.at(-40, '7').index, run.done]") == [-40, False]
+    assert time.monotonic() - began < 5
+    assert kernel.value("[run.cancel(), run.settle(20), run.cancelled][1:]") == [True, True]
+    assert kernel.value("next.wait(60).progress") == 1.0
+    (shown,), _ = kernel.run("run")
+    assert shown["text/plain"].splitlines()[1].startswith("Cancelled: ")
+    assert kernel.value("run.inferred == run.calculated > 0") is True
+
+
+def test_E9_interrupting_a_cell_that_waits_for_its_own_run_cancels_it(manager: Any) -> None:
+    kernel: Kernel = manager.kernel
+    cell = kernel.start("mine = %forecast big -m theta --wait -o kept")
+    time.sleep(1.5)
+    manager.interrupt_kernel()
+    kernel.ended(cell)
+    assert kernel.value("[kept.settle(20), kept.cancelled, kept.inferred == kept.calculated, kept.inferred > 0]") == [
+        True,
+        True,
+        True,
+        True,
+    ]
+    assert kernel.value("nbf.forecast(small, 'theta', wait=True).progress") == 1.0
+    cell = kernel.start("nbf.forecast(big, 'theta', wait=True)")
+    time.sleep(1)
+    manager.interrupt_kernel()
+    kernel.ended(cell)
+    assert kernel.value("[len(session.engine()._tasks), time.sleep(1), len(session.engine()._tasks)][2]") == 0
+
+
+def test_E9_interrupting_a_wait_for_a_run_one_holds_lets_it_go_on(manager: Any) -> None:
+    kernel: Kernel = manager.kernel
+    kernel.run("run = nbf.forecast(big, 'theta')")
+    cell = kernel.start("run.wait()")
+    time.sleep(0.5)
+    manager.interrupt_kernel()
+    kernel.ended(cell)
+    assert kernel.value("[run.done, run.cancelled]") == [False, False]
+    before = kernel.value("run.inferred")
+    time.sleep(0.5)
+    assert kernel.value("run.inferred") > before
+
+
+def test_E9_unloading_ends_the_threads_and_saves_what_is_finished(manager: Any) -> None:
+    kernel: Kernel = manager.kernel
+    kernel.run("run = nbf.forecast(big, 'theta', horizon=5)\nwhile not run.calculated: time.sleep(0.01)")
+    assert kernel.value("threads()") != []
+    began = time.monotonic()
+    assert kernel.run("%unload_ext nbforecast")[1] == ""
+    assert time.monotonic() - began < 20
+    assert kernel.value("threads()") == []
+    assert kernel.value("[run.done, run.cancelled, run.inferred == run.calculated > 0]") == [True, True, True]
+    assert "RunCancelled" in kernel.run("run.wait()")[1]
+    kernel.run("nbf.cache.flush(disk=False)")
+    assert kernel.run("%load_ext nbforecast\nagain = %forecast big -m theta -H 5")[1] == ""
+    assert kernel.value("[again.reused == run.inferred, again.done]") == [True, False]
+
+
+def test_E9_a_restart_while_work_runs_is_quick_and_keeps_what_is_finished(manager: Any) -> None:
+    kernel: Kernel = manager.kernel
+    kernel.run("run = nbf.forecast(big, 'theta', horizon=7)\nwhile not run.calculated: time.sleep(0.01)")
+    done = kernel.value("run.calculated")
+    began = time.monotonic()
+    manager.restart_kernel()
+    kernel._client.wait_for_ready(timeout=60)
+    assert time.monotonic() - began < 30
+    assert kernel.run(SETUP)[1] == ""
+    reused = kernel.value("nbf.forecast(big, 'theta', horizon=7).reused")
+    assert reused >= done
+
+
+def test_E5_the_card_of_a_failed_run_shows_where_it_failed(manager: Any) -> None:
+    kernel: Kernel = manager.kernel
+    kernel.run("""
+class Broken:
+    name, context, levels, draws, key = 'broken', 1, None, 10, 'broken'
+    def availability(self, data): return (data.values != data.values).astype('uint8')
+    def forecast(self, data, rows, horizon, seed=0): return self.helper()
+    def helper(self): raise OverflowError('too <much>')
+nbf.register('broken', Broken())
+bad = nbf.forecast(small, 'broken')
+bad.settle(20)
+""")
+    (shown,), _ = kernel.run("bad")
+    assert "Failed: The model 'broken' failed: OverflowError: too <much>" in shown["text/plain"]
+    assert "<summary>Where it failed</summary>" in shown["text/html"]
+    assert "in helper" in shown["text/html"]
+    assert "too &lt;much&gt;" in shown["text/html"]
+
+
+def test_E5_M2_in_a_terminal_there_is_a_bar_for_those_who_wait_and_nothing_else(tmp_path: Path) -> None:
+    shell = pexpect.spawn(
+        sys.executable,
+        ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor", "--profile-dir", str(tmp_path)],
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(40, 160),
+    )
+    prompt = r"In \[\d+\]: "
+
+    def said(line: str) -> str:
+        shell.sendline(line)
+        shell.expect(prompt)
+        return str(shell.before).replace("\r\n", "\n")
+
+    shell.expect(prompt)
+    said("%load_ext nbforecast")
+    said("import nbforecast as nbf, polars as pl; taxi = nbf.sample('taxi')")
+    said("big = pl.concat([taxi.with_columns(unique_id=pl.lit(str(i))) for i in range(3)])")
+    begun = said("run = %forecast big -m theta -f")
+    assert begun.count("theta forecasts 12 steps") == 1
+    waited = said("run.wait();")
+    assert "theta forecasts" not in waited, "nothing comes from the background"
+    assert "theta: 100%|" in waited.split("\r")[-1]
+    assert "15459/15459" in waited
+    at_once = said("%forecast big -m theta -f --wait")
+    assert "theta: 100%|" in at_once
+    assert at_once.count("theta forecasts 12 steps") == 1
+    assert "Done: 15,459 origins inferred" in at_once
+    shell.sendline("exit")
+    shell.expect(pexpect.EOF)
+    shell.close()
+    assert shell.exitstatus == 0
