@@ -96,8 +96,8 @@ class ResultCache:
         Frames and arrays that were handed out before keep what they have. Returns what was removed.
         """
         span, keep = _parse_index(index), _parse_only(only)
-        picked = self._pick(handle, model)
-        with _files():
+        with results().putting_away, _files():
+            picked = self._pick(handle, model)
             if span is None and keep is Status.WAITING:
                 return _removed([self._remove(item) for item in picked])
             count = sum(self._thin(item, span, keep) for item in picked)
@@ -179,8 +179,8 @@ class ResultCache:
         cache = results()
         most = None if max_size is None else parse_size(max_size, "max_size")
         oldest = None if max_age is None else time.time() - _seconds(max_age)
-        before = {item.key: item for item in inventory(cache)}
-        with _files():
+        with cache.putting_away, _files():
+            before = {item.key: item for item in inventory(cache)}
             for item in before.values():
                 if oldest is not None and item.used < oldest:
                     self._remove(item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,30 @@ if TYPE_CHECKING:
 MAX_HORIZON = 4096
 
 
-@cache
+_making = threading.RLock()
+
+
 def results() -> Cache:
     """The result cache of this process; what it has not saved is saved when the interpreter exits (SPEC C9, E9)."""
+    with _making:
+        return _results()
+
+
+def engine() -> Engine:
+    """The background of this process."""
+    with _making:
+        return _engine()
+
+
+def shutdown() -> None:
+    """End the background, if there is one, and save what it has found; a later request starts another."""
+    if _engine.cache_info().currsize:
+        engine().shutdown()
+        results().save_all(changed=True)
+
+
+@cache
+def _results() -> Cache:
     chosen = settings()
     store = None if chosen.directory is None else Store(chosen.directory / "results")
     kept = Cache(store, chosen.memory, chosen.disk)
@@ -40,8 +62,7 @@ def results() -> Cache:
 
 
 @cache
-def engine() -> Engine:
-    """The background of this process."""
+def _engine() -> Engine:
     return Engine(results())
 
 

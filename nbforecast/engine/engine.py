@@ -17,6 +17,7 @@ from nbforecast.engine.lanes import FOR_EVER, Lane
 from nbforecast.engine.statistics import Counts, Statistics
 from nbforecast.engine.tasks import Priority, Task
 from nbforecast.engine.versions import Pickup, on_pickup
+from nbforecast.errors import ForecasterError
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
@@ -79,10 +80,9 @@ class Engine:
             self._statistics.add(joined=1)
             if near is not None:
                 task.aim(near)
-            if priority < task.priority:
-                task.priority = priority
+            if priority < task.priority or not task.begun:  # an interrupt may have come before it was queued
+                task.priority = min(priority, task.priority)
                 self._push(task)
-            self._begin()  # should an interrupt have come between a task and its first step
             return task
 
     def cancel(self, task: Task) -> None:
@@ -102,7 +102,7 @@ class Engine:
     def shutdown(self) -> None:
         """Cancel what is queued, finish the chunks in work and end the threads; a later task starts others."""
         with self._lock:
-            tasks = list(self._tasks.values())
+            tasks = self._unfinished()
         for task in tasks:
             self.cancel(task)
         for task in tasks:
@@ -133,8 +133,8 @@ class Engine:
         task.begun = True
         try:
             more = not task.stopped and self._up_to_date(task) and self._infer(task)
-        except Exception as error:
-            task.error, more = error, False
+        except BaseException as error:
+            task.error, more = _as_exception(error), False
         if not more:
             task.ending = True
             self._end_soon(task)
@@ -154,11 +154,17 @@ class Engine:
 
     def _abandon(self) -> None:
         """Nothing will be inferred any more: tell those who wait (`_lock` is held)."""
-        self._busy = False
+        left, self._busy = self._unfinished(), False
         self._queue.clear()
-        for task in [t for t in self._tasks.values() if not t.ending]:
-            task.cancelled = True
-            self._end(task)
+        for task in left:
+            if not task.ending:
+                task.cancelled = True
+                self._end(task)
+
+    def _unfinished(self) -> list[Task]:
+        """Every task that somebody may wait for, those that others have taken the place of included."""
+        known = [*self._tasks.values(), *(task for _, _, task in self._queue)]
+        return [task for task in {id(t): t for t in known}.values() if not task.finished.is_set()]
 
     def _up_to_date(self, task: Task) -> bool:
         """Whether a task is to go on, planned anew if its entry has changed (SPEC C8b)."""
@@ -202,8 +208,8 @@ class Engine:
         try:
             calculate_rows(task.view.entry, rows, draws, version, self._statistics)
             self._checkpoint(task)
-        except Exception as error:
-            task.error = error
+        except BaseException as error:
+            task.error = _as_exception(error)
 
     def _checkpoint(self, task: Task) -> None:
         """Save a long run now and then, at most a tenth of the time."""
@@ -230,14 +236,14 @@ class Engine:
                 return self._end_soon(task)
             if not task.stopped:
                 density_of_newest(entry, version, self._statistics)
-        except Exception as error:
-            task.error = error
+        except BaseException as error:
+            task.error = _as_exception(error)
         if task.error is not None:
             _log.info("A forecast failed: %s", task.error, exc_info=task.error)
         if not self._again(task):
             try:
                 self._cache.finish(task.view, asked=task.priority is not Priority.IDLE)
-            except Exception:
+            except BaseException:
                 _log.warning("The results of a forecast were not put away.", exc_info=True)
             self._again(task, end=True)
         return None
@@ -261,6 +267,18 @@ class Engine:
         if not task.finished.is_set():
             self._cache.pin(task.view.entry, -1)
             task.finish()
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """What ended a task, as something that does no more harm than an error where it is raised again.
+
+    A thread of ours must survive whatever a model or a library raises: SystemExit, a panic in Rust.
+    """
+    if isinstance(error, Exception):
+        return error
+    found = ForecasterError(f"The forecast failed: {type(error).__name__}: {error}")
+    found.__cause__ = error
+    return found
 
 
 def _name(view: View) -> tuple[int, Key]:

@@ -46,9 +46,12 @@ class Lane:
         """Do what waits, and end the thread; a later job starts another."""
         pool = self._pool
         if pool is not None:
-            pool.shutdown(wait=True)
-            with self._lock:
-                self._pool = None
+            try:
+                pool.shutdown(wait=True)
+            finally:
+                with self._lock:
+                    if self._pool is pool:
+                        self._pool = None
 
     def _done(self, _: Future[T]) -> None:
         with self._lock:

@@ -201,8 +201,15 @@ class Run:
                 f"{reason.sentence}. {self._nearest(row)}"
             )
         rows = np.array([row])
-        self._view = self._engine.answer(self._view, self._forecaster, rows, self._seed)
-        return Forecast(self.data, row, self._view.take("forecast", rows)[0], self._view.recipe.levels, self.model)
+        view = self._engine.answer(self._view, self._forecaster, rows, self._seed)
+        if self._task is None:  # a run at work stays with the entry that it fills
+            self._view = view
+        return Forecast(self.data, row, view.take("forecast", rows)[0], view.recipe.levels, self.model)
+
+    def known(self, index: int, series: str | None = None) -> bool:
+        """Whether `at` has an answer without an inference: a forecast, or the reason why there is none."""
+        row = self.data.row(index, series)
+        return not self._view.entry.waiting(self._view.rows(np.array([row]))).any()
 
     def scores(self, by: By | None = None) -> pl.DataFrame:
         """Mean scores over what is calculated: overall, or by "horizon", "series" or "index".

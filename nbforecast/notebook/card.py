@@ -39,7 +39,7 @@ def run_card(run: Run) -> dict[str, str]:
         summary = f"{len(notes)} notes on the data"
         folded = f"<details><summary>{summary}</summary>{told}</details>" if len(notes) > 1 else told
         body.append(f'<div style="{_SMALL}">{folded}</div>')
-    picture = _picture(run) if run.done and run.error is None else ""
+    picture = _picture(run) if run.done and run.error is None and run.known(0) else ""
     scores = [", ".join(f"{name} {value}" for name, value in tiles)] if tiles else []
     return {
         "text/html": f'<div style="{_BOX}"><div style="{_TEXT}">{"".join(body)}</div>{picture}</div>',

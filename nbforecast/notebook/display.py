@@ -68,7 +68,7 @@ class _Follower:
     def follow(self, run: Run, handle: DisplayHandle) -> None:
         with self._lock:
             self._followed.append((run, handle))
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="nbforecast-display", daemon=True)
                 self._thread.start()
 
@@ -93,7 +93,7 @@ _follower = _Follower()
 def _update(run: Run, handle: DisplayHandle) -> bool:
     try:
         handle.update(run_card(run), raw=True)
-    except Exception:
+    except BaseException:
         _log.warning("The progress display of a forecast stopped.", exc_info=True)
         return False
     return True

@@ -43,6 +43,5 @@ def unload(shell: InteractiveShell) -> None:
     if complete_magic in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(complete_magic)
     session = sys.modules.get("nbforecast.session")
-    if session is not None and session.engine.cache_info().currsize:
-        session.engine().shutdown()
-        session.results().save_all(changed=True)
+    if session is not None:
+        session.shutdown()

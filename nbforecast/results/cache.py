@@ -34,7 +34,8 @@ class Cache:
     """The one place of results: an entry for each (handle, model, horizon), and views for histories inside others.
 
     memory, disk: bytes that entries may take; what was used longest ago goes first, from memory to disk (SPEC C12).
-    `putting_away` is held while results go to disk: who flushes both takes it, so that none come back after it.
+    `putting_away` is held while results go to disk: who removes some takes it, so that none come back after it. It is
+    taken before any other lock.
     `misses` counts requests for which nothing was there under their key, `reused` origins that other entries gave.
     """
 
@@ -63,6 +64,11 @@ class Cache:
         if view is None:
             with self._making:
                 view = self._hit(key) or self._make(key, data, recipe, reasons)
+            if self.putting_away.acquire(blocking=False):  # whoever holds it makes room at its end
+                try:
+                    self.trim()
+                finally:
+                    self.putting_away.release()
         return view.of(data)
 
     def held(self, key: Key) -> View | None:
@@ -187,7 +193,7 @@ class Cache:
         """Keep an entry in memory while somebody works on it; `by=-1` ends that."""
         with self._lock:
             count = self._pins.pop(id(entry), 0) + by
-            if count:
+            if count > 0:
                 self._pins[id(entry)] = count
 
     def trim(self, most: int | None = None) -> list[Entry]:
@@ -195,18 +201,19 @@ class Cache:
 
         They are saved first. What is being worked on stays, and by default what was used last. Returns what went.
         """
-        there = sorted(self.entries(), key=lambda e: e.used)
-        total, limit = sum(e.nbytes for e in there), self.memory if most is None else most
-        gone = []
-        for entry in there if most is not None else there[:-1]:
-            if total <= limit:
-                break
-            if id(entry) not in self._pins:
-                total -= entry.nbytes
-                self.save(entry)
-                self.forget(entry.key)
-                gone.append(entry)
-        return gone
+        with self.putting_away:
+            there = sorted(self.entries(), key=lambda e: e.used)
+            total, limit = sum(e.nbytes for e in there), self.memory if most is None else most
+            gone = []
+            for entry in there if most is not None else there[:-1]:
+                if total <= limit:
+                    break
+                if id(entry) not in self._pins:
+                    total -= entry.nbytes
+                    self.save(entry)
+                    self.forget(entry.key)
+                    gone.append(entry)
+            return gone
 
     def _hit(self, key: Key) -> View | None:
         with self._lock:
@@ -233,7 +240,6 @@ class Cache:
                 self._use(view.entry)
                 self.offer(View.whole(view.entry))
         self.offer(view)
-        self.trim()
         return view
 
     def _leads(self, key: Key, data: Dataset, recipe: Recipe) -> Iterator[Lead]:

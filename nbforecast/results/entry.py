@@ -75,7 +75,7 @@ class Entry:
         entry._status = snapshot.status.copy()
         never = snapshot.reasons != Reason.AVAILABLE
         for name, values in snapshot.columns.items():
-            entry._columns[name] = Column.of(name, values, entry._filled(name), never)
+            entry._columns[name] = Column.of(name, values, _filled(name, entry._status), never)
         return entry
 
     def __len__(self) -> int:
@@ -172,6 +172,10 @@ class Entry:
             return
         with self._lock:
             self.lock_count += 1
+            waiting = self._status[rows] == Status.WAITING
+            if not waiting.all():
+                rows, status, contexts = rows[waiting], status[waiting], contexts[waiting]
+                values = {name: column[waiting] for name, column in values.items()}
             for name, column in values.items():
                 there = status >= FILLED[name]
                 if there.all():
@@ -201,15 +205,19 @@ class Entry:
             fewer = rows[has_forecast(status) & (status > keep)]
             if not len(fewer):
                 return 0
-            self._status[fewer] = keep
+            left = self._status.copy()
+            left[fewer] = keep
             never = self.reasons != Reason.AVAILABLE
-            for name, column in self._columns.items():
-                if FILLED[name] > keep:
-                    self._columns[name] = column.keeping(np.flatnonzero(self._filled(name)), never)
+            columns = {
+                name: column.keeping(np.flatnonzero(_filled(name, left)), never) if FILLED[name] > keep else column
+                for name, column in self._columns.items()
+            }
+            # an interrupt up to here changes nothing, and one from here on costs work in progress at most
+            self.version = secrets.token_hex(8)
+            self._columns, self._status = columns, left
+            self.changes += 1
             if keep == Status.WAITING:
                 self._density.forget(fewer)
-            self.version = secrets.token_hex(8)
-            self.changes += 1
             return len(fewer)
 
     def forget_densities(self, rows: Int64[np.ndarray, " R"]) -> int:
@@ -253,5 +261,6 @@ class Entry:
             self.forced,
         ), state
 
-    def _filled(self, name: str) -> Bool[np.ndarray, " N"]:
-        return (self._status >= FILLED[name]) & (self._status <= Status.CALCULATED)
+
+def _filled(name: str, status: UInt8[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+    return (status >= FILLED[name]) & (status <= Status.CALCULATED)

@@ -1,7 +1,9 @@
 """C9, C11, C14: handles and places, as people give them."""
 
 import logging
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,36 @@ def test_C11_entries_are_saved_to_and_loaded_from_any_folder(cache: Cache, tmp_p
     nbf.cache.flush()
     assert len(Store(away).files()) == 3
     assert nbf.cache.load(Store(away).files()[0].path).entries == 1
+
+
+@pytest.mark.parametrize("act", ["drop", "flush", "prune"])
+def test_C11_what_is_removed_while_it_is_saved_does_not_come_back(
+    act: str, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saving, go = threading.Event(), threading.Event()
+    write = Store._put
+
+    def slowly(*given: Any) -> None:
+        saving.set()
+        assert go.wait(30)
+        write(*given)
+
+    monkeypatch.setattr(Store, "_put", slowly)
+    run = nbf.forecast(walk(1), Last())
+    assert saving.wait(30)
+    remove = {
+        "drop": lambda: nbf.cache.drop(run.handle),
+        "flush": nbf.cache.flush,
+        "prune": lambda: nbf.cache.prune(max_size=0),
+    }[act]
+    with ThreadPoolExecutor(1) as person:
+        removing = person.submit(remove)
+        go.set()
+        removing.result(30)
+    run.wait(30)
+    assert nbf.cache.entries().is_empty()
+    model = Last()
+    assert nbf.forecast(walk(1), model, wait=True).reused == 0
 
 
 def test_C11_a_tilde_means_the_same_to_save_and_to_load(

@@ -17,9 +17,11 @@ import pytest
 
 from nbforecast.engine import calculating
 from nbforecast.engine.engine import Engine
+from nbforecast.engine.lanes import Lane
 from nbforecast.engine.run import Run
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import ForecasterError, RunCancelled
+from nbforecast.notebook.card import run_card
 from nbforecast.results.cache import Cache
 from nbforecast.results.status import Status
 from nbforecast.series import prepare
@@ -469,3 +471,132 @@ def test_E9_shutdown_ends_threads_and_tasks_and_keeps_finished_chunks(scene: Sce
     assert queued.inferred == 0
     scene.model.background.open()
     assert scene.long().wait(PATIENCE).progress == 1, "a later request starts another thread"
+
+
+# --- moments that only bad luck finds: each of these has hung or lied once -------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["inference", "put away"])
+def test_E5_no_exception_whatever_ends_the_background(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """SystemExit, or a panic in Rust, which is no Exception either."""
+
+    def panic(*_: object, **__: object) -> None:
+        raise SystemExit(3)
+
+    failing = Stopped()
+    run = scene.run(model=failing)
+    with monkeypatch.context() as patched:
+        if where == "inference":
+            patched.setattr(failing, "forecast", panic)
+        else:
+            patched.setattr(scene.cache, "finish", panic)
+        run.start(Priority.BATCH)
+        assert run.settle(PATIENCE)
+    if where == "inference":
+        with pytest.raises(ForecasterError, match="SystemExit: 3"):
+            run.wait(PATIENCE)
+    else:
+        assert run.progress == 1
+    assert scene.long(OTHER).wait(PATIENCE).progress == 1
+
+
+def test_E9_an_interrupt_before_a_task_is_queued_does_not_strand_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.cache, "pin", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            scene.long()
+    assert scene.long().wait(PATIENCE).progress == 1
+    assert not scene.cache._pins
+
+
+def test_C8_a_run_at_work_stays_with_the_entry_that_it_fills(scene: Scene) -> None:
+    scene.model.background.close()
+    run = scene.long()
+    scene.model.background.wait_for_one()
+    scene.cache.clear()
+    other = scene.run()
+    other.at(-7)
+    assert scene.held() is other._view.entry is not run._view.entry
+    np.testing.assert_array_equal(run.at(-7).draws, other.at(-7).draws)
+    scene.model.background.open()
+    assert run.wait(PATIENCE).progress == 1
+    assert np.isfinite(run.array).all()
+
+
+def test_C12_E5_a_request_does_not_wait_for_results_that_are_put_away(scene: Scene) -> None:
+    """Nor do the two wait for each other, when both have to make room."""
+    scene.long().wait(PATIENCE)
+    scene.cache.memory = 1
+    held, go = threading.Event(), threading.Event()
+
+    def put_away() -> None:
+        with scene.cache.putting_away:
+            held.set()
+            assert go.wait(PATIENCE)
+            scene.cache.trim()
+
+    writing = scene.people.submit(put_away)
+    assert held.wait(PATIENCE)
+    found = scene.people.submit(scene.run, OTHER)
+    assert found.result(PATIENCE).reused == 0
+    go.set()
+    writing.result(PATIENCE)
+    assert len(scene.cache.entries()) == 1
+
+
+def test_E9_a_task_whose_place_was_taken_ends_with_the_engine(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.model.background.close()
+    first = scene.long()
+    scene.model.background.wait_for_one()
+    first._task.error = ZeroDivisionError()
+    second = scene.long()
+    assert second._task is not first._task
+    ending = scene.people.submit(scene.engine.shutdown)
+    while not (first.cancelled and second.cancelled):
+        assert not ending.done()
+    scene.model.background.open()
+    ending.result(PATIENCE)
+    assert first.done
+    assert second.done
+    assert not scene.cache._pins
+
+
+def test_E9_a_lane_whose_closing_was_interrupted_is_as_good_as_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    lane = Lane("test")
+    assert lane.submit(lambda: 1).result(PATIENCE) == 1
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    pool = lane._pool
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, "shutdown", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            lane.close()
+    pool.shutdown()
+    assert lane.submit(lambda: 2).result(PATIENCE) == 2
+    lane.close()
+    assert lane.backlog == 0
+
+
+def test_E5_the_card_of_a_run_cancelled_before_it_began_infers_nothing(scene: Scene) -> None:
+    scene.model.background.close()
+    busy, queued = scene.long(OTHER), scene.long()
+    scene.model.background.wait_for_one()
+    queued.cancel()
+    scene.model.background.open()
+    busy.wait(PATIENCE)
+    assert queued.settle(PATIENCE)
+    calls = len(scene.model.calls)
+    card = run_card(queued)
+    assert "Cancelled: 0 of 12 origins" in card["text/plain"]
+    assert len(scene.model.calls) == calls
+    assert "<img" not in card["text/html"]
+    assert "<img" in run_card(busy)["text/html"]

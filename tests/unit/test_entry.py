@@ -112,6 +112,45 @@ def test_C3_C8a_what_is_taken_away_stays_in_snapshots_and_outdates_work_in_progr
     np.testing.assert_array_equal(entry.array("crps")[5:80], before["crps"].to_numpy()[5:80])
 
 
+def test_C3_taking_away_that_is_interrupted_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = make_entry(50, 0)
+    fill(entry, np.arange(50))
+    array, state, frame = entry.array("forecast"), entry.state, View.whole(entry).frame()
+    before = array.copy()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Column, "keeping", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            entry.forget(np.arange(25), Status.WAITING)
+    assert entry.state == state
+    assert View.whole(entry).frame().equals(frame, null_equal=True)
+    assert entry.forget(np.arange(25), Status.WAITING) == 25
+    fill(entry, np.arange(25))
+    np.testing.assert_array_equal(array, before)
+    assert entry.complete
+
+
+def test_C3_what_was_inferred_meanwhile_is_not_taken_over_again() -> None:
+    source, entry = make_entry(50, 0), make_entry(50, 0)
+    rows = np.arange(50)
+    fill(source, rows)
+    _, values = source.read(rows)
+    own = fill(entry, np.arange(10, 20))
+    entry.write_forecasts(np.arange(20, 30), np.zeros((10, 12, 10), np.float32))
+    array = entry.take("forecast", rows)
+    entry.adopt(rows, np.full(50, Status.INFERRED, np.uint8), source.contexts[rows], values)
+    taken = entry.take("forecast", rows)
+    np.testing.assert_array_equal(taken[10:30], array[10:30])
+    np.testing.assert_array_equal(taken[10:20], own)
+    np.testing.assert_array_equal(taken[30:], source.take("forecast", np.arange(30, 50)))
+    assert (entry.status[10:20] == Status.CALCULATED).all()
+    fill(entry, rows)
+    assert entry.complete
+
+
 def test_X1_a_complete_array_is_the_buffer_itself_and_read_only() -> None:
     entry = make_entry()
     fill(entry, np.arange(5, 100))
