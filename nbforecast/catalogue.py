@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from nbforecast import runtime
-from nbforecast.forecasters.base import known
+from nbforecast.forecasters.base import Model, known
+from nbforecast.forecasters.hub import here
 
 if TYPE_CHECKING:
     import polars as pl
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 def models() -> pl.DataFrame:
     """Every model that can be asked for by name, the default first.
 
-    name, kind, summary, parameters (learned weights), context (steps), licence, weights (whether they are here) and
-    the device that computes.
+    name, kind, summary, parameters (learned weights), context (steps), horizons, draws, licence, source, weights
+    (whether they are here, or how to get them) and the device that computes.
     """
     import polars as pl
 
@@ -30,10 +32,21 @@ def models() -> pl.DataFrame:
                 "summary": m.summary,
                 "parameters": m.parameters,
                 "context": m.context,
+                "horizons": m.horizons,
+                "draws": m.draws,
                 "licence": m.licence,
-                "weights": m.weights,
+                "source": m.source or None,
+                "weights": _weights(m),
                 "device": name,
             }
             for m in known()
         ]
     )
+
+
+def _weights(model: Model) -> str:
+    if not model.source:
+        return "none needed"
+    if here(model.source):
+        return "here"
+    return "downloaded on first use" if find_spec("huggingface_hub") else "pip install 'nbforecast[hub]'"

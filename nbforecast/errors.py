@@ -39,6 +39,10 @@ class ForecasterError(NbForecastError):
     """A forecaster failed, or returned something that is no forecast."""
 
 
+class WeightsError(NbForecastError, ValueError):
+    """Weights are missing, damaged, not weights at all, or do not fit the configuration (SPEC F4)."""
+
+
 class RunCancelled(NbForecastError):
     """Somebody has cancelled the work that another one waits for."""
 

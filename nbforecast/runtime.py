@@ -94,6 +94,17 @@ def spread(batch: np.ndarray) -> Any:
     return jax.device_put(batch, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch")))
 
 
+def replicate(tree: Any) -> Any:
+    """A tree of arrays on the device that computes, or on each of several."""
+    import jax
+
+    there = devices()
+    if len(there) == 1:
+        return jax.device_put(tree, there[0])
+    mesh = jax.sharding.Mesh(there, ("batch",))
+    return jax.device_put(tree, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether a computation failed for want of memory, so that less of it at once may succeed (SPEC E7)."""
     if isinstance(error, MemoryError):

@@ -184,7 +184,7 @@ def _locate(ax: "Axes", data: FanData, *, lines: int) -> None:
             return [tick.at / unit + origin for tick in times()]
 
     class Words(kinds.Formatter):  # type: ignore[misc]
-        def __call__(self, value: float, pos: int | None = None) -> str:  # noqa: ARG002
+        def __call__(self, value: float, pos: int | None = None) -> str:
             return str(made.num2date(value).strftime("%Y-%m-%d %H:%M")) if data.calendar else f"{value:g}"
 
         def format_ticks(self, values: Any) -> list[str]:

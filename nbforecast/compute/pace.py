@@ -96,7 +96,7 @@ class Pace:
         elif self._at + 1 < len(self._sizes):
             larger = self._sizes[self._at + 1]
             first = max(now.first, self._longest)
-            compiling = max(first - now.usual, 0.0) if self._compiled and not larger.batches else 0.0
+            compiling = max(first - now.usual, 0.0) if self._compiled else 0.0
             fits = now.each * larger.origins <= TARGET
             if fits and left >= larger.origins and now.spent + left * now.each > compiling:
                 self._at += 1

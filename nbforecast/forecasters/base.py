@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import importlib
+import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -51,7 +51,11 @@ class Forecaster(Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """A line of the models' table. `load` is `module:attribute` of a `Forecaster` or of a class of one."""
+    """A line of the models' table.
+
+    load: `module:attribute` of a forecaster, of a class of one, or of a function that loads one from `source`, the
+    Hugging Face id of its weights.
+    """
 
     name: str
     load: str
@@ -59,8 +63,16 @@ class Model:
     summary: str
     parameters: int = 0
     context: int = 512
+    horizons: str = "any"
+    draws: str = "10 quantiles"
     licence: str = "Apache-2.0"
-    weights: str = "none needed"
+    source: str = ""
+
+
+def _bolt(size: str, parameters: int) -> Model:
+    return Model(f"chronos-bolt-{size}", "nbforecast.forecasters.chronos_bolt:ChronosBolt.load", "pretrained network",
+                 "patches through a transformer, zero-shot", parameters, 2048, draws="9 quantiles",
+                 source=f"amazon/chronos-bolt-{size}")  # fmt: skip
 
 
 _BUILT_IN = (
@@ -72,7 +84,17 @@ _BUILT_IN = (
           "exponential smoothing and Theta on the seasonally adjusted context"),
     Model("ridge", "nbforecast.forecasters.ridge:RidgeAutoregression", "statistical",
           "ridge autoregression, direct for every horizon step"),
+    _bolt("tiny", 8_652_672),
+    _bolt("mini", 21_236_096),
+    _bolt("small", 47_718_016),
+    _bolt("base", 205_292_928),
 )  # fmt: skip
+
+# what loads a model of a family from a folder or a Hub id, as in `chronos-bolt:my/folder`
+_FAMILIES = {
+    "chronos-bolt": "nbforecast.forecasters.chronos_bolt:ChronosBolt.load",
+    "gluformer": "nbforecast.forecasters.gluformer:Gluformer.load",
+}
 
 DEFAULT = "auto"
 _models: dict[str, Model] = {m.name: m for m in _BUILT_IN}
@@ -87,7 +109,9 @@ def register(name: str, forecaster: Forecaster, *, summary: str = "", licence: s
             "availability() or forecast()."
         )
     _forecasters[name] = forecaster
-    _models[name] = Model(name, "", "registered", summary, context=forecaster.context, licence=licence)
+    kind = "samples" if forecaster.levels is None else "quantiles"
+    draws = f"{forecaster.draws} {kind}"
+    _models[name] = Model(name, "", "registered", summary, 0, forecaster.context, draws=draws, licence=licence)
 
 
 def known() -> tuple[Model, ...]:
@@ -96,7 +120,7 @@ def known() -> tuple[Model, ...]:
 
 
 def resolve(model: str | Forecaster | None) -> Forecaster:
-    """The forecaster of that name (None: the default), loaded on first use.
+    """The forecaster of that name (None: the default), or of that family and place, loaded on first use.
 
     Raises `UnknownModel` with the names there are, or `OptionError` for an object that is no forecaster.
     """
@@ -105,11 +129,19 @@ def resolve(model: str | Forecaster | None) -> Forecaster:
         if not isinstance(name, type) and isinstance(name, Forecaster):
             return name
         raise OptionError(f"model= takes a name or a forecaster, not {name!r}.")
-    if name not in _models:
-        near = difflib.get_close_matches(name, _models, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UnknownModel(f"No model is called {name!r}.{hint} There are: {', '.join(_models)}.")
     if name not in _forecasters:
-        module, _, attribute = _models[name].load.partition(":")
-        _forecasters[name] = getattr(importlib.import_module(module), attribute)()
+        _forecasters[name] = _load(name)
     return _forecasters[name]
+
+
+def _load(name: str) -> Forecaster:
+    family, _, place = name.partition(":")
+    if name in _models:
+        model = _models[name]
+        return pkgutil.resolve_name(model.load)(*([model.source] if model.source else []))
+    if place and family in _FAMILIES:
+        return pkgutil.resolve_name(_FAMILIES[family])(place)
+    near = difflib.get_close_matches(name, _models, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    families = ", ".join(f"{f}:FOLDER" for f in _FAMILIES)
+    raise UnknownModel(f"No model is called {name!r}.{hint} There are: {', '.join(_models)}, {families}.")

@@ -12,6 +12,7 @@ class Reason(enum.IntEnum):
     TOO_SHORT = 1
     LONG_GAP = 2
     MISSING = 3
+    INCOMPLETE = 4
 
     @property
     def sentence(self) -> str:
@@ -23,4 +24,5 @@ _SENTENCES = {
     Reason.TOO_SHORT: "too little history before it",
     Reason.LONG_GAP: "nothing was observed shortly before it",
     Reason.MISSING: "more than half of its context is missing",
+    Reason.INCOMPLETE: "its context has a gap that is too long to be bridged",
 }

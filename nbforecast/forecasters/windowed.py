@@ -48,6 +48,19 @@ class WindowForecaster(ABC):
     def key(self) -> str:
         return repr(self)
 
+    def covariates(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int
+    ) -> Float32[np.ndarray, "R L+H C"] | None:
+        """What is known beside the values, of the steps of the rows' contexts and horizons (of the calendar, say)."""
+        return None
+
+    def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
+        """`predict` for one horizon, as a jitted function of a batch. `seed` is for what all windows share.
+
+        What differs between windows is drawn from their keys, which have the seed in them.
+        """
+        return _jitted(self, horizon)
+
     @abstractmethod
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
         """Draws relative to each window's location. Pure, traceable by JAX, independent of batch mates."""
@@ -65,10 +78,12 @@ class WindowForecaster(ABC):
             size = self._fitting(len(part), horizon)
             filled = np.concatenate([part, np.full(size - len(part), part[-1])])
             windows, location = cut(data, filled, self.context, seed)
-            placed = windows._replace(**{name: spread(getattr(windows, name)) for name in _BATCHED})
+            known = windows._asdict() | {"covariates": self.covariates(data, filled, horizon)}
+            parts = {name: spread(known[name]) for name in _BATCHED if known[name] is not None}
+            run = partial(_compiled(self, horizon, seed), windows._replace(**parts))
             name = (self, horizon, size)
             try:
-                draws = _first_calls.call(name, lambda: np.asarray(_compiled(self, horizon)(placed)))  # noqa: B023
+                draws = _first_calls.call(name, lambda: np.asarray(run()))  # noqa: B023
             except Exception:
                 _first_calls.forget(name)
                 raise
@@ -86,5 +101,10 @@ _first_calls = FirstCalls()
 
 
 @lru_cache(maxsize=256)
-def _compiled(forecaster: WindowForecaster, horizon: int) -> Callable[[Windows], Any]:
+def _compiled(forecaster: WindowForecaster, horizon: int, seed: int) -> Callable[[Windows], Any]:
+    return forecaster.compiled(horizon, seed)
+
+
+@lru_cache(maxsize=256)
+def _jitted(forecaster: WindowForecaster, horizon: int) -> Callable[[Windows], Any]:
     return jax.jit(partial(forecaster.predict, horizon=horizon))

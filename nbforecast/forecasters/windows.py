@@ -29,6 +29,7 @@ class Windows(NamedTuple):
     step: the origin's number on the grid.
     key: random bits that depend on seed, series and origin time alone.
     seasons: the calendar's season lengths in steps, ascending, 0 for none.
+    covariates: what a model knows beside the values, of every step of context and horizon; None if nothing.
     """
 
     values: Float32[Array, "B L"]
@@ -37,6 +38,7 @@ class Windows(NamedTuple):
     step: Int32[Array, " B"]
     key: UInt32[Array, "B 2"]
     seasons: Int32[Array, " S"]
+    covariates: Float32[Array, "B L+H C"] | None = None
 
 
 class _Padded(NamedTuple):

@@ -62,6 +62,7 @@ class Stopped:
         self.key = secrets.token_hex(4)
         self.background, self.interactive = Turnstile(), Turnstile()
         self.calls: list[np.ndarray] = []
+        self.histories: list[float] = []  # the first value of the data of every call of the background
         self._lock = threading.Lock()
 
     @property
@@ -76,6 +77,8 @@ class Stopped:
             self.calls.append(rows)
             value = 1000 * len(self.calls) + data.values[rows]
         asked = threading.current_thread().name.startswith("nbforecast-interactive")
+        if not asked:
+            self.histories.append(float(data.values[0]))
         (self.interactive if asked else self.background).pass_through()
         return np.broadcast_to(value[:, None, None], (len(rows), horizon, DRAWS)).astype(np.float32)
 

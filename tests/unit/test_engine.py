@@ -16,7 +16,8 @@ import polars as pl
 import pytest
 
 from nbforecast.engine import calculating
-from nbforecast.engine.engine import Engine
+from nbforecast.engine import engine as engines
+from nbforecast.engine.engine import AHEAD, Engine
 from nbforecast.engine.lanes import Lane
 from nbforecast.engine.run import Run
 from nbforecast.engine.tasks import Priority
@@ -24,14 +25,17 @@ from nbforecast.errors import ForecasterError, RunCancelled
 from nbforecast.notebook.card import run_card
 from nbforecast.results.cache import Cache
 from nbforecast.results.status import Status
+from nbforecast.results.store import Store
 from nbforecast.series import prepare
 from tests.unit.stops import PATIENCE, Stopped, Turnstile, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
+    from pathlib import Path
 
     from nbforecast.engine.forecast import Forecast
+    from nbforecast.results.view import View
     from nbforecast.series import Dataset
 
 CHUNK = 4
@@ -82,7 +86,12 @@ class Scene:
         self.model.background.open()
         self.model.interactive.open()
         self.people.shutdown()
-        self.engine.shutdown()
+        ending = threading.Thread(target=self.engine.shutdown, daemon=True)
+        ending.start()
+        ending.join(PATIENCE)
+        assert not ending.is_alive(), "the engine does not come to an end"
+        assert not self.cache._pins
+        assert not self.engine._answering._asked
 
 
 @pytest.fixture
@@ -600,3 +609,232 @@ def test_E5_the_card_of_a_run_cancelled_before_it_began_infers_nothing(scene: Sc
     assert len(scene.model.calls) == calls
     assert "<img" not in card["text/html"]
     assert "<img" in run_card(busy)["text/html"]
+
+
+# --- what mutants of the engine got away with ------------------------------------------------------------------------
+
+
+def test_E4_who_asks_again_while_a_cancelled_run_ends_gets_a_run_of_their_own(scene: Scene) -> None:
+    scene.model.background.close()
+    first = scene.long()
+    scene.model.background.wait_for_one()
+    first.cancel()
+    second = scene.long()
+    scene.model.background.open()
+    assert second.wait(PATIENCE).progress == 1
+    assert first.cancelled
+    assert not second.cancelled
+
+
+def test_C10_calculations_that_are_queued_become_a_run_when_forecasts_are_asked_for(scene: Scene) -> None:
+    view = scene.long().wait(PATIENCE)._view
+    scene.model.background.close()
+    busy = scene.long(OTHER)
+    scene.model.background.wait_for_one()
+    view.entry.forget(np.arange(4), Status.INFERRED)
+    scene.engine.submit(view, None, 0, Priority.IDLE)
+    view.entry.forget(np.arange(6, 9), Status.WAITING)
+    run = scene.long()
+    scene.model.background.open()
+    assert run.wait(PATIENCE).progress == 1
+    assert busy.wait(PATIENCE).progress == 1
+
+
+def test_C10_what_lacks_calculations_alone_is_calculated_and_not_inferred_again(scene: Scene) -> None:
+    entry = scene.long().wait(PATIENCE)._view.entry
+    calls = len(scene.model.calls)
+    assert entry.forget(np.arange(2, 11), Status.INFERRED) == 9
+    run = scene.long().wait(PATIENCE)
+    assert (entry.status == Status.CALCULATED).all()
+    assert (len(scene.model.calls), run.inferred, run.reused) == (calls, 0, 12)
+
+
+def test_E4_a_run_that_is_hurried_overtakes_what_it_had_waited_behind(scene: Scene) -> None:
+    third = history(0, np.arange(12) + 200.5)
+    scene.model.background.close()
+    busy = scene.long(OTHER)
+    scene.model.background.wait_for_one()
+    idle = [scene.run(data) for data in (third, WHOLE)]
+    for run in idle:
+        run.at(0)
+        run.start(Priority.IDLE)
+    hurried = scene.long()
+    scene.model.background.open()
+    assert all(run.settle(PATIENCE) for run in (busy, hurried, *idle))
+    assert scene.model.histories == [100.5] * 3 + [0.5] * 3 + [200.5] * 3
+
+
+def test_C12_what_is_worked_on_stays_in_memory(scene: Scene) -> None:
+    scene.cache.memory = 1
+    scene.model.background.close()
+    held = scene.long()
+    scene.model.background.wait_for_one()
+    view = scene.run(OTHER)
+    view.at(-1)
+    scene.cache.trim()
+    assert scene.held() is held._view.entry
+    scene.model.background.open()
+    held.wait(PATIENCE)
+
+
+def test_E4_cancelling_what_has_ended_changes_nothing(scene: Scene) -> None:
+    run = scene.long().wait(PATIENCE)
+    scene.engine.cancel(run._task)
+    run.cancel()
+    assert not run.cancelled
+
+
+def test_E2_the_inference_thread_lends_a_hand_where_calculations_are_behind(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turnstile, by = Turnstile(), []
+    turnstile.close()
+    real = stopping(turnstile)
+
+    def calculate(*given: object) -> object:
+        by.append(threading.current_thread().name)
+        return real(*given)
+
+    monkeypatch.setattr(calculating, "calculate", calculate)
+    monkeypatch.setenv("NBFORECAST_CHUNK", "2")
+    run = scene.long()
+    turnstile.wait_for_one()
+    while not run._task.ending:
+        assert scene.engine._calculation.backlog <= AHEAD + 1, "and the end of the task"
+    turnstile.open()
+    assert run.wait(PATIENCE).progress == 1
+    assert len([name for name in by if name.startswith("nbforecast-inference")]) == 4
+    assert len(by) == 6
+
+
+def test_E5_a_run_knows_its_rate_and_the_time_left(scene: Scene) -> None:
+    scene.model.background.close()
+    run = scene.long()
+    assert (run.rate, np.isnan(run.left)) == (0.0, True)
+    scene.model.background.let_one()
+    scene.model.background.wait_for_one()
+    scene.model.background.wait_for_one()
+    assert run.inferred == CHUNK
+    assert run.rate > 0
+    assert run.left == pytest.approx((12 - CHUNK) / run.rate)
+    scene.model.background.open()
+    run.wait(PATIENCE)
+    assert run.left == 0
+    assert run.rate >= run.inferred / run.seconds
+
+
+def test_C9_a_long_run_is_saved_while_it_goes_on(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "CHECKPOINT", 0.0)
+    scene.cache.store = Store(tmp_path)
+    scene.model.background.close()
+    run = scene.long()
+    scene.model.background.wait_for_one()
+    scene.model.background.let_one()
+    scene.model.background.wait_for_one()
+    while scene.engine._calculation.backlog:
+        assert not run.done
+    found = scene.cache.store.find(run._view.key)
+    assert (scene.cache.store.read(found).status == Status.CALCULATED).sum() == CHUNK
+    scene.model.background.open()
+    run.wait(PATIENCE)
+
+
+def test_E5_one_failing_calculation_ends_the_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, failed = calculating.calculate, threading.Event()
+
+    def fail_once(*given: object) -> object:
+        if not failed.is_set():
+            failed.set()
+            raise ZeroDivisionError("no score")
+        return real(*given)
+
+    monkeypatch.setattr(calculating, "calculate", fail_once)
+    scene.model.background.close()
+    run = scene.long()
+    scene.model.background.let_one()
+    assert failed.wait(PATIENCE)
+    while run.error is None:
+        assert not run.done
+    scene.model.background.open()
+    with pytest.raises(ZeroDivisionError):
+        run.wait(PATIENCE)
+    assert run.inferred < len(WHOLE)
+
+
+def test_E4_the_same_origin_of_a_forced_run_is_another_request(scene: Scene) -> None:
+    scene.model.interactive.close()
+    asked = scene.ask(scene.run(), -7)
+    scene.model.interactive.wait_for_one()
+    forced = scene.ask(scene.run(force=True), -7)
+    scene.model.interactive.let_one()
+    scene.model.interactive.wait_for_one()
+    scene.model.interactive.open()
+    assert asked.result(PATIENCE).draws[0, 0] != forced.result(PATIENCE).draws[0, 0]
+    assert len(scene.model.calls) == 2
+
+
+def test_E4_what_was_answered_and_dropped_is_answered_again(scene: Scene) -> None:
+    run = scene.run()
+    first = run.at(-7).draws
+    run._view.entry.forget(np.array([WHOLE.row(-7)]), Status.WAITING)
+    assert run.at(-7).draws[0, 0] == first[0, 0] + 1000
+
+
+def test_C8a_a_calculation_of_forecasts_that_were_inferred_anew_meanwhile_is_dropped(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turnstile = Turnstile()
+    turnstile.close()
+    monkeypatch.setattr(calculating, "calculate", stopping(turnstile))
+    scene.model.background.close()
+    run = scene.long()
+    scene.model.background.let_one()
+    turnstile.wait_for_one()
+    newest = np.array([11])
+    run._view.entry.forget(newest, Status.WAITING)
+    drawn = run.at(0).draws
+    assert drawn[0, 0] >= 2000
+    run._view.entry.forget(newest, Status.INFERRED)
+    turnstile.let_one()
+    while scene.engine._calculation.backlog:
+        assert not run.done
+    assert np.isnan(run._view.take("median", newest)).all(), "it was made of the first forecast"
+    turnstile.open()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_C8_what_is_dropped_while_a_run_ends_is_inferred_before_it_has_ended(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    real, finished = scene.cache.finish, []
+
+    def finish(view: View, *, asked: bool) -> None:
+        if when == "after":
+            real(view, asked=asked)
+        if not finished:
+            view.entry.forget(np.arange(5), Status.WAITING)
+        finished.append(view)
+        if when == "before":
+            real(view, asked=asked)
+
+    monkeypatch.setattr(scene.cache, "finish", finish)
+    assert scene.long().wait(PATIENCE).progress == 1
+    assert len(finished) == 2
+
+
+def test_C8_results_taken_away_before_the_end_are_made_up_for_and_saved_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turnstile, finished = Turnstile(), []
+    turnstile.close()
+    monkeypatch.setattr(calculating, "calculate", stopping(turnstile))
+    real = scene.cache.finish
+    monkeypatch.setattr(scene.cache, "finish", lambda view, **k: (finished.append(view), real(view, **k)))
+    run = scene.long()
+    turnstile.wait_for_one()
+    while not run._task.ending:
+        assert not run.done
+    run._view.entry.forget(np.arange(3), Status.WAITING)
+    turnstile.open()
+    assert run.wait(PATIENCE).progress == 1
+    assert len(finished) == 1

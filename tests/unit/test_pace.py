@@ -69,6 +69,44 @@ def test_E2_a_compilation_heard_of_elsewhere_counts() -> None:
     assert knowing.size == 256
 
 
+def test_E2_a_larger_batch_is_not_tried_for_fewer_origins_than_it_holds() -> None:
+    pace = Pace(LADDER, compiled=True)
+    work(pace, 64, 1e-5, 1e-3)
+    pace.adapt(255)
+    assert pace.size == 32
+    pace.adapt(256)
+    assert pace.size == 256
+
+
+def test_E2_the_longest_compilation_heard_of_counts() -> None:
+    pace = Pace(LADDER, compiled=True)
+    pace.hear(3.5)
+    pace.hear(0.1)
+    work(pace, 64, 1e-4, 0.002)
+    pace.adapt(5000)
+    assert pace.size == 32
+
+
+def test_E2_many_short_runs_pay_for_a_compilation_in_the_end() -> None:
+    pace = Pace(LADDER, compiled=True)
+    pace.hear(0.5)
+    runs = 0
+    while pace.size == 32:
+        work(pace, 300, 1e-4, 0.002)
+        runs += 1
+    assert 8 < runs < 16, "about as many as take half a second"
+
+
+def test_E2_a_chunk_has_as_many_batches_as_there_is_time_for() -> None:
+    pace = Pace((32,), compiled=True)
+    assert pace.chunk == 32
+    for _ in range(3):
+        pace.note(32, 0.0049)
+    assert pace.chunk == 10 * 32
+    pace.note(31, 1.0)
+    assert pace.chunk == 10 * 32, "a batch that is not full tells nothing"
+
+
 def test_E2_a_larger_batch_that_is_slower_is_left_again() -> None:
     pace = Pace((32, 64), compiled=True)
     for seconds in (0.01, 0.01):
@@ -76,6 +114,8 @@ def test_E2_a_larger_batch_that_is_slower_is_left_again() -> None:
     pace.adapt(10_000)
     assert pace.size == 64
     for _ in range(4):
+        pace.adapt(10_000)
+        assert pace.size == 64, "a few slow batches may be noise"
         pace.note(64, 0.04)
     pace.adapt(10_000)
     assert pace.size == 32
@@ -121,4 +161,28 @@ def test_E2_batches_have_few_shapes(count: int, monkeypatch: pytest.MonkeyPatch)
     assert set(seen) <= set(naive.batch_sizes)
     assert sum(seen) >= count
     naive.forecast(data, np.arange(1000, 1001), 3)
-    assert len(set(seen)) == len(set(seen[:-1])), "a batch that is compiled already holds a single origin too"
+    assert seen[-1] == min(seen[:-1]), "the smallest batch that is compiled already holds a single origin too"
+
+
+def test_E7_a_batch_that_has_failed_is_not_taken_for_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nbforecast.forecasters import windowed
+    from nbforecast.series import prepare
+
+    fails: list[int] = []
+
+    def compiled(*_: object) -> object:
+        def run(windows: object) -> np.ndarray:
+            if len(windows.values) in fails:
+                raise MemoryError
+            return np.zeros((len(windows.values), 3, 10), np.float32)
+
+        return run
+
+    monkeypatch.setattr(windowed, "_compiled", compiled)
+    monkeypatch.setattr(windowed, "_first_calls", windowed.FirstCalls())
+    data, naive = prepare(np.sin(np.arange(4000.0))), resolve("naive")
+    naive.forecast(data, np.arange(1000, 1256), 3)
+    fails.append(256)
+    with pytest.raises(MemoryError):
+        naive.forecast(data, np.arange(1000, 1256), 3)
+    assert naive.forecast(data, np.arange(1000, 1032), 3).shape == (32, 3, 10)

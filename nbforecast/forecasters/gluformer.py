@@ -1,0 +1,271 @@
+"""Gluformer: a network for glucose, five minutes a step, whose dropout stays on to tell how sure it is."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nbforecast.errors import OptionError, WeightsError
+from nbforecast.forecasters.checkpoint import check, load, read_json
+from nbforecast.forecasters.draws import LEVELS
+from nbforecast.forecasters.mixtures import mixture_quantiles
+from nbforecast.forecasters.networks.gluformer import Sizes, forward, shapes
+from nbforecast.forecasters.reasons import Reason
+from nbforecast.forecasters.weighted import WeightedForecaster
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jaxtyping import Array, Bool, Float32, Int64, UInt8
+
+    from nbforecast.forecasters.windows import Windows
+    from nbforecast.series import Dataset
+
+    Masks = dict[str, Bool[Array, "S ..."]]
+
+STEP = 300_000_000  # microseconds
+FEATURES = ("day", "month", "year", "hour", "minute", "second")
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """What is mapped to 0 and 1: glucose in the data's unit, and each of `FEATURES`; equal ends map to 0.
+
+    The values that the published weights were trained with are not known. These are plausible, and unverified.
+    """
+
+    target: tuple[float, float] = (40.0, 400.0)
+    lows: tuple[float, ...] = (1, 1, 0, 0, 0, 0)
+    highs: tuple[float, ...] = (31, 12, 0, 23, 59, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Gluformer(WeightedForecaster):
+    """Monte-Carlo dropout: every forecast is made by `samples` thinned networks, each with a mean and a variance.
+
+    output: "mixture" gives quantiles of the equal-weight mixture of the samples' normal distributions; "samples" gives
+    the samples' means, as the original does, which leaves out the noise that the network expects.
+    masks: "shared" thins the same networks for every window, which costs nothing a window and makes neighbours agree;
+    "window" draws them anew for each, as the original does. Each forecast by itself has the same distribution.
+
+    The statistics of batch normalisation are the stored ones, so a forecast does not depend on its batch.
+    """
+
+    name: str = "gluformer"
+    sizes: Sizes = field(default=Sizes(), kw_only=True)
+    scaler: Scaler = field(default=Scaler(), kw_only=True)
+    samples: int = field(default=10, kw_only=True)
+    output: Literal["mixture", "samples"] = field(default="mixture", kw_only=True)
+    masks: Literal["shared", "window"] = field(default="shared", kw_only=True)
+    batch_sizes: ClassVar[tuple[int, ...]] = (1, 4, 16, 64)
+
+    @property
+    def key(self) -> str:
+        options = f"{self.samples} {self.output} {self.masks}"
+        return f"gluformer {self.sizes} {self.scaler} {options} {self.digest}"
+
+    @property
+    def context(self) -> int:
+        return self.sizes.input
+
+    @property
+    def levels(self) -> tuple[float, ...] | None:
+        return LEVELS if self.output == "mixture" else None
+
+    @property
+    def draws(self) -> int:
+        return len(LEVELS) if self.output == "mixture" else self.samples
+
+    @classmethod
+    def load(cls, place: str | Path, name: str | None = None, **options: Any) -> Gluformer:
+        """From a `.safetensors` or `.pth` file, or a folder with one; a `config.json` beside it may say more.
+
+        config.json: n_heads, label_len, len_pred, r_drop, activ (what the weights do not show), and
+        `scaler`: {"target": [low, high], "lows": [6], "highs": [6]}. options: those of the class.
+
+        Raises `WeightsError` naming the file and what does not fit.
+        """
+        file = _file(Path(place).expanduser())
+        config = read_json(file.parent / "config.json") if (file.parent / "config.json").is_file() else {}
+        weights = load(file)
+        try:
+            sizes = infer_sizes(weights, config)
+            check(weights, shapes(sizes, _positions(weights)))
+            scaler = Scaler(**{k: tuple(v) for k, v in config.get("scaler", {}).items()})
+        except (WeightsError, TypeError) as error:
+            raise WeightsError(f"{file}: {error}") from None
+        return cls(weights, name or PurePath(place).stem, sizes=sizes, scaler=scaler, **options)
+
+    def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        """A context must be complete once short gaps are bridged."""
+        if data.frequency.kind != "fixed" or data.frequency.every != STEP:
+            raise OptionError(
+                f"{self.name!r} is made for steps of 5 min; the data have steps of {data.frequency.describe()}. Give "
+                "freq='5min' if they are finer."
+            )
+        missing = np.isnan(data.values)
+        at = np.arange(len(data))
+        before = np.maximum.accumulate(np.where(missing, -1, at))
+        after = np.minimum.accumulate(np.where(missing, len(data), at)[::-1])[::-1]
+        open_ = missing & ((before < 0) | (after == len(data)) | (after - before - 1 > data.max_gap))
+        first = np.repeat(data.offsets[:-1], data.lengths)
+        start = at - self.context + 1
+        count = np.concatenate([[0], np.cumsum(open_)])
+        holes = count[at + 1] - count[np.maximum(start, first)] > 0
+        edges = (before[np.maximum(start, 0)] < start) | (after > at)  # a bridge needs both of its ends in the context
+        codes = np.where(holes | edges, Reason.INCOMPLETE, Reason.AVAILABLE).astype(np.uint8)
+        codes[start < first] = Reason.TOO_SHORT
+        return codes
+
+    def covariates(self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int) -> Float32[np.ndarray, "R L+H C"]:
+        if horizon > self.sizes.horizon:
+            raise OptionError(f"{self.name!r} forecasts up to {self.sizes.horizon} steps, not {horizon}.")
+        past = _calendar(data)[rows[:, None] + np.arange(1 - self.context, 1)]
+        future = _features(data.future_times(rows, self.sizes.horizon))
+        low, high = np.array(self.scaler.lows), np.array(self.scaler.highs)
+        scaled = (np.concatenate([past, future], 1) - low) / np.where(high > low, high - low, np.inf)
+        return scaled.astype(np.float32)
+
+    def shared(self, seed: int) -> Masks | None:
+        return _masks(self.sizes, self.samples, seed) if self.masks == "shared" else None
+
+    def apply(
+        self, weights: Mapping[str, Any], windows: Windows, shared: Masks | None, horizon: int
+    ) -> Float32[Array, "B H Q"]:
+        low, high = self.scaler.target
+        count, many = len(windows.values), self.samples
+        target = (windows.values + windows.location[:, None] - low) / (high - low)
+        covariates = jnp.asarray(windows.covariates)
+        past, future = covariates[:, : self.context], covariates[:, self.context :]
+        static = jnp.zeros((count, self.sizes.static), jnp.float32)
+        # sample by sample: the rows of one thinned network are neighbours
+        target, past, future, static = (
+            jnp.tile(a, (many, *(1,) * (a.ndim - 1))) for a in (target, past, future, static)
+        )
+        drop = self._shared_drop(shared) if shared is not None else self._own_drop(windows.key)
+        mean, log_variance = forward(weights, self.sizes, target, past, future, static, drop)
+        mean = mean.reshape(many, count, -1)[..., :horizon].transpose(1, 2, 0)
+        if self.output == "mixture":
+            spread = jnp.exp(log_variance / 2).reshape(many, count).T[:, None, :]
+            mean = mixture_quantiles(mean, jnp.broadcast_to(spread, mean.shape), LEVELS)
+        return jnp.sort(mean, -1) * (high - low) + (low - windows.location)[:, None, None]
+
+    def _shared_drop(self, masks: Masks) -> Any:
+        keep = 1 - self.sizes.dropout
+
+        def drop(site: str, x: Array) -> Array:
+            mask = masks[site][..., -x.shape[-2] :, :]
+            each = x.reshape(self.samples, -1, *x.shape[1:])
+            return jnp.where(mask[:, None], each / keep, 0.0).reshape(x.shape)
+
+        return drop
+
+    def _own_drop(self, key: Array) -> Any:
+        keep = 1 - self.sizes.dropout
+        sites = {site: number for number, site in enumerate(self.sizes.sites())}
+        keys = jnp.tile(key, (self.samples, 1))
+        sample = jnp.repeat(jnp.arange(self.samples), len(key))
+
+        def drop(site: str, x: Array) -> Array:
+            shape = self.sizes.sites()[site]
+
+            def kept(bits: Array, number: Array) -> Array:
+                own = jax.random.fold_in(jax.random.wrap_key_data(bits), number * len(sites) + sites[site])
+                return jax.random.bernoulli(own, keep, shape)
+
+            mask = jax.vmap(kept)(keys, sample)[..., -x.shape[-2] :, :]
+            return jnp.where(mask, x / keep, 0.0)
+
+        return drop
+
+
+def infer_sizes(weights: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> Sizes:
+    """Sizes from the weights' shapes, and from the configuration what they do not show (or the published values)."""
+
+    def shape(name: str) -> tuple[int, ...]:
+        if name not in weights:
+            raise WeightsError(f"there is no tensor {name!r}: these are not Gluformer's weights.")
+        return weights[name].shape
+
+    width = shape("enc_embedding.value_embedding.conv.weight")[0]
+    inner = shape("encoder.enc_layers.0.att.proj_q.weight")[0]
+    heads = int(config.get("n_heads", Sizes.heads))
+    if not 1 <= heads <= width or heads * (width // heads) != inner:
+        raise WeightsError(
+            f"'n_heads' is {heads}, which does not give the inner width {inner} at width {width}; put the right one "
+            "into a config.json beside the weights."
+        )
+    length = shape("var.proj2.weight")[1] - 1
+
+    def layers(prefix: str) -> int:
+        return len({n.split(".")[2] for n in weights if n.startswith(prefix)})
+
+    return Sizes(
+        width=width,
+        heads=heads,
+        feed_forward=shape("encoder.enc_layers.0.conv1.weight")[0],
+        encoder_layers=layers("encoder.enc_layers."),
+        decoder_layers=layers("decoder.layers."),
+        input=length,
+        label=int(config.get("label_len", length // 3)),
+        horizon=int(config.get("len_pred", Sizes.horizon)),
+        dynamic=shape("enc_embedding.time_embedding.embed.weight")[1],
+        static=shape("enc_embedding.subject_embedding.id_embedding.weight")[1],
+        dropout=float(config.get("r_drop", Sizes.dropout)),
+        activation="relu" if config.get("activ") == "relu" else "gelu",
+    )
+
+
+def _positions(weights: Mapping[str, np.ndarray]) -> int:
+    table = weights.get("enc_embedding.positional_embedding.pos_emb")
+    return table.shape[1] if table is not None and table.ndim == 3 else 5000
+
+
+def _file(place: Path) -> Path:
+    if not place.is_dir():
+        return place
+    found = sorted(p for p in place.iterdir() if p.suffix in (".safetensors", ".pth", ".pt", ".ckpt"))
+    if len(found) != 1:
+        there = ", ".join(p.name for p in found) or "none"
+        raise WeightsError(
+            f"The folder {str(place)!r} must hold one file of weights (.safetensors, .pth); it has {there}."
+        )
+    return found[0]
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _masks(sizes: Sizes, samples: int, seed: int) -> Masks:
+    """What every sample's thinned network keeps, the same for all windows."""
+
+    def of_site(key: Array, shape: tuple[int, ...]) -> Array:
+        each = jax.vmap(lambda number: jax.random.fold_in(key, number))(jnp.arange(samples))
+        return jax.vmap(lambda k: jax.random.bernoulli(k, 1 - sizes.dropout, shape))(each)
+
+    root = jax.random.key(seed)
+    sites = sizes.sites()
+    return {site: of_site(jax.random.fold_in(root, number), sites[site]) for number, site in enumerate(sites)}
+
+
+_calendars: weakref.WeakKeyDictionary[Dataset, np.ndarray] = weakref.WeakKeyDictionary()
+
+
+def _calendar(data: Dataset) -> Float32[np.ndarray, "N C"]:
+    if data not in _calendars:
+        _calendars[data] = _features(data.time)
+    return _calendars[data]
+
+
+def _features(times: Int64[np.ndarray, "..."]) -> Float32[np.ndarray, "... C"]:
+    """`FEATURES` of grid times; where the user's have a zone, in UTC."""
+    import polars as pl
+
+    when = pl.Series(times.ravel()).cast(pl.Datetime("us")).dt
+    parts = (getattr(when, name)().to_numpy() for name in FEATURES)
+    return np.stack([p.astype(np.float32) for p in parts], -1).reshape(*times.shape, len(FEATURES))

@@ -1,0 +1,53 @@
+"""Where the files of a model are: a folder here, or the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nbforecast.errors import MissingExtra, WeightsError
+
+FILES = ("config.json", "model.safetensors")
+_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def folder_of(place: str | Path, files: tuple[str, ...]) -> Path:
+    """A folder that holds the files: `place` itself, or the copy of a Hub id's, downloaded when it is not here yet.
+
+    Raises `WeightsError` naming what is missing and how to get it.
+    """
+    folder = Path(place).expanduser()
+    if folder.is_dir():
+        missing = [name for name in files if not (folder / name).is_file()]
+        if missing:
+            raise WeightsError(f"The folder {str(folder)!r} lacks {', '.join(missing)}.")
+        return folder
+    if not _ID.fullmatch(str(place)):
+        raise WeightsError(f"There is no folder {str(place)!r}, nor is it a Hub id such as 'amazon/chronos-bolt-tiny'.")
+    return _download(str(place), files)
+
+
+def here(name: str, files: tuple[str, ...] = FILES) -> bool:
+    """Whether a Hub id's files have been downloaded; nothing is asked of the network."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return False
+    return all(isinstance(try_to_load_from_cache(name, file), str) for file in files)
+
+
+def _download(name: str, files: tuple[str, ...]) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise MissingExtra(
+            f"{name!r} is loaded by huggingface_hub, which is not installed: pip install 'nbforecast[hub]'. Or "
+            f"download {', '.join(files)} into a folder, and give the folder."
+        ) from error
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(files)))
+    except Exception as error:
+        raise WeightsError(
+            f"{name!r} cannot be loaded from the Hugging Face Hub ({type(error).__name__}: {error}). Without a "
+            f"network, download {', '.join(files)} elsewhere and give the folder."
+        ) from error
