@@ -87,7 +87,7 @@ def _models(_: argparse.Namespace) -> None:
     with pl.Config(
         tbl_rows=-1,
         tbl_cols=-1,
-        tbl_width_chars=200,
+        tbl_width_chars=320,
         fmt_str_lengths=80,
         tbl_formatting="NOTHING",
         tbl_hide_dataframe_shape=True,

@@ -1,5 +1,11 @@
-"""Results of the tests go to a directory of their own."""
+"""Results of the tests go to a directory of their own; interrupts reach those who are to be interrupted."""
+
+import signal
 
 from tests.isolation import use_own_directory
 
 use_own_directory()
+
+# a shell that runs the tests in the background has interrupts ignored, by all that they start too
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
+from typing import Any
 
 from nbforecast.errors import MissingExtra, WeightsError
 
@@ -29,25 +31,34 @@ def folder_of(place: str | Path, files: tuple[str, ...]) -> Path:
 
 def here(name: str, files: tuple[str, ...] = FILES) -> bool:
     """Whether a Hub id's files have been downloaded; nothing is asked of the network."""
-    try:
-        from huggingface_hub import try_to_load_from_cache
-    except ImportError:
-        return False
-    return all(isinstance(try_to_load_from_cache(name, file), str) for file in files)
+    hub = _hub()
+    return hub is not None and all(isinstance(hub.try_to_load_from_cache(name, file), str) for file in files)
 
 
 def _download(name: str, files: tuple[str, ...]) -> Path:
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
+    hub = _hub()
+    if hub is None:
         raise MissingExtra(
             f"{name!r} is loaded by huggingface_hub, which is not installed: pip install 'nbforecast[hub]'. Or "
             f"download {', '.join(files)} into a folder, and give the folder."
-        ) from error
+        )
     try:
-        return Path(snapshot_download(name, allow_patterns=list(files)))
+        return Path(hub.snapshot_download(name, allow_patterns=list(files)))
     except Exception as error:
         raise WeightsError(
             f"{name!r} cannot be loaded from the Hugging Face Hub ({type(error).__name__}: {error}). Without a "
             f"network, download {', '.join(files)} elsewhere and give the folder."
         ) from error
+
+
+def _hub() -> Any:
+    """huggingface_hub, if it is installed; its progress bars' advice to install widgets is not for our users."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import huggingface_hub
+
+            _ = huggingface_hub.snapshot_download, huggingface_hub.try_to_load_from_cache  # imported when asked for
+        except ImportError:
+            return None
+        return huggingface_hub

@@ -78,7 +78,7 @@ def test_E5_progress_moves_in_its_own_display_and_nothing_is_printed_elsewhere(m
 def test_E9_interrupting_a_cell_that_waits_for_its_own_run_cancels_it(manager: Any) -> None:
     kernel: Kernel = manager.kernel
     cell = kernel.start("mine = %forecast big -m theta --wait -o kept")
-    time.sleep(1.5)
+    time.sleep(4)
     manager.interrupt_kernel()
     kernel.ended(cell)
     assert kernel.value("[kept.settle(20), kept.cancelled, kept.inferred == kept.calculated, kept.inferred > 0]") == [
@@ -103,9 +103,9 @@ def test_E9_interrupting_a_wait_for_a_run_one_holds_lets_it_go_on(manager: Any) 
     manager.interrupt_kernel()
     kernel.ended(cell)
     assert kernel.value("[run.done, run.cancelled]") == [False, False]
-    before = kernel.value("run.inferred")
-    time.sleep(0.5)
-    assert kernel.value("run.inferred") > before
+    before, until = kernel.value("run.inferred"), time.monotonic() + 30
+    while kernel.value("run.inferred") <= before:
+        assert time.monotonic() < until
 
 
 def test_E9_unloading_ends_the_threads_and_saves_what_is_finished(manager: Any) -> None:
