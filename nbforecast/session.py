@@ -23,6 +23,8 @@ from nbforecast.series import prepare
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.results.view import View
     from nbforecast.series import Dataset
@@ -68,7 +70,7 @@ def _engine() -> Engine:
 
 def forecast(
     frame: Any,
-    model: str | Forecaster | None = None,
+    model: str | Forecaster | Callable[..., Any] | None = None,
     horizon: int = 12,
     *,
     time: str | None = None,
@@ -84,7 +86,8 @@ def forecast(
     """Forecast from every origin of a frame, in the background; returns at once unless `wait`.
 
     frame: anything narwhals reads (Polars, pandas, PyArrow, DuckDB ...), a CSV or Parquet path, a series or array.
-    model: a name from `nbf.models()` or a forecaster. horizon: steps ahead.
+    model: a name from `nbf.models()`, a forecaster, or a function of contexts (B, L) and the horizon that returns
+        points (B, H) or samples (B, H, Q). horizon: steps ahead.
     time, target, id: columns, where they cannot be told by themselves. freq: the grid's step, else inferred.
     max_duration: use only the newest part ("18h", "90d", a number of steps). seed: for models that draw at random.
     force: do not use what the cache holds. name: what to call the frame in titles.
@@ -112,7 +115,7 @@ def quickdraw(
     frame: Any,
     index: int = 0,
     series: str | None = None,
-    model: str | Forecaster | None = None,
+    model: str | Forecaster | Callable[..., Any] | None = None,
     horizon: int = 12,
     *,
     time: str | None = None,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import pkgutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from nbforecast.errors import OptionError, UnknownModel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from jaxtyping import Float32, Int64, UInt8
 
@@ -101,17 +103,35 @@ _models: dict[str, Model] = {m.name: m for m in _BUILT_IN}
 _forecasters: dict[str, Forecaster] = {}
 
 
-def register(name: str, forecaster: Forecaster, *, summary: str = "", licence: str = "") -> None:
-    """Make a forecaster known under a name, for `model=` and `-m`; an earlier one of that name is replaced."""
-    if not isinstance(forecaster, Forecaster):
-        raise OptionError(
-            f"{forecaster!r} is not a forecaster: it lacks one of name, context, levels, draws, key, "
-            "availability() or forecast()."
-        )
-    _forecasters[name] = forecaster
-    kind = "samples" if forecaster.levels is None else "quantiles"
-    draws = f"{forecaster.draws} {kind}"
-    _models[name] = Model(name, "", "registered", summary, 0, forecaster.context, draws=draws, licence=licence)
+def register(
+    name: str, forecaster: Forecaster | Callable[..., Any], *, summary: str = "", licence: str = "", **options: Any
+) -> None:
+    """Make a model known under a name, for `model=` and `-m`; an earlier one of that name is replaced.
+
+    forecaster: a `Forecaster`, or a function of contexts (B, L) and the horizon, which returns points (B, H) or draws
+    (B, H, Q). options: for a function: `context`, `levels` or `draws`, `least`, `key` (see `FunctionForecaster`).
+    """
+    found = _wrapped(forecaster, name=name, **options)
+    _forecasters[name] = found
+    kind = "samples" if found.levels is None else "quantiles"
+    draws = "points" if found.draws == 1 else f"{found.draws} {kind}"
+    _models[name] = Model(name, "", "registered", summary, 0, found.context, draws=draws, licence=licence)
+
+
+def _wrapped(model: object, **options: Any) -> Forecaster:
+    """A forecaster as it is, a function as one."""
+    if isinstance(model, Forecaster) and not isinstance(model, type):
+        if set(options) - {"name"}:
+            raise OptionError(f"{', '.join(sorted(set(options) - {'name'}))}: only for functions, not for forecasters.")
+        return model
+    if callable(model) and not isinstance(model, type):
+        from nbforecast.forecasters.function import FunctionForecaster
+
+        return FunctionForecaster(model, **options)
+    raise OptionError(
+        f"{model!r} is neither a name, nor a function, nor a forecaster: it lacks one of name, context, levels, draws, "
+        "key, availability() or forecast()."
+    )
 
 
 def known() -> tuple[Model, ...]:
@@ -119,16 +139,14 @@ def known() -> tuple[Model, ...]:
     return tuple(_models.values())
 
 
-def resolve(model: str | Forecaster | None) -> Forecaster:
+def resolve(model: str | Forecaster | Callable[..., Any] | None) -> Forecaster:
     """The forecaster of that name (None: the default), or of that family and place, loaded on first use.
 
-    Raises `UnknownModel` with the names there are, or `OptionError` for an object that is no forecaster.
+    Raises `UnknownModel` with the names there are, or `OptionError` for an object that is no model.
     """
     name = DEFAULT if model is None else model
     if not isinstance(name, str):
-        if not isinstance(name, type) and isinstance(name, Forecaster):
-            return name
-        raise OptionError(f"model= takes a name or a forecaster, not {name!r}.")
+        return _wrapped(name)
     if name not in _forecasters:
         _forecasters[name] = _load(name)
     return _forecasters[name]

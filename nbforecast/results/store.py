@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import stat
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,7 @@ class Store:
         self._own = own
         self._lock = filelock.FileLock(directory / ".lock", timeout=_PATIENCE, mode=0o600)
         self._headers: dict[tuple[Path, tuple[int, int, int]], Header | None] = {}
+        self._remembering = threading.Lock()
         self._outlines: dict[tuple[Path, tuple[int, int, int]], Outline] = {}
         self._written: dict[Path, tuple[Header, UInt8[np.ndarray, " N"]]] = {}
         self._passed: set[tuple[Path, tuple[int, int, int]]] = set()
@@ -105,29 +107,34 @@ class Store:
     def header(self, found: Found) -> Header | None:
         """What a file says of itself; None if it cannot be read."""
         known = (found.path, found.stamp)
-        if known not in self._headers:
-            try:
-                header = files.read_header(found.path)
-                _check_name(found, header.key)
-                self._headers[known] = header
-            except Unreadable as reason:
-                self._headers[known] = None
-                self._set_aside(found, reason)
-        return self._headers[known]
+        header = self._headers.get(known)
+        if header is not None or known in self._headers:
+            return header
+        try:
+            header = files.read_header(found.path)
+            _check_name(found, header.key)
+        except Unreadable as reason:
+            header = None
+            self._set_aside(found, reason)
+        self._headers[known] = header
+        return header
 
     def outline(self, found: Found) -> Outline | None:
         """A file's data, contexts and status, without results; None if it cannot be read."""
         known = (found.path, found.stamp)
-        if known not in self._outlines:
+        outline = self._outlines.get(known)
+        if outline is None:
             try:
                 outline = files.read_outline(found.path)
             except Unreadable as reason:
                 self._set_aside(found, reason)
                 return None
-            while self._outlines and sum(len(o[1]) for o in self._outlines.values()) + len(outline[1]) > _REMEMBERED:
-                del self._outlines[next(iter(self._outlines))]
-            self._outlines[known] = outline
-        return self._outlines[known]
+            with self._remembering:
+                room = _REMEMBERED - len(outline[1])
+                while self._outlines and sum(len(o[1]) for o in self._outlines.values()) > room:
+                    del self._outlines[next(iter(self._outlines))]
+                self._outlines[known] = outline
+        return outline
 
     def read(self, found: Found) -> Snapshot | None:
         """The entry of a file; None if it cannot be read."""

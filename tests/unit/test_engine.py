@@ -58,6 +58,7 @@ class Scene:
         self.engine = Engine(self.cache)
         self.model = Stopped()
         self.people = ThreadPoolExecutor(8, "person")
+        self._before = set(threading.enumerate())
 
     def run(self, data: Dataset = WHOLE, *, force: bool = False, model: Stopped | None = None) -> Run:
         model = model or self.model
@@ -82,6 +83,10 @@ class Scene:
         """For every origin the number of the call that forecast it; 0 where none has."""
         return (np.nan_to_num(run._view.take("forecast", np.arange(len(run.data)))[:, 0, 0]) // 1000).astype(int)
 
+    def threads(self) -> list[str]:
+        """The engine's."""
+        return [t.name for t in set(threading.enumerate()) - self._before if t.name.startswith("nbforecast-")]
+
     def leave(self) -> None:
         self.model.background.open()
         self.model.interactive.open()
@@ -100,7 +105,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     scene = Scene()
     yield scene
     scene.leave()
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("nbforecast-") and t.is_alive()]
+    assert not scene.threads()
 
 
 # --- C7: a long run A and a short request B ------------------------------------------------------------------------
@@ -473,7 +478,7 @@ def test_E9_shutdown_ends_threads_and_tasks_and_keeps_finished_chunks(scene: Sce
         assert not ending.done()
     scene.model.background.let_one()
     ending.result(PATIENCE)
-    assert not [t for t in threading.enumerate() if t.name.startswith("nbforecast-")]
+    assert not scene.threads()
     assert run.done
     assert queued.done
     assert run.inferred == run.calculated == CHUNK
