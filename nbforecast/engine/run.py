@@ -200,11 +200,15 @@ class Run:
                 f"There is no forecast at index {index} ({self.data.times(self.data.time[[row]]).item()}): "
                 f"{reason.sentence}. {self._nearest(row)}"
             )
-        rows = np.array([row])
-        view = self._engine.answer(self._view, self._forecaster, rows, self._seed)
+        rows, view = np.array([row]), self._view
+        while True:
+            view = self._engine.answer(view, self._forecaster, rows, self._seed)
+            draws = view.take("forecast", rows)[0]
+            if np.isfinite(draws).all():  # or else it has been taken away since it was there
+                break
         if self._task is None:  # a run at work stays with the entry that it fills
             self._view = view
-        return Forecast(self.data, row, view.take("forecast", rows)[0], view.recipe.levels, self.model)
+        return Forecast(self.data, row, draws, view.recipe.levels, self.model)
 
     def known(self, index: int, series: str | None = None) -> bool:
         """Whether `at` has an answer without an inference: a forecast, or the reason why there is none."""

@@ -41,7 +41,7 @@ class Kernel:
 
     def start(self, code: str) -> str:
         """Have a cell run, without waiting for it; returns its message's identity."""
-        return str(self._client.execute(code, allow_stdin=True))
+        return str(self._client.execute(code, allow_stdin=True, stop_on_error=False))  # what follows is not aborted
 
     def ended(self, cell: str, seconds: float = 30) -> None:
         """Wait until a cell that was started has come to its end."""

@@ -9,6 +9,7 @@ import pytest
 from nbforecast import session
 from nbforecast.engine import calculating
 from nbforecast.results.store import Store
+from tests.unit import scene as scenes
 from tests.unit.plays import CHUNK, Stage
 
 if TYPE_CHECKING:
@@ -43,3 +44,13 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Stage]:
         return new
 
     return stage
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[scenes.Scene]:
+    """Chunks are of four origins."""
+    monkeypatch.setenv("NBFORECAST_CHUNK", str(scenes.CHUNK))
+    scene = scenes.Scene()
+    yield scene
+    scene.leave()
+    assert not scene.threads()

@@ -1,0 +1,312 @@
+"""E5 E7 E9 C9 C12: errors, interrupts, memory and ends, with nobody left waiting."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+import pytest
+
+from nbforecast.engine import calculating
+from nbforecast.engine import engine as engines
+from nbforecast.engine.lanes import Lane
+from nbforecast.engine.tasks import Priority
+from nbforecast.errors import ForecasterError
+from nbforecast.notebook.card import run_card
+from nbforecast.results.status import Status
+from nbforecast.results.store import Store
+from tests.unit.scene import CHUNK, OTHER, WHOLE, Scene
+from tests.unit.stops import PATIENCE, Stopped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbforecast.series import Dataset
+
+
+def test_E5_a_failure_is_kept_with_its_traceback_and_others_go_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = Stopped()
+
+    def out_of_luck(*_: object) -> np.ndarray:
+        raise ZeroDivisionError("out of luck")
+
+    monkeypatch.setattr(failing, "forecast", out_of_luck)
+    run = scene.run(model=failing)
+    run.start(Priority.BATCH)
+    other = scene.long(OTHER)
+    with pytest.raises(ForecasterError, match="'stopped' failed: ZeroDivisionError: out of luck") as caught:
+        run.wait(PATIENCE)
+    frames = caught.value.__cause__.__traceback__
+    while frames.tb_next:
+        frames = frames.tb_next
+    assert frames.tb_frame.f_code.co_name == "out_of_luck"
+    assert run.error is caught.value
+    assert other.wait(PATIENCE).progress == 1
+    with pytest.raises(ForecasterError, match="out of luck"):
+        run.at(-1)
+
+
+def test_E5_a_calculation_that_fails_is_no_less_an_error(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("no score")
+
+    monkeypatch.setattr(calculating, "calculate", fail)
+    run = scene.long()
+    with pytest.raises(ZeroDivisionError, match="no score"):
+        run.wait(PATIENCE)
+    assert isinstance(run.error, ZeroDivisionError)
+
+
+class Cramped(Stopped):
+    """Has memory for so many origins at once."""
+
+    room = 5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tried: list[int] = []
+
+    def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
+        self.tried.append(len(rows))
+        if len(rows) > self.room:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8589934592 bytes.")
+        return super().forecast(data, rows, horizon, seed)
+
+
+def test_E7_out_of_device_memory_the_batch_is_halved_and_the_run_goes_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBFORECAST_CHUNK", "8")
+    model = Cramped()
+    run = scene.run(model=model)
+    run.start(Priority.BATCH)
+    assert run.wait(PATIENCE).progress == 1
+    assert model.tried == [8, 4, 4, 4], "what did not fit is not tried again"
+    assert (run.array[:, 0, 0] % 1000 == WHOLE.values).all()
+
+
+def test_E7_what_does_not_fit_at_all_is_an_error_that_says_what_to_do(scene: Scene) -> None:
+    model = Cramped()
+    model.room = 0
+    run = scene.run(model=model)
+    with pytest.raises(
+        ForecasterError, match=r"does not fit into the device's memory.*NBFORECAST_DEVICE=cpu"
+    ) as caught:
+        run.at(0)
+    assert "RESOURCE_EXHAUSTED" in str(caught.value.__cause__)
+
+
+def test_E9_an_interrupt_ends_the_wait_and_not_the_work(scene: Scene) -> None:
+    scene.model.background.close()
+    run = scene.long()
+    scene.model.background.wait_for_one()
+    run.at(-5)  # its thread has started: Python does not know a thread whose start was interrupted
+    scene.model.interactive.close()
+    main = threading.main_thread()
+
+    def interrupt() -> None:
+        signal.pthread_kill(main.ident, signal.SIGINT)
+
+    def interrupt_when_asked() -> None:
+        scene.model.interactive.wait_for_one()
+        interrupt()
+
+    scene.people.submit(interrupt_when_asked)
+    with pytest.raises(KeyboardInterrupt):
+        run.at(-7)
+    threading.Timer(0.1, interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        run.wait()
+    assert not run.done
+    scene.model.interactive.open()
+    scene.model.background.open()
+    assert run.wait(PATIENCE).progress == 1
+
+
+def test_E9_shutdown_ends_threads_and_tasks_and_keeps_finished_chunks(scene: Scene) -> None:
+    scene.model.background.close()
+    run, queued = scene.long(), scene.long(OTHER)
+    scene.model.background.wait_for_one()
+    ending = scene.people.submit(scene.engine.shutdown)
+    while not (run.cancelled and queued.cancelled):
+        assert not ending.done()
+    scene.model.background.let_one()
+    ending.result(PATIENCE)
+    assert not scene.threads()
+    assert run.done
+    assert queued.done
+    assert run.inferred == run.calculated == CHUNK
+    assert queued.inferred == 0
+    scene.model.background.open()
+    assert scene.long().wait(PATIENCE).progress == 1, "a later request starts another thread"
+
+
+@pytest.mark.parametrize("where", ["inference", "put away"])
+def test_E5_no_exception_whatever_ends_the_background(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """SystemExit, or a panic in Rust, which is no Exception either."""
+
+    def panic(*_: object, **__: object) -> None:
+        raise SystemExit(3)
+
+    failing = Stopped()
+    run = scene.run(model=failing)
+    with monkeypatch.context() as patched:
+        if where == "inference":
+            patched.setattr(failing, "forecast", panic)
+        else:
+            patched.setattr(scene.cache, "finish", panic)
+        run.start(Priority.BATCH)
+        assert run.settle(PATIENCE)
+    if where == "inference":
+        with pytest.raises(ForecasterError, match="SystemExit: 3"):
+            run.wait(PATIENCE)
+    else:
+        assert run.progress == 1
+    assert scene.long(OTHER).wait(PATIENCE).progress == 1
+
+
+def test_E9_an_interrupt_before_a_task_is_queued_does_not_strand_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.cache, "pin", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            scene.long()
+    assert scene.long().wait(PATIENCE).progress == 1
+    assert not scene.cache._pins
+
+
+def test_C12_E5_a_request_does_not_wait_for_results_that_are_put_away(scene: Scene) -> None:
+    """Nor do the two wait for each other, when both have to make room."""
+    scene.long().wait(PATIENCE)
+    scene.cache.memory = 1
+    held, go = threading.Event(), threading.Event()
+
+    def put_away() -> None:
+        with scene.cache.putting_away:
+            held.set()
+            assert go.wait(PATIENCE)
+            scene.cache.trim()
+
+    writing = scene.people.submit(put_away)
+    assert held.wait(PATIENCE)
+    found = scene.people.submit(scene.run, OTHER)
+    assert found.result(PATIENCE).reused == 0
+    go.set()
+    writing.result(PATIENCE)
+    assert len(scene.cache.entries()) == 1
+
+
+def test_E9_a_task_whose_place_was_taken_ends_with_the_engine(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.model.background.close()
+    first = scene.long()
+    scene.model.background.wait_for_one()
+    first._task.error = ZeroDivisionError()
+    second = scene.long()
+    assert second._task is not first._task
+    ending = scene.people.submit(scene.engine.shutdown)
+    while not (first.cancelled and second.cancelled):
+        assert not ending.done()
+    scene.model.background.open()
+    ending.result(PATIENCE)
+    assert first.done
+    assert second.done
+    assert not scene.cache._pins
+
+
+def test_E9_a_lane_whose_closing_was_interrupted_is_as_good_as_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    lane = Lane("test")
+    assert lane.submit(lambda: 1).result(PATIENCE) == 1
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    pool = lane._pool
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, "shutdown", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            lane.close()
+    pool.shutdown()
+    assert lane.submit(lambda: 2).result(PATIENCE) == 2
+    lane.close()
+    assert lane.backlog == 0
+
+
+def test_E5_the_card_of_a_run_cancelled_before_it_began_infers_nothing(scene: Scene) -> None:
+    scene.model.background.close()
+    busy, queued = scene.long(OTHER), scene.long()
+    scene.model.background.wait_for_one()
+    queued.cancel()
+    scene.model.background.open()
+    busy.wait(PATIENCE)
+    assert queued.settle(PATIENCE)
+    calls = len(scene.model.calls)
+    card = run_card(queued)
+    assert "Cancelled: 0 of 12 origins" in card["text/plain"]
+    assert len(scene.model.calls) == calls
+    assert "<img" not in card["text/html"]
+    assert "<img" in run_card(busy)["text/html"]
+
+
+def test_E5_a_run_knows_its_rate_and_the_time_left(scene: Scene) -> None:
+    scene.model.background.close()
+    run = scene.long()
+    assert (run.rate, np.isnan(run.left)) == (0.0, True)
+    scene.model.background.let_one()
+    scene.model.background.wait_for_one()
+    scene.model.background.wait_for_one()
+    assert run.inferred == CHUNK
+    assert run.rate > 0
+    assert run.left == pytest.approx((12 - CHUNK) / run.rate)
+    scene.model.background.open()
+    run.wait(PATIENCE)
+    assert run.left == 0
+    assert run.rate >= run.inferred / run.seconds
+
+
+def test_C9_a_long_run_is_saved_while_it_goes_on(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "CHECKPOINT", 0.0)
+    scene.cache.store = Store(tmp_path)
+    scene.model.background.close()
+    run = scene.long()
+    scene.model.background.wait_for_one()
+    scene.model.background.let_one()
+    scene.model.background.wait_for_one()
+    while scene.engine._calculation.backlog:
+        assert not run.done
+    found = scene.cache.store.find(run._view.key)
+    assert (scene.cache.store.read(found).status == Status.CALCULATED).sum() == CHUNK
+    scene.model.background.open()
+    run.wait(PATIENCE)
+
+
+def test_E5_one_failing_calculation_ends_the_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, failed = calculating.calculate, threading.Event()
+
+    def fail_once(*given: object) -> object:
+        if not failed.is_set():
+            failed.set()
+            raise ZeroDivisionError("no score")
+        return real(*given)
+
+    monkeypatch.setattr(calculating, "calculate", fail_once)
+    scene.model.background.close()
+    run = scene.long()
+    scene.model.background.let_one()
+    assert failed.wait(PATIENCE)
+    while run.error is None:
+        assert not run.done
+    scene.model.background.open()
+    with pytest.raises(ZeroDivisionError):
+        run.wait(PATIENCE)
+    assert run.inferred < len(WHOLE)
