@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import secrets
-import sys
-import types
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbforecast.errors import ForecasterError, OptionError
+from nbforecast.forecasters.identity import code_digest
 from nbforecast.forecasters.windows import cut, usable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from jaxtyping import Float32, Int64, UInt8
 
@@ -30,8 +26,7 @@ class FunctionForecaster:
     It returns (B, H) point forecasts, or (B, H, Q): quantiles at `levels`, or else `draws` equally likely samples.
 
     least: observations that a context must have. key: tells versions of the model apart in the cache; by default a
-    digest of the function's code and of the plain values it refers to. A function that refers to something else (a
-    fitted model, say) has a new key in every kernel, unless one is given.
+    digest of the function's code and of what it refers to, such as a fitted model (see `code_digest`).
     """
 
     def __init__(
@@ -85,54 +80,3 @@ class FunctionForecaster:
 
     def __repr__(self) -> str:
         return f"FunctionForecaster({self.name!r}, context={self.context}, draws={self.draws})"
-
-
-def code_digest(function: object) -> str:
-    """A digest of a function's code, defaults and the plain values it refers to; another one each time for others."""
-    digest = hashlib.sha256()
-    try:
-        for part in _parts(function, set()):
-            digest.update(part)
-    except TypeError:
-        return f"kernel {secrets.token_hex(8)}"
-    return digest.hexdigest()[:16]
-
-
-def _released(value: object) -> str:
-    """The version of the library that a function or class comes from; empty for what is a user's own."""
-    package = (getattr(value, "__module__", None) or "builtins").partition(".")[0]
-    return sys.version if package == "builtins" else str(getattr(sys.modules.get(package), "__version__", ""))
-
-
-def _parts(value: object, seen: set[int]) -> Iterator[bytes]:
-    """What identifies a value, in bytes; raises `TypeError` where nothing does."""
-    if id(value) in seen:
-        return
-    yield f"{type(value).__name__}:".encode()
-    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
-        yield repr(value).encode()
-    elif isinstance(value, np.ndarray) and value.dtype != object:
-        yield f"{value.dtype.str}{value.shape}".encode() + np.ascontiguousarray(value).tobytes()
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from _parts(item, seen)
-    elif isinstance(value, dict):
-        for item in value.items():
-            yield from _parts(item, seen)
-    elif isinstance(value, types.ModuleType):
-        yield f"{value.__name__} {getattr(value, '__version__', '')}".encode()
-    elif isinstance(value, functools.partial):
-        yield from _parts((value.func, value.args, sorted(value.keywords.items())), seen)
-    elif isinstance(value, types.CodeType):
-        yield value.co_code + repr((value.co_names, value.co_varnames)).encode()
-        yield from _parts(value.co_consts, seen)
-    elif isinstance(value, types.FunctionType) and not _released(value):
-        seen.add(id(value))
-        names = [n for n in value.__code__.co_names if n in value.__globals__]
-        cells = [c.cell_contents for c in value.__closure__ or ()]
-        yield from _parts((value.__code__, value.__defaults__, value.__kwdefaults__, cells), seen)
-        yield from _parts([value.__globals__[n] for n in names], seen)
-    elif isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc)) and _released(value):
-        yield f"{_released(value)} {getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}".encode()
-    else:
-        raise TypeError(f"{value!r} does not say what it is")

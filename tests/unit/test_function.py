@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 import pytest
 
 import nbforecast as nbf
 from nbforecast.forecasters import base
-from nbforecast.forecasters.function import FunctionForecaster, code_digest
+from nbforecast.forecasters.function import FunctionForecaster
+from nbforecast.forecasters.identity import code_digest
 from nbforecast.series import prepare
 
 if TYPE_CHECKING:
@@ -154,16 +157,58 @@ def test_C4_a_function_is_told_apart_by_its_code_and_what_it_refers_to(monkeypat
     assert code_digest(by_array) != one
 
 
-def test_C4_a_fitted_model_has_a_key_of_its_own_unless_one_is_given() -> None:
-    class Fitted:
-        def predict(self, x: np.ndarray) -> np.ndarray:
-            return x[:, -1]
+def test_C4_what_a_comprehension_inside_refers_to_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nested(contexts: np.ndarray, horizon: int) -> np.ndarray:
+        return np.stack([[SCALE * v for v in c] for c in contexts])
 
-    model = Fitted()
+    before = code_digest(nested)
+    assert code_digest(nested) == before
+    monkeypatch.setitem(globals(), "SCALE", 3.0)
+    assert code_digest(nested) != before
+
+
+class Fitted:
+    """As anybody writes one."""
+
+    def __init__(self, weight: float) -> None:
+        self.weight = np.full(3, weight)
+
+    def predict(self, contexts: np.ndarray, horizon: int) -> np.ndarray:
+        return np.repeat(self.scaled(contexts[:, -1:]), horizon, 1)
+
+    def scaled(self, values: np.ndarray) -> np.ndarray:
+        return values * self.weight[0]
+
+
+def test_C4_a_fitted_model_is_told_apart_by_its_state_and_its_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Fitted(2.0)
 
     def use(contexts: np.ndarray, horizon: int) -> np.ndarray:
-        return np.repeat(model.predict(contexts)[:, None], horizon, 1)
+        return model.predict(contexts, horizon)
 
-    assert code_digest(use) != code_digest(use)
+    before = {f: code_digest(f) for f in (use, model.predict)}
+    assert {f: code_digest(f) for f in before} == before
+    assert nbf.forecast(walk(3), use, 4, wait=True).inferred == 83
+    assert nbf.forecast(walk(3), use, 4, wait=True).inferred == 0
+    model.weight[0] = 3.0
+    fitted = {f: code_digest(f) for f in before}
+    monkeypatch.setattr(Fitted, "scaled", lambda self, values: values - self.weight[0])
+    edited = {f: code_digest(f) for f in before}
+    for f in before:
+        assert len({before[f], fitted[f], edited[f]}) == 3
+
+
+def test_C4_what_cannot_be_pickled_is_a_model_of_its_own_unless_a_key_is_given() -> None:
+    lock = threading.Lock()
+
+    def use(contexts: np.ndarray, horizon: int) -> np.ndarray:
+        with lock:
+            return last(contexts, horizon)
+
     assert FunctionForecaster(use).key != FunctionForecaster(use).key
     assert FunctionForecaster(use, key="v1").key == FunctionForecaster(use, key="v1").key
+
+
+def test_C4_a_jitted_function_is_told_apart_by_what_it_wraps() -> None:
+    assert code_digest(jax.jit(lambda c: c + 1)) == code_digest(jax.jit(lambda c: c + 1))
+    assert code_digest(jax.jit(lambda c: c + 1)) != code_digest(jax.jit(lambda c: c + 2))
