@@ -21,6 +21,7 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--freq", metavar="F", help="the step between rows, such as 5min, h, D, MS (default: inferred)")
     parser.add_argument("--seed", type=int, default=0, help="for models that draw at random (default: 0)")
     parser.add_argument("-f", "--force", action="store_true", help="do not use cached results")
+    parser.add_argument("-c", "--calibrate", action="store_true", help="bands calibrated by the series' past errors")
 
 
 def add_drawing(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +101,7 @@ def request(options: argparse.Namespace) -> dict[str, Any]:
         "freq": options.freq,
         "seed": options.seed,
         "force": options.force,
+        "calibrate": options.calibrate,
     }
 
 

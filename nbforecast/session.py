@@ -80,6 +80,7 @@ def forecast(
     max_duration: Any = None,
     seed: int = 0,
     force: bool = False,
+    calibrate: bool = False,
     wait: bool = False,
     name: str | None = None,
 ) -> Run:
@@ -90,14 +91,15 @@ def forecast(
         points (B, H) or samples (B, H, Q). horizon: steps ahead.
     time, target, id: columns, where they cannot be told by themselves. freq: the grid's step, else inferred.
     max_duration: use only the newest part ("18h", "90d", a number of steps). seed: for models that draw at random.
-    force: do not use what the cache holds. name: what to call the frame in titles.
+    force: do not use what the cache holds. calibrate: have bands at 50, 80, 90 and 95 % hold what they promise, by the
+    errors of past forecasts of the same series. name: what to call the frame in titles.
 
     Raises `NbForecastError` for input or options that make no sense; a model's failure is raised by `run.wait()`.
     """
     forecaster = resolve(model)
     steps = check_horizon(horizon)
     data = prepare(frame, time=time, target=target, id=id, freq=freq, max_duration=max_duration, name=name)
-    run = Run(_find(data, forecaster, steps, seed, force), forecaster, engine(), seed)
+    run = Run(_find(data, forecaster, steps, seed, force), forecaster, engine(), seed, calibrate=calibrate)
     run.start(Priority.BATCH)
     return attend(run) if wait else run
 
@@ -125,6 +127,7 @@ def quickdraw(
     max_duration: Any = None,
     seed: int = 0,
     force: bool = False,
+    calibrate: bool = False,
     style: Style = "bands",
     name: str | None = None,
 ) -> Chart:
@@ -142,7 +145,7 @@ def quickdraw(
     data = prepare(frame, time=time, target=target, id=id, freq=freq, max_duration=max_duration, name=name)
     row = data.row(index, series)
     view = _find(data, forecaster, steps, seed, force)
-    run = Run(view, forecaster, engine(), seed)
+    run = Run(view, forecaster, engine(), seed, calibrate=calibrate)
     drawn = run.at(index, series)
     if force:
         results().offer(view, force=True)

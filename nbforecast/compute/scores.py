@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from nbforecast.compute.calculations import COVERAGES
+from nbforecast.compute.calibration import BANDS
 from nbforecast.errors import OptionError
 
 if TYPE_CHECKING:
@@ -19,12 +20,16 @@ By = Literal["horizon", "series", "index"]
 
 
 class Scored(NamedTuple):
-    """Scores per origin and step, NaN where the actual is not known or nothing has been calculated."""
+    """Scores per origin and step, NaN where the actual is not known or nothing has been calculated.
+
+    calibrated: whether the actual lies in each of the calibrated `BANDS`, if these are wanted.
+    """
 
     abs_error: Float32[np.ndarray, "N H"]
     crps: Float32[np.ndarray, "N H"]
     pinball: Float32[np.ndarray, "N H"]
     covered: Float32[np.ndarray, "N H C"]
+    calibrated: Float32[np.ndarray, "N H B"] | None = None
 
 
 def seasonal_scale(data: Dataset) -> Float64[np.ndarray, " N"]:
@@ -53,7 +58,8 @@ def summarise(data: Dataset, scored: Scored, by: By | None = None) -> pl.DataFra
 
     Columns: the group's (`horizon`; `unique_id`; `unique_id, ds, index`), `n` (steps with a known actual), mae, rmse,
     mase, pinball and wis (over the 2.5, 10, 25, 50, 75, 90 and 97.5 % quantiles; the point forecast is the median),
-    crps, coverage_50, coverage_80 and coverage_95 (shares). Null where a group has no known actual.
+    crps, coverage_50, coverage_80 and coverage_95 (shares), and calibrated_50 to calibrated_95 if these are wanted.
+    Null where a group has no known actual.
     """
     if by not in (None, "horizon", "series", "index"):
         raise OptionError(f"by= takes None, 'horizon', 'series' or 'index', not {by!r}.")
@@ -66,6 +72,8 @@ def summarise(data: Dataset, scored: Scored, by: By | None = None) -> pl.DataFra
         "crps": scored.crps,
         **{f"coverage_{c}": scored.covered[..., i] for i, c in enumerate(COVERAGES)},
     }
+    if scored.calibrated is not None:
+        layers |= {f"calibrated_{b}": scored.calibrated[..., i] for i, b in enumerate(BANDS)}
     columns: dict[str, np.ndarray] = {"n": _reduce(~np.isnan(error), data, by)}
     for name, layer in layers.items():
         count = _reduce(~np.isnan(layer), data, by)

@@ -10,6 +10,7 @@ import numpy as np
 
 from nbforecast import chart
 from nbforecast.compute.calculations import COVERAGES, densities, quantiles
+from nbforecast.compute.calibration import BANDS, LEAST
 from nbforecast.errors import OptionError
 
 if TYPE_CHECKING:
@@ -32,16 +33,25 @@ class Forecast:
     index: the origin's index (<= 0). time: its time, as the user's data give it. series: the series' id.
     draws: float32 (H, Q), ascending; levels: the Q probability levels they stand for.
     actual: float64 (H,), what was observed afterwards, NaN where that is not known.
+    calibrated: float32 (H, 8), the ends of the calibrated bands, at the levels `CALIBRATED`; NaN where too few past
+        errors are known, None where they were not asked for.
     """
 
     def __init__(
-        self, data: Dataset, row: int, draws: Float32[np.ndarray, "H Q"], levels: tuple[float, ...], model: str
+        self,
+        data: Dataset,
+        row: int,
+        draws: Float32[np.ndarray, "H Q"],
+        levels: tuple[float, ...],
+        model: str,
+        calibrated: Float32[np.ndarray, "H K"] | None = None,
     ) -> None:
         series, self.index = data.locate(row)
         self.series = data.ids[series]
         self.draws = draws
         self.levels = levels
         self.model = model
+        self.calibrated = calibrated
         self.actual: Float64[np.ndarray, " H"] = data.actuals(np.array([row]), len(draws))[0]
         self._data = data
         self._row = row
@@ -69,6 +79,16 @@ class Forecast:
             raise OptionError(f"A quantile's probability lies between 0 and 1, not {q!r}.")
         values = quantiles(self.draws, self.levels, wanted)
         return values[:, 0] if np.isscalar(q) else values
+
+    def interval(self, coverage: float) -> Float32[np.ndarray, "H 2"]:
+        """The central interval of so many per cent: for 50, 80, 90 and 95 % the calibrated one, where there is one."""
+        if not 0 < coverage < 100:
+            raise OptionError(f"A central interval has a coverage between 0 and 100 %, not {coverage!r}.")
+        if self.calibrated is not None and coverage in BANDS and np.isfinite(self.calibrated).all():
+            at = BANDS.index(int(coverage))
+            return self.calibrated[:, [len(BANDS) - 1 - at, len(BANDS) + at]]
+        tail = (100 - coverage) / 200
+        return self.quantile((tail, 1 - tail))
 
     def density(self) -> tuple[Float64[np.ndarray, "H G"], Float32[np.ndarray, "H G"]]:
         """Values and the predictive density at them, for every horizon step."""
@@ -104,13 +124,21 @@ class Forecast:
             median=self.median,
             bands=tuple(self._band(c) for c in reversed(COVERAGES)),
             density=grid,
-            notes=tuple(w.label for w in data.warnings if w.series == self.series or len(data.ids) == 1),
+            notes=self._notes(),
             zone=None if data.frequency.wall_clock else zone,
         )
 
+    def _notes(self) -> tuple[str, ...]:
+        data = self._data
+        notes = [w.label for w in data.warnings if w.series == self.series or len(data.ids) == 1]
+        if self.calibrated is not None:
+            known = np.isfinite(self.calibrated).all()
+            why = f"not calibrated: fewer than {LEAST} past errors are known yet"
+            notes.insert(0, "bands are calibrated by past errors" if known else f"bands are {why}")
+        return tuple(notes)
+
     def _band(self, coverage: int) -> chart.Band:
-        tail = (100 - coverage) / 200
-        ends = self.quantile((tail, 1 - tail))
+        ends = self.interval(coverage)
         return chart.Band(coverage, ends[:, 0], ends[:, 1])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
+from nbforecast.compute.calibration import inside
 from nbforecast.compute.scores import By, Scored, summarise
 from nbforecast.engine.bar import watch
 from nbforecast.engine.forecast import Forecast, Style
@@ -13,12 +15,12 @@ from nbforecast.engine.lanes import FOR_EVER
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError, OriginUnavailable, RunCancelled
 from nbforecast.forecasters.reasons import Reason
+from nbforecast.results.calibrated import calibrated, calibrated_at
 from nbforecast.results.long import to_long
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import polars as pl
     from jaxtyping import Float32, UInt8
 
     from nbforecast.engine.engine import Engine
@@ -32,10 +34,14 @@ class Run:
     """Forecasts from every origin of a dataset, filled in by the background.
 
     Everything can be read at any time and shows what is there; `wait()` waits for the rest. `reused` origins were in
-    the cache when the run began. `data` is the prepared data.
+    the cache when the run began. `data` is the prepared data. `calibrate`: bands are calibrated by past errors, as far
+    as these are known when one looks; draws never are.
     """
 
-    def __init__(self, view: View, forecaster: Forecaster, engine: Engine, seed: int) -> None:
+    def __init__(
+        self, view: View, forecaster: Forecaster, engine: Engine, seed: int, *, calibrate: bool = False
+    ) -> None:
+        self.calibrate = calibrate
         self.data = view.data
         self.reused = view.inferred
         self._view = view
@@ -44,6 +50,7 @@ class Run:
         self._seed = seed
         self._task: Task | None = None
         self._cancelled = False
+        self._calibrated: tuple[tuple[str, int], Float32[np.ndarray, "N H K"]] | None = None
 
     def start(self, priority: Priority, near: int | None = None) -> None:
         """Have what is missing inferred in the background, the origins around row `near` first.
@@ -171,9 +178,11 @@ class Run:
         last; forecast (H, Q); median (H); quantiles (H, 7) at 2.5, 10, 25, 50, 75, 90 and 97.5 %; abs_error, crps and
         pinball (H); covered (H, 3) by the central 50, 80 and 95 %; for the newest origins density (H, 64) on points
         evenly spaced between density_limits (H, 2). NaN is a result that is not there yet, or a score whose actual
-        value is not known.
+        value is not known. With `calibrate` also calibrated (H, 8), at 2.5, 5, 10, 25, 75, 90, 95 and 97.5 %, NaN where
+        fewer than 40 past errors of the series are known.
         """
-        return self._view.frame()
+        frame = self._view.frame()
+        return frame.with_columns(pl.Series("calibrated", self._bands())) if self.calibrate else frame
 
     @property
     def array(self) -> Float32[np.ndarray, "N H Q"]:
@@ -208,7 +217,8 @@ class Run:
                 break
         if self._task is None:  # a run at work stays with the entry that it fills
             self._view = view
-        return Forecast(self.data, row, draws, view.recipe.levels, self.model)
+        bands = calibrated_at(view, row) if self.calibrate else None
+        return Forecast(self.data, row, draws, view.recipe.levels, self.model, bands)
 
     def known(self, index: int, series: str | None = None) -> bool:
         """Whether `at` has an answer without an inference: a forecast, or the reason why there is none."""
@@ -219,21 +229,36 @@ class Run:
         """Mean scores over what is calculated: overall, or by "horizon", "series" or "index".
 
         n (steps with a known actual value), mae, rmse, mase (scaled by the seasonal naive errors of the history up to
-        each origin), crps, pinball and wis (over the seven quantiles), coverage_50, coverage_80, coverage_95 (shares).
+        each origin), crps, pinball and wis (over the seven quantiles), coverage_50, coverage_80, coverage_95 (shares);
+        with `calibrate` also calibrated_50, calibrated_80, calibrated_90 and calibrated_95, of the origins that have
+        calibrated bands.
         """
         names = ("abs_error", "crps", "pinball", "covered")
-        return summarise(self.data, Scored(*(self._view.array(n) for n in names)), by)
+        scored = Scored(*(self._view.array(n) for n in names))
+        if self.calibrate:
+            actual = self.data.actuals(np.arange(len(self.data)), self.horizon)
+            scored = scored._replace(calibrated=inside(self._bands(), actual))
+        return summarise(self.data, scored, by)
 
     def to_long(self, levels: float | Sequence[float] = (80, 95)) -> pl.DataFrame:
         """unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ...: a row for each origin and horizon step.
 
-        y is null where it is not known; `.drop_nulls("y")` leaves what can be scored.
+        y is null where it is not known; `.drop_nulls("y")` leaves what can be scored. With `calibrate` the ends at 50,
+        80, 90 and 95 % are calibrated where enough past errors are known.
         """
-        return to_long(self._view, (levels,) if isinstance(levels, int | float) else levels)
+        wanted = (levels,) if isinstance(levels, int | float) else levels
+        return to_long(self._view, wanted, self._bands() if self.calibrate else None)
 
     def plot(self, index: int = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
         """Draw one forecast with matplotlib; returns the axes."""
         return self.at(index, series).plot(ax, style)
+
+    def _bands(self) -> Float32[np.ndarray, "N H K"]:
+        """The calibrated bands of what stands now, kept until more does."""
+        state = self._view.entry.state
+        if self._calibrated is None or self._calibrated[0] != state:
+            self._calibrated = state, calibrated(self._view)
+        return self._calibrated[1]
 
     def _nearest(self, row: int) -> str:
         series, _ = self.data.locate(row)

@@ -84,7 +84,9 @@ def _tiles(run: Run) -> list[tuple[str, str]]:
     if not row["n"]:
         return []
     scaled = [("MASE", f"{row['mase']:.3f}")] if row["mase"] is not None else []
-    covered = [(f"in the {c} % band", f"{row[f'coverage_{c}']:.1%}") for c in (50, 80, 95)]
+    kind = "calibrated" if run.calibrate and row["calibrated_80"] is not None else "coverage"
+    told = "calibrated " if kind == "calibrated" else ""
+    covered = [(f"in the {told}{c} % band", f"{row[f'{kind}_{c}']:.1%}") for c in (50, 80, 95)]
     return [("MAE", f"{row['mae']:.4g}"), ("CRPS", f"{row['crps']:.4g}"), *scaled, *covered]
 
 

@@ -8,19 +8,23 @@ import numpy as np
 import polars as pl
 
 from nbforecast.compute.calculations import quantiles
+from nbforecast.compute.calibration import CALIBRATED
 from nbforecast.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jaxtyping import Float32
+
     from nbforecast.results.view import View
 
 
-def to_long(view: View, coverages: Sequence[float]) -> pl.DataFrame:
+def to_long(view: View, coverages: Sequence[float], bands: Float32[np.ndarray, "N H K"] | None = None) -> pl.DataFrame:
     """A row for each origin and step: unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ... (SPEC X1).
 
     The convention is Nixtla's: `cutoff` is the origin's time, MODEL the point forecast (the median), `lo` and `hi` the
-    ends of the central intervals; y is null where it is not known. Origins without a forecast are left out.
+    ends of the central intervals, those of the calibrated `bands` where they stand; y is null where it is not known.
+    Origins without a forecast are left out.
     """
     for coverage in coverages:
         if not 0 < coverage < 100:
@@ -30,7 +34,11 @@ def to_long(view: View, coverages: Sequence[float]) -> pl.DataFrame:
     rows = np.flatnonzero(np.isfinite(forecast[:, 0, 0]))
     tails = [(100 - c) / 200 for c in coverages]
     wanted = (0.5, *(p for t in tails for p in (t, 1 - t)))
-    values = quantiles(forecast[rows], view.recipe.levels, wanted).reshape(-1, len(wanted))
+    values = quantiles(forecast[rows], view.recipe.levels, wanted)
+    for at, level in enumerate(wanted):
+        if bands is not None and level in CALIBRATED:
+            band = bands[rows, :, CALIBRATED.index(level)]
+            values[..., at] = np.where(np.isfinite(band), band, values[..., at])
     names = [model, *(f"{model}-{end}-{coverage:g}" for coverage in coverages for end in ("lo", "hi"))]
     series = np.searchsorted(data.offsets, rows, side="right") - 1
     return pl.DataFrame(
@@ -39,6 +47,6 @@ def to_long(view: View, coverages: Sequence[float]) -> pl.DataFrame:
             data.times(data.future_times(rows, horizon)),
             data.times(np.repeat(data.time[rows], horizon)).alias("cutoff"),
             pl.Series("y", data.actuals(rows, horizon).ravel(), nan_to_null=True),
-            *(pl.Series(name, values[:, i]) for i, name in enumerate(names)),
+            *(pl.Series(name, values[..., i].ravel()) for i, name in enumerate(names)),
         ]
     )

@@ -1,0 +1,30 @@
+"""Calibrated bands of cached forecasts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nbforecast.compute.calibration import calibrate, reach
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32
+
+    from nbforecast.results.view import View
+
+
+def calibrated(view: View) -> Float32[np.ndarray, "N H K"]:
+    """Of every origin, from the forecasts that stand now; NaN where too few past errors are known."""
+    data, horizon = view.data, view.recipe.horizon
+    actual = data.actuals(np.arange(len(data)), horizon)
+    return calibrate(view.array("forecast"), actual, data.lengths, view.recipe.levels)
+
+
+def calibrated_at(view: View, row: int) -> Float32[np.ndarray, "H K"]:
+    """As `calibrated`, of one origin; only the rows that it depends on are read."""
+    data, horizon = view.data, view.recipe.horizon
+    series, _ = data.locate(row)
+    rows = np.arange(max(int(data.offsets[series]), row + 1 - reach(horizon)), row + 1)
+    actual = data.actuals(rows, horizon)
+    return calibrate(view.take("forecast", rows), actual, np.array([len(rows)]), view.recipe.levels)[-1]
