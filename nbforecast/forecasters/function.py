@@ -53,7 +53,12 @@ class FunctionForecaster:
             if draws not in (None, len(levels)):
                 raise OptionError(f"draws={draws} does not fit {len(levels)} levels; leave it out.")
         count = len(levels) if levels else 1 if draws is None else draws
-        for option, value in (("context", context), ("draws", count), ("least", least), ("batch", batch or 1)):
+        for option, value in (
+            ("context", context),
+            ("draws", count),
+            ("least", least),
+            ("batch", 1 if batch is None else batch),
+        ):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise OptionError(f"{option}= takes a positive number, not {value!r}.")
         self.name = name or str(getattr(function, "__name__", type(function).__name__))

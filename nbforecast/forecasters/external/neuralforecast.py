@@ -61,8 +61,14 @@ def build(model: Any, name: str | None = None, *, key: str | None = None) -> Fun
 
 def _copied(model: Any) -> Any:
     """Of its own, so that no request moves the user's, and with numbers for times, which no forecast depends on."""
-    own = copy.copy(model)
-    network = copy.deepcopy(model.models[0])
+    import torch
+
+    own, network = copy.copy(model), copy.copy(model.models[0])
+    vars(network).pop("_pred_trainer", None)  # of the last prediction, with all its data
+    parts = (value for part in network.modules() for value in vars(part).values())
+    # a loss keeps what it has computed last, which torch refuses to copy
+    detached = {id(v): v.detach() for v in parts if isinstance(v, torch.Tensor) and not v.is_leaf}
+    network = copy.deepcopy(network, detached)
     network.trainer_kwargs = {**network.trainer_kwargs, **_SILENT}
     own.models, own.freq = [network], 1
     return own
