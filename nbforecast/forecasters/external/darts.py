@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import threading
 from typing import Any
@@ -10,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from nbforecast.errors import OptionError
+from nbforecast.forecasters.external.darts_fitted import copied, state
 from nbforecast.forecasters.external.quiet import numpy_seed, quiet
 from nbforecast.forecasters.function import FunctionForecaster
 from nbforecast.forecasters.identity import code_digest
-
-_SERIES = ("training_series", "past_covariate_series", "future_covariate_series", "static_covariates")
-_BATCH = 256
 
 
 def build(
@@ -64,10 +61,10 @@ def build(
     if first is None or context is not None or least is not None:
         said = "it has no lags of the target" if first is None else "context= and least= follow from its input"
         raise OptionError(f"{kind} cannot be used so: {said}.")
-    levels = getattr(model.likelihood, "quantiles", None)
+    levels = getattr(getattr(model, "likelihood", None), "quantiles", None)
     count = len(levels) if levels else draws if model.supports_probabilistic_prediction else 1
     return FunctionForecaster(
-        _global(_copied(model), levels, count),
+        _global(copied(model), levels, count),
         name or kind,
         context=-int(first),
         levels=levels,
@@ -75,8 +72,8 @@ def build(
         least=-int(first),
         whole=True,
         seeded=True,
-        batch=_BATCH,
-        key=key or code_digest(_state(model)),
+        batch=256,
+        key=key or code_digest(state(model)),
     )
 
 
@@ -119,28 +116,3 @@ def _global(model: Any, levels: Any, draws: int) -> Any:
         return np.moveaxis(np.quantile(values[:, :, 0], levels, axis=-1), 0, -1) if levels else values[:, :, 0]
 
     return forecast
-
-
-def _copied(model: Any) -> Any:
-    """Without the series it was fitted to. An ensemble is taken as it is: its members would lose their networks."""
-    if hasattr(model, "forecasting_models"):
-        return model
-    network = getattr(model, "model", None)
-    own = copy.copy(model)
-    vars(own).update(dict.fromkeys(_SERIES))
-    if not hasattr(network, "state_dict"):
-        return copy.deepcopy(own)
-    own.model = copy.deepcopy(network)  # what Darts' own copying leaves out
-    return own
-
-
-def _state(model: Any) -> Any:
-    """What decides the forecasts of a fitted model."""
-    if hasattr(model, "forecasting_models"):
-        members = [*model.forecasting_models, *filter(None, [getattr(model, "ensemble_model", None)])]
-        return type(model), [_state(member) for member in members]
-    network: Any = getattr(model, "model", None)
-    if hasattr(network, "state_dict"):
-        weights = {name: np.asarray(tensor.float().cpu()) for name, tensor in network.state_dict().items()}
-        return type(model), dict(model.model_params), weights
-    return type(model), {n: v for n, v in vars(model).items() if n not in (*_SERIES, "_random_instance")}
