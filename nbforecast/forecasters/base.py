@@ -109,7 +109,9 @@ def register(
     """Make a model known under a name, for `model=` and `-m`; an earlier one of that name is replaced.
 
     forecaster: a `Forecaster`, or a function of contexts (B, L) and the horizon, which returns points (B, H) or draws
-    (B, H, Q). options: for a function: `context`, `levels` or `draws`, `least`, `key` (see `FunctionForecaster`).
+    (B, H, Q), or a model of scikit-learn, statsforecast, Darts or neuralforecast (see `forecasters.external`).
+    options: for a function: `context`, `levels` or `draws`, `least`, `key` (see `FunctionForecaster`); for a model of
+    a library: those of its adapter.
     """
     found = _wrapped(forecaster, name=name, **options)
     _forecasters[name] = found
@@ -119,18 +121,23 @@ def register(
 
 
 def _wrapped(model: object, **options: Any) -> Forecaster:
-    """A forecaster as it is, a function as one."""
+    """A forecaster as it is, a library's model or a function as one."""
     if isinstance(model, Forecaster) and not isinstance(model, type):
         if set(options) - {"name"}:
             raise OptionError(f"{', '.join(sorted(set(options) - {'name'}))}: only for functions, not for forecasters.")
         return model
+    from nbforecast.forecasters.external import adapt
+
+    adapted = adapt(model, **options)
+    if adapted is not None:
+        return adapted
     if callable(model) and not isinstance(model, type):
         from nbforecast.forecasters.function import FunctionForecaster
 
         return FunctionForecaster(model, **options)
     raise OptionError(
         f"{model!r} is neither a name, nor a function, nor a forecaster: it lacks one of name, context, levels, draws, "
-        "key, availability() or forecast()."
+        "key, availability() or forecast(). Nor is it a model of scikit-learn, statsforecast, Darts or neuralforecast."
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nbforecast.errors import ForecasterError, OptionError
 from nbforecast.forecasters.identity import code_digest
-from nbforecast.forecasters.windows import cut, usable
+from nbforecast.forecasters.windows import complete, cut, usable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +27,9 @@ class FunctionForecaster:
 
     least: observations that a context must have. key: tells versions of the model apart in the cache; by default a
     digest of the function's code and of what it refers to, such as a fitted model (see `code_digest`).
+    whole: a context must have no gap that is not bridged, from its first observation on, and `least` steps.
+    seeded: the function is called with the seed, too: `function(contexts, horizon, seed)`.
+    batch: origins to hand over at once, for functions of which every call is slow; by default as few as is quick.
     """
 
     def __init__(
@@ -39,6 +42,9 @@ class FunctionForecaster:
         draws: int | None = None,
         least: int = 8,
         key: str | None = None,
+        whole: bool = False,
+        seeded: bool = False,
+        batch: int | None = None,
     ) -> None:
         if levels is not None:
             levels = tuple(float(q) for q in levels)
@@ -47,18 +53,28 @@ class FunctionForecaster:
             if draws not in (None, len(levels)):
                 raise OptionError(f"draws={draws} does not fit {len(levels)} levels; leave it out.")
         count = len(levels) if levels else 1 if draws is None else draws
-        for option, value in (("context", context), ("draws", count), ("least", least)):
+        for option, value in (
+            ("context", context),
+            ("draws", count),
+            ("least", least),
+            ("batch", 1 if batch is None else batch),
+        ):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise OptionError(f"{option}= takes a positive number, not {value!r}.")
         self.name = name or str(getattr(function, "__name__", type(function).__name__))
         self.context = context
         self.levels = levels
         self.draws = count
-        self.key = f"{self.name} {context} {levels} {count} {least} {key or code_digest(function)}"
+        self.key = f"{self.name} {context} {levels} {count} {least} {whole} {seeded} {key or code_digest(function)}"
+        self.batch_sizes = None if batch is None else (batch,)
         self._function = function
         self._least = min(least, context)
+        self._whole = whole
+        self._seeded = seeded
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        if self._whole:
+            return complete(data, self.context, self._least)
         return usable(data, self.context, self._least)
 
     def forecast(
@@ -66,7 +82,7 @@ class FunctionForecaster:
     ) -> Float32[np.ndarray, "R H Q"]:
         windows, location = cut(data, rows, self.context, seed)
         contexts = np.asarray(windows.values, np.float64) + location[:, None]
-        found = np.asarray(self._function(contexts, horizon), np.float64)
+        found = np.asarray(self._function(contexts, horizon, *([seed] if self._seeded else [])), np.float64)
         wanted = (len(rows), horizon, self.draws)
         if found.shape == wanted[:2] and self.draws == 1:
             found = found[..., None]

@@ -16,8 +16,8 @@ from nbforecast.forecasters.checkpoint import check, load, read_json
 from nbforecast.forecasters.draws import LEVELS
 from nbforecast.forecasters.mixtures import mixture_quantiles
 from nbforecast.forecasters.networks.gluformer import Sizes, forward, shapes
-from nbforecast.forecasters.reasons import Reason
 from nbforecast.forecasters.weighted import WeightedForecaster
+from nbforecast.forecasters.windows import complete
 from nbforecast.runtime import devices, replicate
 
 if TYPE_CHECKING:
@@ -111,19 +111,7 @@ class Gluformer(WeightedForecaster):
                 f"{self.name!r} is made for steps of 5 min; the data have steps of {data.frequency.describe()}. Give "
                 "freq='5min' if they are finer."
             )
-        missing = np.isnan(data.values)
-        at = np.arange(len(data))
-        before = np.maximum.accumulate(np.where(missing, -1, at))
-        after = np.minimum.accumulate(np.where(missing, len(data), at)[::-1])[::-1]
-        open_ = missing & ((before < 0) | (after == len(data)) | (after - before - 1 > data.max_gap))
-        first = np.repeat(data.offsets[:-1], data.lengths)
-        start = at - self.context + 1
-        count = np.concatenate([[0], np.cumsum(open_)])
-        holes = count[at + 1] - count[np.maximum(start, first)] > 0
-        edges = (before[np.maximum(start, 0)] < start) | (after > at)  # a bridge needs both of its ends in the context
-        codes = np.where(holes | edges, Reason.INCOMPLETE, Reason.AVAILABLE).astype(np.uint8)
-        codes[start < first] = Reason.TOO_SHORT
-        return codes
+        return complete(data, self.context)
 
     def covariates(self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int) -> Float32[np.ndarray, "R L+H C"]:
         if horizon > self.sizes.horizon:

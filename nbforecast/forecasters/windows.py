@@ -141,3 +141,24 @@ def usable(data: Dataset, context: int, least: int) -> UInt8[np.ndarray, " N"]:
         codes[end - 1 - padded.before[end - 1] > data.max_gap] = Reason.LONG_GAP
     codes[count < least] = Reason.TOO_SHORT
     return codes
+
+
+def complete(data: Dataset, context: int, least: int | None = None) -> UInt8[np.ndarray, " N"]:
+    """For every row 0, or the `Reason` why its context has no complete values once short gaps are bridged (SPEC S3).
+
+    least: steps that it must have, from its first observed one on; by default all of `context`.
+    """
+    least = context if least is None else least
+    missing = np.isnan(data.values)
+    at = np.arange(len(data))
+    before = np.maximum.accumulate(np.where(missing, -1, at))
+    after = np.minimum.accumulate(np.where(missing, len(data), at)[::-1])[::-1]
+    open_ = missing & ((before < 0) | (after == len(data)) | (after - before - 1 > data.max_gap))
+    begin = np.repeat(data.offsets[:-1], data.lengths)
+    # a bridge needs both of its ends in the context, so that it begins with an observed value
+    first = np.minimum(after[np.maximum(at - context + 1, begin)], at)
+    count = np.concatenate([[0], np.cumsum(open_)])
+    holes = (count[at + 1] > count[first]) | missing
+    codes = np.where(holes | (at - first + 1 < least), Reason.INCOMPLETE, Reason.AVAILABLE).astype(np.uint8)
+    codes[at - begin + 1 < least] = Reason.TOO_SHORT
+    return codes

@@ -14,6 +14,7 @@ import nbforecast as nbf
 from nbforecast.forecasters import base
 from nbforecast.forecasters.function import FunctionForecaster
 from nbforecast.forecasters.identity import code_digest
+from nbforecast.forecasters.reasons import Reason
 from nbforecast.series import prepare
 
 if TYPE_CHECKING:
@@ -87,6 +88,48 @@ def test_F1_contexts_are_padded_and_gaps_are_bridged_or_missing() -> None:
     assert model.forecast(data, np.array([2, 45]), 3).shape == (2, 3, 1)
     assert np.isnan(seen[3][:-3]).all()
     np.testing.assert_allclose(seen[40], np.arange(6.0, 46.0), rtol=1e-6)
+
+
+def test_S3_whole_contexts_have_no_gap_after_their_first_value() -> None:
+    seen: list[np.ndarray] = []
+
+    def watch(contexts: np.ndarray, horizon: int) -> np.ndarray:
+        seen.extend(contexts)
+        return last(contexts, horizon)
+
+    values = walk(5, 400)
+    rng = np.random.default_rng(5)
+    for start, length in zip(rng.integers(2, 380, 25), rng.integers(1, 16, 25), strict=True):
+        values[start : min(start + length, 399)] = np.nan
+    data = prepare(values)
+    every = np.flatnonzero(np.isfinite(data.values))
+    for least in (5, 30):
+        model = FunctionForecaster(watch, context=30, least=least, whole=True)
+        seen.clear()
+        model.forecast(data, every, 1)
+        missing = np.isnan(seen)
+        whole = ~(np.diff(missing.astype(int), axis=1) > 0).any(1) & ~missing[:, -least:].any(1)
+        codes = model.availability(data)
+        np.testing.assert_array_equal(codes[every] == Reason.AVAILABLE, whole)
+        assert 20 < whole.sum() < len(every) - 20
+        assert not (np.isnan(data.values) & (codes == Reason.AVAILABLE)).any()
+        assert set(codes[: least - 1]) == {Reason.TOO_SHORT}
+        assert set(codes[least - 1 :]) == {Reason.AVAILABLE, Reason.INCOMPLETE}
+
+
+def test_F1_a_function_may_take_the_seed_and_a_batch_of_its_own() -> None:
+    sizes: list[int] = []
+
+    def draw(contexts: np.ndarray, horizon: int, seed: int) -> np.ndarray:
+        sizes.append(len(contexts))
+        return last(contexts, horizon) + seed
+
+    model = FunctionForecaster(draw, seeded=True, batch=32, key=str(np.random.default_rng().random()))
+    run = nbf.forecast(walk(6), model, 2, seed=100, wait=True)
+    np.testing.assert_allclose(run.array[50, :, 0], walk(6)[50] + 100, rtol=1e-5)
+    assert max(sizes) == 32
+    with pytest.raises(nbf.NbForecastError, match="batch= takes a positive number"):
+        FunctionForecaster(draw, batch=0)
 
 
 @pytest.mark.parametrize(
