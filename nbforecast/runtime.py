@@ -14,6 +14,7 @@ from nbforecast.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from contextlib import AbstractContextManager
 
     import jax
     import numpy as np
@@ -81,6 +82,18 @@ def _choose(name: str | None) -> tuple[jax.Device, ...]:
     except (RuntimeError, ValueError, IndexError) as error:
         known = ", ".join(f"{d.platform}:{d.id}" for d in jax.local_devices())
         raise OptionError(f"NBFORECAST_DEVICE={name!r} is not a device JAX has here; there are: {known}.") from error
+
+
+def exact_products() -> bool:
+    """Whether matrix products are made in full single precision (see `Settings.precision`)."""
+    return settings().precision == "float32" or devices()[0].platform == "cpu"
+
+
+def products(*, exact: bool = True) -> AbstractContextManager[Any]:
+    """Traced inside, matrix products keep single precision, which GPUs do not by themselves; or are of bfloat16."""
+    import jax
+
+    return jax.default_matmul_precision("highest" if exact else "BF16_BF16_F32")
 
 
 def spread(batch: np.ndarray) -> Any:

@@ -24,6 +24,8 @@ class Settings:
     memory, disk: bytes that results may take (`NBFORECAST_MEMORY`, `NBFORECAST_DISK`).
     chunk: origins inferred between two looks at the queue (`NBFORECAST_CHUNK`), None for as many as take 50 ms.
     batch: origins calculated under one lock (`NBFORECAST_BATCH`).
+    precision: of the networks' matrix products on a GPU, `float32` or `bfloat16` (`NBFORECAST_PRECISION`); on a CPU,
+        where `bfloat16` is slower, they are always `float32`.
     """
 
     device: str | None
@@ -32,6 +34,7 @@ class Settings:
     disk: int
     chunk: int | None
     batch: int
+    precision: str
 
 
 def settings() -> Settings:
@@ -43,6 +46,7 @@ def settings() -> Settings:
         disk=parse_size(os.environ.get("NBFORECAST_DISK") or "10GB", "NBFORECAST_DISK"),
         chunk=_positive("NBFORECAST_CHUNK"),
         batch=_positive("NBFORECAST_BATCH") or 32,
+        precision=_one_of("NBFORECAST_PRECISION", "float32", "bfloat16"),
     )
 
 
@@ -65,11 +69,15 @@ def _positive(name: str) -> int | None:
     return int(text)
 
 
+def _one_of(name: str, default: str, other: str) -> str:
+    value = os.environ.get(name) or default
+    if value not in (default, other):
+        raise OptionError(f"The environment variable {name} must be {default!r} or {other!r}, not {value!r}.")
+    return value
+
+
 def _directory() -> Path | None:
-    kind = os.environ.get("NBFORECAST_CACHE") or "disk"
-    if kind not in ("disk", "memory"):
-        raise OptionError(f"The environment variable NBFORECAST_CACHE must be 'disk' or 'memory', not {kind!r}.")
-    if kind == "memory":
+    if _one_of("NBFORECAST_CACHE", "disk", "memory") == "memory":
         return None
     given = os.environ.get("NBFORECAST_CACHE_DIR")
     return Path(given).expanduser() if given else platformdirs.user_cache_path("nbforecast", appauthor=False)

@@ -72,6 +72,9 @@ def bolt_config(sizes: chronos_bolt.Sizes = BOLT) -> dict[str, object]:
     return {
         "d_model": sizes.width, "d_kv": sizes.head, "num_heads": sizes.heads, "d_ff": sizes.feed_forward,
         "num_layers": sizes.layers, "num_decoder_layers": sizes.decoder_layers, "dense_act_fn": sizes.activation,
+        "architectures": ["ChronosBoltModelForForecasting"], "chronos_pipeline_class": "ChronosBoltPipeline",
+        "model_type": "t5", "is_encoder_decoder": True, "feed_forward_proj": sizes.activation, "vocab_size": 2,
+        "pad_token_id": 0, "decoder_start_token_id": 0, "reg_token_id": 1, "eos_token_id": 1,
         "layer_norm_epsilon": sizes.epsilon, "relative_attention_num_buckets": sizes.buckets,
         "relative_attention_max_distance": sizes.distance,
         "chronos_config": {

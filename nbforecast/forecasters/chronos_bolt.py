@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
-from nbforecast.errors import WeightsError
+from nbforecast.errors import OptionError, WeightsError
 from nbforecast.forecasters.checkpoint import check, load, read_json
 from nbforecast.forecasters.hub import FILES, folder_of
 from nbforecast.forecasters.networks.chronos_bolt import Sizes, extend, shapes
@@ -31,19 +31,20 @@ class ChronosBolt(WeightedForecaster):
     """Nine quantiles from a pretrained encoder-decoder over patches; any horizon, in rounds beyond one pass.
 
     Contexts may have gaps: what is missing is masked, and no gap is bridged, as in the reference. The network's
-    quantiles may cross; forecasts are sorted.
+    quantiles may cross; forecasts are sorted. longest: use at most so many points of a context, which costs less.
     """
 
     name: str = "chronos-bolt"
     sizes: Sizes = field(kw_only=True)
+    longest: int | None = field(default=None, kw_only=True)
 
     @property
     def key(self) -> str:
-        return f"chronos-bolt {self.sizes} {self.digest}"
+        return f"chronos-bolt {self.sizes} {self.longest} {self.version}"
 
     @property
     def context(self) -> int:
-        return self.sizes.context
+        return min(self.longest or self.sizes.context, self.sizes.context)
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -54,8 +55,10 @@ class ChronosBolt(WeightedForecaster):
         return len(self.sizes.levels)
 
     @classmethod
-    def load(cls, place: str | Path, name: str | None = None) -> ChronosBolt:
+    def load(cls, place: str | Path, name: str | None = None, *, context: int | None = None) -> ChronosBolt:
         """From a folder with `config.json` and `model.safetensors`, or a Hub id such as `amazon/chronos-bolt-small`.
+
+        context: use at most so many points, if not all that the network can take.
 
         Raises `WeightsError` naming the file and the field or tensors that do not fit, `MissingExtra` for a Hub id
         where huggingface_hub is not installed.
@@ -72,7 +75,9 @@ class ChronosBolt(WeightedForecaster):
             check(weights, expected)
         except WeightsError as error:
             raise WeightsError(f"{folder / WEIGHTS}: {error}") from None
-        return cls(weights, name or PurePath(place).name, sizes=sizes)
+        if context is not None and (isinstance(context, bool) or not isinstance(context, int) or context < 1):
+            raise OptionError(f"context= takes a positive number of points, not {context!r}.")
+        return cls(weights, name or PurePath(place).name, sizes=sizes, longest=context)
 
     def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
         context = jnp.where(windows.observed, windows.values, jnp.nan)

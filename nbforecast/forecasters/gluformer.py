@@ -70,7 +70,7 @@ class Gluformer(WeightedForecaster):
     @property
     def key(self) -> str:
         options = f"{self.samples} {self.output} {self.masks}"
-        return f"gluformer {self.sizes} {self.scaler} {options} {self.digest}"
+        return f"gluformer {self.sizes} {self.scaler} {options} {self.version}"
 
     @property
     def context(self) -> int:

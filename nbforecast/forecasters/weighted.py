@@ -11,7 +11,7 @@ import jax
 
 from nbforecast.forecasters.checkpoint import digest
 from nbforecast.forecasters.windowed import WindowForecaster
-from nbforecast.runtime import replicate
+from nbforecast.runtime import exact_products, products, replicate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,8 +38,13 @@ class WeightedForecaster(WindowForecaster):
         return digest(self.weights)
 
     @property
+    def version(self) -> str:
+        """The digest of the weights, and how precisely they are applied."""
+        return self.digest if exact_products() else f"{self.digest} bfloat16"
+
+    @property
     def key(self) -> str:
-        return f"{self!r} {self.digest}"
+        return f"{self!r} {self.version}"
 
     @property
     def parameters(self) -> int:
@@ -75,4 +80,10 @@ class WeightedForecaster(WindowForecaster):
 
 @lru_cache(maxsize=64)
 def _jitted(forecaster: WeightedForecaster, horizon: int) -> Callable[..., Any]:
-    return jax.jit(lambda weights, windows, shared: forecaster.apply(weights, windows, shared, horizon))
+    exact = exact_products()
+
+    def apply(weights: Mapping[str, Any], windows: Windows, shared: Any) -> Any:
+        with products(exact=exact):
+            return forecaster.apply(weights, windows, shared, horizon)
+
+    return jax.jit(apply)

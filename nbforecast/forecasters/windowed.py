@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from nbforecast.forecasters.windows import Windows, cut, usable
-from nbforecast.runtime import FirstCalls, spread
+from nbforecast.runtime import FirstCalls, products, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,4 +107,8 @@ def _compiled(forecaster: WindowForecaster, horizon: int, seed: int) -> Callable
 
 @lru_cache(maxsize=256)
 def _jitted(forecaster: WindowForecaster, horizon: int) -> Callable[[Windows], Any]:
-    return jax.jit(partial(forecaster.predict, horizon=horizon))
+    def predict(windows: Windows) -> Any:
+        with products():
+            return forecaster.predict(windows, horizon)
+
+    return jax.jit(predict)

@@ -24,6 +24,7 @@ SECTIONS = {
     "quickdraw": "time to a chart of one origin",
     "background": "a kernel while a long run goes on",
     "rolling": "forecasting from every origin",
+    "networks": "networks beside their PyTorch originals",
     "stages": "where the time of a full run goes",
     "calculations": "quantiles, scores, densities",
     "memory": "bytes an origin, snapshots, writing",
