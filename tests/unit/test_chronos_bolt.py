@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import types
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +15,13 @@ import pytest
 from safetensors.numpy import save_file
 
 import nbforecast as nbf
+from nbforecast import runtime
+from nbforecast.compute.inference import run_inference
+from nbforecast.forecasters import weighted
 from nbforecast.forecasters.chronos_bolt import ChronosBolt
 from nbforecast.forecasters.networks.chronos_bolt import encode, extend, relative_buckets
+from nbforecast.forecasters.windows import cut
+from nbforecast.series import prepare
 from tests.networks import BOLT, bolt, bolt_config, golden, save_bolt
 from tests.windows import windows
 
@@ -102,6 +109,41 @@ def test_F3_E8_a_folder_is_loaded_run_and_reused(tmp_path: Path) -> None:
     assert again.inferred == 0
     other = ChronosBolt({n: 2 * w for n, w in model.weights.items()}, "mine", sizes=BOLT)
     assert nbf.forecast(taxi, other, 20).reused == 0
+
+
+def test_F3_a_shorter_context_is_the_newest_part_of_a_longer_one(tmp_path: Path) -> None:
+    folder = save_bolt(tmp_path / "mine", bolt())
+    short = ChronosBolt.load(folder, context=24)
+    assert short.context == 24
+    assert short.key != bolt().key
+    assert ChronosBolt.load(folder, context=5000).context == BOLT.context
+    values = 10 + np.random.default_rng(1).standard_normal(60).cumsum()
+    found = run_inference(short, prepare(values), np.array([59]), 6)
+    np.testing.assert_allclose(found, run_inference(bolt(), prepare(values[-24:]), np.array([23]), 6), rtol=1e-4)
+    with pytest.raises(nbf.NbForecastError, match="context= takes a positive number of points, not 0"):
+        ChronosBolt.load(folder, context=0)
+
+
+def test_F3_products_keep_single_precision_and_on_gpus_may_be_of_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    def precisions() -> set[str]:
+        windows, _ = cut(prepare(np.arange(80.0)), np.array([79]), 64, 0)
+        lowered = weighted._jitted.__wrapped__(bolt(), 6).lower(bolt().placed, windows, ())
+        dots = [line for line in lowered.as_text().splitlines() if "dot_general" in line]
+        return {(re.findall("lhs_precision_type = bf16|HIGHEST", line) or [line])[0] for line in dots}
+
+    exact = bolt().key
+    assert precisions() == {"HIGHEST"}
+    monkeypatch.setenv("NBFORECAST_PRECISION", "bfloat16")
+    assert bolt().key == exact, "on a CPU it would be slower"
+    assert precisions() == {"HIGHEST"}
+    gpu = types.SimpleNamespace(platform="gpu")
+    monkeypatch.setattr(runtime, "devices", lambda: (gpu,))
+    assert bolt().key != exact
+    monkeypatch.setattr(weighted, "replicate", lambda tree: tree)
+    assert precisions() == {"lhs_precision_type = bf16"}
+    monkeypatch.setenv("NBFORECAST_PRECISION", "float16")
+    with pytest.raises(nbf.NbForecastError, match="NBFORECAST_PRECISION must be 'float32' or 'bfloat16'"):
+        bolt().key  # noqa: B018
 
 
 def test_F3_short_histories_are_windows_padded_to_the_left() -> None:
