@@ -24,6 +24,7 @@ SECTIONS = {
     "quickdraw": "time to a chart of one origin",
     "background": "a kernel while a long run goes on",
     "rolling": "forecasting from every origin",
+    "calibration": "what the bands cover, before and after calibration",
     "networks": "networks beside their PyTorch originals",
     "stages": "where the time of a full run goes",
     "calculations": "quantiles, scores, densities",
