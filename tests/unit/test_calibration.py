@@ -103,7 +103,7 @@ def test_points_become_bands_and_constant_series_have_none() -> None:
     assert (flat[LEAST + 1 :] == 1).all()
 
 
-def test_a_series_that_stops_at_zero_has_no_band_below_it() -> None:
+def test_a_series_that_is_never_negative_has_no_band_below_zero() -> None:
     random = np.random.default_rng(0)
     actual = random.poisson(0.5, (600, 2)).astype(float)
     draws = np.broadcast_to(np.array([0.0, 0.0, 0.2, 0.4, 0.6], np.float32), (600, 2, 5)).copy()
