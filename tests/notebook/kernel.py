@@ -50,6 +50,13 @@ class Kernel:
             if message["parent_header"].get("msg_id") == cell:
                 return
 
+    def hear(self, text: str, seconds: float = 60) -> None:
+        """Wait until something that all front ends are told has a text in it."""
+        while text not in json.dumps(
+            self._client.get_iopub_msg(timeout=seconds)["content"], default=str, ensure_ascii=False
+        ):
+            pass
+
     def listen(self, seconds: float) -> list[dict[str, Any]]:
         """Everything that the kernel tells all front ends in the next seconds."""
         heard, end = [], time.monotonic() + seconds

@@ -78,7 +78,7 @@ def test_E5_progress_moves_in_its_own_display_and_nothing_is_printed_elsewhere(m
 def test_E9_interrupting_a_cell_that_waits_for_its_own_run_cancels_it(manager: Any) -> None:
     kernel: Kernel = manager.kernel
     cell = kernel.start("mine = %forecast big -m theta --wait -o kept")
-    time.sleep(4)
+    kernel.hear(" a second · ")
     manager.interrupt_kernel()
     kernel.ended(cell)
     assert kernel.value(
