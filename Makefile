@@ -23,8 +23,13 @@ demo: $(VENV)/.demo
 	@echo "To go on from there in JupyterLab:"
 	@echo "  $(BIN)/jupyter lab $(BUILD)/glucose.ipynb"
 
+# What waits for kernels and browsers runs beside what computes; its report comes last.
+FRONT := tests/notebook tests/browser
 test: check
-	$(BIN)/python -m pytest
+	@mkdir -p build; \
+	$(BIN)/python -m pytest $(FRONT) >build/front.txt 2>&1 & front=$$!; \
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(FRONT)); rest=$$?; \
+	wait $$front; code=$$?; cat build/front.txt; exit $$((rest || code))
 
 check: $(VENV)/.test chromium
 	$(BIN)/ruff check .
