@@ -22,8 +22,9 @@ def build(model: Any, name: str | None = None, *, key: str | None = None) -> Fun
     Raises `OptionError` for what is not fitted, no regressor, or fitted on named columns: those need not be lags.
     """
     kind = type(model).__name__
-    if getattr(model, "_estimator_type", "regressor") not in ("regressor", None):
-        raise OptionError(f"{kind} is a {model._estimator_type}, and forecasts need a regressor.")
+    purpose = _purpose(model)
+    if purpose not in ("regressor", None):
+        raise OptionError(f"{kind} is a {purpose}, and forecasts need a regressor.")
     count = getattr(model, "n_features_in_", None)
     if count is None:
         raise OptionError(
@@ -55,3 +56,9 @@ def build(model: Any, name: str | None = None, *, key: str | None = None) -> Fun
     return FunctionForecaster(
         predict, name, context=int(count), least=int(count), whole=True, key=key or code_digest(model)
     )
+
+
+def _purpose(model: Any) -> str | None:
+    """What a model says it is for, in the manner of scikit-learn 1.6 and later, or of those before."""
+    tags = getattr(model, "__sklearn_tags__", None)
+    return tags().estimator_type if callable(tags) else getattr(model, "_estimator_type", None)
