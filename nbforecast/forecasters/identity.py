@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import pickle
 import secrets
 import sys
 import types
+from pickle import Pickler, PicklingError
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def code_digest(function: object) -> str:
     digest = hashlib.sha256()
     try:
         _Reader(digest).dump(function)
-    except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError):
+    except (PicklingError, TypeError, AttributeError, ValueError, RecursionError):
         return f"kernel {secrets.token_hex(8)}"
     return digest.hexdigest()[:16]
 
@@ -36,7 +36,7 @@ class _Hash:
         self.write = digest.update
 
 
-class _Reader(pickle.Pickler):
+class _Reader(Pickler):
     """Pickles a user's own functions and classes as what they consist of, and all else as usual."""
 
     def __init__(self, digest: Any) -> None:

@@ -290,6 +290,8 @@ def test_C4_C5_a_model_that_has_changed_without_saying_so_in_its_key_is_asked_ag
 
 BARRED = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle"}
 
+WRITING = {"Pickler", "PicklingError"}  # writes, and cannot read
+
 
 def executing(source: str) -> set[str]:
     """What in some code could execute what it reads."""
@@ -298,7 +300,7 @@ def executing(source: str) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {a.name for a in node.names if a.name.split(".")[0] in BARRED}
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in BARRED:
-            found.add(node.module)
+            found |= {node.module for a in node.names if a.name not in WRITING}
         elif isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             if called in ("eval", "exec", "compile", "__import__", "builtins.eval", "builtins.exec"):
@@ -316,6 +318,7 @@ def executing(source: str) -> set[str]:
     ("code", "caught"),
     [
         ("import pickle", "pickle"),
+        ("from pickle import Pickler, Unpickler", "pickle"),
         ("from marshal import loads", "marshal"),
         ("x = eval(text)", "eval"),
         ("exec(text)", "exec"),
