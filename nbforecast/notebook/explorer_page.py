@@ -32,6 +32,7 @@ BUDGET = 20 << 20  # bytes of a page
 LEAST = 2 << 20  # and of forecasts in it, whatever the rest takes
 LEFT_OUT = 255  # the reason of an origin whose forecast the page leaves out
 _SLICE = 512  # rows quantised, packed and unpacked together
+_FINEST = 8190  # steps between the least and the most of a slice: finer ones are noise that packs badly
 _NAN = 65535  # of quantised numbers
 _BEST = 8  # quantised forecasts have never been packed to less than an eighth
 _HERE = Path(__file__).parent
@@ -143,10 +144,10 @@ def _table(run: Run, series: int, model: int, every: int) -> list[dict[str, Any]
 
 
 def _quantised(values: Float32[np.ndarray, "R H K"]) -> dict[str, Any]:
-    """Sixteen bits a number, evenly spaced over the slice's range, as differences from one row to the next."""
+    """Whole numbers of steps, evenly spaced over the slice's range, as differences from one row to the next."""
     known = np.isfinite(values)
     low = float(values[known].min()) if known.any() else 0.0
-    step = (float(values[known].max()) - low) / (_NAN - 1) if known.any() else 0.0
+    step = (float(values[known].max()) - low) / _FINEST if known.any() else 0.0
     scaled = (np.where(known, values, low).astype(np.float64) - low) / (step or 1.0)
     codes = np.where(known, np.rint(scaled), _NAN).astype(np.uint16).reshape(len(values), -1)
     codes[1:] -= codes[:-1].copy()
