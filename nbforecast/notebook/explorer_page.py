@@ -61,8 +61,7 @@ def write_page(path: Path, runs: Sequence[Run], start: Mapping[str, Any], still:
     room = max(BUDGET - _size(told) - len(bundle()) * 4 // 3 - len(still), LEAST)
     every, tables = _thinned(runs, room)
     if every > 1:
-        origins = sum(run.available for run in runs)
-        note = f"To keep this page small it holds one origin in {every} of the {origins:,} that were forecast."
+        note = f"To keep this page small, it holds the forecasts of one origin in {every}; scores are over all of them."
         told = [packed(m) for m in _plain(runs, every, note)]
     data = {"start": dict(start), "messages": told + tables}
     parts = {

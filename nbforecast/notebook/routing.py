@@ -62,22 +62,21 @@ class Hub:
         with self._lock:
             self._served, thread = [], self._thread
         self._woken.set()
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None:
             thread.join(5)
+        self.lane.close()
 
     def _gone(self, _: weakref.ref[Served]) -> None:
         self._woken.set()  # takes no lock: garbage may be collected while this thread holds it
 
     def _work(self) -> None:
-        try:
-            while True:
-                self._woken.clear()
-                soon = self._round()
-                if soon is None:
-                    return
-                self._woken.wait(REFRESH if soon else IDLE)
-        finally:
-            self.lane.close()
+        while True:
+            self._woken.clear()
+            soon = self._round()
+            if soon is None:
+                self.lane.close()
+                return
+            self._woken.wait(REFRESH if soon else IDLE)
 
     def _round(self) -> bool | None:
         """Serve everyone once; None if there is nobody left."""
