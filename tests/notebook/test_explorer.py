@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 VIEW = "application/vnd.jupyter.widget-view+json"
 SETUP = """
 %load_ext nbforecast
-import nbforecast as nbf, polars as pl, threading, time
+import nbforecast as nbf, numpy as np, polars as pl, threading, time
+from nbforecast.forecasters.function import FunctionForecaster
 taxi = nbf.sample('taxi')
 big = pl.concat([taxi.with_columns(unique_id=pl.lit(str(i))) for i in range(20)])
+def slow(contexts, horizon):
+    time.sleep(0.03)
+    return np.nanmean(contexts, 1)[:, None, None] + np.zeros((1, horizon, 10))
+slow = FunctionForecaster(slow, 'slow', context=8, draws=10, batch=64)
+nbf.forecast(taxi.tail(100), slow, wait=True)
 def threads():
     return sorted(t.name for t in threading.enumerate() if t.name.startswith('nbforecast-explorer'))
 """
@@ -89,7 +95,7 @@ def subshell(client: Any) -> str | None:
 
 def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tuple[Kernel, Any]) -> None:
     kernel, client = started
-    (output,), error = kernel.run("ex = nbf.explore(big, 'theta', series='3'); ex")
+    (output,), error = kernel.run("ex = nbf.explore(big, slow, series='3'); ex")
     assert not error
     assert {VIEW, "text/html", "text/plain"} == set(output)
     assert "index 0" in output["text/plain"]
