@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("nbforecast.notebook")
 _STYLES = ("bands", "density")
-_MOVED = ("index", "series", "model", "style")
+_MOVED = ("index", "series", "model", "drawing")
 
 
 class _Position(traitlets.Int[int, Any]):
@@ -56,7 +56,8 @@ class Explorer(anywidget.AnyWidget):
     index = traitlets.Int(0).tag(sync=True, echo_update=False)
     series = _Position(0).tag(sync=True, echo_update=False)
     model = _Position(0).tag(sync=True, echo_update=False)
-    style = traitlets.Enum(_STYLES, "bands").tag(sync=True, echo_update=False)
+    # not called style: Jupyter takes that for another widget, and fails to show it
+    drawing = traitlets.Enum(_STYLES, "bands").tag(sync=True, echo_update=False)
 
     def __init__(
         self, runs: Sequence[Run], *, index: int | None = None, series: str | None = None, style: Style = "bands"
@@ -69,7 +70,7 @@ class Explorer(anywidget.AnyWidget):
         if index is None:
             index = self._newest(at)
         self._data.row(index, self._data.ids[at])
-        super().__init__(index=index, series=at, style=style)
+        super().__init__(index=index, series=at, drawing=style)
         self.on_msg(_hear(weakref.ref(self)))
 
     @property
@@ -81,6 +82,17 @@ class Explorer(anywidget.AnyWidget):
     def run(self) -> Run:
         """The run shown."""
         return self._runs[self.model]
+
+    @property
+    def style(self) -> Style:
+        """How forecasts are drawn: as "bands" or as "density"."""
+        return "density" if self.drawing == "density" else "bands"
+
+    @style.setter
+    def style(self, style: Style) -> None:
+        if style not in _STYLES:
+            raise OptionError(f"style= takes 'bands' or 'density', not {style!r}.")
+        self.drawing = style
 
     @property
     def forecast(self) -> Forecast:
@@ -148,7 +160,7 @@ class Explorer(anywidget.AnyWidget):
         hub.attach(self)
 
     def _sensible(self, name: str, value: Any, state: dict[str, Any]) -> bool:
-        if name == "style":
+        if name == "drawing":
             good = value in _STYLES if isinstance(value, str) else False
         elif isinstance(value, bool) or not isinstance(value, int):
             good = False
@@ -198,8 +210,7 @@ class Explorer(anywidget.AnyWidget):
     def _picture(self) -> dict[str, str]:
         """What is shown without a kernel: a picture and a sentence."""
         try:
-            style: Style = "density" if self.style == "density" else "bands"
-            return picture(self.forecast.fan(density=style == "density"), style)
+            return picture(self.forecast.fan(density=self.style == "density"), self.style)
         except NbForecastError as error:
             return {"text/plain": f"{self!r}: {error}"}
 

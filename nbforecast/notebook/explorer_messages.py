@@ -169,7 +169,7 @@ def shown(
 
 
 def scores(run: Run, series: int, model: int) -> Message:
-    """Mean scores of one series, overall and by horizon step, as far as they have come."""
+    """Mean scores of one series, overall (over `n` origins) and by horizon step, as far as they have come."""
     start, end = span(run.data, series)
     at, data = np.arange(start, end), run.data
     part = replace(
@@ -187,7 +187,7 @@ def scores(run: Run, series: int, model: int) -> Message:
         "kind": "scores",
         "series": series,
         "model": model,
-        "overall": {**{n: _finite(overall[n]) for n in names}, "n": int(overall["n"])},
+        "overall": {**{n: _finite(overall[n]) for n in names}, "n": int(np.isfinite(scored.crps).any(1).sum())},
         "horizon": {n: [_finite(x) for x in horizon[n]] for n in ("mae", "crps", "coverage_80")},
     }
     return Message(content)

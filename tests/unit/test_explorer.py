@@ -135,9 +135,9 @@ def test_W1_a_new_view_is_told_everything_in_order_and_as_the_frame_has_it(done:
     assert np.array_equal(draws, frame["forecast"].to_numpy().ravel(), equal_nan=True)
     assert np.array_equal(ends, frame["quantiles"].to_numpy().ravel(), equal_nan=True)
     overall = done.scores("series").row(0, named=True)
-    assert {n: scores.content["overall"][n] for n in ("mae", "crps", "mase", "coverage_80", "n")} == pytest.approx(
-        {n: overall[n] for n in ("mae", "crps", "mase", "coverage_80", "n")}
-    )
+    names = ("mae", "crps", "mase", "coverage_50", "coverage_80", "coverage_95")
+    assert {n: scores.content["overall"][n] for n in names} == pytest.approx({n: overall[n] for n in names})
+    assert scores.content["overall"]["n"] == known.sum()
     assert len(scores.content["horizon"]["mae"]) == 12
     assert np.average(scores.content["horizon"]["mae"]) == pytest.approx(overall["mae"], rel=0.05)
     assert progress.content["done"] is True
@@ -310,7 +310,7 @@ def test_W2_what_is_no_request_is_refused_and_logged(
 @pytest.mark.parametrize(
     "state",
     [{"index": 5}, {"index": -90}, {"index": "0"}, {"index": -1.5}, {"index": True}, {"series": 9}, {"series": "b"},
-     {"series": None}, {"model": 2}, {"model": -1}, {"style": "<b>"}, {"style": ["bands"]},
+     {"series": None}, {"model": 2}, {"model": -1}, {"drawing": "<b>"}, {"drawing": ["bands"]},
      {"index": -200, "series": 0}],
 )  # fmt: skip
 def test_W1_senseless_positions_from_the_page_are_ignored(
@@ -324,7 +324,7 @@ def test_W1_senseless_positions_from_the_page_are_ignored(
 
 
 def test_W1_the_page_moves_what_python_sees(explorer: Explorer, done: Run, other: Run) -> None:
-    explorer.set_state({"index": -17, "series": 2, "model": 1, "style": "density"})
+    explorer.set_state({"index": -17, "series": 2, "model": 1, "drawing": "density"})
     assert (explorer.index, explorer.series, explorer.model, explorer.style) == (-17, 2, 1, "density")
     assert explorer.run is other
     assert explorer.runs == (done, other)
@@ -347,7 +347,10 @@ def test_W1_python_moves_the_view_and_is_told_where_it_cannot(explorer: Explorer
         explorer.model = "oracle"
     with pytest.raises(nbf.NbForecastError, match="from 0 to 2"):
         explorer.series = 3
-    assert (explorer.series, explorer.index, explorer.model) == (0, -89, 1)
+    with pytest.raises(nbf.NbForecastError, match="style= takes"):
+        explorer.style = "pie"
+    explorer.style = "density"
+    assert (explorer.series, explorer.index, explorer.model, explorer.drawing) == (0, -89, 1, "density")
 
 
 def idle(run: Run, horizon: int) -> Run:
@@ -553,7 +556,7 @@ def test_W4_the_page_holds_everything_that_the_run_has(
     assert path == tmp_path / "page.html"
     assert re.search(r"page\.html: [\d.]+ MB, every origin", caplog.text)
     page = Page(path.read_text())
-    assert page.held["start"] == {"index": -30, "series": 1, "model": 0, "style": "density"}
+    assert page.held["start"] == {"index": -30, "series": 1, "model": 0, "drawing": "density"}
     meta = page.held["messages"][0]["content"]
     assert meta == messages.meta(explorer.runs, live=False).content
     assert meta["live"] is False

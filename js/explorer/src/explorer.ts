@@ -96,7 +96,7 @@ export class Explorer {
     this.index = this.trait("index", 0);
     this.series = this.trait("series", 0);
     this.model = this.trait("model", 0);
-    this.style = this.traits.get("style") === "density" ? "density" : "bands";
+    this.style = this.traits.get("drawing") === "density" ? "density" : "bands";
     const follow = (name: Trait, act: (value: unknown) => void): void => {
       const changed = (): void => {
         const now = this.traits.get(name);
@@ -109,7 +109,7 @@ export class Explorer {
     follow("index", (v) => whole(v) && rowOf(v, this.rows) !== this.row && this.go(rowOf(v, this.rows), "follow", false));
     follow("series", (v) => whole(v) && v !== this.series && this.open({ series: v }, false));
     follow("model", (v) => whole(v) && v !== this.model && this.open({ model: v }, false));
-    follow("style", (v) => (v === "bands" || v === "density") && this.restyle(v, false));
+    follow("drawing", (v) => (v === "bands" || v === "density") && this.restyle(v, false));
     const recolour = (): void => {
       this.palette = readTheme(this.root);
       applyTheme(this.root, this.palette);
@@ -227,7 +227,7 @@ export class Explorer {
 
   private restyle(style: Style, tell: boolean): void {
     this.style = style;
-    if (tell) this.link.sync("style", style);
+    if (tell) this.link.sync("drawing", style);
     this.offer();
     this.repaint();
   }

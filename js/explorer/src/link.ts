@@ -14,7 +14,7 @@ export interface WidgetModel {
   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
 }
 
-export type Trait = "index" | "series" | "model" | "style";
+export type Trait = "index" | "series" | "model" | "drawing";
 
 const BUSY_AFTER = 1000;
 const HELLO_AGAIN = 2000;
