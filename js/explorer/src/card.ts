@@ -74,8 +74,10 @@ export class Card {
 
   /** The origin's part; with every frame of a drag. */
   origin(data: CardData): void {
-    say(this.time, data.time);
-    say(this.index, `index ${count(data.index)}${data.standing ? ` · ${data.standing.toLowerCase()}` : ""}`);
+    // The day above, the time of day below: neither wraps, so nothing jumps.
+    const [day, ...rest] = data.time.split(", ");
+    say(this.time, day);
+    say(this.index, [...rest, `index ${count(data.index)}`, data.standing.toLowerCase()].filter(Boolean).join(" · "));
     const of = (pick: (m: ModelAtOrigin) => string): string[] => data.models.map(pick);
     const share = (m: ModelAtOrigin, band: number): string => (m.scores ? `${m.scores.inside[band]} of ${m.scores.known}` : "–");
     const rows: Cells[] = [

@@ -9,6 +9,8 @@ export interface Cell {
   status: number;
   /** The worst score, NaN where none is known. */
   score: number;
+  /** The mean score: what colours the cell, for of many origins one is always bad. */
+  mean: number;
   /** The row to jump to: the worst, or the first. */
   row: number;
   count: number;
@@ -19,6 +21,8 @@ export function cell(standing: Standing, from: number, to: number): Cell {
   let status = UNAVAILABLE;
   let score = NaN;
   let row = from;
+  let sum = 0;
+  let known = 0;
   for (let i = from; i < to; i++) {
     const s = standing.status[i];
     if (s !== UNAVAILABLE && (status === UNAVAILABLE || s > status)) {
@@ -26,9 +30,12 @@ export function cell(standing: Standing, from: number, to: number): Cell {
       if (Number.isNaN(score)) row = i;
     }
     const v = standing.score[i];
-    if (Number.isFinite(v) && !(v <= score)) [score, row] = [v, i];
+    if (!Number.isFinite(v)) continue;
+    sum += v;
+    known++;
+    if (!(v <= score)) [score, row] = [v, i];
   }
-  return { status, score, row, count: to - from };
+  return { status, score, mean: sum / known, row, count: to - from };
 }
 
 /** Origins a cell, so that one is at least `least` px wide; powers of two, so that zooming keeps cells together. */
@@ -39,7 +46,7 @@ export function grouping(pitch: number, least: number): number {
 /** Where a score stands on the scale of colours, 0 (best) .. HEATS - 1. */
 export function heat(score: number, scale: [number, number]): number {
   const at = (score - scale[0]) / (scale[1] - scale[0]);
-  return Math.max(0, Math.min(HEATS - 1, Math.round(Math.sqrt(Math.max(at, 0)) * (HEATS - 1))));
+  return Math.max(0, Math.min(HEATS - 1, Math.round(at * (HEATS - 1))));
 }
 
 /** Paints a cell; how tall it is tells how far it has come, so that colour is not the only sign. */
@@ -49,7 +56,7 @@ export function fill(
 ): void {
   switch (c.status) {
     case CALCULATED:
-      ctx.fillStyle = scale && Number.isFinite(c.score) ? p.heat[heat(c.score, scale)] : p.bands[0];
+      ctx.fillStyle = scale && Number.isFinite(c.mean) ? p.heat[heat(c.mean, scale)] : p.bands[0];
       ctx.fillRect(x, y, width, height);
       break;
     case UNSCORED:

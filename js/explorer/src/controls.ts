@@ -48,7 +48,6 @@ export class Controls {
   private readonly player: HTMLButtonElement;
   private readonly slider: HTMLInputElement;
   private readonly box: HTMLInputElement;
-  private rows = 1;
 
   constructor(wishes: Wishes, signal: AbortSignal) {
     this.picker = new Picker(wishes.series, signal);
@@ -100,8 +99,7 @@ export class Controls {
     this.compare.hidden = this.versus.hidden = meta.models.length < 2;
     this.compare.classList.toggle("nbf-none", settings.compare === null);
     for (const name of ["bands", "density"] as const) this.styles[name].setAttribute("aria-pressed", String(settings.style === name));
-    this.rows = meta.series[settings.series].rows;
-    this.slider.min = String(1 - this.rows);
+    this.slider.min = String(1 - meta.series[settings.series].rows);
     this.slider.max = "0";
   }
 
@@ -110,7 +108,6 @@ export class Controls {
     const text = String(index);
     if (this.slider.value !== text) this.slider.value = text;
     this.slider.setAttribute("aria-valuetext", words);
-    this.slider.style.setProperty("--nbf-at", `${((index + this.rows - 1) / Math.max(this.rows - 1, 1)) * 100}%`);
     // While somebody types there, the box is theirs.
     if ((this.box.getRootNode() as Document | ShadowRoot).activeElement !== this.box) this.box.value = text.replace("-", "−");
   }

@@ -4,7 +4,7 @@ import { Hearing } from "./a11y";
 import { Card } from "./card";
 import { Controls, type Jump } from "./controls";
 import { say } from "./dom";
-import { Focus, LEFT, RIGHT } from "./focus";
+import { Focus, margin } from "./focus";
 import { score, value, decimalsFor, count } from "./format";
 import { onFocus, onKeys, onOverview, onStrip, type Stage } from "./gestures";
 import { indexOf, rowOf, season } from "./keys";
@@ -177,7 +177,7 @@ export class Explorer {
     this.root.classList.remove("nbf-empty");
     if (fresh) this.row = rowOf(this.index, this.rows);
     this.row = Math.min(this.row, this.rows - 1);
-    if (fresh) this.window = windows.anchored(windows.first(this.bounds), this.row, this.bounds);
+    if (fresh) this.window = windows.first(this.row, this.width, this.bounds);
     this.offer();
     this.load();
   }
@@ -288,8 +288,9 @@ export class Explorer {
     if (!meta || !history || !this.palette || !this.width) return;
     const began = performance.now();
     const { standing, row, window: w, palette } = this;
-    const [left, right] = [LEFT, this.width - RIGHT];
-    const rows = this.models.map((m) => this.store.rows?.row(this.series, m, row) ?? null);
+    const left = margin(this.width);
+    const right = this.width - left;
+    const rows = this.models.map((m) => this.forecast(m));
     const glide = !this.calm.matches;
     const gliding = this.focus.draw({ row, window: w, main: rows[0], other: rows[1] ?? null, style: this.style, held: this.held, glide });
     this.overview.draw(this.width, left, right, w, row, meta.horizon, history, standing, palette);
@@ -300,6 +301,12 @@ export class Explorer {
     this.root.dataset.drawn = rows[0]?.filled ? "forecast" : "history";
     this.root.dataset.ms = (performance.now() - began).toFixed(2);
     if (gliding) this.repaint();
+  }
+
+  /** What there is to draw of a model at the origin; nothing where its forecast is unavailable. */
+  private forecast(model: number): Row | null {
+    if (this.store.standing(this.series, model).status[this.row] === UNAVAILABLE) return null;
+    return this.store.rows?.row(this.series, model, this.row) ?? null;
   }
 
   /** Everything in words: card, slider, index box, for those who hear. */
@@ -410,7 +417,7 @@ export class Explorer {
     const lines = [this.calendar.text(row <= last ? history.time[row] : history.time[last] + (row - last) * step)];
     if (Number.isFinite(history.value[row])) lines.push(`observed ${value(history.value[row], decimals)}`);
     this.models.forEach((m) => {
-      const found = this.store.rows?.row(this.series, m, this.row);
+      const found = this.forecast(m);
       if (ahead < 1 || ahead > meta.horizon || !found?.filled) return;
       const at = (ahead - 1) * ENDS;
       const [low, middle, high] = [1, 3, 5].map((q) => value(found.ends[at + q], decimals));

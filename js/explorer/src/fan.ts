@@ -32,10 +32,11 @@ export interface Scene {
   style: Style;
   palette: Palette;
   font: string;
-  /** The origin's time, the unit above the axis, the median at the fan's end. */
+  /** The origin's time, the unit above the axis, the medians at the fans' ends. */
   label: string;
   unit: string;
   end: string;
+  otherEnd: string;
   held: boolean;
 }
 
@@ -63,7 +64,9 @@ export function paint(ctx: Context, s: Scene): void {
   if (middle) line(ctx, p.median, 2.2, () => along(ctx, middle));
   actuals(ctx, s);
   ctx.restore();
-  if (middle) ending(ctx, s, middle);
+  const beside = s.other?.filled ? edge(s, s.other, MIDDLE) : null;
+  if (beside) ending(ctx, s, beside, s.otherEnd, p.other, middle);
+  if (middle) ending(ctx, s, middle, s.end, p.median, null);
   marker(ctx, s, x);
   labels(ctx, s, x);
 }
@@ -234,20 +237,22 @@ function dot(ctx: Context, x: number, y: number, radius: number, fill: string, r
   ctx.stroke();
 }
 
-/** The median's end: a point, and its value beside it. */
-function ending(ctx: Context, s: Scene, middle: Edge): void {
+/** A median's end: a point, and its value beside it; only the point where the `first` one's value is in the way. */
+function ending(ctx: Context, s: Scene, middle: Edge, text: string, colour: string, first: Edge | null): void {
   const at = middle.xs.length - 1;
   if (at < 0 || middle.xs[at] > s.frame.right + 5) return;
-  const [x, y] = [middle.xs[at], Math.max(s.frame.top, Math.min(s.frame.bottom, middle.ys[at]))];
-  dot(ctx, x, y, 3.6, s.palette.median, s.palette.bg);
+  const place = (e: Edge): number => Math.max(s.frame.top, Math.min(s.frame.bottom, e.ys[e.ys.length - 1]));
+  const [x, y] = [middle.xs[at], place(middle)];
+  dot(ctx, x, y, 3.6, colour, s.palette.bg);
+  if (first && Math.abs(place(first) - y) < 16) return;
   ctx.font = `650 13px ${s.font}`;
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
   ctx.lineWidth = 4;
   ctx.strokeStyle = s.palette.bg;
-  ctx.strokeText(s.end, x + 9, y);
-  ctx.fillStyle = s.palette.median;
-  ctx.fillText(s.end, x + 9, y);
+  ctx.strokeText(text, x + 9, y);
+  ctx.fillStyle = colour;
+  ctx.fillText(text, x + 9, y);
 }
 
 /** The point of the origin, and the grip on the axis. */

@@ -12,8 +12,8 @@ import { mix, type Palette } from "./theme";
 import { extended, type Calendar } from "./time";
 import type { Window } from "./window";
 
-export const LEFT = 46;
-export const RIGHT = 46;
+/** Pixels left and right of the plot, for the values' labels: what stands above and below it is aligned to these. */
+export const margin = (width: number): number => (width < 460 ? 34 : 46);
 const TOP = 30;
 const BOTTOM = 36;
 
@@ -49,13 +49,15 @@ export class Focus {
   private width = 0;
   private height = 0;
   private drawn = "";
+  private side = 0;
 
   constructor(private readonly host: HTMLElement) {
     host.append(this.layer.canvas);
   }
 
   get frame(): Frame {
-    return { left: LEFT, right: this.width - RIGHT, top: TOP, bottom: this.height - BOTTOM };
+    const side = margin(this.width);
+    return { left: side, right: this.width - side, top: TOP, bottom: this.height - BOTTOM };
   }
 
   destroy(): void {
@@ -79,9 +81,11 @@ export class Focus {
   resize(width: number, height: number): void {
     if (width === this.width && height === this.height) return;
     [this.width, this.height] = [width, height];
-    this.drawn = "";
-    if (this.plot) this.plot.setSize({ width, height });
-    else this.rebuild();
+    // Rebuilt where the margins change with it.
+    if (this.plot && margin(width) === this.side) {
+      this.drawn = "";
+      this.plot.setSize({ width, height });
+    } else this.rebuild();
   }
 
   private rebuild(): void {
@@ -89,6 +93,7 @@ export class Focus {
     this.drawn = "";
     const { subject, colours } = this;
     if (!subject || !colours || this.width < 50) return;
+    this.side = margin(this.width);
     this.xs = extended(subject.history.time, subject.horizon, subject.step);
     const ys = this.xs.map((_, i) => {
       const v = subject.history.value[i];
@@ -103,7 +108,8 @@ export class Focus {
     const timed = calendar.clock !== "number";
     const font = `11px ${this.font}`;
     const quiet = { stroke: colours.soft, font, ticks: { show: false }, border: { show: false } };
-    const room = 74;
+    const room = this.width < 460 ? 50 : 74;
+    const side = margin(this.width);
     const x: uPlot.Axis = {
       ...quiet,
       size: BOTTOM,
@@ -114,14 +120,14 @@ export class Focus {
       border: { show: true, stroke: colours.rule, width: 1 },
       space: room,
       ...(timed && {
-        splits: (u) => calendar.ticks(u.scales.x.min ?? 0, u.scales.x.max ?? 1, this.width - LEFT - RIGHT, room),
+        splits: (u) => calendar.ticks(u.scales.x.min ?? 0, u.scales.x.max ?? 1, this.width - 2 * side, room),
         values: (_u: uPlot, ticks: number[]) => calendar.labels(ticks),
       }),
     };
     const y: uPlot.Axis = {
       ...quiet,
-      size: LEFT,
-      gap: 8,
+      size: side,
+      gap: side < 40 ? 5 : 8,
       space: 42,
       grid: { stroke: colours.grid, width: 1 },
       values: (_u, ticks) => ticks.map((t) => value(t, ticks.length > 1 ? decimalsFor((ticks[1] - ticks[0]) * 99) : 0)),
@@ -130,7 +136,7 @@ export class Focus {
       width: this.width,
       height: this.height,
       ms: 1,
-      padding: [TOP, RIGHT, 0, 0],
+      padding: [TOP, margin(this.width), 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: { x: { time: timed, auto: false, range: () => this.times }, y: { auto: false, range: () => this.range ?? [0, 1] } },
@@ -150,13 +156,15 @@ export class Focus {
   xOf(row: number): number {
     const [low, high] = this.times;
     const at = row >= 0 && row < this.xs.length && Number.isInteger(row) ? this.xs[row] : this.timeAt(row);
-    return LEFT + ((at - low) / (high - low)) * (this.width - LEFT - RIGHT);
+    const side = margin(this.width);
+    return side + ((at - low) / (high - low)) * (this.width - 2 * side);
   }
 
   /** The row nearest to a place, in pixels of the host. */
   rowAt(x: number): number {
     const [low, high] = this.times;
-    const t = low + ((x - LEFT) / (this.width - LEFT - RIGHT)) * (high - low);
+    const side = margin(this.width);
+    const t = low + ((x - side) / (this.width - 2 * side)) * (high - low);
     let from = 0;
     let to = this.xs.length - 1;
     while (from < to) {
@@ -197,7 +205,7 @@ export class Focus {
     const frame = this.frame;
     const [low, high] = this.range ?? [0, 1];
     const scale = (frame.bottom - frame.top) / (high - low);
-    const end = shown.main?.ends[(subject.horizon - 1) * ENDS + 3];
+    const end = (row: Row | null): string => value(row?.ends[(subject.horizon - 1) * ENDS + 3], decimalsFor(high - low));
     paint(ctx, {
       frame,
       x: (row) => this.xOf(row),
@@ -213,7 +221,8 @@ export class Focus {
       font: this.font,
       label: subject.calendar.text(subject.history.time[shown.row], this.width < 480),
       unit: subject.target,
-      end: value(end, decimalsFor(high - low)),
+      end: end(shown.main),
+      otherEnd: end(shown.other),
       held: shown.held,
     });
   }
@@ -233,7 +242,12 @@ function extent(subject: Subject, shown: Shown, first: number, last: number): Ra
   const room = most - least || Math.abs(most) || 1;
   for (const row of [shown.main, shown.other]) {
     if (!row?.filled) continue;
-    for (const v of row.ends) take(Math.max(least - room, Math.min(most + room, v)));
+    // Densities reach somewhat beyond the outermost quantiles.
+    const more = shown.style === "density" && row === shown.main ? 1.3 : 1;
+    for (let i = 0; i < row.ends.length; i++) {
+      const middle = row.ends[i - (i % ENDS) + 3];
+      take(Math.max(least - room, Math.min(most + room, middle + (row.ends[i] - middle) * more)));
+    }
   }
   return high >= low ? [low, high] : null;
 }

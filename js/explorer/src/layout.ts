@@ -31,9 +31,9 @@ export function layout(parts: Parts): Layout {
   const legend = h("div", { class: "nbf-legend" });
   const stripLegend = h("div", { class: "nbf-legend nbf-strip-legend" });
   const stage = h("div", { class: "nbf-stage" }, surface, chip);
-  const main = h("div", { class: "nbf-main" }, parts.overview, legend, stage, parts.strip, parts.transport, stripLegend, parts.tip);
+  const main = h("div", { class: "nbf-main" }, parts.overview, legend, stage, parts.strip, parts.transport, stripLegend, parts.status, parts.tip);
   const body = h("div", { class: "nbf-body" }, main, parts.card);
-  const frame = h("div", { class: "nbf-frame" }, parts.progress, parts.head, body, parts.status, parts.live, h("div", { class: "nbf-sr" }, parts.table));
+  const frame = h("div", { class: "nbf-frame" }, parts.progress, parts.head, body, parts.live, h("div", { class: "nbf-sr" }, parts.table));
   const root = h("div", { class: "nbf-explorer", role: "group", "aria-label": "Forecast explorer" }, frame);
   return { root, surface, legend, stripLegend, chip, main };
 }

@@ -87,7 +87,7 @@ export class Overview {
     ctx.fill();
     const buckets = Math.max(1, Math.floor((this.right - this.left) / BUCKET));
     const each = n / buckets;
-    ctx.strokeStyle = mix(p.bg, p.ink, 0.55);
+    ctx.strokeStyle = mix(p.bg, p.ink, 0.62);
     ctx.lineWidth = 1;
     ctx.lineJoin = "round";
     if (each < 4) {
@@ -112,7 +112,7 @@ export class Overview {
     ctx: CanvasRenderingContext2D, value: Float64Array, buckets: number, each: number,
     y: (v: number) => number, p: Palette,
   ): void {
-    ctx.fillStyle = mix(p.bg, p.ink, 0.22);
+    ctx.fillStyle = mix(p.bg, p.ink, 0.24);
     const means = new Path2D();
     let open = false;
     for (let b = 0; b < buckets; b++) {
@@ -153,7 +153,7 @@ export class Overview {
     let high = Math.min(this.right, this.x(w.start + w.span));
     if (high - low < 8) [low, high] = [(low + high) / 2 - 4, (low + high) / 2 + 4];
     this.edges = [low, high];
-    ctx.globalAlpha = 0.62;
+    ctx.globalAlpha = 0.4;
     ctx.fillStyle = p.bg;
     ctx.fillRect(this.left, 0, low - this.left, TALL);
     ctx.fillRect(high, 0, this.right - high, TALL);

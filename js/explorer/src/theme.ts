@@ -93,8 +93,8 @@ export function palette(background: string | null, dark: boolean): Palette {
     heat: Array.from({ length: HEATS }, (_, i) => {
       const at = i / (HEATS - 1);
       // Half way through the fan's own hue, then on to the ink: darker is worse.
-      const through = mix(bg, base.fan, 0.16 + 0.84 * Math.min(1, at * 1.7));
-      return mix(through, worst, Math.max(0, (at - 0.4) / 0.6) * 0.92);
+      const through = mix(bg, base.fan, 0.16 + 0.84 * Math.min(1, at * 1.5));
+      return mix(through, worst, Math.max(0, (at - 0.5) / 0.5) * 0.9);
     }),
     wash: mix(bg, base.ink, dark ? 0.05 : 0.028),
   };
@@ -134,6 +134,7 @@ export function applyTheme(root: HTMLElement, p: Palette): void {
   const names = { bg: p.bg, ink: p.ink, soft: p.soft, grid: p.grid, rule: p.rule, median: p.median, accent: p.accent };
   for (const [name, value] of Object.entries(names)) root.style.setProperty(`--nbf-${name}`, value);
   root.style.setProperty("--nbf-other", p.other);
+  root.style.setProperty("--nbf-soft-other", mix(p.bg, p.other, 0.5));
   root.style.setProperty("--nbf-wash", p.wash);
   p.bands.forEach((colour, i) => root.style.setProperty(`--nbf-band${i}`, colour));
   [1, 4, 7].forEach((tint, i) => root.style.setProperty(`--nbf-tint${i}`, p.tints[tint]));

@@ -18,9 +18,10 @@ const ANCHOR = 0.66;
 
 const total = (b: Bounds): number => b.rows + b.horizon;
 
-/** Eight horizons, so that the fan has room to be read. */
-export function first(b: Bounds): Window {
-  return anchored({ start: 0, span: Math.max(48, b.horizon * 8) }, b.rows - 1, b);
+/** About seven pixels a row, but four to ten horizons: the fan has room to be read, the past to be seen. */
+export function first(row: number, width: number, b: Bounds): Window {
+  const span = Math.max(36, b.horizon * 4, Math.min(b.horizon * 10, (width - 90) / 7));
+  return anchored({ start: 0, span }, row, b);
 }
 
 /** A window within the data, no narrower than twice the horizon. */
