@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,9 @@ import nbforecast as nbf, numpy as np, polars as pl, time
 from nbforecast.forecasters.function import FunctionForecaster
 df = nbf.sample('glucose').filter({PERSON})
 def slow(contexts, horizon):
-    time.sleep(0.05)
+    time.sleep(0.1)
     return np.nanmean(contexts, 1)[:, None, None] + np.linspace(-9, 9, 10) + np.zeros((1, horizon, 1))
-slow = FunctionForecaster(slow, 'slow', context=8, draws=10, batch=16)
+slow = FunctionForecaster(slow, 'slow', context=8, draws=10, batch=8)
 hostile = pl.concat([df.with_columns(unique_id=pl.lit(n)) for n in ({HOSTILE!r}, 'plain')])
 """
 CELLS = [
@@ -256,11 +257,11 @@ def test_W4_the_page_works_by_itself_offline(session: tuple[Lab, Page, list[str]
     shown.press("ArrowLeft", "ArrowLeft")
     shown.await_drawn(-32)
     told = page.locator("table.nbf-sr caption")
-    await_true(lambda: "index -32" in told.inner_text())
+    await_true(lambda: re.search("index [-−]32", told.text_content() or ""))
     found: Any = made.runs[0].at(-32, HOSTILE)
     cells = page.locator("table.nbf-sr tbody tr").first.locator("td").all_inner_texts()
     assert [float(c.replace("−", "-")) for c in cells[:3]] == pytest.approx(
-        [found.median[0], *found.quantile((0.1, 0.9))[0]], abs=0.11
+        [found.median[0], *found.quantile((0.1, 0.9))[0]], abs=0.51
     )
     shown.click("Worst")
     worst = (

@@ -35,6 +35,8 @@ export class Link {
   private lastSync = -Infinity;
   private look: Look | null = null;
   private closed = false;
+  /** The origin last asked to be inferred. */
+  private inferring = "";
 
   /** `changed` hears of every message taken in, `busy` whether the kernel owes an answer. */
   constructor(
@@ -170,11 +172,16 @@ export class Link {
 
   /** One origin to be inferred now; told when the person has stayed on it for 150 ms. */
   infer(series: number, model: number, row: number): void {
+    const which = `${series}/${model}/${row}`;
+    // Each frame says so again, and a run that goes on has a frame drawn every moment: the wait goes on, too.
+    if (which === this.inferring) return;
+    this.inferring = which;
     this.later("infer", 150, () => this.send({ kind: "infer", series, model, row }));
   }
 
   /** Nothing is to be inferred after all. */
   leave(): void {
+    this.inferring = "";
     clearTimeout(this.timers.get("infer"));
   }
 }
