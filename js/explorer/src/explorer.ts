@@ -3,20 +3,19 @@
 import { Hearing } from "./a11y";
 import { Card } from "./card";
 import { Controls, type Jump } from "./controls";
-import { say } from "./dom";
 import { Focus, margin } from "./focus";
-import { score, value, decimalsFor, count } from "./format";
 import { onFocus, onKeys, onOverview, onStrip, type Stage } from "./gestures";
 import { indexOf, rowOf, season } from "./keys";
 import { layout, type Layout } from "./layout";
 import { legend, stripLegend } from "./legend";
 import { Link, type Trait, type WidgetModel } from "./link";
 import { next, random } from "./order";
-import { originScores, standingText, words } from "./origin";
 import { Overview } from "./overview";
 import { Player } from "./player";
-import { CALCULATED, ENDS, UNAVAILABLE, WAITING, type Incoming, type Style } from "./protocol";
+import { UNAVAILABLE, WAITING, type Incoming, type Style } from "./protocol";
+import { readout } from "./readout";
 import type { Row } from "./rows";
+import { cellText, forecast, pointText, type Sight } from "./sight";
 import { StatusLine } from "./status";
 import { Store, type History, type Standing } from "./store";
 import { Strip } from "./strip";
@@ -97,19 +96,12 @@ export class Explorer {
     this.series = this.trait("series", 0);
     this.model = this.trait("model", 0);
     this.style = this.traits.get("drawing") === "density" ? "density" : "bands";
-    const follow = (name: Trait, act: (value: unknown) => void): void => {
-      const changed = (): void => {
-        const now = this.traits.get(name);
-        if (!this.held && !this.player.on && !this.link.own(name, now)) act(now);
-      };
-      this.traits.on(`change:${name}`, changed);
-      this.signal.addEventListener("abort", () => this.traits.off(`change:${name}`, changed));
-    };
+    const free = (): boolean => !this.held && !this.player.on;
     const whole = (v: unknown): v is number => typeof v === "number" && Number.isInteger(v);
-    follow("index", (v) => whole(v) && rowOf(v, this.rows) !== this.row && this.go(rowOf(v, this.rows), "follow", false));
-    follow("series", (v) => whole(v) && v !== this.series && this.open({ series: v }, false));
-    follow("model", (v) => whole(v) && v !== this.model && this.open({ model: v }, false));
-    follow("drawing", (v) => (v === "bands" || v === "density") && this.restyle(v, false));
+    this.link.follow("index", free, (v) => whole(v) && rowOf(v, this.rows) !== this.row && this.go(rowOf(v, this.rows), "follow", false));
+    this.link.follow("series", free, (v) => whole(v) && v !== this.series && this.open({ series: v }, false));
+    this.link.follow("model", free, (v) => whole(v) && v !== this.model && this.open({ model: v }, false));
+    this.link.follow("drawing", free, (v) => (v === "bands" || v === "density") && this.restyle(v, false));
     const recolour = (): void => {
       this.palette = readTheme(this.root);
       applyTheme(this.root, this.palette);
@@ -147,6 +139,13 @@ export class Explorer {
 
   private get standing(): Standing {
     return this.store.standing(this.series, this.model);
+  }
+
+  /** What is looked at, for those who put it into words. */
+  private get sight(): Sight | null {
+    const { store, calendar, series, models, row, rows } = this;
+    const history = store.history(series);
+    return store.meta && history && { meta: store.meta, store, calendar, history, series, models, row, rows };
   }
 
   private measure(): void {
@@ -281,60 +280,24 @@ export class Explorer {
   }
 
   private paint(): void {
-    const { meta } = this.store;
-    const history = this.store.history(this.series);
     if (this.signal.aborted) return;
-    this.status.show(this.store.progress(this.model), meta?.live ?? false, this.store.fault);
-    if (!meta || !history || !this.palette || !this.width) return;
+    const { standing, row, window: w, palette, sight } = this;
+    this.status.show(this.store.progress(this.model), this.store.meta?.live ?? false, this.store.fault);
+    if (!sight || !palette || !this.width) return;
     const began = performance.now();
-    const { standing, row, window: w, palette } = this;
     const left = margin(this.width);
     const right = this.width - left;
-    const rows = this.models.map((m) => this.forecast(m));
+    const rows = sight.models.map((m) => forecast(sight, m));
     const glide = !this.calm.matches;
     const gliding = this.focus.draw({ row, window: w, main: rows[0], other: rows[1] ?? null, style: this.style, held: this.held, glide });
-    this.overview.draw(this.width, left, right, w, row, meta.horizon, history, standing, palette);
+    this.overview.draw(this.width, left, right, w, row, sight.meta.horizon, sight.history, standing, palette);
     this.strip.draw(this.width, left, right, w, (r) => this.focus.xOf(r), row, standing, palette);
-    this.describe(rows, history);
+    readout(sight, rows, this.parts, this.controls, this.card, this.hearing);
     this.look(rows[0]);
     this.root.dataset.index = String(indexOf(row, this.rows));
     this.root.dataset.drawn = rows[0]?.filled ? "forecast" : "history";
     this.root.dataset.ms = (performance.now() - began).toFixed(2);
     if (gliding) this.repaint();
-  }
-
-  /** What there is to draw of a model at the origin; nothing where its forecast is unavailable. */
-  private forecast(model: number): Row | null {
-    if (this.store.standing(this.series, model).status[this.row] === UNAVAILABLE) return null;
-    return this.store.rows?.row(this.series, model, this.row) ?? null;
-  }
-
-  /** Everything in words: card, slider, index box, for those who hear. */
-  private describe(rows: (Row | null)[], history: History): void {
-    const { meta } = this.store;
-    if (!meta) return;
-    const { row, standing } = this;
-    const index = indexOf(row, this.rows);
-    const time = this.calendar.text(history.time[row]);
-    const text = standingText(meta, standing, row, rows[0]?.filled ?? false);
-    say(this.parts.chip, text);
-    this.parts.chip.hidden = !text;
-    const spoken = words(meta, rows[0], history.value, row, time, text);
-    const { surface } = this.parts;
-    const aria = { valuemin: 1 - this.rows, valuemax: 0, valuenow: index, valuetext: spoken };
-    for (const [name, v] of Object.entries(aria)) surface.setAttribute(`aria-${name}`, String(v));
-    this.controls.show(index, `${time}, index ${index}`);
-    const models = this.models.map((m, i) => ({
-      name: meta.models[m].name,
-      crps: this.store.standing(this.series, m).score[row],
-      scores: originScores(rows[i], history.value, row, meta.horizon),
-    }));
-    const short = standing.status[row] === UNAVAILABLE ? "no forecast" : rows[0]?.filled ? "" : text;
-    this.card.origin({ time, index, standing: short, models });
-    this.card.overall(meta, this.models, this.models.map((m) => this.store.score(this.series, m)));
-    const actual = history.value.subarray(row + 1, row + 1 + meta.horizon);
-    const { horizon, step, target } = meta;
-    this.hearing.tell(() => ({ words: spoken, row: rows[0], actual, horizon, step, target }));
   }
 
   /** Has rows fetched around the origin, and the origin inferred where the run has not come to it. */
@@ -381,48 +344,11 @@ export class Explorer {
   }
 
   private hover(row: number | null, x: number, y: number, on: "focus" | "strip"): void {
-    const history = this.store.history(this.series);
-    const { meta } = this.store;
-    if (row === null || !history || !meta) {
-      this.tip.hide();
-      return;
-    }
-    const el = on === "strip" ? this.strip.el : this.parts.surface.parentElement;
-    const top = el?.offsetTop ?? 0;
-    if (on === "strip") this.tip.show(x, top, this.cellText(row, history));
-    else this.tip.show(x, top + y, this.pointText(row, history));
-  }
-
-  private cellText(row: number, history: History): string[] {
-    const { meta } = this.store;
-    const found = this.strip.cellOf(this.standing, row);
-    if (!meta || !found) return [];
-    const time = this.calendar.text(history.time[found.row]);
-    const index = `index ${count(indexOf(found.row, this.rows))}`;
-    const many = found.count > 1 ? [`the worst of ${found.count} origins`] : [];
-    const state =
-      found.status === CALCULATED && Number.isFinite(found.score) ? `CRPS ${score(found.score)}`
-      : found.status === UNAVAILABLE ? standingText(meta, this.standing, found.row, false)
-      : found.status === WAITING ? "waiting" : found.status === CALCULATED ? "nothing observed to score by" : "not scored yet";
-    return [time, `${index} · ${state}`, ...(found.status === CALCULATED ? many : [])];
-  }
-
-  private pointText(row: number, history: History): string[] {
-    const { meta } = this.store;
-    if (!meta) return [];
-    const decimals = decimalsFor((history.high - history.low) / 4);
-    const ahead = row - this.row;
-    const last = history.time.length - 1;
-    const step = (meta.step ?? 0) * 1000 || (last > 0 ? history.time[last] - history.time[last - 1] : 1);
-    const lines = [this.calendar.text(row <= last ? history.time[row] : history.time[last] + (row - last) * step)];
-    if (Number.isFinite(history.value[row])) lines.push(`observed ${value(history.value[row], decimals)}`);
-    this.models.forEach((m) => {
-      const found = this.forecast(m);
-      if (ahead < 1 || ahead > meta.horizon || !found?.filled) return;
-      const at = (ahead - 1) * ENDS;
-      const [low, middle, high] = [1, 3, 5].map((q) => value(found.ends[at + q], decimals));
-      lines.push(`${this.compare === null ? "median" : meta.models[m].name} ${middle} · 80 % ${low} to ${high}`);
-    });
-    return lines;
+    const sight = this.sight;
+    const cell = sight && row !== null && on === "strip" ? this.strip.cellOf(this.standing, row) : null;
+    if (cell && sight) this.tip.show(x, this.strip.el.offsetTop, cellText(sight, cell));
+    else if (sight && row !== null && on === "focus") {
+      this.tip.show(x, (this.parts.surface.parentElement?.offsetTop ?? 0) + y, pointText(sight, row));
+    } else this.tip.hide();
   }
 }

@@ -1,6 +1,7 @@
 /** The line to the kernel: says hello until answered, asks for rows one request at a time, syncs traits sparingly. */
 
-import { Malformed, parse, VERSION, type Incoming, type Outgoing } from "./protocol";
+import { Malformed, parse } from "./parse";
+import { VERSION, type Incoming, type Outgoing } from "./protocol";
 import { nextWant, type Look, type Want } from "./prefetch";
 import type { Store } from "./store";
 
@@ -44,7 +45,7 @@ export class Link {
     private readonly store: Store,
     private readonly changed: (message: Incoming) => void,
     private readonly busy: (busy: boolean) => void,
-    signal: AbortSignal,
+    private readonly signal: AbortSignal,
   ) {
     const receive = (content: unknown, buffers: unknown): void => this.receive(content, buffers);
     model.on("msg:custom", receive);
@@ -164,10 +165,20 @@ export class Link {
   }
 
   /** Whether a trait's value is the echo of what this view itself sent a moment ago. */
-  own(trait: Trait, value: unknown): boolean {
+  private own(trait: Trait, value: unknown): boolean {
     if (this.pending.has(trait)) return true;
     const at = this.sent.get(trait)?.get(value);
     return at !== undefined && performance.now() - at < 2000;
+  }
+
+  /** Has a trait that Python sets followed while this view is free to. */
+  follow(trait: Trait, free: () => boolean, act: (value: unknown) => void): void {
+    const changed = (): void => {
+      const now = this.model.get(trait);
+      if (free() && !this.own(trait, now)) act(now);
+    };
+    this.model.on(`change:${trait}`, changed);
+    this.signal.addEventListener("abort", () => this.model.off(`change:${trait}`, changed));
   }
 
   /** One origin to be inferred now; told when the person has stayed on it for 150 ms. */
