@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 BUILD := build/demo
 SAMPLES := glucose taxi
+EXPLORER := nbforecast/notebook/static/explorer.js
+NPM := npm --prefix js --silent
 export NBFORECAST_CACHE_DIR ?= $(CURDIR)/build/cache
 
 .PHONY: demo test check bench lock clean
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.demo $(EXPLORER)
 	@mkdir -p $(BUILD)
 	@for sample in $(SAMPLES); do \
 	  echo "Running the tour on $$sample ..."; \
@@ -31,11 +33,13 @@ test: check
 	$(BIN)/python -m pytest $(addprefix --ignore=,$(FRONT)); rest=$$?; \
 	wait $$front; code=$$?; cat build/front.txt; exit $$((rest || code))
 
-check: $(VENV)/.test chromium
+check: $(VENV)/.test $(EXPLORER) chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(NPM) run typecheck
+	$(NPM) test
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks
@@ -45,16 +49,25 @@ lock: $(VENV)/.test
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 pyproject.toml --extra dev --no-header --no-annotate --no-emit-index-url -o requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist js/node_modules $(dir $(EXPLORER))
+
+$(EXPLORER): js/node_modules/.installed $(shell find js -name node_modules -prune -o -type f -print)
+	$(NPM) run build
+	@touch $@
+
+js/node_modules/.installed: js/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later to build the explorer"; exit 1; }
+	npm --prefix js ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: pyproject.toml requirements.lock | $(VENV)/bin/python
+$(VENV)/.demo: pyproject.toml requirements.lock | $(VENV)/bin/python $(EXPLORER)
 	$(PIP) -c requirements.lock -e ".[notebook,cgm]"
 	@touch $@
 
-$(VENV)/.test: pyproject.toml requirements.lock | $(VENV)/bin/python
+$(VENV)/.test: pyproject.toml requirements.lock | $(VENV)/bin/python $(EXPLORER)
 	$(PIP) -c requirements.lock -e ".[dev]"
 	@touch $@ $(VENV)/.demo
 

@@ -1,8 +1,8 @@
 """nbforecast: probabilistic forecasts from every origin of a time series, in a notebook.
 
-`forecast(frame)` forecasts from every origin in the background, `quickdraw(frame, -24)` draws one of them at once.
-Both keep their results in `cache`. In a notebook `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw`,
-`%forecast_cache` and `%forecast_models`.
+`forecast(frame)` forecasts from every origin in the background, `quickdraw(frame, -24)` draws one of them at once,
+`explore(frame)` shows them all. Results are kept in `cache`. In a notebook `%load_ext nbforecast` adds the magics
+`%forecast`, `%quickdraw`, `%forecast_cache` and `%forecast_models`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbforecast.errors import NbForecastError
     from nbforecast.forecasters.base import register
     from nbforecast.management import cache
+    from nbforecast.notebook.exploring import explore
     from nbforecast.samples import sample
     from nbforecast.session import forecast, quickdraw
 
@@ -31,6 +32,7 @@ _HOMES = {
     "NbForecastError": "nbforecast.errors",
     "Run": "nbforecast.engine.run",
     "cache": "nbforecast.management",
+    "explore": "nbforecast.notebook.exploring",
     "forecast": "nbforecast.session",
     "models": "nbforecast.catalogue",
     "quickdraw": "nbforecast.session",
@@ -44,6 +46,7 @@ __all__ = [
     "NbForecastError",
     "Run",
     "cache",
+    "explore",
     "forecast",
     "models",
     "quickdraw",

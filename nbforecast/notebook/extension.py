@@ -36,12 +36,15 @@ def _formatter(shell: InteractiveShell) -> Any:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Undo `load`, end the background thread if there is one, and save what it has found."""
+    """Undo `load`, end the background threads if there are any, and save what it has found."""
     for name in PARSERS:
         shell.magics_manager.magics["line"].pop(name, None)
     _formatter(shell).pop(_RUN, None)
     if complete_magic in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(complete_magic)
+    routing = sys.modules.get("nbforecast.notebook.routing")
+    if routing is not None:
+        routing.hub.close()
     session = sys.modules.get("nbforecast.session")
     if session is not None:
         session.shutdown()

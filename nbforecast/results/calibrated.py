@@ -23,8 +23,13 @@ def calibrated(view: View) -> Float32[np.ndarray, "N H K"]:
 
 def calibrated_at(view: View, row: int) -> Float32[np.ndarray, "H K"]:
     """As `calibrated`, of one origin; only the rows that it depends on are read."""
+    return calibrated_between(view, row, row + 1)[0]
+
+
+def calibrated_between(view: View, start: int, end: int) -> Float32[np.ndarray, "R H K"]:
+    """As `calibrated`, of the rows from `start` up to `end`, all of one series; no more is read than they depend on."""
     data, horizon = view.data, view.recipe.horizon
-    series, _ = data.locate(row)
-    rows = np.arange(max(int(data.offsets[series]), row + 1 - reach(horizon)), row + 1)
+    series, _ = data.locate(start)
+    rows = np.arange(max(int(data.offsets[series]), start + 1 - reach(horizon)), end)
     actual = data.actuals(rows, horizon)
-    return calibrate(view.take("forecast", rows), actual, np.array([len(rows)]), view.recipe.levels)[-1]
+    return calibrate(view.take("forecast", rows), actual, np.array([len(rows)]), view.recipe.levels)[start - end :]

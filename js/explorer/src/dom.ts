@@ -1,0 +1,62 @@
+/** Making elements. Text only ever becomes text nodes. */
+
+type Props = Record<string, string | number | boolean | undefined>;
+
+/** An element with attributes and children; `text` in children is text, never markup. */
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  props: Props = {},
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const el = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === false) continue;
+    el.setAttribute(name, value === true ? "" : String(value));
+  }
+  el.append(...children);
+  return el;
+}
+
+/** Sets text only where it differs, so that nothing is laid out in vain. */
+export function say(el: Element, text: string): void {
+  if (el.textContent !== text) el.textContent = text;
+}
+
+/** An element that takes keys of its own; JupyterLab's shortcuts would swallow arrow keys otherwise. */
+export function keyed<T extends HTMLElement>(el: T): T {
+  el.dataset.lmSuppressShortcuts = "true";
+  return el;
+}
+
+/** A canvas that follows the size it is told, in device pixels, and paints in CSS pixels. */
+export class Layer {
+  readonly canvas: HTMLCanvasElement;
+  private ctx: CanvasRenderingContext2D | null = null;
+  width = 0;
+  height = 0;
+  private ratio = 0;
+
+  constructor(className: string) {
+    this.canvas = h("canvas", { class: className, "aria-hidden": "true" });
+  }
+
+  /** In CSS pixels. True where that is a change, which also wipes the canvas. */
+  resize(width: number, height: number): boolean {
+    const ratio = window.devicePixelRatio || 1;
+    if (width === this.width && height === this.height && ratio === this.ratio) return false;
+    [this.width, this.height, this.ratio] = [width, height, ratio];
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    this.canvas.style.width = `${width}px`;
+    this.canvas.style.height = `${height}px`;
+    return true;
+  }
+
+  /** A wiped context in CSS pixels; null where there is none (tests without a canvas). */
+  begin(): CanvasRenderingContext2D | null {
+    this.ctx ??= this.canvas.getContext("2d");
+    this.ctx?.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    this.ctx?.clearRect(0, 0, this.width, this.height);
+    return this.ctx;
+  }
+}

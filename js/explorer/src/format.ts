@@ -1,0 +1,66 @@
+/** Numbers, counts and durations as text. */
+
+/** A real minus sign, as wide as the digits. */
+const minus = (text: string): string => text.replace(/-/g, "−");
+
+/** Decimals that tell values apart over a span; 0 for whole numbers of a hundred or more. */
+export function decimalsFor(span: number): number {
+  if (!(span > 0) || !Number.isFinite(span)) return 0;
+  return Math.max(0, Math.min(12, Math.ceil(2 - Math.log10(span))));
+}
+
+/** A value, with thousands separated; very large and very small ones in powers of ten. */
+export function value(v: number | null | undefined, decimals: number): string {
+  if (v === null || v === undefined || !Number.isFinite(v)) return "–";
+  const size = Math.abs(v);
+  if (size >= 1e9 || (size > 0 && size < 10 ** -Math.min(decimals + 1, 8) && size < 1e-4)) return minus(v.toExponential(2));
+  const text = v.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return minus(/^-0(\.0*)?$/.test(text) ? text.slice(1) : text);
+}
+
+/** A score with four significant digits: 8.243, 0.4241, 1,204. */
+export function score(v: number | null | undefined): string {
+  if (v === null || v === undefined || !Number.isFinite(v)) return "–";
+  if (v === 0) return "0";
+  return value(v, Math.max(0, Math.min(8, 3 - Math.floor(Math.log10(Math.abs(v))))));
+}
+
+export function count(n: number): string {
+  return minus(Math.round(n).toLocaleString("en-US"));
+}
+
+/** 51.3 %, of a share 0 .. 1. */
+export function percent(share: number | null | undefined, decimals = 1): string {
+  if (share === null || share === undefined || !Number.isFinite(share)) return "–";
+  return `${(share * 100).toFixed(decimals)} %`;
+}
+
+/** Seconds as a person says them: 8 s, 3 min, 1 h 20 min. */
+export function duration(seconds: number): string {
+  if (seconds < 1) return "under 1 s";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours >= 48) return `${Math.round(hours / 24)} days`;
+  return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+}
+
+/** Origins a second. */
+export function rate(perSecond: number): string {
+  return perSecond >= 10 ? `${count(perSecond)} origins/s` : `${perSecond.toFixed(1)} origins/s`;
+}
+
+export function plural(n: number, name: string): string {
+  return `${count(n)} ${name}${n === 1 ? "" : "s"}`;
+}
+
+/** How far ahead step h (from 1) is, as a person says it: +35 min, +12 h, +3 days; without a calendar +7. */
+export function ahead(step: number, seconds: number | null): string {
+  if (seconds === null) return `+${step}`;
+  const total = step * seconds;
+  for (const [size, name] of [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]] as const) {
+    if (total >= size && total % size === 0) return `+${count(total / size)} ${name}`;
+  }
+  return `+${step}`;
+}

@@ -1,0 +1,210 @@
+/** Checks every message from the kernel: nothing unchecked gets past this file. */
+
+import {
+  ENDS, UNAVAILABLE, VERSION, type Incoming, type Meta, type ModelInfo, type ProgressMessage, type RowsMessage,
+  type ScoresMessage, type SeriesInfo,
+} from "./protocol";
+
+const MOST_ROWS = 50_000_000;
+const MOST_TEXT = 2_000;
+
+/** Why a message was refused. */
+export class Malformed extends Error {}
+
+type Fields = Record<string, unknown>;
+
+function fail(what: string): never {
+  throw new Malformed(what);
+}
+
+function record(value: unknown, name: string): Fields {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) fail(`${name} is not an object`);
+  return value as Fields;
+}
+
+function integer(value: unknown, name: string, low: number, high: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < low || value > high) {
+    fail(`${name} is not an integer from ${low} to ${high}`);
+  }
+  return value;
+}
+
+function text(value: unknown, name: string): string {
+  if (typeof value !== "string") fail(`${name} is not text`);
+  return value.length > MOST_TEXT ? `${value.slice(0, MOST_TEXT)}…` : value;
+}
+
+function list(value: unknown, name: string, most: number): unknown[] {
+  if (!Array.isArray(value) || value.length > most) fail(`${name} is not a list of at most ${most}`);
+  return value;
+}
+
+function finite(value: unknown, name: string): number {
+  if (typeof value !== "number" || !Number.isFinite(value)) fail(`${name} is not a number`);
+  return value;
+}
+
+/** A number, or null for null, absent and infinite ones. */
+function maybe(value: unknown, name: string): number | null {
+  if (value === null || value === undefined) return null;
+  if (typeof value !== "number") fail(`${name} is not a number`);
+  return Number.isFinite(value) ? value : null;
+}
+
+function flag(value: unknown, name: string): boolean {
+  if (typeof value !== "boolean") fail(`${name} is not true or false`);
+  return value;
+}
+
+/** The bytes of a buffer, copied: views may start anywhere, typed arrays only at multiples of their width. */
+export function aligned(buffer: unknown): ArrayBuffer {
+  if (buffer instanceof ArrayBuffer) return buffer;
+  if (ArrayBuffer.isView(buffer)) {
+    const copy = new Uint8Array(buffer.byteLength);
+    copy.set(new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength));
+    return copy.buffer;
+  }
+  return fail("a buffer is not binary");
+}
+
+function bytes(buffers: readonly unknown[], at: number, length: number, name: string): ArrayBuffer {
+  const found = aligned(buffers[at]);
+  if (found.byteLength !== length) fail(`${name} has ${found.byteLength} bytes, not ${length}`);
+  return found;
+}
+
+function parseMeta(m: Fields): Meta {
+  if (m.v !== VERSION) fail(`protocol version ${String(m.v)}`);
+  const horizon = integer(m.horizon, "horizon", 1, 100_000);
+  const levels = list(m.levels, "levels", ENDS).map((v) => finite(v, "levels"));
+  if (levels.length !== ENDS) fail("levels are not seven");
+  const series = list(m.series, "series", 1_000_000).map((v): SeriesInfo => {
+    const s = record(v, "series");
+    return { id: text(s.id, "id"), rows: integer(s.rows, "rows", 0, MOST_ROWS) };
+  });
+  const models = list(m.models, "models", 1000).map((v): ModelInfo => {
+    const s = record(v, "model");
+    const draws = integer(s.draws, "draws", 1, 100_000);
+    return { name: text(s.name, "name"), draws, levels: list(s.levels, "levels", 100_000).map((l) => finite(l, "level")) };
+  });
+  if (!series.length || !models.length) fail("no series or no models");
+  const clock = m.clock;
+  if (clock !== "utc" && clock !== "wall" && clock !== "number") fail("clock");
+  const step = maybe(m.step, "step");
+  const reasons: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const [code, why] of Object.entries(record(m.reasons ?? {}, "reasons"))) reasons[code] = text(why, "reason");
+  return {
+    kind: "meta",
+    title: text(m.title ?? "", "title"),
+    target: text(m.target ?? "", "target"),
+    zone: m.zone === null || m.zone === undefined ? null : text(m.zone, "zone"),
+    clock,
+    step: step !== null && step > 0 ? step : null,
+    frequency: text(m.frequency ?? "", "frequency"),
+    seasons: list(m.seasons ?? [], "seasons", 100).map((v) => integer(v, "season", 1, MOST_ROWS)),
+    horizon,
+    levels,
+    coverages: list(m.coverages, "coverages", 10).map((v) => finite(v, "coverage")),
+    calibrated: m.calibrated === true,
+    series,
+    models,
+    notes: list(m.notes ?? [], "notes", 1000).map((v) => text(v, "note")),
+    reasons,
+    live: m.live !== false,
+  };
+}
+
+/** Series, model, first and count of a message, within what `meta` announced. */
+function place(m: Fields, meta: Meta): { series: number; model: number; first: number; count: number } {
+  const series = integer(m.series, "series", 0, meta.series.length - 1);
+  const model = integer(m.model, "model", 0, meta.models.length - 1);
+  const rows = meta.series[series].rows;
+  const first = integer(m.first, "first", 0, rows);
+  return { series, model, first, count: integer(m.count, "count", 0, rows - first) };
+}
+
+function parseRows(m: Fields, buffers: readonly unknown[], meta: Meta): RowsMessage {
+  const at = place(m, meta);
+  const request = m.request ?? null;
+  if (request !== null && typeof request !== "number" && typeof request !== "string") fail("request");
+  const cells = at.count * meta.horizon;
+  const draws = new Float32Array(bytes(buffers, 0, cells * meta.models[at.model].draws * 4, "draws"));
+  return { kind: "rows", ...at, request, draws, ends: new Float32Array(bytes(buffers, 1, cells * ENDS * 4, "ends")) };
+}
+
+function parseScores(m: Fields, meta: Meta): ScoresMessage {
+  const overall = record(m.overall ?? {}, "overall");
+  const horizon = record(m.horizon ?? {}, "horizon");
+  const steps = (name: string): (number | null)[] =>
+    list(horizon[name] ?? [], name, meta.horizon).map((v) => maybe(v, name));
+  return {
+    kind: "scores",
+    series: integer(m.series, "series", 0, meta.series.length - 1),
+    model: integer(m.model, "model", 0, meta.models.length - 1),
+    overall: {
+      mae: maybe(overall.mae, "mae"),
+      crps: maybe(overall.crps, "crps"),
+      mase: maybe(overall.mase, "mase"),
+      coverage_50: maybe(overall.coverage_50, "coverage_50"),
+      coverage_80: maybe(overall.coverage_80, "coverage_80"),
+      coverage_95: maybe(overall.coverage_95, "coverage_95"),
+      n: maybe(overall.n, "n"),
+    },
+    horizon: { mae: steps("mae"), crps: steps("crps"), coverage_80: steps("coverage_80") },
+  };
+}
+
+function parseProgress(m: Fields, meta: Meta): ProgressMessage {
+  const count = (name: string): number => Math.max(0, maybe(m[name], name) ?? 0);
+  return {
+    kind: "progress",
+    model: integer(m.model, "model", 0, meta.models.length - 1),
+    available: count("available"),
+    inferred: count("inferred"),
+    calculated: count("calculated"),
+    reused: count("reused"),
+    rate: maybe(m.rate, "rate"),
+    left: maybe(m.left, "left"),
+    done: flag(m.done, "done"),
+    cancelled: flag(m.cancelled, "cancelled"),
+    error: m.error === null || m.error === undefined ? null : text(m.error, "error"),
+  };
+}
+
+/**
+ * One message from the kernel, checked against what `meta` announced; throws `Malformed`.
+ *
+ * Before `meta` (null) only `meta` and `fault` mean anything.
+ */
+export function parse(content: unknown, buffers: readonly unknown[], meta: Meta | null): Incoming {
+  const m = record(content, "message");
+  if (m.kind === "meta") return parseMeta(m);
+  if (m.kind === "fault") return { kind: "fault", text: text(m.text, "text") };
+  if (meta === null) return fail(`${String(m.kind)} before meta`);
+  switch (m.kind) {
+    case "history": {
+      const series = integer(m.series, "series", 0, meta.series.length - 1);
+      const length = meta.series[series].rows * 8;
+      const time = new Float64Array(bytes(buffers, 0, length, "time"));
+      for (let i = 0; i < time.length; i++) {
+        if (!(time[i] > (i ? time[i - 1] : -Infinity))) fail("times do not ascend");
+      }
+      return { kind: "history", series, time, value: new Float64Array(bytes(buffers, 1, length, "value")) };
+    }
+    case "status": {
+      const at = place(m, meta);
+      const status = new Uint8Array(bytes(buffers, 0, at.count, "status"));
+      if (status.some((s) => s > UNAVAILABLE)) fail("an unknown status");
+      const reason = new Uint8Array(bytes(buffers, 1, at.count, "reason"));
+      return { kind: "status", ...at, status, reason, score: new Float32Array(bytes(buffers, 2, at.count * 4, "score")) };
+    }
+    case "rows":
+      return parseRows(m, buffers, meta);
+    case "scores":
+      return parseScores(m, meta);
+    case "progress":
+      return parseProgress(m, meta);
+    default:
+      return fail(`unknown kind ${String(m.kind).slice(0, 40)}`);
+  }
+}

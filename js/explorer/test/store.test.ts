@@ -1,0 +1,119 @@
+import { describe, expect, test } from "vitest";
+import { neighbourhood, nextWant } from "../src/prefetch";
+import { chunkSize, RowCache } from "../src/rows";
+import { Store } from "../src/store";
+import { META, rows, status } from "./help";
+
+const cache = (most?: number): RowCache => new RowCache(3, (m) => META.models[m].draws, (s) => META.series[s].rows, most);
+const LOOK = { series: 0, models: [0], row: 1000, direction: 0, rows: 2000 };
+
+describe("rows", () => {
+  test("come back as they were put, across chunks", () => {
+    const c = cache();
+    c.put(rows(500, 30));
+    expect(c.row(0, 0, 511)?.ends[0]).toBe(511);
+    expect(c.row(0, 0, 512)?.draws[11]).toBe(512);
+    expect(c.row(0, 0, 530)).toBeNull();
+    expect(c.row(0, 1, 511)).toBeNull();
+  });
+
+  test("that are not there yet are not filled", () => {
+    const c = cache();
+    c.put(rows(0, 2, (r) => (r ? 1 : NaN)));
+    expect([c.row(0, 0, 0)?.filled, c.row(0, 0, 1)?.filled]).toEqual([false, true]);
+  });
+
+  test("the least used chunk goes first, and the bytes stay below the limit", () => {
+    const one = cache();
+    one.put(rows(0, 512));
+    const c = cache(one.bytes * 2);
+    c.put(rows(0, 512));
+    c.put(rows(512, 512));
+    c.touch(0, 0, 3);
+    c.put(rows(1024, 512));
+    expect(c.bytes).toBeLessThanOrEqual(one.bytes * 2);
+    expect([c.absent(0, 0, 0), c.absent(0, 0, 512), c.absent(0, 0, 1024)]).toEqual([false, true, false]);
+  });
+
+  test("a chunk is two megabytes or 512 origins at most", () => {
+    expect(chunkSize(12, 10)).toBe(512);
+    expect(chunkSize(336, 100) * 336 * 107 * 4).toBeLessThanOrEqual(2 * 1024 * 1024);
+    expect(chunkSize(100_000, 1000)).toBe(1);
+  });
+
+  test("what is missing is what has not come or has got further since", () => {
+    const c = cache();
+    expect(c.missing(0, 0, 700)).toEqual({ first: 512, count: 512 });
+    c.put(rows(512, 512));
+    expect(c.missing(0, 0, 700)).toBeNull();
+    c.stale(0, 0, 600);
+    c.stale(0, 0, 610);
+    expect(c.missing(0, 0, 700)).toEqual({ first: 600, count: 11 });
+    expect(c.row(0, 0, 600)?.ends[0]).toBe(600);
+    expect(c.missing(0, 0, 1999)).toEqual({ first: 1536, count: 464 });
+  });
+});
+
+describe("prefetch", () => {
+  test("first what is looked at, then ahead in the direction of travel", () => {
+    const c = cache();
+    const order: number[] = [];
+    for (let want = nextWant(c, { ...LOOK, direction: -1 }); want; want = nextWant(c, { ...LOOK, direction: -1 })) {
+      order.push(want.first);
+      expect(want.count).toBeLessThanOrEqual(4096);
+      c.put(rows(want.first, want.count));
+    }
+    expect(order).toEqual([512, 0, 1024]);
+    expect(neighbourhood(1)).toEqual([0, 1, 2, -1]);
+  });
+
+  test("only the first is urgent, and not beyond the ends", () => {
+    const c = cache();
+    expect(nextWant(c, { ...LOOK, row: 1999 })).toMatchObject({ first: 1536, count: 464, urgent: true });
+    c.put(rows(1536, 464));
+    expect(nextWant(c, { ...LOOK, row: 1999 })).toMatchObject({ first: 512, count: 1024, urgent: false });
+  });
+
+  test("two models are asked for by turns", () => {
+    const c = cache();
+    c.put(rows(512, 512));
+    expect(nextWant(c, { ...LOOK, models: [0, 1] })).toMatchObject({ model: 1, first: 512 });
+  });
+});
+
+describe("store", () => {
+  test("rows whose origin has got further are asked for again", () => {
+    const store = new Store();
+    store.take(META);
+    store.take(rows(0, 512, () => NaN));
+    expect(store.rows?.missing(0, 0, 0)).toBeNull();
+    store.take(status(10, [1, 0, 1]));
+    expect(store.rows?.missing(0, 0, 0)).toEqual({ first: 10, count: 3 });
+    store.take(rows(10, 3));
+    store.take(status(10, [3, 0, 3]));
+    expect(store.rows?.missing(0, 0, 0)).toEqual({ first: 10, count: 3 });
+    store.take(rows(10, 3));
+    store.take(status(10, [3, 0, 3]));
+    expect(store.rows?.missing(0, 0, 0)).toBeNull();
+  });
+
+  test("a second hello of another view keeps what is held; other data do not", () => {
+    const store = new Store();
+    store.take(META);
+    store.take(rows(0, 2));
+    store.take({ ...META, series: META.series.map((s) => ({ ...s })) });
+    expect(store.rows?.absent(0, 0, 0)).toBe(false);
+    store.take({ ...META, horizon: 4 });
+    expect(store.rows?.absent(0, 0, 0)).toBe(true);
+  });
+
+  test("the scale of colours spans the scores, even equal ones", () => {
+    const store = new Store();
+    store.take(META);
+    expect(store.standing(0, 0).scale()).toBeNull();
+    store.take(status(0, [3, 3, 3], [2, 2, 2]));
+    const scale = store.standing(0, 0).scale();
+    expect(scale?.[0]).toBe(2);
+    expect(scale?.[1]).toBeGreaterThan(2);
+  });
+});

@@ -1,0 +1,100 @@
+"""The one thread that tells explorers' front ends things.
+
+Messages from a browser arrive in whatever thread the kernel gives them to, and runs are filled by others: all of these
+only leave word, and this thread sends. Comm messages sent from it reach the page while a cell runs, too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import weakref
+from typing import Protocol
+
+from nbforecast.engine.lanes import Lane
+
+_log = logging.getLogger("nbforecast.notebook")
+REFRESH = 0.1  # seconds between looks at runs that go on
+IDLE = 1.0  # and at those that are done, whose results may still be taken away or computed again
+
+
+class Served(Protocol):
+    """One of those whose messages the hub sends."""
+
+    def serve(self) -> bool:
+        """Send what there is to say; returns whether more is expected soon."""
+        ...
+
+
+class Hub:
+    """Serves everyone attached, from a thread that ends with the last of them.
+
+    It holds them weakly: who has been closed or forgotten is served no more, and nothing here keeps its results.
+    `lane` is for what takes longer than a message may wait.
+    """
+
+    def __init__(self) -> None:
+        self.lane = Lane("explorer-inference")
+        self._served: list[weakref.ref[Served]] = []
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def attach(self, served: Served) -> None:
+        """Serve it from now on, at once if possible."""
+        with self._lock:
+            if not any(ref() is served for ref in self._served):
+                self._served.append(weakref.ref(served, self._gone))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="nbforecast-explorer", daemon=True)
+                self._thread.start()
+        self._woken.set()
+
+    def detach(self, served: Served) -> None:
+        """Serve it no more."""
+        with self._lock:
+            self._served = [ref for ref in self._served if ref() not in (served, None)]
+        self._woken.set()
+
+    def close(self) -> None:
+        """End the thread; whoever has something to say later starts another."""
+        with self._lock:
+            self._served, thread = [], self._thread
+        self._woken.set()
+        if thread is not None:
+            thread.join(5)
+        self.lane.close()
+
+    def _gone(self, _: weakref.ref[Served]) -> None:
+        self._woken.set()  # takes no lock: garbage may be collected while this thread holds it
+
+    def _work(self) -> None:
+        while True:
+            self._woken.clear()
+            soon = self._round()
+            if soon is None:
+                self.lane.close()
+                return
+            self._woken.wait(REFRESH if soon else IDLE)
+
+    def _round(self) -> bool | None:
+        """Serve everyone once; None if there is nobody left."""
+        with self._lock:
+            there = [served for ref in self._served if (served := ref()) is not None]
+            if not there:
+                self._served, self._thread = [], None
+                return None
+        return sum(self._serve(served) for served in there) > 0  # each of them: any() stops at the first
+
+    def _serve(self, served: Served) -> bool:
+        try:
+            return served.serve()
+        except Exception:
+            _log.warning("An explorer is told nothing more until it asks.", exc_info=True)
+            self.detach(served)
+            return False
+
+
+hub = Hub()
+atexit.register(hub.close)

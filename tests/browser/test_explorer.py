@@ -1,0 +1,282 @@
+"""W1, W4: the explorer in a real JupyterLab, and its page without one, as a person sees and moves them."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import nbforecast as nbf
+from tests.browser.lab import SCREENSHOTS, Lab, Notebook, browser_page, chromium
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Locator, Page
+
+pytestmark = pytest.mark.skipif(chromium() is None, reason="no chromium here")
+
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+PERSON = "unique_id='hall_2133-036'"
+SETUP = f"""
+%load_ext nbforecast
+import nbforecast as nbf, numpy as np, polars as pl, time
+from nbforecast.forecasters.function import FunctionForecaster
+df = nbf.sample('glucose').filter({PERSON})
+def slow(contexts, horizon):
+    time.sleep(0.1)
+    return np.nanmean(contexts, 1)[:, None, None] + np.linspace(-9, 9, 10) + np.zeros((1, horizon, 1))
+slow = FunctionForecaster(slow, 'slow', context=8, draws=10, batch=8)
+hostile = pl.concat([df.with_columns(unique_id=pl.lit(n)) for n in ({HOSTILE!r}, 'plain')])
+"""
+CELLS = [
+    SETUP,
+    "ex = nbf.explore(df, model=['auto', 'naive'], name='Glucose'); ex",
+    "ex.index",
+    "time.sleep(5); 'slept'",
+    "live = nbf.explore(hostile, slow); live",
+]
+
+
+class Shown:
+    """An explorer on a page."""
+
+    def __init__(self, where: Locator | Page) -> None:
+        self.root = where.locator(".nbf-explorer")
+        self.surface = self.root.get_by_role("slider").and_(self.root.locator(".nbf-focus"))
+
+    @property
+    def index(self) -> int:
+        return int(self.root.get_attribute("data-index") or "1")
+
+    def await_drawn(self, index: int | None = None, seconds: float = 20) -> None:
+        """Wait until a forecast is drawn, as of an index if one is given."""
+        at = "" if index is None else f"[data-index='{index}']"
+        self.root.and_(self.root.page.locator(f"[data-drawn=forecast]{at}")).wait_for(timeout=1000 * seconds)
+
+    def inked(self) -> float:
+        """Share of the forecast's canvas that is painted on."""
+        return float(
+            self.root.locator("canvas.nbf-fan").first.evaluate(
+                """c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+                let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return 4 * n / d.length; }"""
+            )
+        )
+
+    def press(self, *keys: str) -> None:
+        self.surface.focus()
+        for key in keys:
+            self.surface.press(key)
+
+    def click(self, name: str) -> None:
+        self.root.get_by_role("button", name=name, exact=True).click()
+
+    def drag(self, pixels: int) -> None:
+        """Take the origin's handle and move it."""
+        box = self.surface.bounding_box()
+        grip = self.surface.evaluate(
+            "e => e.closest('.nbf-explorer').querySelector('canvas.nbf-fan').dataset.x ?? null"
+        )
+        assert box is not None
+        assert grip is None
+        mouse, y = self.root.page.mouse, box["y"] + box["height"] / 2
+        x = box["x"] + self.find_origin()
+        mouse.move(x, y)
+        mouse.down()
+        mouse.move(x + pixels, y, steps=12)
+        mouse.up()
+
+    def find_origin(self) -> float:
+        """Where the handle is: over it the pointer's form changes."""
+        box = self.surface.bounding_box()
+        assert box is not None
+        y = box["y"] + box["height"] / 2
+        found = []
+        for x in range(0, int(box["width"]), 6):
+            self.root.page.mouse.move(box["x"] + x, y)
+            if "nbf-near" in (self.surface.get_attribute("class") or ""):
+                found.append(x)
+        assert found, "there is a handle"
+        return sum(found) / len(found)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Page, list[str]]]:
+    with Lab(tmp_path_factory.mktemp("explorer")) as lab, browser_page() as page:
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield lab, page, errors
+
+
+def await_value(notebook: Notebook, expression: str, expected: str, seconds: float = 10) -> None:
+    """Wait until the kernel has it so: what a page sets arrives a little later."""
+    end = time.monotonic() + seconds
+    while (value := notebook.evaluate(expression)) != expected:
+        assert time.monotonic() < end, (value, expected)
+        time.sleep(0.05)
+
+
+def await_true(true: Callable[[], object], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_W1_a_person_looks_through_the_forecasts_of_real_glucose_data(session: tuple[Lab, Page, list[str]]) -> None:
+    lab, page, errors = session
+    notebook = Notebook(page, lab, "explorer.ipynb", CELLS[:4])
+    notebook.run(0)
+    notebook.run(1)
+    shown = Shown(notebook.outputs(1))
+    shown.await_drawn(0)
+    assert shown.inked() > 0.02
+    assert shown.root.get_by_text("Glucose", exact=True).count() == 1
+    assert notebook.outputs(1).locator("img").count() == 0, "the widget, not its picture"
+    shown.root.get_by_text("origins done").wait_for(timeout=60_000)
+
+    shown.press("ArrowLeft", "ArrowLeft", "ArrowLeft")
+    shown.await_drawn(-3)
+    await_value(notebook, "ex.index", "-3")
+    notebook.run(2)
+    assert notebook.outputs(2).inner_text() == "-3", "the next cell sees it"
+    shown.press("Shift+ArrowLeft")
+    await_value(notebook, "ex.index == -3 - ex.run.data.frequency.seasons[0]", "True")
+    shown.click("Latest")
+    await_value(notebook, "ex.index", "0")
+    shown.click("Worst")
+    worst = "ex.run.scores('index').sort('crps', descending=True, nulls_last=True)['index'][0]"
+    await_value(notebook, f"ex.index == {worst}", "True")
+    shown.await_drawn()
+    before = shown.index
+    shown.drag(-160)
+    await_true(lambda: shown.index < before - 3)
+    await_value(notebook, "ex.index", str(shown.index))
+    shown.await_drawn(shown.index)
+
+    notebook.evaluate("setattr(ex, 'index', -50)")
+    shown.await_drawn(-50)
+    notebook.evaluate("setattr(ex, 'model', 'naive')")
+    await_true(lambda: shown.root.get_by_label("Model", exact=True).input_value() == "1")
+    shown.root.get_by_label("Compare with a second model").select_option(label="auto")
+    shown.await_drawn(-50)
+    notebook.picture(1, "explorer-compare")
+    shown.click("Density")
+    await_value(notebook, "ex.style", "'density'")
+    notebook.picture(1, "explorer-density")
+    shown.click("Bands")
+
+    # a cell runs: what the page has not got yet comes all the same
+    notebook.run(3, wait=False)
+    time.sleep(0.3)
+    shown.root.get_by_role("textbox").first.fill("-1200")
+    shown.root.get_by_role("textbox").first.press("Enter")
+    shown.await_drawn(-1200, 3)
+    shown.press("ArrowRight", "ArrowRight")
+    shown.await_drawn(-1198, 2)
+    assert notebook.outputs(3).count() == 0, "the cell still runs"
+    notebook.outputs(3).get_by_text("slept").wait_for()
+    await_value(notebook, "ex.index", "-1198")
+
+    colour = "e => getComputedStyle(e).backgroundColor.match(/[0-9.]+/g).slice(0, 3).map(Number)"
+    light = shown.root.evaluate(colour)
+    notebook.picture(1, "explorer-light")
+    change = "t => window.jupyterapp.commands.execute('apputils:change-theme', {theme: t})"
+    page.evaluate(change, "JupyterLab Dark")
+    await_true(lambda: sum(shown.root.evaluate(colour)) < 200 < sum(light))
+    notebook.picture(1, "explorer-dark")
+    page.evaluate(change, "JupyterLab Light")
+    await_true(lambda: shown.root.evaluate(colour) == light)
+    page.set_viewport_size({"width": 640, "height": 900})
+    await_true(lambda: shown.root.evaluate("e => e.clientWidth < 400 && e.scrollWidth <= e.clientWidth + 1"))
+    notebook.picture(1, "explorer-narrow")
+    page.set_viewport_size({"width": 1200, "height": 900})
+
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.goto(page.url.split("?")[0] + f"?token={lab.token}")
+    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+    again = Shown(page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)"))
+    again.await_drawn(-1198, 30)
+    again.press("ArrowLeft")
+    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel")
+    await_value(notebook, "ex.index", "-1199")
+    assert errors == []
+
+
+def test_W1_a_run_fills_in_live_and_can_be_cancelled_and_no_name_becomes_markup(
+    session: tuple[Lab, Page, list[str]],
+) -> None:
+    lab, page, errors = session
+    notebook = Notebook(page, lab, "live.ipynb", [CELLS[0], CELLS[4]])
+    notebook.run(0)
+    notebook.run(1)
+    shown = Shown(notebook.outputs(1))
+    shown.await_drawn(0)
+    bar = shown.root.get_by_role("progressbar")
+    shares = []
+    for _ in range(6):
+        shares.append(int(bar.get_attribute("aria-valuenow") or "0"))
+        time.sleep(0.5)
+    assert shares == sorted(shares)
+    assert shares[-1] > shares[0] + 3
+    assert shown.index == 0, "the view never jumps"
+    notebook.picture(1, "explorer-live")
+    shown.press("Home")
+    for _ in range(12):
+        shown.press("ArrowRight")
+    shown.await_drawn(seconds=5)
+    assert notebook.evaluate("live.run.done") == "False", "an origin far away is inferred at once"
+    shown.click("Cancel")
+    shown.root.get_by_text("Cancelled after").wait_for(timeout=10_000)
+    assert notebook.evaluate("live.run.cancelled") == "True"
+    assert shown.root.get_by_text(HOSTILE).count() >= 1
+    assert page.locator("img[src=x]").count() == 0
+    assert page.evaluate("() => window.hacked ?? null") is None
+    assert errors == []
+
+
+def test_W4_the_page_works_by_itself_offline(session: tuple[Lab, Page, list[str]], tmp_path: Path) -> None:
+    frame = nbf.sample("glucose").filter(unique_id="hall_2133-036")
+    both = frame.with_columns(unique_id=frame["unique_id"].replace("hall_2133-036", HOSTILE)).extend(frame.tail(500))
+    made = nbf.explore(both, model=["auto", "naive"], series=HOSTILE, index=-30)
+    path = made.to_html(tmp_path / "page.html")
+    context = session[1].context.browser.new_context(offline=True, viewport={"width": 1200, "height": 900})  # type: ignore
+    page = context.new_page()
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type in ("error", "warning") else None)
+    page.goto(path.as_uri())
+    shown = Shown(page)
+    shown.await_drawn(-30)
+    assert shown.inked() > 0.02
+    assert not page.locator("#still").is_visible()
+    shown.press("ArrowLeft", "ArrowLeft")
+    shown.await_drawn(-32)
+    told = page.locator("table.nbf-sr caption")
+    await_true(lambda: re.search("index [-−]32", told.text_content() or ""))
+    found: Any = made.runs[0].at(-32, HOSTILE)
+    cells = page.locator("table.nbf-sr tbody tr").first.locator("td").all_inner_texts()
+    assert [float(c.replace("−", "-")) for c in cells[:3]] == pytest.approx(
+        [found.median[0], *found.quantile((0.1, 0.9))[0]], abs=0.51
+    )
+    shown.click("Worst")
+    worst = (
+        made.run.scores("index").filter(unique_id=HOSTILE).sort("crps", descending=True, nulls_last=True)["index"][0]
+    )
+    shown.await_drawn(worst)
+    shown.root.get_by_label("Model", exact=True).select_option(label="naive")
+    shown.await_drawn(worst)
+    shown.click("Density")
+    assert shown.root.get_by_role("button", name="Cancel").is_hidden()
+    assert page.locator("img[src=x]").count() == 0
+    assert page.evaluate("() => window.hacked ?? null") is None
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "explorer-page.png", full_page=True)
+    context.close()
+    made.close()
+    assert {url.split(":")[0] for url in asked} <= {"file", "data", "blob"}
+    assert errors == []

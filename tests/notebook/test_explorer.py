@@ -1,0 +1,186 @@
+"""W1, W4, M7, E9: the explorer in a real kernel, asked as its page asks, while cells run and where nobody watches."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import numpy as np
+import papermill
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+from tests.notebook.kernel import Kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+SETUP = """
+%load_ext nbforecast
+import nbforecast as nbf, numpy as np, polars as pl, threading, time
+from nbforecast.forecasters.function import FunctionForecaster
+taxi = nbf.sample('taxi')
+big = pl.concat([taxi.with_columns(unique_id=pl.lit(str(i))) for i in range(20)])
+def slow(contexts, horizon):
+    time.sleep(0.03)
+    return np.nanmean(contexts, 1)[:, None, None] + np.zeros((1, horizon, 10))
+slow = FunctionForecaster(slow, 'slow', context=8, draws=10, batch=64)
+nbf.forecast(taxi.tail(100), slow, wait=True)
+def threads():
+    return sorted(t.name for t in threading.enumerate() if t.name.startswith('nbforecast-explorer'))
+"""
+
+
+class Page:
+    """A front end with one explorer: sends what its script sends, hears what it would hear."""
+
+    def __init__(self, client: Any, comm: str, subshell: str | None) -> None:
+        self._client, self._comm, self._subshell = client, comm, subshell
+        self.heard: list[tuple[dict[str, Any], list[Any]]] = []
+        self.state: dict[str, Any] = {}
+
+    def send(self, content: dict[str, Any], method: str = "custom") -> None:
+        key = "content" if method == "custom" else "state"
+        data = {"method": method, key: content, **({} if method == "custom" else {"buffer_paths": []})}
+        message = self._client.session.msg("comm_msg", {"comm_id": self._comm, "data": data})
+        message["header"]["subshell_id"] = self._subshell
+        self._client.shell_channel.send(message)
+
+    def listen(self, seconds: float, until: str = "") -> list[str]:
+        """Kinds of the messages heard in the next seconds, or up to one of a kind."""
+        end, begun = time.monotonic() + seconds, len(self.heard)
+        while (left := end - time.monotonic()) > 0:
+            try:
+                message = self._client.get_iopub_msg(timeout=left)
+            except Exception:
+                break
+            if message["msg_type"] != "comm_msg" or message["content"]["comm_id"] != self._comm:
+                continue
+            data = message["content"]["data"]
+            if data["method"] == "custom":
+                self.heard.append((data["content"], message["buffers"]))
+                if data["content"]["kind"] == until:
+                    break
+            elif data["method"] == "update":
+                self.state |= data["state"]
+        return [content["kind"] for content, _ in self.heard[begun:]]
+
+    def last(self, kind: str) -> tuple[dict[str, Any], list[Any]]:
+        return next(m for m in reversed(self.heard) if m[0]["kind"] == kind)
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[tuple[Kernel, Any]]:
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        kernel = Kernel(client)
+        assert kernel.run(SETUP) == ([], "")
+        yield kernel, client
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def subshell(client: Any) -> str:
+    """A thread of the kernel for comm messages, as JupyterLab asks for one."""
+    info = client.kernel_info(reply=True, timeout=10)
+    if "kernel subshells" not in info["content"].get("supported_features", []):
+        pytest.skip("before ipykernel 7 a page is heard when the cell has ended")
+    request = client.session.msg("create_subshell_request", {})
+    client.control_channel.send(request)
+    reply = client.get_control_msg(timeout=10)
+    return str(reply["content"]["subshell_id"])
+
+
+def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tuple[Kernel, Any]) -> None:
+    kernel, client = started
+    (output,), error = kernel.run("ex = nbf.explore(big, slow, series='3'); ex")
+    assert not error
+    assert {VIEW, "text/html", "text/plain"} == set(output)
+    assert "index 0" in output["text/plain"]
+    page = Page(client, output[VIEW]["model_id"], subshell(client))
+    assert kernel.value("threads()") == []
+    cell = kernel.start("time.sleep(4); 'slept'")
+    time.sleep(0.2)
+    began = time.monotonic()
+    page.send({"kind": "hello", "v": 1})
+    assert page.listen(3, "progress") == ["meta", "history", "status", "scores", "rows", "progress"]
+    assert time.monotonic() - began < 1.5, "the cell is not waited for"
+    meta = page.last("meta")[0]
+    series = [s["id"] for s in meta["series"]].index("3")
+    rows = meta["series"][series]["rows"]
+    history = page.last("history")
+    assert history[0]["series"] == series
+    assert [len(b) for b in history[1]] == [8 * rows, 8 * rows]
+
+    page.send({"index": -500}, "update")
+    page.send({"kind": "want", "series": series, "model": 0, "first": rows - 600, "count": 200, "request": 77})
+    page.send({"kind": "infer", "series": 7, "model": 0, "row": 3000})
+    kinds = page.listen(2.5)
+    assert "rows" in kinds
+    answers = {m.get("request"): (m, b) for m, b in page.heard if m["kind"] == "rows"}
+    assert (answers[77][0]["first"], answers[77][0]["count"]) == (rows - 600, 200)
+    assert len(answers[77][1][0]) == 200 * 12 * 10 * 4
+    inferred = next((m, b) for m, b in page.heard if m["kind"] == "rows" and m["series"] == 7)
+    assert (inferred[0]["first"], inferred[0]["count"]) == (3000, 1)
+    assert np.isfinite(np.frombuffer(inferred[1][0], "<f4")).all()
+    told = [m["inferred"] for m, _ in page.heard if m["kind"] == "progress"]
+    assert 5 <= len(told) <= 60, "live, but not more often than eyes can see"
+    assert told == sorted(told)
+    assert told[-1] > told[0]
+    kernel.ended(cell)
+    assert kernel.value("[ex.index, ex.series, threads()]") == [
+        -500,
+        series,
+        ["nbforecast-explorer", "nbforecast-explorer-inference_0"],
+    ]
+    assert kernel.value("ex.forecast.index") == -500
+
+    kernel.run("ex.index = -24")
+    page.send({"kind": "cancel", "model": 0})
+    until = time.monotonic() + 20
+    while not page.last("progress")[0]["done"]:
+        page.listen(1, "progress")
+        assert time.monotonic() < until
+    assert page.last("progress")[0]["cancelled"] is True
+    kernel.run("ex.index = -25")
+    page.listen(0.5)
+    frame = kernel.value("[int((ex.run.frame['status'].cast(str) == 'calculated').sum()), ex.run.calculated]")
+    assert frame[0] == frame[1] == page.last("progress")[0]["calculated"]
+    page.listen(2.5)
+    scored = "int(ex.run.series('3').frame['crps'].arr.get(0).is_not_nan().sum())"
+    assert page.last("scores")[0]["overall"]["n"] == kernel.value(scored) > 0, "told once more when all was done"
+
+
+def test_E9_unloading_and_closing_end_the_thread_and_a_page_that_asks_again_is_answered(
+    started: tuple[Kernel, Any],
+) -> None:
+    kernel, client = started
+    (output,), _ = kernel.run("ex2 = nbf.explore(taxi.tail(400), 'naive'); ex2")
+    page = Page(client, output[VIEW]["model_id"], None)
+    page.send({"kind": "hello", "v": 1})
+    page.listen(10, "progress")
+    assert "nbforecast-explorer" in kernel.value("threads()")
+    assert kernel.run("%unload_ext nbforecast")[1] == ""
+    assert kernel.value("threads()") == []
+    page.send({"kind": "hello", "v": 1})
+    assert page.listen(10, "progress")[0] == "meta"
+    kernel.run("%load_ext nbforecast\nimport ipywidgets; ipywidgets.Widget.close_all(); time.sleep(0.5)")
+    assert kernel.value("threads()") == []
+
+
+def test_M7_papermill_waits_and_keeps_a_picture_but_no_widget(tmp_path: Path) -> None:
+    cells = ["import nbforecast as nbf", "nbf.explore(nbf.sample('taxi').tail(400), 'naive', index=-24)"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "python3", "language": "python"}
+    nbformat.write(notebook, tmp_path / "in.ipynb")
+    papermill.execute_notebook(tmp_path / "in.ipynb", tmp_path / "out.ipynb", progress_bar=False, log_output=False)
+    out = nbformat.read(tmp_path / "out.ipynb", 4)
+    (output,) = out.cells[1].outputs
+    assert set(output.data) == {"text/html", "text/plain"}
+    assert "index -24" in output.data["text/plain"]
+    assert "data:image/svg+xml;base64," in output.data["text/html"]
+    assert "widgets" not in out.metadata
