@@ -260,6 +260,10 @@ def test_R1_M7_the_tour_runs_through_papermill(tmp_path: Path, sample: str) -> N
     assert "Done:" in card
     horizon_table = by_source['run.scores(by="horizon")'][-1].data["text/plain"]
     assert "shape: (12, " in horizon_table
+    explored = by_source["nbf.explore(run)"][-1].data
+    assert "data:image/svg+xml;base64," in explored["text/html"]
+    assert set(explored) == {"text/html", "text/plain"}, "a saved page of the widget would be empty"
+    assert "calibrated_80" in next(o for s, o in by_source.items() if "calibrate=True" in s)[-1].data["text/plain"]
     assert out.stat().st_size < 500_000
     again = tmp_path / "again.ipynb"
     papermill.execute_notebook(TOUR, again, {"sample": sample}, progress_bar=False, log_output=False)
