@@ -192,10 +192,11 @@ export class Explorer {
   private load(): void {
     const { meta } = this.store;
     const history = this.store.history(this.series);
-    if (!meta || history === this.loaded) return;
+    // Until another series has come, the one before stays.
+    if (!meta || !history || history === this.loaded) return;
     this.loaded = history;
     const { horizon, step, target } = meta;
-    this.focus.load(history && { history, horizon, step, target, calendar: this.calendar });
+    this.focus.load({ history, horizon, step, target, calendar: this.calendar });
   }
 
   /** Another series, model or comparison; the index stays. */

@@ -35,6 +35,7 @@ export class Link {
   private pending = new Map<Trait, unknown>();
   private lastSync = -Infinity;
   private look: Look | null = null;
+  private inferring = "";
   private closed = false;
 
   /** `changed` hears of every message taken in, `busy` whether the kernel owes an answer. */
@@ -181,11 +182,16 @@ export class Link {
 
   /** One origin to be inferred now; told when the person has stayed on it for 150 ms. */
   infer(series: number, model: number, row: number): void {
+    // Once for each stay: repaints of a run that goes on neither delay nor repeat it.
+    const key = `${series}/${model}/${row}`;
+    if (key === this.inferring) return;
+    this.inferring = key;
     this.later("infer", 150, () => this.send({ kind: "infer", series, model, row }));
   }
 
   /** Nothing is to be inferred after all. */
   leave(): void {
+    this.inferring = "";
     clearTimeout(this.timers.get("infer"));
   }
 }
