@@ -12,7 +12,8 @@ import { Link, type Trait, type WidgetModel } from "./link";
 import { next, random } from "./order";
 import { Overview } from "./overview";
 import { Player } from "./player";
-import { UNAVAILABLE, WAITING, type Incoming, type Style } from "./protocol";
+import { Position } from "./position";
+import { WAITING, type Incoming, type Style } from "./protocol";
 import { readout } from "./readout";
 import type { Row } from "./rows";
 import { cellText, forecast, pointText, type Sight } from "./sight";
@@ -22,7 +23,7 @@ import { Strip } from "./strip";
 import { applyTheme, onTheme, readTheme, type Palette } from "./theme";
 import { Calendar } from "./time";
 import { Tooltip } from "./tooltip";
-import * as windows from "./window";
+import type { Bounds } from "./window";
 
 export class Explorer {
   readonly root: HTMLElement;
@@ -47,9 +48,7 @@ export class Explorer {
   private model = 0;
   private compare: number | null = null;
   private style: Style = "bands";
-  private row = 0;
-  private direction = 0;
-  private window: windows.Window = { start: 0, span: 1 };
+  private readonly at = new Position();
   private held = false;
   private width = 0;
   private raf = 0;
@@ -98,12 +97,15 @@ export class Explorer {
     this.style = this.traits.get("drawing") === "density" ? "density" : "bands";
     const free = (): boolean => !this.held && !this.player.on;
     const whole = (v: unknown): v is number => typeof v === "number" && Number.isInteger(v);
-    this.link.follow("index", free, (v) => whole(v) && rowOf(v, this.rows) !== this.row && this.go(rowOf(v, this.rows), "follow", false));
+    this.link.follow("index", free, (v) => whole(v) && v !== this.shownIndex && this.go(rowOf(v, this.rows), "follow", false));
     this.link.follow("series", free, (v) => whole(v) && v !== this.series && this.open({ series: v }, false));
     this.link.follow("model", free, (v) => whole(v) && v !== this.model && this.open({ model: v }, false));
     this.link.follow("drawing", free, (v) => (v === "bands" || v === "density") && this.restyle(v, false));
     const recolour = (): void => {
-      this.palette = readTheme(this.root);
+      const found = readTheme(this.root);
+      // Hosts change classes and styles all the time; only colours matter.
+      if (JSON.stringify(found) === JSON.stringify(this.palette)) return;
+      this.palette = found;
       applyTheme(this.root, this.palette);
       this.focus.recolour(this.palette);
       this.repaint();
@@ -133,7 +135,11 @@ export class Explorer {
     return this.store.meta?.series[this.series]?.rows ?? 1;
   }
 
-  private get bounds(): windows.Bounds {
+  private get shownIndex(): number {
+    return indexOf(this.at.row, this.rows);
+  }
+
+  private get bounds(): Bounds {
     return { rows: this.rows, horizon: this.store.meta?.horizon ?? 1 };
   }
 
@@ -143,7 +149,8 @@ export class Explorer {
 
   /** What is looked at, for those who put it into words. */
   private get sight(): Sight | null {
-    const { store, calendar, series, models, row, rows } = this;
+    const { store, calendar, series, models, rows } = this;
+    const { row } = this.at;
     const history = store.history(series);
     return store.meta && history && { meta: store.meta, store, calendar, history, series, models, row, rows };
   }
@@ -174,9 +181,8 @@ export class Explorer {
     this.calendar = new Calendar(meta.clock, meta.zone, meta.step);
     this.root.classList.toggle("nbf-still", !meta.live);
     this.root.classList.remove("nbf-empty");
-    if (fresh) this.row = rowOf(this.index, this.rows);
-    this.row = Math.min(this.row, this.rows - 1);
-    if (fresh) this.window = windows.first(this.row, this.width, this.bounds);
+    if (fresh) this.at.begin(rowOf(this.index, this.rows), this.width, this.bounds);
+    else if (this.at.row >= this.rows) this.at.move(this.rows - 1, this.bounds);
     this.offer();
     this.load();
   }
@@ -192,32 +198,30 @@ export class Explorer {
   private load(): void {
     const { meta } = this.store;
     const history = this.store.history(this.series);
-    if (!meta || history === this.loaded) return;
+    // Until another series has come, the one before stays.
+    if (!meta || !history || history === this.loaded) return;
     this.loaded = history;
     const { horizon, step, target } = meta;
-    this.focus.load(history && { history, horizon, step, target, calendar: this.calendar });
+    this.focus.load({ history, horizon, step, target, calendar: this.calendar });
   }
 
   /** Another series, model or comparison; the index stays. */
   private open(change: { series?: number; model?: number; compare?: number | null }, tell = true): void {
     const { meta } = this.store;
     if (!meta) return;
-    const index = indexOf(this.row, this.rows);
+    const index = this.shownIndex;
     const series = change.series ?? this.series;
     const model = change.model ?? this.model;
     if (!meta.series[series] || !meta.models[model]) return;
     const compare = change.compare === undefined ? this.compare : change.compare;
     const moved = series !== this.series;
     [this.series, this.model, this.compare] = [series, model, compare === model ? null : compare];
-    if (moved) {
-      this.row = rowOf(index, this.rows);
-      this.window = windows.anchored(this.window, this.row, this.bounds);
-    }
+    if (moved) this.at.move(rowOf(index, this.rows), this.bounds);
     for (const m of this.models) this.link.send({ kind: "open", series, model: m });
     if (tell) {
       this.link.sync("series", series);
       this.link.sync("model", model);
-      this.link.sync("index", indexOf(this.row, this.rows));
+      this.link.sync("index", this.shownIndex);
     }
     this.offer();
     this.load();
@@ -236,9 +240,9 @@ export class Explorer {
     const worst = where === "worst" || where === "next" ? standing.worst(this.bounds.horizon) : [];
     const row =
       where === "latest" ? this.rows - 1
-      : where === "random" ? random(standing.status, this.row)
+      : where === "random" ? random(standing.status, this.at.row)
       : where === "worst" ? (worst[0] ?? null)
-      : next(worst, standing.score, this.row);
+      : next(worst, standing.score, this.at.row);
     if (row !== null) this.jumpTo(row);
   }
 
@@ -248,11 +252,9 @@ export class Explorer {
   }
 
   private advance(): boolean {
-    let row = this.row + 1;
-    while (row < this.rows && this.standing.status[row] === UNAVAILABLE) row++;
-    if (row >= this.rows) return false;
-    this.go(row, "follow");
-    return row < this.rows - 1;
+    const row = this.at.next(this.standing.status);
+    if (row !== null) this.go(row, "follow");
+    return row !== null && row < this.rows - 1;
   }
 
   private get models(): number[] {
@@ -261,14 +263,9 @@ export class Explorer {
 
   /** Moves the origin. Keys pressed faster than frames add up, since the row changes at once and only paint waits. */
   private go(to: number, how: "follow" | "anchor", tell = true): void {
-    const row = Math.max(0, Math.min(this.rows - 1, to));
     if (!this.store.meta) return;
-    if (row !== this.row) this.direction = Math.sign(row - this.row);
-    this.row = row;
-    const w = how === "anchor" ? this.window : windows.following(this.window, row, this.bounds);
-    const out = windows.following(this.window, row, this.bounds) !== this.window;
-    this.window = how === "anchor" && out ? windows.anchored(this.window, row, this.bounds) : w;
-    if (tell) this.link.sync("index", indexOf(row, this.rows));
+    this.at.go(to, how, this.bounds);
+    if (tell) this.link.sync("index", this.shownIndex);
     this.repaint();
   }
 
@@ -281,7 +278,8 @@ export class Explorer {
 
   private paint(): void {
     if (this.signal.aborted) return;
-    const { standing, row, window: w, palette, sight } = this;
+    const { standing, palette, sight } = this;
+    const { row, window: w } = this.at;
     this.status.show(this.store.progress(this.model), this.store.meta?.live ?? false, this.store.fault);
     if (!sight || !palette || !this.width) return;
     const began = performance.now();
@@ -294,7 +292,7 @@ export class Explorer {
     this.strip.draw(this.width, left, right, w, (r) => this.focus.xOf(r), row, standing, palette);
     readout(sight, rows, this.parts, this.controls, this.card, this.hearing);
     this.look(rows[0]);
-    this.root.dataset.index = String(indexOf(row, this.rows));
+    this.root.dataset.index = String(this.shownIndex);
     this.root.dataset.drawn = rows[0]?.filled ? "forecast" : "history";
     this.root.dataset.ms = (performance.now() - began).toFixed(2);
     if (gliding) this.repaint();
@@ -302,8 +300,9 @@ export class Explorer {
 
   /** Has rows fetched around the origin, and the origin inferred where the run has not come to it. */
   private look(main: Row | null): void {
-    const { series, row, rows } = this;
-    this.link.see({ series, models: this.models, row, direction: this.direction, rows });
+    const { series, rows } = this;
+    const { row, direction } = this.at;
+    this.link.see({ series, models: this.models, row, direction, rows });
     const waits = this.standing.status[row] === WAITING && !main?.filled;
     if (waits && this.store.meta?.live) this.link.infer(series, this.model, row);
     else this.link.leave();
@@ -314,13 +313,13 @@ export class Explorer {
       " ": () => this.player.toggle(), w: () => this.jump("worst"), n: () => this.jump("next"), r: () => this.jump("random"),
     };
     return {
-      row: () => this.row,
-      window: () => this.window,
+      row: () => this.at.row,
+      window: () => this.at.window,
       bounds: () => this.bounds,
       season: () => season(this.store.meta?.seasons ?? []),
       go: (row, how) => this.go(row, how),
       frame: (w) => {
-        this.window = w;
+        this.at.window = w;
         this.repaint();
       },
       hold: (held) => {
