@@ -1,92 +1,60 @@
-/** One view of one model: holds what is shown, moves it, and has the parts draw it once a frame. */
+/** One view of one model: holds what is shown, moves it, and has the view draw it once a frame. */
 
-import { Hearing } from "./a11y";
-import { Card } from "./card";
-import { Controls, type Jump } from "./controls";
-import { Focus, margin } from "./focus";
-import { onFocus, onKeys, onOverview, onStrip, type Stage } from "./gestures";
+import type { Jump } from "./controls";
+import type { Stage } from "./gestures";
 import { indexOf, rowOf, season } from "./keys";
-import { layout, type Layout } from "./layout";
-import { legend, stripLegend } from "./legend";
 import { Link, type Trait, type WidgetModel } from "./link";
 import { next, random } from "./order";
-import { Overview } from "./overview";
 import { Player } from "./player";
 import { Position } from "./position";
 import { WAITING, type Incoming, type Style } from "./protocol";
-import { readout } from "./readout";
 import type { Row } from "./rows";
-import { cellText, forecast, pointText, type Sight } from "./sight";
-import { StatusLine } from "./status";
+import type { Sight } from "./sight";
 import { Store, type History, type Standing } from "./store";
-import { Strip } from "./strip";
-import { applyTheme, onTheme, readTheme, type Palette } from "./theme";
 import { Calendar } from "./time";
-import { Tooltip } from "./tooltip";
+import { View } from "./view";
 import type { Bounds } from "./window";
 
 export class Explorer {
-  readonly root: HTMLElement;
   private readonly store = new Store();
+  private readonly view: View;
   private readonly link: Link;
-  private readonly parts: Layout;
-  private readonly controls: Controls;
-  private readonly overview = new Overview();
-  private readonly focus: Focus;
-  private readonly strip = new Strip();
-  private readonly card = new Card();
-  private readonly status: StatusLine;
-  private readonly hearing: Hearing;
-  private readonly tip = new Tooltip();
   private readonly player: Player;
-  private readonly calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-  private palette: Palette | null = null;
   private calendar = new Calendar("number", null, null);
   private loaded: History | null = null;
-
   private series = 0;
   private model = 0;
   private compare: number | null = null;
   private style: Style = "bands";
   private readonly at = new Position();
+  /** The index asked for before `meta` came. */
+  private index = 0;
   private held = false;
-  private width = 0;
   private raf = 0;
 
   constructor(private readonly traits: WidgetModel, private readonly signal: AbortSignal) {
-    this.controls = new Controls({
-      series: (position) => this.open({ series: position }),
-      model: (position) => this.open({ model: position }),
-      compare: (position) => this.open({ compare: position }),
-      style: (style) => this.restyle(style, true),
-      jump: (where) => this.jump(where),
-      index: (index, done) => {
+    const wishes = {
+      series: (position: number) => this.open({ series: position }),
+      model: (position: number) => this.open({ model: position }),
+      compare: (position: number | null) => this.open({ compare: position }),
+      style: (style: Style) => this.restyle(style, true),
+      jump: (where: Jump) => this.jump(where),
+      index: (index: number, done: boolean) => {
         this.go(rowOf(index, this.rows), done ? "anchor" : "follow");
         if (done) this.link.flush();
       },
       play: () => this.player.toggle(),
-    }, signal);
-    this.status = new StatusLine(() => this.link.send({ kind: "cancel", model: this.model }), signal);
-    this.hearing = new Hearing(signal);
+    };
+    this.view = new View(wishes, () => this.link.send({ kind: "cancel", model: this.model }), signal);
     this.player = new Player(() => this.advance(), (on) => {
-      this.controls.playing(on);
+      this.view.controls.playing(on);
       if (!on) this.link.flush();
     }, signal);
-    this.parts = layout({
-      head: this.controls.head, transport: this.controls.transport, overview: this.overview.el, strip: this.strip.el,
-      card: this.card.el, status: this.status.el, progress: this.status.bar, tip: this.tip.el,
-      live: this.hearing.live, table: this.hearing.table,
-    });
-    this.root = this.parts.root;
-    this.root.classList.add("nbf-empty");
-    this.focus = new Focus(this.parts.surface);
-    this.parts.stripLegend.append(...stripLegend());
-    this.link = new Link(traits, this.store, (m) => this.heard(m), (busy) => this.status.busy(busy), signal);
-    const stage = this.stage();
-    onKeys(this.parts.surface, stage, signal);
-    onFocus(this.parts.surface, this.focus, stage, signal);
-    onOverview(this.overview.el, this.overview, stage, signal);
-    onStrip(this.strip, this.focus, stage, signal);
+    this.link = new Link(traits, this.store, (m) => this.heard(m), (busy) => this.view.status.busy(busy), signal);
+  }
+
+  get root(): HTMLElement {
+    return this.view.root;
   }
 
   /** To be called once the root is in the page. */
@@ -101,30 +69,11 @@ export class Explorer {
     this.link.follow("series", free, (v) => whole(v) && v !== this.series && this.open({ series: v }, false));
     this.link.follow("model", free, (v) => whole(v) && v !== this.model && this.open({ model: v }, false));
     this.link.follow("drawing", free, (v) => (v === "bands" || v === "density") && this.restyle(v, false));
-    const recolour = (): void => {
-      const found = readTheme(this.root);
-      // Hosts change classes and styles all the time; only colours matter.
-      if (JSON.stringify(found) === JSON.stringify(this.palette)) return;
-      this.palette = found;
-      applyTheme(this.root, this.palette);
-      this.focus.recolour(this.palette);
-      this.repaint();
-    };
-    onTheme(recolour, this.signal);
-    recolour();
-    const observer = new ResizeObserver(() => this.measure());
-    observer.observe(this.parts.main);
-    this.signal.addEventListener("abort", () => {
-      observer.disconnect();
-      cancelAnimationFrame(this.raf);
-      this.focus.destroy();
-    });
-    this.measure();
+    // At once, not in the next frame: a stretched canvas would flash.
+    this.view.start(this.stage(), () => this.paint());
+    this.signal.addEventListener("abort", () => cancelAnimationFrame(this.raf));
     this.link.open();
   }
-
-  /** The index asked for before `meta` came. */
-  private index = 0;
 
   private trait(name: Trait, otherwise: number): number {
     const found = this.traits.get(name);
@@ -155,16 +104,6 @@ export class Explorer {
     return store.meta && history && { meta: store.meta, store, calendar, history, series, models, row, rows };
   }
 
-  private measure(): void {
-    const width = Math.floor(this.parts.main.clientWidth);
-    if (!width || width === this.width) return;
-    this.width = width;
-    const height = width < 460 ? 290 : width < 1100 ? 350 : 400;
-    this.focus.resize(width, height);
-    // At once, not in the next frame: a stretched canvas would flash.
-    this.paint();
-  }
-
   private heard(message: Incoming): void {
     if (message.kind === "meta") this.begin();
     if (message.kind === "history" && message.series === this.series) this.load();
@@ -174,25 +113,19 @@ export class Explorer {
   private begin(): void {
     const { meta } = this.store;
     if (!meta) return;
-    const fresh = this.root.classList.contains("nbf-empty");
     this.series = Math.max(0, Math.min(this.series, meta.series.length - 1));
     this.model = Math.max(0, Math.min(this.model, meta.models.length - 1));
     if (this.compare !== null && this.compare >= meta.models.length) this.compare = null;
     this.calendar = new Calendar(meta.clock, meta.zone, meta.step);
-    this.root.classList.toggle("nbf-still", !meta.live);
-    this.root.classList.remove("nbf-empty");
-    if (fresh) this.at.begin(rowOf(this.index, this.rows), this.width, this.bounds);
+    if (this.offer()) this.at.begin(rowOf(this.index, this.rows), this.view.width, this.bounds);
     else if (this.at.row >= this.rows) this.at.move(this.rows - 1, this.bounds);
-    this.offer();
     this.load();
   }
 
-  private offer(): void {
+  private offer(): boolean {
     const { meta } = this.store;
-    if (!meta) return;
-    this.controls.offer(meta, { series: this.series, model: this.model, compare: this.compare, style: this.style });
-    const other = this.compare === null ? null : meta.models[this.compare].name;
-    this.parts.legend.replaceChildren(...legend(this.style, meta.coverages, meta.calibrated, other));
+    const { series, model, compare, style } = this;
+    return meta !== null && this.view.offer(meta, { series, model, compare, style });
   }
 
   private load(): void {
@@ -202,7 +135,7 @@ export class Explorer {
     if (!meta || !history || history === this.loaded) return;
     this.loaded = history;
     const { horizon, step, target } = meta;
-    this.focus.load({ history, horizon, step, target, calendar: this.calendar });
+    this.view.focus.load({ history, horizon, step, target, calendar: this.calendar });
   }
 
   /** Another series, model or comparison; the index stays. */
@@ -278,23 +211,16 @@ export class Explorer {
 
   private paint(): void {
     if (this.signal.aborted) return;
-    const { standing, palette, sight } = this;
-    const { row, window: w } = this.at;
-    this.status.show(this.store.progress(this.model), this.store.meta?.live ?? false, this.store.fault);
-    if (!sight || !palette || !this.width) return;
+    const { sight, view } = this;
+    view.status.show(this.store.progress(this.model), this.store.meta?.live ?? false, this.store.fault);
+    if (!sight || !view.width) return;
     const began = performance.now();
-    const left = margin(this.width);
-    const right = this.width - left;
-    const rows = sight.models.map((m) => forecast(sight, m));
-    const glide = !this.calm.matches;
-    const gliding = this.focus.draw({ row, window: w, main: rows[0], other: rows[1] ?? null, style: this.style, held: this.held, glide });
-    this.overview.draw(this.width, left, right, w, row, sight.meta.horizon, sight.history, standing, palette);
-    this.strip.draw(this.width, left, right, w, (r) => this.focus.xOf(r), row, standing, palette);
-    readout(sight, rows, this.parts, this.controls, this.card, this.hearing);
-    this.look(rows[0]);
-    this.root.dataset.index = String(this.shownIndex);
-    this.root.dataset.drawn = rows[0]?.filled ? "forecast" : "history";
-    this.root.dataset.ms = (performance.now() - began).toFixed(2);
+    const { main, gliding } = view.draw(sight, this.at.window, this.style, this.held);
+    this.look(main);
+    // For those who test and measure.
+    Object.assign(this.root.dataset, {
+      index: String(this.shownIndex), drawn: main?.filled ? "forecast" : "history", ms: (performance.now() - began).toFixed(2),
+    });
     if (gliding) this.repaint();
   }
 
@@ -327,7 +253,7 @@ export class Explorer {
         this.root.classList.toggle("nbf-held", held);
         if (held) {
           this.player.stop();
-          this.tip.hide();
+          this.view.tip.hide();
         }
         this.repaint();
       },
@@ -336,18 +262,9 @@ export class Explorer {
         letters[key]?.();
         return key in letters;
       },
-      hover: (row, x, y, on) => this.hover(row, x, y, on),
+      hover: (row, x, y, on) => this.view.hover(this.sight, row, x, y, on),
       jumpTo: (row) => this.jumpTo(row),
-      cellRow: (row) => this.strip.cellOf(this.standing, row)?.row ?? row,
+      cellRow: (row) => (this.sight ? this.view.cellRow(this.sight, row) : row),
     };
-  }
-
-  private hover(row: number | null, x: number, y: number, on: "focus" | "strip"): void {
-    const sight = this.sight;
-    const cell = sight && row !== null && on === "strip" ? this.strip.cellOf(this.standing, row) : null;
-    if (cell && sight) this.tip.show(x, this.strip.el.offsetTop, cellText(sight, cell));
-    else if (sight && row !== null && on === "focus") {
-      this.tip.show(x, (this.parts.surface.parentElement?.offsetTop ?? 0) + y, pointText(sight, row));
-    } else this.tip.hide();
   }
 }
