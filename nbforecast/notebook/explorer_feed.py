@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("nbforecast.notebook")
 LIVE = 0.05  # seconds between two reports on a run that goes on
 SCORES = 2.0  # and between two summaries of its scores
+SHARE = 0.05  # of the time, at most, is spent on these
 WAITING = 8  # requests for rows that may wait; older ones are of no use any more
 AT_FIRST = 1024  # rows that a new view is sent unasked
 
@@ -137,9 +138,9 @@ class Feed:
         self._going = going
         for pair in list(self._stands):
             yield from self._changes(pair)
-            told, state = self._scored[pair]
+            due, state = self._scored[pair]
             # scores of a run that has just ended are told at once
-            if state != self._states[pair] and (now - told >= SCORES or not going[pair[1]]):
+            if state != self._states[pair] and (now >= due or not going[pair[1]]):
                 yield self._scores(pair, now)
             if ended[pair[1]] and self._runs[pair[1]].calibrate and pair in self._answered:
                 yield from self._rows(self._answered[pair])  # more past errors are known than when they were sent
@@ -164,8 +165,10 @@ class Feed:
                 yield message
 
     def _scores(self, pair: Pair, now: float) -> Message:
-        self._scored[pair] = now, self._states[pair]
-        return messages.scores(self._runs[pair[1]], *pair)
+        began, state = time.monotonic(), self._states[pair]
+        message = messages.scores(self._runs[pair[1]], *pair)
+        self._scored[pair] = now + max(SCORES, (time.monotonic() - began) / SHARE), state
+        return message
 
     def _behind(self) -> bool:
         return any(self._scored[pair][1] != state for pair, state in self._states.items())

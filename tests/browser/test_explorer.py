@@ -6,9 +6,11 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 import nbforecast as nbf
+from nbforecast.forecasters.function import FunctionForecaster
 from tests.browser.lab import SCREENSHOTS, Lab, Notebook, browser_page, chromium
 
 if TYPE_CHECKING:
@@ -39,6 +41,13 @@ CELLS = [
     "time.sleep(5); 'slept'",
     "live = nbf.explore(hostile, slow); live",
 ]
+
+
+def flat(contexts: np.ndarray, horizon: int) -> np.ndarray:
+    return np.nanmean(contexts, 1)[:, None, None] + np.linspace(-9, 9, 10) + np.zeros((1, horizon, 1))
+
+
+FLAT = FunctionForecaster(flat, "flat", context=8, least=4, draws=10)
 
 
 class Shown:
@@ -241,7 +250,7 @@ def test_W1_a_run_fills_in_live_and_can_be_cancelled_and_no_name_becomes_markup(
 def test_W4_the_page_works_by_itself_offline(session: tuple[Lab, Page, list[str]], tmp_path: Path) -> None:
     frame = nbf.sample("glucose").filter(unique_id="hall_2133-036")
     both = frame.with_columns(unique_id=frame["unique_id"].replace("hall_2133-036", HOSTILE)).extend(frame.tail(500))
-    made = nbf.explore(both, model=["auto", "naive"], series=HOSTILE, index=-30)
+    made = nbf.explore(both, model=["naive", FLAT], series=HOSTILE, index=-30)
     path = made.to_html(tmp_path / "page.html")
     context = session[1].context.browser.new_context(offline=True, viewport={"width": 1200, "height": 900})  # type: ignore
     page = context.new_page()
@@ -268,8 +277,9 @@ def test_W4_the_page_works_by_itself_offline(session: tuple[Lab, Page, list[str]
         made.run.scores("index").filter(unique_id=HOSTILE).sort("crps", descending=True, nulls_last=True)["index"][0]
     )
     shown.await_drawn(worst)
-    shown.root.get_by_label("Model", exact=True).select_option(label="naive")
-    shown.await_drawn(worst)
+    shown.root.get_by_label("Model", exact=True).select_option(label="flat")
+    shown.click("Latest")
+    shown.await_drawn(0)
     shown.click("Density")
     assert shown.root.get_by_role("button", name="Cancel").is_hidden()
     assert page.locator("img[src=x]").count() == 0

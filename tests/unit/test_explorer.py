@@ -467,6 +467,28 @@ def test_E9_a_closed_explorer_keeps_nothing_alive() -> None:
     wait_for(lambda: not hub_threads())
 
 
+def test_E9_the_interpreter_exits_while_an_explorer_is_served_and_its_run_goes_on() -> None:
+    code = """
+import time, numpy as np, nbforecast as nbf
+from nbforecast.forecasters.function import FunctionForecaster
+def slow(contexts, horizon):
+    time.sleep(0.05)
+    return contexts[:, -1:] + np.zeros((1, horizon))
+made = nbf.explore(np.arange(3000.0), FunctionForecaster(slow, "slow", context=8, batch=8), freq=1)
+told = []
+made.send = lambda content, buffers: told.append(content["kind"])
+made._heard({"kind": "hello", "v": 1})
+made._heard({"kind": "infer", "series": 0, "model": 0, "row": 100})
+while told.count("progress") < 2 or told.count("rows") < 2:
+    time.sleep(0.01)
+assert not made.run.done
+"""
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert time.monotonic() - began < 30
+
+
 def test_E5_one_that_fails_is_logged_once_and_disturbs_no_other(
     done: Run, explorer: Explorer, caplog: pytest.LogCaptureFixture
 ) -> None:

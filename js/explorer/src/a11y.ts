@@ -24,20 +24,21 @@ export class Hearing {
   readonly live = h("div", { class: "nbf-sr", "aria-live": "polite", role: "status" });
   readonly table = h("table", { class: "nbf-sr" });
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private told = "";
+  private heard = "";
 
   constructor(signal: AbortSignal) {
     signal.addEventListener("abort", () => clearTimeout(this.timer));
   }
 
-  /** To be said once nothing has changed for a while; `what` is made only then. */
-  tell(what: () => Told | null): void {
+  /** To be said once the words have stayed the same for a while; the rest is made only then. */
+  tell(words: string, what: () => Told): void {
+    // A run that goes on repaints many times a second: the same words do not wait anew.
+    if (words === this.heard) return;
+    this.heard = words;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       const told = what();
-      if (!told) return;
-      if (told.words !== this.told) say(this.live, told.words);
-      this.told = told.words;
+      say(this.live, told.words);
       this.fill(told);
     }, REST);
   }

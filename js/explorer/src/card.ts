@@ -17,7 +17,6 @@ export interface ModelAtOrigin {
 export interface CardData {
   time: string;
   index: number;
-  standing: string;
   /** The main model, and the second one if there is one. */
   models: ModelAtOrigin[];
 }
@@ -77,7 +76,7 @@ export class Card {
     // The day above, the time of day below: neither wraps, so nothing jumps.
     const [day, ...rest] = data.time.split(", ");
     say(this.time, day);
-    say(this.index, [...rest, `index ${count(data.index)}`, data.standing.toLowerCase()].filter(Boolean).join(" · "));
+    say(this.index, [...rest, `index ${count(data.index)}`].join(" · "));
     const of = (pick: (m: ModelAtOrigin) => string): string[] => data.models.map(pick);
     const share = (m: ModelAtOrigin, band: number): string => (m.scores ? `${m.scores.inside[band]} of ${m.scores.known}` : "–");
     const rows: Cells[] = [

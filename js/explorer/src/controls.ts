@@ -48,6 +48,7 @@ export class Controls {
   private readonly player: HTMLButtonElement;
   private readonly slider: HTMLInputElement;
   private readonly box: HTMLInputElement;
+  private shown = "";
 
   constructor(wishes: Wishes, signal: AbortSignal) {
     this.picker = new Picker(wishes.series, signal);
@@ -69,8 +70,10 @@ export class Controls {
     this.box = keyed(h("input", { type: "text", inputmode: "numeric", class: "nbf-index", "aria-label": "Index of the origin; 0 is the latest" }));
     const enter = (): void => {
       const typed = Number(this.box.value.replace(/[−–]/g, "-").replace(/[,\s]/g, ""));
-      if (Number.isFinite(typed) && this.box.value.trim()) wishes.index(-Math.abs(typed), true);
+      const fit = Number.isFinite(typed) && this.box.value.trim() !== "";
+      this.box.value = this.shown;
       this.box.blur();
+      if (fit) wishes.index(-Math.abs(typed), true);
     };
     this.box.addEventListener("keydown", (e) => e.key === "Enter" && enter(), { signal });
     this.box.addEventListener("change", enter, { signal });
@@ -108,8 +111,9 @@ export class Controls {
     const text = String(index);
     if (this.slider.value !== text) this.slider.value = text;
     this.slider.setAttribute("aria-valuetext", words);
+    this.shown = text.replace("-", "−");
     // While somebody types there, the box is theirs.
-    if ((this.box.getRootNode() as Document | ShadowRoot).activeElement !== this.box) this.box.value = text.replace("-", "−");
+    if ((this.box.getRootNode() as Document | ShadowRoot).activeElement !== this.box) this.box.value = this.shown;
   }
 
   playing(on: boolean): void {

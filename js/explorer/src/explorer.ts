@@ -1,93 +1,60 @@
-/** One view of one model: holds what is shown, moves it, and has the parts draw it once a frame. */
+/** One view of one model: holds what is shown, moves it, and has the view draw it once a frame. */
 
-import { Hearing } from "./a11y";
-import { Card } from "./card";
-import { Controls, type Jump } from "./controls";
-import { Focus, margin } from "./focus";
-import { onFocus, onKeys, onOverview, onStrip, type Stage } from "./gestures";
+import type { Jump } from "./controls";
+import type { Stage } from "./gestures";
 import { indexOf, rowOf, season } from "./keys";
-import { layout, type Layout } from "./layout";
-import { legend, stripLegend } from "./legend";
 import { Link, type Trait, type WidgetModel } from "./link";
 import { next, random } from "./order";
-import { Overview } from "./overview";
 import { Player } from "./player";
-import { UNAVAILABLE, WAITING, type Incoming, type Style } from "./protocol";
-import { readout } from "./readout";
+import { Position } from "./position";
+import { WAITING, type Incoming, type Style } from "./protocol";
 import type { Row } from "./rows";
-import { cellText, forecast, pointText, type Sight } from "./sight";
-import { StatusLine } from "./status";
+import type { Sight } from "./sight";
 import { Store, type History, type Standing } from "./store";
-import { Strip } from "./strip";
-import { applyTheme, onTheme, readTheme, type Palette } from "./theme";
 import { Calendar } from "./time";
-import { Tooltip } from "./tooltip";
-import * as windows from "./window";
+import { View } from "./view";
+import type { Bounds } from "./window";
 
 export class Explorer {
-  readonly root: HTMLElement;
   private readonly store = new Store();
+  private readonly view: View;
   private readonly link: Link;
-  private readonly parts: Layout;
-  private readonly controls: Controls;
-  private readonly overview = new Overview();
-  private readonly focus: Focus;
-  private readonly strip = new Strip();
-  private readonly card = new Card();
-  private readonly status: StatusLine;
-  private readonly hearing: Hearing;
-  private readonly tip = new Tooltip();
   private readonly player: Player;
-  private readonly calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-  private palette: Palette | null = null;
   private calendar = new Calendar("number", null, null);
   private loaded: History | null = null;
-
   private series = 0;
   private model = 0;
   private compare: number | null = null;
   private style: Style = "bands";
-  private row = 0;
-  private direction = 0;
-  private window: windows.Window = { start: 0, span: 1 };
+  private readonly at = new Position();
+  /** The index asked for before `meta` came. */
+  private index = 0;
   private held = false;
-  private width = 0;
   private raf = 0;
 
   constructor(private readonly traits: WidgetModel, private readonly signal: AbortSignal) {
-    this.controls = new Controls({
-      series: (position) => this.open({ series: position }),
-      model: (position) => this.open({ model: position }),
-      compare: (position) => this.open({ compare: position }),
-      style: (style) => this.restyle(style, true),
-      jump: (where) => this.jump(where),
-      index: (index, done) => {
+    const wishes = {
+      series: (position: number) => this.open({ series: position }),
+      model: (position: number) => this.open({ model: position }),
+      compare: (position: number | null) => this.open({ compare: position }),
+      style: (style: Style) => this.restyle(style, true),
+      jump: (where: Jump) => this.jump(where),
+      index: (index: number, done: boolean) => {
         this.go(rowOf(index, this.rows), done ? "anchor" : "follow");
         if (done) this.link.flush();
       },
       play: () => this.player.toggle(),
-    }, signal);
-    this.status = new StatusLine(() => this.link.send({ kind: "cancel", model: this.model }), signal);
-    this.hearing = new Hearing(signal);
+    };
+    this.view = new View(wishes, () => this.link.send({ kind: "cancel", model: this.model }), signal);
     this.player = new Player(() => this.advance(), (on) => {
-      this.controls.playing(on);
+      this.view.controls.playing(on);
       if (!on) this.link.flush();
     }, signal);
-    this.parts = layout({
-      head: this.controls.head, transport: this.controls.transport, overview: this.overview.el, strip: this.strip.el,
-      card: this.card.el, status: this.status.el, progress: this.status.bar, tip: this.tip.el,
-      live: this.hearing.live, table: this.hearing.table,
-    });
-    this.root = this.parts.root;
-    this.root.classList.add("nbf-empty");
-    this.focus = new Focus(this.parts.surface);
-    this.parts.stripLegend.append(...stripLegend());
-    this.link = new Link(traits, this.store, (m) => this.heard(m), (busy) => this.status.busy(busy), signal);
-    const stage = this.stage();
-    onKeys(this.parts.surface, stage, signal);
-    onFocus(this.parts.surface, this.focus, stage, signal);
-    onOverview(this.overview.el, this.overview, stage, signal);
-    onStrip(this.strip, this.focus, stage, signal);
+    this.link = new Link(traits, this.store, (m) => this.heard(m), (busy) => this.view.status.busy(busy), signal);
+  }
+
+  get root(): HTMLElement {
+    return this.view.root;
   }
 
   /** To be called once the root is in the page. */
@@ -98,31 +65,15 @@ export class Explorer {
     this.style = this.traits.get("drawing") === "density" ? "density" : "bands";
     const free = (): boolean => !this.held && !this.player.on;
     const whole = (v: unknown): v is number => typeof v === "number" && Number.isInteger(v);
-    this.link.follow("index", free, (v) => whole(v) && rowOf(v, this.rows) !== this.row && this.go(rowOf(v, this.rows), "follow", false));
+    this.link.follow("index", free, (v) => whole(v) && v !== this.shownIndex && this.go(rowOf(v, this.rows), "follow", false));
     this.link.follow("series", free, (v) => whole(v) && v !== this.series && this.open({ series: v }, false));
     this.link.follow("model", free, (v) => whole(v) && v !== this.model && this.open({ model: v }, false));
     this.link.follow("drawing", free, (v) => (v === "bands" || v === "density") && this.restyle(v, false));
-    const recolour = (): void => {
-      this.palette = readTheme(this.root);
-      applyTheme(this.root, this.palette);
-      this.focus.recolour(this.palette);
-      this.repaint();
-    };
-    onTheme(recolour, this.signal);
-    recolour();
-    const observer = new ResizeObserver(() => this.measure());
-    observer.observe(this.parts.main);
-    this.signal.addEventListener("abort", () => {
-      observer.disconnect();
-      cancelAnimationFrame(this.raf);
-      this.focus.destroy();
-    });
-    this.measure();
+    // At once, not in the next frame: a stretched canvas would flash.
+    this.view.start(this.stage(), () => this.paint());
+    this.signal.addEventListener("abort", () => cancelAnimationFrame(this.raf));
     this.link.open();
   }
-
-  /** The index asked for before `meta` came. */
-  private index = 0;
 
   private trait(name: Trait, otherwise: number): number {
     const found = this.traits.get(name);
@@ -133,7 +84,11 @@ export class Explorer {
     return this.store.meta?.series[this.series]?.rows ?? 1;
   }
 
-  private get bounds(): windows.Bounds {
+  private get shownIndex(): number {
+    return indexOf(this.at.row, this.rows);
+  }
+
+  private get bounds(): Bounds {
     return { rows: this.rows, horizon: this.store.meta?.horizon ?? 1 };
   }
 
@@ -143,19 +98,10 @@ export class Explorer {
 
   /** What is looked at, for those who put it into words. */
   private get sight(): Sight | null {
-    const { store, calendar, series, models, row, rows } = this;
+    const { store, calendar, series, models, rows } = this;
+    const { row } = this.at;
     const history = store.history(series);
     return store.meta && history && { meta: store.meta, store, calendar, history, series, models, row, rows };
-  }
-
-  private measure(): void {
-    const width = Math.floor(this.parts.main.clientWidth);
-    if (!width || width === this.width) return;
-    this.width = width;
-    const height = width < 460 ? 290 : width < 1100 ? 350 : 400;
-    this.focus.resize(width, height);
-    // At once, not in the next frame: a stretched canvas would flash.
-    this.paint();
   }
 
   private heard(message: Incoming): void {
@@ -167,57 +113,48 @@ export class Explorer {
   private begin(): void {
     const { meta } = this.store;
     if (!meta) return;
-    const fresh = this.root.classList.contains("nbf-empty");
     this.series = Math.max(0, Math.min(this.series, meta.series.length - 1));
     this.model = Math.max(0, Math.min(this.model, meta.models.length - 1));
     if (this.compare !== null && this.compare >= meta.models.length) this.compare = null;
     this.calendar = new Calendar(meta.clock, meta.zone, meta.step);
-    this.root.classList.toggle("nbf-still", !meta.live);
-    this.root.classList.remove("nbf-empty");
-    if (fresh) this.row = rowOf(this.index, this.rows);
-    this.row = Math.min(this.row, this.rows - 1);
-    if (fresh) this.window = windows.first(this.row, this.width, this.bounds);
-    this.offer();
+    if (this.offer()) this.at.begin(rowOf(this.index, this.rows), this.view.width, this.bounds);
+    else if (this.at.row >= this.rows) this.at.move(this.rows - 1, this.bounds);
     this.load();
   }
 
-  private offer(): void {
+  private offer(): boolean {
     const { meta } = this.store;
-    if (!meta) return;
-    this.controls.offer(meta, { series: this.series, model: this.model, compare: this.compare, style: this.style });
-    const other = this.compare === null ? null : meta.models[this.compare].name;
-    this.parts.legend.replaceChildren(...legend(this.style, meta.coverages, meta.calibrated, other));
+    const { series, model, compare, style } = this;
+    return meta !== null && this.view.offer(meta, { series, model, compare, style });
   }
 
   private load(): void {
     const { meta } = this.store;
     const history = this.store.history(this.series);
-    if (!meta || history === this.loaded) return;
+    // Until another series has come, the one before stays.
+    if (!meta || !history || history === this.loaded) return;
     this.loaded = history;
     const { horizon, step, target } = meta;
-    this.focus.load(history && { history, horizon, step, target, calendar: this.calendar });
+    this.view.focus.load({ history, horizon, step, target, calendar: this.calendar });
   }
 
   /** Another series, model or comparison; the index stays. */
   private open(change: { series?: number; model?: number; compare?: number | null }, tell = true): void {
     const { meta } = this.store;
     if (!meta) return;
-    const index = indexOf(this.row, this.rows);
+    const index = this.shownIndex;
     const series = change.series ?? this.series;
     const model = change.model ?? this.model;
     if (!meta.series[series] || !meta.models[model]) return;
     const compare = change.compare === undefined ? this.compare : change.compare;
     const moved = series !== this.series;
     [this.series, this.model, this.compare] = [series, model, compare === model ? null : compare];
-    if (moved) {
-      this.row = rowOf(index, this.rows);
-      this.window = windows.anchored(this.window, this.row, this.bounds);
-    }
+    if (moved) this.at.move(rowOf(index, this.rows), this.bounds);
     for (const m of this.models) this.link.send({ kind: "open", series, model: m });
     if (tell) {
       this.link.sync("series", series);
       this.link.sync("model", model);
-      this.link.sync("index", indexOf(this.row, this.rows));
+      this.link.sync("index", this.shownIndex);
     }
     this.offer();
     this.load();
@@ -236,9 +173,9 @@ export class Explorer {
     const worst = where === "worst" || where === "next" ? standing.worst(this.bounds.horizon) : [];
     const row =
       where === "latest" ? this.rows - 1
-      : where === "random" ? random(standing.status, this.row)
+      : where === "random" ? random(standing.status, this.at.row)
       : where === "worst" ? (worst[0] ?? null)
-      : next(worst, standing.score, this.row);
+      : next(worst, standing.score, this.at.row);
     if (row !== null) this.jumpTo(row);
   }
 
@@ -248,11 +185,9 @@ export class Explorer {
   }
 
   private advance(): boolean {
-    let row = this.row + 1;
-    while (row < this.rows && this.standing.status[row] === UNAVAILABLE) row++;
-    if (row >= this.rows) return false;
-    this.go(row, "follow");
-    return row < this.rows - 1;
+    const row = this.at.next(this.standing.status);
+    if (row !== null) this.go(row, "follow");
+    return row !== null && row < this.rows - 1;
   }
 
   private get models(): number[] {
@@ -261,14 +196,9 @@ export class Explorer {
 
   /** Moves the origin. Keys pressed faster than frames add up, since the row changes at once and only paint waits. */
   private go(to: number, how: "follow" | "anchor", tell = true): void {
-    const row = Math.max(0, Math.min(this.rows - 1, to));
     if (!this.store.meta) return;
-    if (row !== this.row) this.direction = Math.sign(row - this.row);
-    this.row = row;
-    const w = how === "anchor" ? this.window : windows.following(this.window, row, this.bounds);
-    const out = windows.following(this.window, row, this.bounds) !== this.window;
-    this.window = how === "anchor" && out ? windows.anchored(this.window, row, this.bounds) : w;
-    if (tell) this.link.sync("index", indexOf(row, this.rows));
+    this.at.go(to, how, this.bounds);
+    if (tell) this.link.sync("index", this.shownIndex);
     this.repaint();
   }
 
@@ -281,29 +211,24 @@ export class Explorer {
 
   private paint(): void {
     if (this.signal.aborted) return;
-    const { standing, row, window: w, palette, sight } = this;
-    this.status.show(this.store.progress(this.model), this.store.meta?.live ?? false, this.store.fault);
-    if (!sight || !palette || !this.width) return;
+    const { sight, view } = this;
+    view.status.show(this.store.progress(this.model), this.store.meta?.live ?? false, this.store.fault);
+    if (!sight || !view.width) return;
     const began = performance.now();
-    const left = margin(this.width);
-    const right = this.width - left;
-    const rows = sight.models.map((m) => forecast(sight, m));
-    const glide = !this.calm.matches;
-    const gliding = this.focus.draw({ row, window: w, main: rows[0], other: rows[1] ?? null, style: this.style, held: this.held, glide });
-    this.overview.draw(this.width, left, right, w, row, sight.meta.horizon, sight.history, standing, palette);
-    this.strip.draw(this.width, left, right, w, (r) => this.focus.xOf(r), row, standing, palette);
-    readout(sight, rows, this.parts, this.controls, this.card, this.hearing);
-    this.look(rows[0]);
-    this.root.dataset.index = String(indexOf(row, this.rows));
-    this.root.dataset.drawn = rows[0]?.filled ? "forecast" : "history";
-    this.root.dataset.ms = (performance.now() - began).toFixed(2);
+    const { main, gliding } = view.draw(sight, this.at.window, this.style, this.held);
+    this.look(main);
+    // For those who test and measure.
+    Object.assign(this.root.dataset, {
+      index: String(this.shownIndex), drawn: main?.filled ? "forecast" : "history", ms: (performance.now() - began).toFixed(2),
+    });
     if (gliding) this.repaint();
   }
 
   /** Has rows fetched around the origin, and the origin inferred where the run has not come to it. */
   private look(main: Row | null): void {
-    const { series, row, rows } = this;
-    this.link.see({ series, models: this.models, row, direction: this.direction, rows });
+    const { series, rows } = this;
+    const { row, direction } = this.at;
+    this.link.see({ series, models: this.models, row, direction, rows });
     const waits = this.standing.status[row] === WAITING && !main?.filled;
     if (waits && this.store.meta?.live) this.link.infer(series, this.model, row);
     else this.link.leave();
@@ -314,13 +239,13 @@ export class Explorer {
       " ": () => this.player.toggle(), w: () => this.jump("worst"), n: () => this.jump("next"), r: () => this.jump("random"),
     };
     return {
-      row: () => this.row,
-      window: () => this.window,
+      row: () => this.at.row,
+      window: () => this.at.window,
       bounds: () => this.bounds,
       season: () => season(this.store.meta?.seasons ?? []),
       go: (row, how) => this.go(row, how),
       frame: (w) => {
-        this.window = w;
+        this.at.window = w;
         this.repaint();
       },
       hold: (held) => {
@@ -328,7 +253,7 @@ export class Explorer {
         this.root.classList.toggle("nbf-held", held);
         if (held) {
           this.player.stop();
-          this.tip.hide();
+          this.view.tip.hide();
         }
         this.repaint();
       },
@@ -337,18 +262,9 @@ export class Explorer {
         letters[key]?.();
         return key in letters;
       },
-      hover: (row, x, y, on) => this.hover(row, x, y, on),
+      hover: (row, x, y, on) => this.view.hover(this.sight, row, x, y, on),
       jumpTo: (row) => this.jumpTo(row),
-      cellRow: (row) => this.strip.cellOf(this.standing, row)?.row ?? row,
+      cellRow: (row) => (this.sight ? this.view.cellRow(this.sight, row) : row),
     };
-  }
-
-  private hover(row: number | null, x: number, y: number, on: "focus" | "strip"): void {
-    const sight = this.sight;
-    const cell = sight && row !== null && on === "strip" ? this.strip.cellOf(this.standing, row) : null;
-    if (cell && sight) this.tip.show(x, this.strip.el.offsetTop, cellText(sight, cell));
-    else if (sight && row !== null && on === "focus") {
-      this.tip.show(x, (this.parts.surface.parentElement?.offsetTop ?? 0) + y, pointText(sight, row));
-    } else this.tip.hide();
   }
 }

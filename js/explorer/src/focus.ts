@@ -65,8 +65,8 @@ export class Focus {
     this.plot = null;
   }
 
-  /** A new series, or none yet. */
-  load(subject: Subject | null): void {
+  /** A new series. */
+  load(subject: Subject): void {
     this.subject = subject;
     this.range = null;
     this.rebuild();
@@ -81,6 +81,7 @@ export class Focus {
   resize(width: number, height: number): void {
     if (width === this.width && height === this.height) return;
     [this.width, this.height] = [width, height];
+    this.host.style.height = `${height}px`;
     // Rebuilt where the margins change with it.
     if (this.plot && margin(width) === this.side) {
       this.drawn = "";

@@ -35,9 +35,8 @@ export class Link {
   private pending = new Map<Trait, unknown>();
   private lastSync = -Infinity;
   private look: Look | null = null;
-  private closed = false;
-  /** The origin last asked to be inferred. */
   private inferring = "";
+  private closed = false;
 
   /** `changed` hears of every message taken in, `busy` whether the kernel owes an answer. */
   constructor(
@@ -183,10 +182,10 @@ export class Link {
 
   /** One origin to be inferred now; told when the person has stayed on it for 150 ms. */
   infer(series: number, model: number, row: number): void {
-    const which = `${series}/${model}/${row}`;
-    // Each frame says so again, and a run that goes on has a frame drawn every moment: the wait goes on, too.
-    if (which === this.inferring) return;
-    this.inferring = which;
+    // Once for each stay: repaints of a run that goes on neither delay nor repeat it.
+    const key = `${series}/${model}/${row}`;
+    if (key === this.inferring) return;
+    this.inferring = key;
     this.later("infer", 150, () => this.send({ kind: "infer", series, model, row }));
   }
 

@@ -85,7 +85,9 @@ function parseMeta(m: Fields): Meta {
   const models = list(m.models, "models", 1000).map((v): ModelInfo => {
     const s = record(v, "model");
     const draws = integer(s.draws, "draws", 1, 100_000);
-    return { name: text(s.name, "name"), draws, levels: list(s.levels, "levels", 100_000).map((l) => finite(l, "level")) };
+    const at = list(s.levels, "levels", 100_000).map((l) => finite(l, "level"));
+    if (at.length !== draws || at.some((l, i) => i > 0 && l <= at[i - 1])) fail("levels of draws");
+    return { name: text(s.name, "name"), draws, levels: at };
   });
   if (!series.length || !models.length) fail("no series or no models");
   const clock = m.clock;

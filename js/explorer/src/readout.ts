@@ -7,7 +7,6 @@ import { say } from "./dom";
 import { indexOf } from "./keys";
 import type { Layout } from "./layout";
 import { originScores, standingText, words } from "./origin";
-import { UNAVAILABLE } from "./protocol";
 import type { Row } from "./rows";
 import type { Sight } from "./sight";
 
@@ -31,10 +30,9 @@ export function readout(s: Sight, rows: (Row | null)[], parts: Layout, controls:
     crps: s.store.standing(s.series, m).score[row],
     scores: originScores(rows[i], values, row, meta.horizon),
   }));
-  const short = standing.status[row] === UNAVAILABLE ? "no forecast" : text;
-  card.origin({ time, index, standing: short, models });
+  card.origin({ time, index, models });
   card.overall(meta, s.models, s.models.map((m) => s.store.score(s.series, m)));
   const actual = values.subarray(row + 1, row + 1 + meta.horizon);
   const { horizon, step, target } = meta;
-  hearing.tell(() => ({ words: spoken, row: rows[0], actual, horizon, step, target }));
+  hearing.tell(spoken, () => ({ words: spoken, row: rows[0], actual, horizon, step, target }));
 }

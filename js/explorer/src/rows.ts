@@ -1,6 +1,7 @@
 /** Forecasts held in the browser: chunks of origins per series and model, the least used dropped first. */
 
 import { ENDS, type RowsMessage } from "./protocol";
+import { complete } from "./quantiles";
 
 export const MOST_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 2 * 1024 * 1024;
@@ -47,7 +48,7 @@ export class RowCache {
 
   constructor(
     private readonly horizon: number,
-    private readonly draws: (model: number) => number,
+    private readonly levels: (model: number) => readonly number[],
     private readonly rows: (series: number) => number,
     private readonly most = MOST_BYTES,
   ) {}
@@ -55,6 +56,10 @@ export class RowCache {
   /** Bytes held. */
   get bytes(): number {
     return this.used;
+  }
+
+  private draws(model: number): number {
+    return this.levels(model).length;
   }
 
   size(model: number): number {
@@ -96,6 +101,7 @@ export class RowCache {
   /** Takes in rows from the kernel, whatever range they have. */
   put(message: RowsMessage): void {
     const { series, model } = message;
+    complete(message.draws, message.ends, this.levels(model));
     const size = this.size(model);
     const wide = this.horizon * this.draws(model);
     const narrow = this.horizon * ENDS;

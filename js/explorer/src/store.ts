@@ -118,7 +118,7 @@ export class Store {
     this.runs.clear();
     this.rows = new RowCache(
       meta.horizon,
-      (model) => meta.models[model].draws,
+      (model) => meta.models[model].levels,
       (series) => meta.series[series].rows,
     );
   }

@@ -100,16 +100,17 @@ export function palette(background: string | null, dark: boolean): Palette {
   };
 }
 
-/** The background behind an element: the host's variable, or the first ancestor that has one. */
+/** The background behind an element: the host's variable, whatever notation it is in, or the first ancestor's. */
 function backdrop(el: Element): string | null {
-  const css = getComputedStyle(el);
-  for (const name of ["--jp-layout-color0", "--vscode-editor-background", "--vscode-notebook-editorBackground"]) {
-    const rgb = parseColour(css.getPropertyValue(name));
-    if (rgb) return hexOf(rgb);
-  }
+  const probe = document.createElement("i");
+  probe.style.backgroundColor = "var(--jp-layout-color0, var(--vscode-editor-background, transparent))";
+  el.append(probe);
+  const rgb = parseColour(getComputedStyle(probe).backgroundColor);
+  probe.remove();
+  if (rgb) return hexOf(rgb);
   for (let at: Element | null = el.parentElement; at; at = at.parentElement) {
-    const rgb = parseColour(getComputedStyle(at).backgroundColor);
-    if (rgb) return hexOf(rgb);
+    const behind = parseColour(getComputedStyle(at).backgroundColor);
+    if (behind) return hexOf(behind);
   }
   return null;
 }

@@ -109,8 +109,7 @@ export class Calendar {
   /** Labels of ticks: the time of day, and under it the day where a new one begins. */
   labels(ticks: readonly number[]): string[] {
     const pitch = ticks.length > 1 ? Math.min(...ticks.slice(1).map((t, i) => t - ticks[i])) : DAY;
-    let before = "";
-    return ticks.map((t) => {
+    const parts = ticks.map((t): [string, string] => {
       const d = this.local(t);
       const [year, month, date] = [d.getUTCFullYear(), MONTHS[d.getUTCMonth()], d.getUTCDate()];
       let top: string;
@@ -122,9 +121,13 @@ export class Calendar {
         const fine = pitch < MINUTE ? `:${pad(d.getUTCSeconds())}` : "";
         [top, under] = [`${pad(d.getUTCHours())}:${pad(d.getUTCMinutes())}${fine}`, this.dayText(d)];
       }
-      const text = under && under !== before ? `${top}\n${under}` : top;
-      before = under;
-      return text;
+      return [top, under];
+    });
+    // The first day's name gives way where the next day's follows at once: both would not fit.
+    const crowded = pitch < 23 * HOUR && parts.length > 1 && parts[0][1] !== parts[1][1];
+    return parts.map(([top, under], i) => {
+      const fresh = under && under !== parts[i - 1]?.[1] && !(i === 0 && crowded);
+      return fresh ? `${top}\n${under}` : top;
     });
   }
 }

@@ -16,7 +16,8 @@ describe("meta", () => {
     ["another version", { v: 2 }], ["no series", { series: [] }], ["no models", { models: [] }], ["series as text", { series: "a" }],
     ["a horizon of nothing", { horizon: 0 }], ["a horizon beyond reason", { horizon: 1e9 }], ["half a step", { horizon: 1.5 }],
     ["six levels", { levels: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6] }], ["an id that is no text", { series: [{ id: { toString: 1 }, rows: 3 }] }],
-    ["negative rows", { series: [{ id: "a", rows: -1 }] }], ["an unknown clock", { clock: "sundial" }], ["endless rows", { series: [{ id: "a", rows: Infinity }] }],
+    ["negative rows", { series: [{ id: "a", rows: -1 }] }], ["an unknown clock", { clock: "sundial" }], ["levels that fall", { models: [{ name: "m", draws: 2, levels: [0.5, 0.5] }] }], ["fewer levels than draws", { models: [{ name: "m", draws: 2, levels: [0.5] }] }],
+    ["endless rows", { series: [{ id: "a", rows: Infinity }] }],
   ])("with %s is refused", (_name, change) => {
     expect(() => parse({ ...RAW, ...change }, [], null)).toThrow(Malformed);
   });

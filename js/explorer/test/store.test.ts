@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { neighbourhood, nextWant } from "../src/prefetch";
+import { complete } from "../src/quantiles";
 import { chunkSize, RowCache } from "../src/rows";
 import { Store } from "../src/store";
 import { META, rows, status } from "./help";
 
-const cache = (most?: number): RowCache => new RowCache(3, (m) => META.models[m].draws, (s) => META.series[s].rows, most);
+const cache = (most?: number): RowCache => new RowCache(3, (m) => META.models[m].levels, (s) => META.series[s].rows, most);
 const LOOK = { series: 0, models: [0], row: 1000, direction: 0, rows: 2000 };
 
 describe("rows", () => {
@@ -52,6 +53,26 @@ describe("rows", () => {
     expect(c.row(0, 0, 600)?.ends[0]).toBe(600);
     expect(c.missing(0, 0, 1999)).toEqual({ first: 1536, count: 464 });
   });
+});
+
+test("bands come from the draws until the kernel has calculated them", () => {
+  const c = cache();
+  const message = rows(0, 2, () => NaN);
+  message.draws.set([1, 2, 3, 4], 0);
+  message.ends.set([0, 0, 0, 9, 9, 9, 9], 7);
+  c.put(message);
+  const ends = [...(c.row(0, 0, 0)?.ends ?? [])].slice(0, 14).map((v) => +v.toFixed(3));
+  expect(ends).toEqual([0.6, 0.9, 1.5, 2.5, 3.5, 4.1, 4.4, 0, 0, 0, 9, 9, 9, 9]);
+  expect(c.row(0, 0, 1)?.filled).toBe(false);
+});
+
+test("what lies beyond draws of one sign keeps it", () => {
+  const ends = new Float32Array(7).fill(NaN);
+  complete(Float32Array.from([0, 10]), ends, [0.25, 0.75]);
+  expect([...ends]).toEqual([0, 0, 0, 5, 10, 13, 14.5]);
+  const one = new Float32Array(7).fill(NaN);
+  complete(Float32Array.from([3]), one, [0.5]);
+  expect([...one]).toEqual([3, 3, 3, 3, 3, 3, 3]);
 });
 
 describe("prefetch", () => {
