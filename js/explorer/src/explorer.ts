@@ -6,7 +6,7 @@ import { indexOf, rowOf, season } from "./keys";
 import { Link, type Trait, type WidgetModel } from "./link";
 import { next, random } from "./order";
 import { Player } from "./player";
-import { Position } from "./position";
+import { Position, type How } from "./position";
 import { WAITING, type Incoming, type Style } from "./protocol";
 import type { Row } from "./rows";
 import type { Sight } from "./sight";
@@ -40,7 +40,7 @@ export class Explorer {
       style: (style: Style) => this.restyle(style, true),
       jump: (where: Jump) => this.jump(where),
       index: (index: number, done: boolean) => {
-        this.go(rowOf(index, this.rows), done ? "anchor" : "follow");
+        this.go(rowOf(index, this.rows), done ? "anchor" : "carry");
         if (done) this.link.flush();
       },
       play: () => this.player.toggle(),
@@ -195,7 +195,7 @@ export class Explorer {
   }
 
   /** Moves the origin. Keys pressed faster than frames add up, since the row changes at once and only paint waits. */
-  private go(to: number, how: "follow" | "anchor", tell = true): void {
+  private go(to: number, how: How, tell = true): void {
     if (!this.store.meta) return;
     this.at.go(to, how, this.bounds);
     if (tell) this.link.sync("index", this.shownIndex);

@@ -142,7 +142,7 @@ export class Focus {
       cursor: { show: false },
       scales: { x: { time: timed, auto: false, range: () => this.times }, y: { auto: false, range: () => this.range ?? [0, 1] } },
       axes: [x, y],
-      series: [{}, { stroke: mix(colours.bg, colours.ink, 0.3), width: 1.2, points: { show: false } }],
+      series: [{}, { stroke: mix(colours.bg, colours.ink, 0.3), width: 1.2, pxAlign: 0, points: { show: false } }],
     };
   }
 

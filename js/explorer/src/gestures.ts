@@ -3,6 +3,7 @@
 import type { Focus } from "./focus";
 import { move } from "./keys";
 import type { Overview } from "./overview";
+import type { How } from "./position";
 import type { Strip } from "./strip";
 import { fitted, following, zoomed, type Bounds, type Window } from "./window";
 
@@ -15,10 +16,11 @@ export interface Stage {
   window(): Window;
   bounds(): Bounds;
   season(): number;
-  /** Moves the origin; `done` once the gesture is over. */
-  go(row: number, how: "follow" | "anchor"): void;
+  /** Moves the origin. */
+  go(row: number, how: How): void;
   frame(w: Window): void;
   hold(held: boolean): void;
+  /** The gesture is over. */
   done(): void;
   /** A letter that stands for a button, or space. */
   letter(key: string): boolean;
@@ -129,7 +131,7 @@ export function onOverview(el: HTMLElement, overview: Overview, stage: Stage, si
     if (next.span > 4) stage.frame(following(fitted(next, stage.bounds()), stage.row(), stage.bounds()));
   };
   const act = (x: number): void => {
-    if (grip === "scrub") stage.go(overview.rowAt(x), "anchor");
+    if (grip === "scrub") stage.go(overview.rowAt(x), "carry");
     else resize(x);
   };
   el.addEventListener("pointerdown", (e) => {

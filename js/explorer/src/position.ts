@@ -1,7 +1,10 @@
 /** Where the origin and the window are, and how they move. Knows no elements. */
 
 import { UNAVAILABLE } from "./protocol";
-import { anchored, first, following, type Bounds, type Window } from "./window";
+import { anchored, first, fitted, following, type Bounds, type Window } from "./window";
+
+/** The window stays while it can, shows the origin at its usual place once it is out, or goes along with it. */
+export type How = "follow" | "anchor" | "carry";
 
 export class Position {
   row = 0;
@@ -21,12 +24,14 @@ export class Position {
     this.window = anchored(this.window, row, bounds);
   }
 
-  /** The origin to a row; the window follows as far as it must, or (anchor) shows it at its usual place. */
-  go(to: number, how: "follow" | "anchor", bounds: Bounds): void {
+  /** The origin to a row, and the window as told. */
+  go(to: number, how: How, bounds: Bounds): void {
     const row = Math.max(0, Math.min(bounds.rows - 1, to));
     if (row !== this.row) this.direction = Math.sign(row - this.row);
+    const { start, span } = this.window;
+    const from = how === "carry" ? fitted({ start: start + row - this.row, span }, bounds) : this.window;
     this.row = row;
-    const followed = following(this.window, row, bounds);
+    const followed = following(from, row, bounds);
     this.window = how === "anchor" && followed !== this.window ? anchored(this.window, row, bounds) : followed;
   }
 

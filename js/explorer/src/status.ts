@@ -30,7 +30,8 @@ export class StatusLine {
   constructor(cancel: () => void, signal: AbortSignal) {
     this.button = keyed(h("button", { type: "button", class: "nbf-button nbf-cancel", hidden: true }, "Cancel"));
     this.button.addEventListener("click", cancel, { signal });
-    this.el.append(this.badge, this.text, this.button, this.fault);
+    // The button first: it must not move with the numbers.
+    this.el.append(this.badge, this.button, this.text, this.fault);
   }
 
   busy(on: boolean): void {

@@ -9,6 +9,7 @@ import { next, random, ranking, worst } from "../src/order";
 import { originScores } from "../src/origin";
 import { search } from "../src/picker";
 import { settle } from "../src/range";
+import { Position } from "../src/position";
 import { progressText } from "../src/status";
 import { Standing } from "../src/store";
 import { mix, palette, parseColour } from "../src/theme";
@@ -179,6 +180,23 @@ describe("window", () => {
     expect(zoomed({ start: 400, span: 100 }, 0.001, 450, b).span).toBe(24);
     expect(zoomed({ start: 400, span: 100 }, 1e9, 450, b).span).toBe(1012);
   });
+});
+
+test("the window goes along with an origin that is scrubbed, and waits for one that is dragged", () => {
+  const b = { rows: 1000, horizon: 12 };
+  const at = new Position();
+  at.begin(500, 860, b);
+  const { start } = at.window;
+  at.go(490, "follow", b);
+  expect([at.window.start, at.direction]).toEqual([start, -1]);
+  at.go(450, "carry", b);
+  expect(at.window.start).toBe(start - 40);
+  at.go(5, "carry", b);
+  expect(at.window.start).toBeLessThanOrEqual(0);
+  at.go(900, "anchor", b);
+  expect(900 - at.window.start).toBeCloseTo(at.window.span * 0.66, 0);
+  expect(at.next(Uint8Array.from({ length: 1000 }, (_, i) => (i < 950 ? 4 : 3)))).toBe(950);
+  expect(at.next(new Uint8Array(1000).fill(4))).toBeNull();
 });
 
 test("the value axis widens at once to where it must and does not shiver", () => {
