@@ -20,6 +20,7 @@ from nbforecast.notebook.explorer_feed import Feed
 from nbforecast.notebook.explorer_messages import names_of
 from nbforecast.notebook.explorer_page import bundle, write_page
 from nbforecast.notebook.explorer_requests import Refused, read
+from nbforecast.notebook.exploring import comparable
 from nbforecast.notebook.routing import hub
 from nbforecast.session import attend
 
@@ -62,7 +63,7 @@ class Explorer(anywidget.AnyWidget):
     def __init__(
         self, runs: Sequence[Run], *, index: int | None = None, series: str | None = None, style: Style = "bands"
     ) -> None:
-        self._runs = _comparable(runs)
+        self._runs = comparable(runs)
         self._data = self._runs[0].data
         if style not in _STYLES:
             raise OptionError(f"style= takes 'bands' or 'density', not {style!r}.")
@@ -242,18 +243,3 @@ def _wake(explorer: weakref.ref[Explorer]) -> None:
     there = explorer()
     if there is not None:
         hub.attach(there)
-
-
-def _comparable(runs: Sequence[Run]) -> tuple[Run, ...]:
-    """The runs, if they can be shown beside each other."""
-    if not runs:
-        raise OptionError("There is no run to explore.")
-    first = runs[0]
-    for run in runs[1:]:
-        if run.handle != first.handle:
-            raise OptionError("Runs that are explored together are of the same data; these have different handles.")
-        if run.horizon != first.horizon:
-            raise OptionError(
-                f"Runs that are explored together have the same horizon, not {first.horizon} and {run.horizon}."
-            )
-    return tuple(runs)

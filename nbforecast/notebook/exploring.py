@@ -64,3 +64,18 @@ def _runs(data: Any) -> Sequence[Run] | None:
     if odd:
         raise OptionError(f"A list to explore holds runs only, not {type(odd[0]).__name__}.")
     return data
+
+
+def comparable(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The runs, if they can be shown beside each other."""
+    if not runs:
+        raise OptionError("There is no run to explore.")
+    first = runs[0]
+    for run in runs[1:]:
+        if run.handle != first.handle:
+            raise OptionError("Runs that are explored together are of the same data; these have different handles.")
+        if run.horizon != first.horizon:
+            raise OptionError(
+                f"Runs that are explored together have the same horizon, not {first.horizon} and {run.horizon}."
+            )
+    return tuple(runs)

@@ -196,6 +196,7 @@ def test_W1_a_person_looks_through_the_forecasts_of_real_glucose_data(session: t
     change = "t => window.jupyterapp.commands.execute('apputils:change-theme', {theme: t})"
     page.evaluate(change, "JupyterLab Dark")
     await_true(lambda: sum(shown.root.evaluate(colour)) < 200 < sum(light))
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
     notebook.picture(1, "explorer-dark")
     page.evaluate(change, "JupyterLab Light")
     await_true(lambda: shown.root.evaluate(colour) == light)
