@@ -33,6 +33,7 @@ SECTIONS = {
     "reuse": "telling what can be reused",
     "restart": "one more row, a new kernel",
     "chart": "drawing a chart",
+    "explorer": "looking through forecasts in a browser",
     "prepare": "from a frame to a dataset",
 }
 OUT = Path("build/benchmarks.md")
