@@ -99,7 +99,7 @@ def _frames(path: Path, points: int, frames: int) -> Table:
     columns = ("drawn as", "dragged", "frame, ms", "95 %", "frames a second", "script, ms", "origins", "drawn")
     note = (
         "A pointer moved once a frame, in headless Chromium, which draws without a GPU. Origins: how many different "
-        " were passed. Drawn: the share of frames whose forecast was there; a page without a kernel keeps every so many."
+        "ones were passed. Drawn: the share of frames whose forecast was there."
     )
     return Table(f"Scrubbing over {points:,} points", columns, rows, (note,))
 

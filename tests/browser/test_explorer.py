@@ -213,6 +213,16 @@ def test_W1_a_person_looks_through_the_forecasts_of_real_glucose_data(session: t
     again.press("ArrowLeft")
     page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel")
     await_value(notebook, "ex.index", "-1199")
+
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    page.wait_for_timeout(3000)
+    notebook.picture(1, "explorer-restarted")
+    notebook.run(0)
+    notebook.run(1)
+    anew = Shown(notebook.outputs(1))
+    anew.await_drawn(0)
+    anew.press("ArrowLeft")
+    await_value(notebook, "ex.index", "-1")
     assert errors == []
 
 
