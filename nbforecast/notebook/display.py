@@ -6,10 +6,11 @@ import logging
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from IPython.display import DisplayHandle, display
 
+from nbforecast.errors import MissingExtra
 from nbforecast.notebook.card import run_card
 from nbforecast.session import attend
 
@@ -49,9 +50,28 @@ def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
 
 
 def redisplay(run: Run, shell: InteractiveShell) -> None:
-    """What a cell that ends in a run shows, unless the magic of the same cell has shown it already."""
-    if _shown.get(run) != shell.execution_count:
+    """What a cell that ends in a run shows, unless the magic of the same cell has shown it already.
+
+    To a person on a page, that is the explorer, with the card for pages without widgets; else the card alone.
+    """
+    if _shown.get(run) == shell.execution_count:
+        return
+    view = _explorer(run) if getattr(shell, "kernel", None) is not None and watched(shell) else {}
+    if view:
+        _shown[run] = shell.execution_count
+        display({**view, **run_card(run)}, raw=True)
+    else:
         show(run, shell)
+
+
+def _explorer(run: Run) -> dict[str, Any]:
+    """The mime bundle of a new explorer of a run; empty where its libraries are missing."""
+    from nbforecast.notebook.exploring import explore
+
+    try:
+        return explore(run).view()
+    except MissingExtra:
+        return {}
 
 
 class _Follower:

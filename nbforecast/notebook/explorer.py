@@ -215,6 +215,11 @@ class Explorer(anywidget.AnyWidget):
         except NbForecastError as error:
             return {"text/plain": f"{self!r}: {error}"}
 
+    def view(self) -> dict[str, Any]:
+        """The mime bundle of the widget, without a picture; empty where nobody watches."""
+        bundle = super()._repr_mimebundle_() if self.comm is not None else None
+        return {} if bundle is None else {k: v for k, v in bundle[0].items() if "widget-view" in k}
+
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         live = self.comm is not None
         if not live:

@@ -86,7 +86,7 @@ def test_E4_E5_E9_a_long_run_leaves_the_notebook_usable(tmp_path: Path) -> None:
         kept = int(notebook.evaluate("run.inferred + run.reused"))
         assert kept >= third
         notebook.run(6)
-        assert notebook.outputs(6).get_by_text("Cancelled:").count() == 1
+        notebook.outputs(6).locator(".nbf-explorer").get_by_text("Cancelled after").wait_for()
         notebook.picture(6, "cancelled-run")
 
         notebook.run(2)  # it goes on from there, and the kernel is restarted while it does

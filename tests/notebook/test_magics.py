@@ -82,6 +82,7 @@ def test_M2_forecast_returns_a_run_and_shows_one_live_card(kernel: Kernel) -> No
     (shown,), _ = kernel.run("run")
     assert "Done:" in shown["text/plain"]
     assert "MAE" in shown["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in shown, "the explorer, where a person looks"
 
 
 def test_M7_where_nobody_watches_the_work_is_done_when_the_cell_ends(kernel: Kernel) -> None:
