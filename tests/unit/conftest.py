@@ -49,6 +49,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Stage]:
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[scenes.Scene]:
     """Chunks are of four origins."""
+    session.engine().shutdown()  # what other tests have left to follow by itself starts threads at any time
     monkeypatch.setenv("NBFORECAST_CHUNK", str(scenes.CHUNK))
     scene = scenes.Scene()
     yield scene
