@@ -59,7 +59,9 @@ def _results() -> Cache:
     chosen = settings()
     store = None if chosen.directory is None else Store(chosen.directory / "results")
     kept = Cache(store, chosen.memory, chosen.disk)
-    atexit.register(kept.save_all, changed=True)
+    # first before Python waits for the chunk in work: a kernel that takes long to end is killed
+    for register in (getattr(threading, "_register_atexit", atexit.register), atexit.register):
+        register(kept.save_all, changed=True)
     return kept
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import polars as pl
 import pytest
 
 from nbforecast.results import files
@@ -234,3 +235,32 @@ def test_C13_a_process_killed_while_it_holds_the_lock_stops_nobody(tmp_path: Pat
     assert all(held[n].all() for n in range(1, PROCESSES))
     np.testing.assert_array_equal(held[SHARED], np.arange(len(held[SHARED])) % PROCESSES != 0)
     assert len(list(tmp_path.glob(PARTS))) == 1
+
+
+def test_E9_what_is_finished_is_saved_before_an_exit_waits_for_the_chunk_in_work(tmp_path: Path) -> None:
+    """A kernel that takes long to end is killed by its manager."""
+    code = """
+import time, numpy as np, nbforecast as nbf
+from nbforecast.forecasters.function import FunctionForecaster
+calls = []
+def slow(contexts, horizon):
+    calls.append(1)
+    if len(calls) > 20:
+        time.sleep(60)
+    return np.nanmean(contexts, 1)[:, None] + np.zeros((1, horizon))
+run = nbf.forecast(nbf.sample('taxi'), FunctionForecaster(slow, 'slow', key='slow', context=8))
+while not (len(calls) > 20 and run.calculated):
+    time.sleep(0.01)
+print(run.calculated, flush=True)
+"""
+    env = {**os.environ, "NBFORECAST_CACHE_DIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        calculated = int(process.stdout.readline())
+        until = time.monotonic() + 30
+        while not (found := list((tmp_path / "results").glob("*.parquet"))):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert process.poll() is None, "it still waits"
+        process.kill()
+    assert len(pl.read_parquet(found[0])) >= calculated > 0
