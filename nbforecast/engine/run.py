@@ -137,8 +137,10 @@ class Run:
     @property
     def left(self) -> float:
         """Seconds until everything is inferred, at the present rate; NaN while that is not known."""
-        rate = self.rate
-        return max(self.available - self._view.inferred, 0) / rate if rate else float("nan")
+        waiting, rate = max(self.available - self._view.inferred, 0), self.rate
+        if not waiting:
+            return 0.0
+        return waiting / rate if rate else float("nan")
 
     def wait(self, timeout: float | None = None) -> Run:
         """Wait for the background, in a terminal with a bar; interrupting the wait does not stop the work.

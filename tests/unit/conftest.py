@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import nbforecast as nbf
 from nbforecast import session
 from nbforecast.engine import calculating
 from nbforecast.results.store import Store
 from tests.unit import scene as scenes
+from tests.unit.explorers import DRIFT, panel
 from tests.unit.plays import CHUNK, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from nbforecast.engine.run import Run
+    from nbforecast.notebook.explorer import Explorer
     from nbforecast.results.cache import Cache
 
 
@@ -55,3 +59,20 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[scenes.Scene]:
     yield scene
     scene.leave()
     assert not scene.threads()
+
+
+@pytest.fixture(scope="module")
+def done() -> Run:
+    return nbf.forecast(panel(), "naive", wait=True)
+
+
+@pytest.fixture(scope="module")
+def other() -> Run:
+    return nbf.forecast(panel(), DRIFT, wait=True)
+
+
+@pytest.fixture
+def explorer(done: Run, other: Run) -> Iterator[Explorer]:
+    made = nbf.explore([done, other])
+    yield made
+    made.close()

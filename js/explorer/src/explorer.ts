@@ -198,6 +198,7 @@ export class Explorer {
   private go(to: number, how: How, tell = true): void {
     if (!this.store.meta) return;
     this.at.go(to, how, this.bounds);
+    this.store.fault = ""; // it told of the origin that is left
     if (tell) this.link.sync("index", this.shownIndex);
     this.repaint();
   }

@@ -1,7 +1,6 @@
 /** Colours: the static chart's palette on the host's background, for canvases and style sheet alike. */
 
-export interface Palette {
-  dark: boolean;
+interface Plain {
   bg: string;
   ink: string;
   soft: string;
@@ -10,28 +9,24 @@ export interface Palette {
   median: string;
   /** The origin's; the only warm colour. */
   accent: string;
+  /** The second model's. */
+  other: string;
+}
+
+export interface Palette extends Plain {
+  dark: boolean;
   /** Outermost first; opaque, for translucent ones add up and never equal their legend. */
   bands: string[];
   /** Tints of densities, weakest first. */
   tints: string[];
-  /** The second model's. */
-  other: string;
   /** The strip: from the best score to the worst. */
   heat: string[];
   wash: string;
 }
 
-interface Base {
-  bg: string;
-  ink: string;
-  soft: string;
-  grid: string;
-  rule: string;
-  median: string;
-  accent: string;
+interface Base extends Plain {
   fan: string;
   reach: [number, number];
-  other: string;
 }
 
 const LIGHT: Base = {

@@ -1,0 +1,221 @@
+"""W1, W2: what the explorer tells its page, and what it takes from it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import nbforecast as nbf
+from nbforecast.notebook import explorer_messages as messages
+from nbforecast.notebook.explorer_requests import Cancel, Hello, Infer, Open, Refused, Want, read
+from nbforecast.notebook.routing import hub
+
+if TYPE_CHECKING:
+    from nbforecast.engine.run import Run
+    from nbforecast.notebook.explorer import Explorer
+
+from tests.unit.explorers import CODES, arrays, feed, hub_threads, kinds, part, series, told
+
+
+def test_W1_a_new_view_is_told_everything_in_order_and_as_the_frame_has_it(done: Run) -> None:
+    found = told(feed(done), Hello())
+    assert kinds(found) == ["meta", "history", "status", "scores", "rows", "progress"]
+    meta, past, standing, scores, rows, progress = found
+    assert json.loads(json.dumps([m.content for m in found], allow_nan=False)) == [m.content for m in found]
+    assert meta.content["series"] == [
+        {"id": i, "rows": int(n)} for i, n in zip(done.data.ids, done.data.lengths, strict=True)
+    ]
+    assert meta.content["clock"] == "wall"
+    assert meta.content["step"] == 3600
+    assert meta.content["seasons"] == [24, 168]
+    assert meta.content["models"] == [{"name": "naive", "draws": 10, "levels": list(done._view.recipe.levels)}]
+    frame = part(done, 0)
+    assert frame["unique_id"][0] == done.data.ids[0]
+    at, values = arrays(past)
+    assert np.array_equal(at, frame["ds"].dt.epoch("ms").to_numpy())
+    assert np.array_equal(values, frame["y"].fill_null(np.nan).to_numpy(), equal_nan=True)
+    status, reason, score = arrays(standing)
+    assert status.tolist() == [CODES[s] for s in frame["status"].cast(str)]
+    assert [meta.content["reasons"].get(str(r), "") != "" for r in reason] == frame["reason"].is_not_null().to_list()
+    crps = frame["crps"].to_numpy()
+    known = np.isfinite(crps).any(1)
+    assert np.allclose(score[known], np.nanmean(crps[known], 1))
+    assert np.isnan(score[~known]).all()
+    draws, ends = arrays(rows)
+    assert rows.content["count"] == len(frame)
+    assert np.array_equal(draws, frame["forecast"].to_numpy().ravel(), equal_nan=True)
+    assert np.array_equal(ends, frame["quantiles"].to_numpy().ravel(), equal_nan=True)
+    overall = done.scores("series").row(0, named=True)
+    names = ("mae", "crps", "mase", "coverage_50", "coverage_80", "coverage_95")
+    assert {n: scores.content["overall"][n] for n in names} == pytest.approx({n: overall[n] for n in names})
+    assert scores.content["overall"]["n"] == known.sum()
+    assert len(scores.content["horizon"]["mae"]) == 12
+    assert np.average(scores.content["horizon"]["mae"]) == pytest.approx(overall["mae"], rel=0.05)
+    assert progress.content["done"] is True
+    assert progress.content["left"] == 0
+    assert progress.content["calculated"] == done.calculated
+
+
+def test_W2_rows_of_a_gap_are_nan_and_its_status_says_why(done: Run) -> None:
+    found = told(feed(done), Hello(), Open(2, 0), Want(2, 0, 95, 100, "x"))
+    rows = next(m for m in found if m.content.get("request") == "x")
+    frame = part(done, 2)[95:195]
+    draws, ends = arrays(rows)
+    assert rows.content == {
+        "kind": "rows", "series": 2, "model": 0, "first": 95, "count": 100, "request": "x"
+    }  # fmt: skip
+    assert np.array_equal(draws, frame["forecast"].to_numpy().ravel(), equal_nan=True)
+    assert np.array_equal(ends, frame["quantiles"].to_numpy().ravel(), equal_nan=True)
+    gone = (frame["status"].cast(str) == "unavailable").to_numpy()
+    assert gone.any()
+    assert np.array_equal(np.isnan(draws.reshape(100, -1)).all(1), gone)
+    status = [m for m in found if m.content["kind"] == "status" and m.content["series"] == 2]
+    assert [m.content["first"] for m in status] == [0]
+
+
+def test_W2_rows_come_in_slices_and_are_bounded(done: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 12 * 17 * 4
+    monkeypatch.setattr(messages, "_SLICE", 40 * size)
+    found = list(messages.rows(done, 0, 0, 10, 100, 7))
+    assert [(m.content["first"], m.content["count"], m.content["request"]) for m in found] == [
+        (10, 40, 7), (50, 40, 7), (90, 20, 7)
+    ]  # fmt: skip
+    monkeypatch.setattr(messages, "_ANSWER", 50 * size)
+    assert [m.content["first"] for m in messages.rows(done, 0, 0, 10, 100, 7)] == [35, 75]
+
+
+def test_W1_only_what_has_changed_is_told_again(cache: Any) -> None:
+    run = nbf.forecast(series(), "naive", wait=True)
+    view = feed(run)
+    told(view, Hello())
+    assert not told(view)
+    time.sleep(0.06)
+    assert not told(view), "nothing has changed"
+    assert nbf.cache.drop(run.handle, index="-120:-101")
+    time.sleep(0.06)
+    found = told(view)
+    assert [(m.content["first"], m.content["count"]) for m in found if m.content["kind"] == "status"] == [(179, 20)]
+    assert set(arrays(found[0])[0].tolist()) == {0}
+    assert np.isnan(arrays(next(iter(messages.rows(run, 0, 0, 185, 3, None))))[0]).all()
+    view.ask(Infer(0, 0, 190))
+    until = time.monotonic() + 20
+    found = []
+    while "rows" not in kinds(found):
+        assert time.monotonic() < until
+        found = told(view)
+        time.sleep(0.01)
+    rows = next(m for m in found if m.content["kind"] == "rows")
+    assert (rows.content["first"], rows.content["count"]) == (190, 1)
+    assert np.array_equal(arrays(rows)[0].reshape(12, -1), run.at(190 - 299).draws)
+    hub.close()
+    assert not hub_threads()
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [([], []), ([3], [(3, 1)]), ([3, 4, 60], [(3, 58)]), ([0, 1, 300, 999], [(0, 2), (300, 1), (999, 1)]),
+     (list(range(0, 1000, 2)), [(0, 999)])],
+)  # fmt: skip
+def test_W1_ranges_cover_what_has_changed(rows: list[int], expected: list[tuple[int, int]]) -> None:
+    changed = np.zeros(1000, bool)
+    changed[rows] = True
+    assert messages.ranges(changed) == expected
+
+
+def test_W1_very_scattered_changes_are_one_range() -> None:
+    changed = np.zeros(100_000, bool)
+    changed[::100] = True
+    assert messages.ranges(changed) == [(0, 99_901)]
+
+
+def test_W1_calibrated_bands_are_those_of_the_run() -> None:
+    run = nbf.forecast(series(900), "naive", calibrate=True, wait=True)
+    (rows,) = messages.rows(run, 0, 0, 500, 300, None)
+    ends = arrays(rows)[1].reshape(300, 12, 7)
+    frame = run.frame[500:800]
+    bands = frame["calibrated"].to_numpy()
+    assert np.isfinite(bands).all()
+    assert np.allclose(ends[..., [0, 1, 2]], bands[..., [0, 2, 3]], rtol=1e-6)
+    assert np.allclose(ends[..., [4, 5, 6]], bands[..., [4, 5, 7]], rtol=1e-6)
+    assert np.array_equal(ends[..., 3], frame["median"].to_numpy())
+    assert messages.meta([run]).content["calibrated"] is True
+
+
+@pytest.mark.parametrize(
+    ("frame", "clock", "zone", "step"),
+    [
+        (series().with_columns(pl.col("ds").dt.replace_time_zone("Europe/Berlin")), "utc", "Europe/Berlin", 3600),
+        (nbf.sample("retail").filter(pl.col("unique_id") == pl.col("unique_id").first()), "wall", None, None),
+        (np.sin(np.arange(200.0)), "number", None, 1),
+    ],
+)
+def test_W1_times_are_told_with_their_clock(frame: Any, clock: str, zone: str | None, step: float | None) -> None:
+    run = nbf.forecast(frame, "naive", freq=1 if clock == "number" else None, wait=True)
+    content = messages.meta([run]).content
+    assert (content["clock"], content["zone"], content["step"]) == (clock, zone, step)
+    at = arrays(messages.history(run.data, 0))[0]
+    assert len(at) == len(run.data)
+    assert (np.diff(at) > 0).all()
+    assert at[0] == (0 if clock == "number" else run.data.time[0].astype("datetime64[ms]").astype(int))
+
+
+def test_W1_several_models_are_told_side_by_side(done: Run, other: Run) -> None:
+    view = feed(done, other)
+    found = told(view, Hello(), Open(1, 1), Want(1, 1, 200, 10, 1), Want(1, 0, 200, 10, 2))
+    assert [m["name"] for m in found[0].content["models"]] == ["naive", "drift"]
+    rows = {m.content["request"]: arrays(m)[0] for m in found if m.content["kind"] == "rows"}
+    assert np.array_equal(rows[1], part(other, 1)[200:210]["forecast"].to_numpy().ravel())
+    assert np.array_equal(rows[2], part(done, 1)[200:210]["forecast"].to_numpy().ravel())
+    assert [m.content["model"] for m in found if m.content["kind"] == "progress"] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "request_"),
+    [
+        ({"kind": "hello", "v": 1}, Hello()),
+        ({"kind": "open", "series": 1, "model": 0}, Open(1, 0)),
+        ({"kind": "want", "series": 1, "model": 0, "first": 5, "count": 4096, "request": "r"}, Want(1, 0, 5, 25, "r")),
+        ({"kind": "want", "series": 0, "model": 1, "first": 2.0, "count": 3, "request": 9}, Want(0, 1, 2, 3, 9)),
+        ({"kind": "cancel", "model": 1}, Cancel(1)),
+        ({"kind": "infer", "series": 0, "model": 0, "row": 9}, Infer(0, 0, 9)),
+    ],
+)
+def test_W2_requests_are_read(content: dict[str, Any], request_: Any) -> None:
+    assert read(content, [10, 30], 2) == request_
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None, [], "hello", 3, {}, {"kind": "eval", "code": "1"}, {"kind": ["hello"]}, {"kind": "hello", "v": 2},
+        {"kind": "hello"}, {"kind": "open", "series": "0", "model": 0}, {"kind": "open", "series": 0, "model": 2},
+        {"kind": "open", "series": True, "model": 0}, {"kind": "open", "series": -1, "model": 0},
+        {"kind": "want", "series": 0, "model": 0, "first": 0, "count": 4097, "request": 1},
+        {"kind": "want", "series": 0, "model": 0, "first": 10, "count": 1, "request": 1},
+        {"kind": "want", "series": 0, "model": 0, "first": -1, "count": 1, "request": 1},
+        {"kind": "want", "series": 0, "model": 0, "first": 0, "count": 0, "request": 1},
+        {"kind": "want", "series": 0, "model": 0, "first": 0, "count": 1e300, "request": 1},
+        {"kind": "want", "series": 0, "model": 0, "first": float("nan"), "count": 1, "request": 1},
+        {"kind": "want", "series": 0, "model": 0, "first": 0, "count": 1, "request": {"a": 1}},
+        {"kind": "want", "series": 0, "model": 0, "first": 0, "count": 1, "request": "x" * 65},
+        {"kind": "cancel"}, {"kind": "infer", "series": 0, "model": 0, "row": 10},
+    ],
+)  # fmt: skip
+def test_W2_what_is_no_request_is_refused_and_logged(
+    content: Any, explorer: Explorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Refused):
+        read(content, [10, 30], 2)
+    if isinstance(content, dict) and content.get("first") == 10:
+        return  # there are more rows in the explorer's series
+    with caplog.at_level(logging.WARNING, "nbforecast"):
+        explorer._heard(content if not isinstance(content, dict) or "row" not in content else {**content, "row": 999})
+    assert "is ignored" in caplog.text
+    assert len(caplog.text) < 1000
+    assert hub._thread is None

@@ -1,0 +1,169 @@
+"""W4: the page that needs no kernel."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import logging
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import nbforecast as nbf
+from nbforecast.notebook import explorer_messages as messages
+from nbforecast.notebook import explorer_page as pages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbforecast.engine.run import Run
+    from nbforecast.notebook.explorer import Explorer
+
+from tests.unit.explorers import CODES, HOSTILE, part, series
+
+
+class Page(HTMLParser):
+    """The elements of a page, and the text of each script."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1][0] == "script":
+            self.scripts[-1] += data
+
+    @property
+    def held(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.scripts[0])
+        return found
+
+
+def unpack(buffer: dict[str, Any], kind: str) -> np.ndarray:
+    raw = gzip.decompress(base64.b64decode(buffer["gzip"]))
+    if buffer.get("as") == "sums":
+        return np.cumsum(np.frombuffer(raw, "<f8"))
+    if buffer.get("as") != "codes":
+        return np.frombuffer(raw, kind)
+    planes = np.frombuffer(raw, np.uint8).reshape(2, -1).astype(np.uint16)
+    codes = (planes[0] | planes[1] << 8).reshape(buffer["rows"], -1)
+    codes = np.cumsum(codes, 0, dtype=np.uint16)
+    return np.where(codes == 65535, np.nan, buffer["low"] + buffer["step"] * codes)
+
+
+def of_kind(page: Page, kind: str, position: int, model: int = 0) -> list[dict[str, Any]]:
+    """Messages about a series."""
+    return [
+        m
+        for m in page.held["messages"]
+        if m["content"]["kind"] == kind
+        and m["content"]["series"] == position
+        and m["content"].get("model", model) == model
+    ]
+
+
+def test_W4_the_page_holds_everything_that_the_run_has(
+    done: Run, explorer: Explorer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    explorer.series, explorer.index, explorer.style = 1, -30, "density"
+    with caplog.at_level(logging.INFO, "nbforecast"):
+        path = explorer.to_html(tmp_path / "page.html")
+    assert path == tmp_path / "page.html"
+    assert re.search(r"page\.html: [\d.]+ MB, every origin", caplog.text)
+    page = Page(path.read_text())
+    assert page.held["start"] == {"index": -30, "series": 1, "model": 0, "drawing": "density"}
+    meta = page.held["messages"][0]["content"]
+    assert meta == messages.meta(explorer.runs, live=False).content
+    assert meta["live"] is False
+    for position, model in ((0, 0), (1, 1), (2, 0)):
+        run = explorer.runs[model]
+        frame = part(run, position)
+        (history,) = of_kind(page, "history", position)
+        assert np.array_equal(unpack(history["buffers"][0], "<f8"), frame["ds"].dt.epoch("ms").to_numpy())
+        assert np.array_equal(
+            unpack(history["buffers"][1], "<f8"), frame["y"].fill_null(np.nan).to_numpy(), equal_nan=True
+        )
+        (status,) = of_kind(page, "status", position, model)
+        assert unpack(status["buffers"][0], "u1").tolist() == [CODES[s] for s in frame["status"].cast(str)]
+        (rows,) = of_kind(page, "rows", position, model)
+        assert (rows["content"]["first"], rows["content"]["count"], rows["content"]["every"]) == (0, len(frame), 1)
+        for buffer, column in zip(rows["buffers"], ("forecast", "quantiles"), strict=True):
+            there = frame[column].to_numpy().reshape(len(frame), -1)
+            values = unpack(buffer, "")
+            assert np.array_equal(np.isnan(values), np.isnan(there))
+            assert np.nanmax(np.abs(values - there)) <= np.ptp(there[np.isfinite(there)]) / 8190 / 2 * 1.01
+    assert [m["content"]["model"] for m in page.held["messages"] if m["content"]["kind"] == "progress"] == [0, 1]
+
+
+def test_W4_no_name_becomes_markup(explorer: Explorer, tmp_path: Path) -> None:
+    text = explorer.to_html(tmp_path / "page.html").read_text()
+    page = Page(text)
+    assert page.held["messages"][0]["content"]["series"][0]["id"] == HOSTILE
+    assert HOSTILE not in text
+    tags = [t for t, _ in page.tags]
+    assert tags.count("script") == 2
+    assert tags.count("img") == 1
+    assert all("onerror" not in attrs for _, attrs in page.tags)
+    places = [v or "" for _, attrs in page.tags for n, v in attrs.items() if n in ("src", "href")]
+    assert all(place.startswith("data:") for place in places), "it needs nothing else"
+    assert "default-src 'none'" in text
+
+
+def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Path, monkeypatch: Any) -> None:
+    whole = explorer.to_html(tmp_path / "whole.html").stat().st_size
+    fixed = len(pages.bundle()) * 4 // 3 + 60_000
+    monkeypatch.setattr(pages, "LEAST", 40_000)
+    monkeypatch.setattr(pages, "BUDGET", fixed + 100_000)
+    path = explorer.to_html(tmp_path / "thin.html")
+    assert path.stat().st_size < min(whole - 80_000, pages.BUDGET)
+    page = Page(path.read_text())
+    meta = page.held["messages"][0]["content"]
+    (rows,) = of_kind(page, "rows", 1)
+    every = rows["content"]["every"]
+    assert every > 1
+    assert (
+        meta["notes"][0]
+        == f"To keep this page small, it holds the forecasts of one origin in {every}; scores are over all of them."
+    )
+    frame = part(explorer.runs[0], 1)
+    kept = np.arange(len(frame))[::-1] % every == 0
+    assert rows["content"]["first"] == np.flatnonzero(kept)[0]
+    there = frame["forecast"].to_numpy()[kept].reshape(kept.sum(), -1)
+    assert np.nanmax(np.abs(unpack(rows["buffers"][0], "") - there)) < 0.01
+    status, reason, score = (
+        unpack(b, k) for b, k in zip(of_kind(page, "status", 1)[0]["buffers"], ("u1", "u1", "<f4"), strict=True)
+    )
+    lost = ~kept & (frame["status"].cast(str) != "unavailable").to_numpy()
+    assert (status[lost] == CODES["unavailable"]).all()
+    assert {meta["reasons"][str(r)] for r in reason[lost]} == {"left out of this page to keep it small"}
+    assert np.isnan(score[lost]).all()
+    assert (status[kept] == CODES["calculated"]).sum() > 10
+
+
+def test_W4_a_page_waits_for_its_run_and_needs_a_folder(tmp_path: Path) -> None:
+    made = nbf.explore(series(400, 9), "naive")
+    page = Page(made.to_html(str(tmp_path / "page.html")).read_text())
+    made.close()
+    assert made.run.done
+    progress = next(m["content"] for m in page.held["messages"] if m["content"]["kind"] == "progress")
+    assert progress["calculated"] == progress["available"] == made.run.available
+    with pytest.raises(nbf.NbForecastError, match="There is no folder"):
+        made.to_html(tmp_path / "nowhere" / "page.html")
+
+
+def test_W4_without_the_front_end_it_says_how_to_make_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pages.bundle.cache_clear()
+    monkeypatch.setattr(pages, "_HERE", tmp_path)
+    with pytest.raises(nbf.NbForecastError, match="npm run build"):
+        pages.bundle()
