@@ -36,6 +36,17 @@ def devices() -> tuple[jax.Device, ...]:
         return _start()
 
 
+def started() -> tuple[jax.Device, ...] | None:
+    """The devices that compute, None while nothing has asked for them: JAX is neither imported nor waited for."""
+    return _start() if _start.cache_info().currsize else None
+
+
+def describe(there: tuple[jax.Device, ...]) -> str:
+    """`cpu (cpu)`, `gpu (NVIDIA H200) x 2`."""
+    several = f" x {len(there)}" if len(there) > 1 else ""
+    return f"{there[0].platform} ({there[0].device_kind}){several}"
+
+
 def host() -> jax.Device:
     """The CPU, for small work on arrays that are in its memory anyway; JAX's default where JAX has no CPU."""
     import jax
