@@ -51,7 +51,7 @@ function render({ model, el, signal, host }: RenderProps): () => void {
     end.signal.addEventListener("abort", () => mine.abort(), { signal: mine.signal });
     const place = h("div");
     const closer = iconButton("cancel", `Close ${title}`, () => mine.abort());
-    below.replaceChildren(h("div", { class: "nbf-opened" }, h("code", {}, code), closer), place);
+    below.replaceChildren(h("div", { class: "nbf-opened" }, h("code", {}, code.slice(code.lastIndexOf("\n") + 1)), closer), place);
     mine.signal.addEventListener("abort", () => {
       below.replaceChildren();
       link.closed(model_id);

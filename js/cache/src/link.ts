@@ -10,7 +10,8 @@ const HELLO_AGAIN = 5000;
 
 export interface Waiting {
   action: Action;
-  queued: boolean;
+  /** Taken by the kernel, which works on it; or still queued, for a cell runs. */
+  stage: "sent" | "queued" | "taken";
 }
 
 export interface Listener {
@@ -33,7 +34,7 @@ export class Link {
   constructor(private readonly transmit: (message: Outgoing) => void, private readonly listener: Listener) {}
 
   get busy(): boolean {
-    return this.silent || [...this.waiting.values()].some((w) => w.queued);
+    return this.silent || [...this.waiting.values()].some((w) => w.stage === "queued");
   }
 
   hello(): void {
@@ -64,8 +65,8 @@ export class Link {
 
   act(action: Action): void {
     const id = `${this.client}-${++this.count}`;
-    this.waiting.set(id, { action, queued: false });
-    this.later(id, QUEUED_AFTER, () => this.queue(id));
+    this.waiting.set(id, { action, stage: "sent" });
+    this.later(id, QUEUED_AFTER, () => this.move(id, "queued"));
     this.send({ kind: "act", id, ...action });
     this.listener.waited();
   }
@@ -86,7 +87,7 @@ export class Link {
     }
     if (message.kind === "entries" && message.all) this.settle();
     if (message.kind === "queued") {
-      this.queue(message.id);
+      this.move(message.id, "taken");
       return;
     }
     const mine = "id" in message && message.id !== null ? this.answer(message.id) : null;
@@ -112,10 +113,11 @@ export class Link {
     return known.action;
   }
 
-  private queue(id: string): void {
+  private move(id: string, stage: "queued" | "taken"): void {
     const known = this.waiting.get(id);
-    if (!known || known.queued) return;
-    known.queued = true;
+    if (!known) return;
+    clearTimeout(this.timers.get(id));
+    known.stage = stage;
     this.listener.waited();
   }
 

@@ -66,7 +66,7 @@ export class List {
     else if (!this.current && this.body.firstElementChild) this.focus(0, false);
   }
 
-  /** Times of last use, and which entries wait for the kernel with what. */
+  /** Times of last use, or in their place what is being done with an entry. */
   tick(now: number, waits: ReadonlyMap<string, string>): void {
     for (const [key, row] of this.rows) row.tick(now, waits.get(key) ?? null);
   }

@@ -14,8 +14,6 @@ export interface Deeds {
   copy(entry: Entry): void;
 }
 
-const PENDING: Record<string, string> = { open: "opening", recompute: "recomputing", drop: "dropping" };
-
 /** A number with its unit, which a wide view has in the table's head. */
 function fact(el: HTMLElement, text: string, unit: string): void {
   say(el, text);
@@ -56,7 +54,8 @@ export class Row {
   show(entry: Entry): void {
     this.entry = entry;
     const title = titleOf(entry);
-    say(this.name, title);
+    say(this.name, entry.name ?? "unnamed");
+    this.name.classList.toggle("nbf-unnamed", entry.name === null);
     say(this.model, entry.model);
     say(this.handle, entry.handle.slice(0, 8));
     this.handle.setAttribute("aria-label", `Copy the handle ${entry.handle.slice(0, 8)}`);
@@ -80,7 +79,7 @@ export class Row {
 
   /** When it was last used; what waits for the kernel is told instead. */
   tick(now: number, waits: string | null): void {
-    say(this.used, waits ? `${PENDING[waits] ?? waits}: queued` : ago(this.entry.used, now));
+    say(this.used, waits ?? ago(this.entry.used, now));
     this.el.classList.toggle("nbf-waits", waits !== null);
   }
 

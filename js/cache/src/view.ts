@@ -1,6 +1,7 @@
 /** The view of the cache: the same in a cell and in a side bar. */
 
 import { h, keyed, say } from "../../common/src/dom";
+import { plural } from "../../common/src/format";
 import { Ask } from "./ask";
 import { iconButton } from "./button";
 import { Foot } from "./foot";
@@ -18,6 +19,9 @@ const REFRESH = 20_000;
 /** Fewer entries than this are seen at a glance. */
 const MANY = 6;
 
+/** What the kernel does, once it has taken an action on an entry. */
+const WORKS: Record<string, string> = { open: "opening …", recompute: "recomputing …", drop: "dropping …" };
+
 export interface Host {
   /** Shows an explorer that the kernel has made; `cell`: its line of code is wanted in a new cell instead. */
   opened(message: Opened, cell: boolean): void;
@@ -31,6 +35,7 @@ export class View implements Listener {
   readonly root: HTMLElement;
   readonly state = new State();
   private readonly filter = keyed(h("input", { type: "search", class: "nbf-filter", placeholder: "Filter", "aria-label": "Filter entries" }));
+  private readonly count = h("h3");
   private readonly sort: HTMLSelectElement;
   private readonly tools: HTMLElement;
   private readonly more: HTMLButtonElement;
@@ -49,7 +54,7 @@ export class View implements Listener {
     for (const [name, { label }] of Object.entries(ORDERS)) this.sort.append(h("option", { value: name }, label));
     this.more = iconButton("more", "More actions", () => this.openMenu());
     this.more.setAttribute("aria-haspopup", "menu");
-    this.tools = h("div", { class: "nbf-tools" }, this.filter, this.sort, this.more);
+    this.tools = h("div", { class: "nbf-tools" }, this.count, this.filter, this.sort, this.more);
     this.work = new Work((action) => this.link?.act(action));
     this.list = new List(
       {
@@ -182,7 +187,7 @@ export class View implements Listener {
 
   private show(): void {
     const { state, link } = this;
-    const waiting = [...(link?.waiting.values() ?? [])].filter((w) => w.queued).map((w) => w.action);
+    const waiting = [...(link?.waiting.values() ?? [])].filter((w) => w.stage === "queued").map((w) => w.action);
     this.work.show(state.tasks, new Set(waiting.flatMap((a) => (a.action === "cancel" ? [a.task] : []))));
     const words = this.filter.value.trim();
     const all = [...state.entries.values()];
@@ -190,6 +195,10 @@ export class View implements Listener {
     this.list.show(shown, this.order);
     this.list.el.hidden = shown.length === 0;
     const few = all.length < MANY && !words;
+    const count = state.complete ? plural(all.length, "entry", "entries") : "";
+    say(this.count, count);
+    this.count.hidden = !few;
+    this.filter.placeholder = `Filter ${count}`;
     this.filter.hidden = this.sort.hidden = few;
     this.tools.classList.toggle("nbf-few", few);
     say(this.empty, this.sentence(all.length, shown.length, words));
@@ -205,7 +214,9 @@ export class View implements Listener {
 
   private tick(): void {
     const waits = new Map<string, string>();
-    for (const { action, queued } of this.link?.waiting.values() ?? []) if (queued && "key" in action) waits.set(action.key, action.action);
+    for (const { action, stage } of this.link?.waiting.values() ?? []) {
+      if (stage !== "sent" && "key" in action) waits.set(action.key, stage === "queued" ? `${action.action}: queued` : WORKS[action.action]);
+    }
     this.list.tick(Date.now() / 1000, waits);
   }
 

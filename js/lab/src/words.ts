@@ -11,9 +11,9 @@ export interface Words {
 const WORDS: Record<Exclude<Standing, "live">, Words> = {
   starting: { text: "Waiting for the kernel to answer." },
   none: { text: "This notebook has no kernel." },
-  absent: { text: "nbforecast is not loaded in this kernel. %load_ext nbforecast in a cell does it, or", button: "Load it" },
+  absent: { text: "nbforecast is not loaded in this kernel. The button does what %load_ext nbforecast does in a cell.", button: "Load nbforecast" },
   loading: { text: "Loading nbforecast …" },
-  missing: { text: "nbforecast is not installed where this kernel runs. Install it there with pip, then", button: "Try again" },
+  missing: { text: "nbforecast is not installed where this kernel runs. Install it there with pip.", button: "Try again" },
   failed: { text: "nbforecast could not be loaded.", button: "Try again" },
   disconnected: { text: "The connection to the kernel is lost. JupyterLab tries to get it back." },
   restarting: { text: "The kernel restarts." },
