@@ -11,7 +11,7 @@ import papermill
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from tests.notebook.kernel import Kernel
+from tests.notebook.kernel import Kernel, subshell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,17 +82,6 @@ def started() -> Iterator[tuple[Kernel, Any]]:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-
-
-def subshell(client: Any) -> str:
-    """A thread of the kernel for comm messages, as JupyterLab asks for one."""
-    info = client.kernel_info(reply=True, timeout=10)
-    if "kernel subshells" not in info["content"].get("supported_features", []):
-        pytest.skip("before ipykernel 7 a page is heard when the cell has ended")
-    request = client.session.msg("create_subshell_request", {})
-    client.control_channel.send(request)
-    reply = client.get_control_msg(timeout=10)
-    return str(reply["content"]["subshell_id"])
 
 
 def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tuple[Kernel, Any]) -> None:

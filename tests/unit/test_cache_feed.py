@@ -345,7 +345,8 @@ def test_C11_whether_an_entry_can_be_recomputed_follows_what_the_kernel_knows(
      *({"kind": "act", "id": 1, **more} for more in (
          {}, {"action": "burn"}, {"action": {}}, {"action": "drop"}, {"action": "drop", "key": KEY[:8]},
          {"action": "drop", "key": "../../etc/passwd"}, {"action": "drop", "key": KEY + "\n"},
-         {"action": "drop", "key": KEY.replace("0", "A")}, {"action": "drop", "key": [KEY]}, {"action": "open", "key": KEY,
+         {"action": "drop", "key": KEY.replace("0", "A")}, {"action": "drop", "key": [KEY]},
+         {"action": "open", "key": KEY,
          "widget": "yes"}, {"action": "flush"}, {"action": "flush", "memory": 1, "disk": 0},
          {"action": "cancel", "task": "1"}, {"action": "cancel", "task": True}, {"action": "cancel", "task": -1},
          {"action": "cancel", "task": 10**30}, {"action": "prune", "max_size": 3},
