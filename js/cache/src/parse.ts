@@ -4,121 +4,66 @@ import { fail, finite, flag, integer, list, maybe, record, text, type Fields } f
 import type { Device, Entry, Incoming, Priority, Stage, Task, Totals } from "./protocol";
 
 const MOST = 100_000;
-const PRIORITIES: readonly string[] = ["interactive", "batch", "idle"] satisfies Priority[];
-const STAGES: readonly string[] = ["running", "queued", "calculating", "ending"] satisfies Stage[];
 
-const count = (m: Fields, name: string): number => Math.max(0, finite(m[name], name));
-const words = (m: Fields, name: string): string => text(m[name], name);
-const maybeWords = (m: Fields, name: string): string | null => (m[name] === null || m[name] === undefined ? null : words(m, name));
+type Check = (value: unknown, name: string) => unknown;
 
-function oneOf(m: Fields, name: string, known: readonly string[]): string {
-  const found = words(m, name);
-  return known.includes(found) ? found : fail(`${name} ${found.slice(0, 40)}`);
+const count: Check = (value, name) => Math.max(0, finite(value, name));
+const maybeText: Check = (value, name) => (value === null || value === undefined ? null : text(value, name));
+const textOrNone: Check = (value, name) => maybeText(value, name) ?? "";
+/** An id, of an action or of a task. */
+const id: Check = (value, name) => (typeof value === "number" ? value : text(value, name));
+
+const oneOf = <T extends string>(...known: T[]): Check => (value, name) => known.includes(value as T) ? value : fail(`${name} ${String(value).slice(0, 40)}`);
+
+const TOTALS: Record<keyof Totals, Check> = {
+  entries: count, origins: count, inferred: count, memory_bytes: count, memory_budget: count, disk_bytes: count,
+  disk_budget: count, directory: maybeText, hits: count, misses: count, reused: count,
+};
+const DEVICE: Record<keyof Device, Check> = { platform: textOrNone, text, memory_bytes: maybe, memory_limit: maybe };
+const TASK: Record<keyof Task, Check> = {
+  id, key: text, handle: text, name: maybeText, model: text,
+  priority: oneOf<Priority>("interactive", "batch", "idle"),
+  state: oneOf<Stage>("running", "queued", "calculating", "ending"),
+  available: count, inferred: count, calculated: count, rate: maybe, left: maybe, seconds: count, cancellable: flag,
+};
+const ENTRY: Record<keyof Entry, Check> = {
+  key: text, handle: text, name: maybeText, model: text, horizon: count, series: count, origins: count, available: count,
+  inferred: count, calculated: count, start: text, end: text, frequency: text, memory_bytes: count, disk_bytes: count,
+  hits: count, reused: count, view_of: maybeText, created: finite, used: finite, recomputable: flag, reason: textOrNone,
+};
+
+/** The fields of a message that are known, each of which has passed its check. */
+function shaped<T extends object>(value: unknown, name: string, checks: Record<keyof T, Check>): T {
+  const m = record(value, name);
+  return Object.fromEntries(Object.entries<Check>(checks).map(([field, check]) => [field, check(m[field], field)])) as T;
 }
 
-/** An id of ours: text. */
-function answered(m: Fields): string {
-  return typeof m.id === "number" ? String(m.id) : words(m, "id");
-}
-
-function parseTotals(m: Fields): Totals {
-  return {
-    entries: count(m, "entries"),
-    origins: count(m, "origins"),
-    inferred: count(m, "inferred"),
-    memory_bytes: count(m, "memory_bytes"),
-    memory_budget: count(m, "memory_budget"),
-    disk_bytes: count(m, "disk_bytes"),
-    disk_budget: count(m, "disk_budget"),
-    directory: maybeWords(m, "directory"),
-    hits: count(m, "hits"),
-    misses: count(m, "misses"),
-    reused: count(m, "reused"),
-  };
-}
-
-function parseDevice(m: Fields): Device {
-  return {
-    platform: maybeWords(m, "platform") ?? "",
-    text: words(m, "text"),
-    memory_bytes: maybe(m.memory_bytes, "memory_bytes"),
-    memory_limit: maybe(m.memory_limit, "memory_limit"),
-  };
-}
-
-function parseTask(value: unknown): Task {
-  const m = record(value, "task");
-  if (typeof m.id !== "number" && typeof m.id !== "string") fail("id of a task");
-  return {
-    id: m.id as number | string,
-    key: words(m, "key"),
-    handle: words(m, "handle"),
-    name: maybeWords(m, "name"),
-    model: words(m, "model"),
-    priority: oneOf(m, "priority", PRIORITIES) as Priority,
-    state: oneOf(m, "state", STAGES) as Stage,
-    available: count(m, "available"),
-    inferred: count(m, "inferred"),
-    calculated: count(m, "calculated"),
-    rate: maybe(m.rate, "rate"),
-    left: maybe(m.left, "left"),
-    seconds: count(m, "seconds"),
-    cancellable: flag(m.cancellable, "cancellable"),
-  };
-}
-
-function parseEntry(value: unknown): Entry {
-  const m = record(value, "entry");
-  return {
-    key: words(m, "key"),
-    handle: words(m, "handle"),
-    name: maybeWords(m, "name"),
-    model: words(m, "model"),
-    horizon: count(m, "horizon"),
-    series: count(m, "series"),
-    origins: count(m, "origins"),
-    available: count(m, "available"),
-    inferred: count(m, "inferred"),
-    calculated: count(m, "calculated"),
-    start: words(m, "start"),
-    end: words(m, "end"),
-    frequency: words(m, "frequency"),
-    memory_bytes: count(m, "memory_bytes"),
-    disk_bytes: count(m, "disk_bytes"),
-    hits: count(m, "hits"),
-    reused: count(m, "reused"),
-    view_of: maybeWords(m, "view_of"),
-    created: finite(m.created, "created"),
-    used: finite(m.used, "used"),
-    recomputable: flag(m.recomputable, "recomputable"),
-    reason: maybeWords(m, "reason") ?? "",
-  };
-}
+const answered = (m: Fields): string => String(id(m.id, "id"));
 
 /** One message, checked; throws `Malformed`. */
 export function parse(content: unknown): Incoming {
   const m = record(content, "message");
   switch (m.kind) {
     case "loaded":
-      return { kind: "loaded", v: integer(m.v, "v", 0, 1e6), version: words(m, "version") };
+      return { kind: "loaded", v: integer(m.v, "v", 0, 1e6), version: text(m.version, "version") };
     case "totals":
-      return { kind: "totals", ...parseTotals(m) };
+      return { kind: "totals", ...shaped<Totals>(m, "totals", TOTALS) };
     case "device":
-      return { kind: "device", device: parseDevice(m) };
+      return { kind: "device", device: shaped<Device>(m, "device", DEVICE) };
     case "work":
-      return { kind: "work", tasks: list(m.tasks, "tasks", MOST).map(parseTask) };
+      return { kind: "work", tasks: list(m.tasks, "tasks", MOST).map((task) => shaped<Task>(task, "task", TASK)) };
     case "entries": {
       const gone = list(m.gone, "gone", MOST).map((key) => text(key, "key"));
-      return { kind: "entries", put: list(m.put, "put", MOST).map(parseEntry), gone, all: flag(m.all, "all") };
+      return { kind: "entries", put: list(m.put, "put", MOST).map((entry) => shaped<Entry>(entry, "entry", ENTRY)), gone, all: flag(m.all, "all") };
     }
     case "done":
-      return { kind: "done", id: answered(m), text: words(m, "text") };
+      return { kind: "done", id: answered(m), text: text(m.text, "text") };
     case "fault":
-      return { kind: "fault", id: m.id === null || m.id === undefined ? null : answered(m), text: words(m, "text") };
+      return { kind: "fault", id: m.id === null || m.id === undefined ? null : answered(m), text: text(m.text, "text") };
     case "queued":
       return { kind: "queued", id: answered(m) };
     case "opened":
-      return { kind: "opened", id: answered(m), model_id: maybeWords(m, "model_id"), title: words(m, "title"), code: words(m, "code") };
+      return { kind: "opened", id: answered(m), model_id: m.model_id === null ? null : text(m.model_id, "model_id"), title: text(m.title, "title"), code: text(m.code, "code") };
     default:
       return fail(`unknown kind ${String(m.kind).slice(0, 40)}`);
   }
