@@ -58,9 +58,7 @@ def tables(quick: bool) -> Iterator[Table]:
         ("after a restart: the first look, at files alone", milliseconds(restarted), kilobytes["all"]),
         ("after a restart: nothing has changed", milliseconds(unread), "0"),
     ]
-    note = (
-        f"Looks are taken twice a second at most, five times while something runs. Saving the entries: {saving:.1f} s."
-    )
+    note = f"There are two looks a second at most, five while something runs. Saving the entries took {saving:.1f} s."
     yield Table(f"A view of {count:,} entries", ("", "ms", "KB of JSON"), rows, (note,))
 
 
