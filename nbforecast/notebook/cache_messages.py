@@ -75,7 +75,7 @@ def entries(put: Sequence[Content], gone: Sequence[str] = (), *, complete: bool 
 def entry(item: Item, reason: str) -> Content:
     """One entry; `reason` says why it cannot be recomputed, if it cannot."""
     return {
-        "key": str(item.key),
+        "key": item.address,
         "handle": item.key.handle,
         "name": _short(item.name),
         "model": _short(item.model),

@@ -42,12 +42,14 @@ class State:
         """What is not as it was at the last look. complete: nothing has been told before."""
         pieces, items = engine().work(), self._inventory.look()
         self.busy = bool(pieces)
-        entries = self._entries({str(item.key): item for item in items}, complete=complete)
-        for message in (messages.totals(Info.of(results(), items)), messages.device(), messages.work(pieces)):
+        entries = self._entries({item.address: item for item in items}, complete=complete)
+        changed = complete or entries["put"] or entries["gone"]
+        totals = [messages.totals(Info.of(results(), items))] if changed else []
+        for message in (*totals, messages.device(), messages.work(pieces)):
             if self._told.get(message["kind"]) != message:
                 self._told[message["kind"]] = message
                 yield message
-        if complete or entries["put"] or entries["gone"]:
+        if changed:
             yield entries
 
     def _entries(self, items: dict[str, Item], *, complete: bool) -> Content:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class Item:
     used: float
     view: View | None
     found: Found | None
+
+    @cached_property
+    def address(self) -> str:
+        """The key as text: the stem of its file."""
+        return str(self.key)
 
 
 class Inventory:
