@@ -12,7 +12,7 @@ from IPython.display import DisplayHandle, display
 from nbforecast.errors import MissingExtra
 from nbforecast.notebook.bundles import need_widgets
 from nbforecast.notebook.card import run_card
-from nbforecast.notebook.watching import on_page, watched
+from nbforecast.notebook.watching import WITH_STILL, on_page, watched
 from nbforecast.session import attend
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def redisplay(run: Run, shell: InteractiveShell) -> None:
     view = _explorer(run) if on_page(shell) else {}
     if view:
         _shown[run] = shell.execution_count
-        display({**view, **run_card(run)}, raw=True)
+        display({**view, **run_card(run)}, raw=True, metadata=WITH_STILL)
     else:
         show(run, shell)
 
@@ -58,7 +58,8 @@ def redisplay(run: Run, shell: InteractiveShell) -> None:
 def show_cache(cache: ResultCache, shell: InteractiveShell) -> None:
     """What a cell that ends in `nbf.cache` shows: the tables, and to a person on a page the live view beside them."""
     view = _cache_view() if on_page(shell) else {}
-    display({**view, "text/html": cache._repr_html_(), "text/plain": repr(cache)}, raw=True)
+    still = {"text/html": cache._repr_html_(), "text/plain": repr(cache)}
+    display({**view, **still}, raw=True, metadata=WITH_STILL if view else {})
 
 
 def _cache_view() -> dict[str, Any]:

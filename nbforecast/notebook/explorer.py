@@ -22,6 +22,7 @@ from nbforecast.notebook.explorer_requests import read
 from nbforecast.notebook.exploring import comparable
 from nbforecast.notebook.live import LiveWidget
 from nbforecast.notebook.routing import hub, waker
+from nbforecast.notebook.watching import WITH_STILL
 from nbforecast.session import attend
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class Explorer(LiveWidget):
         still = {k: v for k, v in self._picture().items() if k != "image/svg+xml"}
         views = super()._repr_mimebundle_(**kwargs) if live else None
         data, metadata = views if views is not None else ({}, {})
-        return {**data, **still}, metadata
+        return {**data, **still}, {**metadata, **(WITH_STILL if data else {})}
 
     def __repr__(self) -> str:
         series = f", series {self._data.ids[self.series]!r}" if len(self._data.ids) > 1 else ""

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 
+# Metadata of outputs that have a widget and a still of it: JupyterLab with our extension shows the still, also of a
+# trusted notebook, as long as there is no such widget.
+WITH_STILL = {"nbforecast": {"still": "text/html"}}
+
+
 def watched(shell: InteractiveShell) -> bool:
     """Whether a person sees the page change: not under papermill, nbconvert or in a script (SPEC M7).
 

@@ -108,7 +108,7 @@ def session(tmp_path_factory: pytest.TempPathFactory, old_kernel: Path) -> Itera
 def errors(session: tuple[Lab, Page]) -> Iterator[None]:
     """No test leaves an error in the page."""
     found: list[str] = []
-    hear = lambda error: found.append(str(error))  # noqa: E731
+    hear = lambda error: found.append(str(error.stack))  # noqa: E731
     session[1].on("pageerror", hear)
     yield
     session[1].remove_listener("pageerror", hear)
@@ -163,6 +163,7 @@ def test_W3_the_panel_follows_kernels_as_they_come_and_go(session: tuple[Lab, Pa
     panel.await_standing("live")
     panel.root.locator("footer").get_by_text("Memory").wait_for()
 
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save-all')")
     page.evaluate("() => window.jupyterapp.commands.execute('application:close-all')")
     panel.await_standing("no-notebook")
     panel.root.get_by_text("Open a notebook").wait_for()
@@ -249,3 +250,27 @@ def test_W3_an_entry_opens_beside_the_notebook_and_in_a_new_cell(session: tuple[
     panel.root.get_by_role("menuitem", name="Open in a new cell").click()
     notebook.panel.locator(".nbf-explorer[data-drawn=forecast]").wait_for()
     assert count
+
+
+def test_W4_a_trusted_notebook_shows_pictures_of_widgets_that_are_gone(session: tuple[Lab, Page]) -> None:
+    lab, page = session
+    theirs = "import ipywidgets; ipywidgets.IntSlider(7)"
+    cells = [LOAD, SETUP, "run = nbf.forecast(taxi, quick, wait=True); nbf.explore(run)", "nbf.cache", theirs]
+    notebook = opened(session, "kept", cells=cells)
+    for cell in range(5):
+        notebook.run(cell)
+    notebook.outputs(2).locator(".nbf-explorer[data-drawn=forecast]").wait_for()
+    assert notebook.outputs(2).locator("img").count() == 0, "the widget, not its picture"
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.goto(page.url.split("?")[0] + f"?token={lab.token}&reset")
+    again = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    outputs = again.locator(".jp-OutputArea-output")
+    picture = outputs.locator("img[alt*='index 0']")
+    picture.wait_for(timeout=60_000)
+    assert picture.evaluate("e => e.naturalWidth") > 200
+    again.get_by_text("entries").first.wait_for()
+    Panel(page).picture("panel-reopened")
+    page.wait_for_timeout(15000); print(outputs.last.evaluate("e => e.outerHTML")[:1500]); Panel(page).picture("dbg")
+    again.get_by_text("Error displaying widget").wait_for()
+    assert again.get_by_text("Error displaying widget").count() == 1, "nothing changes for the widgets of others"

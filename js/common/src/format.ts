@@ -78,8 +78,8 @@ export function size(bytes: number): string {
 
 /** How long ago a moment is, both in seconds: just now, 3 min ago, 2 days ago. */
 export function ago(then: number, now: number): string {
-  const seconds = now - then;
-  if (seconds < 45) return "just now";
-  if (seconds < 3600 * 48) return `${duration(Math.max(90, seconds)).replace(/ \d+ min$/, "")} ago`;
-  return `${Math.round(seconds / 86400)} days ago`;
+  const minutes = (now - then) / 60;
+  if (minutes < 0.75) return "just now";
+  if (minutes < 59.5) return `${Math.round(minutes)} min ago`;
+  return minutes < 48 * 60 ? `${Math.round(minutes / 60)} h ago` : `${Math.round(minutes / 1440)} days ago`;
 }

@@ -15,11 +15,9 @@ import { WIDGET_VIEW } from "./opening";
 const PATIENCE = 400;
 const HTML = "text/html";
 
-/** Whether an output is one of ours: its HTML is a chart, which only we make so. */
-function pictured(model: IRenderMime.IMimeModel): boolean {
-  const html = model.data[HTML];
-  const text = Array.isArray(html) ? html.join("") : html;
-  return typeof text === "string" && text.startsWith('<div class="nbf-chart">');
+/** Whether an output is one of ours, with a still. */
+function hasStill({ data, metadata }: IRenderMime.IMimeModel): boolean {
+  return typeof metadata.nbforecast === "object" && HTML in data;
 }
 
 /** The renderer of widgets, and the picture as long as that has none to show. */
@@ -33,7 +31,7 @@ class Pictured extends Panel implements IRenderMime.IRenderer {
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    if (!pictured(model)) return this.live.renderModel(model);
+    if (!hasStill(model)) return this.live.renderModel(model);
     const watch = new MutationObserver(() => this.arrange());
     watch.observe(this.live.node, { childList: true });
     this.disposed.connect(() => watch.disconnect());
