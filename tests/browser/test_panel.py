@@ -271,6 +271,5 @@ def test_W4_a_trusted_notebook_shows_pictures_of_widgets_that_are_gone(session: 
     assert picture.evaluate("e => e.naturalWidth") > 200
     again.get_by_text("entries").first.wait_for()
     Panel(page).picture("panel-reopened")
-    page.wait_for_timeout(15000); print(outputs.last.evaluate("e => e.outerHTML")[:1500]); Panel(page).picture("dbg")
     again.get_by_text("Error displaying widget").wait_for()
     assert again.get_by_text("Error displaying widget").count() == 1, "nothing changes for the widgets of others"

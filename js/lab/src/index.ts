@@ -7,7 +7,7 @@ import { Attachment } from "./attachment";
 import { addCommands } from "./commands";
 import { openBeside, openInCell } from "./opening";
 import { CachePanel } from "./panel";
-import { showPictures } from "./pictures";
+import { showStills } from "./stills";
 
 function activate(app: JupyterFrontEnd, tracker: INotebookTracker, restorer: ILayoutRestorer | null, palette: ICommandPalette | null): void {
   const panel = new CachePanel();
@@ -44,7 +44,7 @@ function activate(app: JupyterFrontEnd, tracker: INotebookTracker, restorer: ILa
       follow();
     });
     // The widget manager's own renderer has to be there first.
-    void app.started.then(() => showPictures(notebook));
+    void app.started.then(() => showStills(notebook));
     follow();
   };
 
