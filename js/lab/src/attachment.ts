@@ -152,7 +152,7 @@ export class Attachment {
     await this.find(kernel, turn);
   }
 
-  /** Whether the comm is there already: the page was loaded anew, the kernel was not. */
+  /** Whether the comm is there: the page was loaded anew or was cut off, the kernel was not. */
   private async find(kernel: Kernel.IKernelConnection, turn: number): Promise<void> {
     let there = false;
     try {
@@ -161,9 +161,12 @@ export class Attachment {
     } catch (error) {
       if (turn === this.turn) console.warn("nbforecast:", error);
     }
-    if (turn !== this.turn || this.comm) return;
-    if (there && !kernel.hasComm(COMM_ID)) this.bind(kernel.createComm(TARGET, COMM_ID));
-    else this.set("absent");
+    if (turn !== this.turn || this.standing === "live") return;
+    if (!there) {
+      this.forget();
+      this.set("absent");
+    } else if (this.comm) this.revive();
+    else this.bind(kernel.createComm(TARGET, COMM_ID));
   }
 
   private readonly onOpen = (comm: Kernel.IComm, message: KernelMessage.ICommOpenMsg): void => {
@@ -181,6 +184,10 @@ export class Attachment {
       this.forget();
       this.set("absent");
     };
+    this.revive();
+  }
+
+  private revive(): void {
     this.set("live");
     if (this.looked) void this.greet();
   }
@@ -206,7 +213,14 @@ export class Attachment {
 
   private onConnection(_: ISessionContext, status: Kernel.ConnectionStatus): void {
     if (this.standing === "restarting" || this.standing === "starting") return;
-    if (status === "connected" && this.standing === "disconnected") void this.attach();
+    if (status === "connected" && this.standing === "disconnected") void this.rejoin();
     else if (status !== "connected" && this.standing !== "dead" && this.kernel) this.set("disconnected");
+  }
+
+  private async rejoin(): Promise<void> {
+    const { kernel } = this;
+    if (!kernel || !this.comm) return this.attach();
+    this.set("starting");
+    await this.find(kernel, ++this.turn);
   }
 }
