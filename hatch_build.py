@@ -20,7 +20,7 @@ BUILT = (
     "nbforecast/notebook/static/cache.js",
     "js/dist/labextension/package.json",
 )
-GENERATED = {"node_modules", "dist", "build"}
+NO_SOURCES = {"node_modules", "dist", "build", "test"}
 EXTENSION = "share/jupyter/labextensions/@nbforecast/lab"
 
 
@@ -67,9 +67,9 @@ def stale(sources: Path, built: list[Path]) -> bool:
 
 
 def files(sources: Path) -> list[Path]:
-    """All sources, without what npm has installed and what was built of them."""
+    """All sources, without tests, what npm has installed and what was built of them."""
     found = []
     for folder, folders, names in os.walk(sources):
-        folders[:] = [f for f in folders if f not in GENERATED]
+        folders[:] = [f for f in folders if f not in NO_SOURCES]
         found += [Path(folder) / name for name in names]
     return found
