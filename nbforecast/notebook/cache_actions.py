@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbforecast.errors import OptionError
@@ -54,7 +55,7 @@ def perform(action: asked.Action) -> Done:
 def _open(key: str, *, widget: bool) -> Done:
     items = inventory(results())
     item = pick_one(items, key)
-    arguments = ", ".join(f'"{word}"' for word in named(item, items))
+    arguments = ", ".join(json.dumps(word, ensure_ascii=False) for word in named(item, items))  # a name may be a trap
     code = f"import nbforecast as nbf\nnbf.explore(nbf.cache.run({arguments}))"
     title = " · ".join(word for word in (item.name, item.model) if word)
     if not widget:

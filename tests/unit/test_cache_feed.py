@@ -301,6 +301,32 @@ def test_C11_actions_do_what_the_magics_do_and_say_what_they_say(
     assert nbf.cache.entries().is_empty()
 
 
+def test_C14_a_model_may_be_called_what_it_likes_and_the_code_that_names_it_does_no_more(
+    look: Callable[..., list[dict[str, Any]]], answer: Callable[..., dict[str, Any]]
+) -> None:
+    name = 'x"))\nraise SystemExit("\\'
+    for model in (DRIFT, FunctionForecaster(drift, name, context=8, draws=10)):
+        nbf.forecast(series(60), model, wait=True)
+    key = next(e["key"] for e in only(look(HELLO), "entries")["put"] if e["model"] == name)
+    code = answer("open", key=key, widget=False)["code"]
+    names: dict[str, Any] = {}
+    exec(code.replace("nbf.explore(", "made = nbf.explore("), names)
+    assert names["made"].run.model == name
+    names["made"].close()
+
+
+def test_E5_actions_that_come_too_fast_are_told_so(look: Callable[..., list[dict[str, Any]]]) -> None:
+    gate = Turnstile()
+    gate.close()
+    hub.actions.submit(gate.pass_through)
+    gate.wait_for_one()
+    look(*({"kind": "act", "id": n, "action": "save"} for n in range(cache_feed.WAITING)))
+    told = look({"kind": "act", "id": "late", "action": "save"})
+    assert [(m["kind"], m["id"]) for m in told if m["kind"] == "fault"] == [("fault", "late")]
+    gate.open()
+    wait_for(lambda: not hub.actions.backlog)
+
+
 def test_E5_what_was_begun_from_a_view_and_fails_is_told(
     look: Callable[..., list[dict[str, Any]]],
 ) -> None:
