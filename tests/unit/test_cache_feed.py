@@ -109,6 +109,7 @@ def test_W3_a_view_that_opens_is_told_everything(look: Callable[..., list[dict[s
     assert (totals["entries"], totals["inferred"]) == (1, run.available)
     assert totals["directory"] == str(nbf.cache.directory)
     assert device["platform"] == "cpu"
+    assert device["text"].startswith("CPU, ")
     assert (device["memory_bytes"], work["tasks"]) == (None, [])
     (entry,) = entries["put"]
     assert (entries["all"], entries["gone"]) == (True, [])
