@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from nbforecast.errors import OptionError
 from nbforecast.management import cache
 from nbforecast.notebook import cache_messages as messages
 from nbforecast.notebook import cache_requests as asked
@@ -36,7 +35,7 @@ def perform(action: asked.Action) -> Done:
             return _open(key, widget=widget)
         case asked.Recompute(key):
             run = cache.recompute(key)
-            return Done(messages.done(f"Infers anew: {headline(run)}."), run)
+            return Done(messages.done(f"{headline(run)}, all anew."), run)
         case asked.Drop(key):
             change = cache.drop(key)
         case asked.Save():
@@ -61,8 +60,7 @@ def _open(key: str, *, widget: bool) -> Done:
     if not widget:
         return Done(messages.opened(title, code, None))
     made = explore(cache.run(key))
-    if made.comm is None:
-        raise OptionError("Nobody watches this kernel's pages, so there is no explorer to show.")
+    made.connect()
     return Done(messages.opened(title, code, made.model_id), explorer=made)
 
 

@@ -290,7 +290,8 @@ def test_C11_actions_do_what_the_magics_do_and_say_what_they_say(
     assert wrong["kind"] == "fault"
     assert "max_age" in wrong["text"]
     again = answer("recompute", key=key)
-    assert again["text"].startswith("Infers anew: load: naive forecasts 12 steps of 1 hour ahead from ")
+    said = f"load: naive forecasts 12 steps of 1 hour ahead from {run.available} origins, all anew."
+    assert again["text"] == said
     opened = answer("open", key=key, widget=False)
     assert (opened["kind"], opened["title"], opened["model_id"]) == ("opened", "load · naive", None)
     names: dict[str, Any] = {}
