@@ -42,9 +42,11 @@ def started() -> tuple[jax.Device, ...] | None:
 
 
 def describe(there: tuple[jax.Device, ...]) -> str:
-    """`cpu (cpu)`, `gpu (NVIDIA H200) x 2`."""
-    several = f" x {len(there)}" if len(there) > 1 else ""
-    return f"{there[0].platform} ({there[0].device_kind}){several}"
+    """What people call them: `CPU, 16 cores`, `NVIDIA H200`, `NVIDIA H200 x 2`."""
+    if there[0].platform == "cpu":
+        cores = os.cpu_count() or 1
+        return f"CPU, {cores} core{'s' if cores > 1 else ''}"
+    return there[0].device_kind + (f" x {len(there)}" if len(there) > 1 else "")
 
 
 def host() -> jax.Device:

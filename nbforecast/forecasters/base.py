@@ -174,9 +174,12 @@ def recall(name: str, key: str) -> Forecaster | None:
 
 
 def recallable() -> frozenset[tuple[str, str | None]]:
-    """Names and keys that `recall` finds; without a key the names that are not loaded yet."""
-    there = {(f.name, f.key) for f in [*_forecasters.values(), *_handed_over.values()]}
-    return frozenset({*there, *((name, None) for name in _models if name not in _forecasters)})
+    """Names and keys that `recall` finds; without a key the names that are not loaded yet. Any thread may ask."""
+    there: set[tuple[str, str | None]] = {(name, None) for name in tuple(_models) if name not in _forecasters}
+    for found in tuple(_forecasters.values()):
+        with contextlib.suppress(Exception):  # somebody else's property
+            there.add((found.name, found.key))
+    return frozenset(there.union(ref.key for ref in _handed_over.valuerefs() if ref() is not None))
 
 
 def _load(name: str) -> Forecaster:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from nbforecast.errors import OptionError
 from nbforecast.management import cache
 from nbforecast.notebook import cache_messages as messages
 from nbforecast.notebook import cache_requests as asked
@@ -35,7 +35,7 @@ def perform(action: asked.Action) -> Done:
             return _open(key, widget=widget)
         case asked.Recompute(key):
             run = cache.recompute(key)
-            return Done(messages.done(f"Infers anew: {headline(run)}."), run)
+            return Done(messages.done(f"{headline(run)}, all anew."), run)
         case asked.Drop(key):
             change = cache.drop(key)
         case asked.Save():
@@ -54,14 +54,13 @@ def perform(action: asked.Action) -> Done:
 def _open(key: str, *, widget: bool) -> Done:
     items = inventory(results())
     item = pick_one(items, key)
-    arguments = ", ".join(f'"{word}"' for word in named(item, items))
+    arguments = ", ".join(json.dumps(word, ensure_ascii=False) for word in named(item, items))  # a name may be a trap
     code = f"import nbforecast as nbf\nnbf.explore(nbf.cache.run({arguments}))"
     title = " · ".join(word for word in (item.name, item.model) if word)
     if not widget:
         return Done(messages.opened(title, code, None))
     made = explore(cache.run(key))
-    if made.comm is None:
-        raise OptionError("Nobody watches this kernel's pages, so there is no explorer to show.")
+    made.connect()
     return Done(messages.opened(title, code, made.model_id), explorer=made)
 
 

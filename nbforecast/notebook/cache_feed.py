@@ -57,18 +57,15 @@ class Feed:
     @property
     def expecting(self) -> bool:
         """Whether there will be more to tell soon."""
-        busy = self._state is not None and self._state.busy
-        return bool(self._views) and (busy or self._behind or self._greeted)
+        state = self._state
+        return state is not None and (state.busy or self._behind)
 
     def hear(self, content: Any) -> None:
-        """Leave word of a message; what makes no sense is logged, and answered where it says to whom."""
+        """Leave word of a message; what makes no sense is logged."""
         try:
             request = read(content)
         except Refused as why:
             _log.warning("A message of a view of the cache is ignored, since %s: %s", why, reprlib.repr(content))
-            return
-        if isinstance(request, Act) and hub.actions.backlog >= WAITING:
-            self._tell(request, {"kind": "fault", "text": "Too much waits to be done already; ask again later."})
             return
         self._requests.append(request)
         self._wake()
@@ -80,12 +77,12 @@ class Feed:
         while self._answers:
             yield self._answers.popleft()
         yield from self._failures()
-        now = time.monotonic()
-        if self._state is None or now - self._looked < (BUSY if self._state.busy or self._behind else IDLE):
+        now, state = time.monotonic(), self._state
+        if state is None or now - self._looked < (BUSY if self.expecting else IDLE):
             return
         self._looked, greeted = now, self._greeted
         self._greeted = self._behind = False
-        yield from self._state.everything() if greeted else self._state.changes()
+        yield from state.everything() if greeted else state.changes()
 
     def serve(self, owner: Served, send: Callable[[Content], object]) -> bool:
         """Send everything to be told now for the owner of the connection; the hub lets go of it with its last view."""
@@ -120,6 +117,8 @@ class Feed:
                     explorer.close()
             case Act(_, Cancel()):
                 self._do(request)  # what is to be cancelled may be what the lane is busy with
+            case Act() if hub.actions.backlog >= WAITING:
+                self._tell(request, {"kind": "fault", "text": "Too much waits to be done already; ask again later."})
             case Act():
                 self._answers.append({"kind": "queued", "id": request.id})
                 try:
@@ -130,8 +129,7 @@ class Feed:
     def _greet(self) -> None:
         from nbforecast.notebook.cache_state import State
 
-        if self._state is None:
-            self._state, self._looked = State(), 0.0
+        self._state = self._state or State()
         self._greeted = self._behind = True
 
     def _do(self, act: Act) -> None:

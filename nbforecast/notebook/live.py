@@ -22,8 +22,11 @@ class LiveWidget(anywidget.AnyWidget):
     def open(self) -> None:
         """Open the connection to the page, if there is one: where nobody watches, the still says it all (SPEC M7)."""
         shell = get_ipython()
-        if shell is None or not watched(shell):
-            return
+        if shell is not None and watched(shell):
+            self.connect()
+
+    def connect(self) -> None:
+        """Open the connection in any case: a page has asked for it."""
         super().open()
         answer_beside_cells(self.comm)
 

@@ -30,7 +30,7 @@ class Panel:
         loaded = {"kind": "loaded", "v": VERSION, "version": version("nbforecast")}
         self._comm: Any = comm.create_comm(target_name=TARGET, comm_id=COMM, data=loaded)
         answer_beside_cells(self._comm)
-        self._comm.on_msg(lambda message: self._feed.hear(message["content"]["data"]))
+        self._comm.on_msg(lambda message: self._feed.hear(message["content"].get("data")))
         self._comm.on_close(lambda _: self._stay())
 
     def serve(self) -> bool:

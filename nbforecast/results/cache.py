@@ -64,17 +64,15 @@ class Cache:
         if view is None:
             with self._making:
                 view = self._hit(key) or self._make(key, data, recipe, reasons)
-            if self.putting_away.acquire(blocking=False):  # whoever holds it makes room at its end
-                try:
-                    self.trim()
-                finally:
-                    self.putting_away.release()
+            self._make_room()
         return view.of(data)
 
     def open(self, key: Key) -> View | None:
         """What is kept under a key, brought into memory if need be; None if there is nothing, or it cannot be read."""
         with self._making:
-            return self._hit(key) or self._read_in(key)
+            view = self._hit(key) or self._read_in(key)
+        self._make_room()
+        return view
 
     def held(self, key: Key) -> View | None:
         """What is in memory under a key."""
@@ -219,6 +217,14 @@ class Cache:
                     self.forget(entry.key)
                     gone.append(entry)
             return gone
+
+    def _make_room(self) -> None:
+        """Keep to the budget of memory."""
+        if self.putting_away.acquire(blocking=False):  # whoever holds it makes room at its end
+            try:
+                self.trim()
+            finally:
+                self.putting_away.release()
 
     def _hit(self, key: Key) -> View | None:
         with self._lock:

@@ -161,6 +161,7 @@ def test_W3_an_entry_is_opened_in_an_explorer_and_closed(loaded: tuple[Kernel, A
     kernel, client = loaded
     page = Page(client)
     (entry,) = page.hello()["entries"]["put"]
+    kernel.run("'by an extension that nobody can answer'", watched=False)
     opened = page.act("open", key=entry["key"])
     assert opened["title"] == "some · slow"
     (output,), error = kernel.run(opened["code"])
