@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 BUILD := build/demo
 SAMPLES := glucose taxi
-EXPLORER := nbforecast/notebook/static/explorer.js
+FRONTEND := js/dist/labextension/package.json
+LAB := $(VENV)/share/jupyter/labextensions/@nbforecast/lab
 NPM := npm --prefix js --silent
 export NBFORECAST_CACHE_DIR ?= $(CURDIR)/build/cache
 
 .PHONY: demo test check bench lock clean
 
-demo: $(VENV)/.demo $(EXPLORER)
+demo: $(VENV)/.lab
 	@mkdir -p $(BUILD)
 	@for sample in $(SAMPLES); do \
 	  echo "Running the tour on $$sample ..."; \
@@ -33,7 +34,7 @@ test: check
 	$(BIN)/python -m pytest $(addprefix --ignore=,$(FRONT)); rest=$$?; \
 	wait $$front; code=$$?; cat build/front.txt; exit $$((rest || code))
 
-check: $(VENV)/.test $(EXPLORER) chromium
+check: $(VENV)/.test $(VENV)/.lab chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -49,25 +50,30 @@ lock: $(VENV)/.test
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 pyproject.toml --extra dev --no-header --no-annotate --no-emit-index-url -o requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist js/node_modules $(dir $(EXPLORER))
+	rm -rf $(VENV) build dist js/node_modules js/dist js/lab/build nbforecast/notebook/static
 
-$(EXPLORER): js/node_modules/.installed $(shell find js -name node_modules -prune -o -type f -print)
+$(FRONTEND): js/node_modules/.installed $(shell find js \( -name node_modules -o -name dist -o -name build -o -name test \) -prune -o -type f -print)
 	$(NPM) run build
 	@touch $@
 
 js/node_modules/.installed: js/package-lock.json
-	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later to build the explorer"; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later to build the front end"; exit 1; }
 	npm --prefix js ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# An editable install copies what JupyterLab loads; what is built later is copied here.
+$(VENV)/.lab: $(VENV)/.demo $(FRONTEND)
+	@mkdir -p $(LAB) && rm -rf $(LAB)/static && cp -R js/dist/labextension/. js/lab/install.json $(LAB)
 	@touch $@
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: pyproject.toml requirements.lock | $(VENV)/bin/python $(EXPLORER)
+$(VENV)/.demo: pyproject.toml requirements.lock | $(VENV)/bin/python $(FRONTEND)
 	$(PIP) -c requirements.lock -e ".[notebook,cgm]"
 	@touch $@
 
-$(VENV)/.test: pyproject.toml requirements.lock | $(VENV)/bin/python $(EXPLORER)
+$(VENV)/.test: pyproject.toml requirements.lock | $(VENV)/bin/python $(FRONTEND)
 	$(PIP) -c requirements.lock -e ".[dev]"
 	@touch $@ $(VENV)/.demo
 

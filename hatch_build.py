@@ -1,4 +1,4 @@
-"""Builds the explorer's front end before a wheel, an sdist or an editable install, where that is needed and possible.
+"""Builds the front end before a wheel, an sdist or an editable install, where that is needed and possible.
 
 `NBFORECAST_SKIP_JS=1` leaves it as it is.
 """
@@ -13,44 +13,63 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-STEPS = (("ci", "--no-audit", "--no-fund", "--loglevel=error"), ("run", "--silent", "build"))
+# What only the tests need is left out.
+STEPS = (("ci", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"), ("run", "--silent", "build"))
+BUILT = (
+    "nbforecast/notebook/static/explorer.js",
+    "nbforecast/notebook/static/cache.js",
+    "js/dist/labextension/package.json",
+)
+NO_SOURCES = {"node_modules", "dist", "build", "test"}
+EXTENSION = "share/jupyter/labextensions/@nbforecast/lab"
 
 
 class FrontEnd(BuildHookInterface):
-    """`npm ci` and `npm run build` in js/, if there is a js/ that is newer than the bundle."""
+    """`npm ci` and `npm run build` in js/, if there is a js/ that is newer than what was built of it."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root = Path(self.root)
-        sources, bundle = root / "js", root / "nbforecast" / "notebook" / "static" / "explorer.js"
-        if os.environ.get("NBFORECAST_SKIP_JS") == "1" or not stale(sources, bundle):
-            return
-        npm = shutil.which("npm")
-        if npm is None:
-            raise RuntimeError(
-                "nbforecast's explorer is built with npm, which is not here: install Node.js 20 or later, or set "
-                "NBFORECAST_SKIP_JS=1 to install nbforecast without the explorer."
-            )
-        for step in STEPS:
-            subprocess.run([npm, *step], cwd=sources, check=True)  # noqa: S603 (fixed words)
-        if not bundle.exists():
-            raise RuntimeError(f"npm run build in {sources} has not made {bundle}.")
-        bundle.touch()  # what is built of unchanged sources is new all the same
+        sources, built = root / "js", [root / name for name in BUILT]
+        if os.environ.get("NBFORECAST_SKIP_JS") != "1" and stale(sources, built):
+            build(sources, built)
+        if self.target_name == "wheel" and built[-1].exists():
+            build_data["shared_data"] |= {
+                "js/dist/labextension": EXTENSION,
+                "js/lab/install.json": f"{EXTENSION}/install.json",
+            }
 
 
-def stale(sources: Path, bundle: Path) -> bool:
-    """Whether there are sources, and no bundle or an older one."""
+def build(sources: Path, built: list[Path]) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise RuntimeError(
+            "nbforecast's front end is built with npm, which is not here: install Node.js 20 or later, or set "
+            "NBFORECAST_SKIP_JS=1 to install nbforecast without the explorer and the panel of JupyterLab."
+        )
+    installed = sources / "node_modules" / ".package-lock.json"
+    current = installed.exists() and installed.stat().st_mtime > (sources / "package-lock.json").stat().st_mtime
+    for step in STEPS[1:] if current else STEPS:  # what the tests have installed serves as well
+        subprocess.run([npm, *step], cwd=sources, check=True)  # noqa: S603 (fixed words)
+    for file in built:
+        if not file.exists():
+            raise RuntimeError(f"npm run build in {sources} has not made {file}.")
+        file.touch()  # what is built of unchanged sources is new all the same
+
+
+def stale(sources: Path, built: list[Path]) -> bool:
+    """Whether there are sources, and something built of them is missing or older."""
     if not (sources / "package.json").exists():
         return False
-    if not bundle.exists():
+    if not all(file.exists() for file in built):
         return True
-    built = bundle.stat().st_mtime
-    return any(file.stat().st_mtime > built for file in files(sources))
+    oldest = min(file.stat().st_mtime for file in built)
+    return any(file.stat().st_mtime > oldest for file in files(sources))
 
 
 def files(sources: Path) -> list[Path]:
-    """All sources, without what npm has installed."""
+    """All sources, without tests, what npm has installed and what was built of them."""
     found = []
     for folder, folders, names in os.walk(sources):
-        folders[:] = [f for f in folders if f != "node_modules"]
+        folders[:] = [f for f in folders if f not in NO_SOURCES]
         found += [Path(folder) / name for name in names]
     return found

@@ -1,15 +1,21 @@
-/** Bundles the explorer into one ES module with its style sheets inside; fails above the size that is promised. */
+/**
+ * Builds the widgets, one ES module each with its style sheets inside, and the extension of JupyterLab, which has
+ * the same view of the cache in it. Fails above the sizes that are promised.
+ */
 
 import { build } from "esbuild";
-import { mkdir, stat } from "node:fs/promises";
-import { dirname, relative } from "node:path";
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { readFileSync } from "node:fs";
+import { lean } from "./explorer/lean.mjs";
 
-const MOST = 120_000;
 const here = dirname(fileURLToPath(import.meta.url));
-const outfile = fileURLToPath(new URL("../nbforecast/notebook/static/explorer.js", import.meta.url));
+const STATIC = join(here, "..", "nbforecast", "notebook", "static");
+const LAB = join(here, "lab");
+const LAB_BUILT = join(here, "dist", "labextension");
 
 /** Style sheets as minified text. */
 const sheets = {
@@ -22,56 +28,44 @@ const sheets = {
   },
 };
 
-/** Ways of drawing that uPlot offers and nothing here calls; without these lines their code falls away too. */
-const UNUSED = ["(paths.stepped = stepped);", "(paths.bars    = bars);", "(paths.spline  = monotoneCubic);", "uPlot.join = join;"];
-/** uPlot's own legend and cursor are always off here. */
-const OFF = { showLegend: /const showLegend = legend\.show;/, showCursor: /const showCursor = +cursor\.show;/ };
-const POINTER = ["mouseMove", "mouseDown", "mouseUp", "mouseLeave", "dblClick", "initCursorPt", "initLegendRow"];
+const common = { bundle: true, format: "esm", target: "es2022", legalComments: "none", charset: "utf8", logLevel: "warning" };
 
-/** What is still called, but has no cursor to move. */
-const IDLE = "\nfunction updateCursor() {}\n";
+const widget = (name, plugins) =>
+  build({ ...common, entryPoints: [join(here, name, "src/index.ts")], outfile: join(STATIC, `${name}.js`), minify: true, plugins });
 
-/** Text without a match, which must be there: a new version of uPlot is to be looked at. */
-function without(text, pattern) {
-  const less = text.replace(pattern, "");
-  if (less === text) throw new Error(`uPlot has changed: ${pattern}`);
-  return less;
+/** First one module by esbuild; then JupyterLab's builder wraps it up, with what JupyterLab itself brings left out. */
+async function lab() {
+  const external = ["@jupyterlab/*", "@lumino/*"];
+  await build({ ...common, entryPoints: [join(LAB, "src/index.ts")], outfile: join(LAB, "build/index.js"), external, plugins: [sheets] });
+  const { resolve } = createRequire(import.meta.url);
+  const builder = resolve("@jupyter/builder/lib/build-labextension.js");
+  const core = resolve("@jupyterlab/core-meta/core.package.json");
+  try {
+    execFileSync(process.execPath, [builder, "--core-package-file", core, LAB], { cwd: here, stdio: "pipe" });
+  } catch (error) {
+    process.stderr.write(`${error.stdout}${error.stderr}`);
+    throw new Error("the extension of JupyterLab has not been built");
+  }
 }
 
-const lean = {
-  name: "lean",
-  setup(b) {
-    b.onLoad({ filter: /uPlot\.esm\.js$/ }, ({ path }) => {
-      let contents = UNUSED.reduce(without, readFileSync(path, "utf8"));
-      for (const [name, line] of Object.entries(OFF)) {
-        contents = without(contents, line).replace(new RegExp(`\\b${name}\\b`, "g"), "false");
-      }
-      contents = without(contents, /events\.(mousedown|mousemove|mouseup|dblclick) = \w+;/g);
-      // Functions inside others, which esbuild keeps though nothing calls them any more.
-      for (const name of POINTER) contents = without(contents, new RegExp(`^(\\t*)function ${name}\\([^]*?^\\1}$`, "m"));
-      contents = without(contents, /^(\t*)function updateCursor\([^]*?^\1}$/m) + IDLE;
-      return { contents, loader: "js" };
-    });
-  },
-};
-
-await mkdir(dirname(outfile), { recursive: true });
-await build({
-  entryPoints: [`${here}/explorer/src/index.ts`],
-  outfile,
-  bundle: true,
-  format: "esm",
-  target: "es2022",
-  minify: true,
-  legalComments: "none",
-  charset: "utf8",
-  plugins: [sheets, lean],
-});
-const { size } = await stat(outfile);
-const packed = gzipSync(readFileSync(outfile)).length;
 const kb = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
-console.log(`${relative(here, outfile)}: ${kb(size)}, ${kb(packed)} gzipped, at most ${kb(MOST)}`);
-if (size > MOST) {
-  console.error("explorer.js is larger than promised");
-  process.exit(1);
+
+/** Says how large files are together; false above the promise. */
+function within(name, most, files) {
+  const contents = files.map((file) => readFileSync(file));
+  const size = contents.reduce((sum, c) => sum + c.length, 0);
+  const packed = contents.reduce((sum, c) => sum + gzipSync(c).length, 0);
+  console.log(`${name}: ${kb(size)}, ${kb(packed)} gzipped, at most ${kb(most)}`);
+  if (size > most) console.error(`${name} is larger than promised`);
+  return size <= most;
 }
+
+const scripts = (folder) => readdirSync(folder).map((f) => join(folder, f)).filter((f) => statSync(f).isFile() && f.endsWith(".js"));
+
+await Promise.all([widget("explorer", [sheets, lean]), widget("cache", [sheets]), lab()]);
+const kept = [
+  within("explorer.js", 120_000, [join(STATIC, "explorer.js")]),
+  within("cache.js", 40_000, [join(STATIC, "cache.js")]),
+  within("labextension", 75_000, scripts(join(LAB_BUILT, "static"))),
+];
+if (kept.includes(false)) process.exit(1);

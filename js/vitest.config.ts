@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  test: { environment: "jsdom", include: ["explorer/test/**/*.test.ts"], setupFiles: ["explorer/test/setup.ts"], restoreMocks: true },
+  test: { environment: "jsdom", include: ["*/test/**/*.test.ts"], setupFiles: ["common/test/setup.ts"], restoreMocks: true },
 });

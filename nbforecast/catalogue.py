@@ -21,9 +21,7 @@ def models() -> pl.DataFrame:
     """
     import polars as pl
 
-    there = runtime.devices()
-    device = there[0]
-    name = f"{device.platform} ({device.device_kind})" + (f" x {len(there)}" if len(there) > 1 else "")
+    device = runtime.describe(runtime.devices())
     return pl.DataFrame(
         [
             {
@@ -37,7 +35,7 @@ def models() -> pl.DataFrame:
                 "licence": m.licence,
                 "source": m.source or None,
                 "weights": _weights(m),
-                "device": name,
+                "device": device,
             }
             for m in known()
         ]

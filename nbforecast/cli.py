@@ -78,7 +78,8 @@ def _quickdraw(options: argparse.Namespace) -> None:
 
 
 def _cache(options: argparse.Namespace) -> None:
-    _say(manage(options))
+    done = manage(options)
+    _say(done.wait() if isinstance(done, nbforecast.Run) else done)
 
 
 def _models(_: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from nbforecast.results.cache import Cache
     from nbforecast.results.inventory import Item
 
 _CELL = "text-align:left;padding:3px 14px 3px 0;white-space:nowrap"
@@ -42,6 +43,23 @@ class Info:
     hits: int
     misses: int
     reused: int
+
+    @classmethod
+    def of(cls, cache: Cache, items: Sequence[Item]) -> Info:
+        """Of a cache that holds some items."""
+        return cls(
+            directory=None if cache.store is None else cache.store.directory,
+            entries=len(items),
+            origins=sum(i.origins for i in items),
+            inferred=sum(i.inferred for i in items if i.view_of is None),
+            memory_bytes=sum(i.memory_bytes for i in items),
+            memory_budget=cache.memory,
+            disk_bytes=sum(i.disk_bytes for i in items),
+            disk_budget=cache.disk if cache.store is not None else 0,
+            hits=cache.hits,
+            misses=cache.misses,
+            reused=cache.reused,
+        )
 
     def _lines(self) -> list[tuple[str, str]]:
         memory = f"{size_words(self.memory_bytes)} of {size_words(self.memory_budget)}"

@@ -13,6 +13,7 @@ import numpy as np
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import InputError, NbForecastError, OptionError, StorageError
 from nbforecast.listing import Change, Detail, Info, Listing
+from nbforecast.rerun import kept, recomputed
 from nbforecast.results import files
 from nbforecast.results.entry import Entry
 from nbforecast.results.header import Unreadable
@@ -20,6 +21,7 @@ from nbforecast.results.inventory import Item, inventory
 from nbforecast.results.status import FILLED, Status
 from nbforecast.results.store import Store
 from nbforecast.results.view import View
+from nbforecast.selection import pick, pick_one
 from nbforecast.series.aliases import parse_span
 from nbforecast.series.frequency import MONTH, SECOND
 from nbforecast.session import engine, results
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-_HANDLE = re.compile(r"[0-9a-f]{1,32}")
+    from nbforecast.engine.run import Run
+
 _RANGE = re.compile(r"(-?\d*):(-?\d*)")
 ONLY = ("density", "scores", "quantiles", "forecast")
 
@@ -47,20 +50,7 @@ class ResultCache:
 
     def info(self) -> Info:
         """Totals: entries, origins, bytes in memory and on disk with their budgets, hits, reuse."""
-        cache, items = results(), inventory(results())
-        return Info(
-            directory=self.directory,
-            entries=len(items),
-            origins=sum(i.origins for i in items),
-            inferred=sum(i.inferred for i in items if i.view_of is None),
-            memory_bytes=sum(i.memory_bytes for i in items),
-            memory_budget=cache.memory,
-            disk_bytes=sum(i.disk_bytes for i in items),
-            disk_budget=cache.disk if cache.store is not None else 0,
-            hits=cache.hits,
-            misses=cache.misses,
-            reused=cache.reused,
-        )
+        return Info.of(results(), inventory(results()))
 
     def entries(self) -> pl.DataFrame:
         """A row an entry, the last used first.
@@ -79,6 +69,22 @@ class ResultCache:
         """Everything known of the entries of one handle (or the first digits of it)."""
         return Detail(self._pick(handle, model))
 
+    def run(self, handle: str, model: str | None = None, *, calibrate: bool = False) -> Run:
+        """A run of what is kept, from memory or disk, without the frame and without inference.
+
+        Calculations that it lacks are made. An origin that is not inferred is when it is asked for, if this kernel
+        knows the model. A handle with results of several models, horizons or settings needs the `model`, or the form
+        `HANDLE-RECIPE` that the error lists.
+        """
+        return kept(pick_one(inventory(results()), handle, model), calibrate=calibrate)
+
+    def recompute(self, handle: str, model: str | None = None, *, calibrate: bool = False) -> Run:
+        """Have every origin of an entry inferred anew, in the background; what is kept stays until that is complete.
+
+        Raises `UnknownModel` where this kernel does not know the model that the entry was made by.
+        """
+        return recomputed(pick_one(inventory(results()), handle, model), calibrate=calibrate)
+
     def drop(
         self,
         handle: str,
@@ -88,7 +94,8 @@ class ResultCache:
     ) -> Change:
         """Remove results, from memory and from disk; what is in work for them is dropped.
 
-        handle: a handle, or as many of its first digits as tell it from the others. model: of this model only.
+        handle: a handle, or as many of its first digits as tell it from the others; with `-RECIPE`, as in the name of
+            its file, of one recipe only. model: of this model only.
         index: only these origins: an index, or a range such as `"-24:0"` or `(-24, 0)`, both ends included.
         only: "scores", "quantiles" (and the scores, which rest on them) or "density" keep the forecasts themselves;
             they are calculated anew when next asked for.
@@ -197,20 +204,7 @@ class ResultCache:
         )
 
     def _pick(self, handle: str, model: str | None) -> list[Item]:
-        items = inventory(results())
-        if not isinstance(handle, str) or not _HANDLE.fullmatch(handle):
-            raise OptionError(f"A handle is up to 32 digits of 0-9 and a-f, not {handle!r}.{_there(items)}")
-        found = [i for i in items if i.key.handle.startswith(handle)]
-        if not found:
-            raise OptionError(f"The cache has no entry {handle!r}.{_there(items)}")
-        handles = sorted({i.key.handle for i in found})
-        if len(handles) > 1:
-            shown = ", ".join(h[: len(handle) + 6] for h in handles[:8])
-            raise OptionError(f"{handle!r} begins {len(handles)} handles: {shown}. Give more digits.")
-        models = sorted({i.model for i in found})
-        if model is not None and model not in models:
-            raise OptionError(f"Entry {handle!r} has no results of model {model!r}; it has: {', '.join(models)}.")
-        return [i for i in found if model in (None, i.model)]
+        return pick(inventory(results()), handle, model)
 
     def _remove(self, item: Item) -> Item:
         cache = results()
@@ -256,7 +250,8 @@ class ResultCache:
         return repr(self.info())
 
     def _repr_html_(self) -> str:
-        return self.info()._repr_html_() + self.listing()._repr_html_()
+        items = inventory(results())
+        return Info.of(results(), items)._repr_html_() + Listing(items)._repr_html_()
 
 
 cache = ResultCache()
@@ -324,12 +319,6 @@ def _files() -> Iterator[None]:
         if isinstance(error, NbForecastError):
             raise
         raise StorageError(f"Files of the cache cannot be changed: {error}.") from error
-
-
-def _there(items: list[Item]) -> str:
-    if not items:
-        return " The cache is empty."
-    return " There are: " + ", ".join(sorted({i.key.handle[:8] for i in items})[:8]) + "."
 
 
 def _removed(items: list[Item]) -> Change:

@@ -39,13 +39,12 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     commands.add_parser("info", help="totals: entries, sizes, budgets, reuse (the default)", add_help=parser.add_help)
     commands.add_parser("list", help="the entries, last used first", add_help=parser.add_help)
 
-    show = commands.add_parser("show", help="everything known of an entry", add_help=parser.add_help)
-    show.add_argument("handle", metavar="HANDLE", help="a handle, or as many of its first digits as suffice")
-    show.add_argument("-m", "--model", help="of this model only")
+    _add_entry(commands.add_parser("show", help="everything known of an entry", add_help=parser.add_help))
+    _add_entry(commands.add_parser("run", help="a run of what an entry holds", add_help=parser.add_help))
+    _add_entry(commands.add_parser("recompute", help="infer an entry's origins anew", add_help=parser.add_help))
 
     drop = commands.add_parser("drop", help="remove an entry or some of its results", add_help=parser.add_help)
-    drop.add_argument("handle", metavar="HANDLE", help="a handle, or as many of its first digits as suffice")
-    drop.add_argument("-m", "--model", help="of this model only")
+    _add_entry(drop)
     drop._negative_number_matcher = re.compile(r"-\d*(:-?\d*)?$")  # -24:0 is a value, not an option
     drop.add_argument("--index", metavar="A:B", help="only the origins from index A to B, both included")
     drop.add_argument("--only", metavar="WHAT", help="only scores, quantiles or density; forecasts stay")
@@ -65,6 +64,11 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     prune.add_argument("--max-age", metavar="AGE", help="how long ago it may have been used: 30d, 12h")
 
 
+def _add_entry(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("handle", metavar="HANDLE", help="a handle, or as many of its first digits as suffice")
+    parser.add_argument("-m", "--model", help="of this model only")
+
+
 def manage(options: argparse.Namespace) -> object:
     """Do what `add_cache`'s commands say; the result shows itself."""
     from nbforecast.management import cache
@@ -74,6 +78,10 @@ def manage(options: argparse.Namespace) -> object:
             return cache.listing()
         case "show":
             return cache.show(options.handle, options.model)
+        case "run":
+            return cache.run(options.handle, options.model)
+        case "recompute":
+            return cache.recompute(options.handle, options.model)
         case "drop":
             return cache.drop(options.handle, options.model, options.index, options.only)
         case "flush":

@@ -36,6 +36,19 @@ def devices() -> tuple[jax.Device, ...]:
         return _start()
 
 
+def started() -> tuple[jax.Device, ...] | None:
+    """The devices that compute, None while nothing has asked for them: JAX is neither imported nor waited for."""
+    return _start() if _start.cache_info().currsize else None
+
+
+def describe(there: tuple[jax.Device, ...]) -> str:
+    """What people call them: `CPU, 16 cores`, `NVIDIA H200`, `NVIDIA H200 x 2`."""
+    if there[0].platform == "cpu":
+        cores = os.cpu_count() or 1
+        return f"CPU, {cores} core{'s' if cores > 1 else ''}"
+    return there[0].device_kind + (f" x {len(there)}" if len(there) > 1 else "")
+
+
 def host() -> jax.Device:
     """The CPU, for small work on arrays that are in its memory anyway; JAX's default where JAX has no CPU."""
     import jax

@@ -17,7 +17,7 @@ from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError
 from nbforecast.forecasters.base import resolve
 from nbforecast.results.cache import Cache
-from nbforecast.results.recipe import Recipe
+from nbforecast.results.recipe import Maker, Recipe
 from nbforecast.results.store import Store
 from nbforecast.series import prepare
 from nbforecast.settings import settings
@@ -101,9 +101,15 @@ def forecast(
     forecaster = resolve(model)
     steps = check_horizon(horizon)
     data = prepare(frame, time=time, target=target, id=id, freq=freq, max_duration=max_duration, name=name)
-    run = Run(_find(data, forecaster, steps, seed, force), forecaster, engine(), seed, calibrate=calibrate)
-    run.start(Priority.BATCH)
+    run = begin(data, forecaster, steps, seed, force=force, calibrate=calibrate)
     return attend(run) if wait else run
+
+
+def begin(data: Dataset, forecaster: Forecaster, horizon: int, seed: int, *, force: bool, calibrate: bool) -> Run:
+    """A run of prepared data, at work from now on."""
+    run = Run(_find(data, forecaster, horizon, seed, force), forecaster, engine(), seed, calibrate=calibrate)
+    run.start(Priority.BATCH)
+    return run
 
 
 def attend(run: Run) -> Run:
@@ -165,7 +171,7 @@ def check_horizon(horizon: int) -> int:
 def _find(data: Dataset, forecaster: Forecaster, horizon: int, seed: int, force: bool) -> View:
     """What the cache knows of the data's forecasts; nothing, if forced."""
     recipe = Recipe(
-        model=f"{forecaster.name}|{forecaster.key}|seed={seed}|gap={data.max_gap}",
+        model=str(Maker(forecaster.name, forecaster.key, seed, data.max_gap)),
         name=forecaster.name,
         horizon=horizon,
         levels=draw_levels(forecaster.levels, forecaster.draws),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from nbforecast.engine.calculating import calculate_rows
 from nbforecast.engine.lanes import FOR_EVER, Lane
 from nbforecast.engine.tasks import Priority
 from nbforecast.engine.versions import Pickup, on_pickup
+from nbforecast.engine.work import Work, next_number
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -22,12 +24,24 @@ if TYPE_CHECKING:
 
     from nbforecast.compute.pace import Paces
     from nbforecast.engine.statistics import Statistics
+    from nbforecast.engine.work import State
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.results.cache import Cache
     from nbforecast.results.recipe import Key
     from nbforecast.results.view import View
 
     Name = tuple[int, Key, bytes]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request in work."""
+
+    view: View
+    rows: Int64[np.ndarray, " R"]
+    answer: Future[View]
+    number: int
+    began: float
 
 
 class Answering:
@@ -40,7 +54,7 @@ class Answering:
         self._cache = cache
         self._paces = paces
         self._statistics = statistics
-        self._asked: dict[Name, Future[View]] = {}
+        self._asked: dict[Name, _Asked] = {}
         self._lock = threading.Lock()
         self.lane = Lane("interactive")
 
@@ -59,8 +73,15 @@ class Answering:
                 self._statistics.add(joined=1)
             else:
                 with suppress(RuntimeError):  # the interpreter is exiting: no thread can be had
-                    asked = self._asked[name] = self.lane.submit(serve)
-        return serve() if asked is None else asked.result(FOR_EVER).of(view.data)
+                    asked = _Asked(view, rows, self.lane.submit(serve), next_number(), time.monotonic())
+                    self._asked[name] = asked
+        return serve() if asked is None else asked.answer.result(FOR_EVER).of(view.data)
+
+    def work(self) -> list[Work]:
+        """What people wait for, in the order in which they have asked."""
+        with self._lock:
+            asked = list(self._asked.values())
+        return [_told(one, "queued" if at else "running") for at, one in enumerate(asked)]
 
     def _serve(self, view: View, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int, name: Name) -> View:
         try:
@@ -92,3 +113,11 @@ class Answering:
                 self._statistics.add(locks=1)
                 if entry.write_forecasts(at, draws, version):
                     calculate_rows(entry, at, draws, version, self._statistics)
+
+
+def _told(asked: _Asked, state: State) -> Work:
+    view, rows = asked.view, asked.rows
+    inferred = len(rows) - int(view.entry.waiting(view.rows(rows)).sum())
+    seconds = time.monotonic() - asked.began
+    left = 0.0 if inferred == len(rows) else float("nan")
+    return Work(asked.number, view, Priority.INTERACTIVE, state, len(rows), inferred, 0, 0.0, left, seconds)

@@ -17,6 +17,7 @@ from nbforecast.engine.lanes import FOR_EVER, Lane
 from nbforecast.engine.statistics import Counts, Statistics
 from nbforecast.engine.tasks import Priority, Task
 from nbforecast.engine.versions import Pickup, on_pickup
+from nbforecast.engine.work import Work
 from nbforecast.errors import ForecasterError
 from nbforecast.settings import settings
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float32, Int64
 
+    from nbforecast.engine.work import State
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.results.cache import Cache
     from nbforecast.results.recipe import Key
@@ -51,6 +53,7 @@ class Engine:
         self._count = itertools.count()
         self._lock = threading.Lock()
         self._busy = False
+        self._current: Task | None = None
         self._statistics = Statistics()
         self._inference = Lane("inference")
         self._calculation = Lane("calculation")
@@ -92,6 +95,16 @@ class Engine:
                 task.cancelled = True
                 self._push(task, Priority.INTERACTIVE)  # its end waits for nothing else
 
+    def work(self) -> list[Work]:
+        """What goes on and waits: answers to people who wait, what is in work, then the queue in its order."""
+        with self._lock:
+            queue = {id(task): task for _, _, task in sorted(self._queue) if not task.ending}
+            going = [] if self._current is None else [self._current]
+            going += [task for task in self._unfinished() if id(task) not in queue and task is not self._current]
+            waiting = [task for task in queue.values() if task is not self._current]
+        there: list[tuple[Task, State]] = [*((task, "running") for task in going), *((t, "queued") for t in waiting)]
+        return self._answering.work() + [Work.of(*one) for one in there if not one[0].finished.is_set()]
+
     def answer(self, view: View, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> View:
         """Have some rows inferred and calculated beside whatever the background does, and wait for it (SPEC E4).
 
@@ -127,7 +140,7 @@ class Engine:
 
     def _step(self) -> None:
         """One chunk of the most urgent task, then the next step."""
-        task = self._next()
+        task = self._current = self._next()
         if task is None:
             return
         task.begun = True

@@ -13,6 +13,7 @@ from nbforecast.engine.bar import watch
 from nbforecast.engine.forecast import Forecast, Style
 from nbforecast.engine.lanes import FOR_EVER
 from nbforecast.engine.tasks import Priority
+from nbforecast.engine.work import time_left
 from nbforecast.errors import OptionError, OriginUnavailable, RunCancelled
 from nbforecast.forecasters.reasons import Reason
 from nbforecast.results.calibrated import calibrated, calibrated_at
@@ -52,13 +53,15 @@ class Run:
         self._cancelled = False
         self._calibrated: tuple[tuple[str, int], Float32[np.ndarray, "N H K"]] | None = None
 
-    def start(self, priority: Priority, near: int | None = None) -> None:
+    def start(self, priority: Priority, near: int | None = None, *, infer: bool = True) -> None:
         """Have what is missing inferred in the background, the origins around row `near` first.
 
+        infer: or else only calculated, for the forecasts that are there. Work that goes on for the same view is joined.
         Densities, which no file keeps, are nothing to wait for: they follow when nothing else is to be done.
         """
         if not self._view.complete:
-            self._task = self._engine.submit(self._view, self._forecaster, self._seed, priority, near)
+            forecaster = self._forecaster if infer else None
+            self._task = self._engine.submit(self._view, forecaster, self._seed, priority, near)
         elif not self._view.entry.densities:
             self._engine.submit(self._view, None, self._seed, Priority.IDLE)
 
@@ -137,10 +140,7 @@ class Run:
     @property
     def left(self) -> float:
         """Seconds until everything is inferred, at the present rate; NaN while that is not known."""
-        waiting, rate = max(self.available - self._view.inferred, 0), self.rate
-        if not waiting:
-            return 0.0
-        return waiting / rate if rate else float("nan")
+        return time_left(self.available - self._view.inferred, self.rate)
 
     def wait(self, timeout: float | None = None) -> Run:
         """Wait for the background, in a terminal with a bar; interrupting the wait does not stop the work.

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nbforecast.engine.work import next_number
+
 if TYPE_CHECKING:
     from jaxtyping import Int64
 
@@ -50,12 +52,14 @@ class Task:
     calculations are missing. `version` is the entry's that they were planned for (SPEC C8). `finished` is set when
     nothing is left, after an error (kept in `error`) or after it was `cancelled`.
 
-    `begun`: the engine has come to it. `ending`: nothing is left to infer, the last calculations are on their way.
+    `number` tells it from others. `begun`: the engine has come to it. `ending`: nothing is left to infer, the last
+    calculations are on their way.
     """
 
     def __init__(
         self, view: View, forecaster: Forecaster | None, seed: int, priority: Priority, near: int | None = None
     ) -> None:
+        self.number = next_number()
         self.view = view
         self.forecaster = forecaster
         self.seed = seed

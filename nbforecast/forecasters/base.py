@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from weakref import WeakValueDictionary
 
 from nbforecast.errors import OptionError, UnknownModel
 
@@ -101,6 +103,7 @@ _FAMILIES = {
 DEFAULT = "auto"
 _models: dict[str, Model] = {m.name: m for m in _BUILT_IN}
 _forecasters: dict[str, Forecaster] = {}
+_handed_over: WeakValueDictionary[tuple[str, str], Forecaster] = WeakValueDictionary()
 
 
 def register(
@@ -153,10 +156,30 @@ def resolve(model: str | Forecaster | Callable[..., Any] | None) -> Forecaster:
     """
     name = DEFAULT if model is None else model
     if not isinstance(name, str):
-        return _wrapped(name)
+        found = _wrapped(name)
+        with contextlib.suppress(TypeError):  # not every class can be referred to weakly
+            _handed_over[found.name, found.key] = found
+        return found
     if name not in _forecasters:
         _forecasters[name] = _load(name)
     return _forecasters[name]
+
+
+def recall(name: str, key: str) -> Forecaster | None:
+    """The forecaster of exactly that name and key: known by name, loaded now if need be, or handed over and in use."""
+    found = _handed_over.get((name, key))
+    if found is None and name in _models:
+        resolve(name)
+    return found or next((f for f in _forecasters.values() if (f.name, f.key) == (name, key)), None)
+
+
+def recallable() -> frozenset[tuple[str, str | None]]:
+    """Names and keys that `recall` finds; without a key the names that are not loaded yet. Any thread may ask."""
+    there: set[tuple[str, str | None]] = {(name, None) for name in tuple(_models) if name not in _forecasters}
+    for found in tuple(_forecasters.values()):
+        with contextlib.suppress(Exception):  # somebody else's property
+            there.add((found.name, found.key))
+    return frozenset(there.union(ref.key for ref in _handed_over.valuerefs() if ref() is not None))
 
 
 def _load(name: str) -> Forecaster:

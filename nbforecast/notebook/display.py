@@ -1,9 +1,8 @@
-"""A run on the page: its progress while it goes on, its results when it is done."""
+"""Runs on the page, their progress while they go on and their results when they are done; and the cache."""
 
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -11,29 +10,21 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import DisplayHandle, display
 
 from nbforecast.errors import MissingExtra
+from nbforecast.notebook.bundles import need_widgets
 from nbforecast.notebook.card import run_card
+from nbforecast.notebook.watching import WITH_STILL, on_page, watched
 from nbforecast.session import attend
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbforecast.engine.run import Run
+    from nbforecast.management import ResultCache
 
 _log = logging.getLogger("nbforecast.notebook")
 REFRESH = 0.2
 
 _shown: weakref.WeakKeyDictionary[Run, int] = weakref.WeakKeyDictionary()
-
-
-def watched(shell: InteractiveShell) -> bool:
-    """Whether a person sees the page change: not under papermill, nbconvert or in a script (SPEC M7).
-
-    A front end with a person says that it can answer a prompt; runners of whole notebooks say that they cannot.
-    """
-    kernel = getattr(shell, "kernel", None)
-    if kernel is not None:
-        return bool(getattr(kernel, "_allow_stdin", True))
-    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
@@ -56,12 +47,31 @@ def redisplay(run: Run, shell: InteractiveShell) -> None:
     """
     if _shown.get(run) == shell.execution_count:
         return
-    view = _explorer(run) if getattr(shell, "kernel", None) is not None and watched(shell) else {}
+    view = _explorer(run) if on_page(shell) else {}
     if view:
         _shown[run] = shell.execution_count
-        display({**view, **run_card(run)}, raw=True)
+        display({**view, **run_card(run)}, raw=True, metadata=WITH_STILL)
     else:
         show(run, shell)
+
+
+def show_cache(cache: ResultCache, shell: InteractiveShell) -> None:
+    """What a cell that ends in `nbf.cache` shows: the tables, and to a person on a page the live view beside them."""
+    view = _cache_view() if on_page(shell) else {}
+    still = {"text/html": cache._repr_html_(), "text/plain": repr(cache)}
+    display({**view, **still}, raw=True, metadata=WITH_STILL if view else {})
+
+
+def _cache_view() -> dict[str, Any]:
+    """The mime bundle of the cache's view; empty, with a notice, where it has not been built or cannot be shown."""
+    try:
+        need_widgets("The live view of the cache")
+        from nbforecast.notebook.cache_view import the_view
+
+        return the_view().view()
+    except MissingExtra as missing:
+        _log.warning("The cache is shown as a table only. %s", missing)
+        return {}
 
 
 def _explorer(run: Run) -> dict[str, Any]:

@@ -8,20 +8,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import numpy as np
 import traitlets
-from IPython.core.getipython import get_ipython
 
 from nbforecast.engine.forecast import picture
 from nbforecast.errors import NbForecastError, OptionError
-from nbforecast.notebook.display import watched
+from nbforecast.notebook.bundles import bundle
+from nbforecast.notebook.checks import Refused
 from nbforecast.notebook.explorer_feed import Feed
 from nbforecast.notebook.explorer_messages import names_of
-from nbforecast.notebook.explorer_page import bundle, write_page
-from nbforecast.notebook.explorer_requests import Refused, read
+from nbforecast.notebook.explorer_page import write_page
+from nbforecast.notebook.explorer_requests import read
 from nbforecast.notebook.exploring import comparable
-from nbforecast.notebook.routing import hub
+from nbforecast.notebook.live import LiveWidget
+from nbforecast.notebook.routing import hub, waker
+from nbforecast.notebook.watching import WITH_STILL
 from nbforecast.session import attend
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class _Position(traitlets.Int[int, Any]):
         return position
 
 
-class Explorer(anywidget.AnyWidget):
+class Explorer(LiveWidget):
     """Shows the forecasts of one or more runs of the same data; made by `nbforecast.explore`.
 
     index, series, model: the origin (<= 0) and the positions of the series and the run in view; a series and a model
@@ -52,7 +53,7 @@ class Explorer(anywidget.AnyWidget):
     "density".
     """
 
-    _esm = bundle()
+    _esm = bundle("explorer")
     # the page holds what it has sent; an echo of it would fight with a hand that goes on dragging
     index = traitlets.Int(0).tag(sync=True, echo_update=False)
     series = _Position(0).tag(sync=True, echo_update=False)
@@ -72,7 +73,6 @@ class Explorer(anywidget.AnyWidget):
             index = self._newest(at)
         self._data.row(index, self._data.ids[at])
         super().__init__(index=index, series=at, drawing=style)
-        self.on_msg(_hear(weakref.ref(self)))
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -113,21 +113,6 @@ class Explorer(anywidget.AnyWidget):
         start = {name: getattr(self, name) for name in _MOVED}
         return write_page(Path(path), self._runs, start, self._picture().get("text/html", ""))
 
-    def open(self) -> None:
-        """Open the connection to the page, if there is one: where nobody watches, the picture says it all (SPEC M7)."""
-        shell = get_ipython()
-        if shell is None or not watched(shell):
-            return
-        super().open()
-        if hasattr(self.comm, "_reply_subshell_for"):
-            # ipykernel 7.4 has messages of a page wait for the shell that last sent to it: that of the busy cell
-            self.comm._reply_subshell_for = lambda _, default: default
-
-    def close(self) -> None:
-        """Take the widget off the page, and let go of the thread that served it."""
-        hub.detach(self)
-        super().close()
-
     def serve(self) -> bool:
         """Send what there is to say; called by the hub's thread."""
         for message in self._feed.messages():
@@ -149,7 +134,7 @@ class Explorer(anywidget.AnyWidget):
             length = int(explorer._data.lengths[explorer.series])
             return explorer.series, explorer.model, max(length - 1 + explorer.index, 0)
 
-        return Feed(self._runs, shown, lambda: _wake(me))
+        return Feed(self._runs, shown, waker(self))
 
     def _heard(self, content: Any) -> None:
         try:
@@ -215,11 +200,6 @@ class Explorer(anywidget.AnyWidget):
         except NbForecastError as error:
             return {"text/plain": f"{self!r}: {error}"}
 
-    def view(self) -> dict[str, Any]:
-        """The mime bundle of the widget, without a picture; empty where nobody watches."""
-        bundle = super()._repr_mimebundle_() if self.comm is not None else None
-        return {} if bundle is None else {k: v for k, v in bundle[0].items() if "widget-view" in k}
-
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         live = self.comm is not None
         if not live:
@@ -228,23 +208,8 @@ class Explorer(anywidget.AnyWidget):
         still = {k: v for k, v in self._picture().items() if k != "image/svg+xml"}
         views = super()._repr_mimebundle_(**kwargs) if live else None
         data, metadata = views if views is not None else ({}, {})
-        return {**data, **still}, metadata
+        return {**data, **still}, {**metadata, **(WITH_STILL if data else {})}
 
     def __repr__(self) -> str:
         series = f", series {self._data.ids[self.series]!r}" if len(self._data.ids) > 1 else ""
         return f"Explorer({', '.join(names_of(self._runs))}, index {self.index}{series})"
-
-
-def _hear(explorer: weakref.ref[Explorer]) -> Any:
-    def heard(_: Any, content: Any, __: Any) -> None:
-        there = explorer()
-        if there is not None:
-            there._heard(content)
-
-    return heard
-
-
-def _wake(explorer: weakref.ref[Explorer]) -> None:
-    there = explorer()
-    if there is not None:
-        hub.attach(there)

@@ -8,15 +8,15 @@ import html
 import json
 import logging
 import re
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbforecast.compute.calculations import LEVELS
-from nbforecast.errors import MissingExtra, OptionError
+from nbforecast.errors import OptionError
 from nbforecast.notebook import explorer_messages as messages
+from nbforecast.notebook.bundles import bundle
 from nbforecast.results.status import Status
 
 if TYPE_CHECKING:
@@ -38,18 +38,6 @@ _BEST = 8  # quantised forecasts have never been packed to less than an eighth
 _HERE = Path(__file__).parent
 
 
-@cache
-def bundle() -> str:
-    """The front end, one ES module."""
-    try:
-        return (_HERE / "static" / "explorer.js").read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise MissingExtra(
-            "This copy of nbforecast comes without the explorer's front end: in the folder js/ of its sources, "
-            "'npm ci' and 'npm run build' make it."
-        ) from error
-
-
 def write_page(path: Path, runs: Sequence[Run], start: Mapping[str, Any], still: str) -> Path:
     """Write the page of some runs that are done; returns its path.
 
@@ -58,7 +46,7 @@ def write_page(path: Path, runs: Sequence[Run], start: Mapping[str, Any], still:
     if not path.parent.is_dir():
         raise OptionError(f"There is no folder {str(path.parent)!r} to write {path.name!r} in.")
     told = [packed(m) for m in _plain(runs)]
-    room = max(BUDGET - _size(told) - len(bundle()) * 4 // 3 - len(still), LEAST)
+    room = max(BUDGET - _size(told) - len(bundle("explorer")) * 4 // 3 - len(still), LEAST)
     every, tables = _thinned(runs, room)
     if every > 1:
         note = f"To keep this page small, it holds the forecasts of one origin in {every}; scores are over all of them."
@@ -68,7 +56,7 @@ def write_page(path: Path, runs: Sequence[Run], start: Mapping[str, Any], still:
         "title": html.escape(_title(runs)),
         "still": still,
         "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
-        "bundle": base64.b64encode(bundle().encode()).decode("ascii"),
+        "bundle": base64.b64encode(bundle("explorer").encode()).decode("ascii"),
     }
     template = (_HERE / "explorer_page.html").read_text(encoding="utf-8")
     path.write_text(re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template), encoding="utf-8")

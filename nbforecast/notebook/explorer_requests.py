@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbforecast.notebook.checks import Refused, label, number
 from nbforecast.notebook.explorer_messages import MOST_ROWS, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -56,44 +55,24 @@ class Infer:
 Request = Hello | Want | Open | Cancel | Infer
 
 
-class Refused(ValueError):
-    """A message is none that the front end may send; says why."""
-
-
 def read(content: Any, lengths: Sequence[int], models: int) -> Request:
     """The request in a message. lengths: rows of each series. Raises `Refused`."""
     if not isinstance(content, dict):
         raise Refused("it is no object")
     kind = content.get("kind")
     if kind == "hello":
-        _number(content, "v", VERSION, VERSION)
+        number(content, "v", VERSION, VERSION)
         return Hello()
     if kind not in ("want", "open", "cancel", "infer"):
         raise Refused("its kind is unknown")
-    model = _number(content, "model", 0, models - 1)
+    model = number(content, "model", 0, models - 1)
     if kind == "cancel":
         return Cancel(model)
-    series = _number(content, "series", 0, len(lengths) - 1)
+    series = number(content, "series", 0, len(lengths) - 1)
     if kind == "open":
         return Open(series, model)
     if kind == "infer":
-        return Infer(series, model, _number(content, "row", 0, lengths[series] - 1))
-    first = _number(content, "first", 0, lengths[series] - 1)
-    count = _number(content, "count", 1, MOST_ROWS)
-    return Want(series, model, first, min(count, lengths[series] - first), _name(content.get("request")))
-
-
-def _number(content: dict[str, Any], name: str, least: int, most: int) -> int:
-    value = content.get(name)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise Refused(f"{name} is no integer from {least} to {most}")
-    return value
-
-
-def _name(value: Any) -> int | str | None:
-    number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53
-    if value is None or number or (isinstance(value, str) and len(value) <= _LONGEST_NAME):
-        return value
-    raise Refused("request is no short name or number")
+        return Infer(series, model, number(content, "row", 0, lengths[series] - 1))
+    first = number(content, "first", 0, lengths[series] - 1)
+    count = number(content, "count", 1, MOST_ROWS)
+    return Want(series, model, first, min(count, lengths[series] - first), label(content.get("request")))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.engine.run import Run
-from nbforecast.errors import MissingExtra, OptionError
+from nbforecast.errors import OptionError
+from nbforecast.notebook.bundles import need_widgets
 from nbforecast.session import forecast
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def explore(
 
     Raises `OptionError` where runs are of different data or horizons, `MissingExtra` without the notebook extra.
     """
-    for module in ("anywidget", "ipywidgets"):
-        if find_spec(module) is None:
-            raise MissingExtra(f"The explorer needs the library {module}: pip install 'nbforecast[notebook]'.")
+    need_widgets("The explorer")
     from nbforecast.notebook.explorer import Explorer
 
     given = _runs(data)

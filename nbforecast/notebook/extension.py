@@ -5,19 +5,23 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from nbforecast.notebook import panel
 from nbforecast.notebook.completion import complete_magic
 from nbforecast.notebook.magics import PARSERS, ForecastMagics
+from nbforecast.notebook.routing import hub
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbforecast.engine.run import Run
+    from nbforecast.management import ResultCache
 
 _RUN = "nbforecast.engine.run.Run"
+_CACHE = "nbforecast.management.ResultCache"
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register magics, completion and the display of runs. Imports neither JAX nor Polars."""
+    """Register magics, completion and displays; tell pages that we are here. Imports neither JAX nor Polars."""
     shell.register_magics(ForecastMagics)
 
     def display_run(run: Run) -> None:
@@ -25,9 +29,16 @@ def load(shell: InteractiveShell) -> None:
 
         redisplay(run, shell)
 
+    def display_cache(cache: ResultCache) -> None:
+        from nbforecast.notebook.display import show_cache
+
+        show_cache(cache, shell)
+
     _formatter(shell).for_type(_RUN, display_run)
+    _formatter(shell).for_type(_CACHE, display_cache)
     if complete_magic not in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.append(complete_magic)
+    panel.connect(shell)
 
 
 def _formatter(shell: InteractiveShell) -> Any:
@@ -39,12 +50,12 @@ def unload(shell: InteractiveShell) -> None:
     """Undo `load`, end the background threads if there are any, and save what it has found."""
     for name in PARSERS:
         shell.magics_manager.magics["line"].pop(name, None)
-    _formatter(shell).pop(_RUN, None)
+    for name in (_RUN, _CACHE):
+        _formatter(shell).pop(name, None)
     if complete_magic in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(complete_magic)
-    routing = sys.modules.get("nbforecast.notebook.routing")
-    if routing is not None:
-        routing.hub.close()
+    panel.disconnect()
+    hub.close()
     session = sys.modules.get("nbforecast.session")
     if session is not None:
         session.shutdown()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.magic import Magics, line_magic, magics_class, needs_local_scope, no_var_expand
 
@@ -86,7 +86,13 @@ class ForecastMagics(Magics):
     @line_magic
     @no_var_expand
     def forecast_cache(self, line: str) -> object:
-        return manage(PARSERS["forecast_cache"].parse_line(line))
+        options = PARSERS["forecast_cache"].parse_line(line)
+        done = manage(options)
+        if options.action == "recompute":
+            from nbforecast.notebook.display import show
+
+            show(cast("Run", done), self.shell)
+        return done
 
     @line_magic
     @no_var_expand

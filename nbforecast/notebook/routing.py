@@ -1,4 +1,4 @@
-"""The one thread that tells explorers' front ends things.
+"""The one thread that tells pages things: explorers, and views of the cache.
 
 Messages from a browser arrive in whatever thread the kernel gives them to, and runs are filled by others: all of these
 only leave word, and this thread sends. Comm messages sent from it reach the page while a cell runs, too.
@@ -10,9 +10,12 @@ import atexit
 import logging
 import threading
 import weakref
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbforecast.engine.lanes import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _log = logging.getLogger("nbforecast.notebook")
 REFRESH = 0.1  # seconds between looks at runs that go on
@@ -31,11 +34,13 @@ class Hub:
     """Serves everyone attached, from a thread that ends with the last of them.
 
     It holds them weakly: who has been closed or forgotten is served no more, and nothing here keeps its results.
-    `lane` is for what takes longer than a message may wait.
+    What takes longer than a message may wait is for its lanes: `lane` for forecasts, `actions` for what is done to the
+    cache.
     """
 
     def __init__(self) -> None:
-        self.lane = Lane("explorer-inference")
+        self.lane = Lane("page-inference")
+        self.actions = Lane("page-actions")
         self._served: list[weakref.ref[Served]] = []
         self._lock = threading.Lock()
         self._woken = threading.Event()
@@ -47,7 +52,7 @@ class Hub:
             if not any(ref() is served for ref in self._served):
                 self._served.append(weakref.ref(served, self._gone))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="nbforecast-explorer", daemon=True)
+                self._thread = threading.Thread(target=self._work, name="nbforecast-page", daemon=True)
                 self._thread.start()
         self._woken.set()
 
@@ -64,7 +69,11 @@ class Hub:
         self._woken.set()
         if thread is not None:
             thread.join(5)
+        self._close_lanes()
+
+    def _close_lanes(self) -> None:
         self.lane.close()
+        self.actions.close()
 
     def _gone(self, _: weakref.ref[Served]) -> None:
         self._woken.set()  # takes no lock: garbage may be collected while this thread holds it
@@ -74,7 +83,7 @@ class Hub:
             self._woken.clear()
             soon = self._round()
             if soon is None:
-                self.lane.close()
+                self._close_lanes()
                 return
             self._woken.wait(REFRESH if soon else IDLE)
 
@@ -91,9 +100,30 @@ class Hub:
         try:
             return served.serve()
         except Exception:
-            _log.warning("An explorer is told nothing more until it asks.", exc_info=True)
+            _log.warning("A page is told nothing more until it asks.", exc_info=True)
             self.detach(served)
             return False
+
+
+def answer_beside_cells(comm: Any) -> None:
+    """Have what pages send over a comm arrive where they send it to, beside the cell that runs.
+
+    ipykernel 7.4 has messages of a page wait for the shell that last sent to it: that of the busy cell.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _, default: default
+
+
+def waker(served: Served) -> Callable[[], None]:
+    """Has the hub serve somebody, as long as there is somebody."""
+    me = weakref.ref(served)
+
+    def wake() -> None:
+        there = me()
+        if there is not None:
+            hub.attach(there)
+
+    return wake
 
 
 hub = Hub()

@@ -64,12 +64,15 @@ class Cache:
         if view is None:
             with self._making:
                 view = self._hit(key) or self._make(key, data, recipe, reasons)
-            if self.putting_away.acquire(blocking=False):  # whoever holds it makes room at its end
-                try:
-                    self.trim()
-                finally:
-                    self.putting_away.release()
+            self._make_room()
         return view.of(data)
+
+    def open(self, key: Key) -> View | None:
+        """What is kept under a key, brought into memory if need be; None if there is nothing, or it cannot be read."""
+        with self._making:
+            view = self._hit(key) or self._read_in(key)
+        self._make_room()
+        return view
 
     def held(self, key: Key) -> View | None:
         """What is in memory under a key."""
@@ -215,6 +218,14 @@ class Cache:
                     gone.append(entry)
             return gone
 
+    def _make_room(self) -> None:
+        """Keep to the budget of memory."""
+        if self.putting_away.acquire(blocking=False):  # whoever holds it makes room at its end
+            try:
+                self.trim()
+            finally:
+                self.putting_away.release()
+
     def _hit(self, key: Key) -> View | None:
         with self._lock:
             view = self._views.get(key)
@@ -225,20 +236,28 @@ class Cache:
 
     def _make(self, key: Key, data: Dataset, recipe: Recipe, reasons: Callable[[], UInt8[np.ndarray, " N"]]) -> View:
         """What is saved under a key, or a beginning made of what else is there."""
+        view = self._read_in(key)
+        if view is not None:
+            return view
+        self.misses += 1
+        prints = Fingerprints(data)
+        view = begin(data, recipe, reasons(), prints, self._leads(key, data, recipe))
+        self.reused += view.inferred
+        if view.key != view.entry.key:
+            self._use(view.entry)
+            self.offer(View.whole(view.entry))
+        self.offer(view)
+        return view
+
+    def _read_in(self, key: Key) -> View | None:
+        """What is saved under a key, held from now on."""
         found = None if self.store is None else self.store.find(key)
         entry = None if found is None else self.read(found)
-        if entry is not None:
-            self.hits += 1
-            view = View.whole(entry)
-            self._use(entry)
-        else:
-            self.misses += 1
-            prints = Fingerprints(data)
-            view = begin(data, recipe, reasons(), prints, self._leads(key, data, recipe))
-            self.reused += view.inferred
-            if view.key != view.entry.key:
-                self._use(view.entry)
-                self.offer(View.whole(view.entry))
+        if entry is None:
+            return None
+        self.hits += 1
+        self._use(entry)
+        view = View.whole(entry)
         self.offer(view)
         return view
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +14,10 @@ if TYPE_CHECKING:
     from nbforecast.results.recipe import Key
     from nbforecast.results.store import Found
     from nbforecast.results.view import View
+
+    Mark = tuple[View, Found | None, tuple[object, ...]]
+
+_TICK = 0.05  # seconds; a file system's clock may stand still for as long
 
 
 @dataclass(frozen=True)
@@ -44,15 +51,67 @@ class Item:
     view: View | None
     found: Found | None
 
+    @cached_property
+    def address(self) -> str:
+        """The key as text: the stem of its file."""
+        return str(self.key)
+
+
+class Inventory:
+    """Everything the cache holds, look by look: what has not changed since the last one costs next to nothing.
+
+    Files that other kernels write, rename or remove are noticed; when they have used one is known at the next such
+    change. An inventory keeps what it has listed in memory until the next look.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._stamp: object = None
+        self._files: dict[tuple[str, str], Found] = {}
+        self._held: dict[int, tuple[Mark, Item]] = {}
+        self._saved: dict[Found, Item | None] = {}
+
+    def look(self) -> list[Item]:
+        """Everything as it stands, the last used first; an unchanged item is the same object as before.
+
+        Files that cannot be read are left out.
+        """
+        self._list_files()
+        saved, held = dict(self._files), {}
+        for view in self._cache.views():
+            found = saved.pop((view.data.handle, view.recipe.group), None)
+            held[id(view)] = self._held_item(view, found)
+        self._held = held
+        self._saved = {found: self._saved_item(found) for found in saved.values()}
+        items = [item for _, item in held.values()] + [item for item in self._saved.values() if item is not None]
+        return sorted(items, key=lambda item: -item.used)
+
+    def _list_files(self) -> None:
+        """The directory's files, listed anew if it has changed; a change in the same tick is not told by its time."""
+        store, stamp, now = self._cache.store, None, time.time()
+        with suppress(OSError):
+            changed = 0.0 if store is None else store.directory.stat().st_mtime
+            stamp = (store, changed) if changed + _TICK < now else None
+        if stamp is None or stamp != self._stamp:
+            self._files = {} if store is None else {(f.handle, f.group): f for f in store.files()}
+            self._stamp = stamp
+
+    def _held_item(self, view: View, found: Found | None) -> tuple[Mark, Item]:
+        entry = view.entry
+        mark = view, found, (entry.state, entry.hits, entry.reused, entry.used, entry.densities)
+        known = self._held.get(id(view))
+        return known if known is not None and known[0] == mark else (mark, _held(view, found))
+
+    def _saved_item(self, found: Found) -> Item | None:
+        if found in self._saved:
+            return self._saved[found]
+        header = None if self._cache.store is None else self._cache.store.header(found)
+        return None if header is None else _saved(found, header)
+
 
 def inventory(cache: Cache) -> list[Item]:
     """Everything the cache holds, the last used first. Files that cannot be read are left out."""
-    store = cache.store
-    saved = {} if store is None else {(f.handle, f.group): f for f in store.files()}
-    held = [_held(view, saved.pop((view.key.handle, view.key.group), None)) for view in cache.views()]
-    rest = [] if store is None else [(found, store.header(found)) for found in saved.values()]
-    kept = [_saved(found, header) for found, header in rest if header is not None]
-    return sorted([*held, *kept], key=lambda item: -item.used)
+    return Inventory(cache).look()
 
 
 def _held(view: View, found: Found | None) -> Item:

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
+from functools import cached_property
+
+_MAKER = re.compile(r"(.*)\|seed=(-?\d{1,40})\|gap=(\d{1,40})", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What makes forecasts: a forecaster's name and key (settings and weights), the seed and the gap rule."""
+
+    name: str
+    key: str
+    seed: int
+    max_gap: int
+
+    def __str__(self) -> str:
+        return f"{self.name}|{self.key}|seed={self.seed}|gap={self.max_gap}"
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How forecasts are made: everything that decides them but the data.
 
-    model: the forecaster's name, settings and weights, the seed and the gap rule, as one text.
+    model: their `Maker`, as one text.
     name: what people call the forecaster. horizon: H. levels: the probability levels of the Q ascending draws.
     context: L, the most grid steps a forecast depends on.
     """
@@ -21,6 +38,19 @@ class Recipe:
     horizon: int
     levels: tuple[float, ...]
     context: int
+
+    @cached_property
+    def group(self) -> str:
+        """16 hex digits: entries of one group may serve one another."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
+
+    @cached_property
+    def maker(self) -> Maker | None:
+        """What `model` says; None for a text that nbforecast has not written."""
+        found = _MAKER.fullmatch(self.model)
+        if found is None or not found[1].startswith(f"{self.name}|"):
+            return None
+        return Maker(self.name, found[1].removeprefix(f"{self.name}|"), int(found[2]), int(found[3]))
 
     @property
     def draws(self) -> int:
@@ -40,5 +70,9 @@ class Key:
 
     @property
     def group(self) -> str:
-        """16 hex digits for the recipe: entries of one group may serve one another."""
-        return hashlib.sha256(json.dumps(asdict(self.recipe)).encode()).hexdigest()[:16]
+        """The recipe's."""
+        return self.recipe.group
+
+    def __str__(self) -> str:
+        """What a person can name it by (and the stem of its file)."""
+        return f"{self.handle}-{self.group}"

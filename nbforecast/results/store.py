@@ -102,7 +102,7 @@ class Store:
 
     def path(self, key: Key) -> Path:
         """Where an entry's file belongs."""
-        return self.directory / f"{key.handle}-{key.group}.parquet"
+        return self.directory / f"{key}.parquet"
 
     def header(self, found: Found) -> Header | None:
         """What a file says of itself; None if it cannot be read."""

@@ -34,6 +34,7 @@ SECTIONS = {
     "restart": "one more row, a new kernel",
     "chart": "drawing a chart",
     "explorer": "looking through forecasts in a browser",
+    "panel": "following a cache of many entries",
     "prepare": "from a frame to a dataset",
 }
 OUT = Path("build/benchmarks.md")

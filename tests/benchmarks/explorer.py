@@ -13,7 +13,7 @@ import polars as pl
 import nbforecast as nbf
 from nbforecast.forecasters.function import FunctionForecaster
 from nbforecast.notebook import explorer_messages as messages
-from nbforecast.notebook.explorer_page import bundle
+from nbforecast.notebook.bundles import bundle
 from tests.benchmarks.table import Table, milliseconds, number
 from tests.benchmarks.timing import compare, seconds
 from tests.browser.lab import browser_page, chromium
@@ -85,7 +85,7 @@ def _kernel(run: Any, written: float, size: int, repeats: int) -> Table:
         ("scores over all origins", milliseconds(taken["scores"])),
         (f"draws and quantiles of {some} origins", milliseconds(taken["rows"])),
         (f"`to_html`: {number(size / 1e6)} MB", milliseconds(written)),
-        (f"the bundle: {len(bundle().encode()) / 1e3:.1f} KB", ""),
+        (f"the bundle: {len(bundle('explorer').encode()) / 1e3:.1f} KB", ""),
     ]
     return Table(f"The explorer's kernel side, {len(run.data):,} origins", ("message", "ms"), rows)
 

@@ -34,10 +34,13 @@ def chromium() -> str | None:
 
 
 class Lab:
-    """A JupyterLab server whose root is `work`; used as a context manager."""
+    """A JupyterLab server whose root is `work`; used as a context manager.
 
-    def __init__(self, work: Path, theme: str = "JupyterLab Light") -> None:
-        self.work, self._theme = work, theme
+    kernels: names of further kernels, and the folders whose packages they prefer.
+    """
+
+    def __init__(self, work: Path, theme: str = "JupyterLab Light", kernels: dict[str, Path] | None = None) -> None:
+        self.work, self._theme, self._kernels = work, theme, kernels or {}
 
     def __enter__(self) -> Self:
         with socket.socket() as probe:
@@ -46,6 +49,7 @@ class Lab:
         self.url, self.token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
         home = self.work / ".home"
         self._write_settings(home / "settings")
+        self._write_kernels(home / "data" / "kernels")
         env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "IPYTHON"))}
         env |= {
             "JUPYTER_CONFIG_DIR": str(home / "config"),
@@ -86,6 +90,14 @@ class Lab:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(values))
 
+    def _write_kernels(self, folder: Path) -> None:
+        for name, packages in self._kernels.items():
+            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            spec = {"argv": argv, "display_name": name, "language": "python", "env": {"PYTHONPATH": str(packages)}}
+            file = folder / name / "kernel.json"
+            file.parent.mkdir(parents=True)
+            file.write_text(json.dumps(spec))
+
     def _await_start(self, home: Path) -> None:
         end = time.monotonic() + 60
         while True:
@@ -108,14 +120,18 @@ def browser_page(width: int = 1200, height: int = 900) -> Iterator[Page]:
         browser.close()
 
 
+def write_notebook(path: Path, cells: list[str], kernel: str = "python3") -> None:
+    code = [nbformat.v4.new_code_cell(c) for c in cells]
+    spec = {"name": kernel, "display_name": kernel, "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=code, metadata={"kernelspec": spec}), path)
+
+
 class Notebook:
     """A notebook open in JupyterLab; cells are run by number."""
 
-    def __init__(self, page: Page, lab: Lab, name: str, cells: list[str]) -> None:
+    def __init__(self, page: Page, lab: Lab, name: str, cells: list[str], kernel: str = "python3") -> None:
         self.page = page
-        code = [nbformat.v4.new_code_cell(c) for c in cells]
-        kernel = {"name": "python3", "display_name": "python3", "language": "python"}
-        nbformat.write(nbformat.v4.new_notebook(cells=code, metadata={"kernelspec": kernel}), lab.work / name)
+        write_notebook(lab.work / name, cells, kernel)
         page.goto(f"{lab.url}/lab/workspaces/w{secrets.token_hex(4)}/tree/{name}?token={lab.token}&reset")
         page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
         self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")

@@ -7,6 +7,8 @@ import time
 from queue import Empty
 from typing import Any
 
+import pytest
+
 
 class Kernel:
     """Runs cells in a kernel as a front end with a person does (`allow_stdin`), or as a runner does."""
@@ -69,3 +71,14 @@ class Kernel:
 
     def complete(self, line: str) -> list[str]:
         return self._client.complete(line, len(line), reply=True, timeout=30)["content"]["matches"]
+
+
+def subshell(client: Any) -> str:
+    """A thread of the kernel for comm messages, as JupyterLab asks for one."""
+    info = client.kernel_info(reply=True, timeout=10)
+    if "kernel subshells" not in info["content"].get("supported_features", []):
+        pytest.skip("before ipykernel 7 a page is heard when the cell has ended")
+    request = client.session.msg("create_subshell_request", {})
+    client.control_channel.send(request)
+    reply = client.get_control_msg(timeout=10)
+    return str(reply["content"]["subshell_id"])

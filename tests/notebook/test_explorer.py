@@ -11,7 +11,7 @@ import papermill
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from tests.notebook.kernel import Kernel
+from tests.notebook.kernel import Kernel, subshell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def slow(contexts, horizon):
 slow = FunctionForecaster(slow, 'slow', context=8, draws=10, batch=64)
 nbf.forecast(taxi.tail(100), slow, wait=True)
 def threads():
-    return sorted(t.name for t in threading.enumerate() if t.name.startswith('nbforecast-explorer'))
+    return sorted(t.name for t in threading.enumerate() if t.name.startswith('nbforecast-page'))
 """
 
 
@@ -84,17 +84,6 @@ def started() -> Iterator[tuple[Kernel, Any]]:
         manager.shutdown_kernel(now=True)
 
 
-def subshell(client: Any) -> str:
-    """A thread of the kernel for comm messages, as JupyterLab asks for one."""
-    info = client.kernel_info(reply=True, timeout=10)
-    if "kernel subshells" not in info["content"].get("supported_features", []):
-        pytest.skip("before ipykernel 7 a page is heard when the cell has ended")
-    request = client.session.msg("create_subshell_request", {})
-    client.control_channel.send(request)
-    reply = client.get_control_msg(timeout=10)
-    return str(reply["content"]["subshell_id"])
-
-
 def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tuple[Kernel, Any]) -> None:
     kernel, client = started
     (output,), error = kernel.run("ex = nbf.explore(big, slow, series='3'); ex")
@@ -135,7 +124,7 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     assert kernel.value("[ex.index, ex.series, threads()]") == [
         -500,
         series,
-        ["nbforecast-explorer", "nbforecast-explorer-inference_0"],
+        ["nbforecast-page", "nbforecast-page-inference_0"],
     ]
     assert kernel.value("ex.forecast.index") == -500
 
@@ -163,7 +152,7 @@ def test_E9_unloading_and_closing_end_the_thread_and_a_page_that_asks_again_is_a
     page = Page(client, output[VIEW]["model_id"], None)
     page.send({"kind": "hello", "v": 1})
     page.listen(10, "progress")
-    assert "nbforecast-explorer" in kernel.value("threads()")
+    assert "nbforecast-page" in kernel.value("threads()")
     assert kernel.run("%unload_ext nbforecast")[1] == ""
     assert kernel.value("threads()") == []
     page.send({"kind": "hello", "v": 1})

@@ -9,18 +9,24 @@ import pytest
 import nbforecast as nbf
 from nbforecast import session
 from nbforecast.engine import calculating
+from nbforecast.notebook import cache_feed
+from nbforecast.notebook.cache_feed import Feed
+from nbforecast.notebook.routing import hub
 from nbforecast.results.store import Store
 from tests.unit import scene as scenes
-from tests.unit.explorers import DRIFT, panel
+from tests.unit.explorers import DRIFT, panel, wait_for
 from tests.unit.plays import CHUNK, Stage
+from tests.unit.views import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import Any
 
     from nbforecast.engine.run import Run
     from nbforecast.notebook.explorer import Explorer
     from nbforecast.results.cache import Cache
+    from tests.unit.views import Answer, Look
 
 
 @pytest.fixture
@@ -76,3 +82,47 @@ def explorer(done: Run, other: Run) -> Iterator[Explorer]:
     made = nbf.explore([done, other])
     yield made
     made.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(cache_feed, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def feed(cache: Cache, clock: Clock) -> Iterator[Feed]:
+    yield Feed(lambda: None)
+    hub.close()
+
+
+@pytest.fixture
+def look(feed: Feed, clock: Clock) -> Look:
+    """Has the feed hear something, and gives what it tells a second later."""
+
+    def look(*heard: Any) -> list[dict[str, Any]]:
+        clock.now += 1
+        for content in heard:
+            feed.hear(content)
+        return list(feed.messages())
+
+    return look
+
+
+@pytest.fixture
+def answer(feed: Feed) -> Answer:
+    """What comes of an action."""
+
+    def answer(action: str, **more: Any) -> dict[str, Any]:
+        feed.hear({"kind": "act", "id": "a-1", "action": action, **more})
+        found: list[dict[str, Any]] = []
+
+        def answered() -> bool:
+            found.extend(m for m in feed.messages() if m.get("id") == "a-1")
+            return bool(found) and found[-1]["kind"] != "queued"
+
+        wait_for(answered)
+        return found[-1]
+
+    return answer

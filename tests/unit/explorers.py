@@ -75,4 +75,4 @@ def wait_for(true: Callable[[], object], seconds: float = 10) -> None:
 
 
 def hub_threads() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name.startswith("nbforecast-explorer")]
+    return [t.name for t in threading.enumerate() if t.name.startswith("nbforecast-page")]

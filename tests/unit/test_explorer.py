@@ -154,7 +154,7 @@ def test_E9_one_thread_sends_for_all_and_ends_with_the_last(done: Run, other: Ru
         made.send = send
         made._heard({"kind": "hello", "v": 1})
     wait_for(lambda: all(len(s) == 6 for s in sent.values()))
-    assert hub_threads() == ["nbforecast-explorer"]
+    assert hub_threads() == ["nbforecast-page"]
     assert len(senders) == 1
     both["one"].close()
     both["two"]._heard({"kind": "open", "series": 0, "model": 0})

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import nbforecast as nbf
+from nbforecast.notebook import bundles
 from nbforecast.notebook import explorer_messages as messages
 from nbforecast.notebook import explorer_page as pages
 
@@ -122,7 +123,7 @@ def test_W4_no_name_becomes_markup(explorer: Explorer, tmp_path: Path) -> None:
 
 def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Path, monkeypatch: Any) -> None:
     whole = explorer.to_html(tmp_path / "whole.html").stat().st_size
-    fixed = len(pages.bundle()) * 4 // 3 + 60_000
+    fixed = len(bundles.bundle("explorer")) * 4 // 3 + 60_000
     monkeypatch.setattr(pages, "LEAST", 40_000)
     monkeypatch.setattr(pages, "BUDGET", fixed + 100_000)
     path = explorer.to_html(tmp_path / "thin.html")
@@ -163,7 +164,7 @@ def test_W4_a_page_waits_for_its_run_and_needs_a_folder(tmp_path: Path) -> None:
 
 
 def test_W4_without_the_front_end_it_says_how_to_make_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pages.bundle.cache_clear()
-    monkeypatch.setattr(pages, "_HERE", tmp_path)
+    bundles.bundle.cache_clear()
+    monkeypatch.setattr(bundles, "_HERE", tmp_path)
     with pytest.raises(nbf.NbForecastError, match="npm run build"):
-        pages.bundle()
+        bundles.bundle("explorer")

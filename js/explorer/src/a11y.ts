@@ -1,7 +1,7 @@
 /** For those who hear or feel the chart: what it shows in words, said when the movement rests, and as a table. */
 
-import { h, say } from "./dom";
-import { ahead, decimalsFor, value } from "./format";
+import { h, say } from "../../common/src/dom";
+import { ahead, decimalsFor, value } from "../../common/src/format";
 import { ENDS } from "./protocol";
 import type { Row } from "./rows";
 

@@ -1,7 +1,7 @@
 /** The side card: the origin's own scores, those over all origins, and what there is to know about data and model. */
 
-import { h, say } from "./dom";
-import { ahead, count, percent, plural, score } from "./format";
+import { h, say } from "../../common/src/dom";
+import { ahead, count, percent, plural, score } from "../../common/src/format";
 import type { OriginScores } from "./origin";
 import type { Meta, ScoresMessage } from "./protocol";
 

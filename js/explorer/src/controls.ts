@@ -1,6 +1,6 @@
 /** Buttons, slider, index box, pickers: they say what a person wants, and show what is. */
 
-import { h, keyed, say } from "./dom";
+import { h, keyed, say } from "../../common/src/dom";
 import { Picker } from "./picker";
 import type { Meta, Style } from "./protocol";
 

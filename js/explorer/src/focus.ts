@@ -1,9 +1,9 @@
 /** The zoomed view: uPlot draws axes and the faint whole line, the layer above it what moves with the origin. */
 
 import uPlot from "uplot";
-import { Layer } from "./dom";
+import { Layer } from "../../common/src/dom";
 import { paint, type Frame } from "./fan";
-import { decimalsFor, value } from "./format";
+import { decimalsFor, value } from "../../common/src/format";
 import { ENDS, type Style } from "./protocol";
 import { settle, type Range } from "./range";
 import type { Row } from "./rows";

@@ -1,6 +1,6 @@
 /** The skeleton: which element stands where. */
 
-import { h, keyed } from "./dom";
+import { h, keyed } from "../../common/src/dom";
 
 export interface Layout {
   root: HTMLElement;

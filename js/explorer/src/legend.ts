@@ -1,6 +1,6 @@
 /** What the colours mean: the very colours, the coverage written on them. */
 
-import { h } from "./dom";
+import { h } from "../../common/src/dom";
 import type { Style } from "./protocol";
 
 function swatch(name: string): HTMLElement {

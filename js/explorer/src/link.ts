@@ -1,6 +1,7 @@
 /** The line to the kernel: says hello until answered, asks for rows one request at a time, syncs traits sparingly. */
 
-import { Malformed, parse } from "./parse";
+import { Malformed } from "../../common/src/check";
+import { parse } from "./parse";
 import { VERSION, type Incoming, type Outgoing } from "./protocol";
 import { nextWant, type Look, type Want } from "./prefetch";
 import type { Store } from "./store";

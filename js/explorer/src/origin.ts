@@ -3,7 +3,7 @@
 import { ENDS, UNAVAILABLE, WAITING, type Meta } from "./protocol";
 import type { Row } from "./rows";
 import type { Standing } from "./store";
-import { decimalsFor, value } from "./format";
+import { decimalsFor, value } from "../../common/src/format";
 
 export interface OriginScores {
   /** Mean absolute error of the median, in the data's unit. */

@@ -1,7 +1,7 @@
 /** The whole history in one strip, with the visible window as a brush, the origin, and a line of scores. */
 
 import { cell, fill, grouping } from "./cells";
-import { h, keyed, Layer } from "./dom";
+import { h, keyed, Layer } from "../../common/src/dom";
 import type { History, Standing } from "./store";
 import { mix, type Palette } from "./theme";
 import type { Window } from "./window";

@@ -1,60 +1,12 @@
 /** Checks every message from the kernel: nothing unchecked gets past this file. */
 
+import { fail, finite, flag, integer, list, maybe, record, text, type Fields } from "../../common/src/check";
 import {
   ENDS, UNAVAILABLE, VERSION, type Incoming, type Meta, type ModelInfo, type ProgressMessage, type RowsMessage,
   type ScoresMessage, type SeriesInfo,
 } from "./protocol";
 
 const MOST_ROWS = 50_000_000;
-const MOST_TEXT = 2_000;
-
-/** Why a message was refused. */
-export class Malformed extends Error {}
-
-type Fields = Record<string, unknown>;
-
-function fail(what: string): never {
-  throw new Malformed(what);
-}
-
-function record(value: unknown, name: string): Fields {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) fail(`${name} is not an object`);
-  return value as Fields;
-}
-
-function integer(value: unknown, name: string, low: number, high: number): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < low || value > high) {
-    fail(`${name} is not an integer from ${low} to ${high}`);
-  }
-  return value;
-}
-
-function text(value: unknown, name: string): string {
-  if (typeof value !== "string") fail(`${name} is not text`);
-  return value.length > MOST_TEXT ? `${value.slice(0, MOST_TEXT)}…` : value;
-}
-
-function list(value: unknown, name: string, most: number): unknown[] {
-  if (!Array.isArray(value) || value.length > most) fail(`${name} is not a list of at most ${most}`);
-  return value;
-}
-
-function finite(value: unknown, name: string): number {
-  if (typeof value !== "number" || !Number.isFinite(value)) fail(`${name} is not a number`);
-  return value;
-}
-
-/** A number, or null for null, absent and infinite ones. */
-function maybe(value: unknown, name: string): number | null {
-  if (value === null || value === undefined) return null;
-  if (typeof value !== "number") fail(`${name} is not a number`);
-  return Number.isFinite(value) ? value : null;
-}
-
-function flag(value: unknown, name: string): boolean {
-  if (typeof value !== "boolean") fail(`${name} is not true or false`);
-  return value;
-}
 
 /** The bytes of a buffer, copied: views may start anywhere, typed arrays only at multiples of their width. */
 export function aligned(buffer: unknown): ArrayBuffer {

@@ -1,7 +1,7 @@
 /** The series picker: a button that opens a searched list; made for thousands of series. */
 
-import { h, keyed, say } from "./dom";
-import { count } from "./format";
+import { h, keyed, say } from "../../common/src/dom";
+import { count } from "../../common/src/format";
 
 /** Most entries shown at once. */
 export const MOST_SHOWN = 200;

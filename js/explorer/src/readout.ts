@@ -3,7 +3,7 @@
 import type { Hearing } from "./a11y";
 import type { Card } from "./card";
 import type { Controls } from "./controls";
-import { say } from "./dom";
+import { say } from "../../common/src/dom";
 import { indexOf } from "./keys";
 import type { Layout } from "./layout";
 import { originScores, standingText, words } from "./origin";

@@ -1,7 +1,7 @@
 /** What is looked at, and what hovering it tells. */
 
 import type { Cell } from "./cells";
-import { count, decimalsFor, score, value } from "./format";
+import { count, decimalsFor, score, value } from "../../common/src/format";
 import { indexOf } from "./keys";
 import { standingText } from "./origin";
 import { CALCULATED, ENDS, UNAVAILABLE, WAITING, type Meta } from "./protocol";

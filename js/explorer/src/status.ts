@@ -1,7 +1,7 @@
 /** The line at the foot and the bar at the top: how the run goes, and whether the kernel answers. */
 
-import { h, keyed, say } from "./dom";
-import { count, duration, plural, rate } from "./format";
+import { h, keyed, say } from "../../common/src/dom";
+import { count, duration, plural, rate } from "../../common/src/format";
 import type { ProgressMessage } from "./protocol";
 
 /** The run in words. */

@@ -1,7 +1,7 @@
 /** The strip under the axis: a cell an origin of the visible window, several to a cell where they are many. */
 
 import { cell, fill, grouping, type Cell } from "./cells";
-import { h, Layer } from "./dom";
+import { h, Layer } from "../../common/src/dom";
 import type { Standing } from "./store";
 import type { Palette } from "./theme";
 import type { Window } from "./window";

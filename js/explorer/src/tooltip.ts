@@ -1,6 +1,6 @@
 /** One small box of lines beside the pointer, kept within its parent. */
 
-import { h, say } from "./dom";
+import { h, say } from "../../common/src/dom";
 
 export class Tooltip {
   readonly el = h("div", { class: "nbf-tip", hidden: true, "aria-hidden": "true" });

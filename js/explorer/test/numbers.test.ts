@@ -3,7 +3,7 @@ import { thinned } from "../src/card";
 import { cell, grouping, heat } from "../src/cells";
 import { slopes } from "../src/curve";
 import { density, GRID, stretches, TINTS } from "../src/density";
-import { ahead, count, decimalsFor, duration, percent, score, value } from "../src/format";
+import { ahead, count, decimalsFor, duration, percent, score, value } from "../../common/src/format";
 import { indexOf, move, rowOf, season } from "../src/keys";
 import { next, random, ranking, worst } from "../src/order";
 import { originScores } from "../src/origin";

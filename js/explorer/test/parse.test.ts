@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { aligned, Malformed, parse } from "../src/parse";
+import { Malformed } from "../../common/src/check";
+import { aligned, parse } from "../src/parse";
 import { META, RAW } from "./help";
 
 const f32 = (n: number): Float32Array => new Float32Array(n);

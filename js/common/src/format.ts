@@ -51,8 +51,8 @@ export function rate(perSecond: number): string {
   return perSecond >= 10 ? `${count(perSecond)} origins/s` : `${perSecond.toFixed(1)} origins/s`;
 }
 
-export function plural(n: number, name: string): string {
-  return `${count(n)} ${name}${n === 1 ? "" : "s"}`;
+export function plural(n: number, name: string, many = `${name}s`): string {
+  return `${count(n)} ${n === 1 ? name : many}`;
 }
 
 /** How far ahead step h (from 1) is, as a person says it: +35 min, +12 h, +3 days; without a calendar +7. */
@@ -63,4 +63,23 @@ export function ahead(step: number, seconds: number | null): string {
     if (total >= size && total % size === 0) return `+${count(total / size)} ${name}`;
   }
   return `+${step}`;
+}
+
+/** Bytes as Python's side has them: 480 B, 12.3 MB, 2 GB. */
+export function size(bytes: number): string {
+  let left = bytes;
+  let unit = "B";
+  for (unit of ["B", "kB", "MB", "GB"]) {
+    if (left < 999.5 || unit === "GB") break;
+    left /= 1000;
+  }
+  return `${left < 99.5 && unit !== "B" ? Number(left.toPrecision(3)) : count(left)} ${unit}`;
+}
+
+/** How long ago a moment is, both in seconds: just now, 3 min ago, 2 days ago. */
+export function ago(then: number, now: number): string {
+  const minutes = (now - then) / 60;
+  if (minutes < 0.75) return "just now";
+  if (minutes < 59.5) return `${Math.round(minutes)} min ago`;
+  return minutes < 48 * 60 ? `${Math.round(minutes / 60)} h ago` : `${Math.round(minutes / 1440)} days ago`;
 }

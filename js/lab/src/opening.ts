@@ -1,0 +1,37 @@
+/** Shows an explorer beside its notebook, or puts its line of code into a cell. */
+
+import type { JupyterFrontEnd } from "@jupyterlab/application";
+import { MainAreaWidget } from "@jupyterlab/apputils";
+import { NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
+import type { Opened } from "../../cache/src/protocol";
+import { icon } from "./icon";
+
+export const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
+
+/** A tab split to the right of the notebook, which ends with it; `closed` is told when it goes. */
+export async function openBeside(app: JupyterFrontEnd, notebook: NotebookPanel, opened: Opened, closed: () => void): Promise<void> {
+  const { rendermime } = notebook.content;
+  const data = { [WIDGET_VIEW]: { model_id: opened.model_id, version_major: 2, version_minor: 0 } };
+  const content = rendermime.createRenderer(WIDGET_VIEW);
+  content.node.style.overflow = "auto";
+  const tab = new MainAreaWidget({ content });
+  tab.title.label = opened.title;
+  tab.title.icon = icon;
+  tab.title.caption = opened.code;
+  const end = (): void => tab.dispose();
+  notebook.disposed.connect(end);
+  tab.disposed.connect(() => {
+    notebook.disposed.disconnect(end);
+    closed();
+  });
+  app.shell.add(tab, "main", { mode: "split-right", ref: notebook.id, activate: false });
+  await content.renderModel(rendermime.createModel({ data, trusted: true }));
+}
+
+/** A cell below the active one, which runs. */
+export async function openInCell(notebook: NotebookPanel, code: string): Promise<void> {
+  const { content, sessionContext } = notebook;
+  NotebookActions.insertBelow(content);
+  content.activeCell?.model.sharedModel.setSource(code);
+  await NotebookActions.run(content, sessionContext);
+}

@@ -1,0 +1,168 @@
+"""C11, C14, E5, W3: what views of the cache may have done to it, what comes of it, and what is refused."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import nbforecast as nbf
+from nbforecast import session
+from nbforecast.forecasters.function import FunctionForecaster
+from nbforecast.notebook import cache_feed
+from nbforecast.notebook.routing import hub
+from tests.unit.explorers import DRIFT, drift, series, wait_for
+from tests.unit.stops import Turnstile
+from tests.unit.views import HELLO, held_up, kinds, only
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nbforecast.notebook.cache_feed import Feed
+    from tests.unit.views import Answer, Look
+
+KEY = "0" * 32 + "-" + "1" * 16
+
+
+@pytest.mark.parametrize("what", [{"memory": True, "disk": True}, "drop"])
+def test_C11_the_cache_is_emptied_while_a_run_goes_on(
+    what: Any, look: Look, answer: Answer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("NBFORECAST_CHUNK", "4")
+    gate = Turnstile()
+    gate.close()
+    run = nbf.forecast(series(60), held_up(gate))
+    gate.wait_for_one()
+    key = only(look(HELLO), "entries")["put"][0]["key"]
+    done = answer("drop", key=key) if what == "drop" else answer("flush", **what)
+    assert (done["kind"], done["text"][:16]) == ("done", "Removed 1 entry ")
+    told = look()
+    assert only(told, "entries")["gone"] == [key]
+    assert [t["key"] for t in session_tasks()] == [key], "the run goes on"
+    gate.open()
+    assert run.wait().progress == 1
+    assert [e["key"] for e in only(look(), "entries")["put"]] == [key], "who holds the run has its results kept"
+
+
+def session_tasks() -> list[dict[str, str]]:
+    return [{"key": str(w.view.key)} for w in session.engine().work()]
+
+
+def test_C11_work_is_cancelled_from_a_view(look: Look, answer: Answer) -> None:
+    gate = Turnstile()
+    gate.close()
+    run = nbf.forecast(series(60), held_up(gate))
+    gate.wait_for_one()
+    (task,) = only(look(HELLO), "work")["tasks"]
+    assert answer("cancel", task=task["id"])["text"].startswith("Cancelled; 0 of ")
+    (task,) = only(look(), "work")["tasks"]
+    assert (task["state"], task["cancellable"]) == ("ending", False)
+    gate.open()
+    assert run.settle(10)
+    assert run.cancelled
+    with pytest.raises(nbf.NbForecastError, match="was cancelled when it was"):
+        run.wait()
+    assert answer("cancel", task=task["id"])["text"] == "It has ended already."
+
+
+def test_C11_actions_do_what_the_magics_do_and_say_what_they_say(look: Look, answer: Answer) -> None:
+    run = nbf.forecast(series(60), DRIFT, wait=True, name="load")
+    key = only(look(HELLO), "entries")["put"][0]["key"]
+    assert answer("save")["text"] == repr(nbf.cache.save())
+    assert answer("flush", memory=True, disk=False)["text"].startswith("Removed 1 entry with ")
+    assert answer("load")["text"].startswith(f"Loaded 1 entry with {run.available} inferred origins: ")
+    assert answer("prune", max_size="1GB", max_age="30d")["text"].startswith("Removed 0 entries")
+    wrong = answer("prune", max_age="soon")
+    assert wrong["kind"] == "fault"
+    assert "max_age" in wrong["text"]
+    again = answer("recompute", key=key)
+    said = f"load: drift forecasts 12 steps of 1 hour ahead from {run.available} origins, all anew."
+    assert again["text"] == said
+    opened = answer("open", key=key, widget=False)
+    assert (opened["kind"], opened["title"], opened["model_id"]) == ("opened", "load · drift", None)
+    names: dict[str, Any] = {}
+    exec(opened["code"].replace("nbf.explore(", "made = nbf.explore("), names)
+    assert names["made"].run.handle == run.handle
+    names["made"].close()
+    assert answer("drop", key=key)["text"].startswith("Removed 1 entry with ")
+    assert answer("drop", key=key)["kind"] == "fault"
+    assert nbf.cache.entries().is_empty()
+
+
+def test_C14_a_model_may_be_called_what_it_likes_and_the_code_that_names_it_does_no_more(
+    look: Look, answer: Answer
+) -> None:
+    name = 'x"))\nraise SystemExit("\\'
+    for model in (DRIFT, FunctionForecaster(drift, name, context=8, draws=10)):
+        nbf.forecast(series(60), model, wait=True)
+    key = next(e["key"] for e in only(look(HELLO), "entries")["put"] if e["model"] == name)
+    code = answer("open", key=key, widget=False)["code"]
+    names: dict[str, Any] = {}
+    exec(code.replace("nbf.explore(", "made = nbf.explore("), names)
+    assert names["made"].run.model == name
+    names["made"].close()
+
+
+def test_E5_actions_that_come_too_fast_are_told_so(look: Look) -> None:
+    gate = Turnstile()
+    gate.close()
+    hub.actions.submit(gate.pass_through)
+    gate.wait_for_one()
+    look(*({"kind": "act", "id": n, "action": "save"} for n in range(cache_feed.WAITING)))
+    told = look({"kind": "act", "id": "late", "action": "save"})
+    assert [(m["kind"], m["id"]) for m in told if m["kind"] == "fault"] == [("fault", "late")]
+    gate.open()
+    wait_for(lambda: not hub.actions.backlog)
+
+
+def test_E5_what_was_begun_from_a_view_and_fails_is_told(
+    look: Look,
+) -> None:
+    well = [True]
+
+    def fails(contexts: np.ndarray, horizon: int) -> np.ndarray:
+        if not well[0]:
+            raise ZeroDivisionError("of all things")
+        return drift(contexts, horizon)
+
+    model = FunctionForecaster(fails, "brittle", context=8, draws=10, key="brittle")
+    nbf.forecast(series(60), model, wait=True)
+    key = only(look(HELLO), "entries")["put"][0]["key"]
+    well[0] = False
+    found = look({"kind": "act", "id": 1, "action": "recompute", "key": key})
+    wait_for(lambda: found.extend(look()) or "fault" in kinds(found))
+    assert only(found, "done")["id"] == 1
+    fault = only(found, "fault")
+    assert fault["id"] is None
+    assert "brittle" in fault["text"]
+    assert "of all things" in fault["text"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, 3, [], "hello", {}, {"kind": "hi"}, {"kind": ["hello"]}, {"kind": "hello"}, {**HELLO, "v": 2},
+     {**HELLO, "client": ""}, {**HELLO, "client": "x" * 10_000_000}, {**HELLO, "client": 3}, {"kind": "bye"},
+     {"kind": "closed"}, {"kind": "closed", "model_id": "../x"},
+     *({"kind": "act", "id": 1, **more} for more in (
+         {}, {"action": "burn"}, {"action": {}}, {"action": "drop"}, {"action": "drop", "key": KEY[:8]},
+         {"action": "drop", "key": "../../etc/passwd"}, {"action": "drop", "key": KEY + "\n"},
+         {"action": "drop", "key": KEY.replace("0", "A")}, {"action": "drop", "key": [KEY]},
+         {"action": "open", "key": KEY,
+         "widget": "yes"}, {"action": "flush"}, {"action": "flush", "memory": 1, "disk": 0},
+         {"action": "cancel", "task": "1"}, {"action": "cancel", "task": True}, {"action": "cancel", "task": -1},
+         {"action": "cancel", "task": 10**30}, {"action": "prune", "max_size": 3},
+         {"action": "prune", "max_size": "9" * 100_000})),
+     {"kind": "act", "action": "save"}, {"kind": "act", "action": "save", "id": None},
+     {"kind": "act", "action": "save", "id": "x" * 65}, {"kind": "act", "action": "save", "id": 1.5}],
+)  # fmt: skip
+def test_W3_whatever_was_not_agreed_on_is_refused_and_logged_briefly(
+    content: Any, feed: Feed, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "nbforecast"):
+        feed.hear(content)
+    assert "is ignored, since" in caplog.text
+    assert len(caplog.text) < 1000
+    assert list(feed.messages()) == []
+    assert not feed.open

@@ -1,0 +1,258 @@
+"""W3, C11, E5: what views of the cache are told, how often, by whom, and what it costs."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import nbforecast as nbf
+from nbforecast.forecasters.function import FunctionForecaster
+from nbforecast.notebook import cache_feed
+from nbforecast.notebook.cache_feed import Feed
+from nbforecast.notebook.routing import hub
+from nbforecast.results import inventory as inventories
+from nbforecast.results.entry import Entry
+from nbforecast.results.inventory import Inventory
+from nbforecast.results.store import Store
+from nbforecast.results.view import View
+from tests.unit.explorers import DRIFT, HOSTILE, drift, hub_threads, series, wait_for
+from tests.unit.stops import Turnstile
+from tests.unit.views import HELLO, filled, held_up, kinds, made_up, only
+
+if TYPE_CHECKING:
+    import pytest
+
+    from nbforecast.results.cache import Cache
+    from tests.unit.views import Clock, Look
+
+
+def test_W3_a_view_that_opens_is_told_everything(look: Look) -> None:
+    run = nbf.forecast(series(60), DRIFT, 6, wait=True, name=HOSTILE)
+    told = look(HELLO)
+    assert kinds(told) == ["totals", "device", "work", "entries"]
+    totals, device, work, entries = told
+    assert (totals["entries"], totals["inferred"]) == (1, run.available)
+    assert totals["directory"] == str(nbf.cache.directory)
+    assert device["platform"] == "cpu"
+    assert device["text"].startswith("CPU, ")
+    assert (device["memory_bytes"], work["tasks"]) == (None, [])
+    (entry,) = entries["put"]
+    assert (entries["all"], entries["gone"]) == (True, [])
+    row = nbf.cache.entries().row(0, named=True)
+    for name in ("handle", "name", "model", "horizon", "series", "origins", "available", "inferred", "calculated",
+                 "start", "end", "memory_bytes", "disk_bytes", "hits", "reused", "view_of"):  # fmt: skip
+        assert entry[name] == row[name]
+    assert entry["key"] == next(nbf.cache.directory.glob("*.parquet")).stem  # type: ignore[union-attr]
+    assert (entry["recomputable"], entry["reason"]) == (True, "")
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+
+
+def test_W3_after_that_only_what_has_changed_is_told(look: Look) -> None:
+    first = nbf.forecast(series(60), DRIFT, wait=True)
+    look(HELLO)
+    look()
+    assert look() == []
+    second = nbf.forecast(series(60, 5), DRIFT, wait=True)
+    told = look()
+    assert kinds(told) == ["totals", "entries"]
+    assert [e["handle"] for e in told[1]["put"]] == [second.handle]
+    assert (told[1]["gone"], told[1]["all"]) == ([], False)
+    assert look() == []
+    key = told[1]["put"][0]["key"]
+    nbf.cache.drop(second.handle)
+    assert only(look(), "entries") == {"kind": "entries", "put": [], "gone": [key], "all": False}
+    nbf.cache.flush(disk=False)
+    (entry,) = only(look(), "entries")["put"]
+    assert (entry["handle"], entry["memory_bytes"], entry["disk_bytes"] > 0) == (first.handle, 0, True)
+    assert look() == []
+
+
+def test_W3_what_another_kernel_saves_and_removes_is_told(cache: Cache, look: Look) -> None:
+    other = Store(cache.store.directory)  # type: ignore[union-attr]
+    look(HELLO)
+    entry = made_up(1)[0]
+    found = other.write(entry.snapshot()[0])
+    assert [e["key"] for e in only(look(), "entries")["put"]] == [str(entry.key)]
+    other.remove(found)
+    assert only(look(), "entries")["gone"] == [str(entry.key)]
+
+
+def test_W3_nobody_is_told_anything_before_a_hello_or_after_the_last_bye(look: Look, feed: Feed) -> None:
+    nbf.forecast(series(60), DRIFT, wait=True)
+    assert look() == []
+    assert not feed.open
+    assert only(look(HELLO, {**HELLO, "client": "b"}), "entries")["all"]
+    nbf.cache.flush()
+    assert len(only(look({"kind": "bye", "client": "a"}), "entries")["gone"]) == 1
+    nbf.forecast(series(60), DRIFT, wait=True)
+    assert "entries" in kinds(look()), "another view is still open"
+    assert look({"kind": "bye", "client": "b"}) == []
+    assert not feed.open
+    nbf.cache.flush()
+    assert look() == []
+    assert only(look(HELLO), "entries") == {"kind": "entries", "put": [], "gone": [], "all": True}
+
+
+def test_W3_a_view_that_comes_again_is_told_everything_again_and_only_so_many_are_kept(look: Look, feed: Feed) -> None:
+    look(HELLO)
+    assert kinds(look(HELLO)) == ["totals", "device", "work", "entries"]
+    look(*({**HELLO, "client": f"c{n}"} for n in range(100)))
+    assert list(feed._views) == [f"c{n}" for n in range(100 - cache_feed.VIEWS, 100)]
+
+
+def test_E9_a_view_that_is_gone_keeps_no_results_in_memory(cache: Cache, look: Look) -> None:
+    look(HELLO)
+    for entry in made_up(3):
+        cache.offer(View.whole(entry))
+    look()
+    cache.clear()
+    look({"kind": "bye", "client": "a"})
+    del entry
+    gc.collect()
+    assert not [one for one in gc.get_objects() if isinstance(one, Entry) and one.recipe.name == "made up"]
+
+
+def test_E5_a_run_is_told_a_few_times_a_second_and_not_more(
+    look: Look, feed: Feed, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBFORECAST_CHUNK", "4")
+    gate = Turnstile()
+    gate.close()
+    run = nbf.forecast(series(200), held_up(gate))
+    gate.wait_for_one()
+    (task,) = only(look(HELLO), "work")["tasks"]
+    assert (task["state"], task["priority"], task["left"], task["model"]) == ("running", "batch", None, "held up")
+    assert task["key"] == look(HELLO)[-1]["put"][0]["key"]
+    told = []
+    for _ in range(200):  # two seconds of a hub that is in a hurry
+        clock.now += 0.01
+        gate.let_one()
+        gate.wait_for_one()
+        told += list(feed.messages())
+        if task["available"] - run.inferred <= 8:
+            break
+    assert feed.expecting
+    seconds = clock.now - 1000 - 2
+    for kind in ("totals", "device", "work", "entries"):
+        assert kinds(told).count(kind) <= 5 * seconds + 1
+    assert kinds(told).count("work") >= 2
+    gate.open()
+    run.wait()
+    assert only(look(), "work")["tasks"] == []
+    assert not feed.expecting
+
+
+def test_C11_whether_an_entry_can_be_recomputed_follows_what_the_kernel_knows(
+    look: Look,
+) -> None:
+    model = FunctionForecaster(drift, "short-lived", context=8, draws=10)
+    nbf.forecast(series(60), model, wait=True)
+    (entry,) = only(look(HELLO), "entries")["put"]
+    assert entry["recomputable"]
+    del model
+    gc.collect()
+    (entry,) = only(look(), "entries")["put"]
+    assert (entry["recomputable"], "'short-lived'" in entry["reason"]) == (False, True)
+
+
+def test_W3_a_thousand_entries_cost_nothing_while_they_do_not_change(
+    cache: Cache, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = made_up(1000)
+    for entry in entries:
+        cache.offer(View.whole(entry))
+    for entry in made_up(1003)[1000:]:
+        cache.store.write(filled(entry).snapshot()[0])  # type: ignore[union-attr]
+    calls: list[str] = []
+
+    def counted(where: Any, name: str) -> None:
+        function = getattr(where, name)
+
+        def call(*args: Any, **more: Any) -> Any:
+            calls.append(name)
+            return function(*args, **more)
+
+        monkeypatch.setattr(where, name, call)
+
+    for where, name in ((inventories, "_held"), (inventories, "_saved"), (Store, "files"), (Store, "header")):
+        counted(where, name)
+    wait_for(lambda: not calls.clear() and not Inventory(cache)._list_files() and calls == ["files"])
+    calls.clear()
+    told = only(look(HELLO), "entries")
+    assert len(told["put"]) == 1003
+    assert [calls.count(n) for n in ("_held", "_saved")] == [1000, 3]
+    settle(look, calls)
+    calls.clear()
+    assert look() == []
+    assert calls == []
+    filled(entries[500])
+    (changed,) = only(look(), "entries")["put"]
+    assert (changed["key"], changed["inferred"]) == (str(entries[500].key), 20)
+    assert calls == ["_held"]
+
+
+def settle(look: Look, calls: list[str]) -> None:
+    """Until the directory has been the same for a while."""
+
+    def settled() -> bool:
+        calls.clear()
+        look()
+        return not calls
+
+    wait_for(settled)
+
+
+class Owner:
+    """A connection that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.feed = Feed(lambda: hub.attach(self))
+        self.told: list[dict[str, Any]] = []
+        self.senders: set[str] = set()
+
+    def serve(self) -> bool:
+        def send(content: dict[str, Any]) -> None:
+            self.told.append(content)
+            self.senders.add(threading.current_thread().name)
+
+        return self.feed.serve(self, send)
+
+
+def test_E9_one_thread_tells_everybody_and_ends_with_the_last_view(cache: Cache) -> None:
+    owners = [Owner(), Owner()]
+    assert not hub_threads()
+    for owner in owners:
+        owner.feed.hear(HELLO)
+    wait_for(lambda: all(len(owner.told) == 4 for owner in owners))
+    owners[0].feed.hear({"kind": "act", "id": 7, "action": "save"})
+    wait_for(lambda: kinds(owners[0].told)[-1] == "done")
+    assert [m["id"] for m in owners[0].told[-2:]] == [7, 7]
+    assert len(owners[1].told) == 4
+    assert owners[0].senders == owners[1].senders == {"nbforecast-page"}
+    for owner in owners:
+        owner.feed.hear({"kind": "bye", "client": "a"})
+    wait_for(lambda: not hub_threads())
+    owners[1].feed.hear(HELLO)
+    wait_for(lambda: kinds(owners[1].told).count("entries") == 2)
+    owners[1].feed.hear({"kind": "bye", "client": "a"})
+    wait_for(lambda: not hub_threads())
+
+
+def test_M1_the_connection_imports_nothing_before_a_view_opens_and_starts_no_jax_then() -> None:
+    code = """
+import sys, types
+from nbforecast.notebook import panel
+panel.connect(types.SimpleNamespace(kernel=None))
+assert not panel._panels, "there is no kernel"
+assert not {"polars", "jax", "numpy", "anywidget", "comm"} & set(sys.modules)
+feed = panel.Feed(lambda: None)
+feed.hear({"kind": "hello", "v": 1, "client": "a"})
+device = next(m for m in feed.messages() if m["kind"] == "device")
+assert (device["platform"], device["text"]) == (None, "JAX has not been started in this kernel")
+assert "jax" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
