@@ -52,6 +52,14 @@ export class Layer {
     return true;
   }
 
+  /** How wide a text would be, in CSS pixels. */
+  wide(font: string, text: string): number {
+    const ctx = (this.ctx ??= this.canvas.getContext("2d"));
+    if (!ctx) return 0;
+    ctx.font = font;
+    return ctx.measureText(text).width;
+  }
+
   /** A wiped context in CSS pixels; null where there is none (tests without a canvas). */
   begin(): CanvasRenderingContext2D | null {
     this.ctx ??= this.canvas.getContext("2d");

@@ -237,6 +237,9 @@ function dot(ctx: Context, x: number, y: number, radius: number, fill: string, r
   ctx.stroke();
 }
 
+/** The font of the value at a median's end. */
+export const ENDING = "650 13px";
+
 /** A median's end: a point, and its value beside it; only the point where the `first` one's value is in the way. */
 function ending(ctx: Context, s: Scene, middle: Edge, text: string, colour: string, first: Edge | null): void {
   const at = middle.xs.length - 1;
@@ -245,7 +248,7 @@ function ending(ctx: Context, s: Scene, middle: Edge, text: string, colour: stri
   const [x, y] = [middle.xs[at], place(middle)];
   dot(ctx, x, y, 3.6, colour, s.palette.bg);
   if (first && Math.abs(place(first) - y) < 16) return;
-  ctx.font = `650 13px ${s.font}`;
+  ctx.font = `${ENDING} ${s.font}`;
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
   ctx.lineWidth = 4;

@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 import { Layer } from "../../common/src/dom";
-import { paint, type Frame } from "./fan";
+import { ENDING, paint, type Frame } from "./fan";
 import { decimalsFor, value } from "../../common/src/format";
 import { ENDS, type Style } from "./protocol";
 import { settle, type Range } from "./range";
@@ -12,8 +12,6 @@ import { mix, type Palette } from "./theme";
 import { extended, type Calendar } from "./time";
 import type { Window } from "./window";
 
-/** Pixels left and right of the plot, for the values' labels: what stands above and below it is aligned to these. */
-export const margin = (width: number): number => (width < 460 ? 34 : 46);
 const TOP = 30;
 const BOTTOM = 36;
 
@@ -49,15 +47,15 @@ export class Focus {
   private width = 0;
   private height = 0;
   private drawn = "";
-  private side = 0;
+  /** Pixels left and right of the plot, for the values' labels: what stands above and below it is aligned to these. */
+  side = 0;
 
   constructor(private readonly host: HTMLElement) {
     host.append(this.layer.canvas);
   }
 
   get frame(): Frame {
-    const side = margin(this.width);
-    return { left: side, right: this.width - side, top: TOP, bottom: this.height - BOTTOM };
+    return { left: this.side, right: this.width - this.side, top: TOP, bottom: this.height - BOTTOM };
   }
 
   destroy(): void {
@@ -83,7 +81,7 @@ export class Focus {
     [this.width, this.height] = [width, height];
     this.host.style.height = `${height}px`;
     // Rebuilt where the margins change with it.
-    if (this.plot && margin(width) === this.side) {
+    if (this.plot && this.margin() === this.side) {
       this.drawn = "";
       this.plot.setSize({ width, height });
     } else this.rebuild();
@@ -94,7 +92,7 @@ export class Focus {
     this.drawn = "";
     const { subject, colours } = this;
     if (!subject || !colours || this.width < 50) return;
-    this.side = margin(this.width);
+    this.side = this.margin();
     this.xs = extended(subject.history.time, subject.horizon, subject.step);
     const ys = this.xs.map((_, i) => {
       const v = subject.history.value[i];
@@ -104,13 +102,21 @@ export class Focus {
     this.host.append(this.layer.canvas);
   }
 
+  /** Room for the longest label of a value, on the axis and at the median's end. */
+  private margin(): number {
+    const { low, high } = this.subject?.history ?? { low: 0, high: 0 };
+    const decimals = decimalsFor((high - low) / 4);
+    const need = [low, high].map((v) => this.layer.wide(`${ENDING} ${this.font}`, value(v, decimals)) + 12);
+    return Math.max(this.width < 460 ? 34 : 46, Math.min(Math.ceil(Math.max(...need)), this.width / 4));
+  }
+
   private options(subject: Subject, colours: Palette): uPlot.Options {
     const { calendar } = subject;
     const timed = calendar.clock !== "number";
     const font = `11px ${this.font}`;
     const quiet = { stroke: colours.soft, font, ticks: { show: false }, border: { show: false } };
     const room = this.width < 460 ? 50 : 74;
-    const side = margin(this.width);
+    const { side } = this;
     const x: uPlot.Axis = {
       ...quiet,
       size: BOTTOM,
@@ -137,7 +143,7 @@ export class Focus {
       width: this.width,
       height: this.height,
       ms: 1,
-      padding: [TOP, margin(this.width), 0, 0],
+      padding: [TOP, side, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: { x: { time: timed, auto: false, range: () => this.times }, y: { auto: false, range: () => this.range ?? [0, 1] } },
@@ -157,15 +163,13 @@ export class Focus {
   xOf(row: number): number {
     const [low, high] = this.times;
     const at = row >= 0 && row < this.xs.length && Number.isInteger(row) ? this.xs[row] : this.timeAt(row);
-    const side = margin(this.width);
-    return side + ((at - low) / (high - low)) * (this.width - 2 * side);
+    return this.side + ((at - low) / (high - low)) * (this.width - 2 * this.side);
   }
 
   /** The row nearest to a place, in pixels of the host. */
   rowAt(x: number): number {
     const [low, high] = this.times;
-    const side = margin(this.width);
-    const t = low + ((x - side) / (this.width - 2 * side)) * (high - low);
+    const t = low + ((x - this.side) / (this.width - 2 * this.side)) * (high - low);
     let from = 0;
     let to = this.xs.length - 1;
     while (from < to) {

@@ -3,7 +3,7 @@
 import { Hearing } from "./a11y";
 import { Card } from "./card";
 import { Controls, type Settings, type Wishes } from "./controls";
-import { Focus, margin } from "./focus";
+import { Focus } from "./focus";
 import { onFocus, onKeys, onOverview, onStrip, type Stage } from "./gestures";
 import { layout, type Layout } from "./layout";
 import { legend, stripLegend } from "./legend";
@@ -100,8 +100,9 @@ export class View {
     const main = rows[0];
     if (!palette || !width) return { main, gliding: false };
     const standing = sight.store.standing(sight.series, sight.models[0]);
-    const left = margin(width);
+    const left = focus.side;
     const right = width - left;
+    this.root.style.setProperty("--nbf-side", `${left}px`);
     const glide = !this.calm.matches;
     const gliding = focus.draw({ row: sight.row, window: w, main, other: rows[1] ?? null, style, held, glide });
     this.overview.draw(width, left, right, w, sight.row, sight.meta.horizon, sight.history, standing, palette);
