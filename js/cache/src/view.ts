@@ -1,7 +1,7 @@
 /** The view of the cache: the same in a cell and in a side bar. */
 
 import { h, keyed, say } from "../../common/src/dom";
-import { plural } from "../../common/src/format";
+import { count, plural } from "../../common/src/format";
 import { Ask } from "./ask";
 import { iconButton } from "./button";
 import { Foot } from "./foot";
@@ -195,10 +195,9 @@ export class View implements Listener {
     this.list.show(shown, this.order);
     this.list.el.hidden = shown.length === 0;
     const few = all.length < MANY && !words;
-    const count = state.complete ? plural(all.length, "entry", "entries") : "";
-    say(this.count, count);
+    say(this.count, state.complete ? plural(all.length, "entry", "entries") : "");
     this.count.hidden = !few;
-    this.filter.placeholder = `Filter ${count}`;
+    this.filter.placeholder = `Filter ${count(all.length)}`;
     this.filter.hidden = this.sort.hidden = few;
     this.tools.classList.toggle("nbf-few", few);
     say(this.empty, this.sentence(all.length, shown.length, words));
