@@ -1,23 +1,55 @@
-"""The panel: what a view of many entries costs the kernel, look by look."""
+"""The panel: what a view of many entries costs the kernel, look by look, and the page, frame by frame."""
 
 from __future__ import annotations
 
 import json
 import time
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from nbforecast import session
+from nbforecast.notebook.bundles import bundle
 from nbforecast.notebook.cache_state import State
 from nbforecast.results.view import View
 from nbforecast.series import prepare
 from tests.benchmarks.entries import RECIPE, daily, made_up_entry
 from tests.benchmarks.table import Table, milliseconds, number
 from tests.benchmarks.timing import compare, seconds
+from tests.browser.lab import browser_page, chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# the view on a page of its own, told what a kernel tells; then the times between frames while it is scrolled through
+# from top to bottom, and while an entry changes five times a second, in ms
+SHOW = """async ([script, messages]) => {
+  const { default: widget } = await import(URL.createObjectURL(new Blob([script], {type: 'text/javascript'})));
+  const hear = new Set(), model = {on: (_, f) => hear.add(f), off: (_, f) => hear.delete(f), send: () => undefined};
+  widget.render({model, el: document.body});
+  window.tell = message => hear.forEach(f => f(message));
+  const began = performance.now();
+  messages.forEach(window.tell);
+  await new Promise(requestAnimationFrame);
+  return performance.now() - began;
+}"""
+SCROLL = """async ([frames, changes]) => {
+  const list = document.querySelector('.nbf-scroll'), between = [], script = [];
+  const frame = () => new Promise(requestAnimationFrame);
+  let last = await frame();
+  for (let i = 1; i <= frames; i++) {
+    list.scrollTop = (list.scrollHeight - list.clientHeight) * i / frames;
+    if (i % 12 === 0) {
+      const began = performance.now();
+      const put = [{...changes[i % changes.length], used: Date.now() / 1000}];
+      window.tell({kind: 'entries', put, gone: [], all: false});
+      script.push(performance.now() - began);
+    }
+    const now = await frame();
+    between.push(now - last); last = now;
+  }
+  return {between: between.slice(5), script};
+}"""
 SETTLED = 0.2  # seconds after which the directory's time says that nothing has changed
 
 
@@ -43,6 +75,7 @@ def tables(quick: bool) -> Iterator[Table]:
     }
     taken = compare(found, 3 if quick else 21)
     size = {name: len(json.dumps(call())) for name, call in found.items()}
+    messages = told(state, everything=True)
     cache.clear()
     time.sleep(SETTLED)
     saved = State()
@@ -60,6 +93,24 @@ def tables(quick: bool) -> Iterator[Table]:
     ]
     note = f"There are two looks a second at most, five while something runs. Saving the entries took {saving:.1f} s."
     yield Table(f"A view of {count:,} entries", ("", "ms", "KB of JSON"), rows, (note,))
+
+    if chromium() is not None:
+        yield frames(messages, 60 if quick else 600)
+
+
+def frames(messages: list[dict[str, Any]], count: int) -> Table:
+    entries = next(m["put"] for m in messages if m["kind"] == "entries")
+    rows = []
+    for name, width in (("a side bar of 300 px", 300), ("a cell of 900 px", 900)):
+        with browser_page(width, 800) as page:
+            shown = page.evaluate(SHOW, [bundle("cache"), messages])
+            taken = page.evaluate(SCROLL, [count, entries])
+        between, script = sorted(taken["between"]), taken["script"]
+        late = between[int(len(between) * 0.95)]
+        rows.append((name, number(shown), number(1000 / median(between)), number(late), number(median(script))))
+    head = ("", "first shown, ms", "frames/s", "95 % of frames within, ms", "a change, ms of script")
+    note = "Headless Chromium without a GPU, scrolled from top to bottom while an entry changes five times a second."
+    return Table(f"Scrolling through {len(entries):,} entries", head, rows, (note,))
 
 
 def told(state: State, *, everything: bool = False) -> list[dict[str, Any]]:

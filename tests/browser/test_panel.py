@@ -236,10 +236,10 @@ def test_C11_E5_on_ipykernel_6_actions_are_queued_until_the_cell_has_ended(sessi
     assert notebook.evaluate("len(nbf.cache.entries())") == "1"
 
 
-def test_W3_an_entry_opens_beside_the_notebook_and_in_a_new_cell(session: tuple[Lab, Page]) -> None:
+def test_W3_an_entry_opens_beside_the_notebook_in_a_new_cell_and_under_the_list(session: tuple[Lab, Page]) -> None:
     _, page = session
-    notebook, panel = opened(session, "open"), Panel(page)
-    for cell in range(3):
+    notebook, panel = opened(session, "open", cells=[LOAD, SETUP, FILL, "nbf.cache"]), Panel(page)
+    for cell in range(4):
         notebook.run(cell)
     panel.await_rows(2)
     panel.row("taxi, quick").focus()
@@ -247,13 +247,23 @@ def test_W3_an_entry_opens_beside_the_notebook_and_in_a_new_cell(session: tuple[
     tab = page.locator(".jp-MainAreaWidget:not(.jp-NotebookPanel) .nbf-explorer[data-drawn=forecast]")
     tab.wait_for()
     panel.picture("panel-opened")
-    count = "sum(type(w).__name__ == 'Explorer' for w in __import__('ipywidgets').Widget._active_widgets.values())"
+    alive = "sum(type(o).__name__ == 'Explorer' and o.comm is not None for o in __import__('gc').get_objects())"
+    assert notebook.evaluate(alive) == "1"
     page.locator(".lm-TabBar-tab").filter(has_text="taxi").locator(".lm-TabBar-tabCloseIcon").click()
     tab.wait_for(state="detached")
+    await_true(lambda: notebook.evaluate(alive) == "0")
+
+    view = notebook.outputs(3)
+    view.get_by_role("row", name="taxi, quick").dblclick()
+    view.locator(".nbf-explorer[data-drawn=forecast]").wait_for()
+    notebook.picture(3, "cache-view")
+    view.get_by_role("button", name="Close taxi").click()
+    await_true(lambda: notebook.evaluate(alive) == "0")
+
     panel.row("taxi, quick").click(button="right")
     panel.root.get_by_role("menuitem", name="Open in a new cell").click()
     notebook.panel.locator(".nbf-explorer[data-drawn=forecast]").wait_for()
-    assert count
+    assert notebook.evaluate(alive) == "1"
 
 
 def test_W4_a_trusted_notebook_shows_pictures_of_widgets_that_are_gone(session: tuple[Lab, Page]) -> None:

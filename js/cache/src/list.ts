@@ -71,10 +71,12 @@ export class List {
     for (const [key, row] of this.rows) row.tick(now, waits.get(key) ?? null);
   }
 
-  /** Marks the row that is asked about. */
-  mark(el: HTMLElement | null): void {
-    for (const marked of this.body.querySelectorAll(".nbf-asked")) marked.classList.remove("nbf-asked");
-    el?.classList.add("nbf-asked");
+  /** Marks the row of the entry that is asked about, and no other; returns it. */
+  mark(key: string | null): HTMLElement | null {
+    const marked = key === null ? null : (this.rows.get(key)?.el ?? null);
+    for (const row of this.body.querySelectorAll(".nbf-asked")) row.classList.remove("nbf-asked");
+    marked?.classList.add("nbf-asked");
+    return marked;
   }
 
   /** In order; while someone points at the list, what is there keeps its place, for it must not move away from them. */
@@ -142,7 +144,7 @@ export class List {
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: els.length - 1, PageDown: at + PAGE, PageUp: at - PAGE }[event.key];
     if (to !== undefined) this.focus(to, true);
     else if (event.key === "Enter" && event.target === row.el) this.deeds.open(row.entry);
-    else if (event.key === "Delete" || event.key === "Backspace") this.deeds.drop(row.entry, row.el);
+    else if (event.key === "Delete" || event.key === "Backspace") this.deeds.drop(row.entry);
     else return;
     event.preventDefault();
     event.stopPropagation();

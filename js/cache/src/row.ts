@@ -10,7 +10,7 @@ import { titleOf } from "./state";
 export interface Deeds {
   open(entry: Entry): void;
   recompute(entry: Entry): void;
-  drop(entry: Entry, row: HTMLElement): void;
+  drop(entry: Entry): void;
   copy(entry: Entry): void;
 }
 
@@ -40,7 +40,7 @@ export class Row {
     this.buttons = {
       open: iconButton("open", "Open", () => deeds.open(this.entry)),
       again: iconButton("again", "Recompute", () => deeds.recompute(this.entry)),
-      drop: iconButton("drop", "Drop", () => deeds.drop(this.entry, this.el)),
+      drop: iconButton("drop", "Drop", () => deeds.drop(this.entry)),
     };
     for (const b of Object.values(this.buttons)) b.tabIndex = -1;
     const title = h("span", { class: "nbf-title", role: "gridcell" }, this.name, this.model);

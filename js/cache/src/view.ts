@@ -1,7 +1,7 @@
 /** The view of the cache: the same in a cell and in a side bar. */
 
 import { h, keyed, say } from "../../common/src/dom";
-import { plural } from "../../common/src/format";
+import { count, plural } from "../../common/src/format";
 import { Ask } from "./ask";
 import { iconButton } from "./button";
 import { Foot } from "./foot";
@@ -60,10 +60,10 @@ export class View implements Listener {
       {
         open: (entry) => this.open(entry, false),
         recompute: (entry) => this.recompute(entry),
-        drop: (entry, row) => this.drop(entry, row),
+        drop: (entry) => this.drop(entry),
         copy: (entry) => void this.copy(entry.handle),
       },
-      (entry, x, y, row) => this.menu.open(this.itemsOf(entry, row), x, y, row),
+      (entry, x, y, row) => this.menu.open(this.itemsOf(entry), x, y, row),
       (order) => this.sortBy(order),
     );
     const scroll = h("div", { class: "nbf-scroll" }, this.work.el, this.list.el, this.empty);
@@ -126,9 +126,9 @@ export class View implements Listener {
     else this.notice.tell(entry.reason, true);
   }
 
-  drop(entry: Entry, row: HTMLElement = this.root): void {
-    this.list.mark(row);
-    this.ask.show(dropping(entry, this.state, (action) => this.act(action)), row, () => this.list.mark(null));
+  drop(entry: Entry): void {
+    const row = this.list.mark(entry.key);
+    this.ask.show(dropping(entry, this.state, (action) => this.act(action)), row ?? this.more, () => this.list.mark(null));
   }
 
   flush(): void {
@@ -148,14 +148,14 @@ export class View implements Listener {
     }
   }
 
-  private itemsOf(entry: Entry, row: HTMLElement): Item[] {
+  private itemsOf(entry: Entry): Item[] {
     const cell = { label: "Open in a new cell", act: () => this.open(entry, true) };
     return [
       { label: "Open", act: () => this.open(entry, false) },
       ...(this.host.cells ? [cell] : []),
       { label: "Recompute", act: () => this.recompute(entry), not: entry.recomputable ? undefined : entry.reason },
       { label: "Copy handle", act: () => void this.copy(entry.handle) },
-      { label: "Drop…", act: () => this.drop(entry, row), apart: true },
+      { label: "Drop…", act: () => this.drop(entry), apart: true },
     ];
   }
 
@@ -195,16 +195,14 @@ export class View implements Listener {
     this.list.show(shown, this.order);
     this.list.el.hidden = shown.length === 0;
     const few = all.length < MANY && !words;
-    const count = state.complete ? plural(all.length, "entry", "entries") : "";
-    say(this.count, count);
+    say(this.count, state.complete ? plural(all.length, "entry", "entries") : "");
     this.count.hidden = !few;
-    this.filter.placeholder = `Filter ${count}`;
+    this.filter.placeholder = `Filter ${count(all.length)}`;
     this.filter.hidden = this.sort.hidden = few;
     this.tools.classList.toggle("nbf-few", few);
     say(this.empty, this.sentence(all.length, shown.length, words));
     this.empty.hidden = !this.empty.textContent;
     this.foot.show(state.totals, state.device);
-    this.root.classList.toggle("nbf-busy", link?.busy ?? false);
     this.root.toggleAttribute("aria-busy", !state.complete);
     const general = waiting.find((a) => !("key" in a) && a.action !== "cancel");
     if (general) this.notice.tell(`The kernel is busy: ${general.action} is queued.`);
