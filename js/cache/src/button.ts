@@ -33,7 +33,7 @@ export class Bar {
     const next = Number.isFinite(share) ? Math.max(0, Math.min(1, share)) : 0;
     if (next === this.share) return;
     this.share = next;
-    this.fill.style.transform = `scaleX(${next})`;
+    this.fill.style.width = `${100 * next}%`;
     this.el.setAttribute("aria-valuenow", String(Math.floor(next * 100)));
   }
 }
