@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.chart.data import Band, Density, FanData, history_steps
+from nbforecast.chart.graph import Bars, Dots, Graph, Level, Line, draw_graph
 from nbforecast.chart.html import to_html
+from nbforecast.chart.rows import Row, Rows, draw_rows
 from nbforecast.chart.svg import render
 from nbforecast.chart.words import describe
 

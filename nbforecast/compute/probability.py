@@ -35,7 +35,8 @@ def cumulative(
     beyond = np.where(less == 0, -np.inf, np.inf)  # of draws that are all the same
     with np.errstate(divide="ignore", invalid="ignore"):
         share = (flat - low) / (high - low)
-        between = np.where(high > low, score[left] + share * (score[np.minimum(left + 1, count - 1)] - score[left]), beyond)
+        right = score[np.minimum(left + 1, count - 1)]
+        between = np.where(high > low, score[left] + share * (right - score[left]), beyond)
     first, last = score[np.minimum(less, count - 1)], score[np.maximum(no_more - 1, 0)]
     met, several = no_more > less, no_more - less > (0 if count == 1 else 1)
     below, up_to = np.where(met, first, between), np.where(met, last, between)

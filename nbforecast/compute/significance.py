@@ -1,11 +1,11 @@
 """Whether a mean of losses differs from nothing by more than chance, where forecasts overlap in time.
 
-Forecasts of neighbouring origins share most of the actual values they are judged by, so their losses move together, and a
-test that takes them as independent finds differences everywhere. Here the variance of a mean is a long-run one, from
+Forecasts of neighbouring origins share most of the actual values they are judged by, so their losses move together, and
+a test that takes them as independent finds differences everywhere. Here the variance of a mean is a long-run one, from
 equally weighted cosines, with Student's t of as many degrees of freedom (Lazarus, Lewis, Stock & Watson 2018, "HAR
-inference: recommendations for practice"); applied to differences of losses this is the test of Diebold & Mariano (1995).
-Losses of several series at one time are added up first (Driscoll & Kraay 1998), so that series may depend on each other.
-What is inferred is about other times of the same series, not about other series.
+inference: recommendations for practice"); applied to differences of losses this is the test of Diebold & Mariano
+(1995). Losses of several series at one time are added up first (Driscoll & Kraay 1998), so that series may depend on
+each other. What is inferred is about other times of the same series, not about other series.
 """
 
 from __future__ import annotations

@@ -46,7 +46,9 @@ def test_R3_the_mean_has_students_p_value_and_interval() -> None:
 
 
 @pytest.mark.parametrize(("count", "horizon"), [(120, 12), (600, 12), (2000, 48)])
-def test_R3_models_that_do_equally_well_are_rarely_told_apart_though_forecasts_overlap(count: int, horizon: int) -> None:
+def test_R3_models_that_do_equally_well_are_rarely_told_apart_though_forecasts_overlap(
+    count: int, horizon: int
+) -> None:
     draws = overlapping(np.random.default_rng(2), count, horizon, 1500)
     ours = np.mean([mean(d, np.arange(count), horizon).p < 0.05 for d in draws])
     naive = np.mean(stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05)
