@@ -79,6 +79,16 @@ class Run:
         return self._view.recipe.horizon
 
     @property
+    def levels(self) -> tuple[float, ...]:
+        """The probability levels that the Q draws of a forecast stand for, ascending."""
+        return self._view.recipe.levels
+
+    @property
+    def seed(self) -> int:
+        """For models that draw at random."""
+        return self._seed
+
+    @property
     def warnings(self) -> tuple[DataWarning, ...]:
         """What was repaired or found odd in the data."""
         return self.data.warnings

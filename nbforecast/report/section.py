@@ -48,23 +48,21 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
     def html(self) -> str:
-        head = "".join(f'<th style="{self._style(n)}">{escape(h)}</th>' for n, h in enumerate(self.head))
-        body = "".join(
-            f"<tr>{''.join(f'<td style="{self._style(n)}">{escape(c)}</td>' for n, c in enumerate(row))}</tr>"
-            for row in self.rows
-        )
-        head = f"<thead><tr>{head}</tr></thead>" if any(self.head) else ""
+        head = f"<thead>{self._line(self.head, 'th')}</thead>" if any(self.head) else ""
+        body = "".join(self._line(row, "td") for row in self.rows)
         return f'<table class="nbf-table" style="{_TABLE}">{head}<tbody>{body}</tbody></table>'
 
     def text(self) -> str:
         lines = [line for line in (self.head, *self.rows) if any(line)]
         widths = [max(len(line[n]) for line in lines) for n in range(len(self.head))]
-        cells = ([c.rjust(w) if n else c.ljust(w) for n, (c, w) in enumerate(zip(line, widths))] for line in lines)
-        return "\n".join("  ".join(line).rstrip() for line in cells)
+        rows = ([c.rjust(w) for c, w in zip(line, widths, strict=True)] for line in lines)
+        return "\n".join("  ".join([row[0].strip().ljust(widths[0]), *row[1:]]) for row in rows)
 
     @staticmethod
-    def _style(column: int) -> str:
-        return _CELL if column else _FIRST
+    def _line(cells: tuple[str, ...], tag: str) -> str:
+        styles = (_FIRST, *[_CELL] * (len(cells) - 1))
+        made = (f'<{tag} style="{style}">{escape(c)}</{tag}>' for c, style in zip(cells, styles, strict=True))
+        return f"<tr>{''.join(made)}</tr>"
 
 
 @dataclass(frozen=True)

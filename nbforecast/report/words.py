@@ -36,12 +36,10 @@ def change(relative: float) -> str:
     """`18 % less`, `0.3 % more`, `as much` of a relative change."""
     if not isfinite(relative):
         return "–"
-    size = f"{100 * abs(relative):.2g}" if abs(relative) < 1 else f"{100 * abs(relative):,.0f}"
-    return (
-        "as much"
-        if abs(relative) < 5e-5
-        else f"{float(size.replace(',', '')):,g} % {'less' if relative < 0 else 'more'}"
-    )
+    if abs(relative) < 5e-5:
+        return "as much"
+    size = float(f"{100 * abs(relative):.2g}") if abs(relative) < 1 else round(100 * abs(relative))
+    return f"{size:,g} % {'less' if relative < 0 else 'more'}"
 
 
 def chance(p: float) -> str:
@@ -97,3 +95,8 @@ def title(data: Dataset) -> str:
 def unit(data: Dataset) -> str:
     """` in glucose mg/dL`, for an axis; nothing where the column is called nothing in particular."""
     return "" if data.names.target == "y" else f" of {data.names.target}"
+
+
+def named(model: str) -> str:
+    """What a model is called in a sentence."""
+    return "seasonal naive" if model == "naive" else model

@@ -1,0 +1,97 @@
+"""Which model does best, and whether that may be chance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nbforecast import chart
+from nbforecast.compute.significance import Mean, holm
+from nbforecast.report.evidence import compare, losses, panel, values
+from nbforecast.report.section import Picture, Points, Section, Table
+from nbforecast.report.words import SURE, chance, change, counted, listed, named, number, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbforecast.engine.run import Run
+
+
+class _Other(NamedTuple):
+    """Another model: how much larger its losses are, relative to the run's, and the p-value among all of them."""
+
+    run: Run
+    more: Mean
+    p: float
+
+
+def comparison(run: Run, others: Sequence[Run]) -> Section:
+    """The CRPS of other models beside the run's, over origins that both have forecast, and tests of the differences."""
+    found = [(other, compare(run, other)) for other in others if other.model != run.model]
+    if not found or not np.isfinite(losses(run)).any():
+        return Section("There is no other model to compare with." if not found else "No error is known yet.")
+    chances = holm([m.p for _, m in found])
+    rivals = [_Other(other, m, p) for (other, m), p in zip(found, chances, strict=True)]
+    finding = verdict(run, rivals)
+    return Section(finding, (), (_drawn(run, rivals), _table(run, rivals), Points((_method(run, rivals),), aside=True)))
+
+
+def verdict(run: Run, rivals: Sequence[_Other]) -> str:
+    """What the comparison says, and no more than that."""
+    best = min(rivals, key=lambda o: o.more.value)
+    name = named(best.run.model)
+    if best.more.value < 0:
+        if best.p < SURE:
+            return f"{name} did better than {run.model}: its CRPS is {change(best.more.value)} ({chance(best.p)})."
+        why = f"no more than chance would do ({chance(best.p)})" if np.isfinite(best.p) else chance(best.p)
+        return f"{name} has a CRPS {change(best.more.value)} than {run.model}, {why}."
+    beaten = [named(o.run.model) for o in rivals if o.p < SURE]
+    next_ = f"the next, {name}, has {change(best.more.value)}"
+    if len(beaten) == len(rivals):
+        of = f"all {counted(len(rivals), 'other')}" if len(rivals) > 1 else name
+        return f"{run.model} has the lowest CRPS, by more than chance against {of}; {next_} ({chance(best.p)})."
+    sure = f"by more than chance against {listed(beaten)} only" if beaten else "but against none by more than chance"
+    return f"{run.model} has the lowest CRPS, {sure}; {next_} ({chance(best.p)})."
+
+
+def _drawn(run: Run, rivals: Sequence[_Other]) -> Picture:
+    rows = []
+    for other in sorted(rivals, key=lambda o: o.more.value):
+        low, high = other.more.interval()
+        words = f"{change(other.more.value)}, {chance(other.p)}"
+        rows.append(chart.Row(named(other.run.model), 100 * other.more.value, words, 100 * low, 100 * high))
+    alt = "; ".join(f"{r.label} {r.words}" for r in rows)
+    unit = f"CRPS in % of that of {run.model} more or less, with 95 % confidence intervals"
+    drawn = chart.Rows("Models compared", tuple(rows), f"CRPS beside {run.model}: {alt}.", unit, (0.0, run.model))
+    return Picture(chart.draw_rows(drawn), drawn.alt)
+
+
+def _table(run: Run, rivals: Sequence[_Other]) -> Table:
+    rows = [_row(run, "", "")]
+    rows += [_row(o.run, change(o.more.value), chance(o.p)) for o in sorted(rivals, key=lambda o: o.more.value)]
+    head = ("", *(() if panel(run.data) else ("MAE",)), "MASE", "CRPS", "in the 80 % band", "CRPS beside", "")
+    return Table((*head[:-2], f"CRPS beside {run.model}", "chance"), tuple(rows))
+
+
+def _row(run: Run, more: str, p: str) -> tuple[str, ...]:
+    scores = run.scores()
+    usual = losses(run)
+    crps = float(usual[np.isfinite(usual)].mean()) if np.isfinite(usual).any() else float("nan")
+    mae = () if panel(run.data) else (number(float(values(scores, "mae")[0])),)
+    mase, held = (float(values(scores, n)[0]) for n in ("mase", "coverage_80"))
+    return named(run.model), *mae, number(mase), number(crps), percent(held), more, p
+
+
+def _method(run: Run, rivals: Sequence[_Other]) -> str:
+    """How the differences were tested."""
+    freedom = sorted({o.more.freedom for o in rivals})
+    scaled = " in units of each series' mean seasonal change" if panel(run.data) else ""
+    series = "; series of one time count together, and nothing is said of other series" if panel(run.data) else ""
+    several = f" p-values are corrected for {len(rivals)} comparisons (Holm)." if len(rivals) > 1 else ""
+    degrees = listed([str(f) for f in freedom])
+    return (
+        f"Mean CRPS of an origin{scaled}, over origins that both models have forecast. The test is Diebold and Mariano's with "
+        f"a long-run variance (equally weighted cosines, t with {degrees} degrees of freedom), since neighbouring forecasts "
+        f"overlap{series}.{several}"
+    )

@@ -1,0 +1,78 @@
+"""How large errors are at each distance ahead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nbforecast import chart
+from nbforecast.report.evidence import panel, values
+from nbforecast.report.section import Picture, Section, Table
+from nbforecast.report.words import change, counted, named, number, percent, steps, target
+
+if TYPE_CHECKING:
+    from jaxtyping import Float64
+
+    from nbforecast.engine.run import Run
+
+_ROWS = 8
+
+
+def horizons(run: Run, baseline: Run) -> Section:
+    """Mean absolute errors by step ahead beside those of a baseline; of a panel, scaled ones (MASE)."""
+    kind = "mase" if panel(run.data) else "mae"
+    by = run.scores(by="horizon")
+    ours, theirs = values(by, kind), values(baseline.scores(by="horizon"), kind)
+    if not np.isfinite(ours).any():
+        return Section("No error is known yet: there is no actual value after any origin that can be forecast.")
+    here, there = (float(values(r.scores(), kind)[0]) for r in (run, baseline))
+    reach = (
+        f", from {number(ours[0])} at the first step to {number(ours[-1])} {steps(run)} ahead" if len(ours) > 1 else ""
+    )
+    finding = f"{run.model} is off by {number(here)} on average ({kind.upper()}){reach}."
+    covered = values(by, "calibrated_80" if run.calibrate else "coverage_80")
+    if run.model == baseline.model:
+        rows = [(number(a), percent(c)) for a, c in zip(ours, covered, strict=True)]
+        return Section(
+            finding, (), (_drawn(run, None, kind, ours, theirs), _table(run, (kind.upper(), "in the 80 % band"), rows))
+        )
+    head = (f"{kind.upper()} of {run.model}", f"of {named(baseline.model)}", "change", "in the 80 % band")
+    rows = [
+        (number(a), number(b), change(a / b - 1), percent(c)) for a, b, c in zip(ours, theirs, covered, strict=True)
+    ]
+    more = _beside(run, baseline, ours / theirs - 1, here / there - 1)
+    return Section(finding, more, (_drawn(run, baseline, kind, ours, theirs), _table(run, head, rows)))
+
+
+def _beside(run: Run, baseline: Run, gains: Float64[np.ndarray, " H"], overall: float) -> tuple[str, ...]:
+    better, count = int((gains < 0).sum()), len(gains)
+    where = {0: "no step", count: "every step" if count > 1 else "its one step"}.get(
+        better, f"{better} of {count} steps"
+    )
+    said = f"That is {change(overall)} than {named(baseline.model)}; {run.model} is more accurate at {where}."
+    if not better or count < 2:
+        return (said,)
+    best = int(np.nanargmin(gains))
+    return (said, f"The gain is largest {steps(run, best + 1)} ahead, with {change(gains[best])}.")
+
+
+def _drawn(
+    run: Run, baseline: Run | None, kind: str, ours: Float64[np.ndarray, " H"], theirs: Float64[np.ndarray, " H"]
+) -> Picture:
+    at = np.arange(1, len(ours) + 1)
+    lines = [chart.Line(at, ours, run.model)]
+    alt = f"{kind.upper()} by step ahead: {run.model} from {number(ours[0])} to {number(ours[-1])}"
+    if baseline is not None:
+        name = named(baseline.model)
+        lines.insert(0, chart.Line(at, theirs, name, "other"))
+        alt += f", {name} from {number(theirs[0])} to {number(theirs[-1])}"
+    what = "in units of the mean seasonal change" if kind == "mase" else target(run.data)
+    under = f"steps ahead, of {run.data.frequency.describe()} each"
+    graph = chart.Graph("Error by step ahead", tuple(lines), f"{alt}.", f"{kind.upper()}, {what}", under, floor=0.0)
+    return Picture(chart.draw_graph(graph), graph.alt)
+
+
+def _table(run: Run, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    shown = np.unique(np.linspace(0, len(rows) - 1, _ROWS).round().astype(int)).tolist()
+    return Table(("", *head), tuple((f"{steps(run, n + 1)} ahead", *rows[n]) for n in shown))
