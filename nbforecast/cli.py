@@ -1,4 +1,4 @@
-"""The command line: `nbforecast forecast|quickdraw|cache|models|demo`."""
+"""The command line: `nbforecast forecast|quickdraw|report|cache|models|demo`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ def main(arguments: list[str] | None = None) -> int:
     add_drawing(one)
     one.add_argument("-o", "--out", metavar="FILE", help="a .svg, .png or .pdf file to write")
     one.set_defaults(run=_quickdraw)
+
+    told = commands.add_parser("report", help="backtest a model, write what comes of it as one page")
+    told.add_argument("data", metavar="DATA", help="a CSV or Parquet file, or a glucose sensor's export")
+    told.add_argument("-o", "--out", required=True, metavar="FILE", help="the .html file to write")
+    told.add_argument("--notebook", metavar="FILE", help="keep the executed notebook in this .ipynb file")
+    told.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+                      help="a parameter of the template, such as model, horizon, target; may be repeated")  # fmt: skip
+    told.add_argument("--template", default="backtest_report", metavar="T",
+                      help="a template's name, or a notebook with a cell tagged parameters (default: %(default)s)")  # fmt: skip
+    told.set_defaults(run=_report)
 
     kept = commands.add_parser("cache", help="look after the results kept on disk")
     add_cache(kept)
@@ -75,6 +85,23 @@ def _quickdraw(options: argparse.Namespace) -> None:
     _say(chart)
     if options.out:
         _say(chart.save(options.out))
+
+
+def _report(options: argparse.Namespace) -> None:
+    from nbforecast.report.runner import make_report
+
+    out = _named(options.out, ".html")
+    notebook = _named(options.notebook, ".ipynb") if options.notebook else None
+    written = make_report(options.data, out, options.parameter, options.template, notebook)
+    _say(f"{written}: {written.stat().st_size / 1e6:.1f} MB")
+    if notebook:
+        _say(notebook)
+
+
+def _named(path: str, suffix: str) -> Path:
+    if Path(path).suffix != suffix:
+        raise OptionError(f"That takes a {suffix} file, not {path!r}.")
+    return Path(path)
 
 
 def _cache(options: argparse.Namespace) -> None:

@@ -33,13 +33,13 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def change(relative: float) -> str:
-    """`18 % less`, `0.3 % more`, `as much` of a relative change."""
+    """`18 % lower`, `0.3 % higher`, `equal` of a relative change."""
     if not isfinite(relative):
         return "–"
     if abs(relative) < 5e-5:
-        return "as much"
+        return "equal"
     size = float(f"{100 * abs(relative):.2g}") if abs(relative) < 1 else round(100 * abs(relative))
-    return f"{size:,g} % {'less' if relative < 0 else 'more'}"
+    return f"{size:,g} % {'lower' if relative < 0 else 'higher'}"
 
 
 def chance(p: float) -> str:
