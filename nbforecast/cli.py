@@ -32,10 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     told.add_argument("data", metavar="DATA", help="a CSV or Parquet file, or a glucose sensor's export")
     told.add_argument("-o", "--out", required=True, metavar="FILE", help="the .html file to write")
     told.add_argument("--notebook", metavar="FILE", help="keep the executed notebook in this .ipynb file")
-    told.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
-                      help="a parameter of the template, such as model, horizon, target; may be repeated")  # fmt: skip
-    told.add_argument("--template", default="backtest_report", metavar="T",
-                      help="a template's name, or a notebook with a cell tagged parameters (default: %(default)s)")  # fmt: skip
+    parameter = "a parameter of the template, such as model, horizon or target; may be repeated"
+    told.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=parameter)
+    template = "a template's name, or a notebook with a cell tagged parameters (default: %(default)s)"
+    told.add_argument("--template", default="backtest_report", metavar="T", help=template)
     told.set_defaults(run=_report)
 
     kept = commands.add_parser("cache", help="look after the results kept on disk")
@@ -92,7 +92,7 @@ def _report(options: argparse.Namespace) -> None:
 
     out = _named(options.out, ".html")
     notebook = _named(options.notebook, ".ipynb") if options.notebook else None
-    written = make_report(options.data, out, options.parameter, options.template, notebook)
+    written = make_report(options.data, out, options.p, options.template, notebook)
     _say(f"{written}: {written.stat().st_size / 1e6:.1f} MB")
     if notebook:
         _say(notebook)

@@ -10,7 +10,8 @@ from nbforecast.report.data import data
 from nbforecast.report.extremes import extremes
 from nbforecast.report.horizons import horizons
 from nbforecast.report.outlook import outlook
-from nbforecast.report.places import places, portraits
+from nbforecast.report.places import places
+from nbforecast.report.portraits import portraits
 from nbforecast.report.provenance import provenance
 from nbforecast.report.section import Section
 from nbforecast.report.summary import summary

@@ -36,6 +36,10 @@ def calibration(run: Run) -> Section:
     more = [_judged(known or forecast, "calibrated bands" if known else "bands")]
     if run.calibrate and not known:
         more.append("Too few past errors are known to calibrate them.")
+    elif known:
+        share = np.isfinite(column(run, "calibrated_80")).sum() / np.isfinite(column(run, "coverage_80")).sum()
+        if share < 0.95:
+            more.append(f"Calibrated bands are there for {percent(share, 0)} of the origins, the later ones.")
     more.append(_leaning(run, found))
     return Section(finding, tuple(more), (Beside((_deviations(forecast, known), _histogram(found))),))
 
@@ -54,7 +58,8 @@ def _judged(bands: dict[int, Mean], what: str) -> str:
     off = {c: m for c, m in bands.items() if m.p < SURE and abs(m.value - c / 100) >= 0.005}
     if not off:
         largest = max(abs(m.value - c / 100) for c, m in bands.items())
-        return f"The {what} are off by {100 * largest:.1f} points at most, which is no more than chance or too little to matter."
+        why = "no more than chance or too little to matter"
+        return f"The {what} are off by {100 * largest:.1f} points at most, which is {why}."
     told = [f"the {c} % band holds {percent(m.value)}" for c, m in off.items()]
     wide = {m.value > c / 100 for c, m in off.items()}
     kind = "too wide" if wide == {True} else "too narrow" if wide == {False} else "off"
@@ -94,9 +99,7 @@ def _deviations(forecast: dict[int, Mean], calibrated: dict[int, Mean]) -> Pictu
         words = f"{percent(other.value)} → {percent(shown.value)}" if calibrated else percent(shown.value)
         rows.append(chart.Row(f"{coverage} %", off, words, 100 * low, 100 * high, before))
     alt = "; ".join(f"the {c} % band holds {r.words}" for c, r in zip(_PROMISED, rows, strict=True))
-    unit = (
-        "points too few or too many; ring: as forecast, dot: calibrated" if calibrated else "points too few or too many"
-    )
+    unit = "points off; ring: as forecast, dot: calibrated" if calibrated else "points off"
     drawn = chart.Rows("Coverage of the bands", tuple(rows), f"Coverage: {alt}.", unit, (0.0, "as promised"), 424)
     return Picture(chart.draw_rows(drawn), drawn.alt)
 
@@ -104,7 +107,8 @@ def _deviations(forecast: dict[int, Mean], calibrated: dict[int, Mean]) -> Pictu
 def _histogram(found: Cumulative) -> Picture:
     shares = 100 * pit_histogram(found, _BINS)
     edges = np.linspace(0, 100, _BINS + 1).round().astype(np.int64)
-    alt = f"Actual values by the probability that the forecast gave to less, in tenths: {', '.join(map(number, shares))} %."
+    told = ", ".join(map(number, shares))
+    alt = f"Actual values by the probability that the forecast gave to less, in tenths: {told} %."
     marks = (chart.Bars(edges, shares), chart.Level(100 / _BINS))
     under = "probability forecast for less, %"
     graph = chart.Graph(

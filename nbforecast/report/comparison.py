@@ -62,7 +62,7 @@ def _drawn(run: Run, rivals: Sequence[_Other]) -> Picture:
         words = f"{change(other.more.value)}, {chance(other.p)}"
         rows.append(chart.Row(named(other.run.model), 100 * other.more.value, words, 100 * low, 100 * high))
     alt = "; ".join(f"{r.label} {r.words}" for r in rows)
-    unit = f"CRPS in % of that of {run.model} more or less, with 95 % confidence intervals"
+    unit = f"CRPS, % above or below that of {run.model}, with 95 % confidence intervals"
     drawn = chart.Rows("Models compared", tuple(rows), f"CRPS beside {run.model}: {alt}.", unit, (0.0, run.model))
     return Picture(chart.draw_rows(drawn), drawn.alt)
 
@@ -70,8 +70,9 @@ def _drawn(run: Run, rivals: Sequence[_Other]) -> Picture:
 def _table(run: Run, rivals: Sequence[_Other]) -> Table:
     rows = [_row(run, "", "")]
     rows += [_row(o.run, change(o.more.value), chance(o.p)) for o in sorted(rivals, key=lambda o: o.more.value)]
-    head = ("", *(() if panel(run.data) else ("MAE",)), "MASE", "CRPS", "in the 80 % band", "CRPS beside", "")
-    return Table((*head[:-2], f"CRPS beside {run.model}", "chance"), tuple(rows))
+    mae = () if panel(run.data) else ("MAE",)
+    head = ("", *mae, "MASE", "CRPS", "in the 80 % band", f"CRPS beside {run.model}", "chance")
+    return Table(head, tuple(rows))
 
 
 def _row(run: Run, more: str, p: str) -> tuple[str, ...]:
@@ -85,13 +86,12 @@ def _row(run: Run, more: str, p: str) -> tuple[str, ...]:
 
 def _method(run: Run, rivals: Sequence[_Other]) -> str:
     """How the differences were tested."""
-    freedom = sorted({o.more.freedom for o in rivals})
+    degrees = listed([str(f) for f in sorted({o.more.freedom for o in rivals})])
     scaled = " in units of each series' mean seasonal change" if panel(run.data) else ""
     series = "; series of one time count together, and nothing is said of other series" if panel(run.data) else ""
     several = f" p-values are corrected for {len(rivals)} comparisons (Holm)." if len(rivals) > 1 else ""
-    degrees = listed([str(f) for f in freedom])
     return (
-        f"Mean CRPS of an origin{scaled}, over origins that both models have forecast. The test is Diebold and Mariano's with "
-        f"a long-run variance (equally weighted cosines, t with {degrees} degrees of freedom), since neighbouring forecasts "
-        f"overlap{series}.{several}"
+        f"Mean CRPS of an origin{scaled}, over origins that both models have forecast. The test is Diebold and "
+        f"Mariano's with a long-run variance (equally weighted cosines, t with {degrees} degrees of freedom), since "
+        f"neighbouring forecasts overlap{series}.{several}"
     )

@@ -21,11 +21,11 @@ def data(run: Run) -> Section:
     """The data, their repairs, and the origins that cannot be forecast; the history of a single series."""
     there = run.data
     missing = float(np.isnan(there.values).mean())
-    gaps = f"{percent(missing)} of the steps are missing" if missing else "no step is missing"
+    gaps = f"{percent(missing)} of the steps are missing" if missing else "none is missing"
     first, last = when(there, int(np.argmin(there.time))), when(there, int(np.argmax(there.time)))
     known = counted(int((~np.isnan(there.values)).sum()), "value")
     several = f" in {len(there.ids):,} series" if panel(there) else ""
-    finding = f"{known}{several}, a step of {there.frequency.describe()}, from {first} to {last}; {gaps}."
+    finding = f"{known}{several} at steps of {there.frequency.describe()}, from {first} to {last}; {gaps}."
     repairs = tuple(str(w) for w in there.warnings) or ("Nothing had to be repaired.",)
     drawn = () if panel(there) else (history(there),)
     return Section(finding, (), (Points((*repairs, *_barred(run))), *drawn))

@@ -23,8 +23,10 @@ def panel(data: Dataset) -> bool:
 
 
 def scale(data: Dataset) -> Float64[np.ndarray, " N"]:
-    """What each row's losses are divided by, so that those of several series can be added: of a panel, how much the
-    series changes from one season to the next, as for MASE; else 1."""
+    """What each row's losses are divided by, so that those of several series can be added.
+
+    Of a panel, how much the series changes from one season to the next, as for MASE; else 1.
+    """
     if not panel(data):
         return np.ones(len(data))
     return np.repeat(seasonal_scale(data)[data.offsets[1:] - 1], data.lengths)

@@ -14,7 +14,10 @@ from nbforecast.report.section import Section
 from nbforecast.report.words import number, percent, steps, when
 
 if TYPE_CHECKING:
+    from jaxtyping import Int64
+
     from nbforecast.engine.run import Run
+    from nbforecast.report.section import Picture
 
 
 def extremes(run: Run, count: int = 3) -> Section:
@@ -25,7 +28,7 @@ def extremes(run: Run, count: int = 3) -> Section:
     loss = losses(run)
     known = np.sort(loss[np.isfinite(loss)])[::-1]
     usual, top = float(known.mean()), max(len(known) // 100, 1)
-    which = " " + run.data.ids[run.data.locate(int(rows[0]))[0]] if panel(run.data) else ""
+    which = " in " + run.data.ids[run.data.locate(int(rows[0]))[0]] if panel(run.data) else ""
     finding = f"{run.model} was furthest off{which} as of {when(run.data, int(rows[0]))}"
     finding += f": {number(float(loss[rows[0]]) / usual, 2)} times its usual CRPS." if usual else "."
     share = f"The worst 1 % of origins make up {percent(float(known[:top].sum() / known.sum()), 0)} of all losses."
@@ -34,14 +37,14 @@ def extremes(run: Run, count: int = 3) -> Section:
     return Section(finding, more, (*marks, *(_one(run, n, int(row)) for n, row in enumerate(rows, 1))))
 
 
-def _map(run: Run, rows: np.ndarray) -> object:
+def _map(run: Run, rows: Int64[np.ndarray, " K"]) -> Picture:
     """Where they lie in the history."""
     at = np.array([r + np.flatnonzero(np.isfinite(run.data.values[r:]))[0] for r in rows])
     dots = chart.Dots(run.data.time[at], run.data.values[at], tuple(str(n + 1) for n in range(len(rows))))
     return history(run.data, dots)
 
 
-def _one(run: Run, number_: int, row: int) -> Section:
+def _one(run: Run, rank: int, row: int) -> Section:
     series, index = run.data.locate(row)
     found = run.at(index, run.data.ids[series])
     last = np.flatnonzero(np.isfinite(found.actual))[-1:]
@@ -50,8 +53,10 @@ def _one(run: Run, number_: int, row: int) -> Section:
     step = int(last[0])
     low, high = found.interval(95)[step]
     off = "inside" if low <= found.actual[step] <= high else "outside"
+    which = f" of {found.series}" if panel(run.data) else ""
     said = (
-        f"{number_}. As of {when(run.data, row)}: {steps(run, step + 1)} ahead, {number(found.median[step])} was expected "
-        f"and {number(found.actual[step])} was observed, {off} the 95 % band of {number(low)} to {number(high)}."
+        f"{rank}. As of {when(run.data, row)}: {steps(run, step + 1)} ahead, {number(found.median[step])}{which} was "
+        f"expected and {number(found.actual[step])} was observed, {off} the 95 % band of {number(low)} to "
+        f"{number(high)}."
     )
     return Section("", (said,), (drawn(found, height=300),))

@@ -9,7 +9,7 @@ import numpy as np
 from nbforecast import chart
 from nbforecast.report.evidence import panel, values
 from nbforecast.report.section import Picture, Section, Table
-from nbforecast.report.words import change, counted, named, number, percent, steps, target
+from nbforecast.report.words import change, named, number, percent, steps, target
 
 if TYPE_CHECKING:
     from jaxtyping import Float64
@@ -26,35 +26,35 @@ def horizons(run: Run, baseline: Run) -> Section:
     ours, theirs = values(by, kind), values(baseline.scores(by="horizon"), kind)
     if not np.isfinite(ours).any():
         return Section("No error is known yet: there is no actual value after any origin that can be forecast.")
+    held = [percent(c) for c in values(by, "calibrated_80" if run.calibrate else "coverage_80")]
     here, there = (float(values(r.scores(), kind)[0]) for r in (run, baseline))
-    reach = (
-        f", from {number(ours[0])} at the first step to {number(ours[-1])} {steps(run)} ahead" if len(ours) > 1 else ""
-    )
-    finding = f"{run.model} is off by {number(here)} on average ({kind.upper()}){reach}."
-    covered = values(by, "calibrated_80" if run.calibrate else "coverage_80")
+    reach = f"from {number(ours[0])} at the first step to {number(ours[-1])} at the last, {steps(run)} ahead"
+    rows: list[tuple[str, ...]]
+    more: tuple[str, ...] = ()
     if run.model == baseline.model:
-        rows = [(number(a), percent(c)) for a, c in zip(ours, covered, strict=True)]
-        return Section(
-            finding, (), (_drawn(run, None, kind, ours, theirs), _table(run, (kind.upper(), "in the 80 % band"), rows))
-        )
-    head = (f"{kind.upper()} of {run.model}", f"of {named(baseline.model)}", "change", "in the 80 % band")
-    rows = [
-        (number(a), number(b), change(a / b - 1), percent(c)) for a, b, c in zip(ours, theirs, covered, strict=True)
-    ]
-    more = _beside(run, baseline, ours / theirs - 1, here / there - 1)
-    return Section(finding, more, (_drawn(run, baseline, kind, ours, theirs), _table(run, head, rows)))
+        head: tuple[str, ...] = (kind.upper(), "in the 80 % band")
+        rows = [(number(a), c) for a, c in zip(ours, held, strict=True)]
+        finding, other = f"{run.model} is off by {number(here)} on average ({kind.upper()}), {reach}.", None
+    else:
+        head = (f"{kind.upper()} of {run.model}", f"of {named(baseline.model)}", "change", "in the 80 % band")
+        lines = zip(ours, theirs, held, strict=True)
+        rows = [(number(a), number(b), change(a / b - 1), c) for a, b, c in lines]
+        beside = f"{change(here / there - 1)} than {named(baseline.model)}"
+        finding = f"{run.model} is off by {number(here)} on average ({kind.upper()}), {beside}."
+        more, other = _beside(run, ours / theirs - 1, reach), baseline
+    return Section(finding, more, (_drawn(run, other, kind, ours, theirs), _table(run, head, rows)))
 
 
-def _beside(run: Run, baseline: Run, gains: Float64[np.ndarray, " H"], overall: float) -> tuple[str, ...]:
+def _beside(run: Run, gains: Float64[np.ndarray, " H"], reach: str) -> tuple[str, ...]:
     better, count = int((gains < 0).sum()), len(gains)
-    where = {0: "no step", count: "every step" if count > 1 else "its one step"}.get(
-        better, f"{better} of {count} steps"
-    )
-    said = f"That is {change(overall)} than {named(baseline.model)}; {run.model} is more accurate at {where}."
-    if not better or count < 2:
-        return (said,)
+    if count == 1:
+        return ()
+    where = {0: "no step", count: "every step"}.get(better, f"{better} of {count} steps")
+    said = f"The error goes {reach}; {run.model} is more accurate at {where}"
+    if not better:
+        return (f"{said}.",)
     best = int(np.nanargmin(gains))
-    return (said, f"The gain is largest {steps(run, best + 1)} ahead, with {change(gains[best])}.")
+    return (f"{said}, and its gain is largest {steps(run, best + 1)} ahead ({change(gains[best])}).",)
 
 
 def _drawn(
@@ -67,9 +67,9 @@ def _drawn(
         name = named(baseline.model)
         lines.insert(0, chart.Line(at, theirs, name, "other"))
         alt += f", {name} from {number(theirs[0])} to {number(theirs[-1])}"
-    what = "in units of the mean seasonal change" if kind == "mase" else target(run.data)
+    what = ", in units of the mean seasonal change" if kind == "mase" else f", {target(run.data)}".rstrip(", ")
     under = f"steps ahead, of {run.data.frequency.describe()} each"
-    graph = chart.Graph("Error by step ahead", tuple(lines), f"{alt}.", f"{kind.upper()}, {what}", under, floor=0.0)
+    graph = chart.Graph("Error by step ahead", tuple(lines), f"{alt}.", f"{kind.upper()}{what}", under, floor=0.0)
     return Picture(chart.draw_graph(graph), graph.alt)
 
 

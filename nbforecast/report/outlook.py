@@ -9,7 +9,7 @@ import numpy as np
 from nbforecast import chart
 from nbforecast.report.evidence import newest, panel
 from nbforecast.report.section import Beside, Picture, Section
-from nbforecast.report.words import counted, listed, number, steps, when
+from nbforecast.report.words import counted, number, steps, when
 
 if TYPE_CHECKING:
     from nbforecast.engine.forecast import Forecast
@@ -19,33 +19,34 @@ _SHOWN = 4  # series of a panel
 
 
 def outlook(run: Run, series: str | None = None) -> Section:
-    """The newest forecast; of a panel those of the first few series, or of the one that is named."""
+    """The newest forecast; of a panel how many series are expected to rise, and the forecasts of the first few.
+
+    series: the one of a panel to be shown.
+    """
     ids = [series] if series is not None else list(run.data.ids[:_SHOWN])
-    there = [(s, at) for s in ids if (at := newest(run, s)) is not None]
-    if not there:
+    found = [run.at(at, s) for s in ids if (at := newest(run, s)) is not None]
+    if not found:
         return Section("No origin can be forecast: there is too little history, or too many gaps.")
-    found = [run.at(at, s) for s, at in there]
-    said = [said_of(run, f, named=panel(run.data)) for f in found]
     if not panel(run.data) or series is not None:
-        return Section(said[0], _late(run, found[0]), (drawn(found[0]),))
-    shown = f"The newest forecasts of {listed([f.series for f in found])}"
+        late = (
+            f"The last {counted(-found[0].index, 'step')} have no forecast: nothing was observed shortly before them."
+        )
+        return Section(said_of(run, found[0]), (late,) if found[0].index else (), (drawn(found[0]),))
     rest = len(run.data.ids) - len(found)
-    finding = (
-        f"{shown}; the other {counted(rest, 'series', 'series')} are in run.at(0, series)." if rest else f"{shown}."
-    )
-    return Section(finding, tuple(said), (Beside(tuple(drawn(f, 424, 300) for f in found)),))
+    said = [f"{f.series}: {said_of(run, f)}" for f in found]
+    others = (f"The other {counted(rest, 'series', 'series')} are in run.at(0, series).",) if rest > 0 else ()
+    return Section(_rising(run), (*said, *others), (Beside(tuple(drawn(f, 424, 300) for f in found)),))
 
 
-def said_of(run: Run, found: Forecast, *, named: bool = False) -> str:
+def said_of(run: Run, found: Forecast) -> str:
     """A forecast in a sentence."""
     row = run.data.row(found.index, found.series)
     low, high = found.interval(80)[-1]
-    which = f"{found.series}: as" if named else "As"
     observed = run.data.values[row]
     after = f" after {number(observed)}" if np.isfinite(observed) else ""
     kind = "calibrated " if found.calibrated is not None and np.isfinite(found.calibrated).all() else ""
     return (
-        f"{which} of {when(run.data, row)}, {found.model} expects {number(found.median[-1])} in {steps(run)}{after}; "
+        f"As of {when(run.data, row)}, {found.model} expects {number(found.median[-1])} in {steps(run)}{after}; "
         f"the {kind}80 % band reaches from {number(low)} to {number(high)}."
     )
 
@@ -56,7 +57,11 @@ def drawn(found: Forecast, width: int = 860, height: int = 340) -> Picture:
     return Picture(chart.render(fan, width=width, height=height), chart.describe(fan))
 
 
-def _late(run: Run, found: Forecast) -> tuple[str, ...]:
-    if not found.index:
-        return ()
-    return (f"The last {counted(-found.index, 'step')} have no forecast: nothing was observed shortly before them.",)
+def _rising(run: Run) -> str:
+    """In how many series the newest forecast ends above the last value."""
+    last = run.data.offsets[1:] - 1
+    there = last[run.reasons[last] == 0]
+    ends = run.frame["median"].gather(there).to_numpy()[:, -1]
+    rising = int((ends > run.data.values[there]).sum())
+    of = f"{rising} of {counted(len(there), 'series', 'series')}"
+    return f"In {of}, {run.model} expects more in {steps(run)} than was last observed."

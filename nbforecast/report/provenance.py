@@ -21,9 +21,9 @@ _LIBRARIES = ("nbforecast", "jax", "polars", "numpy")
 def provenance(runs: Sequence[Run], **settings: object) -> Section:
     """The data's content hash, models, settings and versions, and how much of the runs came from the cache."""
     first = runs[0]
-    said = {k: Path(v).name if isinstance(v, str) else v for k, v in settings.items() if v not in (None, "")}
+    said = {k: Path(v).name if isinstance(v, str) else v for k, v in settings.items() if v is not None}
     rows = [
-        ("data", f"content hash {first.handle}"),
+        ("content hash", first.handle),
         ("models", listed([r.model for r in runs])),
         ("horizon", steps(first)),
         ("seed", str(first.seed)),
@@ -37,5 +37,5 @@ def provenance(runs: Sequence[Run], **settings: object) -> Section:
     made = sum(r.inferred for r in runs)
     seconds = sum(r.seconds for r in runs if r.inferred)
     took = f" in {seconds:.0f} s" if made else ""
-    reuse = f"{counted(made, 'forecast')} were calculated for this report{took}, {counted(kept, 'forecast')} came from the cache."
-    return Section("", (), (Table(("", ""), tuple(rows)), Points((reuse,), aside=True)))
+    reuse = f"{counted(made, 'forecast')} were calculated for this report{took}, {kept:,} came from the cache."
+    return Section("", (), (Table(("", ""), tuple(rows), words=True), Points((reuse,), aside=True)))

@@ -27,7 +27,11 @@ _TEMPLATES = (_HERE.parent / "notebooks", _HERE.parents[1] / "notebooks")  # of 
 
 
 def make_report(
-    data: str, out: Path, parameters: Iterable[tuple[str, str]] = (), template: str = DEFAULT, notebook: Path | None = None
+    data: str,
+    out: Path,
+    parameters: Iterable[tuple[str, str]] = (),
+    template: str = DEFAULT,
+    notebook: Path | None = None,
 ) -> Path:
     """Execute a template on some data and write it as a page that works by itself; returns the page's path.
 
@@ -64,7 +68,9 @@ def find_template(name: str) -> Path:
         return given
     there = {p.stem: p for folder in reversed(_TEMPLATES) for p in sorted(folder.glob("*.ipynb"))}
     if name not in there:
-        raise OptionError(f"No template is called {name!r}; there are: {', '.join(sorted(there))}, or a path to an .ipynb.")
+        raise OptionError(
+            f"No template is called {name!r}; there are: {', '.join(sorted(there))}, or a path to an .ipynb."
+        )
     return there[name]
 
 

@@ -9,6 +9,7 @@ from nbforecast import chart
 
 _TABLE = "border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;margin:6px 0 14px"
 _CELL = "padding:3px 0 3px 18px;text-align:right;white-space:nowrap"
+_WORDS = "padding:3px 0 3px 18px;text-align:left;overflow-wrap:anywhere"
 _FIRST = "padding:3px 0;text-align:left;white-space:nowrap"
 _BESIDE = "display:flex;flex-wrap:wrap;gap:8px"
 
@@ -42,10 +43,11 @@ class Beside:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of words; the first column names the rows."""
+    """A table of words; the first column names the rows. words: the others are words, too, rather than numbers."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    words: bool = False
 
     def html(self) -> str:
         head = f"<thead>{self._line(self.head, 'th')}</thead>" if any(self.head) else ""
@@ -55,12 +57,16 @@ class Table:
     def text(self) -> str:
         lines = [line for line in (self.head, *self.rows) if any(line)]
         widths = [max(len(line[n]) for line in lines) for n in range(len(self.head))]
-        rows = ([c.rjust(w) for c, w in zip(line, widths, strict=True)] for line in lines)
-        return "\n".join("  ".join([row[0].strip().ljust(widths[0]), *row[1:]]) for row in rows)
+        left = len(widths) if self.words else 1
+        return "\n".join(
+            "  ".join(
+                c.ljust(w) if n < left else c.rjust(w) for n, (c, w) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
 
-    @staticmethod
-    def _line(cells: tuple[str, ...], tag: str) -> str:
-        styles = (_FIRST, *[_CELL] * (len(cells) - 1))
+    def _line(self, cells: tuple[str, ...], tag: str) -> str:
+        styles = (_FIRST, *[_WORDS if self.words else _CELL] * (len(cells) - 1))
         made = (f'<{tag} style="{style}">{escape(c)}</{tag}>' for c, style in zip(cells, styles, strict=True))
         return f"<tr>{''.join(made)}</tr>"
 

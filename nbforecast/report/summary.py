@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 def summary(run: Run, baseline: Run, others: Sequence[Run], heading: str = "") -> Section:
     """The findings of all sections, under a heading."""
-    told = [data(run), outlook(run), horizons(run, baseline), calibration(run), comparison(run, others)]
+    told = [data(run), outlook(run), horizons(run, baseline), comparison(run, others), calibration(run)]
     told.append(places(run, baseline) if panel(run.data) else extremes(run, 1))
     about = f"{run.model}, {steps(run)} ahead, from {counted(run.available, 'origin')}."
     findings = Points(tuple(s.finding for s in told if s.finding))
-    return Section("", (about,), (findings,), heading or f"How well {title(run.data)} can be forecast", 1)
+    return Section("", (about,), (findings,), heading or f"Backtest of {title(run.data)}", 1)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nbforecast.engine.run import Run
     from nbforecast.series import Dataset
 
+_PLAIN = ("y", "value", "values")
 SURE = 0.05  # what a p-value must be below for a difference to be more than chance
 
 
@@ -83,18 +84,13 @@ def steps(run: Run, count: int | None = None) -> str:
 
 
 def target(data: Dataset) -> str:
-    """What is forecast: the column's name, or `the values` where it is called nothing in particular."""
-    return "the values" if data.names.target == "y" else data.names.target
+    """What is forecast: the column's name, or nothing where it is called nothing in particular."""
+    return "" if data.names.target in _PLAIN else data.names.target
 
 
 def title(data: Dataset) -> str:
     """What the data are called."""
-    return data.names.frame or target(data)
-
-
-def unit(data: Dataset) -> str:
-    """` in glucose mg/dL`, for an axis; nothing where the column is called nothing in particular."""
-    return "" if data.names.target == "y" else f" of {data.names.target}"
+    return data.names.frame or target(data) or "the series"
 
 
 def named(model: str) -> str:
