@@ -9,6 +9,7 @@ from nbforecast.report.comparison import comparison
 from nbforecast.report.data import data
 from nbforecast.report.extremes import extremes
 from nbforecast.report.horizons import horizons
+from nbforecast.report.limits import limits
 from nbforecast.report.outlook import outlook
 from nbforecast.report.places import places
 from nbforecast.report.portraits import portraits
@@ -23,6 +24,7 @@ __all__ = [
     "data",
     "extremes",
     "horizons",
+    "limits",
     "outlook",
     "places",
     "portraits",

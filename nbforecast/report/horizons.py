@@ -26,21 +26,23 @@ def horizons(run: Run, baseline: Run) -> Section:
     ours, theirs = values(by, kind), values(baseline.scores(by="horizon"), kind)
     if not np.isfinite(ours).any():
         return Section("No error is known yet: there is no actual value after any origin that can be forecast.")
-    held = [percent(c) for c in values(by, "calibrated_80" if run.calibrate else "coverage_80")]
+    bands = run.calibrate or len(run.levels) > 1
+    held = [(percent(c),) * bands for c in values(by, "calibrated_80" if run.calibrate else "coverage_80")]
+    last = ("in the 80 % band",) * bands
     here, there = (float(values(r.scores(), kind)[0]) for r in (run, baseline))
     reach = f"from {number(ours[0])} at the first step to {number(ours[-1])} at the last, {steps(run)} ahead"
     rows: list[tuple[str, ...]]
     more: tuple[str, ...] = ()
     if run.model == baseline.model:
-        head: tuple[str, ...] = (kind.upper(), "in the 80 % band")
-        rows = [(number(a), c) for a, c in zip(ours, held, strict=True)]
+        head: tuple[str, ...] = (kind.upper(), *last)
+        rows = [(number(a), *c) for a, c in zip(ours, held, strict=True)]
         finding, other = f"{run.model} is off by {number(here)} on average ({kind.upper()}), {reach}.", None
     else:
-        head = (f"{kind.upper()} of {run.model}", f"of {named(baseline.model)}", "change", "in the 80 % band")
+        head = (f"{kind.upper()} of {run.model}", f"of {named(baseline.model)}", "change", *last)
         lines = zip(ours, theirs, held, strict=True)
-        rows = [(number(a), number(b), change(a / b - 1), c) for a, b, c in lines]
-        beside = f"{change(here / there - 1)} than {named(baseline.model)}"
-        finding = f"{run.model} is off by {number(here)} on average ({kind.upper()}), {beside}."
+        rows = [(number(a), number(b), change(a / b - 1), *c) for a, b, c in lines]
+        beside = f"its {kind.upper()} is {change(here / there - 1)} than that of {named(baseline.model)}"
+        finding = f"{run.model} is off by {number(here)} on average: {beside}."
         more, other = _beside(run, ours / theirs - 1, reach), baseline
     return Section(finding, more, (_drawn(run, other, kind, ours, theirs), _table(run, head, rows)))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nbforecast import chart
 from nbforecast.report.evidence import newest, panel
-from nbforecast.report.section import Beside, Picture, Section
+from nbforecast.report.section import Beside, Picture, Points, Section
 from nbforecast.report.words import counted, number, steps, when
 
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ def outlook(run: Run, series: str | None = None) -> Section:
         )
         return Section(said_of(run, found[0]), (late,) if found[0].index else (), (drawn(found[0]),))
     rest = len(run.data.ids) - len(found)
-    said = [f"{f.series}: {said_of(run, f)}" for f in found]
+    said = [f"{f.series}: {said_of(run, f).replace('As', 'as', 1)}" for f in found]
     others = (f"The other {counted(rest, 'series', 'series')} are in run.at(0, series).",) if rest > 0 else ()
-    return Section(_rising(run), (*said, *others), (Beside(tuple(drawn(f, 424, 300) for f in found)),))
+    pictures = Beside(tuple(drawn(f, 424, 300) for f in found))
+    return Section(_rising(run), (), (Points((*said, *others)), pictures))
 
 
 def said_of(run: Run, found: Forecast) -> str:

@@ -60,9 +60,9 @@ def _by_time(run: Run, baseline: Run, rows: Int64[np.ndarray, " R"]) -> Section:
     better, of = int((gain[known] < 0).sum()), counted(len(known), "stretch", "stretches")
     finding = f"{run.model} has a lower CRPS than {named(baseline.model)} in {better} of {of} of time."
     best, least = known[gain[known].argmin()], known[gain[known].argmax()]
-    more = f"It did best in {names[best]} ({change(gain[best])}), least well in {names[least]} ({change(gain[least])})."
+    more = f"Best was {names[best]} ({change(gain[best])}), worst {names[least]} ({change(gain[least])})."
     hardest = names[known[(ours / np.bincount(where, minlength=len(names)))[known].argmax()]]
-    own = f"Its own CRPS was largest in {hardest}."
+    own = f"The hardest, where its own CRPS was largest, was {hardest}."
     return Section(finding, (more, own), (_rows(run, baseline, [(names[s], float(gain[s])) for s in known]),))
 
 

@@ -88,7 +88,7 @@ def execute(template: Path, target: Path, parameters: dict[str, object], kept: P
             warnings.simplefilter("ignore")
             made: NotebookNode = execute_notebook(
                 str(template), str(target), parameters, progress_bar=sys.stderr.isatty(), cwd=str(Path.cwd()),
-                request_save_on_cell_execute=False, extra_arguments=["--log-level=ERROR"],
+                request_save_on_cell_execute=False, extra_arguments=["--log-level=CRITICAL"],
             )  # fmt: skip
     except PapermillExecutionError as error:
         if kept is not None:

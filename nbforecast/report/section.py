@@ -67,7 +67,7 @@ class Table:
 
     def _line(self, cells: tuple[str, ...], tag: str) -> str:
         styles = (_FIRST, *[_WORDS if self.words else _CELL] * (len(cells) - 1))
-        made = (f'<{tag} style="{style}">{escape(c)}</{tag}>' for c, style in zip(cells, styles, strict=True))
+        made = (f'<{tag} style="{style}">{_escaped(c)}</{tag}>' for c, style in zip(cells, styles, strict=True))
         return f"<tr>{''.join(made)}</tr>"
 
 
@@ -81,7 +81,7 @@ class Points:
     def html(self) -> str:
         kind = "nbf-aside" if self.aside else "nbf-points"
         size = ' style="opacity:.75;font-size:13px"' if self.aside else ""
-        return f'<ul class="{kind}"{size}>{"".join(f"<li>{escape(s)}</li>" for s in self.sentences)}</ul>'
+        return f'<ul class="{kind}"{size}>{"".join(f"<li>{_escaped(s)}</li>" for s in self.sentences)}</ul>'
 
     def text(self) -> str:
         return "\n".join(f"- {s}" for s in self.sentences)
@@ -102,8 +102,8 @@ class Section:
 
     def html(self) -> str:
         heading = f"<h{self.level}>{escape(self.heading)}</h{self.level}>" if self.heading else ""
-        finding = f'<p class="nbf-finding"><strong>{escape(self.finding)}</strong></p>' if self.finding else ""
-        more = f"<p>{escape(' '.join(self.more))}</p>" if self.more else ""
+        finding = f'<p class="nbf-finding"><strong>{_escaped(self.finding)}</strong></p>' if self.finding else ""
+        more = f"<p>{_escaped(' '.join(self.more))}</p>" if self.more else ""
         return f'<div class="nbf-section">{heading}{finding}{more}{"".join(p.html() for p in self.parts)}</div>'
 
     def text(self) -> str:
@@ -115,3 +115,8 @@ class Section:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/html": self.html(), "text/plain": self.text()}
+
+
+def _escaped(words: str) -> str:
+    """For HTML; a number stays on one line with its sign of per cent."""
+    return escape(words).replace(" %", "&nbsp;%")

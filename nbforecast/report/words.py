@@ -6,6 +6,8 @@ import datetime as dt
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING
 
+from nbforecast.series.frequency import short_words
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -74,13 +76,13 @@ def when(data: Dataset, row: int) -> str:
 
 
 def steps(run: Run, count: int | None = None) -> str:
-    """`12 hours`, `12 steps of 5 minutes`: how far so many steps reach, by default the horizon."""
-    count = run.horizon if count is None else count
-    size, *rest = run.data.frequency.describe().split(" ", 1)
+    """`12 hours`, `35 minutes`, `12 months`, `12 steps`: how far so many steps reach, by default the horizon."""
+    count, frequency = run.horizon if count is None else count, run.data.frequency
+    if frequency.kind == "fixed" and (told := short_words(count * frequency.every)):
+        return told
+    size, *rest = frequency.describe().split(" ", 1)
     unit = rest[0].split(" (")[0].split(",")[0] if rest else "step"
-    if size == "1":
-        return counted(count, unit)
-    return f"{counted(count, 'step')} of {size} {unit}"
+    return counted(count, unit) if size == "1" else f"{counted(count, 'step')} of {size} {unit}"
 
 
 def target(data: Dataset) -> str:
