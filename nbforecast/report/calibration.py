@@ -26,13 +26,11 @@ _BINS = 10
 def calibration(run: Run) -> Section:
     """How many actual values lie in the bands, as forecast and calibrated, and where in the forecast they lie."""
     if not run.scores()["n"].item():
-        return Section("Nothing is known of calibration yet: there is no actual value after any origin.")
+        return Section(held(run))
     forecast = {c: _held(run, f"coverage_{c}", c) for c in _PROMISED}
     calibrated = {c: _held(run, f"calibrated_{c}", c) for c in _PROMISED} if run.calibrate else {}
     known = {c: m for c, m in calibrated.items() if np.isfinite(m.value)}
     found = _probabilities(run)
-    finding = f"The 80 % bands held {percent(forecast[80].value)} of the actual values as forecast"
-    finding += f" and {percent(known[80].value)} after calibration." if known else "."
     more = [_judged(known or forecast, "calibrated bands" if known else "bands")]
     if run.calibrate and not known:
         more.append("Too few past errors are known to calibrate them.")
@@ -41,7 +39,18 @@ def calibration(run: Run) -> Section:
         if share < 0.95:
             more.append(f"Calibrated bands are there for {percent(share, 0)} of the origins, the later ones.")
     more.append(_leaning(run, found))
-    return Section(finding, tuple(more), (Beside((_deviations(forecast, known), _histogram(found))),))
+    return Section(held(run), tuple(more), (Beside((_deviations(forecast, known), _histogram(found))),))
+
+
+def held(run: Run) -> str:
+    """What the 80 % bands held."""
+    scores = run.scores()
+    if not scores["n"].item():
+        return "Nothing is known of calibration yet: there is no actual value after any origin."
+    forecast = float(values(scores, "coverage_80")[0])
+    calibrated = float(values(scores, "calibrated_80")[0]) if run.calibrate else np.nan
+    after = f" and {percent(calibrated)} after calibration" if np.isfinite(calibrated) else ""
+    return f"The 80 % bands held {percent(forecast)} of the actual values as forecast{after}."
 
 
 def _held(run: Run, name: str, coverage: int) -> Mean:

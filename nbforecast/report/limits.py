@@ -32,6 +32,10 @@ class _Event(NamedTuple):
     def known(self) -> np.ndarray:
         return np.isfinite(self.said) & np.isfinite(self.came)
 
+    def share(self, values: Float64[np.ndarray, "N H"]) -> float:
+        """The mean where both are known."""
+        return float(values[self.known].mean())
+
 
 def limits(run: Run, below: float | None = None, above: float | None = None) -> Section:
     """How probable values below one limit and above another are now, and how often such forecasts came true."""
@@ -40,7 +44,10 @@ def limits(run: Run, below: float | None = None, above: float | None = None) -> 
     scored = [e for e in events if e.known.any()]
     if not scored:
         return Section("No actual value is known after any origin yet.")
-    return Section(_now(run, events), (), (_table(scored), Beside(tuple(_reliability(run, e) for e in scored))))
+    said = listed([f"{percent(e.share(e.said))} {e.name}" for e in scored])
+    came = listed([f"{percent(e.share(e.came))} {e.name}" for e in scored])
+    more = f"Over all origins {run.model} expected {said}; what came was {came}."
+    return Section(_now(run, events), (more,), (_table(scored), Beside(tuple(_reliability(run, e) for e in scored))))
 
 
 def _event(run: Run, name: str, limit: float, side: int) -> _Event:
@@ -68,7 +75,9 @@ def _table(events: list[_Event]) -> Table:
         said, came = event.said[event.known], event.came[event.known]
         brier, usual = float(((said - came) ** 2).mean()), float(came.var())
         beside = change(brier / usual - 1) if usual else "–"
-        rows.append((event.name, percent(float(said.mean())), percent(float(came.mean())), number(brier), beside))
+        rows.append(
+            (event.name, percent(event.share(event.said)), percent(event.share(event.came)), number(brier), beside)
+        )
     return Table(("", "expected", "observed", "Brier score", "beside the usual frequency"), tuple(rows))
 
 
@@ -88,8 +97,6 @@ def _reliability(run: Run, event: _Event) -> Picture:
     )
     told = "; ".join(f"{b:.0f} % where {a:.0f} % were forecast" for a, b in zip(at, share, strict=True))
     alt = f"How often values came {event.name}: {told}."
-    graph = chart.Graph(
-        f"Values {event.name}", marks, alt, f"% of them observed, {run.model}", "probability forecast, %", 0.0, width=424,
-        height=280,
-    )  # fmt: skip
+    name, unit, under = f"Values {event.name}", f"% of them observed, {run.model}", "probability forecast, %"
+    graph = chart.Graph(name, marks, alt, unit, under, 0.0, width=424, height=280)
     return Picture(chart.draw_graph(graph), alt)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbforecast.report.calibration import calibration
+from nbforecast.report.calibration import held
 from nbforecast.report.comparison import comparison
 from nbforecast.report.data import data
 from nbforecast.report.evidence import panel
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 def summary(run: Run, baseline: Run, others: Sequence[Run], heading: str = "") -> Section:
     """The findings of all sections, under a heading."""
-    told = [data(run), outlook(run), horizons(run, baseline), comparison(run, others), calibration(run)]
-    told.append(places(run, baseline) if panel(run.data) else extremes(run, 1))
+    told = [data(run), outlook(run), horizons(run, baseline), comparison(run, others)]
+    where = places(run, baseline) if panel(run.data) else extremes(run, 1)
+    findings = [s.finding for s in told if s.finding] + [held(run), where.finding]
     about = f"{run.model}, {steps(run)} ahead, from {counted(run.available, 'origin')}."
-    findings = Points(tuple(s.finding for s in told if s.finding))
-    return Section("", (about,), (findings,), heading or f"Backtest of {title(run.data)}", 1)
+    return Section("", (about,), (Points(tuple(findings)),), heading or f"Backtest of {title(run.data)}", 1)
