@@ -8,7 +8,7 @@ import numpy as np
 
 from nbforecast import chart
 from nbforecast.compute.significance import Mean, holm
-from nbforecast.report.evidence import compare, losses, panel, values
+from nbforecast.report.evidence import compare, losses, panel, scale_words, values
 from nbforecast.report.section import Picture, Points, Section, Table
 from nbforecast.report.words import SURE, chance, change, counted, listed, named, number, percent
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbforecast.engine.run import Run
 
 
-class _Other(NamedTuple):
+class Rival(NamedTuple):
     """Another model: how much larger its losses are, relative to the run's, and the p-value among all of them."""
 
     run: Run
@@ -32,30 +32,30 @@ def comparison(run: Run, others: Sequence[Run]) -> Section:
     if not found or not np.isfinite(losses(run)).any():
         return Section("There is no other model to compare with." if not found else "No error is known yet.")
     chances = holm([m.p for _, m in found])
-    rivals = [_Other(other, m, p) for (other, m), p in zip(found, chances, strict=True)]
-    finding = verdict(run, rivals)
+    rivals = [Rival(other, m, p) for (other, m), p in zip(found, chances, strict=True)]
+    finding = verdict(run.model, rivals)
     return Section(finding, (), (_drawn(run, rivals), _table(run, rivals), Points((_method(run, rivals),), aside=True)))
 
 
-def verdict(run: Run, rivals: Sequence[_Other]) -> str:
+def verdict(model: str, rivals: Sequence[Rival]) -> str:
     """What the comparison says, and no more than that."""
     best = min(rivals, key=lambda o: o.more.value)
     name = named(best.run.model)
     if best.more.value < 0:
         if best.p < SURE:
-            return f"{name} did better than {run.model}: its CRPS is {change(best.more.value)} ({chance(best.p)})."
+            return f"{name} did better than {model}: its CRPS is {change(best.more.value)} ({chance(best.p)})."
         why = f"no more than chance would do ({chance(best.p)})" if np.isfinite(best.p) else chance(best.p)
-        return f"{name} has a CRPS {change(best.more.value)} than {run.model}, {why}."
+        return f"{name} has a CRPS {change(best.more.value)} than {model}, {why}."
     beaten = [named(o.run.model) for o in rivals if o.p < SURE]
     next_ = f"the next, {name}, has {change(best.more.value)}"
     if len(beaten) == len(rivals):
         of = f"all {counted(len(rivals), 'other')}" if len(rivals) > 1 else name
-        return f"{run.model} has the lowest CRPS, by more than chance against {of}; {next_} ({chance(best.p)})."
+        return f"{model} has the lowest CRPS, by more than chance against {of}; {next_} ({chance(best.p)})."
     sure = f"by more than chance against {listed(beaten)} only" if beaten else "but against none by more than chance"
-    return f"{run.model} has the lowest CRPS, {sure}; {next_} ({chance(best.p)})."
+    return f"{model} has the lowest CRPS, {sure}; {next_} ({chance(best.p)})."
 
 
-def _drawn(run: Run, rivals: Sequence[_Other]) -> Picture:
+def _drawn(run: Run, rivals: Sequence[Rival]) -> Picture:
     rows = []
     for other in sorted(rivals, key=lambda o: o.more.value):
         low, high = other.more.interval()
@@ -67,7 +67,7 @@ def _drawn(run: Run, rivals: Sequence[_Other]) -> Picture:
     return Picture(chart.draw_rows(drawn), drawn.alt)
 
 
-def _table(run: Run, rivals: Sequence[_Other]) -> Table:
+def _table(run: Run, rivals: Sequence[Rival]) -> Table:
     rows = [_row(run, "", "")]
     rows += [_row(o.run, change(o.more.value), chance(o.p)) for o in sorted(rivals, key=lambda o: o.more.value)]
     mae = () if panel(run.data) else ("MAE",)
@@ -85,10 +85,10 @@ def _row(run: Run, more: str, p: str) -> tuple[str, ...]:
     return named(run.model), *mae, number(mase), number(crps), bands, more, p
 
 
-def _method(run: Run, rivals: Sequence[_Other]) -> str:
+def _method(run: Run, rivals: Sequence[Rival]) -> str:
     """How the differences were tested."""
     degrees = listed([str(f) for f in sorted({o.more.freedom for o in rivals})])
-    scaled = " in units of each series' mean seasonal change" if panel(run.data) else ""
+    scaled = f" {scale_words(run.data)}" if panel(run.data) else ""
     series = "; series of one time count together, and nothing is said of other series" if panel(run.data) else ""
     several = f" p-values are corrected for {len(rivals)} comparisons (Holm)." if len(rivals) > 1 else ""
     return (

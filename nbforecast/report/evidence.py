@@ -25,11 +25,34 @@ def panel(data: Dataset) -> bool:
 def scale(data: Dataset) -> Float64[np.ndarray, " N"]:
     """What each row's losses are divided by, so that those of several series can be added.
 
-    Of a panel, how much the series changes from one season to the next, as for MASE; else 1.
+    Of a panel, how much the series changes from one season to the next, as for MASE, or from step to step where there
+    is a series without a season's history; else 1.
     """
     if not panel(data):
         return np.ones(len(data))
-    return np.repeat(seasonal_scale(data)[data.offsets[1:] - 1], data.lengths)
+    seasonal = seasonal_scale(data)[data.offsets[1:] - 1]
+    found = seasonal if _seasonal(data) else _changes(data)
+    return np.repeat(found, data.lengths)
+
+
+def scale_words(data: Dataset) -> str:
+    """What `scale` is, in words; nothing where it is 1."""
+    if not panel(data):
+        return ""
+    return f"in units of each series' mean change from {'season to season' if _seasonal(data) else 'step to step'}"
+
+
+def _seasonal(data: Dataset) -> bool:
+    return bool(np.isfinite(seasonal_scale(data)[data.offsets[1:] - 1]).all())
+
+
+def _changes(data: Dataset) -> Float64[np.ndarray, " S"]:
+    change = np.abs(np.diff(data.values, prepend=np.nan))
+    change[data.offsets[:-1]] = np.nan
+    known = np.isfinite(change)
+    total, count = (np.add.reduceat(a, data.offsets[:-1]) for a in (np.where(known, change, 0), known.astype(float)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(total > 0, total / count, np.nan)
 
 
 def losses(run: Run) -> Float64[np.ndarray, " N"]:
@@ -92,3 +115,9 @@ def worst(run: Run, count: int, series: str | None = None) -> Int64[np.ndarray, 
 def values(scores: pl.DataFrame, name: str) -> Float64[np.ndarray, " K"]:
     """A column of scores, NaN where nothing is known."""
     return scores[name].cast(float).to_numpy().astype(np.float64)
+
+
+def measure(run: Run) -> str:
+    """The score of points: `mae`, or `mase` of a panel, as far as that is known."""
+    scaled = panel(run.data) and np.isfinite(values(run.scores(), "mase"))[0]
+    return "mase" if scaled else "mae"

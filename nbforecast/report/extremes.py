@@ -30,9 +30,11 @@ def extremes(run: Run, count: int = 3) -> Section:
     usual, top = float(known.mean()), max(len(known) // 100, 1)
     which = " in " + run.data.ids[run.data.locate(int(rows[0]))[0]] if panel(run.data) else ""
     finding = f"{run.model} was furthest off{which} as of {when(run.data, int(rows[0]))}"
-    finding += f": {number(float(loss[rows[0]]) / usual, 2)} times its usual CRPS." if usual else "."
+    if not usual:
+        return Section(f"{run.model} was always right.")
+    finding += f": {number(float(loss[rows[0]]) / usual, 2)} times its usual CRPS."
     share = f"The worst 1 % of origins make up {percent(float(known[:top].sum() / known.sum()), 0)} of all losses."
-    more = (share,) if len(known) >= 500 and usual else ()
+    more = (share,) if len(known) >= 500 else ()
     marks = () if panel(run.data) else (_map(run, rows),)
     return Section(finding, more, (*marks, *(_one(run, n, int(row)) for n, row in enumerate(rows, 1))))
 

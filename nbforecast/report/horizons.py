@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbforecast import chart
-from nbforecast.report.evidence import panel, values
+from nbforecast.report.evidence import measure, values
 from nbforecast.report.section import Picture, Section, Table
-from nbforecast.report.words import change, named, number, percent, steps, target
+from nbforecast.report.words import beside, change, named, number, percent, relative, steps, target
 
 if TYPE_CHECKING:
     from jaxtyping import Float64
@@ -21,7 +21,7 @@ _ROWS = 8
 
 def horizons(run: Run, baseline: Run) -> Section:
     """Mean absolute errors by step ahead beside those of a baseline; of a panel, scaled ones (MASE)."""
-    kind = "mase" if panel(run.data) else "mae"
+    kind = measure(run)
     by = run.scores(by="horizon")
     ours, theirs = values(by, kind), values(baseline.scores(by="horizon"), kind)
     if not np.isfinite(ours).any():
@@ -40,10 +40,10 @@ def horizons(run: Run, baseline: Run) -> Section:
     else:
         head = (f"{kind.upper()} of {run.model}", f"of {named(baseline.model)}", "change", *last)
         lines = zip(ours, theirs, held, strict=True)
-        rows = [(number(a), number(b), change(a / b - 1), *c) for a, b, c in lines]
-        beside = f"its {kind.upper()} is {change(here / there - 1)} than that of {named(baseline.model)}"
-        finding = f"{run.model} is off by {number(here)} on average: {beside}."
-        more, other = _beside(run, ours / theirs - 1, reach), baseline
+        rows = [(number(a), number(b), change(relative(a, b)), *c) for a, b, c in lines]
+        told = beside(relative(here, there), named(baseline.model))
+        finding = f"{run.model} is off by {number(here)} on average: its {kind.upper()} {told}."
+        more, other = _beside(run, np.array([relative(*p) for p in zip(ours, theirs, strict=True)]), reach), baseline
     return Section(finding, more, (_drawn(run, other, kind, ours, theirs), _table(run, head, rows)))
 
 
@@ -69,7 +69,11 @@ def _drawn(
         name = named(baseline.model)
         lines.insert(0, chart.Line(at, theirs, name, "other"))
         alt += f", {name} from {number(theirs[0])} to {number(theirs[-1])}"
-    what = ", in units of the mean seasonal change" if kind == "mase" else f", {target(run.data)}".rstrip(", ")
+    what = (
+        ", in units of the mean change from season to season"
+        if kind == "mase"
+        else f", {target(run.data)}".rstrip(", ")
+    )
     under = f"steps ahead, of {run.data.frequency.describe()} each"
     graph = chart.Graph("Error by step ahead", tuple(lines), f"{alt}.", f"{kind.upper()}{what}", under, floor=0.0)
     return Picture(chart.draw_graph(graph), graph.alt)

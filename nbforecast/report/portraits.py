@@ -9,7 +9,7 @@ import numpy as np
 from nbforecast.report.evidence import by_series, column, newest, panel, worst
 from nbforecast.report.outlook import drawn, said_of
 from nbforecast.report.section import Beside, Section
-from nbforecast.report.words import change, named, percent, when
+from nbforecast.report.words import beside, named, percent, when
 
 if TYPE_CHECKING:
     from nbforecast.engine.run import Run
@@ -35,8 +35,8 @@ def portraits(run: Run, baseline: Run, worst_few: int = 3, random_few: int = 3, 
 def _portrait(run: Run, baseline: Run, at: int, gain: float, why: str) -> Section:
     series = run.data.ids[at]
     held = column(run, "coverage_80")[run.data.offsets[at] : run.data.offsets[at + 1]]
-    beside = f"The CRPS is {change(gain)} than that of {named(baseline.model)}; the" if gain else "The"
-    finding = f"{beside} 80 % bands held {percent(float(np.nanmean(held)))} of the actual values as forecast."
+    told = f"The CRPS {beside(gain, named(baseline.model))}; the" if gain else "The"
+    finding = f"{told} 80 % bands held {percent(float(np.nanmean(held)))} of the actual values as forecast."
     said, pictures = [], []
     now = newest(run, series)
     if now is not None:

@@ -35,14 +35,27 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %".replace("-", "−") if isfinite(share) else "–"
 
 
-def change(relative: float) -> str:
+def relative(value: float, to: float) -> float:
+    """How much larger a value is than another: 0.1 is 10 % more; NaN beside nothing."""
+    return value / to - 1 if to else float("nan")
+
+
+def change(by: float) -> str:
     """`18 % lower`, `0.3 % higher`, `equal` of a relative change."""
-    if not isfinite(relative):
+    if not isfinite(by):
         return "–"
-    if abs(relative) < 5e-5:
+    if abs(by) < 5e-5:
         return "equal"
-    size = float(f"{100 * abs(relative):.2g}") if abs(relative) < 1 else round(100 * abs(relative))
-    return f"{size:,g} % {'lower' if relative < 0 else 'higher'}"
+    size = float(f"{100 * abs(by):.2g}") if abs(by) < 1 else round(100 * abs(by))
+    return f"{size:,g} % {'lower' if by < 0 else 'higher'}"
+
+
+def beside(by: float, other: str) -> str:
+    """`is 18 % lower than that of auto`, `is equal to that of auto`, `cannot be compared with that of auto`."""
+    if not isfinite(by):
+        return f"cannot be compared with that of {other}"
+    told = change(by)
+    return f"is {told} {'to' if told == 'equal' else 'than'} that of {other}"
 
 
 def chance(p: float) -> str:
