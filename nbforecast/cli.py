@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     kept.set_defaults(run=_cache)
 
     commands.add_parser("models", help="list the models").set_defaults(run=_models)
-    demo = commands.add_parser("demo", help="copy the bundled samples into a folder, to try things on")
+    demo = commands.add_parser("demo", help="copy the bundled samples and notebooks into a folder, to try things on")
     demo.add_argument("folder", type=Path, nargs="?", default=Path("nbforecast-demo"))
     demo.set_defaults(run=_demo)
 
@@ -125,6 +125,7 @@ def _models(_: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
+    from nbforecast.report.runner import notebooks
     from nbforecast.samples import SAMPLES, path
 
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -132,3 +133,7 @@ def _demo(options: argparse.Namespace) -> None:
         target = options.folder / f"{name}.parquet"
         target.write_bytes(path(name).read_bytes())
         _say(f"{target}   try: nbforecast quickdraw {target} -i -24 -o {name}.png")
+    for notebook in notebooks():
+        target = options.folder / notebook.name
+        target.write_bytes(notebook.read_bytes())
+        _say(target)

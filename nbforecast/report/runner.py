@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbforecast import errors
 from nbforecast.errors import MissingExtra, OptionError, ReportError
 from nbforecast.report.parameters import chosen
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nbformat import NotebookNode
+    from papermill.exceptions import PapermillExecutionError
 
 DEFAULT = "backtest_report"
 EXPLORER = 3_000_000  # bytes of the interactive part of a page
@@ -66,12 +68,18 @@ def find_template(name: str) -> Path:
         if not given.is_file():
             raise OptionError(f"There is no template {name!r}.")
         return given
-    there = {p.stem: p for folder in reversed(_TEMPLATES) for p in sorted(folder.glob("*.ipynb"))}
+    there = {p.stem: p for p in notebooks()}
     if name not in there:
         raise OptionError(
             f"No template is called {name!r}; there are: {', '.join(sorted(there))}, or a path to an .ipynb."
         )
     return there[name]
+
+
+def notebooks() -> list[Path]:
+    """The notebooks that come with nbforecast."""
+    folder = next((f for f in _TEMPLATES if f.is_dir()), _TEMPLATES[0])
+    return sorted(folder.glob("*.ipynb"))
 
 
 def execute(template: Path, target: Path, parameters: dict[str, object], kept: Path | None = None) -> NotebookNode:
@@ -109,12 +117,14 @@ def _explorers() -> Iterator[None]:
             del os.environ["NBFORECAST_EXPLORER"]
 
 
-def _told(template: Path, error: object) -> str:
+def _told(template: Path, error: PapermillExecutionError) -> str:
+    """The cell and what it raised; of what a person can mend the sentence, of the rest where it came from."""
     from nbconvert.filters import strip_ansi
 
-    source, traceback = getattr(error, "source", ""), getattr(error, "traceback", ())
-    lines = strip_ansi("\n".join(traceback)).strip()
-    return f"A cell of {template.name} failed:\n\n{_indented(source)}\n\n{lines}"
+    ours = getattr(errors, error.ename, errors.ForecasterError)
+    plain = f"{error.ename}: {error.evalue}"
+    raised = plain if ours is not errors.ForecasterError else strip_ansi("\n".join(error.traceback)).strip()
+    return f"A cell of {template.name} failed:\n\n{_indented(error.source)}\n\n{raised}"
 
 
 def _indented(text: str) -> str:
