@@ -28,15 +28,17 @@ def outlook(run: Run, series: str | None = None) -> Section:
     if not found:
         return Section("No origin can be forecast: there is too little history, or too many gaps.")
     if not panel(run.data) or series is not None:
-        late = (
-            f"The last {counted(-found[0].index, 'step')} have no forecast: nothing was observed shortly before them."
-        )
-        return Section(said_of(run, found[0]), (late,) if found[0].index else (), (drawn(found[0]),))
+        return Section(said_of(run, found[0]), _late(found[0]), (drawn(found[0]),))
     rest = len(run.data.ids) - len(found)
-    said = [f"{f.series}: {said_of(run, f).replace('As', 'as', 1)}" for f in found]
+    said = [" ".join((f"{f.series}: {said_of(run, f).replace('As', 'as', 1)}", *_late(f))) for f in found]
     others = (f"The other {counted(rest, 'series', 'series')} are in run.at(0, series).",) if rest > 0 else ()
     pictures = Beside(tuple(drawn(f, 424, 300) for f in found))
     return Section(_rising(run), (), (Points((*said, *others)), pictures))
+
+
+def _late(found: Forecast) -> tuple[str, ...]:
+    told = f"The last {counted(-found.index, 'step')} have no forecast: too little was observed before them."
+    return (told,) if found.index else ()
 
 
 def said_of(run: Run, found: Forecast) -> str:
@@ -64,5 +66,7 @@ def _rising(run: Run) -> str:
     there = last[run.reasons[last] == 0]
     ends = run.frame["median"].gather(there).to_numpy()[:, -1]
     rising = int((ends > run.data.values[there]).sum())
-    of = f"{rising} of {counted(len(there), 'series', 'series')}"
-    return f"In {of}, {run.model} expects more in {steps(run)} than was last observed."
+    more = f"{run.model} expects more in {steps(run)} than was last observed"
+    if len(there) < len(run.data.ids):
+        return f"In {rising} of the {len(there)} series that can be forecast as of their last value, {more}."
+    return f"In {rising} of {counted(len(there), 'series', 'series')}, {more}."
