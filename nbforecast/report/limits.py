@@ -66,7 +66,7 @@ def _now(run: Run, events: list[_Event]) -> str:
         return ""
     row = run.data.row(at)
     told = listed([f"{percent(float(e.said[row].mean()))} {e.name}" for e in events])
-    return f"As of {when(run.data, row)}, {run.model} expects the next {steps(run)} to be {told}."
+    return f"As of {when(run.data, row)}, {run.model} expects the next {steps(run).removeprefix('1 ')} to be {told}."
 
 
 def _table(events: list[_Event]) -> Table:

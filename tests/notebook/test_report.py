@@ -127,7 +127,7 @@ def test_R1_the_glucose_notebook_goes_from_an_export_to_probabilities(tmp_path: 
     assert "taken to the nearest point" in cells["data"] or not export.exists()
     assert "calibrated 80 % band" in cells["outlook"]
     assert "shape: (12, 4)" in cells["limits-now"]
-    assert re.search(r"theta expects the next 1 hour to be [\d.]+ % below 70 and [\d.]+ % above 180", cells["limits"])
+    assert re.search(r"theta expects the next hour to be [\d.]+ % below 70 and [\d.]+ % above 180", cells["limits"])
     assert "1 hour ahead" in cells["horizons"]
     assert re.search(r"The 80 % bands held [\d.]+ %", cells["calibration"])
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -25,6 +27,7 @@ from tests.data import shared
 if TYPE_CHECKING:
     from nbforecast.engine.run import Run
 
+ROOT = Path(__file__).parents[2]
 SECTIONS = ("data", "outlook", "calibration", "extremes")
 BESIDE = ("horizons", "places", "portraits")
 
@@ -289,3 +292,10 @@ def test_R3_charts_are_drawn_whatever_is_known(theme: chart.theme.Theme) -> None
         root = ElementTree.fromstring(drawn)
         assert root.find("{*}desc") is not None
         assert "nan" not in drawn
+
+
+def test_R2_every_notebook_is_in_the_wheel() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert {Path(source).name for source in included} == {p.name for p in (ROOT / "notebooks").glob("*.ipynb")}
+    assert {Path(target).parent.as_posix() for target in included.values()} == {"nbforecast/notebooks"}
