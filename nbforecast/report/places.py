@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ROWS = 24  # more series than this are drawn as a histogram
 _FEW = 5  # best and worst ones in the table
-_WIDE = 10  # per cent, the width of a bar
+_WIDTHS, _BARS = (1, 2, 5, 10, 20), 12  # per cent, of a bar; and how many bars there may be
 
 
 def places(run: Run, baseline: Run) -> Section:
@@ -77,8 +77,8 @@ def _rows(run: Run, baseline: Run, gains: Sequence[tuple[str, float]]) -> Pictur
 def _histogram(run: Run, baseline: Run, gain: Float64[np.ndarray, " S"]) -> Picture:
     """How many series have which gain; those beyond a hundred per cent are in the outermost bar."""
     shown, name = np.clip(100 * gain, -100, 100), named(baseline.model)
-    low, high = np.floor(shown.min() / _WIDE), np.floor(shown.max() / _WIDE) + 1
-    edges = (_WIDE * np.arange(low, high + 1)).astype(np.int64)
+    wide = next(w for w in _WIDTHS if np.ptp(shown) <= (_BARS - 2) * w or w == _WIDTHS[-1])
+    edges = wide * np.arange(np.floor(shown.min() / wide), np.floor(shown.max() / wide) + 2).astype(np.int64)
     counts = np.histogram(shown, edges)[0].astype(np.float64)
     told = ", ".join(f"{n:.0f} from {a} to {b} %" for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True))
     alt = f"Series by their CRPS beside {name}: {told}."
