@@ -1,9 +1,10 @@
-# make demo: set up, run the tour on two real datasets. make test: set up, run every test. Both can be repeated.
+# make demo: set up, run the tour on two real datasets, report on one. make test: set up, run every test. Both can be repeated.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 BUILD := build/demo
+REPORT := $(BUILD)/report
 SAMPLES := glucose taxi
 FRONTEND := js/dist/labextension/package.json
 LAB := $(VENV)/share/jupyter/labextensions/@nbforecast/lab
@@ -20,7 +21,13 @@ demo: $(VENV)/.lab
 	    $(BIN)/jupyter nbconvert --to html $(BUILD)/$$sample.ipynb; } >$(BUILD)/log.txt 2>&1 \
 	    || { cat $(BUILD)/log.txt; exit 1; }; \
 	done
+	@echo "Reporting on glucose ..."
+	@$(BIN)/nbforecast demo $(BUILD)/data >/dev/null
+	@$(BIN)/nbforecast report $(BUILD)/data/glucose.parquet -o $(REPORT).html --notebook $(REPORT).ipynb \
+	  -p title "Glucose, an hour ahead" >$(BUILD)/log.txt 2>&1 || { cat $(BUILD)/log.txt; exit 1; }
 	@echo
+	@echo "A report on the glucose of four people, which works by itself in any browser:"
+	@echo "  $(REPORT).html"
 	@echo "Executed notebooks and pages:"
 	@for sample in $(SAMPLES); do echo "  $(BUILD)/$$sample.ipynb  $(BUILD)/$$sample.html"; done
 	@echo "To go on from there in JupyterLab:"

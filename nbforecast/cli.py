@@ -1,4 +1,4 @@
-"""The command line: `nbforecast forecast|quickdraw|cache|models|demo`."""
+"""The command line: `nbforecast forecast|quickdraw|report|cache|models|demo`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,22 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("-o", "--out", metavar="FILE", help="a .svg, .png or .pdf file to write")
     one.set_defaults(run=_quickdraw)
 
+    told = commands.add_parser("report", help="backtest a model, write what comes of it as one page")
+    told.add_argument("data", metavar="DATA", help="a CSV or Parquet file, or a glucose sensor's export")
+    told.add_argument("-o", "--out", required=True, metavar="FILE", help="the .html file to write")
+    told.add_argument("--notebook", metavar="FILE", help="keep the executed notebook in this .ipynb file")
+    parameter = "a parameter of the template, such as model, horizon or target; may be repeated"
+    told.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=parameter)
+    template = "a template's name, or a notebook with a cell tagged parameters (default: %(default)s)"
+    told.add_argument("--template", default="backtest_report", metavar="T", help=template)
+    told.set_defaults(run=_report)
+
     kept = commands.add_parser("cache", help="look after the results kept on disk")
     add_cache(kept)
     kept.set_defaults(run=_cache)
 
     commands.add_parser("models", help="list the models").set_defaults(run=_models)
-    demo = commands.add_parser("demo", help="copy the bundled samples into a folder, to try things on")
+    demo = commands.add_parser("demo", help="copy the bundled samples and notebooks into a folder, to try things on")
     demo.add_argument("folder", type=Path, nargs="?", default=Path("nbforecast-demo"))
     demo.set_defaults(run=_demo)
 
@@ -77,6 +87,23 @@ def _quickdraw(options: argparse.Namespace) -> None:
         _say(chart.save(options.out))
 
 
+def _report(options: argparse.Namespace) -> None:
+    from nbforecast.report.runner import make_report
+
+    out = _named(options.out, ".html")
+    notebook = _named(options.notebook, ".ipynb") if options.notebook else None
+    written = make_report(options.data, out, options.p, options.template, notebook)
+    _say(f"{written}: {written.stat().st_size / 1e6:.1f} MB")
+    if notebook:
+        _say(notebook)
+
+
+def _named(path: str, suffix: str) -> Path:
+    if Path(path).suffix != suffix:
+        raise OptionError(f"That takes a {suffix} file, not {path!r}.")
+    return Path(path)
+
+
 def _cache(options: argparse.Namespace) -> None:
     done = manage(options)
     _say(done.wait() if isinstance(done, nbforecast.Run) else done)
@@ -98,6 +125,7 @@ def _models(_: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
+    from nbforecast.report.runner import notebooks
     from nbforecast.samples import SAMPLES, path
 
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -105,3 +133,7 @@ def _demo(options: argparse.Namespace) -> None:
         target = options.folder / f"{name}.parquet"
         target.write_bytes(path(name).read_bytes())
         _say(f"{target}   try: nbforecast quickdraw {target} -i -24 -o {name}.png")
+    for notebook in notebooks():
+        target = options.folder / notebook.name
+        target.write_bytes(notebook.read_bytes())
+        _say(target)

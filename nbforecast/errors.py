@@ -47,6 +47,10 @@ class RunCancelled(NbForecastError):
     """Somebody has cancelled the work that another one waits for."""
 
 
+class ReportError(NbForecastError):
+    """A cell of a report's template failed."""
+
+
 class StorageError(NbForecastError, OSError):
     """Files of the result cache cannot be written, removed or read."""
 

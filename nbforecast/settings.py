@@ -26,6 +26,8 @@ class Settings:
     batch: origins calculated under one lock (`NBFORECAST_BATCH`).
     precision: of the networks' matrix products on a GPU, `float32` or `bfloat16` (`NBFORECAST_PRECISION`); on a CPU,
         where `bfloat16` is slower, they are always `float32`.
+    explorer: bytes of the page that an explorer adds to the output of a cell where nobody watches
+        (`NBFORECAST_EXPLORER`), None for a picture alone; `nbforecast report` takes it out again.
     """
 
     device: str | None
@@ -35,6 +37,7 @@ class Settings:
     chunk: int | None
     batch: int
     precision: str
+    explorer: int | None
 
 
 def settings() -> Settings:
@@ -47,6 +50,7 @@ def settings() -> Settings:
         chunk=_positive("NBFORECAST_CHUNK"),
         batch=_positive("NBFORECAST_BATCH") or 32,
         precision=_one_of("NBFORECAST_PRECISION", "float32", "bfloat16"),
+        explorer=_positive("NBFORECAST_EXPLORER"),
     )
 
 

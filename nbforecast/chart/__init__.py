@@ -1,16 +1,37 @@
-"""Static charts of one forecast (SPEC Q3, W4): from arrays to SVG, HTML and words, with no drawing library."""
+"""Static charts of forecasts and their scores (SPEC Q3, W4, R3): from arrays to SVG, HTML and words."""
 
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.chart.data import Band, Density, FanData, history_steps
+from nbforecast.chart.graph import Bars, Dots, Graph, Level, Line, draw_graph
 from nbforecast.chart.html import to_html
+from nbforecast.chart.rows import Row, Rows, draw_rows
 from nbforecast.chart.svg import render
 from nbforecast.chart.words import describe
 
 if TYPE_CHECKING:
     from nbforecast.chart.plot import draw, figure
 
-__all__ = ["Band", "Density", "FanData", "describe", "draw", "figure", "history_steps", "render", "to_html"]
+__all__ = [
+    "Band",
+    "Bars",
+    "Density",
+    "Dots",
+    "FanData",
+    "Graph",
+    "Level",
+    "Line",
+    "Row",
+    "Rows",
+    "describe",
+    "draw",
+    "draw_graph",
+    "draw_rows",
+    "figure",
+    "history_steps",
+    "render",
+    "to_html",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,23 +1,21 @@
 """The static chart of one forecast as SVG (SPEC Q3, W4): written directly, since it must cost next to nothing."""
 
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
 
 import numpy as np
 
 from nbforecast.chart.data import Density, FanData
 from nbforecast.chart.density import LEVELS, runs
+from nbforecast.chart.parts import EDGE, axes, document, write
 from nbforecast.chart.shapes import Curves, Frame, fan_points, history_path, value_range
 from nbforecast.chart.text import clean, shorten, text_width, wrap
 from nbforecast.chart.theme import Theme
-from nbforecast.chart.theme import style as style_sheet
 from nbforecast.chart.ticks import TimeTick, ValueAxis, find_zone, time_ticks, value_axis
 from nbforecast.chart.words import ahead_text, describe, index_text, origin_text
 from nbforecast.errors import OptionError
 
 Style = Literal["bands", "density"]
-_EDGE = 16.0  # margin of the whole picture
 _RINGS = 4.5  # pixels a step, from which observations have a ring each
 
 
@@ -54,21 +52,8 @@ def render(
     style = "bands" if data.density is None else style
     plan = _plan(data, style, int(width), int(height))
     body = _header(data, plan) + _axes(plan) + _marks(data, plan, style) + _labels(data, plan)
-    title = escape(clean(data.title) or "Forecast")
-    sheet = style_sheet(theme, len(data.bands), len(LEVELS) if style == "density" else 0)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{plan.width}" height="{plan.height}" '
-        f'viewBox="0 0 {plan.width} {plan.height}" role="img" class="nbf-{theme}">'
-        f"<title>{title}</title><desc>{escape(describe(data))}</desc><style>{sheet}</style>"
-        f'<rect class="bg" width="{plan.width}" height="{plan.height}" rx="6"/>{body}</svg>'
-    )
-
-
-def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "") -> str:
-    if not text:
-        return ""
-    attributes = (f' class="{kind}"' if kind else "") + (f' text-anchor="{anchor}"' if anchor else "")
-    return f'<text x="{x:.5g}" y="{y:.5g}"{attributes}>{escape(text)}</text>'
+    size, levels = (plan.width, plan.height), len(LEVELS) if style == "density" else 0
+    return document(body, data.title, describe(data), theme, size, len(data.bands), levels)
 
 
 def _subtitle(data: FanData) -> str:
@@ -81,19 +66,19 @@ def _plan(data: FanData, style: Style, width: int, height: int) -> _Plan:
     step = max(stop - int(past[-1]), 1) / len(ahead)
     if style == "density":
         stop += round(step / 2)
-    inner = width - 2 * _EDGE
+    inner = width - 2 * EDGE
     pitch = (inner - 90) * step / max(stop - start, 1)
     key, key_width = _key(data, style, pitch)
     beside = text_width(_subtitle(data), 12) + 28 + key_width <= inner
-    key_x, key_y = (width - _EDGE - key_width, 47.0) if beside else (_EDGE, 68.0)
+    key_x, key_y = (width - EDGE - key_width, 47.0) if beside else (EDGE, 68.0)
     notes = wrap(" · ".join(note.rstrip(".") for note in map(clean, data.notes) if note), inner, 11, 2)
     top, bottom = key_y + 37, height - 44.0 - (15 * len(notes) + 4 if notes else 0)
     low, high = value_range(data, data.density if style == "density" else None)
     axis = value_axis(low, high, max((bottom - top) / 46, 2))
-    left = _EDGE + max((text_width(label) for label in axis.labels), default=0) + 8
+    left = EDGE + max((text_width(label) for label in axis.labels), default=0) + 8
     ends = _ends(data, style, axis, low, high, bottom - top)
     room = max((text_width(text, 13 if kind == "e" else 11, bold=kind == "e") for _, text, kind in ends), default=0)
-    right = max(width - _EDGE - (room + 9 if room else 0), left + 40)
+    right = max(width - EDGE - (room + 9 if room else 0), left + 40)
     ticks = time_ticks(
         start, stop, right - left, calendar=data.calendar, zone=find_zone(data.zone),
         overhang=min(left, width - right) - 4,
@@ -109,27 +94,27 @@ def _key(data: FanData, style: Style, pitch: float) -> tuple[str, float]:
     """The legend around (0, 0), and how wide it is: the very colours, and the coverage written on them."""
     out, x = [], 0.0
     if np.isfinite(data.median).any():
-        out.append(f'<g transform="scale(.1)"><path class="m" d="M10-40h160"/></g>{_text(23, 0, "median")}')
+        out.append(f'<g transform="scale(.1)"><path class="m" d="M10-40h160"/></g>{write(23, 0, "median")}')
         x = 23 + text_width("median") + 14
         if style == "density":
             out += [
                 f'<rect class="l{n}" x="{x + 4 * n:.5g}" y="-12" width="4.2" height="16"/>' for n in range(len(LEVELS))
             ]
             x += 4 * len(LEVELS)
-            out.append(_text(x + 6, 0, "density"))
+            out.append(write(x + 6, 0, "density"))
             x += 6 + text_width("density") + 14
         else:
             for rank, band in enumerate(data.bands):
                 out.append(f'<rect class="b{rank}" x="{x:.5g}" y="-12" width="26" height="16"/>')
-                out.append(_text(x + 13, 0, str(band.coverage), "k", "middle"))
+                out.append(write(x + 13, 0, str(band.coverage), "k", "middle"))
                 x += 26
             if data.bands:
-                out.append(_text(x + 5, 0, "%"))
+                out.append(write(x + 5, 0, "%"))
                 x += 5 + text_width("%") + 14
     if np.isfinite(data.actual).any():
         ring = '<circle class="d" cx="80" cy="-40" r="25"/>' if pitch >= _RINGS else ""
         out.append(f'<g transform="translate({x:.5g})scale(.1)"><path class="a" d="M0-40h160"/>{ring}</g>')
-        out.append(_text(x + 22, 0, "observed"))
+        out.append(write(x + 22, 0, "observed"))
         x += 22 + text_width("observed") + 14
     return "".join(out), max(x - 14, 0)
 
@@ -150,35 +135,21 @@ def _ends(
 
 
 def _header(data: FanData, plan: _Plan) -> str:
-    inner = plan.width - 2 * _EDGE
+    inner = plan.width - 2 * EDGE
     beside = plan.key_y < 50
     # The legend beside it is only there if the whole subtitle fits, so either way this is all the room it needs.
     room = inner if not beside else inner - 20
     return (
-        _text(_EDGE, 27, shorten(data.title, inner, 15, bold=True), "t")
-        + _text(_EDGE, 47, shorten(_subtitle(data), room, 12), "s")
+        write(EDGE, 27, shorten(data.title, inner, 15, bold=True), "t")
+        + write(EDGE, 47, shorten(_subtitle(data), room, 12), "s")
         + plan.key
     )
 
 
 def _axes(plan: _Plan) -> str:
-    f = plan.frame
-    levels = [round(float(v)) for v in f.y(np.array(plan.axis.at))]
-    left, right, bottom = round(f.left * 10), round(f.right * 10), round(f.bottom * 10)
-    grid = "".join(f"M{left} {y}H{right}" for y in levels)
-    rule = f"M{left} {bottom}H{right}"
-    marks = "".join(f"M{round((f.left + t.x) * 10)} {bottom}v45" for t in plan.ticks)
-    out = [f'<g transform="scale(.1)"><path class="g" d="{grid}"/><path class="r" d="{rule}{marks}"/></g>']
-    out.append('<g text-anchor="end">')
-    out += [_text(f.left - 8, y / 10 + 4, label) for y, label in zip(levels, plan.axis.labels, strict=True)]
-    out.append('</g><g text-anchor="middle">')
-    for tick in plan.ticks:
-        out.append(_text(f.left + tick.label_x, f.bottom + 18, tick.label))
-        out.append(_text(f.left + tick.under_x, f.bottom + 32, tick.under, "k"))
-    out.append("</g>")
+    drawn = axes(plan.frame, plan.axis, plan.ticks, (plan.frame.left, plan.frame.right))
     lines = reversed(list(enumerate(reversed(plan.notes))))
-    out += [_text(_EDGE, plan.height - 12 - 15 * up, line) for up, line in lines]
-    return "".join(out)
+    return drawn + "".join(write(EDGE, plan.height - 12 - 15 * up, line) for up, line in lines)
 
 
 def _marks(data: FanData, plan: _Plan, style: Style) -> str:
@@ -246,10 +217,10 @@ def _labels(data: FanData, plan: _Plan) -> str:
     text = origin_text(data)
     wide = text_width(text, 11, bold=True)
     at = float(f.x(data.clock[0][-1:])[0]) / 10
-    unit = shorten(data.target, max(min(plan.width - 2 * _EDGE - wide - 16, 0.5 * plan.width), 30))
-    low = _EDGE + (text_width(unit) + 12 if unit else 0) + wide / 2
-    at = max(min(at, plan.width - _EDGE - wide / 2), low)
-    out = _text(_EDGE, y, unit) + _text(at, y, text, "o", "middle")
+    unit = shorten(data.target, max(min(plan.width - 2 * EDGE - wide - 16, 0.5 * plan.width), 30))
+    low = EDGE + (text_width(unit) + 12 if unit else 0) + wide / 2
+    at = max(min(at, plan.width - EDGE - wide / 2), low)
+    out = write(EDGE, y, unit) + write(at, y, text, "o", "middle")
     levels = f.y(np.array([value for value, *_ in plan.ends])) / 10
     ends = zip(levels.tolist(), plan.ends, strict=True)
-    return out + "".join(_text(f.right + 9, y + (4.5 if kind else 4), label, kind) for y, (_, label, kind) in ends)
+    return out + "".join(write(f.right + 9, y + (4.5 if kind else 4), label, kind) for y, (_, label, kind) in ends)

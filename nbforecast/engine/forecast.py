@@ -11,6 +11,7 @@ import numpy as np
 from nbforecast import chart
 from nbforecast.compute.calculations import COVERAGES, densities, quantiles
 from nbforecast.compute.calibration import BANDS, LEAST
+from nbforecast.compute.probability import cumulative
 from nbforecast.errors import OptionError
 
 if TYPE_CHECKING:
@@ -89,6 +90,14 @@ class Forecast:
             return self.calibrated[:, [len(BANDS) - 1 - at, len(BANDS) + at]]
         tail = (100 - coverage) / 200
         return self.quantile((tail, 1 - tail))
+
+    def below(self, value: float) -> Float64[np.ndarray, " H"]:
+        """(H,): the probability of less than a value at every step, as far as draws tell it."""
+        return cumulative(self.draws, self.levels, np.full(len(self.draws), value)).below
+
+    def above(self, value: float) -> Float64[np.ndarray, " H"]:
+        """(H,): the probability of more than a value at every step."""
+        return 1 - cumulative(self.draws, self.levels, np.full(len(self.draws), value)).up_to
 
     def density(self) -> tuple[Float64[np.ndarray, "H G"], Float32[np.ndarray, "H G"]]:
         """Values and the predictive density at them, for every horizon step."""

@@ -52,6 +52,7 @@ class Run:
         self._task: Task | None = None
         self._cancelled = False
         self._calibrated: tuple[tuple[str, int], Float32[np.ndarray, "N H K"]] | None = None
+        self._scores: tuple[tuple[str, int], dict[str, pl.DataFrame]] | None = None
 
     def start(self, priority: Priority, near: int | None = None, *, infer: bool = True) -> None:
         """Have what is missing inferred in the background, the origins around row `near` first.
@@ -77,6 +78,16 @@ class Run:
     @property
     def horizon(self) -> int:
         return self._view.recipe.horizon
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The probability levels that the Q draws of a forecast stand for, ascending."""
+        return self._view.recipe.levels
+
+    @property
+    def seed(self) -> int:
+        """For models that draw at random."""
+        return self._seed
 
     @property
     def warnings(self) -> tuple[DataWarning, ...]:
@@ -235,12 +246,13 @@ class Run:
         with `calibrate` also calibrated_50, calibrated_80, calibrated_90 and calibrated_95, of the origins that have
         calibrated bands.
         """
-        names = ("abs_error", "crps", "pinball", "covered")
-        scored = Scored(*(self._view.array(n) for n in names))
-        if self.calibrate:
-            actual = self.data.actuals(np.arange(len(self.data)), self.horizon)
-            scored = scored._replace(calibrated=inside(self._bands(), actual))
-        return summarise(self.data, scored, by)
+        state = self._view.entry.state
+        if self._scores is None or self._scores[0] != state:
+            self._scores = state, {}
+        kept, name = self._scores[1], repr(by)
+        if name not in kept:
+            kept[name] = summarise(self.data, self._scored(), by)
+        return kept[name]
 
     def to_long(self, levels: float | Sequence[float] = (80, 95)) -> pl.DataFrame:
         """unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ...: a row for each origin and horizon step.
@@ -254,6 +266,13 @@ class Run:
     def plot(self, index: int = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
         """Draw one forecast with matplotlib; returns the axes."""
         return self.at(index, series).plot(ax, style)
+
+    def _scored(self) -> Scored:
+        scored = Scored(*(self._view.array(n) for n in ("abs_error", "crps", "pinball", "covered")))
+        if not self.calibrate:
+            return scored
+        actual = self.data.actuals(np.arange(len(self.data)), self.horizon)
+        return scored._replace(calibrated=inside(self._bands(), actual))
 
     def _bands(self) -> Float32[np.ndarray, "N H K"]:
         """The calibrated bands of what stands now, kept until more does."""

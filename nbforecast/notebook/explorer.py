@@ -17,13 +17,14 @@ from nbforecast.notebook.bundles import bundle
 from nbforecast.notebook.checks import Refused
 from nbforecast.notebook.explorer_feed import Feed
 from nbforecast.notebook.explorer_messages import names_of
-from nbforecast.notebook.explorer_page import write_page
+from nbforecast.notebook.explorer_page import PAGE, make_page, write_page
 from nbforecast.notebook.explorer_requests import read
 from nbforecast.notebook.exploring import comparable
 from nbforecast.notebook.live import LiveWidget
 from nbforecast.notebook.routing import hub, waker
 from nbforecast.notebook.watching import WITH_STILL
 from nbforecast.session import attend
+from nbforecast.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,8 +111,7 @@ class Explorer(LiveWidget):
         """
         for run in self._runs:
             run.wait()
-        start = {name: getattr(self, name) for name in _MOVED}
-        return write_page(Path(path), self._runs, start, self._picture().get("text/html", ""))
+        return write_page(Path(path), self._runs, self._start(), self._picture().get("text/html", ""))
 
     def serve(self) -> bool:
         """Send what there is to say; called by the hub's thread."""
@@ -193,6 +193,9 @@ class Explorer(LiveWidget):
         there = np.flatnonzero(self._runs[0].reasons[start:end] == 0)
         return int(there[-1]) - (end - start - 1) if len(there) else 0
 
+    def _start(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _MOVED}
+
     def _picture(self) -> dict[str, str]:
         """What is shown without a kernel: a picture and a sentence."""
         try:
@@ -206,6 +209,9 @@ class Explorer(LiveWidget):
             for run in self._runs:
                 attend(run)
         still = {k: v for k, v in self._picture().items() if k != "image/svg+xml"}
+        budget = settings().explorer
+        if not live and budget is not None:
+            still[PAGE] = make_page(self._runs, self._start(), still.get("text/html", ""), budget)
         views = super()._repr_mimebundle_(**kwargs) if live else None
         data, metadata = views if views is not None else ({}, {})
         return {**data, **still}, {**metadata, **(WITH_STILL if data else {})}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nbforecast.notebook.explorer_messages import Message
 
 _log = logging.getLogger("nbforecast.notebook")
+PAGE = "application/vnd.nbforecast.page"  # the mime type of a page among a cell's outputs
 BUDGET = 20 << 20  # bytes of a page
 LEAST = 2 << 20  # and of forecasts in it, whatever the rest takes
 LEFT_OUT = 255  # the reason of an origin whose forecast the page leaves out
@@ -39,14 +40,21 @@ _HERE = Path(__file__).parent
 
 
 def write_page(path: Path, runs: Sequence[Run], start: Mapping[str, Any], still: str) -> Path:
-    """Write the page of some runs that are done; returns its path.
-
-    start: the traits that the page begins with. still: HTML of a picture, for where scripts do not run.
-    """
+    """Write the page of some runs that are done; returns its path."""
     if not path.parent.is_dir():
         raise OptionError(f"There is no folder {str(path.parent)!r} to write {path.name!r} in.")
+    path.write_text(make_page(runs, start, still), encoding="utf-8")
+    return path
+
+
+def make_page(runs: Sequence[Run], start: Mapping[str, Any], still: str, budget: int = BUDGET) -> str:
+    """The page of some runs that are done.
+
+    start: the traits that the page begins with. still: HTML of a picture, for where scripts do not run. budget: bytes,
+    into which fewer origins are made to fit.
+    """
     told = [packed(m) for m in _plain(runs)]
-    room = max(BUDGET - _size(told) - len(bundle("explorer")) * 4 // 3 - len(still), LEAST)
+    room = max(budget - _size(told) - len(bundle("explorer")) * 4 // 3 - len(still), LEAST)
     every, tables = _thinned(runs, room)
     if every > 1:
         note = f"To keep this page small, it holds the forecasts of one origin in {every}; scores are over all of them."
@@ -59,10 +67,10 @@ def write_page(path: Path, runs: Sequence[Run], start: Mapping[str, Any], still:
         "bundle": base64.b64encode(bundle("explorer").encode()).decode("ascii"),
     }
     template = (_HERE / "explorer_page.html").read_text(encoding="utf-8")
-    path.write_text(re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template), encoding="utf-8")
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
     kept = "every origin" if every == 1 else f"one origin in {every}"
-    _log.info("Wrote %s: %.1f MB, %s.", path, path.stat().st_size / 1e6, kept)
-    return path
+    _log.info("Made a page of %.1f MB, with %s.", len(page) / 1e6, kept)
+    return page
 
 
 def packed(message: Message) -> dict[str, Any]:

@@ -1,0 +1,143 @@
+"""R1, R2, R3, M7, W4: notebooks and reports through a real papermill, exported by a real nbconvert."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import TYPE_CHECKING
+
+import nbformat
+import papermill
+
+import nbforecast as nbf
+from nbforecast.cli import main
+from nbforecast.notebook.explorer_page import PAGE
+from nbforecast.report.runner import find_template
+from tests.data import SHARED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+    from nbformat import NotebookNode
+
+HEADINGS = ["The data", "Forecast now", "Error by horizon", "Calibration", "Where it was furthest off",
+            "Where it does well, and where not", "Models compared", "Every origin", "How this was made"]  # fmt: skip
+
+
+def report(data: Path, *options: str) -> tuple[str, NotebookNode]:
+    """The page and the kept notebook of a report beside its data."""
+    page, kept = data.with_suffix(".html"), data.with_suffix(".ipynb")
+    assert main(["report", str(data), "-o", str(page), "--notebook", str(kept), *options]) == 0
+    return page.read_text(), nbformat.read(kept, 4)
+
+
+def told(notebook: NotebookNode) -> dict[str, str]:
+    """The text that each cell shows, by the cell's identity."""
+    return {
+        cell.id: "\n".join(o.get("data", {}).get("text/plain", o.get("text", "")) for o in cell.outputs)
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    }
+
+
+def without_reuse(page: str) -> str:
+    """A page without what a second report has from the cache."""
+    page = re.sub(r"<li>[\d,]+ forecasts? (was|were) calculated.*?</li>", "", page)
+    return re.sub(r'\{"content":\{"kind":"progress".*?\]\}', "", unescape(page))
+
+
+def test_R2_R3_a_report_of_one_series_is_a_page_that_works_by_itself(tmp_path: Path) -> None:
+    data = tmp_path / "taxi.csv"
+    nbf.sample("taxi").tail(900).write_csv(data)
+    options = ["-p", "compare", "naive,theta", "-p", "model", "ridge", "-p", "title", "Taxis <at> last"]
+    page, notebook = report(data, *options)
+    assert re.findall(r"<h2[^>]*>(.*?)</h2>", page) == HEADINGS
+    assert "<title>Taxis &lt;at&gt; last</title>" in page
+    assert "<h1>Taxis &lt;at&gt; last</h1>" in page
+    for said in ("900 values at steps of 1 hour", "ridge is off by", "The 80\xa0% bands held", "p &lt; 0.001"):
+        assert said in page
+    assert not re.findall(r"""(?:src|href)=["'](?!data:)|url\((?!data:)|@import""", page), "nothing is fetched"
+    assert page.count("<iframe ") == 1
+    assert "nbf-explorer" in page
+    assert len(page) < 5_000_000
+    cells = told(notebook)
+    assert "ridge expects" in cells["outlook"]
+    assert re.search(r"seasonal naive +[\d,]+", cells["comparison"])
+    assert "ridge, naive and theta" in cells["provenance"]
+    assert str(tmp_path) not in cells["provenance"]
+
+    mimes = {mime for cell in notebook.cells for o in cell.get("outputs", []) for mime in o.get("data", {})}
+    assert mimes == {"text/html", "text/plain"}, "no dead widgets, and no page within a page"
+    assert PAGE not in str(notebook)
+    assert "widgets" not in notebook.metadata
+    assert data.with_suffix(".ipynb").stat().st_size < 500_000
+
+    again, kept = report(data, *options)
+    assert without_reuse(again) == without_reuse(page), "the same data and parameters make the same report"
+    assert "0 forecasts were calculated" in again
+    cells.pop("provenance")
+    assert {name: said for name, said in told(kept).items() if name in cells} == cells
+
+
+def test_R3_a_report_of_a_panel_ranks_its_series(tmp_path: Path) -> None:
+    data = tmp_path / "people.parquet"
+    nbf.sample("glucose").write_parquet(data)
+    page, notebook = report(
+        data, "-p", "compare", "naive", "-p", "model", "theta", "-p", "max_duration", "700", "-p", "worst", "1"
+    )
+    assert re.search(r"theta has a lower CRPS than seasonal naive in \d of 4 series", page)
+    assert len(re.findall(r"<h3>hall_[\d-]+: (?:among the worst|picked at random)</h3>", page)) == 4
+    assert "MASE" in told(notebook)["horizons"]
+    assert "nothing is said of other series" in told(notebook)["comparison"]
+
+
+def test_R2_what_goes_wrong_is_told_with_its_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, kept = tmp_path / "taxi.csv", tmp_path / "kept.ipynb"
+    nbf.sample("taxi").tail(100).write_csv(data)
+
+    def fails(*options: str, path: Path = data) -> str:
+        assert main(["report", str(path), "-o", str(tmp_path / "out.html"), *options]) == 2
+        assert not (tmp_path / "out.html").exists()
+        said = capsys.readouterr().err
+        assert "site-packages" not in said
+        return said
+
+    assert "has no parameter 'horizn'. Did you mean 'horizon'? It has: data, model" in fails("-p", "horizn", "3")
+    assert "horizon is a whole number, not 'twelve'." in fails("-p", "horizon", "twelve")
+    assert "No template is called 'nothing'; there are: backtest_report, glucose" in fails("--template", "nothing")
+    assert "There is no template 'no.ipynb'." in fails("--template", "no.ipynb")
+    assert main(["report", str(data), "-o", "out.pdf"]) == 2
+    assert "takes a .html file" in capsys.readouterr().err
+    said = fails("-p", "model", "oracle", "--notebook", str(kept))
+    assert "A cell of backtest_report.ipynb failed:\n\n    import nbforecast as nbf" in said
+    assert "UnknownModel: No model is called 'oracle'" in said
+    assert any(o.output_type == "error" for c in nbformat.read(kept, 4).cells for o in c.get("outputs", []))
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 nothing")
+    assert "broken.parquet" in fails(path=tmp_path / "broken.parquet")
+
+
+def test_R1_the_glucose_notebook_goes_from_an_export_to_probabilities(tmp_path: Path) -> None:
+    export = SHARED / "raw" / "dexcom_clarity_g6.csv"
+    given = {"data": str(export) if export.exists() else "", "model": "theta", "max_duration": "3d"}
+    out = tmp_path / "glucose.ipynb"
+    papermill.execute_notebook(find_template("glucose"), out, given, progress_bar=False)
+    cells = told(nbformat.read(out, 4))
+    assert "at steps of 5 minutes" in cells["data"]
+    assert "taken to the nearest point" in cells["data"] or not export.exists()
+    assert "calibrated 80 % band" in cells["outlook"]
+    assert "shape: (12, 4)" in cells["limits-now"]
+    assert re.search(r"theta expects the next hour to be [\d.]+ % below 70 and [\d.]+ % above 180", cells["limits"])
+    assert "1 hour ahead" in cells["horizons"]
+    assert re.search(r"The 80 % bands held [\d.]+ %", cells["calibration"])
+
+
+def test_R1_a_model_of_ones_own_is_registered_drawn_and_compared(tmp_path: Path) -> None:
+    out = tmp_path / "own.ipynb"
+    papermill.execute_notebook(find_template("own_model"), out, {"max_duration": 700}, progress_bar=False)
+    cells = told(nbformat.read(out, 4))
+    assert "yesterday is off by" in cells["points"]
+    assert "fortnight" in cells["quickdraw"]
+    assert "Done:" in cells["forecast"]
+    assert re.search(r"yesterday .*no bands", cells["comparison" if "comparison" in cells else "compare"])
+    assert "returned an array of shape" in cells["errors"]

@@ -1,0 +1,301 @@
+"""R3: the numbers and the verdicts of a report, against independent references and for data of every kind."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import numpy as np
+import polars as pl
+import pytest
+from utilsforecast.losses import mae
+
+import nbforecast as nbf
+from nbforecast import chart, report
+from nbforecast.compute.significance import Mean
+from nbforecast.forecasters.function import FunctionForecaster
+from nbforecast.report.comparison import Rival, verdict
+from nbforecast.report.evidence import by_series, compare, losses, worst
+from nbforecast.report.stretches import stretches
+from nbforecast.report.words import chance, change, listed, number, percent
+from tests.data import shared
+
+if TYPE_CHECKING:
+    from nbforecast.engine.run import Run
+
+ROOT = Path(__file__).parents[2]
+SECTIONS = ("data", "outlook", "calibration", "extremes")
+BESIDE = ("horizons", "places", "portraits")
+
+
+@pytest.fixture(scope="module")
+def taxi() -> tuple[Run, Run]:
+    return two(nbf.sample("taxi").tail(900))
+
+
+@pytest.fixture(scope="module")
+def people() -> tuple[Run, Run]:
+    return two(nbf.sample("glucose"), max_duration=500)
+
+
+def two(frame: object, models: tuple[object, object] = ("theta", "naive"), **options: object) -> tuple[Run, Run]:
+    run = nbf.forecast(frame, models[0], calibrate=True, wait=True, **options)
+    return run, nbf.forecast(frame, models[1], wait=True, **options)
+
+
+def around(contexts: np.ndarray, horizon: int) -> np.ndarray:
+    """The mean of the last values, and how far they lie apart; compiled nowhere, so quick for any horizon."""
+    spread = np.linspace(-1, 1, 10) * np.nanstd(contexts, axis=1)[:, None]
+    return np.repeat((np.nanmean(contexts, axis=1)[:, None] + spread)[:, None], horizon, axis=1)
+
+
+def flat(contexts: np.ndarray, horizon: int) -> np.ndarray:
+    return np.repeat(np.nanmax(contexts, axis=1)[:, None], horizon, axis=1)
+
+
+QUICK = (
+    FunctionForecaster(around, "around", context=8, least=4, draws=10),
+    FunctionForecaster(flat, "flat", context=8, least=1),
+)
+
+
+def everything(run: Run, baseline: Run) -> dict[str, report.Section]:
+    """All sections of a report."""
+    made = {name: getattr(report, name)(run) for name in SECTIONS}
+    made |= {name: getattr(report, name)(run, baseline) for name in BESIDE}
+    made["comparison"] = report.comparison(run, [baseline])
+    made["summary"] = report.summary(run, baseline, [baseline])
+    made["limits"] = report.limits(run, below=1.0, above=2.0)
+    return made | {"provenance": report.provenance([run, baseline], data="here/x.csv")}
+
+
+def test_R3_error_by_horizon_is_that_of_utilsforecast(taxi: tuple[Run, Run]) -> None:
+    run, baseline = taxi
+    said = report.horizons(run, baseline)
+    for found in (run, baseline):
+        long = found.to_long().drop_nulls("y").with_columns(pl.col("ds").sub(pl.col("cutoff")).alias("step"))
+        at = long.filter(pl.col("step") == dt.timedelta(hours=12))
+        expected = mae(at.select("unique_id", "y", found.model), [found.model])[found.model].item()
+        assert number(expected) in said.text()
+    overall = mae(run.to_long().drop_nulls("y").select("unique_id", "y", "theta"), ["theta"])["theta"].item()
+    assert said.finding.startswith(f"theta is off by {number(overall)} on average: its MAE is ")
+    assert "seasonal naive" in said.finding
+
+
+def test_R3_models_are_compared_by_the_crps_of_origins_that_both_have(taxi: tuple[Run, Run]) -> None:
+    run, baseline = taxi
+    found = compare(run, baseline)
+    ours, theirs = (r.frame["crps"].to_numpy().astype(float) for r in (run, baseline))
+    both = np.isfinite(ours[:, 0]) & np.isfinite(theirs[:, 0])
+    means = [np.nanmean(np.nanmean(a[both], axis=1)) for a in (ours, theirs)]
+    assert found.value == pytest.approx(means[1] / means[0] - 1, rel=1e-6)
+    assert found.freedom == min(int(0.4 * both.sum() ** (2 / 3)), both.sum() // 24)
+    assert change(found.value) in report.comparison(run, [baseline]).text()
+
+
+def test_R3_a_panel_weighs_series_by_how_much_they_change(people: tuple[Run, Run]) -> None:
+    run, baseline = people
+    for series, gain in zip(run.data.ids, by_series(run, baseline), strict=True):
+        ours, theirs = (np.nanmean(nanmeans(r.series(series).frame)) for r in (run, baseline))
+        assert gain == pytest.approx(ours / theirs - 1, rel=1e-6)
+    scaled = losses(run)
+    start, end = run.data.offsets[:2]
+    y = run.data.values[start:end]
+    assert scaled[start:end] == pytest.approx(
+        nanmeans(run.series(run.data.ids[0]).frame) / np.nanmean(np.abs(y[288:] - y[:-288])), rel=1e-6, nan_ok=True
+    )
+    text = report.places(run, baseline).text()
+    assert re.search(rf"theta has a lower CRPS than seasonal naive in [0-4] of {len(run.data.ids)} series", text)
+    assert report.portraits(run, baseline, 1, 1).text().count("picked at random") == 1
+
+
+def nanmeans(frame: pl.DataFrame) -> np.ndarray:
+    crps = frame["crps"].to_numpy().astype(float)
+    known = np.isfinite(crps)
+    return np.where(known.any(1), np.where(known, crps, 0).sum(1) / np.maximum(known.sum(1), 1), np.nan)
+
+
+def test_R3_the_worst_origins_lie_apart(taxi: tuple[Run, Run], people: tuple[Run, Run]) -> None:
+    run = taxi[0]
+    rows = worst(run, 4)
+    assert losses(run)[rows[0]] == np.nanmax(losses(run)[:-12])
+    assert np.diff(np.sort(rows)).min() > 24
+    assert (np.diff(losses(run)[rows]) <= 0).all()
+    panel = people[0]
+    assert len({panel.data.locate(int(r))[0] for r in worst(panel, 4)}) == 4
+    own = worst(panel, 2, panel.data.ids[1])
+    assert {panel.data.locate(int(r))[0] for r in own} == {1}
+
+
+def test_R3_coverage_is_that_of_the_scores_and_is_judged_by_what_chance_allows(taxi: tuple[Run, Run]) -> None:
+    said = report.calibration(taxi[0])
+    scores = taxi[0].scores().row(0, named=True)
+    assert percent(scores["coverage_80"]) in said.finding
+    assert percent(scores["calibrated_80"]) in said.finding
+
+    def narrow(contexts: np.ndarray, horizon: int) -> np.ndarray:
+        day = contexts[:, -24:][:, :horizon]
+        return day[..., None] + np.linspace(-10, 10, 9)
+
+    sure = FunctionForecaster(narrow, "sure", context=24, least=24, levels=tuple(np.linspace(0.1, 0.9, 9)))
+    run = nbf.forecast(nbf.sample("taxi").tail(900), sure, wait=True)
+    text = report.calibration(run).text()
+    assert "The bands are too narrow by more than chance: the 50 % band holds" in text
+
+
+@pytest.mark.parametrize(
+    ("rivals", "said"),
+    [
+        ([("a", -0.1, 0.01)], "a did better than mine: its CRPS is 10 % lower (p = 0.010)."),
+        ([("a", -0.1, 0.3)], "a has a CRPS 10 % lower than mine, no more than chance would do (p = 0.30)."),
+        ([("a", -0.1, np.nan)], "a has a CRPS 10 % lower than mine, too few origins for a test."),
+        (
+            [("a", 0.1, 0.3)],
+            "mine has the lowest CRPS, but against none by more than chance; the next, a, has 10 % higher",
+        ),
+        ([("naive", 0.1, 0.0)], "mine has the lowest CRPS, by more than chance against seasonal naive; the next"),
+        (
+            [("a", 0.1, 0.2), ("b", 0.2, 0.0)],
+            "mine has the lowest CRPS, by more than chance against b only; the next, a,",
+        ),
+        (
+            [("a", 0.1, 0.01), ("b", 0.2, 0.0)],
+            "mine has the lowest CRPS, by more than chance against all 2 others; the",
+        ),
+    ],
+)
+def test_R3_a_verdict_claims_no_more_than_the_test_supports(rivals: list[tuple[str, float, float]], said: str) -> None:
+    class Named:
+        def __init__(self, model: str) -> None:
+            self.model = model
+
+    others = [Rival(Named(name), Mean(more, 0.1, 9, p), p) for name, more, p in rivals]
+    assert verdict("mine", others).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("frame", "options"),
+    [
+        (np.full(80, 3.0), {}),
+        (np.arange(22.0), {"horizon": 20}),
+        (np.sin(np.arange(70.0)), {"horizon": 1}),
+        (np.r_[np.arange(50.0), [np.nan] * 40, 5.0], {}),
+        (np.arange(4.0), {}),
+        ("retail", {"horizon": 3}),
+        ("panel", {"horizon": 4}),
+    ],
+    ids=["constant", "horizon beyond the data", "one step", "ends after a gap", "too short", "months", "odd panel"],
+)
+def test_R3_any_data_make_a_report(frame: object, options: dict[str, int]) -> None:
+    if isinstance(frame, str):
+        odd = pl.concat(
+            pl.DataFrame({"unique_id": name, "ds": np.arange(len(y)), "y": y})
+            for name, y in (("<b>bold</b>", np.sin(np.arange(90.0))), ("flat", np.ones(60)), ("short", np.arange(2.0)))
+        )
+        frame = odd if frame == "panel" else nbf.sample(frame).tail(90)
+    for run, baseline in (two(frame, QUICK, **options), two(frame, QUICK[::-1], **options)):
+        for name, section in everything(run, baseline).items():
+            text, html = section.text(), section.html()
+            assert "nan" not in text, (name, text)
+            assert "None" not in text, (name, text)
+            assert "<b>" not in html
+            ElementTree.fromstring(re.sub(r"<img ([^>]*)>", r"<img \1/>", html.replace("&nbsp;", " ")))
+    same = everything(baseline, baseline)
+    assert "is the baseline itself" in same["places"].finding
+    assert same["comparison"].finding == "There is no other model to compare with."
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "etth1.parquet",
+        "cgm_hall.parquet",
+        "m3_monthly_shared.parquet",
+        "raw/dexcom_clarity_g6.csv",
+        "raw/libre_libreview_us.csv",
+        "raw/nab_machine_temperature.csv",
+    ],
+)
+def test_R3_real_data_make_a_report(name: str) -> None:
+    frame: object = str(shared(name))
+    if name == "etth1.parquet":
+        frame = pl.read_parquet(frame).filter(pl.col("unique_id").str.contains("OT"))
+    elif name.endswith("parquet"):
+        kept = pl.read_parquet(frame)
+        frame = kept.filter(pl.col("unique_id").is_in(kept["unique_id"].unique().sort()[:30].implode()))
+    run, baseline = two(frame, max_duration=150)
+    made = everything(run, baseline)
+    assert re.search(
+        r"theta is off by [\d,.]+ on average: its (MAE|MASE) is [\d.]+ % (lower|higher)", made["horizons"].finding
+    )
+    assert re.search(r"\((p [<=] [\d.]+)\)\.|too few origins", made["comparison"].finding)
+    assert made["extremes"].html().count("<img ") >= 2
+    if len(run.data.ids) > 1:
+        assert made["portraits"].html().count("<h3>") == 6
+        assert f"of {len(run.data.ids)} series" in made["places"].finding
+    else:
+        assert made["portraits"].text() == ""
+        assert "of time." in made["places"].finding
+
+
+def test_R3_probabilities_of_limits_are_those_of_the_draws(people: tuple[Run, Run]) -> None:
+    run = people[0]
+    now = run.at(0, run.data.ids[0])
+    below, above = now.below(100), now.above(100)
+    assert below + above == pytest.approx(np.ones(12))
+    fine = now.quantile(tuple(np.linspace(0.001, 0.999, 999)))
+    assert below == pytest.approx((fine < 100).mean(1), abs=0.002)
+    said = report.limits(run, above=140)
+    came = run.to_long().drop_nulls("y")["y"]
+    assert percent(float((came > 140).mean())) in said.text()
+    assert percent(float(now.above(140).mean())) in said.finding
+
+
+def test_R3_stretches_of_time_are_those_that_people_name() -> None:
+    hours = nbf.forecast(nbf.sample("taxi"), "naive", wait=True).data
+    where, names = stretches(hours, np.arange(len(hours)))
+    assert names[0] == "Jul 2014"
+    assert len(names) == 7
+    assert (where == (hours.time.astype("datetime64[M]") - np.datetime64("2014-07", "M")).astype(int)).all()
+    counts = nbf.forecast(np.arange(100.0), "naive", wait=True).data
+    assert stretches(counts, np.arange(100))[1][0] == "t = 0 to t = 12"
+
+
+def test_R3_words() -> None:
+    assert [number(x) for x in (1234.5, 12.34, 0.01234, 0, -3.456, float("nan"), 2.5e-9)] == [
+        "1,234", "12.3", "0.0123", "0", "−3.46", "–", "2.50e-09",
+    ]  # fmt: skip
+    assert [change(x) for x in (-0.18, 0.003, 0.0, 2.5)] == ["18 % lower", "0.3 % higher", "equal", "250 % higher"]
+    assert [chance(p) for p in (1e-9, 0.0301, 0.42, float("nan"))] == [
+        "p < 0.001", "p = 0.030", "p = 0.42", "too few origins for a test",
+    ]  # fmt: skip
+    assert listed(["a", "b", "c"]) == "a, b and c"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "auto"])
+def test_R3_charts_are_drawn_whatever_is_known(theme: chart.theme.Theme) -> None:
+    at = np.arange(5)
+    open_ = np.array([1.0, np.nan, 3.0, 2.0, np.nan])
+    marks = (chart.Line(at, open_, "a <b>"), chart.Line(at, np.full(5, np.nan), "none", "other"), chart.Level(2.0, "c"))
+    bars = chart.Bars(np.arange(6), np.abs(np.nan_to_num(open_)))
+    for drawn in (
+        chart.draw_graph(chart.Graph("t", (*marks, bars, chart.Dots(at, at.astype(float), ("1",))), "said"), theme),
+        chart.draw_graph(chart.Graph("t", (chart.Line(at, np.full(5, np.nan)),), "said"), theme),
+        chart.draw_rows(
+            chart.Rows("t", (chart.Row("<x>", float("nan")), chart.Row("y", 1, "w", 0, 2, 0.5)), "s"), theme
+        ),
+    ):
+        root = ElementTree.fromstring(drawn)
+        assert root.find("{*}desc") is not None
+        assert "nan" not in drawn
+
+
+def test_R2_every_notebook_is_in_the_wheel() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert {Path(source).name for source in included} == {p.name for p in (ROOT / "notebooks").glob("*.ipynb")}
+    assert {Path(target).parent.as_posix() for target in included.values()} == {"nbforecast/notebooks"}
