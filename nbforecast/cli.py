@@ -110,18 +110,9 @@ def _cache(options: argparse.Namespace) -> None:
 
 
 def _models(_: argparse.Namespace) -> None:
-    import polars as pl
+    from nbforecast.catalogue import Catalogue
 
-    with pl.Config(
-        tbl_rows=-1,
-        tbl_cols=-1,
-        tbl_width_chars=320,
-        fmt_str_lengths=80,
-        tbl_formatting="NOTHING",
-        tbl_hide_dataframe_shape=True,
-        tbl_hide_column_data_types=True,
-    ):
-        _say(nbforecast.models())
+    _say(Catalogue())
 
 
 def _demo(options: argparse.Namespace) -> None:

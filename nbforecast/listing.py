@@ -11,19 +11,15 @@ import polars as pl
 
 from nbforecast.results.view import View
 from nbforecast.series.frequency import SECOND, duration_words
+from nbforecast.tables import CELL, CODE, HEAD, NUMBER, TABLE, columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nbforecast.results.cache import Cache
     from nbforecast.results.inventory import Item
 
-_CELL = "text-align:left;padding:3px 14px 3px 0;white-space:nowrap"
-_NUMBER = "text-align:right;padding:3px 14px 3px 0;white-space:nowrap"
-_HEAD = "font-weight:600;opacity:.72;border-bottom:1px solid rgba(128,128,128,.35)"
-_TABLE = "border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;margin:2px 0 8px"
-_CODE = "font-family:ui-monospace,monospace;font-size:12px"
 _TRACK = "display:inline-block;width:72px;height:6px;border-radius:3px;background:rgba(128,128,128,.25);overflow:hidden"
 _BAR = "display:block;height:100%;background:#3b6fd4"
 
@@ -73,12 +69,12 @@ class Info:
         ]
 
     def __repr__(self) -> str:
-        return _columns(self._lines())
+        return columns(self._lines())
 
     def _repr_html_(self) -> str:
-        rows = (f'<tr><td style="{_CELL};opacity:.72">{n}</td><td style="{_CELL}">{html.escape(v)}</td></tr>'
+        rows = (f'<tr><td style="{CELL};opacity:.72">{n}</td><td style="{CELL}">{html.escape(v)}</td></tr>'
                 for n, v in self._lines())  # fmt: skip
-        return f'<table style="{_TABLE}">{"".join(rows)}</table>'
+        return f'<table style="{TABLE}">{"".join(rows)}</table>'
 
 
 @dataclass(frozen=True)
@@ -149,14 +145,14 @@ class Listing:
     def __repr__(self) -> str:
         if not self._items:
             return "The cache is empty."
-        return _columns([_HEADS, *self._rows()], right=_RIGHT)
+        return columns([_HEADS, *self._rows()], right=_RIGHT)
 
     def _repr_html_(self) -> str:
         if not self._items:
             return "<div>The cache is empty.</div>"
-        heads = "".join(f'<th style="{_style(n)};{_HEAD}">{head}</th>' for n, head in enumerate(_HEADS))
+        heads = "".join(f'<th style="{_style(n)};{HEAD}">{head}</th>' for n, head in enumerate(_HEADS))
         body = "".join(_html_row(i, row) for i, row in zip(self._items, self._rows(), strict=True))
-        return f'<table style="{_TABLE}"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+        return f'<table style="{TABLE}"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
 
 
 _HEADS = (
@@ -184,15 +180,15 @@ class Detail:
         self._items = items
 
     def __repr__(self) -> str:
-        return "\n\n".join(_columns(_facts(item)) for item in self._items)
+        return "\n\n".join(columns(_facts(item)) for item in self._items)
 
     def _repr_html_(self) -> str:
         line = '<tr><td style="{}">{}</td><td style="{}">{}</td></tr>'
         tables = (
-            "".join(line.format(f"{_CELL};opacity:.72", n, _CELL, html.escape(v)) for n, v in _facts(item))
+            "".join(line.format(f"{CELL};opacity:.72", n, CELL, html.escape(v)) for n, v in _facts(item))
             for item in self._items
         )
-        return "".join(f'<table style="{_TABLE}">{rows}</table>' for rows in tables)
+        return "".join(f'<table style="{TABLE}">{rows}</table>' for rows in tables)
 
 
 def size_words(size: float) -> str:
@@ -243,26 +239,14 @@ def _html_row(item: Item, row: tuple[str, ...]) -> str:
     bar = f'<span style="{_TRACK}"><span style="{_BAR};width:{share:.0%}"></span></span> '
     cells = []
     for n, text in enumerate(row):
-        extra = f";{_CODE}" if n == 0 else ""
+        extra = f";{CODE}" if n == 0 else ""
         hint = f' title="{item.key.handle}"' if n == 0 else ""
         cells.append(f'<td style="{_style(n)}{extra}"{hint}>{bar if n == _DONE else ""}{html.escape(text)}</td>')
     return f"<tr>{''.join(cells)}</tr>"
 
 
 def _style(column: int) -> str:
-    return _NUMBER if column in _RIGHT else _CELL
-
-
-def _columns(rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
-    lines = list(rows)
-    widths = [max(len(row[n]) for row in lines) for n in range(len(lines[0]))]
-    numbers = set(right)
-
-    def aligned(row: Sequence[str]) -> str:
-        cells = zip(row, widths, strict=True)
-        return "  ".join(t.rjust(w) if n in numbers else t.ljust(w) for n, (t, w) in enumerate(cells)).rstrip()
-
-    return "\n".join(map(aligned, lines))
+    return NUMBER if column in _RIGHT else CELL
 
 
 def _count(number: int, one: str, many: str | None = None) -> str:

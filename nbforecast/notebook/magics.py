@@ -10,9 +10,9 @@ from nbforecast.notebook.line import LineParser, resolve
 from nbforecast.options import add_cache, add_drawing, add_request, drawing, manage, request
 
 if TYPE_CHECKING:
-    import polars as pl
     from IPython.core.interactiveshell import InteractiveShell
 
+    from nbforecast.catalogue import Catalogue
     from nbforecast.engine.forecast import Chart
     from nbforecast.engine.run import Run
 
@@ -96,11 +96,11 @@ class ForecastMagics(Magics):
 
     @line_magic
     @no_var_expand
-    def forecast_models(self, line: str) -> pl.DataFrame:
-        from nbforecast.catalogue import models
+    def forecast_models(self, line: str) -> Catalogue:
+        from nbforecast.catalogue import Catalogue
 
         PARSERS["forecast_models"].parse_line(line)
-        return models()
+        return Catalogue()
 
     def _resolve(self, word: str, local_ns: dict[str, Any] | None) -> tuple[Any, str]:
         return resolve(word, {**self.shell.user_ns, **(local_ns or {})})
