@@ -43,11 +43,11 @@ def write_page(path: Path, runs: Sequence[Run], start: Mapping[str, Any], still:
     """Write the page of some runs that are done; returns its path."""
     if not path.parent.is_dir():
         raise OptionError(f"There is no folder {str(path.parent)!r} to write {path.name!r} in.")
-    path.write_text(make_page(runs, start, still), encoding="utf-8")
+    path.write_text(make_page(runs, start, still, BUDGET), encoding="utf-8")
     return path
 
 
-def make_page(runs: Sequence[Run], start: Mapping[str, Any], still: str, budget: int = BUDGET) -> str:
+def make_page(runs: Sequence[Run], start: Mapping[str, Any], still: str, budget: int) -> str:
     """The page of some runs that are done.
 
     start: the traits that the page begins with. still: HTML of a picture, for where scripts do not run. budget: bytes,
@@ -69,7 +69,7 @@ def make_page(runs: Sequence[Run], start: Mapping[str, Any], still: str, budget:
     template = (_HERE / "explorer_page.html").read_text(encoding="utf-8")
     page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
     kept = "every origin" if every == 1 else f"one origin in {every}"
-    _log.info("Made a page of %.1f MB, with %s.", len(page) / 1e6, kept)
+    _log.info("A page of %.1f MB, %s.", len(page) / 1e6, kept)
     return page
 
 

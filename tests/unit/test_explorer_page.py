@@ -81,7 +81,7 @@ def test_W4_the_page_holds_everything_that_the_run_has(
     with caplog.at_level(logging.INFO, "nbforecast"):
         path = explorer.to_html(tmp_path / "page.html")
     assert path == tmp_path / "page.html"
-    assert re.search(r"page\.html: [\d.]+ MB, every origin", caplog.text)
+    assert re.search(r"A page of [\d.]+ MB, every origin", caplog.text)
     page = Page(path.read_text())
     assert page.held["start"] == {"index": -30, "series": 1, "model": 0, "drawing": "density"}
     meta = page.held["messages"][0]["content"]
