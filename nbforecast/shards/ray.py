@@ -1,0 +1,114 @@
+"""The engine of a Ray cluster: actors that load the model once and make shards, through Ray Data.
+
+This module is imported by an actor before it says how many threads its libraries may have: it imports none of them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from nbforecast.errors import MissingExtra, OptionError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbforecast.shards.shard import Job, Report
+
+STORE = 128 << 20  # bytes of shared memory of a cluster of our own: nothing but numbers of buckets goes through it
+RETRIES = 3  # deaths of workers that a bucket may cost
+CORES = 2  # of a worker, where there are no GPUs
+_THREADS = ("PJRT_NPROC", "POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def require() -> None:
+    """Raise `MissingExtra` where Ray Data is not here."""
+    for module in ("ray", "pandas", "fsspec"):
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra(f"engine='ray' needs the library {module}: pip install 'nbforecast[ray]'.")
+
+
+def work(job: Job, buckets: list[int], address: str | None = None, workers: int | None = None) -> Iterator[Report]:
+    """Make the shards of some buckets, and tell of each as it comes.
+
+    A bucket whose worker dies is given to another one, `RETRIES` times; after that nothing is told of it.
+    """
+    import ray
+    import ray.data
+
+    from nbforecast.shards.contract import Failure
+    from nbforecast.shards.shard import Report
+
+    _begin(address)
+    cluster = ray.cluster_resources()
+    cpus, gpus = int(cluster.get("CPU", 1)), int(cluster.get("GPU", 0))
+    count = min(workers or gpus or max(1, cpus // CORES), len(buckets))
+    cores = max(1, cpus // max(count, 1))
+    _quiet()
+    rows = ray.data.from_items([{"bucket": bucket} for bucket in buckets], override_num_blocks=len(buckets))
+    reports = rows.map(
+        _Actor,
+        fn_constructor_kwargs={"job": _packed(job), "threads": cores},
+        compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=1),
+        num_cpus=cores if not gpus else 1,
+        num_gpus=min(1.0, gpus / count) if gpus else None,
+        max_restarts=-1,
+        max_task_retries=RETRIES,
+    )
+    for row in reports.iter_rows():
+        told = json.loads(row["report"])
+        yield Report(**told | {"failures": tuple(Failure(**f) for f in told["failures"])})
+
+
+class _Actor:
+    """A worker in a process of its own."""
+
+    def __init__(self, job: bytes, threads: int) -> None:
+        for name in _THREADS:
+            os.environ[name] = str(threads)
+        import ray.cloudpickle
+
+        from nbforecast.shards.shard import Worker
+
+        self._worker = Worker(ray.cloudpickle.loads(job))
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, str]:
+        return {"report": json.dumps(asdict(self._worker.work(int(row["bucket"]))))}
+
+
+def _begin(address: str | None) -> None:
+    """Connect to a cluster, unless this process is connected; without an address, to one begun here."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    if ray.is_initialized():
+        return
+    own: dict[str, Any] = {} if address else {"object_store_memory": STORE, "include_dashboard": False}
+    try:
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise StorageError(f"There is no Ray cluster to be had at {address or 'this machine'!r}: {error}") from error
+
+
+def _quiet() -> None:
+    """Have Ray Data tell of its progress by what it yields, and let a bucket fail by itself."""
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.max_errored_blocks = -1
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+
+
+def _packed(job: Job) -> bytes:
+    import ray.cloudpickle
+
+    try:
+        return bytes(ray.cloudpickle.dumps(job))
+    except Exception as error:
+        raise OptionError(f"The model cannot be sent to Ray's workers: {error}. Give it by a name.") from error

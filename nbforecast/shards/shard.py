@@ -1,0 +1,317 @@
+"""From a bucket of staged rows to a shard: what every engine runs, wherever it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import sys
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from nbforecast.engine.engine import Engine
+from nbforecast.engine.run import Run
+from nbforecast.engine.tasks import Priority
+from nbforecast.errors import InputError
+from nbforecast.forecasters.base import resolve
+from nbforecast.results import files
+from nbforecast.results.cache import Cache
+from nbforecast.results.entry import Entry
+from nbforecast.results.header import Unreadable
+from nbforecast.results.recipe import Recipe
+from nbforecast.results.snapshot import has_forecast
+from nbforecast.series import prepare
+from nbforecast.series.prepare import EMPTY, SHORT
+from nbforecast.shards.contract import PART, Failure, newest, shard_path, shards_in
+from nbforecast.shards.source import read_bucket
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbforecast.forecasters.base import Forecaster
+    from nbforecast.results.view import View
+    from nbforecast.series import Dataset
+
+_log = logging.getLogger("nbforecast.shards")
+LOOK = 0.1  # seconds between two looks at whether the job is called off
+STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker must know. It can be sent to other processes if `model` can.
+
+    staged: folder of the sorted rows; a file `STOP` in it calls the job off. folder: where the shards go. of: buckets
+    in all. model: a name that any process can resolve, or a forecaster. freq: as for `prepare`, the same for all.
+    """
+
+    staged: Path
+    folder: Path
+    of: int
+    model: str | Forecaster
+    horizon: int
+    seed: int = 0
+    freq: Any = None
+    max_duration: Any = None
+    force: bool = False
+    name: str | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the job is called off."""
+        return (self.staged / STOP).exists()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What has become of a bucket.
+
+    series: with forecasts. origins: that can be forecast; of these `inferred` now and `reused` from the shard before.
+    kept: the shard was there. stopped: the job was called off before its end. peak: bytes of memory that the process
+    has needed at most.
+    """
+
+    bucket: int
+    series: int = 0
+    origins: int = 0
+    inferred: int = 0
+    reused: int = 0
+    kept: bool = False
+    stopped: bool = False
+    failures: tuple[Failure, ...] = ()
+    peak: int = 0
+
+
+class Stopped(Exception):
+    """The job is called off."""
+
+
+class Worker:
+    """Makes shards, one after the other; the model is loaded and compiled once."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._forecaster = resolve(job.model)
+        self._cache = Cache(None, sys.maxsize, 0)
+        self._engine = Engine(self._cache)
+
+    def work(self, bucket: int) -> Report:
+        """Make a bucket's shard, unless it is there; series that cannot be forecast are told, and left out.
+
+        Raises `OSError` where shards cannot be written.
+        """
+        try:
+            return self._work(bucket)
+        except Stopped:
+            return Report(bucket, stopped=True)
+        finally:
+            self._cache.clear()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._engine.shutdown()
+
+    def _work(self, bucket: int) -> Report:
+        job = self._job
+        if job.stopped:
+            raise Stopped
+        data, found = prepared(read_bucket(job.staged, bucket), job, bucket)
+        there = [shard for shard in shards_in(job.folder) if shard.bucket == bucket]
+        if data is None:
+            return Report(bucket, failures=tuple(found), peak=peak_memory())
+        recipe = Recipe.of(self._forecaster, data, job.horizon, job.seed)
+        if not job.force:
+            for shard in there:
+                if shard.handle == data.handle and shard.of == job.of and whole(shard.path, recipe):
+                    self._remove([s.path for s in there if s is not shard])
+                    return self._kept(bucket, shard.path, found)
+            self._recall(newest(there)[bucket].path if there else None)
+        before = self._engine.statistics.inferred
+        view, failed = self._forecast(data, bucket)
+        found += failed
+        if view is None:
+            return Report(bucket, failures=tuple(found), peak=peak_memory())
+        target = shard_path(job.folder, bucket, job.of, view.data.handle)
+        entry = view.entry if view.key == view.entry.key else _own(view)
+        _put(entry, target)
+        self._remove([s.path for s in there if s.path != target])
+        origins = view.available
+        inferred = min(self._engine.statistics.inferred - before, origins)
+        return Report(
+            bucket, len(view.data.ids), origins, inferred, origins - inferred, failures=tuple(found), peak=peak_memory()
+        )
+
+    def _kept(self, bucket: int, path: Path, found: list[Failure]) -> Report:
+        facts = files.read_header(path).facts
+        origins = facts["available"]
+        return Report(bucket, len(facts["ids"]), origins, 0, origins, True, failures=tuple(found), peak=peak_memory())
+
+    def _recall(self, path: Path | None) -> None:
+        """Have the bucket's former shard at hand, whose origins are reused where their context is equal (SPEC C5)."""
+        if path is None:
+            return
+        try:
+            self._cache.take_in(Entry.of(files.read(path)))
+        except Unreadable as reason:
+            _log.warning("%s is not used: %s.", path, reason)
+
+    def _forecast(self, data: Dataset, bucket: int) -> tuple[View | None, list[Failure]]:
+        """Results for the series that can be forecast, and the others with the reason."""
+        view, error = self._run(data)
+        if error is None:
+            return view, []
+        failed = self._blame(data, error, bucket)
+        gone = {f.unique_id for f in failed}
+        rest = tuple(name for name in data.ids if name not in gone)
+        if not gone:  # each part by itself can be forecast, so it is no series' fault
+            raise error
+        if not rest:
+            return None, failed
+        view, error = self._run(_only(data, rest))
+        if error is not None:
+            raise error
+        return view, failed
+
+    def _blame(self, data: Dataset, error: Exception, bucket: int) -> list[Failure]:
+        """The series that the model fails on, found by halving until they are alone. What succeeds is kept."""
+        if len(data.ids) == 1:
+            return [Failure(data.ids[0], bucket, "model", str(error))]
+        failed: list[Failure] = []
+        half = len(data.ids) // 2
+        for ids in (data.ids[:half], data.ids[half:]):
+            part = _only(data, ids)
+            _, wrong = self._run(part)
+            if wrong is not None:
+                failed += self._blame(part, wrong, bucket)
+        return failed
+
+    def _run(self, data: Dataset) -> tuple[View, Exception | None]:
+        """Everything that can be forecast of some data, and the error that ended it. Raises `Stopped`."""
+        forecaster, job = self._forecaster, self._job
+        recipe = Recipe.of(forecaster, data, job.horizon, job.seed)
+        view = self._cache.find(data, recipe, lambda: forecaster.availability(data))
+        run = Run(view, forecaster, self._engine, job.seed)
+        run.start(Priority.BATCH)
+        while not run.settle(LOOK):
+            if job.stopped:
+                run.cancel()
+        if run.cancelled:
+            raise Stopped
+        error = run.error
+        return view, error if isinstance(error, Exception) else None
+
+    def _remove(self, paths: list[Path]) -> None:
+        """Remove what another shard has taken the place of."""
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+
+
+def prepared(rows: pl.DataFrame, job: Job, bucket: int) -> tuple[Dataset | None, list[Failure]]:
+    """The series among staged rows that can be prepared, as one dataset, and the others with the reason."""
+    failures = [
+        Failure(name, bucket, "values", _told(count, first))
+        for name, count, first in rows.filter(pl.col("wrong").is_not_null())
+        .group_by("unique_id", maintain_order=True)
+        .agg(pl.len(), pl.col("wrong").first().alias("first"))
+        .sort("unique_id")
+        .iter_rows()
+    ]
+    rows = _without(rows, failures).drop("wrong")
+    try:
+        data = _prepare(rows, job) if len(rows) else None
+    except InputError as reason:
+        alone = [_alone(part, job, bucket) for part in rows.partition_by("unique_id", maintain_order=True)]
+        odd = [failure for failure in alone if failure is not None]
+        if not odd:
+            raise InputError(f"The series of bucket {bucket} do not go together: {reason}") from reason
+        failures += odd
+        rows = _without(rows, odd)
+        data = _prepare(rows, job) if len(rows) else None
+    if data is not None:
+        left = rows.filter(~pl.col("unique_id").is_in(list(data.ids))).group_by("unique_id")
+        for name, count in left.agg(pl.col("y").drop_nulls().is_finite().sum()).sort("unique_id").iter_rows():
+            failures.append(Failure(name, bucket, "data", f"The series {SHORT if count else EMPTY}."))
+    return data, failures
+
+
+def whole(path: Path, recipe: Recipe) -> bool:
+    """Whether a shard is there with everything that can be forecast, by that recipe."""
+    try:
+        header = files.read_header(path)
+    except Unreadable:
+        return False
+    return bool(header.recipe == recipe and header.facts["calculated"] == header.facts["available"])
+
+
+def peak_memory() -> int:
+    """Bytes that this process has had in memory at most; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # not everywhere
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _prepare(rows: pl.DataFrame, job: Job) -> Dataset:
+    return prepare(
+        rows, time="ds", target="y", id="unique_id", freq=job.freq, max_duration=job.max_duration, name=job.name
+    )
+
+
+def _alone(rows: pl.DataFrame, job: Job, bucket: int) -> Failure | None:
+    try:
+        _prepare(rows, job)
+    except InputError as reason:
+        return Failure(rows["unique_id"][0], bucket, "data", str(reason))
+    return None
+
+
+def _without(rows: pl.DataFrame, failures: list[Failure]) -> pl.DataFrame:
+    gone = [f.unique_id for f in failures]
+    return rows.filter(~pl.col("unique_id").is_in(gone)) if gone else rows
+
+
+def _told(count: int, first: str) -> str:
+    return f"{count:,} value{' is' if count == 1 else 's are'} no number, or no time: {first!r}" + (
+        " first." if count > 1 else "."
+    )
+
+
+def _only(data: Dataset, ids: tuple[str, ...]) -> Dataset:
+    """Some series of a dataset, on the same grid."""
+    kept = np.isin(np.array(data.ids, dtype=object), np.array(ids, dtype=object))
+    rows = np.repeat(kept, data.lengths)
+    offsets = np.concatenate([[0], np.cumsum(data.lengths[kept])])
+    return replace(data, ids=ids, offsets=offsets, time=data.time[rows], values=data.values[rows])
+
+
+def _own(view: View) -> Entry:
+    """An entry of a view's own, with a copy of what stands."""
+    entry = Entry(view.data, view.recipe, view.reasons)
+    rows = np.flatnonzero(has_forecast(view.status))
+    theirs = view.rows(rows)
+    status, values = view.entry.read(theirs)
+    entry.adopt(rows, status, view.entry.contexts[theirs], values)
+    return entry
+
+
+def _put(entry: Entry, target: Path) -> None:
+    """Write a shard beside its place, and rename it."""
+    snapshot, _ = entry.snapshot()
+    part = target.with_name(f".{target.stem}.{secrets.token_hex(8)}{PART}")
+    try:
+        with part.open("xb") as file:
+            files.write(snapshot, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
