@@ -1,8 +1,9 @@
 """nbforecast: probabilistic forecasts from every origin of a time series, in a notebook.
 
 `forecast(frame)` forecasts from every origin in the background, `quickdraw(frame, -24)` draws one of them at once,
-`explore(frame)` shows them all, `forecast_dataset(source, destination)` is for panels of any size. Results are kept in `cache`. In a notebook `%load_ext nbforecast` adds the magics
-`%forecast`, `%quickdraw`, `%forecast_cache` and `%forecast_models`.
+`explore(frame)` shows them all, `forecast_dataset(source, destination)` forecasts panels of any size. Results are kept
+in `cache`. In a notebook `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw`, `%forecast_cache` and
+`%forecast_models`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from nbforecast.shards.shard import Job, Report
 
 STORE = 128 << 20  # bytes of shared memory of a cluster of our own: nothing but numbers of buckets goes through it
-RETRIES = 3  # deaths of workers that a bucket may cost
 CORES = 2  # of a worker, where there are no GPUs
 _THREADS = ("PJRT_NPROC", "POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -35,7 +34,7 @@ def require() -> None:
 def work(job: Job, buckets: list[int], address: str | None = None, workers: int | None = None) -> Iterator[Report]:
     """Make the shards of some buckets, and tell of each as it comes.
 
-    A bucket whose worker dies is given to another one, `RETRIES` times; after that nothing is told of it.
+    Ray gives a bucket whose worker dies to another one.
     """
     import ray
     import ray.data
@@ -50,14 +49,13 @@ def work(job: Job, buckets: list[int], address: str | None = None, workers: int 
     cores = max(1, cpus // max(count, 1))
     _quiet()
     rows = ray.data.from_items([{"bucket": bucket} for bucket in buckets], override_num_blocks=len(buckets))
+    actor: Any = _Actor
     reports = rows.map(
-        _Actor,
+        actor,
         fn_constructor_kwargs={"job": _packed(job), "threads": cores},
         compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=1),
         num_cpus=cores if not gpus else 1,
         num_gpus=min(1.0, gpus / count) if gpus else None,
-        max_restarts=-1,
-        max_task_retries=RETRIES,
     )
     for row in reports.iter_rows():
         told = json.loads(row["report"])
@@ -83,6 +81,7 @@ class _Actor:
 def _begin(address: str | None) -> None:
     """Connect to a cluster, unless this process is connected; without an address, to one begun here."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
 
     if ray.is_initialized():
@@ -95,13 +94,12 @@ def _begin(address: str | None) -> None:
 
 
 def _quiet() -> None:
-    """Have Ray Data tell of its progress by what it yields, and let a bucket fail by itself."""
+    """Have Ray Data tell of its progress by what it yields."""
     import ray.data
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    context.max_errored_blocks = -1
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 

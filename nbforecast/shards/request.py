@@ -20,10 +20,11 @@ from nbforecast.shards.shard import Job
 from nbforecast.shards.source import open_panel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from os import PathLike
 
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.shards.shard import Report
 
 ENGINES = ("local", "ray")
 
@@ -86,6 +87,7 @@ def forecast_dataset(
         force=force,
         name=panel.name,
     )
+    work: Callable[[Job, list[int]], Iterator[Report]] = local.work
     if engine == "ray":
         from nbforecast.shards import ray
 
@@ -93,8 +95,6 @@ def forecast_dataset(
         work = partial(ray.work, address=address, workers=workers)
     elif address is not None or workers not in (None, 1):
         raise OptionError("address= and workers= are for engine='ray'; the local engine has one worker, this process.")
-    else:
-        work = local.work
     run = DatasetRun(panel, job, work, series_per_shard).start()
     return attend(run) if wait else run
 

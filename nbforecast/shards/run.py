@@ -215,7 +215,7 @@ class DatasetRun:
                 if not report.stopped:
                     self._note(report)
             self._check()
-            self._conclude(buckets)
+            self._conclude()
         finally:
             self._keep(earlier)
             shutil.rmtree(self._job.staged, ignore_errors=True)
@@ -255,12 +255,8 @@ class DatasetRun:
         self.peak = max(self.peak, report.peak)
         self._marks.append((time.monotonic(), self.inferred))
 
-    def _conclude(self, buckets: list[int]) -> None:
-        """What no worker has told of has failed; what the source no longer has goes."""
-        lost = [bucket for bucket in buckets if bucket not in self._failures]
-        for bucket in lost:
-            told = f"The workers that forecast shard {bucket} died, with {self._members[bucket]:,} series."
-            self._failures[bucket] = [Failure(None, bucket, "worker", told)]
+    def _conclude(self) -> None:
+        """What the source no longer has goes."""
         for bucket, shard in self._newest().items():
             if bucket not in self._members:
                 shard.path.unlink(missing_ok=True)

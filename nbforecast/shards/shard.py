@@ -7,7 +7,6 @@ import logging
 import os
 import secrets
 import sys
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("nbforecast.shards")
 LOOK = 0.1  # seconds between two looks at whether the job is called off
 STOP = "stop"
+DEATHS = 3  # of workers, that a bucket may cost
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,13 @@ class Worker:
         job = self._job
         if job.stopped:
             raise Stopped
-        data, found = prepared(read_bucket(job.staged, bucket), job, bucket)
+        rows = read_bucket(job.staged, bucket)
+        deaths = self._begin(bucket)
+        if deaths >= DEATHS:
+            told = f"{deaths} workers died while they were forecasting its shard: for want of memory, it may be."
+            names = rows["unique_id"].unique().sort()
+            return Report(bucket, failures=tuple(Failure(name, bucket, "worker", told) for name in names))
+        data, found = prepared(rows, job, bucket)
         there = [shard for shard in shards_in(job.folder) if shard.bucket == bucket]
         if data is None:
             return Report(bucket, failures=tuple(found), peak=peak_memory())
@@ -145,6 +151,12 @@ class Worker:
         return Report(
             bucket, len(view.data.ids), origins, inferred, origins - inferred, failures=tuple(found), peak=peak_memory()
         )
+
+    def _begin(self, bucket: int) -> int:
+        """Note that a bucket is begun; returns how often it has been before, by workers that came to no end."""
+        with (self._job.staged / f"begun-{bucket}").open("ab") as file:
+            file.write(b".")
+            return file.tell() - 1
 
     def _kept(self, bucket: int, path: Path, found: list[Failure]) -> Report:
         facts = files.read_header(path).facts

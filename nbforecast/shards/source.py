@@ -115,9 +115,13 @@ def _scans(source: Any) -> list[pl.LazyFrame]:
 
 
 def _near(path: Path) -> list[pl.LazyFrame]:
-    pattern = path / "**" / "*" if path.is_dir() else path
-    files = [Path(p) for p in sorted(glob.glob(str(pattern), recursive=True))]
-    files = [p for p in files if p.is_file() and p.suffix.lower() in _PARQUET and not _hidden(p.name)]
+    if path.is_file():
+        found = [path]
+    elif path.is_dir():
+        found = sorted(path.rglob("*"))
+    else:
+        found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    files = [p for p in found if p.is_file() and p.suffix.lower() in _PARQUET and not _hidden(p.name)]
     if not files:
         what = "There is no Parquet file in" if path.is_dir() else "There is no Parquet file at"
         raise InputError(f"{what} {str(path)!r}.")
@@ -206,8 +210,8 @@ def _common_time(kinds: list[pl.DataType]) -> pl.DataType:
     zones = {k.time_zone if isinstance(k, pl.Datetime) else None for k in known if k.is_temporal()}
     if len(zones) > 1:
         raise InputError(
-            f"The files of the source have times of different kinds: {', '.join(map(str, known))}. Write them anew with "
-            "one zone, or none."
+            f"The files of the source have times of different kinds: {', '.join(map(str, known))}. Write them anew "
+            "with one zone, or none."
         )
     if zones:
         return pl.Datetime("us", zones.pop())
