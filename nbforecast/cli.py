@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_request(full)
     add_engine(full)
     full.add_argument(
-        "-o", "--out", required=True, metavar="FILE", help="a .parquet or .csv file to write, or a folder"
+        "-o", "--out", required=True, metavar="FILE", help="the .parquet or .csv file to write; a folder with --engine"
     )
     full.set_defaults(run=_forecast)
 

@@ -73,6 +73,7 @@ class DatasetRun:
         self._members: dict[int, int] = {}
         self._finished = threading.Event()
         self._started = time.monotonic()
+        self._began: float | None = None
         self._ended: float | None = None
         self._marks: deque[tuple[float, int]] = deque(maxlen=16)
         self._thread = threading.Thread(target=self._work, name="nbforecast-shards")
@@ -106,11 +107,16 @@ class DatasetRun:
         return (self._ended or time.monotonic()) - self._started
 
     @property
+    def working(self) -> float:
+        """Seconds since the rows were sorted and the first worker was called, until the end; 0 before."""
+        return 0.0 if self._began is None else (self._ended or time.monotonic()) - self._began
+
+    @property
     def rate(self) -> float:
         """Origins inferred a second: of late while it goes on, over all when it is done."""
         marks = list(self._marks)
         if self._ended is not None:
-            return self.inferred / self.seconds
+            return self.inferred / self.working if self.working else 0.0
         if len(marks) < 2:
             return 0.0
         (began, before), (last, now) = marks[0], marks[-1]
@@ -121,7 +127,7 @@ class DatasetRun:
         """Seconds until the end, at the present rate of series; NaN while that is not known."""
         if not self.series_done or self.series is None:
             return float("nan")
-        return (time.monotonic() - self._marks[0][0]) * (self.series / self.series_done - 1)
+        return self.working * (self.series / self.series_done - 1)
 
     @property
     def failures(self) -> pl.DataFrame:
@@ -241,7 +247,8 @@ class DatasetRun:
         self.shards = len(buckets)
         self._check()
         self.phase = "forecasting"
-        self._marks.append((time.monotonic(), 0))
+        self._began = time.monotonic()
+        self._marks.append((self._began, 0))
         job = replace(self._job, of=of)
         return buckets, replace(job, freq=_grid(job, buckets, there))
 

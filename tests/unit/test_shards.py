@@ -126,7 +126,7 @@ def test_a_series_stays_in_its_bucket_whatever_comes_beside_it(source: Path, tmp
     assert [bucket_of(name, 100) for name in ("a", "Zürich", "")] == [28, 68, 56]
     first = forecast(source, tmp_path / "to")
     of = {s.of for s in shards_in(first.folder)}
-    others = panel(28, seed=3).with_columns("other " + pl.col("unique_id"))
+    others = panel(28, seed=3).with_columns(unique_id="other " + pl.col("unique_id"))
     pl.concat([panel(), others]).write_parquet(source)
     again = forecast(source, tmp_path / "to")
     assert {s.of for s in shards_in(first.folder)} == of == {3}
