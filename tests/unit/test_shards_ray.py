@@ -90,7 +90,7 @@ def test_C5_E8_poisoned_and_appended_sources_on_two_workers(source: Path, tmp_pa
 
 
 def test_E4_E9_an_interrupted_command_is_gone_on_with(source: Path, tmp_path: Path, cluster: str) -> None:
-    pl.concat([panel(8, 2000), panel(8, 2000, 1).with_columns(unique_id="other " + pl.col("unique_id"))]).write_parquet(
+    pl.concat([panel(8, 900), panel(8, 900, 1).with_columns(unique_id="other " + pl.col("unique_id"))]).write_parquet(
         source
     )
     code = "import sys; from nbforecast.cli import main; sys.exit(main())"
