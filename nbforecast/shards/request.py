@@ -75,6 +75,8 @@ def forecast_dataset(
     folder = folder_of(_place(destination), forecaster.name, steps)
     _refuse_others(folder, forecaster, seed)
     panel = open_panel(source, time, target, id)
+    if "://" not in str(source) and folder.is_relative_to(Path(source).expanduser().resolve()):
+        raise OptionError("destination= lies inside source=, where its shards would be taken for data the next time.")
     job = Job(
         staged=folder / f"{STAGING}{secrets.token_hex(8)}",
         folder=folder,

@@ -7,6 +7,7 @@ import logging
 import shutil
 import threading
 import time
+import weakref
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from nbforecast.shards import failures as failing
 from nbforecast.shards.contract import PART, STAGING, Failure, Shard, bucket_count, bucket_of, newest, shards_in
 from nbforecast.shards.scores import scores
 from nbforecast.shards.shard import STOP, Job, Report, prepared
-from nbforecast.shards.source import census, read_bucket, stage
+from nbforecast.shards.source import allot, census, read_bucket, stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ class DatasetRun:
         self.horizon = job.horizon
         self.phase = "waiting"
         self.error: Exception | None = None
-        self.cancelled = False
+        self.cancelled = self._called_off = False
         self.series: int | None = None
         self.series_done = self.origins = self.inferred = self.reused = self.shards_done = self.peak = 0
         self.shards: int | None = None
@@ -81,8 +82,8 @@ class DatasetRun:
     def start(self) -> DatasetRun:
         """Begin. At the interpreter's exit the run is cancelled; what is finished stays."""
         register = getattr(threading, "_register_atexit", None)
-        if register is not None:
-            register(self.cancel)
+        if register is not None:  # before Python waits for the thread
+            register(_cancel, weakref.ref(self))
         self._thread.start()
         return self
 
@@ -189,7 +190,7 @@ class DatasetRun:
     def cancel(self) -> None:
         """Stop soon. Finished shards stay, and the same request later goes on from there."""
         if not self.done:
-            self.cancelled = True
+            self._called_off = True
             with contextlib.suppress(OSError):
                 (self._job.staged / STOP).touch()
 
@@ -201,7 +202,7 @@ class DatasetRun:
             with _turn(self.folder):
                 self._forecast()
         except RunCancelled:
-            pass
+            self.cancelled = True
         except Exception as error:
             self.error = error if isinstance(error, NbForecastError | OSError) else _as_ours(error)
             _log.info("A panel was not finished: %s", error, exc_info=error)
@@ -217,10 +218,9 @@ class DatasetRun:
         earlier = failing.read(self.folder)
         try:
             buckets, job = self._stage()
-            for report in self._engine(job, buckets):
-                if not report.stopped:
-                    self._note(report)
-            self._check()
+            reports = [self._note(report) for report in self._engine(job, buckets)]
+            if not all(reports):
+                raise RunCancelled
             self._conclude()
         finally:
             self._keep(earlier)
@@ -239,12 +239,12 @@ class DatasetRun:
         there = self._newest()
         of = next(iter(there.values())).of if there else None
         of = of or bucket_count(self.series, int(series["rows"].sum()), self._series_per_shard)
-        for name in series["unique_id"].drop_nulls():
-            bucket = bucket_of(name, of)
-            self._members[bucket] = self._members.get(bucket, 0) + 1
-        self.phase = "sorting rows"
-        buckets = stage(self._panel, series, of, self._job.staged)
+        allotted = allot(series, of)
+        self._members = dict(allotted.group_by("bucket").len().sort("bucket").iter_rows())
+        buckets = list(self._members)
         self.shards = len(buckets)
+        self.phase = "sorting rows"
+        stage(self._panel, allotted, of, self._job.staged)
         self._check()
         self.phase = "forecasting"
         self._began = time.monotonic()
@@ -252,7 +252,10 @@ class DatasetRun:
         job = replace(self._job, of=of)
         return buckets, replace(job, freq=_grid(job, buckets, there))
 
-    def _note(self, report: Report) -> None:
+    def _note(self, report: Report) -> bool:
+        """Count what has become of a bucket; false if it has not come to its end."""
+        if report.stopped:
+            return False
         self._failures[report.bucket] = list(report.failures)
         self.shards_done += 1
         self.series_done += self._members[report.bucket]
@@ -261,6 +264,7 @@ class DatasetRun:
         self.reused += report.reused
         self.peak = max(self.peak, report.peak)
         self._marks.append((time.monotonic(), self.inferred))
+        return True
 
     def _conclude(self) -> None:
         """What the source no longer has goes."""
@@ -278,8 +282,8 @@ class DatasetRun:
         failing.write(self.folder, [*before, *(f for found in known.values() for f in found)])
 
     def _check(self) -> None:
-        if self.cancelled:
-            raise RunCancelled("The panel's forecast was cancelled; ask for it again to go on.")
+        if self._called_off:
+            raise RunCancelled
 
     def __repr__(self) -> str:
         state = f"failed: {self.error}" if self.error else self.phase
@@ -287,6 +291,12 @@ class DatasetRun:
         failed = sum(f.kind != "id" for found in list(self._failures.values()) for f in found)
         counts = f"{self.inferred:,} origins inferred, {self.reused:,} reused, {failed:,} series failed"
         return f"DatasetRun({self.model}, horizon {self.horizon}{series}, {counts}, {state}, in {str(self.folder)!r})"
+
+
+def _cancel(reference: weakref.ref[DatasetRun]) -> None:
+    run = reference()
+    if run is not None:
+        run.cancel()
 
 
 @contextlib.contextmanager

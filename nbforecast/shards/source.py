@@ -77,15 +77,19 @@ def census(panel: Panel) -> pl.DataFrame:
     return found.sort("unique_id")
 
 
-def stage(panel: Panel, series: pl.DataFrame, of: int, folder: Path) -> list[int]:
-    """Sort a panel's rows into buckets, a folder each, in one pass; returns the buckets that have any.
+def allot(series: pl.DataFrame, of: int) -> pl.DataFrame:
+    """unique_id and bucket of every series that has an id."""
+    ids = series["unique_id"].drop_nulls()
+    return pl.DataFrame([ids, pl.Series("bucket", [bucket_of(name, of) for name in ids], pl.Int64)])
+
+
+def stage(panel: Panel, allotted: pl.DataFrame, of: int, folder: Path) -> None:
+    """Sort a panel's rows into buckets, a folder each, in one pass.
 
     Memory does not grow with the panel's length: rows of a bucket wait until there are enough of them for a file.
     """
-    there = series.filter(pl.col("unique_id").is_not_null()).select("unique_id")
-    buckets = pl.Series("bucket", [bucket_of(name, of) for name in there["unique_id"]], pl.Int64)
     piece = max(1024, HELD // (_ROW * of))
-    rows = panel.rows.join(there.with_columns(buckets).lazy(), on="unique_id", how="inner", maintain_order="none")
+    rows = panel.rows.join(allotted.lazy(), on="unique_id", how="inner", maintain_order="none")
     by = pl.PartitionBy(folder, key="bucket", include_key=False)
     try:
         rows.sink_parquet(
@@ -93,12 +97,12 @@ def stage(panel: Panel, series: pl.DataFrame, of: int, folder: Path) -> list[int
         )
     except pl.exceptions.PolarsError as error:
         raise InputError(f"The source cannot be read: {error}") from error
-    return buckets.unique().sort().to_list()
 
 
 def read_bucket(folder: Path, bucket: int) -> pl.DataFrame:
     """The staged rows of a bucket."""
-    return pl.read_parquet(folder / f"bucket={bucket}" / "*.parquet", hive_partitioning=False)
+    pieces = sorted((folder / f"bucket={bucket}").glob("*.parquet"))
+    return pl.read_parquet(pieces, hive_partitioning=False, glob=False)
 
 
 def _scans(source: Any) -> list[pl.LazyFrame]:
