@@ -246,7 +246,7 @@ class Slow(Last):
 
 def test_E4_a_cancelled_run_keeps_whole_shards_and_is_gone_on_with(source: Path, tmp_path: Path) -> None:
     model = Slow()
-    run = nbf.forecast_dataset(source, tmp_path / "to", model=model, horizon=3, series_per_shard=SHARD)
+    run = nbf.forecast_dataset(source, tmp_path / "to", model=model, horizon=3, series_per_shard=2)
     assert model.there.wait(30)
     with pytest.raises(nbf.NbForecastError, match="Another run is writing"):
         forecast(source, tmp_path / "to")
@@ -257,7 +257,7 @@ def test_E4_a_cancelled_run_keeps_whole_shards_and_is_gone_on_with(source: Path,
     assert run.wait(30).cancelled
     assert "cancelled" in repr(run)
     there = states(run)
-    assert 1 <= len(there) < 3
+    assert 1 <= len(there) < (run.shards or 0)
     again = forecast(source, tmp_path / "to")
     assert again.reused == run.inferred + run.reused > 0
     assert there.items() <= states(again).items()
