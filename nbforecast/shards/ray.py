@@ -9,6 +9,7 @@ import importlib.util
 import json
 import logging
 import os
+import socket
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nbforecast.shards.shard import Job, Report
 
 STORE = 128 << 20  # bytes of shared memory of a cluster of our own: nothing but numbers of buckets goes through it
+PATIENCE = 10.0  # seconds for a cluster to answer
 CORES = 2  # of a worker, where there are no GPUs
 _THREADS = ("PJRT_NPROC", "POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -58,6 +60,8 @@ def work(job: Job, buckets: list[int], address: str | None = None, workers: int 
         num_gpus=min(1.0, gpus / count) if gpus else None,
     )
     for row in reports.iter_rows():
+        if row["error"]:
+            raise StorageError(f"A worker of Ray has come to an end: {row['error']}")
         told = json.loads(row["report"])
         yield Report(**told | {"failures": tuple(Failure(**f) for f in told["failures"])})
 
@@ -75,7 +79,10 @@ class _Actor:
         self._worker = Worker(ray.cloudpickle.loads(job))
 
     def __call__(self, row: dict[str, Any]) -> dict[str, str]:
-        return {"report": json.dumps(asdict(self._worker.work(int(row["bucket"]))))}
+        try:
+            return {"report": json.dumps(asdict(self._worker.work(int(row["bucket"])))), "error": ""}
+        except Exception as error:  # as text: Ray would tell of its own frames, and not of the reason
+            return {"report": "", "error": f"{type(error).__name__}: {error}"}
 
 
 def _begin(address: str | None) -> None:
@@ -86,11 +93,15 @@ def _begin(address: str | None) -> None:
 
     if ray.is_initialized():
         return
-    own: dict[str, Any] = {} if address else {"object_store_memory": STORE, "include_dashboard": False}
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    own: dict[str, Any] = {"object_store_memory": STORE, "include_dashboard": False} if address == "local" else {}
     try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise StorageError(f"There is no Ray cluster to be had at {address or 'this machine'!r}: {error}") from error
+        host, _, port = address.rpartition("//")[2].rpartition(":")
+        if port.isdigit():  # Ray would try for minutes
+            socket.create_connection((host, int(port)), PATIENCE).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise StorageError(f"There is no Ray cluster to be had at {address!r}: {error}.") from error
 
 
 def _quiet() -> None:

@@ -19,6 +19,8 @@ from nbforecast.cli import main
 from nbforecast.results.cache import Cache
 from nbforecast.samples import path
 from nbforecast.shards.contract import bucket_of, newest, shards_in
+from nbforecast.shards.shard import Job, Worker
+from nbforecast.shards.source import allot, census, open_panel, stage
 from tests.unit.saved import Last, truncate
 
 ROWS = 60
@@ -226,6 +228,22 @@ def test_C13_a_damaged_shard_is_made_anew(source: Path, tmp_path: Path) -> None:
     again = forecast(source, tmp_path / "to")
     assert 0 < again.inferred < first.inferred
     assert_as_forecast(again, pl.read_parquet(source), Last())
+
+
+def test_a_bucket_that_costs_worker_after_worker_is_given_up(source: Path, tmp_path: Path) -> None:
+    folder, staged = tmp_path / "to", tmp_path / "staged"
+    folder.mkdir()
+    there = open_panel(source, None, None, None)
+    stage(there, allot(census(there), 1), 1, staged)
+    job = Job(staged, folder, 1, Last(), 3)
+    (staged / "begun-0").write_bytes(b"...")  # as workers leave it that are killed
+    worker = Worker(job)
+    report = worker.work(0)
+    assert {(f.kind, f.message[:14]) for f in report.failures} == {("worker", "3 workers died")}
+    assert len(report.failures) == 12
+    (staged / "begun-0").write_bytes(b"..")
+    assert worker.work(0).inferred == 698
+    worker.close()
 
 
 class Slow(Last):

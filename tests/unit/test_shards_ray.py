@@ -1,7 +1,9 @@
 """Panels in shards on a real cluster of Ray: workers and drivers that die, interrupts, data that change."""
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -111,6 +113,26 @@ def test_E4_E9_an_interrupted_command_is_gone_on_with(source: Path, tmp_path: Pa
     assert again.inferred > 0
     assert again.reused > 0
     assert there <= {p.name for p in again.paths}
+
+
+def test_a_cluster_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"ray://127.0.0.1:{closed.getsockname()[1]}"
+    with pytest.raises(nbf.NbForecastError, match="There is no Ray cluster to be had"):
+        engine._begin(address)
+
+
+def test_a_worker_that_cannot_go_on_says_why(source: Path, tmp_path: Path) -> None:
+    place = tmp_path / "to"
+
+    def last(contexts: np.ndarray, horizon: int) -> np.ndarray:
+        shutil.rmtree(place, ignore_errors=True)
+        return np.repeat(contexts[:, -1:], horizon, 1)
+
+    with pytest.raises(nbf.NbForecastError, match="FileNotFoundError"):
+        forecast(source, place, last, workers=1)
 
 
 def test_a_model_that_cannot_be_sent_is_told(source: Path, tmp_path: Path) -> None:
