@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from nbforecast.compute.scores import By
     from nbforecast.shards.source import Panel
 
+SAMPLED = 4  # buckets that tell a panel's grid
+
 _log = logging.getLogger("nbforecast.shards")
 
 
@@ -142,7 +144,7 @@ class DatasetRun:
 
     @property
     def frame(self) -> pl.LazyFrame:
-        """The Result DataFrame of all shards that are there, lazily: a row an origin, columns as of `Run.frame`."""
+        """The Result DataFrame of all shards that are there, lazily: a row an origin, no densities."""
         paths = self.paths
         if not paths:
             raise OptionError("No shard is finished yet.")
@@ -319,7 +321,7 @@ def _clear(folder: Path) -> None:
 
 
 def _grid(job: Job, buckets: list[int], there: dict[int, Shard]) -> Any:
-    """One grid for all shards: as asked for, as that of the shards there, or as inferred from the first bucket."""
+    """One grid for all shards: as asked for, as that of the shards there, or as the first buckets' series have it."""
     found = None
     if job.freq is None:
         for shard in there.values():
@@ -327,8 +329,12 @@ def _grid(job: Job, buckets: list[int], there: dict[int, Shard]) -> Any:
                 found = files.read_header(shard.path).frequency
                 break
     if found is None:
-        datasets = (prepared(read_bucket(job.staged, bucket), job, bucket)[0] for bucket in buckets)
-        found = next((data.frequency for data in datasets if data is not None), None)
+        for at in range(0, len(buckets), SAMPLED):
+            rows = pl.concat(read_bucket(job.staged, bucket) for bucket in buckets[at : at + SAMPLED])
+            data, _ = prepared(rows, job, buckets[at])
+            if data is not None:
+                found = data.frequency
+                break
     return job.freq if found is None else found.nominal or found
 
 

@@ -144,7 +144,8 @@ class Worker:
             return Report(bucket, failures=tuple(found), peak=peak_memory())
         target = shard_path(job.folder, bucket, job.of, view.data.handle)
         entry = view.entry if view.key == view.entry.key else _own(view)
-        _put(entry, target)
+        if job.force or all(s.path != target for s in there) or not whole(target, recipe):
+            _put(entry, target)
         self._remove([s.path for s in there if s.path != target])
         origins = view.available
         inferred = min(self._engine.statistics.inferred - before, origins)
