@@ -26,9 +26,10 @@ from nbforecast.results.header import Unreadable
 from nbforecast.results.view import View
 from nbforecast.session import engine, results
 from nbforecast.shards import failures as failing
+from nbforecast.shards.bucket import prepared
 from nbforecast.shards.contract import PART, STAGING, Failure, Shard, bucket_count, bucket_of, newest, shards_in
 from nbforecast.shards.scores import scores
-from nbforecast.shards.shard import STOP, Job, Report, prepared
+from nbforecast.shards.shard import STOP, Job, Report
 from nbforecast.shards.source import allot, census, read_bucket, stage
 
 if TYPE_CHECKING:

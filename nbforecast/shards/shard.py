@@ -11,12 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.run import Run
 from nbforecast.engine.tasks import Priority
-from nbforecast.errors import InputError
 from nbforecast.forecasters.base import resolve
 from nbforecast.results import files
 from nbforecast.results.cache import Cache
@@ -24,12 +22,12 @@ from nbforecast.results.entry import Entry
 from nbforecast.results.header import Unreadable
 from nbforecast.results.recipe import Recipe
 from nbforecast.results.snapshot import has_forecast
-from nbforecast.series import prepare
-from nbforecast.series.prepare import EMPTY, SHORT
+from nbforecast.shards.bucket import prepared
 from nbforecast.shards.contract import PART, Failure, newest, shard_path, shards_in
 from nbforecast.shards.source import read_bucket
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from nbforecast.forecasters.base import Forecaster
@@ -71,9 +69,8 @@ class Job:
 class Report:
     """What has become of a bucket.
 
-    series: with forecasts. origins: that can be forecast; of these `inferred` now and `reused` from the shard before.
-    kept: the shard was there. stopped: the job was called off before its end. peak: bytes of memory that the process
-    has needed at most.
+    series: with forecasts. origins: that can be forecast; of these `inferred` now and `reused` from shards before.
+    stopped: the job was called off before its end. peak: bytes of memory that the process has needed at most.
     """
 
     bucket: int
@@ -81,7 +78,6 @@ class Report:
     origins: int = 0
     inferred: int = 0
     reused: int = 0
-    kept: bool = False
     stopped: bool = False
     failures: tuple[Failure, ...] = ()
     peak: int = 0
@@ -106,7 +102,7 @@ class Worker:
         Raises `OSError` where shards cannot be written.
         """
         try:
-            return self._work(bucket)
+            return replace(self._work(bucket), peak=peak_memory())
         except Stopped:
             return Report(bucket, stopped=True)
         finally:
@@ -126,32 +122,37 @@ class Worker:
             told = f"{deaths} workers died while they were forecasting its shard: for want of memory, it may be."
             names = rows["unique_id"].unique().sort()
             return Report(bucket, failures=tuple(Failure(name, bucket, "worker", told) for name in names))
-        data, found = prepared(rows, job, bucket)
-        there = [shard for shard in shards_in(job.folder) if shard.bucket == bucket]
+        data, failures = prepared(rows, job, bucket)
         if data is None:
-            return Report(bucket, failures=tuple(found), peak=peak_memory())
-        recipe = Recipe.of(self._forecaster, data, job.horizon, job.seed)
-        if not job.force:
-            for shard in there:
-                if shard.handle == data.handle and shard.of == job.of and whole(shard.path, recipe):
-                    self._remove([s.path for s in there if s is not shard])
-                    return self._kept(bucket, shard.path, found)
-            self._recall(newest(there)[bucket].path if there else None)
+            return Report(bucket, failures=tuple(failures))
+        there = {shard.path: shard for shard in shards_in(job.folder) if shard.bucket == bucket}
+        path = self._path(bucket, data)
+        if path in there and self._whole(path, data):
+            self._remove(there.keys() - {path})
+            origins = files.read_header(path).facts["available"]
+            return Report(bucket, len(data.ids), origins, 0, origins, failures=tuple(failures))
+        if there and not job.force:
+            self._recall(newest(there.values())[bucket].path)
         before = self._engine.statistics.inferred
         view, failed = self._forecast(data, bucket)
-        found += failed
+        failures += failed
         if view is None:
-            return Report(bucket, failures=tuple(found), peak=peak_memory())
-        target = shard_path(job.folder, bucket, job.of, view.data.handle)
-        entry = view.entry if view.key == view.entry.key else _own(view)
-        if job.force or all(s.path != target for s in there) or not whole(target, recipe):
-            _put(entry, target)
-        self._remove([s.path for s in there if s.path != target])
+            return Report(bucket, failures=tuple(failures))
+        path = self._path(bucket, view.data)
+        if not (path in there and self._whole(path, view.data)):
+            _put(view.entry if view.key == view.entry.key else _own(view), path)
+        self._remove(there.keys() - {path})
         origins = view.available
         inferred = min(self._engine.statistics.inferred - before, origins)
-        return Report(
-            bucket, len(view.data.ids), origins, inferred, origins - inferred, failures=tuple(found), peak=peak_memory()
-        )
+        return Report(bucket, len(view.data.ids), origins, inferred, origins - inferred, failures=tuple(failures))
+
+    def _path(self, bucket: int, data: Dataset) -> Path:
+        return shard_path(self._job.folder, bucket, self._job.of, data.handle)
+
+    def _whole(self, path: Path, data: Dataset) -> bool:
+        """Whether a shard has everything that can be forecast of some data, by our recipe; none has if forced."""
+        recipe = Recipe.of(self._forecaster, data, self._job.horizon, self._job.seed)
+        return not self._job.force and whole(path, recipe)
 
     def _begin(self, bucket: int) -> int:
         """Note that a bucket is begun; returns how often it has been before, by workers that came to no end."""
@@ -159,15 +160,8 @@ class Worker:
             file.write(b".")
             return file.tell() - 1
 
-    def _kept(self, bucket: int, path: Path, found: list[Failure]) -> Report:
-        facts = files.read_header(path).facts
-        origins = facts["available"]
-        return Report(bucket, len(facts["ids"]), origins, 0, origins, True, failures=tuple(found), peak=peak_memory())
-
-    def _recall(self, path: Path | None) -> None:
+    def _recall(self, path: Path) -> None:
         """Have the bucket's former shard at hand, whose origins are reused where their context is equal (SPEC C5)."""
-        if path is None:
-            return
         try:
             self._cache.take_in(Entry.of(files.read(path)))
         except Unreadable as reason:
@@ -181,8 +175,6 @@ class Worker:
         failed = self._blame(data, error, bucket)
         gone = {f.unique_id for f in failed}
         rest = tuple(name for name in data.ids if name not in gone)
-        if not gone:  # each part by itself can be forecast, so it is no series' fault
-            raise error
         if not rest:
             return None, failed
         view, error = self._run(_only(data, rest))
@@ -218,39 +210,11 @@ class Worker:
         error = run.error
         return view, error if isinstance(error, Exception) else None
 
-    def _remove(self, paths: list[Path]) -> None:
+    def _remove(self, paths: Iterable[Path]) -> None:
         """Remove what another shard has taken the place of."""
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
-
-
-def prepared(rows: pl.DataFrame, job: Job, bucket: int) -> tuple[Dataset | None, list[Failure]]:
-    """The series among staged rows that can be prepared, as one dataset, and the others with the reason."""
-    failures = [
-        Failure(name, bucket, "values", _told(count, first))
-        for name, count, first in rows.filter(pl.col("wrong").is_not_null())
-        .group_by("unique_id", maintain_order=True)
-        .agg(pl.len(), pl.col("wrong").first().alias("first"))
-        .sort("unique_id")
-        .iter_rows()
-    ]
-    rows = _without(rows, failures).drop("wrong")
-    try:
-        data = _prepare(rows, job) if len(rows) else None
-    except InputError as reason:
-        alone = [_alone(part, job, bucket) for part in rows.partition_by("unique_id", maintain_order=True)]
-        odd = [failure for failure in alone if failure is not None]
-        if not odd:
-            raise InputError(f"The series of bucket {bucket} do not go together: {reason}") from reason
-        failures += odd
-        rows = _without(rows, odd)
-        data = _prepare(rows, job) if len(rows) else None
-    if data is not None:
-        left = rows.filter(~pl.col("unique_id").is_in(list(data.ids))).group_by("unique_id")
-        for name, count in left.agg(pl.col("y").drop_nulls().is_finite().sum()).sort("unique_id").iter_rows():
-            failures.append(Failure(name, bucket, "data", f"The series {SHORT if count else EMPTY}."))
-    return data, failures
 
 
 def whole(path: Path, recipe: Recipe) -> bool:
@@ -269,31 +233,6 @@ def peak_memory() -> int:
     except ImportError:  # not everywhere
         return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _prepare(rows: pl.DataFrame, job: Job) -> Dataset:
-    return prepare(
-        rows, time="ds", target="y", id="unique_id", freq=job.freq, max_duration=job.max_duration, name=job.name
-    )
-
-
-def _alone(rows: pl.DataFrame, job: Job, bucket: int) -> Failure | None:
-    try:
-        _prepare(rows, job)
-    except InputError as reason:
-        return Failure(rows["unique_id"][0], bucket, "data", str(reason))
-    return None
-
-
-def _without(rows: pl.DataFrame, failures: list[Failure]) -> pl.DataFrame:
-    gone = [f.unique_id for f in failures]
-    return rows.filter(~pl.col("unique_id").is_in(gone)) if gone else rows
-
-
-def _told(count: int, first: str) -> str:
-    return f"{count:,} value{' is' if count == 1 else 's are'} no number, or no time: {first!r}" + (
-        " first." if count > 1 else "."
-    )
 
 
 def _only(data: Dataset, ids: tuple[str, ...]) -> Dataset:
