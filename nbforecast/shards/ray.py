@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STORE = 128 << 20  # bytes of shared memory of a cluster of our own: nothing but numbers of buckets goes through it
 PATIENCE = 10.0  # seconds for a cluster to answer
+TRIES = 3  # of beginning one here: on a busy machine Ray gives up after half a minute
 CORES = 2  # of a worker, where there are no GPUs
 _THREADS = ("PJRT_NPROC", "POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -44,7 +45,7 @@ def work(job: Job, buckets: list[int], address: str | None = None, workers: int 
     from nbforecast.shards.contract import Failure
     from nbforecast.shards.shard import Report
 
-    _begin(address)
+    connect(address)
     cluster = ray.cluster_resources()
     cpus, gpus = int(cluster.get("CPU", 1)), int(cluster.get("GPU", 0))
     count = min(workers or gpus or max(1, cpus // CORES), len(buckets))
@@ -85,8 +86,11 @@ class _Actor:
             return {"report": "", "error": f"{type(error).__name__}: {error}"}
 
 
-def _begin(address: str | None) -> None:
-    """Connect to a cluster, unless this process is connected; without an address, to one begun here."""
+def connect(address: str | None = None) -> None:
+    """Connect to a cluster, unless this process is connected; without an address, to one begun here.
+
+    Raises `StorageError` where there is none.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
@@ -95,13 +99,25 @@ def _begin(address: str | None) -> None:
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     own: dict[str, Any] = {"object_store_memory": STORE, "include_dashboard": False} if address == "local" else {}
-    try:
-        host, _, port = address.rpartition("//")[2].rpartition(":")
-        if port.isdigit():  # Ray would try for minutes
-            socket.create_connection((host, int(port)), PATIENCE).close()
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise StorageError(f"There is no Ray cluster to be had at {address!r}: {error}.") from error
+    tries = TRIES if own else 1
+    while True:
+        try:
+            _reach(address)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        except Exception as error:  # Ray has no type of its own for it
+            ray.shutdown()
+            tries -= 1
+            if not tries:
+                raise StorageError(f"There is no Ray cluster to be had at {address!r}: {error}.") from error
+        else:
+            return
+
+
+def _reach(address: str) -> None:
+    """Raise `OSError` where nobody answers at an address: Ray would try for minutes."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), PATIENCE).close()
 
 
 def _quiet() -> None:

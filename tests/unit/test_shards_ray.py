@@ -20,14 +20,13 @@ from tests.unit.saved import Last, until
 from tests.unit.test_shards import ROWS, SHARD, Odd, assert_as_forecast, panel, states
 
 ray = pytest.importorskip("ray")
+PATIENCE = 240  # seconds
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[str]:
-    """One for all tests, with two processors; every run finds it and has actors of its own. Its address."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
-             object_store_memory=engine.STORE)  # fmt: skip
+    """One for all tests; every run finds it and has actors of its own. Its address."""
+    engine.connect()
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
 
@@ -43,7 +42,7 @@ def forecast(source: Any, to: Path, model: Any, **options: Any) -> nbf.DatasetRu
     run = nbf.forecast_dataset(
         source, to, model=model, horizon=3, engine="ray", series_per_shard=SHARD, **{"workers": 2, **options}
     )
-    return run.wait(120)
+    return run.wait(PATIENCE)
 
 
 class Deadly(Last):
@@ -92,24 +91,27 @@ def test_C5_E8_poisoned_and_appended_sources_on_two_workers(source: Path, tmp_pa
 
 
 def test_E4_E9_an_interrupted_command_is_gone_on_with(source: Path, tmp_path: Path, cluster: str) -> None:
-    pl.concat([panel(8, 900), panel(8, 900, 1).with_columns(unique_id="other " + pl.col("unique_id"))]).write_parquet(
+    pl.concat([panel(8, 2000), panel(8, 2000, 1).with_columns(unique_id="other " + pl.col("unique_id"))]).write_parquet(
         source
     )
     code = "import sys; from nbforecast.cli import main; sys.exit(main())"
-    words = ["forecast", source, "-o", tmp_path / "to", "-m", "theta", "--engine", "ray", "--workers", "1",
+    words = ["forecast", source, "-o", tmp_path / "to", "-m", "naive", "--engine", "ray", "--workers", "1",
              "--address", cluster, "--series-per-shard", "2"]  # fmt: skip
     process = subprocess.Popen([sys.executable, "-c", code, *words], stderr=subprocess.PIPE, text=True)
-    folder = tmp_path / "to" / "model=theta" / "horizon=12"
-    until(lambda: bool(list(folder.glob("shard=*"))) or process.poll() is not None, 120)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    folder = tmp_path / "to" / "model=naive" / "horizon=12"
+    try:
+        until(lambda: bool(list(folder.glob("shard=*"))) or process.poll() is not None, PATIENCE)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
     assert process.returncode == 130, said
     assert "the same command goes on from there" in said
     assert "Traceback" not in said
     assert not list(folder.glob(".staging*"))
     there = {p.name for p in folder.glob("shard=*")}
     assert there
-    again = nbf.forecast_dataset(source, tmp_path / "to", model="theta", engine="ray", wait=True)
+    again = nbf.forecast_dataset(source, tmp_path / "to", model="naive", engine="ray", wait=True)
     assert again.inferred > 0
     assert again.reused > 0
     assert there <= {p.name for p in again.paths}
@@ -121,7 +123,7 @@ def test_a_cluster_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) ->
         closed.bind(("127.0.0.1", 0))
         address = f"ray://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(nbf.NbForecastError, match="There is no Ray cluster to be had"):
-        engine._begin(address)
+        engine.connect(address)
 
 
 def test_a_worker_that_cannot_go_on_says_why(source: Path, tmp_path: Path) -> None:
