@@ -337,8 +337,12 @@ def test_X2_scores_of_all_shards_are_those_of_one_run(by: Any, source: Path, tmp
 
 def test_forecasts_made_in_another_way_are_not_mixed(source: Path, tmp_path: Path) -> None:
     run = forecast(source, tmp_path / "to")
-    with pytest.raises(nbf.NbForecastError, match="with another seed, other settings or other weights"):
+    with pytest.raises(nbf.NbForecastError, match="of a model of that name with another seed"):
         forecast(source, tmp_path / "to", seed=1)
+    changed = Last()
+    changed.key = "last, but otherwise"
+    with pytest.raises(nbf.NbForecastError, match="of a model of that name with other settings or weights"):
+        forecast(source, tmp_path / "to", changed)
     other = nbf.forecast_dataset(source, tmp_path / "to", model=Last(), horizon=4, wait=True)
     assert other.folder != run.folder
     assert forecast(source, tmp_path / "to", force=True).inferred == run.inferred
