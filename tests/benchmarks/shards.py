@@ -90,7 +90,7 @@ def main(source: str, to: str, engine: Any, workers: str) -> None:
     run = nbf.forecast_dataset(
         source, to, model=MODEL, horizon=HORIZON, engine=engine, workers=int(workers) if engine == "ray" else None
     ).wait()
-    began = time.perf_counter()
+    peak, began = peak_memory(), time.perf_counter()
     scored = run.scores()
     found = {
         "series": run.series,
@@ -99,7 +99,7 @@ def main(source: str, to: str, engine: Any, workers: str) -> None:
         "rate": run.rate,
         "sorting": run.seconds - run.working,
         "seconds": run.seconds,
-        "driver": peak_memory(),
+        "driver": peak,
         "worker": run.peak,
         "bytes": sum(p.stat().st_size for p in run.paths) / run.frame.select(pl.len()).collect().item(),
         "scoring": time.perf_counter() - began,
