@@ -1,8 +1,9 @@
 """nbforecast: probabilistic forecasts from every origin of a time series, in a notebook.
 
 `forecast(frame)` forecasts from every origin in the background, `quickdraw(frame, -24)` draws one of them at once,
-`explore(frame)` shows them all. Results are kept in `cache`. In a notebook `%load_ext nbforecast` adds the magics
-`%forecast`, `%quickdraw`, `%forecast_cache` and `%forecast_models`.
+`explore(frame)` shows them all, `forecast_dataset(source, destination)` forecasts panels of any size. Results are kept
+in `cache`. In a notebook `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw`, `%forecast_cache` and
+`%forecast_models`.
 """
 
 from __future__ import annotations
@@ -23,17 +24,21 @@ if TYPE_CHECKING:
     from nbforecast.notebook.exploring import explore
     from nbforecast.samples import sample
     from nbforecast.session import forecast, quickdraw
+    from nbforecast.shards.request import forecast_dataset
+    from nbforecast.shards.run import DatasetRun
 
 __version__ = _version("nbforecast")
 
 _HOMES = {
     "Chart": "nbforecast.engine.forecast",
+    "DatasetRun": "nbforecast.shards.run",
     "Forecast": "nbforecast.engine.forecast",
     "NbForecastError": "nbforecast.errors",
     "Run": "nbforecast.engine.run",
     "cache": "nbforecast.management",
     "explore": "nbforecast.notebook.exploring",
     "forecast": "nbforecast.session",
+    "forecast_dataset": "nbforecast.shards.request",
     "models": "nbforecast.catalogue",
     "quickdraw": "nbforecast.session",
     "register": "nbforecast.forecasters.base",
@@ -42,12 +47,14 @@ _HOMES = {
 
 __all__ = [
     "Chart",
+    "DatasetRun",
     "Forecast",
     "NbForecastError",
     "Run",
     "cache",
     "explore",
     "forecast",
+    "forecast_dataset",
     "models",
     "quickdraw",
     "register",

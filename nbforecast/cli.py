@@ -8,7 +8,8 @@ from pathlib import Path
 
 import nbforecast
 from nbforecast.errors import NbForecastError, OptionError
-from nbforecast.options import add_cache, add_drawing, add_request, drawing, manage, request
+from nbforecast.options import add_cache, add_drawing, add_engine, add_request, drawing, manage, request, sharded
+from nbforecast.shards.contract import FAILURES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,7 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     full = commands.add_parser("forecast", help="forecast from every origin, write the table of forecasts")
     add_request(full)
-    full.add_argument("-o", "--out", required=True, metavar="FILE", help="a .parquet or .csv file to write")
+    add_engine(full)
+    full.add_argument(
+        "-o", "--out", required=True, metavar="FILE", help="the .parquet or .csv file to write; a folder with --engine"
+    )
     full.set_defaults(run=_forecast)
 
     one = commands.add_parser("quickdraw", help="draw the forecast as of one origin")
@@ -64,6 +68,8 @@ def _say(text: object) -> None:
 
 
 def _forecast(options: argparse.Namespace) -> None:
+    if options.engine:
+        return _forecast_dataset(options)
     out = Path(options.out)
     if out.suffix not in (".parquet", ".csv"):
         raise OptionError(f"-o takes a .parquet or .csv file, not {options.out!r}.")
@@ -78,6 +84,16 @@ def _forecast(options: argparse.Namespace) -> None:
     for warning in run.warnings:
         sys.stderr.write(f"{warning}\n")
     _say(f"{out}: {len(table):,} rows, {run!r}")
+    return None
+
+
+def _forecast_dataset(options: argparse.Namespace) -> None:
+    run = nbforecast.forecast_dataset(options.frame, options.out, wait=True, **sharded(options))
+    for name, kind, message in run.failures.select("unique_id", "kind", "message").head(10).iter_rows():
+        sys.stderr.write(f"{name} ({kind}): {message}\n")
+    if len(run.failures) > 10:
+        sys.stderr.write(f"... {len(run.failures):,} in all, in {run.folder / FAILURES}\n")
+    _say(run)
 
 
 def _quickdraw(options: argparse.Namespace) -> None:

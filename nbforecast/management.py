@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ from nbforecast.series.aliases import parse_span
 from nbforecast.series.frequency import MONTH, SECOND
 from nbforecast.session import engine, results
 from nbforecast.settings import parse_size
+from nbforecast.shards.contract import shards_below
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from nbforecast.engine.run import Run
 
+_log = logging.getLogger("nbforecast.results")
 _RANGE = re.compile(r"(-?\d*):(-?\d*)")
 ONLY = ("density", "scores", "quantiles", "forecast")
 
@@ -157,6 +160,7 @@ class ResultCache:
     def load(self, path: str | Path | None = None) -> Change:
         """Bring saved entries into memory, as far as its budget goes; with a path, from that folder or file.
 
+        The folder may be one that `save` has written, or a destination of `forecast_dataset`.
         What their origins lack of calculations is made when nothing else is to be done (SPEC C10).
         """
         cache = results()
@@ -240,6 +244,11 @@ class ResultCache:
             return
         if path is not None and not path.is_dir():
             raise InputError(f"There is no folder or file {str(path)!r} to load from.")
+        for shard in [] if path is None else shards_below(path):
+            try:
+                yield Entry.of(files.read(shard.path))
+            except Unreadable as reason:
+                _log.warning("%s is passed over: %s.", shard.path, reason)
         store = cache.store if path is None else Store(path, own=False)
         for found in store.files() if store is not None else []:
             entry = cache.read(found, store)

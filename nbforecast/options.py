@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from nbforecast.errors import OptionError
+
 if TYPE_CHECKING:
     import argparse
 
@@ -31,6 +33,16 @@ def add_drawing(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-s", "--series", metavar="ID", help="which series of a panel (default: the first)")
     parser.add_argument("--density", action="store_true", help="draw densities instead of bands")
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Options of a panel that is forecast in shards."""
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), help="forecast a panel of any size, in shards, into -o DEST"
+    )
+    parser.add_argument("--address", metavar="A", help="the Ray cluster to use (default: one on this machine)")
+    parser.add_argument("--workers", type=int, metavar="N", help="Ray actors (default: one a GPU, or two cores)")
+    parser.add_argument("--series-per-shard", type=int, metavar="N", help="default: about 100,000 points' worth")
 
 
 def add_cache(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +123,14 @@ def request(options: argparse.Namespace) -> dict[str, Any]:
         "force": options.force,
         "calibrate": options.calibrate,
     }
+
+
+def sharded(options: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments of `nbforecast.forecast_dataset`, beside source and destination, from parsed options."""
+    if options.calibrate:
+        raise OptionError("--calibrate is not for panels in shards: calibrate the runs that are opened from them.")
+    own = {name: getattr(options, name) for name in ("engine", "address", "workers", "series_per_shard")}
+    return {**{name: value for name, value in request(options).items() if name != "calibrate"}, **own}
 
 
 def drawing(options: argparse.Namespace) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbforecast.compute.calculations import draw_levels
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.forecast import Chart, Style
 from nbforecast.engine.run import Run
@@ -17,7 +16,7 @@ from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError
 from nbforecast.forecasters.base import resolve
 from nbforecast.results.cache import Cache
-from nbforecast.results.recipe import Maker, Recipe
+from nbforecast.results.recipe import Recipe
 from nbforecast.results.store import Store
 from nbforecast.series import prepare
 from nbforecast.settings import settings
@@ -170,13 +169,7 @@ def check_horizon(horizon: int) -> int:
 
 def _find(data: Dataset, forecaster: Forecaster, horizon: int, seed: int, force: bool) -> View:
     """What the cache knows of the data's forecasts; nothing, if forced."""
-    recipe = Recipe(
-        model=str(Maker(forecaster.name, forecaster.key, seed, data.max_gap)),
-        name=forecaster.name,
-        horizon=horizon,
-        levels=draw_levels(forecaster.levels, forecaster.draws),
-        context=forecaster.context,
-    )
+    recipe = Recipe.of(forecaster, data, horizon, seed)
     return results().find(data, recipe, lambda: forecaster.availability(data), force=force)
 
 

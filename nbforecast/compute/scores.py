@@ -61,6 +61,14 @@ def summarise(data: Dataset, scored: Scored, by: By | None = None) -> pl.DataFra
     crps, coverage_50, coverage_80 and coverage_95 (shares), and calibrated_50 to calibrated_95 if these are wanted.
     Null where a group has no known actual.
     """
+    return means(totals(data, scored, by))
+
+
+def totals(data: Dataset, scored: Scored, by: By | None = None) -> pl.DataFrame:
+    """What `means` makes scores of: the group's columns, `n`, and of every score its sum and, `NAME_n`, its number.
+
+    Those of several datasets may be added up.
+    """
     if by not in (None, "horizon", "series", "index"):
         raise OptionError(f"by= takes None, 'horizon', 'series' or 'index', not {by!r}.")
     error = scored.abs_error.astype(np.float64)
@@ -74,16 +82,20 @@ def summarise(data: Dataset, scored: Scored, by: By | None = None) -> pl.DataFra
     }
     if scored.calibrated is not None:
         layers |= {f"calibrated_{b}": scored.calibrated[..., i] for i, b in enumerate(BANDS)}
-    columns: dict[str, np.ndarray] = {"n": _reduce(~np.isnan(error), data, by)}
+    columns: dict[str, np.ndarray] = {"n": _reduce(~np.isnan(error), data, by).astype(np.int64)}
     for name, layer in layers.items():
-        count = _reduce(~np.isnan(layer), data, by)
-        total = _reduce(np.nan_to_num(layer, copy=True, nan=0.0).astype(np.float64), data, by)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            columns[name] = total / count
-    columns["rmse"] = np.sqrt(columns["rmse"])
-    scores = pl.DataFrame(columns).with_columns(pl.exclude("n").fill_nan(None), pl.col("n").cast(pl.Int64))
-    scores = scores.with_columns(wis=2 * pl.col("pinball"))
-    return pl.concat([_groups(data, error.shape[1], by), scores], how="horizontal") if by else scores
+        columns[name] = _reduce(np.nan_to_num(layer, copy=True, nan=0.0).astype(np.float64), data, by)
+        columns[f"{name}_n"] = _reduce(~np.isnan(layer), data, by).astype(np.int64)
+    sums = pl.DataFrame(columns)
+    return pl.concat([_groups(data, error.shape[1], by), sums], how="horizontal") if by else sums
+
+
+def means(sums: pl.DataFrame) -> pl.DataFrame:
+    """Mean scores from their `totals`."""
+    names = [name.removesuffix("_n") for name in sums.columns if name.endswith("_n")]
+    scores = sums.with_columns((pl.col(name) / pl.col(f"{name}_n")).fill_nan(None) for name in names)
+    scores = scores.drop(f"{name}_n" for name in names)
+    return scores.with_columns(pl.col("rmse").sqrt(), wis=2 * pl.col("pinball"))
 
 
 def _reduce(layer: np.ndarray, data: Dataset, by: By | None) -> np.ndarray:

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from nbforecast.engine.run import Run
+from typing import NamedTuple, Protocol
 
 REFRESH = 0.1
 PATIENCE = 0.5  # seconds; what is quicker than this needs no bar
 
 
-def watch(run: Run, timeout: float | None = None) -> bool:
+class Level(NamedTuple):
+    """How far something is: `done` of `total` (None: not known yet); `initial` of it was there at the beginning."""
+
+    title: str
+    done: int
+    total: int | None
+    initial: int
+    unit: str
+
+
+class Watched(Protocol):
+    """What somebody waits for."""
+
+    @property
+    def level(self) -> Level: ...
+
+    def settle(self, timeout: float | None = None) -> bool:
+        """Wait up to `timeout` seconds for the end, and say whether it has come."""
+        ...
+
+
+def watch(run: Watched, timeout: float | None = None) -> bool:
     """Wait for a run's end, whatever it is, and say whether it has come; on a terminal a bar shows how far it is."""
     if sys.stderr is None or not sys.stderr.isatty():
         return run.settle(timeout)
@@ -22,10 +40,13 @@ def watch(run: Run, timeout: float | None = None) -> bool:
         return True
     from tqdm import tqdm
 
-    with tqdm(total=run.available, initial=run.reused, unit=" origins", desc=run.model, dynamic_ncols=True) as bar:
+    now = run.level
+    with tqdm(total=now.total, initial=now.initial, unit=now.unit, desc=now.title, dynamic_ncols=True) as bar:
         while True:
             ended = run.settle(REFRESH)
-            bar.n = run.calculated
+            now = run.level
+            bar.n, bar.total = now.done, now.total
+            bar.set_description_str(now.title, refresh=False)
             bar.refresh()
             if ended or (end is not None and time.monotonic() >= end):
                 return ended

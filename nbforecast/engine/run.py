@@ -9,7 +9,7 @@ import polars as pl
 
 from nbforecast.compute.calibration import inside
 from nbforecast.compute.scores import By, Scored, summarise
-from nbforecast.engine.bar import watch
+from nbforecast.engine.bar import Level, watch
 from nbforecast.engine.forecast import Forecast, Style
 from nbforecast.engine.lanes import FOR_EVER
 from nbforecast.engine.tasks import Priority
@@ -122,6 +122,11 @@ class Run:
     def progress(self) -> float:
         """Share of the available origins that are calculated, 0 to 1."""
         return self.calculated / self.available if self.available else 1.0
+
+    @property
+    def level(self) -> Level:
+        """How far the run is, as a bar shows it."""
+        return Level(self.model, self.calculated, self.available, self.reused, " origins")
 
     @property
     def available(self) -> int:

@@ -182,6 +182,13 @@ def recallable() -> frozenset[tuple[str, str | None]]:
     return frozenset(there.union(ref.key for ref in _handed_over.valuerefs() if ref() is not None))
 
 
+def portable(model: str | Forecaster | Callable[..., Any] | None) -> str | Forecaster:
+    """What resolves to the same forecaster in another process: a name that is known everywhere, or the forecaster."""
+    name = DEFAULT if model is None else model
+    found = resolve(name)
+    return name if isinstance(name, str) and (name not in _models or _models[name].load) else found
+
+
 def _load(name: str) -> Forecaster:
     family, _, place = name.partition(":")
     if name in _models:

@@ -12,11 +12,11 @@ from nbforecast.forecasters.reasons import Reason
 if TYPE_CHECKING:
     from nbforecast.engine.run import Run
 
-_BOX = "max-width:860px;padding:2px 0 6px;font-size:13px;line-height:1.5;font-variant-numeric:tabular-nums"
-_TEXT = "padding:0 16px"  # the margin of the chart below
-_HEAD = "font-weight:600;font-size:14px"
-_MUTED = "opacity:.72"
-_SMALL = "opacity:.72;font-size:12px;margin-top:6px"
+BOX = "max-width:860px;padding:2px 0 6px;font-size:13px;line-height:1.5;font-variant-numeric:tabular-nums"
+TEXT = "padding:0 16px"  # the margin of the chart below
+HEAD = "font-weight:600;font-size:14px"
+MUTED = "opacity:.72"
+SMALL = "opacity:.72;font-size:12px;margin-top:6px"
 _TRACK = "height:4px;border-radius:2px;background:rgba(128,128,128,.25);margin:8px 0;max-width:480px;overflow:hidden"
 _BAR = "height:100%;border-radius:2px;background:#3b6fd4"
 _TILES = "display:flex;flex-wrap:wrap;gap:6px 28px;margin:8px 0 2px"
@@ -26,9 +26,9 @@ _NUMBER = "font-size:18px;font-weight:600;line-height:1.25"
 def run_card(run: Run) -> dict[str, str]:
     """The mime bundle of a run as it stands."""
     head, state, tiles, notes = headline(run), _state(run), _tiles(run), _notes(run)
-    body = [_line(_HEAD, head), _line(_MUTED, state)]
+    body = [line(HEAD, head), line(MUTED, state)]
     if not run.done:
-        body.append(f'<div style="{_TRACK}"><div style="{_BAR};width:{run.progress:.1%}"></div></div>')
+        body.append(track(run.progress))
     if tiles:
         body.append(f'<div style="{_TILES}">{"".join(_tile(*t) for t in tiles)}</div>')
     if run.error is not None:
@@ -38,11 +38,11 @@ def run_card(run: Run) -> dict[str, str]:
         told = "<br>".join(html.escape(n) for n in notes)
         summary = f"{len(notes)} notes on the data"
         folded = f"<details><summary>{summary}</summary>{told}</details>" if len(notes) > 1 else told
-        body.append(f'<div style="{_SMALL}">{folded}</div>')
+        body.append(f'<div style="{SMALL}">{folded}</div>')
     picture = _picture(run) if run.done and run.error is None and run.known(0) else ""
     scores = [", ".join(f"{name} {value}" for name, value in tiles)] if tiles else []
     return {
-        "text/html": f'<div style="{_BOX}"><div style="{_TEXT}">{"".join(body)}</div>{picture}</div>',
+        "text/html": f'<div style="{BOX}"><div style="{TEXT}">{"".join(body)}</div>{picture}</div>',
         "text/plain": "\n".join([head, state, *scores, *notes]),
     }
 
@@ -68,13 +68,13 @@ def _state(run: Run) -> str:
     if not run.done:
         kept = f", {run.reused:,} of them from the cache" if run.reused else ""
         known = f"{run.reused + run.inferred:,} of {run.available:,} origins inferred{kept}"
-        speed = f" · {run.rate:,.0f} a second · {_duration(run.left)} left" if run.rate else ""
+        speed = f" · {run.rate:,.0f} a second · {duration(run.left)} left" if run.rate else ""
         return f"{known} · {run.calculated:,} calculated{speed}"
     kept = f", {run.reused:,} from the cache" if run.reused else ""
     if run.cancelled:
-        return f"Cancelled: {run.inferred:,} of {run.available:,} origins inferred in {_duration(run.seconds)}{kept}"
+        return f"Cancelled: {run.inferred:,} of {run.available:,} origins inferred in {duration(run.seconds)}{kept}"
     origins = "origin" if run.inferred == 1 else "origins"
-    work = f"{run.inferred:,} {origins} inferred in {_duration(run.seconds)}" if run.inferred else "nothing to infer"
+    work = f"{run.inferred:,} {origins} inferred in {duration(run.seconds)}" if run.inferred else "nothing to infer"
     return f"Done: {work}{kept}"
 
 
@@ -100,18 +100,25 @@ def _picture(run: Run) -> str:
     try:
         return run.at(0)._repr_mimebundle_()["text/html"]
     except OriginUnavailable as reason:
-        return _line(_MUTED, str(reason))
+        return line(MUTED, str(reason))
 
 
-def _line(style: str, text: str) -> str:
+def track(share: float) -> str:
+    """A bar that is filled so far."""
+    return f'<div style="{_TRACK}"><div style="{_BAR};width:{share:.1%}"></div></div>'
+
+
+def line(style: str, text: str) -> str:
+    """A line of text."""
     return f'<div style="{style}">{html.escape(text)}</div>'
 
 
 def _tile(name: str, value: str) -> str:
-    return f"<div>{_line(_NUMBER, value)}{_line(_MUTED, name)}</div>"
+    return f"<div>{line(_NUMBER, value)}{line(MUTED, name)}</div>"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """`2.5 s`, `80 s`, `12 min`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import DisplayHandle, display
@@ -12,14 +13,18 @@ from IPython.display import DisplayHandle, display
 from nbforecast.errors import MissingExtra
 from nbforecast.notebook.bundles import need_widgets
 from nbforecast.notebook.card import run_card
+from nbforecast.notebook.dataset_card import dataset_card
 from nbforecast.notebook.watching import WITH_STILL, on_page, watched
 from nbforecast.session import attend
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbforecast.engine.run import Run
     from nbforecast.management import ResultCache
+    from nbforecast.shards.run import DatasetRun
 
 _log = logging.getLogger("nbforecast.notebook")
 REFRESH = 0.2
@@ -35,9 +40,19 @@ def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
         attend(run)
     handle = display(run_card(run), raw=True, display_id=True)
     if page and live and handle is not None and not run.done:
-        _follower.follow(run, handle)
+        _follower.follow(run, partial(_update, partial(run_card, run), handle))
     if wait:
         attend(run)
+
+
+def show_dataset(run: DatasetRun, shell: InteractiveShell) -> None:
+    """Display a panel's run under the current cell, as `show` does a run; where nobody watches it is waited for."""
+    live = watched(shell)
+    if not live:
+        run.wait()
+    handle = display(dataset_card(run), raw=True, display_id=True)
+    if live and getattr(shell, "kernel", None) is not None and handle is not None and not run.done:
+        _follower.follow(run, partial(_update, partial(dataset_card, run), handle))
 
 
 def redisplay(run: Run, shell: InteractiveShell) -> None:
@@ -91,13 +106,14 @@ class _Follower:
     """
 
     def __init__(self) -> None:
-        self._followed: list[tuple[Run, DisplayHandle]] = []
+        self._followed: list[tuple[Run | DatasetRun, Callable[[], bool]]] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def follow(self, run: Run, handle: DisplayHandle) -> None:
+    def follow(self, run: Run | DatasetRun, update: Callable[[], bool]) -> None:
+        """Have `update` called until the run's end, and once more then, or until it says that it failed."""
         with self._lock:
-            self._followed.append((run, handle))
+            self._followed.append((run, update))
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="nbforecast-display", daemon=True)
                 self._thread.start()
@@ -110,19 +126,19 @@ class _Follower:
                     return
                 followed = list(self._followed)
             followed[0][0].settle(REFRESH)
-            for run, handle in followed:
+            for run, update in followed:
                 ended = run.done
-                if not _update(run, handle) or ended:
+                if not update() or ended:
                     with self._lock:
-                        self._followed.remove((run, handle))
+                        self._followed.remove((run, update))
 
 
 _follower = _Follower()
 
 
-def _update(run: Run, handle: DisplayHandle) -> bool:
+def _update(card: Callable[[], dict[str, str]], handle: DisplayHandle) -> bool:
     try:
-        handle.update(run_card(run), raw=True)
+        handle.update(card(), raw=True)
     except BaseException:
         _log.warning("The progress display of a forecast stopped.", exc_info=True)
         return False

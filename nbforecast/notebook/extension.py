@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from nbforecast.engine.run import Run
     from nbforecast.management import ResultCache
+    from nbforecast.shards.run import DatasetRun
 
 _RUN = "nbforecast.engine.run.Run"
 _CACHE = "nbforecast.management.ResultCache"
+_DATASET_RUN = "nbforecast.shards.run.DatasetRun"
 
 
 def load(shell: InteractiveShell) -> None:
@@ -34,7 +36,13 @@ def load(shell: InteractiveShell) -> None:
 
         show_cache(cache, shell)
 
+    def display_dataset_run(run: DatasetRun) -> None:
+        from nbforecast.notebook.display import show_dataset
+
+        show_dataset(run, shell)
+
     _formatter(shell).for_type(_RUN, display_run)
+    _formatter(shell).for_type(_DATASET_RUN, display_dataset_run)
     _formatter(shell).for_type(_CACHE, display_cache)
     if complete_magic not in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.append(complete_magic)
@@ -50,7 +58,7 @@ def unload(shell: InteractiveShell) -> None:
     """Undo `load`, end the background threads if there are any, and save what it has found."""
     for name in PARSERS:
         shell.magics_manager.magics["line"].pop(name, None)
-    for name in (_RUN, _CACHE):
+    for name in (_RUN, _DATASET_RUN, _CACHE):
         _formatter(shell).pop(name, None)
     if complete_magic in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(complete_magic)

@@ -80,8 +80,14 @@ def read_header(path: Path) -> Header:
 
 def read_outline(path: Path) -> tuple[Dataset, np.ndarray, np.ndarray]:
     """A file's data, the fingerprints of its contexts and its status, without results. Raises `Unreadable`."""
-    header, columns = _read(path, ("y", "context", "status"))
-    return _data(header, columns["y"]), columns["context"], columns["status"]
+    data, columns = read_columns(path, ("context", "status"))
+    return data, columns["context"], columns["status"]
+
+
+def read_columns(path: Path, names: tuple[str, ...]) -> tuple[Dataset, dict[str, np.ndarray]]:
+    """A file's data, and some result columns. Raises `Unreadable`."""
+    header, columns = _read(path, ("y", *names))
+    return _data(header, columns.pop("y")), columns
 
 
 def read(path: Path) -> Snapshot:

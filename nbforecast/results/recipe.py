@@ -7,6 +7,13 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nbforecast.compute.calculations import draw_levels
+
+if TYPE_CHECKING:
+    from nbforecast.forecasters.base import Forecaster
+    from nbforecast.series import Dataset
 
 _MAKER = re.compile(r"(.*)\|seed=(-?\d{1,40})\|gap=(\d{1,40})", re.DOTALL)
 
@@ -51,6 +58,17 @@ class Recipe:
         if found is None or not found[1].startswith(f"{self.name}|"):
             return None
         return Maker(self.name, found[1].removeprefix(f"{self.name}|"), int(found[2]), int(found[3]))
+
+    @classmethod
+    def of(cls, forecaster: Forecaster, data: Dataset, horizon: int, seed: int) -> Recipe:
+        """That of a forecaster for some data."""
+        return cls(
+            model=str(Maker(forecaster.name, forecaster.key, seed, data.max_gap)),
+            name=forecaster.name,
+            horizon=horizon,
+            levels=draw_levels(forecaster.levels, forecaster.draws),
+            context=forecaster.context,
+        )
 
     @property
     def draws(self) -> int:

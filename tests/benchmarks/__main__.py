@@ -33,6 +33,7 @@ SECTIONS = {
     "reuse": "telling what can be reused",
     "restart": "one more row, a new kernel",
     "chart": "drawing a chart",
+    "shards": "panels in shards, with one process and on Ray",
     "explorer": "looking through forecasts in a browser",
     "panel": "following a cache of many entries",
     "prepare": "from a frame to a dataset",
