@@ -71,6 +71,8 @@ def forward(network: Gated, windows: Windows) -> tuple[Float32[Array, "B S Q"], 
     past = history(windows)
     seen = views(past, windows.seasons)
     found = jax.vmap(network)(seen.features, seen.candidates, seen.errors)
+    # what never moved is not expected to
+    found = jnp.where((past.values != 0.0).any(0)[:, None, None], found, 0.0)
     lowest = jnp.where(past.logged, -past.location, past.floor)
     return original(past, found.transpose(1, 2, 0)).transpose(2, 0, 1), lowest
 

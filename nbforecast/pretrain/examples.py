@@ -14,7 +14,7 @@ from nbforecast.pretrain.prior import Series, draw
 from nbforecast.pretrain.shapes import CONTEXT
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Bool, Float32, Int32, PRNGKeyArray
+    from jaxtyping import Array, Float32, Int32, PRNGKeyArray
 
 MAX_GAP = 12  # as `prepare` has it by default
 _LEAST_RATIO = 1e-3

@@ -1,4 +1,4 @@
-"""Synthetic series, drawn in batches: families, seasons of a calendar or others, blemishes. A pure function of a key."""
+"""Synthetic series in batches: families, seasons of a calendar or others, blemishes. A pure function of a key."""
 
 from __future__ import annotations
 
@@ -20,24 +20,12 @@ CALENDARS: dict[tuple[int, ...], float] = {
     (24, 168): 0.18, (48, 336): 0.1, (7, 365): 0.11, (12,): 0.17, (4,): 0.08, (288,): 0.09, (96, 672): 0.03,
     (60,): 0.02, (52,): 0.03, (5,): 0.02, (): 0.17,
 }  # fmt: skip
+# what is found without a calendar, the common ones several times
 _FOUND = np.array(
-    [
-        (24, 168),
-        (24, 0),
-        (48, 336),
-        (12, 0),
-        (4, 0),
-        (7, 0),
-        (52, 0),
-        (96, 0),
-        (30, 0),
-        (60, 0),
-        (10, 0),
-        (6, 0),
-        (144, 0),
-    ],
+    [*[(24, 168)] * 5, *[(24, 0)] * 3, (48, 336), *[(12, 0)] * 3, (4, 0), *[(7, 0)] * 2, (52, 0), (96, 0), (30, 0),
+     (60, 0), (10, 0), (6, 0), (144, 0)],
     np.int32,
-)
+)  # fmt: skip
 _SLOTS = 4
 
 

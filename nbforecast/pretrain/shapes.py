@@ -50,7 +50,7 @@ def coloured(key: PRNGKeyArray, slope: float | Array) -> Float32[Array, " T"]:
 
 
 def matern(key: PRNGKeyArray, length: float | Array, order: float | Array) -> Float32[Array, " T"]:
-    """A Gaussian process of a correlation length, the smoother the higher its order (Rasmussen & Williams 2006, 4.15)."""
+    """A Gaussian process of a length scale, the smoother the higher its order (Rasmussen & Williams 2006, 4.15)."""
     return _of_spectrum(
         key, (1.0 + (2.0 * jnp.pi * _FREQUENCY * length) ** 2 / (2.0 * order)) ** (-0.5 * (order + 0.5))
     )

@@ -21,7 +21,7 @@ QUANTILES = 10
 _INCREMENTS = np.array([0.1575, 0.3255, 0.3624, 0.4538, 0.7628], np.float32)
 _BOUND = 5.0  # of a gate's logit
 _WIDEST = 2.5  # of the logarithm of a band's width relative to past errors
-_POWER = 4.0
+_POWER = 5.0
 _CLIPPED = 5.0
 
 
@@ -32,7 +32,7 @@ class Block(eqx.Module):
     first: eqx.nn.Linear
     second: eqx.nn.Linear
 
-    def __init__(self, width: int, key: PRNGKeyArray):
+    def __init__(self, width: int, key: PRNGKeyArray) -> None:
         a, b = jax.random.split(key)
         self.norm = eqx.nn.LayerNorm(width)
         self.first, self.second = eqx.nn.Linear(width, width, key=a), eqx.nn.Linear(width, width, key=b)
@@ -60,7 +60,7 @@ class Gated(eqx.Module):
     def __init__(
         self, features: int, candidates: int, knots: tuple[int, ...], looked: tuple[int, ...], width: int, depth: int,
         key: PRNGKeyArray,
-    ):  # fmt: skip
+    ) -> None:  # fmt: skip
         keys = jax.random.split(key, depth + 2)
         self.knots, self.looked = knots, looked
         self.mean, self.deviation = jnp.zeros(features), jnp.ones(features)
