@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -20,6 +20,7 @@ from nbforecast.forecasters.identity import modules_digest
 from nbforecast.forecasters.networks.gated import Gated
 from nbforecast.forecasters.views import CANDIDATES, FEATURES, KNOTS, LOOKED, STEPS, views
 from nbforecast.forecasters.weighted import WeightedForecaster
+from nbforecast.forecasters.windowed import WindowForecaster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +44,7 @@ class Pretrained(WeightedForecaster):
     context: int = 512
     levels: tuple[float, ...] = LEVELS
     draws: int = len(LEVELS)
+    batch_sizes: ClassVar[tuple[int, ...]] = WindowForecaster.batch_sizes  # a window costs little beside a compilation
 
     @classmethod
     def load(cls, place: str | Path = WEIGHTS, name: str | None = None) -> Pretrained:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
@@ -24,6 +24,9 @@ from tests.benchmarks import accuracy
 from tests.benchmarks.cases import SETS
 from tests.data import shared
 from tests.windows import context, forecast, windows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _series(seed: int, length: int = 400) -> np.ndarray:
