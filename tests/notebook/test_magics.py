@@ -101,11 +101,12 @@ def test_Q3_a_matplotlib_plot_appears_below_the_cell(kernel: Kernel) -> None:
 def test_M5_the_models_table(kernel: Kernel) -> None:
     _, error = kernel.run("%forecast_models")
     assert not error
-    assert kernel.value("nbf.models()['name'].to_list()")[:5] == [
+    assert kernel.value("nbf.models()['name'].to_list()")[:6] == [
         "auto",
         "naive",
         "theta",
         "ridge",
+        "pretrained",
         "chronos-bolt-tiny",
     ]
     assert {"kind", "parameters", "licence", "weights", "device"} <= set(kernel.value("nbf.models().columns"))

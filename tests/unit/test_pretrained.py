@@ -48,7 +48,7 @@ def test_views_hold_what_they_say() -> None:
 
 
 def test_candidates_are_the_forecasts_that_they_are_named_for() -> None:
-    """Against plain NumPy: the season before, the last value, means of the last 16 and 128, the usual change."""
+    """Against plain NumPy: the season before, its usual change, mean shapes, the calendar's season, moving means."""
     y = _series(2)
     seen, scale = _viewed(y)
     seasons = find_seasons(history(windows(context(y), (24,))), jnp.array([24, 0, 0, 0]))
@@ -64,9 +64,9 @@ def test_candidates_are_the_forecasts_that_they_are_named_for() -> None:
     shape = sum(w * (c - c.mean()) for w, c in zip(weights, cycles, strict=True)) / weights.sum()
     expected = [
         before, before, before + change[0], before + change[1], cycles[0].mean() + shape[np.arange(STEPS) % 24],
-        np.full(STEPS, y[-1]), *means,
+        before, before, before + cycles[0].mean() - cycles[1].mean(), np.full(STEPS, y[-1]), *means,
     ]  # fmt: skip
-    np.testing.assert_allclose(found[-8:], expected, atol=2e-3)
+    np.testing.assert_allclose(found[-11:], expected, atol=2e-3)
 
 
 def test_past_errors_are_those_of_forecasts_that_could_have_been_made() -> None:
