@@ -28,20 +28,31 @@ from tests.windows import context, forecast, windows
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from jax import Array
+
+    from nbforecast.forecasters.season import Seasons
+    from nbforecast.forecasters.windows import Windows
+
 
 def _series(seed: int, length: int = 400) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return -90 + np.cumsum(rng.normal(size=length)) * 0.3 + 6 * np.sin(2 * np.pi * np.arange(length) / 24)
 
 
-def _viewed(*series: np.ndarray) -> tuple[Views, float]:
-    seen = windows(context(*series), (24,))
-    past = history(seen)
-    return views(past, jnp.array(seen.seasons)), float(past.scale[0])
+@jax.jit
+def _seen(cut: Windows) -> tuple[Views, Array, Seasons]:
+    past = history(cut)
+    return views(past, cut.seasons), past.scale, find_seasons(past, cut.seasons)
+
+
+def _viewed(first: np.ndarray, second: np.ndarray | None = None) -> tuple[Views, float, tuple[int, int]]:
+    """Views of two series (always as many, to compile once), the unit and the seasons of the first."""
+    seen, scale, seasons = _seen(windows(context(first, first if second is None else second), (24,)))
+    return seen, float(scale[0]), (int(seasons.short[0]), int(seasons.long[0]))
 
 
 def test_views_hold_what_they_say() -> None:
-    seen, _ = _viewed(_series(0), _series(1, 30))
+    seen, _, _ = _viewed(_series(0), _series(1, 30))
     assert seen.features.shape == (2, FEATURES)
     assert seen.candidates.shape == (2, CANDIDATES, STEPS)
     assert seen.errors.shape == (2, CANDIDATES, len(LOOKED))
@@ -50,9 +61,8 @@ def test_views_hold_what_they_say() -> None:
 def test_candidates_are_the_forecasts_that_they_are_named_for() -> None:
     """Against plain NumPy: the season before, its usual change, mean shapes, the calendar's season, moving means."""
     y = _series(2)
-    seen, scale = _viewed(y)
-    seasons = find_seasons(history(windows(context(y), (24,))), jnp.array([24, 0, 0, 0]))
-    assert (int(seasons.short[0]), int(seasons.long[0])) == (24, 0)
+    seen, scale, seasons = _viewed(y)
+    assert seasons == (24, 0)
     found = np.asarray(seen.candidates[0]) * scale + y[-1]
     before = y[-24:][np.arange(STEPS) % 24]
     change = np.zeros(2)
@@ -72,7 +82,7 @@ def test_candidates_are_the_forecasts_that_they_are_named_for() -> None:
 def test_past_errors_are_those_of_forecasts_that_could_have_been_made() -> None:
     """The mean absolute error of the last value, from 24 origins, each against what followed it."""
     y = _series(3, 512)
-    seen, scale = _viewed(y)
+    seen, scale, _ = _viewed(y)
     last = CANDIDATES - 3
     start = 2 * 24
     at = 510 - np.floor(np.arange(24) * (511 - start) / 24).astype(int)
@@ -88,7 +98,7 @@ def test_untrained_the_network_weighs_by_inverse_past_errors() -> None:
     network = build(16, 1, jax.random.key(0))
     silent = (jnp.zeros_like(network.leave.weight), jnp.zeros_like(network.leave.bias))
     network = eqx.tree_at(lambda n: (n.leave.weight, n.leave.bias), network, silent)
-    seen, _ = _viewed(_series(4))
+    seen, _, _ = _viewed(_series(4))
     found = network(seen.features[0], seen.candidates[0], seen.errors[0])
     past = np.asarray(seen.errors[0]) @ between(LOOKED, STEPS)
     weights = np.exp(-5.0 * past)
@@ -103,7 +113,7 @@ def test_untrained_the_network_weighs_by_inverse_past_errors() -> None:
 def test_quantiles_never_cross_whatever_the_weights(seed: int) -> None:
     key = jax.random.key(seed)
     network = jax.tree.map(lambda w: w + 3.0 * jax.random.normal(key, w.shape), build(16, 2, key))
-    seen, _ = _viewed(_series(seed), _series(seed + 5, 40))
+    seen, _, _ = _viewed(_series(seed), _series(seed + 5, 40))
     found = jax.vmap(network)(seen.features, seen.candidates, seen.errors)
     assert found.shape == (2, STEPS, QUANTILES)
     assert (jnp.diff(found, axis=-1) >= 0).all()
