@@ -234,19 +234,21 @@ def _series(made: _Past, unit: Float32[Array, " B"]) -> list[Array]:
         return parts / jnp.maximum(known.reshape(-1, _PATCH, batch).sum(1), 1.0)
 
     moves = jnp.abs(jnp.diff(without, axis=0, prepend=without[:1]))
+    both, each = jnp.concatenate([without, raw], 1), jnp.concatenate([known, known], 1)
+    moved = jnp.stack([_moved(both, each, lag) for lag in _LAGS]).reshape(-1, 2, batch)
     return [
         _squash(without[-_TAIL:] / unit),
         _squash(raw[-_TAIL:] / unit),
         patches(without),
         jnp.log(patches(moves) / unit + 0.01)[::2],
         known.reshape(-1, 2 * _PATCH, batch).mean(1),
-        *(jnp.log(_moved(v, known, lag) / unit + 0.01) for v in (without, raw) for lag in _LAGS),
+        *(jnp.log(moved[:, i] / unit + 0.01) for i in range(2)),
     ]
 
 
-def _moved(values: Float32[Array, "L B"], known: Float32[Array, "L B"], lag: int) -> Float32[Array, "1 B"]:
+def _moved(values: Float32[Array, "L B"], known: Float32[Array, "L B"], lag: int) -> Float32[Array, " B"]:
     """Mean absolute change over a lag."""
-    return _mean(jnp.abs(values[lag:] - values[:-lag]), known[lag:] * known[:-lag])[None]
+    return _mean(jnp.abs(values[lag:] - values[:-lag]), known[lag:] * known[:-lag])
 
 
 def _scalars(past: History, seasons: Seasons, calendar: Int32[Array, " C"], unit: Float32[Array, " B"]) -> list[Array]:
