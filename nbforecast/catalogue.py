@@ -92,7 +92,7 @@ def _line(tag: str, cells: Sequence[str], more: str = "") -> str:
 
 def _weights(model: Model) -> str:
     if not model.source:
-        return "none needed"
+        return "in the package" if model.parameters else "none needed"
     if here(model.source):
         return "here"
     return "downloaded on first use" if find_spec("huggingface_hub") else "pip install 'nbforecast[hub]'"

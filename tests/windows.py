@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float64
 
 CONTEXT = 512
-MODELS = ("auto", "naive", "theta", "ridge")
+MODELS = ("auto", "naive", "theta", "ridge", "pretrained")
 
 
 def windows(history: Float64[np.ndarray, "B L"], calendar: tuple[int, ...] = (), max_gap: int = 12) -> Windows:

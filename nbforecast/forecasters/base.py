@@ -88,6 +88,8 @@ _BUILT_IN = (
           "exponential smoothing and Theta on the seasonally adjusted context"),
     Model("ridge", "nbforecast.forecasters.ridge:RidgeAutoregression", "statistical",
           "ridge autoregression, direct for every horizon step"),
+    Model("pretrained", "nbforecast.forecasters.pretrained:Pretrained.load", "pretrained network",
+          "weighs and corrects simple forecasts, trained on synthetic series, zero-shot", 2_186_058),
     _bolt("tiny", 8_652_672),
     _bolt("mini", 21_236_096),
     _bolt("small", 47_718_016),
@@ -98,6 +100,7 @@ _BUILT_IN = (
 _FAMILIES = {
     "chronos-bolt": "nbforecast.forecasters.chronos_bolt:ChronosBolt.load",
     "gluformer": "nbforecast.forecasters.gluformer:Gluformer.load",
+    "pretrained": "nbforecast.forecasters.pretrained:Pretrained.load",
 }
 
 DEFAULT = "auto"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
 from nbforecast.forecasters.draws import LEVELS, draw
 from nbforecast.forecasters.history import LEAST, history, inner_origins
+from nbforecast.forecasters.identity import modules_digest
 from nbforecast.forecasters.season import find_seasons
 from nbforecast.forecasters.windowed import WindowForecaster
 
@@ -27,13 +25,6 @@ if TYPE_CHECKING:
 _CODE = ("auto", "draws", "history", "naive", "ridge", "season", "smoothing", "statistical", "windows")
 
 
-@cache
-def _digest() -> str:
-    """Of the code that makes these forecasts, which stands where other models have weights."""
-    files = (Path(__file__).with_name(f"{name}.py") for name in _CODE)
-    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
-
-
 @dataclass(frozen=True)
 class Statistical(WindowForecaster):
     """Finds the seasons of a context, looks ahead from it and from origins inside it, and draws from those errors."""
@@ -46,7 +37,7 @@ class Statistical(WindowForecaster):
     @property
     def key(self) -> str:
         """Settings and code: forecasts of an older version are never taken for this one's."""
-        return f"{self!r} {_digest()}"
+        return f"{self!r} {modules_digest(*_CODE)}"
 
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
         past = history(windows)

@@ -1,4 +1,4 @@
-"""How good the forecasters are: `python -m tests.benchmarks.accuracy [--sets a,b] [--models auto,ridge] [--peers]`.
+"""How good the forecasters are: `python -m tests.benchmarks.accuracy [--sets A,B] [--models A,B] [--peers A,B]`.
 
 Prints Markdown: MASE and weighted quantile loss (twice the mean pinball loss over the ten levels, over the sum of the
 actuals) relative to the seasonal naive of statsforecast, the coverage of the 80 % interval, and seconds. Peers get
@@ -19,11 +19,11 @@ import numpy as np
 
 from nbforecast.forecasters.draws import LEVELS
 from nbforecast.forecasters.windowed import WindowForecaster
-from tests.benchmarks.cases import SETS, Case
+from tests.benchmarks.cases import SELECTION, SETS, Case
 from tests.windows import MODELS, compiled, windows
 
 BUILD = Path(__file__).parents[2] / "build" / "accuracy"
-PEERS = ("AutoETS", "AutoTheta")
+PEERS = ("AutoETS", "AutoTheta", "AutoARIMA")
 BASE = "SeasonalNaive"
 
 
@@ -108,9 +108,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--peers", default="", help=f"of {', '.join(PEERS)} (the last takes an hour)")
     options = parser.parse_args()
-    names = [*filter(None, options.models.split(",")), *(PEERS if options.peers else ())]
+    names = [*filter(None, (*options.models.split(","), *options.peers.split(",")))]
     table: dict[str, list[tuple[float, ...]]] = {n: [] for n in names}
     print("| set | " + " | ".join(f"{n}: MASE / WQL / 80 % / s" for n in names) + " | windows |")
     print("|---" * (len(names) + 2) + "|")
@@ -124,13 +124,20 @@ def main() -> None:
             table[name].append((s.mase / base.mase, s.wql / base.wql, s.coverage, s.seconds))
             row.append("{:.3f} / {:.3f} / {:.2f} / {:.2f}".format(*table[name][-1]))
         print(f"| {set_name} | " + " | ".join(row) + f" | {len(cases)} |", flush=True)
-    row = []
-    for name in names:
-        a = np.array(table[name])
-        row.append(
-            "{:.3f} / {:.3f} / {:.2f} / {:.2f}".format(*np.exp(np.log(a[:, :2]).mean(0)), a[:, 2].mean(), a[:, 3].sum())
-        )
-    print("| **mean** (geometric; sum of s) | " + " | ".join(row) + " | |")
+    chosen = options.sets.split(",")
+    first = [n for n in chosen if n in SELECTION]
+    halves = {"mean": chosen, "chosen on": first, "held out": [n for n in chosen if n not in first]}
+    for label, half in halves.items():
+        at = [chosen.index(n) for n in half]
+        if at:
+            row = [_mean(np.array(table[name])[at]) for name in names]
+            print(f"| **{label}** (geometric; sum of s) | " + " | ".join(row) + " | |")
+
+
+def _mean(scores: np.ndarray) -> str:
+    """Of sets: geometric means of errors, the mean coverage, the sum of seconds."""
+    mase, wql = np.exp(np.log(scores[:, :2]).mean(0))
+    return f"{mase:.3f} / {wql:.3f} / {scores[:, 2].mean():.2f} / {scores[:, 3].sum():.2f}"
 
 
 def _with(cases: list[Case], found: tuple[np.ndarray, float]) -> tuple[np.ndarray, list[Case], float]:

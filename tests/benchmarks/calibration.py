@@ -29,7 +29,7 @@ NOTE = (
 def tables(quick: bool) -> Iterator[Table]:
     rows, away = [], []
     for name, frame in _sets(quick):
-        for model in ("naive",) if quick else ("auto", "naive"):
+        for model in ("naive",) if quick else ("auto", "pretrained", "naive"):
             run = nbf.forecast(frame, model, wait=True)
             before, after, width, seconds = _compare(run)
             away.append(np.abs(np.stack([before, after]) - np.array(BANDS) / 100))

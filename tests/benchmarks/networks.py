@@ -1,4 +1,6 @@
-"""Networks beside their PyTorch originals, on the same random weights; what is not installed is left out."""
+"""Networks beside their PyTorch originals, on the same random weights, and the network in the box beside the smallest
+of them; what is not installed is left out.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nbforecast.forecasters.base import resolve
 from nbforecast.forecasters.chronos_bolt import ChronosBolt
 from nbforecast.forecasters.gluformer import Gluformer
 from nbforecast.forecasters.networks import chronos_bolt, gluformer
@@ -40,6 +43,8 @@ NOTES = (
     f"PyTorch: from tensors of contexts of {CONTEXT} points (Gluformer: 96) to quantiles (Gluformer: {SAMPLES} "
     "samples). Share: of what a product of two 2048 x 2048 matrices reaches on this machine in this "
     "run, by the operations that XLA counts. Compiled: the first call, with nothing kept from before.",
+    "pretrained has its own weights; beside it is PyTorch's Chronos-Bolt tiny, the smallest pretrained network that is "
+    "much used.",
     "Gluformer's original is measured as its package calls it, with the graph for gradients, and without.",
 )
 
@@ -130,7 +135,11 @@ def _cases(quick: bool) -> Iterator[Case]:
         if quick and "small" in name:
             continue
         bolt = ChronosBolt(random_weights(chronos_bolt.shapes(published)), name, sizes=published, longest=CONTEXT)
-        yield Case(name, bolt, data, (8,) if quick else (1, 32, 128), _chronos(bolt))
+        peer = _chronos(bolt)
+        yield Case(name, bolt, data, (8,) if quick else (1, 32, 128), peer)
+        if "tiny" in name:
+            theirs = {f" by Chronos-Bolt tiny{n}": work for n, work in peer.items()}
+            yield Case("pretrained", resolve("pretrained"), data, (8,) if quick else (1, 32, 512), theirs)  # type: ignore[arg-type]
 
 
 def _gluformer(ours: Gluformer) -> dict[str, Callable[[int], Any]]:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-MODELS = ("naive", "theta", "ridge", "auto")
+MODELS = ("naive", "theta", "ridge", "auto", "pretrained")
 HORIZON = 12
 OURS = (
     "A full run is the public path, `nbf.forecast(frame, model, force=True, wait=True)`: preparing the frame, ten "
-    "quantile levels for every origin by a model chosen from its own context of 512 points, then quantiles, scores and "
+    "quantile levels for every origin from its own context of 512 points alone, then quantiles, scores and "
     "the newest densities, written in batches of 32. Inference alone is the same forecasts in one array. Both are warm "
     "(compiled before) and use all cores."
 )

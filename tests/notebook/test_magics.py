@@ -104,11 +104,12 @@ def test_M5_the_models_table(kernel: Kernel) -> None:
     assert "chronos-bolt-tiny   patches through a transformer, zero-shot" in output["text/plain"]
     assert "8.7 M</td>" in output["text/html"]
     assert "Computed on CPU" in output["text/plain"]
-    assert kernel.value("nbf.models()['name'].to_list()")[:5] == [
+    assert kernel.value("nbf.models()['name'].to_list()")[:6] == [
         "auto",
         "naive",
         "theta",
         "ridge",
+        "pretrained",
         "chronos-bolt-tiny",
     ]
     assert {"kind", "parameters", "licence", "weights", "device"} <= set(kernel.value("nbf.models().columns"))

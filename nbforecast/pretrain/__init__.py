@@ -1,0 +1,1 @@
+"""Training the pretrained forecaster on synthetic series: `python -m nbforecast.pretrain` (extra `pretrain`)."""

@@ -1,0 +1,196 @@
+"""The training loop: deterministic from a seed, resumable, with averaged weights."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from tqdm import tqdm
+
+from nbforecast.forecasters.pretrained import build
+from nbforecast.pretrain.examples import Examples, examples
+from nbforecast.pretrain.loss import loss
+from nbforecast.pretrain.prior import calendars
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jaxtyping import Array
+
+    from nbforecast.forecasters.networks.gated import Gated
+
+_log = logging.getLogger("nbforecast.pretrain")
+_examples = jax.jit(examples, static_argnames="count")
+_WARM = 16  # chunks of examples before the first step
+_EVERY = 100
+_SAVED = 1000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the weights.
+
+    steps: of the optimiser, `batch` examples each. fresh: new examples before every step. kept: examples that are
+    drawn from, the newest. rate: the highest learning rate. average: of the weights, by step.
+    """
+
+    steps: int = 10_000
+    batch: int = 1024
+    fresh: int = 512
+    kept: int = 65_536
+    width: int = 512
+    depth: int = 3
+    rate: float = 1e-3
+    decay: float = 1e-2
+    average: float = 0.998
+    seed: int = 0
+
+
+class State(NamedTuple):
+    """Everything a stopped training goes on from, but for the examples, which are drawn again.
+
+    trained: the network, the average of its weights and the optimiser's state. losses: means of every hundred steps.
+    """
+
+    step: int
+    trained: Any
+    losses: tuple[float, ...]
+
+    def save(self, folder: Path) -> None:
+        eqx.tree_serialise_leaves(folder / "trained.eqx.part", self.trained)
+        (folder / "trained.eqx.part").replace(folder / "trained.eqx")
+        (folder / "progress.json").write_text(json.dumps({"step": self.step, "losses": self.losses}))
+
+    @classmethod
+    def load(cls, folder: Path, like: Any) -> State:
+        """What was saved there, or a beginning."""
+        if not (folder / "progress.json").exists():
+            return cls(0, like, ())
+        progress = json.loads((folder / "progress.json").read_text())
+        return cls(
+            progress["step"], eqx.tree_deserialise_leaves(folder / "trained.eqx", like), tuple(progress["losses"])
+        )
+
+
+class Pool:
+    """The newest examples, in host memory; the next are made meanwhile."""
+
+    def __init__(self, recipe: Recipe, first: int) -> None:
+        self._recipe = recipe
+        self._kept: Any = None
+        self._filled = 0
+        self._next = max(first + _WARM - recipe.kept // recipe.fresh, 0)
+        self._worker = ThreadPoolExecutor(1)
+        self._ahead = [self._worker.submit(self._chunk, self._next + i) for i in range(2)]
+        self.advance(first)
+
+    def _chunk(self, number: int) -> Examples:
+        """A pure function of the seed and the number."""
+        recipe = self._recipe
+        random = np.random.default_rng((recipe.seed, number))
+        key = jax.random.fold_in(jax.random.key(recipe.seed), number)
+        return jax.tree.map(np.asarray, _examples(key, calendars(random), recipe.fresh))
+
+    def advance(self, step: int) -> None:
+        """Take in the examples that are new at a step."""
+        while self._next <= step + _WARM:
+            chunk = self._ahead.pop(0).result()
+            self._ahead.append(self._worker.submit(self._chunk, self._next + 2))
+            if self._kept is None:
+                self._kept = jax.tree.map(lambda a: np.empty((self._recipe.kept, *a.shape[1:]), a.dtype), chunk)
+            at = self._next * self._recipe.fresh % self._recipe.kept
+            for kept, new in zip(jax.tree.leaves(self._kept), jax.tree.leaves(chunk), strict=True):
+                kept[at : at + len(new)] = new
+            self._next += 1
+            self._filled = min(self._filled + self._recipe.fresh, self._recipe.kept)
+
+    def batch(self, step: int) -> Examples:
+        random = np.random.default_rng((self._recipe.seed, step, 1))
+        rows = random.integers(self._filled, size=self._recipe.batch)
+        return jax.tree.map(lambda a: a[rows], self._kept)
+
+    def close(self) -> None:
+        self._worker.shutdown(cancel_futures=True)
+
+
+def begin(recipe: Recipe, first: Examples) -> Gated:
+    """A network before training; its features are standardised by the first examples."""
+    features = first.views.features
+    key = jax.random.key(recipe.seed)
+    network = build(recipe.width, recipe.depth, key)
+    scale = np.maximum(features.std(0), 0.05)
+    return eqx.tree_at(lambda n: (n.mean, n.deviation), network, (jnp.array(features.mean(0)), jnp.array(scale)))
+
+
+def mean_loss(network: Gated, batch: Examples) -> Array:
+    quantiles = jax.vmap(network)(batch.views.features, batch.views.candidates, batch.views.errors)
+    return loss(quantiles, batch.target, batch.size)
+
+
+def optimiser(recipe: Recipe) -> optax.GradientTransformation:
+    rate = optax.warmup_cosine_decay_schedule(
+        0.0, recipe.rate, recipe.steps // 40 + 1, recipe.steps, 0.01 * recipe.rate
+    )
+
+    def matrices(network: Any) -> Any:
+        return jax.tree.map(lambda w: w.ndim > 1, network)
+
+    return optax.chain(
+        optax.clip_by_global_norm(1.0), optax.adamw(rate, b2=0.98, weight_decay=recipe.decay, mask=matrices)
+    )
+
+
+def update(state: Any, batch: Examples, change: optax.GradientTransformation, keep: float) -> tuple[Any, Array]:
+    """One step: the network, its average and the optimiser's state after it, and the loss before it."""
+    network, averaged, moments = state
+    value, gradient = eqx.filter_value_and_grad(mean_loss)(network, batch)
+    moves, moments = change.update(gradient, moments, network)
+    network = eqx.apply_updates(network, moves)
+    averaged = jax.tree.map(lambda a, w: keep * a + (1.0 - keep) * w, averaged, network)
+    return (network, averaged, moments), value
+
+
+def train(recipe: Recipe, folder: Path, *, minutes: float | None = None) -> State:
+    """Train to the recipe's end, or for so many minutes; goes on from what `folder` holds, and keeps it there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    change = optimiser(recipe)
+    pool = Pool(recipe, 0)
+    network = begin(recipe, pool.batch(0))
+    state = State.load(folder, (network, network, change.init(network)))
+    if state.step:
+        pool.close()
+        pool = Pool(recipe, state.step)
+    run = jax.jit(partial(update, change=change, keep=recipe.average), donate_argnums=0)
+    trained, losses, began = jax.tree.map(jnp.array, state.trained), list(state.losses), time.monotonic()
+    recent: list[Any] = []
+    try:
+        bar = tqdm(
+            range(state.step, recipe.steps), initial=state.step, total=recipe.steps, unit="step", mininterval=5.0
+        )
+        for step in bar:
+            pool.advance(step)
+            trained, value = run(trained, pool.batch(step))
+            recent.append(value)
+            if (step + 1) % _EVERY == 0:
+                losses.append(float(np.mean(jax.device_get(recent))))
+                recent.clear()
+                bar.set_postfix(loss=f"{losses[-1]:.4f}")
+                over = minutes is not None and time.monotonic() - began > 60.0 * minutes
+                if over or (step + 1) % _SAVED == 0 or step + 1 == recipe.steps:
+                    state = State(step + 1, jax.device_get(trained), tuple(losses))
+                    state.save(folder)
+                if over:
+                    break
+    finally:
+        pool.close()
+    return state
