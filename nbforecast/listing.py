@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from nbforecast.numbers import number
 from nbforecast.results.view import View
 from nbforecast.series.frequency import SECOND, duration_words
 from nbforecast.tables import CELL, CODE, HEAD, NUMBER, TABLE, columns
@@ -224,7 +225,7 @@ def _facts(item: Item) -> list[tuple[str, str]]:
         ),
     ]
     if isinstance(item.view, View) and item.view.calculated:
-        facts.append(("MAE", f"{_error(item.view):.4g}"))
+        facts.append(("MAE", number(_error(item.view), 4)))
     return facts
 
 

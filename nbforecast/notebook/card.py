@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nbforecast.errors import OriginUnavailable
 from nbforecast.forecasters.reasons import Reason
+from nbforecast.numbers import number
 
 if TYPE_CHECKING:
     from nbforecast.engine.run import Run
@@ -87,7 +88,7 @@ def _tiles(run: Run) -> list[tuple[str, str]]:
     kind = "calibrated" if run.calibrate and row["calibrated_80"] is not None else "coverage"
     told = "calibrated " if kind == "calibrated" else ""
     covered = [(f"in the {told}{c} % band", f"{row[f'{kind}_{c}']:.1%}") for c in (50, 80, 95)]
-    return [("MAE", f"{row['mae']:.4g}"), ("CRPS", f"{row['crps']:.4g}"), *scaled, *covered]
+    return [("MAE", number(row["mae"], 4)), ("CRPS", number(row["crps"], 4)), *scaled, *covered]
 
 
 def _notes(run: Run) -> list[str]:

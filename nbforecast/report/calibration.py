@@ -9,9 +9,10 @@ import numpy as np
 from nbforecast import chart
 from nbforecast.compute.probability import cumulative, pit_histogram
 from nbforecast.compute.significance import Mean, mean
+from nbforecast.numbers import number
 from nbforecast.report.evidence import column, values
 from nbforecast.report.section import Beside, Picture, Section
-from nbforecast.report.words import SURE, listed, number, percent
+from nbforecast.report.words import SURE, listed, percent
 
 if TYPE_CHECKING:
     from jaxtyping import Float64

@@ -8,9 +8,10 @@ import numpy as np
 
 from nbforecast import chart
 from nbforecast.compute.significance import Mean, holm
+from nbforecast.numbers import number
 from nbforecast.report.evidence import compare, losses, panel, scale_words, values
 from nbforecast.report.section import Picture, Points, Section, Table
-from nbforecast.report.words import SURE, chance, change, counted, listed, named, number, percent
+from nbforecast.report.words import SURE, chance, change, counted, listed, named, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

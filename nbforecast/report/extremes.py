@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbforecast import chart
+from nbforecast.numbers import number
 from nbforecast.report.data import history
 from nbforecast.report.evidence import losses, panel, worst
 from nbforecast.report.outlook import drawn
 from nbforecast.report.section import Section
-from nbforecast.report.words import number, percent, steps, when
+from nbforecast.report.words import percent, steps, when
 
 if TYPE_CHECKING:
     from jaxtyping import Int64

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbforecast import chart
+from nbforecast.numbers import number
 from nbforecast.report.evidence import measure, values
 from nbforecast.report.section import Picture, Section, Table
-from nbforecast.report.words import beside, change, named, number, percent, relative, steps, target
+from nbforecast.report.words import beside, change, named, percent, relative, steps, target
 
 if TYPE_CHECKING:
     from jaxtyping import Float64

@@ -8,9 +8,10 @@ import numpy as np
 
 from nbforecast import chart
 from nbforecast.compute.probability import cumulative
+from nbforecast.numbers import number
 from nbforecast.report.evidence import newest
 from nbforecast.report.section import Beside, Picture, Section, Table
-from nbforecast.report.words import change, listed, number, percent, steps, when
+from nbforecast.report.words import change, listed, percent, steps, when
 
 if TYPE_CHECKING:
     from jaxtyping import Float64

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbforecast import chart
+from nbforecast.numbers import number
 from nbforecast.report.evidence import newest, panel
 from nbforecast.report.section import Beside, Picture, Points, Section
-from nbforecast.report.words import counted, number, steps, when
+from nbforecast.report.words import counted, steps, when
 
 if TYPE_CHECKING:
     from nbforecast.engine.forecast import Forecast

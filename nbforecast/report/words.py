@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from math import floor, isfinite, log10
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from nbforecast.series.frequency import short_words
@@ -16,18 +16,6 @@ if TYPE_CHECKING:
 
 _PLAIN = ("y", "value", "values")
 SURE = 0.05  # what a p-value must be below for a difference to be more than chance
-
-
-def number(value: float, digits: int = 3) -> str:
-    """`1,234`, `12.3`, `0.0123`, `–` for what is not known."""
-    if not isfinite(value):
-        return "–"
-    if value == 0:
-        return "0"
-    size = floor(log10(abs(float(f"{value:.{digits - 1}e}"))))
-    if not -5 < size < 12:
-        return f"{value:.{digits - 1}e}"
-    return f"{value:,.{max(0, digits - 1 - size)}f}".replace("-", "−")
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -18,10 +18,11 @@ import nbforecast as nbf
 from nbforecast import chart, report
 from nbforecast.compute.significance import Mean
 from nbforecast.forecasters.function import FunctionForecaster
+from nbforecast.numbers import number
 from nbforecast.report.comparison import Rival, verdict
 from nbforecast.report.evidence import by_series, compare, losses, worst
 from nbforecast.report.stretches import stretches
-from nbforecast.report.words import chance, change, listed, number, percent
+from nbforecast.report.words import chance, change, listed, percent
 from tests.data import shared
 
 if TYPE_CHECKING:
