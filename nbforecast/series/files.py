@@ -35,7 +35,9 @@ def open_file(path: Path, plain: bool = False) -> Source:
     name = path.name.split(".")[0]
     try:
         if suffix in _PARQUET:
-            return Source(nw.from_native(pl.scan_parquet(path)), name)
+            scan = pl.scan_parquet(path)
+            scan.collect_schema()  # a file that is none is told by its name
+            return Source(nw.from_native(scan), name)
         if suffix in _ARROW:
             return Source(nw.from_native(pl.read_ipc(path)), name)
         if suffix in _TEXT:

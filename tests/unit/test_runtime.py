@@ -69,7 +69,7 @@ def test_E7_a_device_that_is_not_there_is_an_error_that_names_those_that_are(nam
     )
     if name.startswith("gpu") and any(d.platform == "gpu" for d in jax.devices()):
         pytest.skip("there is one")
-    assert fresh(code, NBFORECAST_DEVICE=name) == (
+    assert fresh(code, NBFORECAST_DEVICE=name, NBFORECAST_CACHE="memory") == (
         f"NBFORECAST_DEVICE={name!r} is not a device JAX has here; there are: cpu:0.\n"
     )
 

@@ -185,3 +185,10 @@ def test_S1_raw_files_as_published():
     machine = prepare(shared("raw/nab_machine_temperature.csv"))
     assert machine.frequency.alias == "5min"
     assert {w.flag: w.count for w in machine.warnings} == {"duplicate_times": 12}
+
+
+def test_S4_a_damaged_file_is_told_by_its_name(tmp_path) -> None:
+    file = tmp_path / "damaged.parquet"
+    file.write_bytes(b"PAR1 and no more")
+    with pytest.raises(InputError, match=r"damaged.parquet' cannot be read as parquet"):
+        prepare(file)
