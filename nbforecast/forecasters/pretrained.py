@@ -85,23 +85,29 @@ def extend(network: Gated, windows: Windows, horizon: int) -> Float32[Array, "B 
     The distances of further quantiles from their median are joined with those of the step that is gone on from as
     independent errors are, by the root of the sum of squares.
     """
-    draws, _ = forward(network, windows)
-    parts, moved = [draws], jnp.zeros(len(draws))
-    for _ in range(1, -(-horizon // STEPS)):
+    if horizon <= STEPS:
+        return forward(network, windows)[0][:, :horizon]
+    start = windows.location
+
+    def go_on(state: tuple[Windows, Array], _: None) -> tuple[tuple[Windows, Array], Array]:
+        windows, away = state
+        draws, lowest = forward(network, windows)
         middle = _middle(draws)
-        last, away = middle[:, -1], draws[:, -1] - middle[:, -1:]
-        windows = windows._replace(
+        further = draws - middle[..., None]
+        further = jnp.sign(further) * jnp.hypot(further, away[:, None])
+        draws = jnp.maximum(middle[..., None] + further, lowest[:, None, None])
+        last = middle[:, -1]
+        after = windows._replace(
             values=jnp.concatenate([windows.values[:, STEPS:], middle], 1) - last[:, None],
             observed=jnp.concatenate([windows.observed[:, STEPS:], jnp.ones_like(middle, bool)], 1),
             location=windows.location + last,
         )
-        ahead, lowest = forward(network, windows)
-        middle = _middle(ahead)[..., None]
-        further = jnp.sign(ahead - middle) * jnp.hypot(ahead - middle, away[:, None])
-        draws = jnp.maximum(middle + further, lowest[:, None, None])
-        moved = moved + last
-        parts.append(draws + moved[:, None, None])
-    return jnp.concatenate(parts, 1)[:, :horizon]
+        return (after, draws[:, -1] - last[:, None]), draws + (windows.location - start)[:, None, None]
+
+    windows = jax.tree.map(jnp.asarray, windows)
+    none = jnp.zeros((len(windows.values), len(LEVELS)))
+    _, parts = jax.lax.scan(go_on, (windows, none), None, -(-horizon // STEPS))
+    return jnp.concatenate(list(parts), 1)[:, :horizon]
 
 
 def _middle(draws: Float32[Array, "B S Q"]) -> Float32[Array, "B S"]:
