@@ -25,7 +25,7 @@ from nbforecast.forecasters.windowed import WindowForecaster
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jaxtyping import Array, Float32
+    from jaxtyping import Array, Float32, PRNGKeyArray
 
     from nbforecast.forecasters.windows import Windows
 
@@ -116,14 +116,15 @@ def _middle(draws: Float32[Array, "B S Q"]) -> Float32[Array, "B S"]:
     return draws[..., half - 1 : half + 1].mean(-1)
 
 
-def build(width: int, depth: int, key: Any) -> Gated:
+def build(width: int, depth: int, key: PRNGKeyArray) -> Gated:
     """A network for these views, with random weights."""
     return Gated(FEATURES, CANDIDATES, KNOTS, LOOKED, width, depth, key)
 
 
 def named(network: Gated) -> dict[str, Any]:
     """Weights by the names of their fields, as `blocks.0.first.weight`."""
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in _leaves(network)}
+    leaves = jax.tree_util.tree_leaves_with_path(network)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
 def with_weights(weights: Mapping[str, Any]) -> Gated:
@@ -137,7 +138,3 @@ def outline(weights: Mapping[str, Any]) -> Gated:
     width = len(weights["enter.bias"]) if "enter.bias" in weights else 1
     depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
     return eqx.filter_eval_shape(partial(build, width, depth), jax.random.key(0))
-
-
-def _leaves(network: Gated) -> list[Any]:
-    return jax.tree_util.tree_leaves_with_path(network)
