@@ -161,7 +161,6 @@ def test_the_loss_is_least_at_the_true_quantiles() -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> train.Recipe:
     """A recipe of few steps on two families, which compile soon."""
     monkeypatch.setattr(prior, "FAMILIES", {families.regimes: 0.5, families.steps: 0.5})
-    jax.clear_caches()
     monkeypatch.setattr(train, "_EVERY", 4)
     return train.Recipe(steps=12, batch=32, fresh=16, kept=64, width=16, depth=1, average=0.5)
 
