@@ -99,10 +99,13 @@ def connect(address: str | None = None) -> None:
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     own: dict[str, Any] = {"object_store_memory": STORE, "include_dashboard": False} if address == "local" else {}
+    try:
+        _reach(address)
+    except OSError as error:
+        raise StorageError(f"There is no Ray cluster to be had at {address!r}: {error}.") from error
     tries = TRIES if own else 1
     while True:
         try:
-            _reach(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
         except Exception as error:  # Ray has no type of its own for it
             ray.shutdown()
