@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import OptionError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("nbforecast.runtime")
 _lock = threading.Lock()
+_MAPPINGS, _MOST_MAPPINGS = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 _QUICK_SWITCH = 0.001  # seconds; Python's own 0.005 lets a trace hold up the main thread for tens of milliseconds
 
 
@@ -139,6 +141,24 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("resource_exhausted" in text or "out of memory" in text)
 
 
+def make_room() -> None:
+    """Forget compiled functions where they hold half of the memory mappings that Linux grants a process.
+
+    XLA maps each kernel of a function by itself, a thousand for a large one; where no more can be had (65,530, usually)
+    the process aborts. What is forgotten is read from the disk when it is needed again.
+    """
+    try:
+        limit = int(_MOST_MAPPINGS.read_text())
+        held = _MAPPINGS.read_bytes().count(b"\n")
+    except (OSError, ValueError):  # not Linux
+        return
+    if held > limit // 2:
+        import jax
+
+        _log.info("Compiled functions hold most of %s memory mappings; all are forgotten.", limit)
+        jax.clear_caches()
+
+
 class FirstCalls:
     """Compilations under way and done, by a name for function and shapes.
 
@@ -161,6 +181,7 @@ class FirstCalls:
             lock = self._running.setdefault(name, threading.Lock())
         with lock:
             if name not in self._done:
+                make_room()
                 with _quick_switch:
                     result = function()
                 self._done.add(name)

@@ -1,7 +1,11 @@
 """Results of the tests go to a directory of their own; interrupts reach those who are to be interrupted."""
 
 import signal
+from collections.abc import Iterator
 
+import pytest
+
+from nbforecast.runtime import make_room
 from tests.isolation import use_own_directory
 
 use_own_directory()
@@ -9,3 +13,10 @@ use_own_directory()
 # a shell that runs the tests in the background has interrupts ignored, by all that they start too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room() -> Iterator[None]:
+    """Tests compile more functions than a process can hold."""
+    yield
+    make_room()

@@ -8,12 +8,17 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import pytest
 
+from nbforecast import runtime
 from nbforecast.runtime import FirstCalls, out_of_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def fresh(code: str, **environment: str) -> str:
@@ -154,3 +159,25 @@ def test_E5_threads_change_often_while_something_is_compiled_and_as_before_after
 )
 def test_E7_what_counts_as_too_little_memory(error: Exception, expected: bool) -> None:
     assert out_of_memory(error) is expected
+
+
+def test_E9_compiled_functions_are_forgotten_before_a_process_can_hold_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the number of mappings that Linux grants a process, it would abort."""
+    traced = []
+
+    @jax.jit
+    def double(x: jax.Array) -> jax.Array:
+        traced.append(x)
+        return 2 * x
+
+    def call(limit: int) -> int:
+        (tmp_path / "limit").write_text(f"{limit}\n")
+        monkeypatch.setattr(runtime, "_MOST_MAPPINGS", tmp_path / "limit")
+        assert FirstCalls().call("double", lambda: double(1.0)) == 2.0
+        return len(traced)
+
+    assert [call(1_000_000_000), call(1_000_000_000), call(10)] == [1, 1, 2]
+    monkeypatch.setattr(runtime, "_MAPPINGS", tmp_path / "none")
+    assert call(10) == 2
