@@ -114,7 +114,7 @@ def test_R2_what_goes_wrong_is_told_with_its_cell(tmp_path: Path, capsys: pytest
     assert "UnknownModel: No model is called 'oracle'" in said
     assert any(o.output_type == "error" for c in nbformat.read(kept, 4).cells for o in c.get("outputs", []))
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 nothing")
-    assert "InputError: The frame cannot be read" in fails(path=tmp_path / "broken.parquet")
+    assert "broken.parquet' cannot be read as parquet" in fails(path=tmp_path / "broken.parquet")
 
 
 def test_R1_the_glucose_notebook_goes_from_an_export_to_probabilities(tmp_path: Path) -> None:
