@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 
 from nbforecast.forecasters.base import resolve
 from nbforecast.forecasters.windows import N_SEASONS, Windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from jaxtyping import Float64
 
@@ -53,15 +51,21 @@ def context(*histories: Sequence[float]) -> Float64[np.ndarray, "B 512"]:
     return out
 
 
-@lru_cache(maxsize=64)
-def compiled(model: str, horizon: int) -> Callable[[Windows], Any]:
-    return jax.jit(partial(resolve(model).predict, horizon=horizon))  # type: ignore[attr-defined]
-
-
 def forecast(
     model: str, history: Float64[np.ndarray, "B L"], horizon: int = 12, calendar: tuple[int, ...] = ()
 ) -> Float64[np.ndarray, "B H Q"]:
-    """Draws in the data's unit."""
+    """Draws in the data's unit, in batches of one size: compiled once for each horizon."""
+    predict = resolve(model).compiled(horizon, 0)  # type: ignore[attr-defined]
     last = np.array([row[~np.isnan(row)][-1] for row in history], np.float32)
-    draws = np.asarray(compiled(model, horizon)(windows(history, calendar)), np.float64)
-    return draws + last[:, None, None]
+    draws = np.concatenate([np.asarray(predict(w))[:n] for w, n in batches(history, calendar)])
+    return draws.astype(np.float64) + last[:, None, None]
+
+
+def batches(
+    history: Float64[np.ndarray, "B L"], calendar: tuple[int, ...] = (), sizes: tuple[int, ...] = (32,)
+) -> Iterator[tuple[Windows, int]]:
+    """Contexts in batches of the smallest sizes that hold them, filled up with the last, and how many are not."""
+    for at in range(0, len(history), sizes[-1]):
+        part = history[at : at + sizes[-1]]
+        size = next(b for b in sizes if b >= len(part))
+        yield windows(np.concatenate([part, np.repeat(part[-1:], size - len(part), 0)]), calendar), len(part)

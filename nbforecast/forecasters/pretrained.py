@@ -23,7 +23,7 @@ from nbforecast.forecasters.weighted import WeightedForecaster
 from nbforecast.forecasters.windowed import WindowForecaster
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from jaxtyping import Array, Float32, PRNGKeyArray
 
@@ -63,6 +63,11 @@ class Pretrained(WeightedForecaster):
     def key(self) -> str:
         """Weights and code: forecasts of an older version are never taken for this one's."""
         return f"pretrained {self.version} {modules_digest(*_CODE)}"
+
+    def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
+        """One function for all horizons of as many passes."""
+        whole = super().compiled(-(-horizon // STEPS) * STEPS, seed)
+        return lambda windows: whole(windows)[:, :horizon]
 
     def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
         return extend(with_weights(weights), windows, horizon)

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from nbforecast.forecasters.base import resolve
 from nbforecast.forecasters.draws import LEVELS
 from nbforecast.forecasters.windowed import WindowForecaster
 from tests.benchmarks.cases import SELECTION, SETS, Case
-from tests.windows import MODELS, compiled, windows
+from tests.windows import MODELS, batches
 
 BUILD = Path(__file__).parents[2] / "build" / "accuracy"
 PEERS = ("AutoETS", "AutoTheta", "AutoARIMA")
@@ -52,17 +53,14 @@ def ours(name: str, cases: list[Case]) -> tuple[np.ndarray, float]:
     out, seconds = [], 0.0
     for (calendar, horizon), group in groupby(cases, key=lambda c: (c.calendar, len(c.actual))):
         history = np.stack([c.history for c in group])
-        for at in range(0, len(history), 256):
-            part = history[at : at + 256]
-            size = next(b for b in WindowForecaster.batch_sizes if b >= len(part))
-            batch = windows(np.concatenate([part, np.repeat(part[-1:], size - len(part), 0)]), calendar)
-            predict = compiled(name, horizon)
+        predict = resolve(name).compiled(horizon, 0)  # type: ignore[attr-defined]
+        for batch, count in batches(history, calendar, WindowForecaster.batch_sizes[:2]):
             jax.block_until_ready(predict(batch))
             start = time.perf_counter()
             draws = np.asarray(predict(batch))
             seconds += time.perf_counter() - start
-            last = np.array([row[~np.isnan(row)][-1] for row in part], np.float32)
-            out.append(draws[: len(part)].astype(np.float64) + last[:, None, None])
+            last = batch.location[:count, None, None].astype(np.float64)
+            out.append(draws[:count].astype(np.float64) + last)
     return np.concatenate(out), seconds
 
 
