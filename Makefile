@@ -33,12 +33,15 @@ demo: $(VENV)/.lab
 	@echo "To go on from there in JupyterLab:"
 	@echo "  $(BIN)/jupyter lab $(BUILD)/glucose.ipynb"
 
-# What waits for kernels and browsers runs beside what computes; its report comes last.
+# What waits for kernels, browsers and a cluster runs beside what computes; its report comes last. The cluster's tests have
+# a process of their own, which Ray ends where it despairs.
 FRONT := tests/notebook tests/browser
+CLUSTER := tests/unit/test_shards_ray.py
+PYTEST := $(BIN)/python -m pytest
 test: check
 	@mkdir -p build; \
-	$(BIN)/python -m pytest $(FRONT) >build/front.txt 2>&1 & front=$$!; \
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(FRONT)); rest=$$?; \
+	{ $(PYTEST) $(FRONT); front=$$?; $(PYTEST) $(CLUSTER) && exit $$front; } >build/front.txt 2>&1 & front=$$!; \
+	$(PYTEST) $(addprefix --ignore=,$(FRONT) $(CLUSTER)); rest=$$?; \
 	wait $$front; code=$$?; cat build/front.txt; exit $$((rest || code))
 
 check: $(VENV)/.test $(VENV)/.lab chromium
