@@ -33,9 +33,9 @@ demo: $(VENV)/.lab
 	@echo "To go on from there in JupyterLab:"
 	@echo "  $(BIN)/jupyter lab $(BUILD)/glucose.ipynb"
 
-# What waits for kernels, browsers and a cluster runs beside what computes; its report comes last. The cluster's tests have
-# a process of their own, which Ray ends where it despairs.
-FRONT := tests/notebook tests/browser
+# What starts kernels, browsers and a cluster runs beside what computes in one process; its report comes last. The cluster's
+# tests have a process of their own, which Ray ends where it despairs.
+FRONT := tests/notebook tests/browser tests/benchmarks
 CLUSTER := tests/unit/test_shards_ray.py
 PYTEST := $(BIN)/python -m pytest
 test: check

@@ -94,7 +94,7 @@ def extend(network: Gated, windows: Windows, horizon: int) -> Float32[Array, "B 
         return forward(network, windows)[0][:, :horizon]
     start = windows.location
 
-    def go_on(state: tuple[Windows, Array], _: None) -> tuple[tuple[Windows, Array], Array]:
+    def go_on(state: tuple[Windows, Array], _: None) -> tuple[tuple[Windows, Array], tuple[Array, Array]]:
         windows, away = state
         draws, lowest = forward(network, windows)
         middle = _middle(draws)
@@ -107,12 +107,13 @@ def extend(network: Gated, windows: Windows, horizon: int) -> Float32[Array, "B 
             observed=jnp.concatenate([windows.observed[:, STEPS:], jnp.ones_like(middle, bool)], 1),
             location=windows.location + last,
         )
-        return (after, draws[:, -1] - last[:, None]), draws + (windows.location - start)[:, None, None]
+        return (after, draws[:, -1] - last[:, None]), (draws + (windows.location - start)[:, None, None], lowest)
 
     windows = jax.tree.map(jnp.asarray, windows)
     none = jnp.zeros((len(windows.values), len(LEVELS)))
-    _, parts = jax.lax.scan(go_on, (windows, none), None, -(-horizon // STEPS))
-    return jnp.concatenate(list(parts), 1)[:, :horizon]
+    _, (parts, lowest) = jax.lax.scan(go_on, (windows, none), None, -(-horizon // STEPS))
+    # again, since a sum of locations is rounded
+    return jnp.maximum(jnp.concatenate(list(parts), 1)[:, :horizon], lowest[0][:, None, None])
 
 
 def _middle(draws: Float32[Array, "B S Q"]) -> Float32[Array, "B S"]:

@@ -48,13 +48,15 @@ def score(draws: np.ndarray, cases: list[Case], seconds: float) -> Score:
     return Score(float(mase), float(pinball.sum() / np.abs(actual).sum()), float(inside.mean()), seconds)
 
 
-def ours(name: str, cases: list[Case]) -> tuple[np.ndarray, float]:
+def ours(
+    name: str, cases: list[Case], sizes: tuple[int, ...] = WindowForecaster.batch_sizes[:2]
+) -> tuple[np.ndarray, float]:
     """Draws for all cases, and the seconds of a second run (the first one compiles)."""
     out, seconds = [], 0.0
     for (calendar, horizon), group in groupby(cases, key=lambda c: (c.calendar, len(c.actual))):
         history = np.stack([c.history for c in group])
         predict = resolve(name).compiled(horizon, 0)  # type: ignore[attr-defined]
-        for batch, count in batches(history, calendar, WindowForecaster.batch_sizes[:2]):
+        for batch, count in batches(history, calendar, sizes):
             jax.block_until_ready(predict(batch))
             start = time.perf_counter()
             draws = np.asarray(predict(batch))

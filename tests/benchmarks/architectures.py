@@ -120,7 +120,7 @@ class Causal(eqx.Module):
     norms: list[eqx.nn.LayerNorm]
     leave: eqx.nn.Linear
 
-    def __init__(self, key: jax.Array, width: int = 160, depth: int = 5) -> None:
+    def __init__(self, key: jax.Array, width: int = 96, depth: int = 4) -> None:
         a, b, c, d, e = jax.random.split(key, 5)
         self.embed = eqx.nn.Linear(2 * PATCH + 2, width, key=a)
         self.places = 0.02 * jax.random.normal(b, (TOKENS, width))

@@ -23,7 +23,7 @@ from nbforecast.forecasters.networks import chronos_bolt, gluformer
 from nbforecast.series import prepare
 from tests.benchmarks.table import Table, number, ratio
 from tests.benchmarks.timing import compare, seconds
-from tests.networks import random_weights, save_bolt
+from tests.networks import BOLT, random_weights, save_bolt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,20 +126,21 @@ def _cases(quick: bool) -> Iterator[Case]:
     import polars as pl
 
     data = prepare(pl.DataFrame(frame))
-    sizes = gluformer.Sizes(width=32, feed_forward=64) if quick else gluformer.Sizes()
-    weights = random_weights(gluformer.shapes(sizes), 1)
+    small = gluformer.Sizes(width=32, feed_forward=64) if quick else gluformer.Sizes()
+    weights = random_weights(gluformer.shapes(small), 1)
     weights = {n: np.abs(w) + np.float32(0.5) if n.endswith("running_var") else w for n, w in weights.items()}
-    network = Gluformer(weights, sizes=sizes, samples=SAMPLES)
+    network = Gluformer(weights, sizes=small, samples=SAMPLES)
     yield Case("Gluformer", network, data, (1,) if quick else (1, 16), _gluformer(network))
     for name, published in BOLTS.items():
         if quick and "small" in name:
             continue
-        bolt = ChronosBolt(random_weights(chronos_bolt.shapes(published)), name, sizes=published, longest=CONTEXT)
+        sizes, longest = (BOLT, BOLT.context) if quick else (published, CONTEXT)
+        bolt = ChronosBolt(random_weights(chronos_bolt.shapes(sizes)), name, sizes=sizes, longest=longest)
         peer = _chronos(bolt)
         yield Case(name, bolt, data, (8,) if quick else (1, 32, 128), peer)
-        if "tiny" in name:
+        if "tiny" in name and not quick:
             theirs = {f" by Chronos-Bolt tiny{n}": work for n, work in peer.items()}
-            yield Case("pretrained", resolve("pretrained"), data, (8,) if quick else (1, 32, 512), theirs)  # type: ignore[arg-type]
+            yield Case("pretrained", resolve("pretrained"), data, (1, 32, 512), theirs)  # type: ignore[arg-type]
 
 
 def _gluformer(ours: Gluformer) -> dict[str, Callable[[int], Any]]:

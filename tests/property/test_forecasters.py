@@ -11,6 +11,7 @@ from nbforecast.forecasters.base import resolve
 from nbforecast.forecasters.draws import LEVELS
 from tests.windows import CONTEXT, MODELS, context, forecast
 
+HORIZON = 6  # as in the other tests of all forecasters, which compile the same functions
 LONG = 150  # more than two passes of a network that forecasts 64 steps
 every_model = pytest.mark.parametrize("model", MODELS)
 
@@ -27,8 +28,8 @@ def _series(seed: int, length: int = 700) -> np.ndarray:
 def test_units_do_not_matter(model: str, seed: int, factor: float) -> None:
     """F2: forecasts of a multiple are the multiple of the forecasts."""
     x = context(_series(seed))
-    plain = forecast(model, x)
-    scaled = forecast(model, x * factor) / factor
+    plain = forecast(model, x, HORIZON)
+    scaled = forecast(model, x * factor, HORIZON) / factor
     np.testing.assert_allclose(scaled, plain, rtol=2e-3, atol=2e-3 * np.nanstd(x))
 
 
@@ -39,7 +40,7 @@ def test_the_zero_of_a_scale_does_not_matter_below_zero(model: str, seed: int, s
     """F2: forecasts shift with the data. Below zero only: positive data may be taken in logarithms."""
     x = context(_series(seed) - 500)
     apart = 2e-3 * np.nanstd(x) + np.spacing(np.float32(shift + 500))  # draws are in single precision
-    np.testing.assert_allclose(forecast(model, x - shift) + shift, forecast(model, x), atol=apart)
+    np.testing.assert_allclose(forecast(model, x - shift, HORIZON) + shift, forecast(model, x, HORIZON), atol=apart)
 
 
 _rng = np.random.default_rng(5)
@@ -62,7 +63,7 @@ _EDGES = {
 
 
 @every_model
-@pytest.mark.parametrize("horizon", [1, 12, LONG])
+@pytest.mark.parametrize("horizon", [HORIZON, LONG])
 def test_draws_are_finite_ascending_quantiles_whatever_the_data(model: str, horizon: int) -> None:
     """F2: short, constant, huge, tiny, sparse ... every edge case at once, since windows do not affect each other."""
     draws = forecast(model, context(*_EDGES.values()), horizon, (24, 168))

@@ -24,7 +24,7 @@ from nbforecast.forecasters.reasons import Reason
 from nbforecast.series import prepare
 from tests.networks import bolt, gluformer
 
-HORIZON = 12
+HORIZON = 6
 
 
 def mean_and_most(contexts: np.ndarray, horizon: int) -> np.ndarray:

@@ -174,8 +174,8 @@ def test_F2_it_beats_the_seasonal_naive_and_its_bands_hold() -> None:
     """Official test windows of M3, seasons found from the data."""
     shared("m3_quarterly_shared.parquet")
     cases = list(SETS["m3_quarterly_shared"]())
-    naive = accuracy.score(accuracy.ours("naive", cases)[0], cases, 0.0)
-    ours = accuracy.score(accuracy.ours("pretrained", cases)[0], cases, 0.0)
+    naive = accuracy.score(accuracy.ours("naive", cases, (32,))[0], cases, 0.0)
+    ours = accuracy.score(accuracy.ours("pretrained", cases, (32,))[0], cases, 0.0)
     assert ours.mase < 0.98 * naive.mase
     assert ours.wql < 0.95 * naive.wql
     assert 0.7 < ours.coverage < 0.9

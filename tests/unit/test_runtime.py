@@ -39,7 +39,7 @@ from nbforecast.compute.inference import run_inference
 from nbforecast.series import prepare
 data = prepare(nbf.sample("taxi").tail(700))
 rows = np.arange(540, 690)
-found = run_inference(resolve("auto"), data, rows, 6)
+found = run_inference(resolve("theta"), data, rows, 6)
 spread = runtime.spread(np.zeros((32, 8), np.float32))
 shards = len(spread.sharding.device_set) if isinstance(spread, jax.Array) else 0
 odd = isinstance(runtime.spread(np.zeros((33, 8), np.float32)), np.ndarray)
