@@ -11,7 +11,6 @@ from nbforecast.pretrain.shapes import (
     PHASES,
     STEPS,
     autoregression,
-    by_cycle,
     chance,
     choose,
     coloured,
@@ -36,8 +35,8 @@ if TYPE_CHECKING:
 
 
 def composition(key: PRNGKeyArray, seasons: Int32[Array, "2"]) -> Float32[Array, " T"]:
-    """Trend, one or two seasons of changing strength, noise; added up or multiplied. Cycles differ, at times."""
-    k = jax.random.split(key, 24)
+    """Trend, one or two seasons of changing strength, noise; added up or multiplied."""
+    k = jax.random.split(key, 20)
     short, long = seasons
     swell = jnp.exp(
         jnp.where(chance(k[0], 0.5), 0.0, 0.5) * coloured(k[1], jax.random.uniform(k[2], minval=1.2, maxval=2.5))
@@ -50,14 +49,12 @@ def composition(key: PRNGKeyArray, seasons: Int32[Array, "2"]) -> Float32[Array,
     strength, share = log_uniform(k[8], 0.15, 4.0), log_uniform(k[9], 0.1, 1.5)
     size = jnp.where(chance(k[10], 0.3), log_uniform(k[11], 0.004, 0.1), log_uniform(k[12], 0.04, 1.5))
     uneven = jnp.exp(jnp.where(chance(k[13], 0.3), jax.random.uniform(k[14], minval=0.2, maxval=0.8), 0.0) * first)
-    differs = by_cycle(k[19], short) * log_uniform(k[20], 0.02, 0.5) * chance(k[21], 0.4)
-    first = first * jnp.exp(differs) + differs * jax.random.uniform(k[22], minval=-1.0, maxval=2.0)
     values = trend(k[15]) + strength * (first + share * second) + size * autoregression(k[16]) * uneven
     return jnp.where(chance(k[17], 0.4), exponential(log_uniform(k[18], 0.05, 0.6) * values), values)
 
 
 def quasi_periodic(key: PRNGKeyArray, seasons: Int32[Array, "2"]) -> Float32[Array, " T"]:
-    """Little noise on a season that changes slowly, at times from cycle to cycle, above a drifting level."""
+    """Little noise on a season that changes slowly, above a drifting level."""
     k = jax.random.split(key, 20)
     short, long = seasons
     drift = log_uniform(k[0], 0.01, 0.5)
@@ -70,8 +67,6 @@ def quasi_periodic(key: PRNGKeyArray, seasons: Int32[Array, "2"]) -> Float32[Arr
     days = weekly(k[5], (jnp.arange(STEPS) + jax.random.randint(k[6], (), 0, 10_000)) // jnp.maximum(short, 1))
     days = days * jax.random.uniform(k[7]) * ((long == 7 * short) & chance(k[8], 0.5))
     wave = wave * jnp.exp(0.7 * days) + days * jax.random.uniform(k[9], maxval=2.0)
-    differs = by_cycle(k[17], short) * log_uniform(k[18], 0.02, 0.4) * chance(k[19], 0.5)
-    wave = wave * jnp.exp(differs) + differs
     values = (
         log_uniform(k[10], 0.05, 4.0) * trend(k[11]) + wave + log_uniform(k[12], 0.001, 0.3) * autoregression(k[13])
     )

@@ -122,21 +122,6 @@ def season(key: PRNGKeyArray, period: Int32[Array, ""], harmonics: int = 6) -> F
     return unit(unit(found) * jnp.exp(sharp * unit(found))) * (period > 0)
 
 
-def by_cycle(key: PRNGKeyArray, period: Int32[Array, ""]) -> Float32[Array, " T"]:
-    """What differs from one cycle to the next, with some memory, as warm and cold days do; 0 where there is no season.
-
-    It changes at once where a cycle begins, or in a line from one cycle to the next.
-    """
-    when, sizes, memory, smooth = jax.random.split(key, 4)
-    one = jnp.maximum(period, 1)
-    at = _TIME + jax.random.randint(when, (), 0, 10_000) % one
-    keep = jax.random.uniform(memory, maxval=0.9)
-    cycles = decay(jax.random.normal(sizes, (STEPS + 2,)), keep) * jnp.sqrt(1.0 - keep**2)
-    now = cycles[at // one]
-    line = now + (at % one) / one * (cycles[at // one + 1] - now)
-    return jnp.where(chance(smooth, 0.6), line, now) * (period > 1)
-
-
 def weekly(key: PRNGKeyArray, days: Int32[Array, " T"]) -> Float32[Array, " T"]:
     """A value for each of seven days, the last two often lower than the rest."""
     free, lower = jax.random.split(key)
