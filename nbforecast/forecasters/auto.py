@@ -1,4 +1,4 @@
-"""The default: the weight-free forecasters, weighted by their past errors in each context."""
+"""The weight-free forecasters, weighted by their past errors in each context."""
 
 from __future__ import annotations
 

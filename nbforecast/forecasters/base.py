@@ -80,6 +80,8 @@ def _bolt(size: str, parameters: int) -> Model:
 
 
 _BUILT_IN = (
+    Model("pretrained", "nbforecast.forecasters.pretrained:Pretrained.load", "pretrained network",
+          "weighs and corrects simple forecasts, trained on synthetic series, zero-shot", 2_186_058),
     Model("auto", "nbforecast.forecasters.auto:Auto", "combination",
           "the three below, weighted by their past errors in the context"),
     Model("naive", "nbforecast.forecasters.naive:SeasonalNaive", "statistical",
@@ -88,8 +90,6 @@ _BUILT_IN = (
           "exponential smoothing and Theta on the seasonally adjusted context"),
     Model("ridge", "nbforecast.forecasters.ridge:RidgeAutoregression", "statistical",
           "ridge autoregression, direct for every horizon step"),
-    Model("pretrained", "nbforecast.forecasters.pretrained:Pretrained.load", "pretrained network",
-          "weighs and corrects simple forecasts, trained on synthetic series, zero-shot", 2_186_058),
     _bolt("tiny", 8_652_672),
     _bolt("mini", 21_236_096),
     _bolt("small", 47_718_016),
@@ -103,7 +103,7 @@ _FAMILIES = {
     "pretrained": "nbforecast.forecasters.pretrained:Pretrained.load",
 }
 
-DEFAULT = "auto"
+DEFAULT = "pretrained"
 _models: dict[str, Model] = {m.name: m for m in _BUILT_IN}
 _forecasters: dict[str, Forecaster] = {}
 _handed_over: WeakValueDictionary[tuple[str, str], Forecaster] = WeakValueDictionary()

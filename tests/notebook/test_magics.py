@@ -105,11 +105,11 @@ def test_M5_the_models_table(kernel: Kernel) -> None:
     assert "8.7 M</td>" in output["text/html"]
     assert "Computed on CPU" in output["text/plain"]
     assert kernel.value("nbf.models()['name'].to_list()")[:6] == [
+        "pretrained",
         "auto",
         "naive",
         "theta",
         "ridge",
-        "pretrained",
         "chronos-bolt-tiny",
     ]
     assert {"kind", "parameters", "licence", "weights", "device"} <= set(kernel.value("nbf.models().columns"))

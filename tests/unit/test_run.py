@@ -252,7 +252,7 @@ def test_a_horizon_is_a_positive_number_of_steps(glucose: pl.DataFrame, horizon:
 
 
 def test_an_unknown_model_names_the_nearest_and_all(glucose: pl.DataFrame) -> None:
-    with pytest.raises(nbf.NbForecastError, match=r"'ato'. Did you mean 'auto'\? There are: auto, naive"):
+    with pytest.raises(nbf.NbForecastError, match=r"'ato'. Did you mean 'auto'\? There are: pretrained, auto, naive"):
         nbf.forecast(glucose, "ato")
     with pytest.raises(nbf.NbForecastError, match="neither a name, nor a function, nor a forecaster"):
         nbf.forecast(glucose, 3)  # type: ignore[arg-type]
