@@ -39,7 +39,8 @@ def calibrate(
 
     draws: at `levels`, NaN where there is no forecast. actual: what followed each origin, NaN where it is not known.
     lengths: rows of each series. NaN where an origin has no forecast, or where fewer than `LEAST` errors of one of its
-    steps are known. Where a series has lately not been below zero, no band is moved there.
+    steps are known. Where a series has lately not been below zero, no band is moved there, or further
+    than the forecast itself goes.
     """
     series = np.repeat(np.arange(len(lengths)), lengths)
     out = np.empty((*draws.shape[:2], len(CALIBRATED)), np.float32)
@@ -85,7 +86,8 @@ def _step(
     scores = table.with_columns((pl.col(b) / pl.col("scale")).fill_nan(0.0) for b in bands)
     moved = scores.select((_quantile(known(b), int(b)).over("series") * pl.col("scale")) for b in bands).to_numpy()
     moved = np.clip(moved, (low - high) / 2, most)
-    below = np.where(least >= 0, np.maximum(low - moved, np.minimum(low, 0)), low - moved)
+    lowest = np.minimum(low[:, :1], 0)
+    below = np.where(least >= 0, np.maximum(low - moved, lowest), low - moved)
     return np.sort(np.concatenate([below, (high + moved)[:, ::-1]], 1), -1)
 
 

@@ -21,8 +21,8 @@ class Reason(enum.IntEnum):
 
 _SENTENCES = {
     Reason.AVAILABLE: "",
-    Reason.TOO_SHORT: "too little history before it",
-    Reason.LONG_GAP: "nothing was observed shortly before it",
-    Reason.MISSING: "more than half of its context is missing",
-    Reason.INCOMPLETE: "its context has a gap that is too long to be bridged",
+    Reason.TOO_SHORT: "too little history",
+    Reason.LONG_GAP: "nothing was observed shortly before",
+    Reason.MISSING: "more than half of the context is missing",
+    Reason.INCOMPLETE: "the context has a gap that is too long to be bridged",
 }

@@ -35,6 +35,7 @@ LEFT_OUT = 255  # the reason of an origin whose forecast the page leaves out
 _SLICE = 512  # rows quantised, packed and unpacked together
 _FINEST = 8190  # steps between the least and the most of a slice: finer ones are noise that packs badly
 _NAN = 65535  # of quantised numbers
+_WORST = 12  # origins that are never left out; of a panel shared out, at least one a series
 _BEST = 8  # quantised forecasts have never been packed to less than an eighth
 _HERE = Path(__file__).parent
 
@@ -55,10 +56,14 @@ def make_page(runs: Sequence[Run], start: Mapping[str, Any], still: str, budget:
     """
     told = [packed(m) for m in _plain(runs)]
     room = max(budget - _size(told) - len(bundle("explorer")) * 4 // 3 - len(still), LEAST)
-    every, tables = _thinned(runs, room)
+    worst = _worst(runs[0])
+    every, tables = _thinned(runs, worst, room)
     if every > 1:
-        note = f"To keep this page small, it holds the forecasts of one origin in {every}; scores are over all of them."
-        told = [packed(m) for m in _plain(runs, every, note)]
+        note = (
+            f"To keep this page small, it holds the forecasts of one origin in {every} and of the worst ones; "
+            "scores are over all of them."
+        )
+        told = [packed(m) for m in _plain(runs, every, worst, note)]
     data = {"start": dict(start), "messages": told + tables}
     parts = {
         "title": html.escape(_title(runs)),
@@ -81,7 +86,7 @@ def packed(message: Message) -> dict[str, Any]:
     return {"content": content, "buffers": [_pack(b) for b in message.buffers]}
 
 
-def _plain(runs: Sequence[Run], every: int = 1, *notes: str) -> list[Message]:
+def _plain(runs: Sequence[Run], every: int = 1, worst: Sequence[list[int]] = (), *notes: str) -> list[Message]:
     """Everything but forecasts."""
     first = messages.meta(runs, live=False, notes=notes)
     if every > 1:
@@ -92,50 +97,77 @@ def _plain(runs: Sequence[Run], every: int = 1, *notes: str) -> list[Message]:
         for model, run in enumerate(runs):
             stands = messages.standing(run, series)
             message = messages.status(run, series, model, 0, stands)
-            told += [_without(message, every) if every > 1 else message, messages.scores(run, series, model)]
+            if every > 1:
+                message = _without(message, every, worst[series])
+            told += [message, messages.scores(run, series, model)]
     return [*told, *(messages.progress(run, model) for model, run in enumerate(runs))]
 
 
-def _without(message: Message, every: int) -> Message:
-    """A status that says which origins are left out."""
+def _without(message: Message, every: int, worst: list[int]) -> Message:
+    """A status that says which origins are left out: all but one in so many, and the worst."""
     kinds = ("u1", "u1", "<f4")
     status, reason, score = (np.frombuffer(b, k).copy() for b, k in zip(message.buffers, kinds, strict=True))
     out = (np.arange(len(status))[::-1] % every > 0) & (status != Status.UNAVAILABLE)
+    out[worst] = False
     status[out], reason[out], score[out] = Status.UNAVAILABLE, LEFT_OUT, np.nan
     return message._replace(buffers=(status.tobytes(), reason.tobytes(), score.tobytes()))
 
 
-def _thinned(runs: Sequence[Run], room: int) -> tuple[int, list[dict[str, Any]]]:
-    """Forecasts of as many origins as fit: one in how many, counted from each series' newest; and their messages."""
+def _thinned(runs: Sequence[Run], worst: Sequence[list[int]], room: int) -> tuple[int, list[dict[str, Any]]]:
+    """Forecasts of the worst origins and of as many others as fit.
+
+    Returns one in how many that is, counted from each series' newest, and the messages.
+    """
     cells = sum(run.horizon * (run._view.recipe.draws + len(LEVELS)) * len(run.data) for run in runs)
     every = max(1, -(-cells * 2 // (_BEST * room)))
     while True:
-        tables = _tables(runs, every)
+        tables = _tables(runs, every, worst)
         size = _size(tables)
         if size <= room or every >= max(int(run.data.lengths.max()) for run in runs):
             return every, tables
         every = max(every + 1, int(every * size / room * 1.05))
 
 
-def _tables(runs: Sequence[Run], every: int) -> list[dict[str, Any]]:
+def _tables(runs: Sequence[Run], every: int, worst: Sequence[list[int]]) -> list[dict[str, Any]]:
     return [
         table
         for series in range(len(runs[0].data.ids))
         for model, run in enumerate(runs)
-        for table in _table(run, series, model, every)
+        for table in _table(run, series, model, every, worst[series])
     ]
 
 
-def _table(run: Run, series: int, model: int, every: int) -> list[dict[str, Any]]:
-    """Rows messages of a series: of the rows first, first + every ..., `kept` of them, up to first + count."""
+def _table(run: Run, series: int, model: int, every: int, worst: list[int]) -> list[dict[str, Any]]:
+    """Rows messages of a series: of the rows first, first + every ... up to first + count; and of the worst ones."""
     length = int(run.data.lengths[series])
     tables, span = [], _SLICE * every
-    for first in range((length - 1) % every, length, span):
-        count = min(span, length - first)
+
+    def add(first: int, count: int, every: int) -> None:
         draws, ends = messages.shown(run, series, first, count)
         content = {"kind": "rows", "series": series, "model": model, "first": first, "count": count, "every": every}
         tables.append({"content": content, "buffers": [_quantised(draws[::every]), _quantised(ends[::every])]})
+
+    for first in range((length - 1) % every, length, span):
+        add(first, min(span, length - first), every)
+    for row in worst:
+        if (length - 1 - row) % every:
+            add(row, 1, 1)
     return tables
+
+
+def _worst(run: Run) -> list[list[int]]:
+    """For each series the rows with the largest mean CRPS, a horizon or more apart."""
+    most, found = max(_WORST // len(run.data.ids), 1), []
+    for series in range(len(run.data.ids)):
+        score = np.frombuffer(
+            messages.status(run, series, 0, 0, messages.standing(run, series)).buffers[2], "<f4"
+        ).copy()
+        rows: list[int] = []
+        while len(rows) < most and np.isfinite(score).any():
+            rows.append(int(np.nanargmax(score)))
+            score[max(rows[-1] - run.horizon + 1, 0) : rows[-1] + run.horizon] = np.nan
+        found.append(rows)
+    return found
 
 
 def _quantised(values: Float32[np.ndarray, "R H K"]) -> dict[str, Any]:

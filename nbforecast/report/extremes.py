@@ -54,12 +54,18 @@ def _one(run: Run, rank: int, row: int) -> Section:
     if not len(last):
         return Section("", (), (drawn(found, height=300),))
     step = int(last[0])
-    low, high = found.interval(95)[step]
-    off = "inside" if low <= found.actual[step] <= high else "outside"
+    low, high = found.interval(95).T
+    known = np.isfinite(found.actual)
+    inside = int(((low <= found.actual) & (found.actual <= high))[known].sum())
     which = f" of {found.series}" if panel(run.data) else ""
+    off = "inside" if low[step] <= found.actual[step] <= high[step] else "outside"
     said = (
         f"{rank}. As of {when(run.data, row)}: {steps(run, step + 1)} ahead, {number(found.median[step])}{which} was "
-        f"expected and {number(found.actual[step])} was observed, {off} the 95 % band of {number(low)} to "
-        f"{number(high)}."
+        f"expected and {number(found.actual[step])} was observed, {off} the 95 % band of {number(low[step])} to "
+        f"{number(high[step])}."
     )
+    if (count := int(known.sum())) > 1:
+        said += (
+            f" Of the {count} values that followed, {inside or 'none'} lie{'s' if inside == 1 else ''} in such a band."
+        )
     return Section("", (said,), (drawn(found, height=300),))

@@ -32,7 +32,7 @@ def outlook(run: Run, series: str | None = None) -> Section:
         return Section(said_of(run, found[0]), _late(found[0]), (drawn(found[0]),))
     rest = len(run.data.ids) - len(found)
     said = [" ".join((f"{f.series}: {said_of(run, f).replace('As', 'as', 1)}", *_late(f))) for f in found]
-    others = (f"The other {counted(rest, 'series', 'series')} are in run.at(0, series).",) if rest > 0 else ()
+    others = (f"{counted(rest, 'more series is', 'more series are')} not drawn here.",) if rest > 0 else ()
     pictures = Beside(tuple(drawn(f, 424, 300) for f in found))
     return Section(_rising(run), (), (Points((*said, *others)), pictures))
 

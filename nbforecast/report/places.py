@@ -41,7 +41,7 @@ def _by_series(run: Run, baseline: Run) -> Section:
     better, of = int((gain[known] < 0).sum()), counted(len(known), "series", "series")
     middle = change(float(np.median(gain[known])))
     finding = f"{run.model} has a lower CRPS than {named(baseline.model)} in {better} of {of}"
-    finding += f"; in the middle one it is {middle}."
+    finding += f"; in the median series it is {middle}."
     best, worst = order[0], order[-1]
     more = f"Best is {ids[best]} ({change(gain[best])}), worst {ids[worst]} ({change(gain[worst])})."
     if len(order) <= _ROWS:

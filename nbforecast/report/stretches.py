@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nbforecast.series import Dataset
 
 _UNITS = (("Y", 10), ("Y", 1), ("M", 3), ("M", 1), ("W", 1), ("D", 1), ("h", 6), ("h", 1))
+_SHIFT = {"W": np.timedelta64(3 * 24 * 3600 * 10**6, "us")}  # the weeks of NumPy begin on Thursdays
 _FEWEST, _MOST = 4, 16
 _PARTS = 8  # where there is no calendar, or none of its units fits
 
@@ -23,11 +24,11 @@ def stretches(data: Dataset, rows: Int64[np.ndarray, " R"]) -> tuple[Int64[np.nd
     time: Any = data.time[rows]
     if time.dtype.kind == "M":
         for unit, every in _UNITS:
-            step = time.astype(f"datetime64[{unit}]").astype(np.int64) // every
+            step = (time + _SHIFT.get(unit, 0)).astype(f"datetime64[{unit}]").astype(np.int64) // every
             starts = np.unique(step)
             if _FEWEST <= len(starts) <= _MOST:
-                first = (starts * every).astype(f"datetime64[{unit}]").astype("datetime64[us]").tolist()
-                return np.searchsorted(starts, step), [_called(at, unit, every) for at in first]
+                first = (starts * every).astype(f"datetime64[{unit}]").astype("datetime64[us]") - _SHIFT.get(unit, 0)
+                return np.searchsorted(starts, step), [_called(at, unit, every) for at in first.tolist()]
     parts = np.array_split(np.arange(len(rows)), min(_PARTS, len(rows)))
     where = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     return where, [f"{when(data, int(rows[p[0]]))} to {when(data, int(rows[p[-1]]))}" for p in parts]

@@ -6,7 +6,7 @@ import datetime as dt
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from nbforecast.series.frequency import short_words
+from nbforecast.series.frequency import duration_words, short_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,8 +79,9 @@ def when(data: Dataset, row: int) -> str:
 def steps(run: Run, count: int | None = None) -> str:
     """`12 hours`, `35 minutes`, `12 months`, `12 steps`: how far so many steps reach, by default the horizon."""
     count, frequency = run.horizon if count is None else count, run.data.frequency
-    if frequency.kind == "fixed" and (told := short_words(count * frequency.every)):
-        return told
+    if frequency.kind == "fixed":
+        reach = count * frequency.every
+        return short_words(reach) or duration_words(reach)
     size, *rest = frequency.describe().split(" ", 1)
     unit = rest[0].split(" (")[0].split(",")[0] if rest else "step"
     return counted(count, unit) if size == "1" else f"{counted(count, 'step')} of {size} {unit}"

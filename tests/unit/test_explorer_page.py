@@ -130,12 +130,12 @@ def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Pat
     assert path.stat().st_size < min(whole - 80_000, pages.BUDGET)
     page = Page(path.read_text())
     meta = page.held["messages"][0]["content"]
-    (rows,) = of_kind(page, "rows", 1)
+    rows, *alone = of_kind(page, "rows", 1)
     every = rows["content"]["every"]
     assert every > 1
-    assert (
-        meta["notes"][0]
-        == f"To keep this page small, it holds the forecasts of one origin in {every}; scores are over all of them."
+    assert meta["notes"][0] == (
+        f"To keep this page small, it holds the forecasts of one origin in {every} and of the worst ones; "
+        "scores are over all of them."
     )
     frame = part(explorer.runs[0], 1)
     kept = np.arange(len(frame))[::-1] % every == 0
@@ -145,6 +145,11 @@ def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Pat
     status, reason, score = (
         unpack(b, k) for b, k in zip(of_kind(page, "status", 1)[0]["buffers"], ("u1", "u1", "<f4"), strict=True)
     )
+    worst = int(np.nanargmax(frame["crps"].arr.mean().fill_null(np.nan).to_numpy()))
+    there = {m["content"]["first"] for m in alone} | set(np.flatnonzero(kept))
+    assert worst in there
+    assert np.isfinite(score[worst])
+    kept[[m["content"]["first"] for m in alone]] = True
     lost = ~kept & (frame["status"].cast(str) != "unavailable").to_numpy()
     assert (status[lost] == CODES["unavailable"]).all()
     assert {meta["reasons"][str(r)] for r in reason[lost]} == {"left out of this page to keep it small"}

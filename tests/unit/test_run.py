@@ -240,7 +240,7 @@ def test_S7_index_len_gives_the_smallest_valid_index(glucose: pl.DataFrame) -> N
 
 def test_S3_an_unavailable_origin_says_why_and_names_the_nearest_that_is(glucose: pl.DataFrame) -> None:
     run = nbf.forecast(glucose, "auto")
-    with pytest.raises(nbf.NbForecastError, match=r"too little history before it. The nearest index with one is -\d+"):
+    with pytest.raises(nbf.NbForecastError, match=r"too little history. The nearest index with one is -\d+"):
         run.at(1 - int(run.data.lengths[0]))
     run.cancel()
 

@@ -66,7 +66,7 @@ export class Card {
   constructor() {
     const first = h("section", {}, h("h4", {}, "This origin"), this.time, this.index, this.own);
     const second = h("section", {}, this.heading, this.all);
-    const third = h("section", {}, h("h4", {}, "Error by step ahead"), this.bars);
+    const third = h("section", {}, h("h4", {}, "CRPS by step ahead"), this.bars);
     const fourth = h("section", {}, h("h4", {}, "Coverage"), this.gauges);
     this.el.append(first, second, third, fourth, h("section", { class: "nbf-foot" }, this.about, this.notes));
   }

@@ -8,7 +8,7 @@ export const RAW = {
   horizon: 3, levels: [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975], coverages: [50, 80, 95], calibrated: false,
   series: [{ id: "a", rows: 2000 }, { id: "b", rows: 10 }],
   models: [{ name: "m", draws: 4, levels: [0.125, 0.375, 0.625, 0.875] }, { name: "n", draws: 2, levels: [0.25, 0.75] }],
-  notes: [], reasons: { 1: "too little history before it" },
+  notes: [], reasons: { 1: "too little history" },
 };
 
 const { v: _, ...announced } = RAW;
