@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nbforecast.compute.calculations import COVERAGES, LEVELS, quantiles
-from nbforecast.compute.calibration import CALIBRATED
+from nbforecast.compute.calibration import CALIBRATED, inside
 from nbforecast.compute.scores import Scored, summarise
 from nbforecast.forecasters.reasons import Reason
 from nbforecast.results.calibrated import calibrated_between
@@ -169,7 +169,10 @@ def shown(
 
 
 def scores(run: Run, series: int, model: int) -> Message:
-    """Mean scores of one series, overall (over `n` origins) and by horizon step, as far as they have come."""
+    """Mean scores of one series, overall (over `n` origins) and by horizon step, as far as they have come.
+
+    The coverage is that of the bands that are drawn: of calibrated ones once the run is done.
+    """
     start, end = span(run.data, series)
     at, data = np.arange(start, end), run.data
     part = replace(
@@ -180,8 +183,14 @@ def scores(run: Run, series: int, model: int) -> Message:
         values=data.values[start:end],
     )
     scored = Scored(*(run._view.take(name, at) for name in ("abs_error", "crps", "pinball", "covered")))
+    held = "coverage"
+    if run.calibrate and run.done:
+        known = inside(run._bands()[at], data.actuals(at, run.horizon))
+        scored, held = scored._replace(calibrated=known), "calibrated" if np.isfinite(known).any() else held
     overall = summarise(part, scored).row(0, named=True)
     horizon = summarise(part, scored, "horizon")
+    overall |= {f"coverage_{c}": overall[f"{held}_{c}"] for c in COVERAGES}
+    horizon = horizon.with_columns(coverage_80=f"{held}_80")
     names = ("mae", "crps", "mase", *(f"coverage_{c}" for c in COVERAGES))
     content = {
         "kind": "scores",

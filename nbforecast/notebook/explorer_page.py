@@ -100,7 +100,10 @@ def _plain(runs: Sequence[Run], every: int = 1, worst: Sequence[list[int]] = (),
             if every > 1:
                 message = _without(message, every, worst[series])
             told += [message, messages.scores(run, series, model)]
-    return [*told, *(messages.progress(run, model) for model, run in enumerate(runs))]
+    ends = [messages.progress(run, model) for model, run in enumerate(runs)]
+    for message in ends if every > 1 else ():
+        message.content["note"] = f"; this page has one in {every}, and the worst"
+    return [*told, *ends]
 
 
 def _without(message: Message, every: int, worst: list[int]) -> Message:

@@ -219,3 +219,12 @@ def test_W2_what_is_no_request_is_refused_and_logged(
     assert "is ignored" in caplog.text
     assert len(caplog.text) < 1000
     assert hub._thread is None
+
+
+def test_W1_the_coverage_told_is_that_of_the_bands_that_are_drawn() -> None:
+    run = nbf.forecast(series(400, 9), "naive", calibrate=True, wait=True)
+    overall = messages.scores(run, 0, 0).content["overall"]
+    expected = run.scores(by="series").row(0, named=True)
+    assert overall["coverage_80"] == pytest.approx(expected["calibrated_80"])
+    assert overall["coverage_80"] != pytest.approx(expected["coverage_80"])
+    assert overall["crps"] == pytest.approx(expected["crps"])

@@ -137,6 +137,8 @@ def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Pat
         f"To keep this page small, it holds the forecasts of one origin in {every} and of the worst ones; "
         "scores are over all of them."
     )
+    ends = [m["content"] for m in page.held["messages"] if m["content"]["kind"] == "progress"]
+    assert {m["note"] for m in ends} == {f"; this page has one in {every}, and the worst"}
     frame = part(explorer.runs[0], 1)
     kept = np.arange(len(frame))[::-1] % every == 0
     assert rows["content"]["first"] == np.flatnonzero(kept)[0]

@@ -122,6 +122,7 @@ function parseProgress(m: Fields, meta: Meta): ProgressMessage {
     done: flag(m.done, "done"),
     cancelled: flag(m.cancelled, "cancelled"),
     error: m.error === null || m.error === undefined ? null : text(m.error, "error"),
+    note: m.note ? text(m.note, "note") : "",
   };
 }
 

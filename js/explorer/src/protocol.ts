@@ -114,6 +114,8 @@ export interface ProgressMessage {
   done: boolean;
   cancelled: boolean;
   error: string | null;
+  /** What is to be said beside a run that is done. */
+  note: string;
 }
 
 export interface FaultMessage {

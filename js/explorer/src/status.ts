@@ -11,7 +11,7 @@ export function progressText(p: ProgressMessage): string {
   if (p.cancelled) return `Cancelled after ${count(done)} of ${plural(p.available, "origin")}`;
   if (p.done) {
     const reused = p.reused ? `, ${count(p.reused)} from the cache` : "";
-    return `${plural(p.available, "origin")} done${reused}`;
+    return `${plural(p.available, "origin")} done${reused}${p.note}`;
   }
   const parts = [`${count(done)} of ${plural(p.available, "origin")}`];
   if (p.rate !== null && p.rate > 0) parts.push(rate(p.rate));

@@ -136,7 +136,7 @@ test("nothing is left behind", () => {
 
 test("without a kernel there is nothing to cancel", () => {
   const { model, el } = open();
-  const running = { kind: "progress", model: 0, available: 9, inferred: 3, calculated: 2, reused: 0, rate: 2, left: 4, done: false, cancelled: false, error: null };
+  const running = { kind: "progress", model: 0, available: 9, inferred: 3, calculated: 2, reused: 0, rate: 2, left: 4, done: false, cancelled: false, error: null, note: "" };
   model.say({ ...RAW, live: false });
   model.say(running);
   vi.advanceTimersByTime(50);

@@ -126,10 +126,11 @@ describe("format", () => {
   });
 
   test("a run in words", () => {
-    const p = { kind: "progress" as const, model: 0, available: 2250, inferred: 1204, calculated: 1100, reused: 0, rate: 430.2, left: 3.2, done: false, cancelled: false, error: null };
+    const p = { kind: "progress" as const, model: 0, available: 2250, inferred: 1204, calculated: 1100, reused: 0, rate: 430.2, left: 3.2, done: false, cancelled: false, error: null, note: "" };
     expect(progressText(p)).toBe("1,204 of 2,250 origins · 430 origins/s · 3 s left");
     expect(progressText({ ...p, cancelled: true })).toBe("Cancelled after 1,204 of 2,250 origins");
     expect(progressText({ ...p, done: true, reused: 5 })).toBe("2,250 origins done, 5 from the cache");
+    expect(progressText({ ...p, done: true, note: "; one in 3 here" })).toBe("2,250 origins done; one in 3 here");
     expect(progressText({ ...p, error: "no memory" })).toBe("Stopped: no memory");
   });
 });

@@ -94,7 +94,7 @@ test("scores and progress take null for unknown, and nothing that is no number",
   expect(parse(scores, [], META)).toMatchObject({ overall: { mae: null, crps: 1, n: null }, horizon: { crps: [1, null, 3], mae: [] } });
   expect(() => parse({ ...scores, overall: { mae: "<b>" } }, [], META)).toThrow(Malformed);
   expect(() => parse({ ...scores, horizon: { crps: [1, 2, 3, 4] } }, [], META)).toThrow(Malformed);
-  const progress = { kind: "progress", model: 0, available: 9, inferred: 3, calculated: 2, reused: 0, rate: 2, left: null, done: false, cancelled: false, error: null };
+  const progress = { kind: "progress", model: 0, available: 9, inferred: 3, calculated: 2, reused: 0, rate: 2, left: null, done: false, cancelled: false, error: null, note: "" };
   expect(parse(progress, [], META)).toEqual(progress);
   expect(() => parse({ ...progress, done: 1 }, [], META)).toThrow(Malformed);
 });
