@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from nbforecast.errors import OptionError
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
     from contextlib import AbstractContextManager
 
     import jax
@@ -120,6 +121,35 @@ def spread(batch: np.ndarray) -> Any:
 
     mesh = jax.sharding.Mesh(there, ("batch",))
     return jax.device_put(batch, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch")))
+
+
+def cores() -> int:
+    """The cores of the CPU that computes; 1 where something else does, or several devices share each batch."""
+    there = devices()
+    if len(there) > 1 or there[0].platform != "cpu":
+        return 1
+    return int(os.environ.get("PJRT_NPROC") or os.cpu_count() or 1)
+
+
+def side_by_side(function: Callable[[Any], None], items: Iterable[Any]) -> None:
+    """Call a function with each item, with as many at once as there are cores.
+
+    XLA works on a batch with all cores, but much of it, recursions over time above all, keeps only one busy.
+    """
+    items = list(items)
+    if len(items) < 2 or cores() < 2:
+        for item in items:
+            function(item)
+    else:
+        with ThreadPoolExecutor(min(cores(), len(items)), thread_name_prefix="nbforecast-core") as pool:
+            list(pool.map(_on_device, [function] * len(items), items))
+
+
+def _on_device(function: Callable[[Any], None], item: Any) -> None:
+    import jax
+
+    with jax.default_device(devices()[0]):  # it holds for one thread only
+        function(item)
 
 
 def replicate(tree: Any) -> Any:

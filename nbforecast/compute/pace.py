@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbforecast.runtime import cores
+
 if TYPE_CHECKING:
     from nbforecast.forecasters.base import Forecaster
 
@@ -55,9 +57,16 @@ class Pace:
 
     @classmethod
     def of(cls, forecaster: Forecaster) -> Pace:
-        """For a forecaster; its `batch_sizes`, if it has any, are the shapes that it is compiled for."""
+        """For a forecaster; its `batch_sizes`, if it has any, are the shapes that it is compiled for.
+
+        Where batches are shared out to cores (`core` windows each), any size will do.
+        """
         sizes: tuple[int, ...] | None = getattr(forecaster, "batch_sizes", None)
-        return cls() if sizes is None else cls(sizes, compiled=True)
+        if sizes is None:
+            return cls()
+        if getattr(forecaster, "core", None) is not None and cores() > 1:
+            sizes = tuple(n for n in _ANY if sizes[0] <= n <= sizes[-1])
+        return cls(sizes, compiled=True)
 
     @classmethod
     def fixed(cls, origins: int) -> Pace:

@@ -45,6 +45,7 @@ class Pretrained(WeightedForecaster):
     levels: tuple[float, ...] = LEVELS
     draws: int = len(LEVELS)
     batch_sizes: ClassVar[tuple[int, ...]] = WindowForecaster.batch_sizes  # a window costs little beside a compilation
+    core: ClassVar[int | None] = WindowForecaster.core
 
     @classmethod
     def load(cls, place: str | Path = WEIGHTS, name: str | None = None) -> Pretrained:

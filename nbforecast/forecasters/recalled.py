@@ -36,6 +36,10 @@ class Recalled:
     def batch_sizes(self) -> tuple[int, ...] | None:
         return getattr(self.model(), "batch_sizes", None)
 
+    @property
+    def core(self) -> int | None:
+        return getattr(self.model(), "core", None)
+
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         return self.model().availability(data)
 

@@ -31,6 +31,7 @@ class WeightedForecaster(WindowForecaster):
 
     weights: Mapping[str, np.ndarray] = field(repr=False, compare=False)
     batch_sizes: ClassVar[tuple[int, ...]] = (1, 8, 32, 128, 512)
+    core: ClassVar[int | None] = None  # matrix products keep all of them busy
 
     @cached_property
     def digest(self) -> str:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from nbforecast.forecasters.windows import Windows, cut, usable
-from nbforecast.runtime import FirstCalls, products, spread
+from nbforecast.runtime import FirstCalls, cores, products, side_by_side, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ class WindowForecaster(ABC):
     """
 
     batch_sizes: ClassVar[tuple[int, ...]] = (32, 256, 2048)
+    core: ClassVar[int | None] = 128  # windows handed to each of several cores; None: all work on the same ones
     least: ClassVar[int] = 8
 
     @property
@@ -72,10 +73,11 @@ class WindowForecaster(ABC):
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
     ) -> Float32[np.ndarray, "R H Q"]:
         out = np.empty((len(rows), horizon, self.draws), np.float32)
-        largest = self.batch_sizes[-1]
-        for at in range(0, len(rows), largest):
-            part = rows[at : at + largest]
-            size = self._fitting(len(part), horizon)
+        shapes = self._shapes()
+
+        def infer(at: int) -> None:
+            part = rows[at : at + shapes[-1]]
+            size = self._fitting(len(part), horizon, shapes)
             filled = np.concatenate([part, np.full(size - len(part), part[-1])])
             windows, location = cut(data, filled, self.context, seed)
             known = windows._asdict() | {"covariates": self.covariates(data, filled, horizon)}
@@ -83,16 +85,24 @@ class WindowForecaster(ABC):
             run = partial(_compiled(self, horizon, seed), windows._replace(**parts))
             name = (self, horizon, size)
             try:
-                draws = _first_calls.call(name, lambda: np.asarray(run()))  # noqa: B023
+                draws = _first_calls.call(name, lambda: np.asarray(run()))
             except Exception:
                 _first_calls.forget(name)
                 raise
             out[at : at + len(part)] = draws[: len(part)] + location[: len(part), None, None]
+
+        side_by_side(infer, range(0, len(rows), shapes[-1]))
         return out
 
-    def _fitting(self, count: int, horizon: int) -> int:
+    def _shapes(self) -> tuple[int, ...]:
+        """The sizes that batches are compiled for: on several cores none larger than what one of them is handed."""
+        if self.core is None or cores() < 2:
+            return self.batch_sizes
+        return self.batch_sizes[0], self.core
+
+    def _fitting(self, count: int, horizon: int, shapes: tuple[int, ...]) -> int:
         """The smallest batch that holds so many and is compiled already, else the smallest that will."""
-        holding = [size for size in self.batch_sizes if size >= count]
+        holding = [size for size in shapes if size >= count]
         return next((size for size in holding if (self, horizon, size) in _first_calls), holding[0])
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nbforecast.compute.pace import TARGET, Pace, Paces
 from nbforecast.forecasters.base import resolve
+from nbforecast.runtime import cores
 
 LADDER = (32, 256, 2048)
 
@@ -158,7 +159,7 @@ def test_E2_batches_have_few_shapes(count: int, monkeypatch: pytest.MonkeyPatch)
     data = prepare(np.sin(np.arange(4000.0)))
     naive = resolve("naive")
     assert naive.forecast(data, np.arange(1000, 1000 + count), 3).shape == (count, 3, 10)
-    assert set(seen) <= set(naive.batch_sizes)
+    assert set(seen) <= ({32, 128} if cores() > 1 else set(naive.batch_sizes))
     assert sum(seen) >= count
     naive.forecast(data, np.arange(1000, 1001), 3)
     assert seen[-1] == min(seen[:-1]), "the smallest batch that is compiled already holds a single origin too"
@@ -182,7 +183,7 @@ def test_E7_a_batch_that_has_failed_is_not_taken_for_compiled(monkeypatch: pytes
     monkeypatch.setattr(windowed, "_first_calls", windowed.FirstCalls())
     data, naive = prepare(np.sin(np.arange(4000.0))), resolve("naive")
     naive.forecast(data, np.arange(1000, 1256), 3)
-    fails.append(256)
+    fails.extend((128, 256))
     with pytest.raises(MemoryError):
         naive.forecast(data, np.arange(1000, 1256), 3)
     assert naive.forecast(data, np.arange(1000, 1032), 3).shape == (32, 3, 10)
