@@ -181,3 +181,22 @@ def test_E9_compiled_functions_are_forgotten_before_a_process_can_hold_no_more(
     assert [call(1_000_000_000), call(1_000_000_000), call(10)] == [1, 1, 2]
     monkeypatch.setattr(runtime, "_MAPPINGS", tmp_path / "none")
     assert call(10) == 2
+
+
+def test_E2_cores_work_side_by_side_and_what_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "cores", lambda: 3)
+    all_there, seen = threading.Barrier(3), []
+
+    def meet(item: int) -> None:
+        all_there.wait(30)  # in vain, unless three are at work at once
+        seen.append((item, threading.current_thread()))
+
+    runtime.side_by_side(meet, range(3))
+    assert sorted(item for item, _ in seen) == [0, 1, 2]
+    assert not any(thread.is_alive() for _, thread in seen)
+    with pytest.raises(ZeroDivisionError):
+        runtime.side_by_side(lambda item: 1 // item, range(3))
+    monkeypatch.setattr(runtime, "cores", lambda: 1)
+    seen.clear()
+    runtime.side_by_side(lambda item: seen.append((item, threading.current_thread())), range(3))
+    assert seen == [(item, threading.current_thread()) for item in range(3)]
