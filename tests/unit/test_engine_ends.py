@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import jax
@@ -18,10 +19,13 @@ from nbforecast.errors import ForecasterError
 from nbforecast.notebook.card import run_card
 from nbforecast.results.status import Status
 from nbforecast.results.store import Store
+from tests.unit.saved import until
 from tests.unit.scene import CHUNK, OTHER, WHOLE, Scene
 from tests.unit.stops import PATIENCE, Stopped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from nbforecast.series import Dataset
@@ -101,6 +105,36 @@ def test_E7_what_does_not_fit_at_all_is_an_error_that_says_what_to_do(scene: Sce
     assert "RESOURCE_EXHAUSTED" in str(caught.value.__cause__)
 
 
+@contextmanager
+def interrupts(count: int) -> Iterator[Callable[[], AbstractContextManager[object]]]:
+    """Gives contexts in which an interrupt of this process raises, and must; elsewhere none does.
+
+    At the end so many have come, so that none comes later, to pytest.
+    """
+    heard, waiting = [], []
+
+    def hear(*_: object) -> None:
+        heard.append(None)
+        if waiting:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def raised() -> Iterator[None]:
+        with pytest.raises(KeyboardInterrupt):
+            waiting.append(None)
+            try:
+                yield
+            finally:
+                waiting.clear()
+
+    usual = signal.signal(signal.SIGINT, hear)
+    try:
+        yield raised
+        until(lambda: len(heard) >= count)
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
 def test_E9_an_interrupt_ends_the_wait_and_not_the_work(scene: Scene) -> None:
     scene.model.background.close()
     run = scene.long()
@@ -116,12 +150,13 @@ def test_E9_an_interrupt_ends_the_wait_and_not_the_work(scene: Scene) -> None:
         scene.model.interactive.wait_for_one()
         interrupt()
 
-    scene.people.submit(interrupt_when_asked)
-    with pytest.raises(KeyboardInterrupt):
-        run.at(-7)
-    threading.Timer(0.1, interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        run.wait()
+    with interrupts(2) as raised:
+        scene.people.submit(interrupt_when_asked)
+        with raised():
+            run.at(-7)
+        with raised():
+            threading.Timer(0.1, interrupt).start()
+            run.wait()
     assert not run.done
     scene.model.interactive.open()
     scene.model.background.open()
