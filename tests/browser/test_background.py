@@ -72,9 +72,7 @@ def test_E4_E5_E9_a_long_run_leaves_the_notebook_usable(tmp_path: Path) -> None:
         assert drawn < 2, "a quickdraw does not wait for the run"
         assert notebook.evaluate("run.done") == "False"
 
-        first = await_more(
-            notebook, max(first, 1000)
-        )  # it has come to the batches that it goes on with: they are compiled
+        first = await_more(notebook, max(first, 1000))  # the batches that it goes on with are compiled
         notebook.run(7, wait=False)
         second = await_more(notebook, first, 2.5)
         third = await_more(notebook, second, 2.5)
