@@ -39,8 +39,8 @@ def calibrate(
 
     draws: at `levels`, NaN where there is no forecast. actual: what followed each origin, NaN where it is not known.
     lengths: rows of each series. NaN where an origin has no forecast, or where fewer than `LEAST` errors of one of its
-    steps are known. Where a series has lately not been below zero, no band is moved there, or further
-    than the forecast itself goes.
+    steps are known. Where a series has lately not been below zero, no band is moved there, unless the forecast itself
+    reaches below; then no further than its widest band.
     """
     series = np.repeat(np.arange(len(lengths)), lengths)
     out = np.empty((*draws.shape[:2], len(CALIBRATED)), np.float32)

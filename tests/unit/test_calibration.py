@@ -113,6 +113,16 @@ def test_a_series_that_is_never_negative_has_no_band_below_zero() -> None:
     assert calibrate(draws, actual - 1, np.array([600]), LEVELS)[-300:, :, 0].min() < 0
 
 
+def test_bands_below_zero_of_a_series_that_is_not_are_moved_alike() -> None:
+    """Each to where its errors say, and none further than the forecast's own widest."""
+    random = np.random.default_rng(0)
+    actual = random.choice([0.0, 200.0], (600, 1))
+    draws = np.broadcast_to(np.array([-30.0, 40.0, 60.0, 70.0, 80.0], np.float32), (600, 1, 5)).copy()
+    low = calibrate(draws, actual, np.array([600]), LEVELS)[-1, 0, :4]
+    assert low[3] < 0
+    assert low[0] > -60
+
+
 def taxi() -> pl.DataFrame:
     return nbf.sample("taxi")
 
