@@ -13,6 +13,7 @@ from nbforecast.notebook import cache_feed
 from nbforecast.notebook.cache_feed import Feed
 from nbforecast.notebook.routing import hub
 from nbforecast.results.store import Store
+from tests.unit import panels
 from tests.unit import scene as scenes
 from tests.unit.explorers import DRIFT, panel, wait_for
 from tests.unit.plays import CHUNK, Stage
@@ -126,3 +127,11 @@ def answer(feed: Feed) -> Answer:
         return found[-1]
 
     return answer
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A panel in Parquet."""
+    target = tmp_path / "panel.parquet"
+    panels.panel().write_parquet(target)
+    return target

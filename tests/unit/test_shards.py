@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,61 +13,13 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import nbforecast as nbf
-from nbforecast.cli import main
 from nbforecast.results.cache import Cache
 from nbforecast.samples import path
 from nbforecast.shards.contract import bucket_of, newest, shards_in
 from nbforecast.shards.shard import Job, Worker
 from nbforecast.shards.source import allot, census, open_panel, stage
+from tests.unit.panels import ROWS, SHARD, Odd, Slow, assert_as_forecast, forecast, panel, states
 from tests.unit.saved import Last, truncate
-
-ROWS = 60
-SHARD = 4
-
-
-def panel(series: int = 12, rows: int = ROWS, seed: int = 0) -> pl.DataFrame:
-    """Hourly series with missing values, rows in no order."""
-    rng = np.random.default_rng(seed)
-    hours = np.datetime64("2024-01-01T00", "us") + np.arange(rows) * np.timedelta64(1, "h")
-    y = rng.standard_normal((series, rows)).cumsum(1) + 50
-    y[rng.random(y.shape) < 0.02] = np.nan
-    y[:, [0, -1]] = 50
-    frame = pl.DataFrame(
-        {
-            "unique_id": np.repeat([f"s{i:02}" for i in range(series)], rows),
-            "ds": np.tile(hours, series),
-            "y": y.ravel(),
-        }
-    )
-    return frame.sample(fraction=1.0, shuffle=True, seed=1)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    target = tmp_path / "panel.parquet"
-    panel().write_parquet(target)
-    return target
-
-
-def forecast(source: Any, to: Path, model: Any = None, **options: Any) -> nbf.DatasetRun:
-    return nbf.forecast_dataset(
-        source, to, model=model or Last(), horizon=3, series_per_shard=SHARD, wait=True, **options
-    )
-
-
-def states(run: nbf.DatasetRun) -> dict[str, int]:
-    return {p.name: p.stat().st_mtime_ns for p in run.folder.iterdir() if p.suffix == ".parquet"}
-
-
-def assert_as_forecast(run: nbf.DatasetRun, frame: pl.DataFrame, model: Any, horizon: int = 3) -> None:
-    """Series by series what nbf.forecast says of it alone."""
-    found = run.frame.select("unique_id", "index", "forecast", "crps").collect()
-    for name in frame["unique_id"].unique().sort():
-        alone = nbf.forecast(frame.filter(unique_id=name), model, horizon, wait=True, force=True).frame
-        mine = found.filter(pl.col("unique_id") == name).sort("index")
-        assert mine["index"].equals(alone["index"])
-        for column in ("forecast", "crps"):
-            np.testing.assert_allclose(mine[column].to_numpy(), alone[column].to_numpy(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("sample", ["glucose", "made up"])
@@ -133,15 +83,6 @@ def test_a_series_stays_in_its_bucket_whatever_comes_beside_it(source: Path, tmp
     again = forecast(source, tmp_path / "to")
     assert {s.of for s in shards_in(first.folder)} == of == {3}
     assert again.reused == first.inferred
-
-
-class Odd(Last):
-    """Raises where a context holds a value that it does not like."""
-
-    def forecast(self, data: Any, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
-        if (data.values[rows] == 666).any():
-            raise ZeroDivisionError("an unlucky number")
-        return super().forecast(data, rows, horizon, seed)
 
 
 def test_poisoned_series_are_told_and_stop_nobody(source: Path, tmp_path: Path) -> None:
@@ -246,22 +187,6 @@ def test_a_bucket_that_costs_worker_after_worker_is_given_up(source: Path, tmp_p
     worker.close()
 
 
-class Slow(Last):
-    """Stops in its second bucket until it is let go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first: Any = None
-        self.there, self.go = threading.Event(), threading.Event()
-
-    def forecast(self, data: Any, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
-        self.first = self.first or data
-        if data is not self.first:
-            self.there.set()
-            assert self.go.wait(30)
-        return super().forecast(data, rows, horizon, seed)
-
-
 def test_E4_a_cancelled_run_keeps_whole_shards_and_is_gone_on_with(source: Path, tmp_path: Path) -> None:
     model = Slow()
     run = nbf.forecast_dataset(source, tmp_path / "to", model=model, horizon=3, series_per_shard=2)
@@ -285,7 +210,7 @@ def test_E4_a_cancelled_run_keeps_whole_shards_and_is_gone_on_with(source: Path,
 def test_C13_E9_a_killed_process_leaves_whole_shards(source: Path, tmp_path: Path) -> None:
     code = (
         "import sys, time, os, nbforecast as nbf\n"
-        "from tests.unit.test_shards import Slow\n"
+        "from tests.unit.panels import Slow\n"
         "run = nbf.forecast_dataset(sys.argv[1], sys.argv[2], model=Slow(), horizon=3, series_per_shard=4)\n"
         "while not run.shards_done: time.sleep(0.01)\n"
         "print('one', flush=True)\n"
@@ -346,92 +271,3 @@ def test_forecasts_made_in_another_way_are_not_mixed(source: Path, tmp_path: Pat
     other = nbf.forecast_dataset(source, tmp_path / "to", model=Last(), horizon=4, wait=True)
     assert other.folder != run.folder
     assert forecast(source, tmp_path / "to", force=True).inferred == run.inferred
-
-
-def write_hive(frame: pl.DataFrame, folder: Path) -> Any:
-    for (name,), part in frame.partition_by("unique_id", as_dict=True).items():
-        (folder / f"unique_id={name}").mkdir(parents=True)
-        part.drop("unique_id").write_parquet(folder / f"unique_id={name}" / "part.parquet")
-    return folder
-
-
-def write_types(frame: pl.DataFrame, folder: Path) -> Any:
-    folder.mkdir()
-    parts = frame.with_row_index().with_columns(pl.col("index") % 3).partition_by("index", as_dict=True)
-    a, b, c = (parts[(i,)].drop("index") for i in range(3))
-    a.write_parquet(folder / "a.parquet")
-    b.with_columns(pl.col("ds").cast(pl.Datetime("ns")), pl.col("unique_id").cast(pl.Categorical)).write_parquet(
-        folder / "b.parquet"
-    )
-    c.with_columns(
-        pl.col("y").fill_nan(None).cast(pl.String), pl.col("ds").dt.strftime("%Y-%m-%d %H:%M:%S")
-    ).write_parquet(folder / "c.parquet")
-    return f"{folder}/*.parquet"
-
-
-def write_memory(frame: pl.DataFrame, folder: Path) -> Any:
-    import fsspec
-
-    with fsspec.open(f"memory:/{folder}/a.parquet", "wb") as file:
-        frame[:300].write_parquet(file)
-    with fsspec.open(f"memory:/{folder}/b.parquet", "wb") as file:
-        frame[300:].with_columns(pl.col("y").cast(pl.Float32).cast(pl.Float64)).write_parquet(file)
-    return f"memory:/{folder}"
-
-
-@pytest.mark.parametrize("write", [write_hive, write_types, write_memory])
-def test_sources_of_many_forms_are_the_same_panel(write: Callable[..., Any], tmp_path: Path) -> None:
-    frame = panel(4).with_columns(pl.col("y").cast(pl.Float32).cast(pl.Float64))
-    run = forecast(write(frame, tmp_path / "source"), tmp_path / "to")
-    assert run.failures.is_empty()
-    assert_as_forecast(run, frame, Last())
-
-
-def test_S5_a_single_series_needs_no_id(tmp_path: Path) -> None:
-    frame = panel(1).drop("unique_id").rename({"ds": "when", "y": "what"})
-    frame.write_parquet(tmp_path / "one.parquet")
-    run = forecast(tmp_path / "one.parquet", tmp_path / "to")
-    alone = nbf.forecast(frame, Last(), 3, wait=True)
-    np.testing.assert_array_equal(run.open("series").array, alone.array)
-    assert run.open("series").handle == alone.handle
-
-
-@pytest.mark.parametrize(
-    ("source", "options", "said"),
-    [
-        ("nothing.parquet", {}, "There is no Parquet file at"),
-        (".", {}, "There is no Parquet file in"),
-        (pl.DataFrame({"y": [1.0]}), {}, "nbf.forecast"),
-        ("nowhere://x/y.parquet", {}, "nowhere"),
-        ("{}", {"target": "z"}, "No column is called 'z'"),
-        ("{}", {"engine": "spark"}, "engine="),
-        ("{}", {"workers": 2}, "engine='ray'"),
-        ("{}", {"workers": 0}, "positive number"),
-        ("{}", {"freq": "x"}, "frequency"),
-        ("{}", {"max_duration": "x"}, "length of time"),
-        ("{}", {"model": "oracle"}, "No model is called"),
-        ("{}", {"horizon": 0}, "horizon="),
-    ],
-)
-def test_what_makes_no_sense_is_told_at_once(
-    source: Any, options: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there = tmp_path / "panel.parquet"
-    (tmp_path / "empty").mkdir()
-    monkeypatch.chdir(tmp_path / "empty")
-    panel(2).write_parquet(there)
-    with pytest.raises(nbf.NbForecastError, match=said):
-        nbf.forecast_dataset(source.format(there) if isinstance(source, str) else source, tmp_path / "to", **options)
-    for place in (there, "s3://bucket/there"):
-        with pytest.raises(nbf.NbForecastError, match="folder"):
-            nbf.forecast_dataset(there, place)
-
-
-def test_M6_the_command_line_has_it(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["forecast", str(source), "-o", str(tmp_path / "to"), "-m", "naive", "--engine", "local"]
-    assert main(words) == 0
-    said = capsys.readouterr()
-    assert "12 of 12 series" in said.out
-    assert not said.err
-    assert main([*words, "-c"]) == 2
-    assert "not for panels in shards" in capsys.readouterr().err

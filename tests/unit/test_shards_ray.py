@@ -16,8 +16,8 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.shards import ray as engine
+from tests.unit.panels import ROWS, SHARD, Odd, assert_as_forecast, panel, states
 from tests.unit.saved import Last, until
-from tests.unit.test_shards import ROWS, SHARD, Odd, assert_as_forecast, panel, states
 
 ray = pytest.importorskip("ray")
 PATIENCE = 240  # seconds
@@ -29,13 +29,6 @@ def cluster() -> Iterator[str]:
     engine.connect()
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    target = tmp_path / "panel.parquet"
-    panel().write_parquet(target)
-    return target
 
 
 def forecast(source: Any, to: Path, model: Any, **options: Any) -> nbf.DatasetRun:
