@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nbforecast.forecasters.history import take
+from nbforecast.forecasters.history import first_true, running, take, total
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float32, Int32
@@ -51,20 +51,24 @@ def autocorrelation(
     the pairs that evenly spread gaps would leave.
     """
     length = values.shape[0]
-    count = jnp.maximum(known.sum(0), 1)
-    centred = jnp.where(known, values - jnp.where(known, values, 0.0).sum(0) / count, 0.0)
-    limit = 4.0 * jnp.abs(centred).sum(0) / count
-    power = jnp.abs(jnp.fft.rfft(jnp.clip(centred, -limit, limit), n=2 * length, axis=0)) ** 2
+    use = known.astype(jnp.float32)
+    count = jnp.maximum(total(use), 1.0)
+    centred = (values - total(values * use) / count) * use
+    limit = 4.0 * total(jnp.abs(centred)) / count
+    size = _transform_size(length + length // 2)
+    power = jnp.abs(jnp.fft.rfft(jnp.clip(centred, -limit, limit), n=size, axis=0)) ** 2
     lags = jnp.arange(length // 2)[:, None]
     pairs = jnp.maximum(count * (1.0 - lags / jnp.maximum(length - first, 1)), 1.0)
-    covariance = jnp.fft.irfft(power, n=2 * length, axis=0)[: length // 2] / pairs
+    covariance = jnp.fft.irfft(power, n=size, axis=0)[: length // 2] / pairs
     r = jnp.where(covariance[0] > 0.0, covariance / jnp.maximum(covariance[0], 1e-12), 0.0)
-
-    def bartlett(total: Array, now: Array) -> tuple[Array, Array]:
-        return total + 2.0 * now**2, total
-
-    _, variance = jax.lax.scan(bartlett, jnp.zeros_like(r[0]) - 1.0, r)
+    variance = 2.0 * (running(r**2) - r**2) - 1.0
     return r, r / jnp.sqrt(jnp.maximum(variance, 1.0) / pairs)
+
+
+def _transform_size(least: int) -> int:
+    """The smallest number from `least` on that has no prime factors but 2 and one 3: Fourier transforms are quick."""
+    power = 1 << (least - 1).bit_length()
+    return power * 3 // 4 if power * 3 // 4 >= least else power
 
 
 def detrended_correlation(
@@ -76,25 +80,21 @@ def detrended_correlation(
     """
     length = past.values.shape[0]
 
-    def add(total: Array, now: Array) -> tuple[Array, Array]:
-        return total + now, total + now
-
-    kept = jnp.where(past.known, past.values, 0.0)
-    _, sums = jax.lax.scan(add, jnp.zeros_like(kept[0]), kept)
-    _, counts = jax.lax.scan(add, jnp.zeros_like(kept[0]), past.known.astype(jnp.float32))
+    sums = running(jnp.where(past.known, past.values, 0.0))
+    counts = running(past.known.astype(jnp.float32))
     at = jnp.arange(length)
 
     def one(lag: Int32[Array, ""]) -> tuple[Float32[Array, " B"], Float32[Array, " B"]]:
         half = lag // 2
         high, low = jnp.minimum(at + half, length - 1), at - half - 1
         before = (low >= 0)[:, None]
-        total = sums[high] - jnp.where(before, sums[low], 0.0)
+        near = sums[high] - jnp.where(before, sums[low], 0.0)
         number = counts[high] - jnp.where(before, counts[low], 0.0)
-        left = jnp.where(past.known, past.values - total / jnp.maximum(number, 1.0), 0.0)
+        left = jnp.where(past.known, past.values - near / jnp.maximum(number, 1.0), 0.0)
         both = (at >= lag)[:, None] & past.known & past.known[at - lag]
-        pairs = jnp.maximum(both.sum(0), 1)
-        size = (left**2).sum(0) / jnp.maximum(counts[-1], 1.0)
-        r = jnp.where(both, left * left[at - lag], 0.0).sum(0) / pairs / jnp.maximum(size, 1e-12)
+        pairs = jnp.maximum(total(both.astype(jnp.float32)), 1.0)
+        size = total(left**2) / jnp.maximum(counts[-1], 1.0)
+        r = total(jnp.where(both, left * left[at - lag], 0.0)) / pairs / jnp.maximum(size, 1e-12)
         return r, r * jnp.sqrt(pairs)
 
     return jax.lax.map(one, lags)
@@ -118,12 +118,13 @@ def find_seasons(past: History, calendar: Int32[Array, " S"]) -> Seasons:
 
     def strongest(allowed: Bool[Array, "K B"], share: float) -> Int32[Array, " B"]:
         best = jnp.where(allowed, r, 0.0).max(0)
-        return jnp.argmax(allowed & (r >= share * best), axis=0).astype(jnp.int32)
+        return first_true(allowed & (r >= share * best))
 
     short = strongest(candidate & twice, 0.7)
     unexplained = 1.0 - jnp.take_along_axis(r, short[None], axis=0)
     stronger = (1.0 - r < LESS_UNEXPLAINED * unexplained) & (unexplained > 0.01)
-    multiple = (short > 0) & (lags > short) & (lags % jnp.maximum(short, 1) == 0)
+    times = lags / jnp.maximum(short, 1)
+    multiple = (short > 0) & (lags > short) & (times == jnp.floor(times))
     shown = natural | (peak & (z > CALENDAR_Z))
     # a season longer than the first has to leave some steps to learn from after one whole cycle
     long = strongest(shown & multiple & stronger & (lags * 7 <= length * 5), 1.0)
@@ -147,37 +148,39 @@ def adjust(past: History, seasons: Seasons) -> Adjusted:
         within = past.known & (age >= number * m) & (age < (number + 1) * m)
         return jnp.where(within, past.values, 0.0).sum(0) / jnp.maximum(within.sum(0), 1)
 
-    one = jnp.maximum(m, 1)
     mean = cycle_mean(0)
-    slope = jnp.where(m > 0, (cycle_mean(1) - mean) / one, 0.0)
+    slope = jnp.where(m > 0, (cycle_mean(1) - mean) / jnp.maximum(m, 1), 0.0)
     line = mean + slope * (age - (m - 1) / 2)
+    since = jnp.maximum(age, 0)
+
+    def cycles(season: Int32[Array, " B"]) -> Float32[Array, "L B"]:
+        return jnp.floor(since / jnp.maximum(season, 1))
+
+    gain = jnp.where(m > 0, jnp.maximum(CYCLE_GAIN, 1.0 / (cycles(m) + 1.0)), 0.0)
+    gain_long = jnp.maximum(CYCLE_GAIN, 1.0 / (cycles(k) + 2.0)) * (1.0 - gain)
+    gain_long = jnp.where((k > 0) & (since >= m), gain_long, 0.0)
+    place, place_long = (jnp.clip(at - season, 0) * batch + column for season in (m, k))
 
     def step(carry: Any, now: Any) -> tuple[Any, Array]:
         level, last, short, long = carry
-        t, value, known, start = now
-        since = jnp.maximum(t - past.first, 0)
+        t, value, known, start, early, gain, gain_long, place, place_long = now
         before, before_long = (
-            s.reshape(-1).at[jnp.clip(t - lag, 0) * batch + column].get(mode="promise_in_bounds")
-            for s, lag in ((short, m), (long, k))
+            s.reshape(-1).at[p].get(mode="promise_in_bounds") for s, p in ((short, place), (long, place_long))
         )
-        level = jnp.where(since < 2 * m, start, level)
-        error = value - level - before - before_long
-        visits = since // one + 1
-        gain = jnp.where(m > 0, jnp.maximum(CYCLE_GAIN, 1.0 / visits), 0.0)
-        gain_long = jnp.where(
-            (k > 0) & (since >= m), jnp.maximum(CYCLE_GAIN, 1.0 / (since // jnp.maximum(k, 1) + 2)), 0.0
-        )
-        last = jnp.where(known, value - before - before_long, last)
-        error = jnp.where(known, error, 0.0)
+        level = jnp.where(early, start, level)
+        without = value - before - before_long
+        last = jnp.where(known, without, last)
+        error = jnp.where(known, without - level, 0.0)
         level = level + LEVEL_GAIN * error
         left = (1.0 - LEVEL_GAIN) * error
         short = jax.lax.dynamic_update_index_in_dim(short, before + gain * left, t, 0)
-        long = jax.lax.dynamic_update_index_in_dim(long, before_long + gain_long * (1.0 - gain) * left, t, 0)
+        long = jax.lax.dynamic_update_index_in_dim(long, before_long + gain_long * left, t, 0)
         return (level, last, short, long), last
 
     zeros = jnp.zeros((length, batch), jnp.float32)
     carry = (past.values[0], past.values[0], zeros, zeros)
-    (_, _, short, long), values = jax.lax.scan(step, carry, (jnp.arange(length), past.values, past.known, line))
+    steps = (jnp.arange(length), past.values, past.known, line, since < 2 * m, gain, gain_long, place, place_long)
+    (_, _, short, long), values = jax.lax.scan(step, carry, steps)
     return Adjusted(values, short, long, seasons)
 
 

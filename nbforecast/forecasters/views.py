@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nbforecast.forecasters.history import LEAST, take
+from nbforecast.forecasters.history import LEAST, running, take, total
 from nbforecast.forecasters.season import adjust, ahead, find_seasons, seasonal
 from nbforecast.forecasters.smoothing import states
 
@@ -93,13 +93,13 @@ def views(past: History, calendar: Int32[Array, " C"]) -> Views:
     end = jnp.full((1, past.values.shape[1]), past.values.shape[0] - 1)
     candidates = jax.lax.optimization_barrier(_candidates(made, end, np.arange(1, STEPS + 1))[:, 0])
     recent = jnp.where(valid, size, 0.0)[:, :_RECENT].mean((1, 2))
-    bias = jnp.where(valid, error, 0.0).sum(1) / (count + _PRIOR_COUNT)
+    bias = jnp.where(valid, error, 0.0)[:, :, ::3].sum(1) / (count[::3] + _PRIOR_COUNT)
     parts = [
         *_series(made, unit),
         _squash(candidates[:, np.array(LOOKED) - 1] / unit),
         errors - jnp.log(unit),
         jnp.log(recent / unit + 0.01),
-        _squash(bias[:, ::3] / unit),
+        _squash(bias / unit),
         jnp.log1p(count.astype(jnp.float32)),
         _squash(seasonal(adjusted, end, STEPS)[0][np.array(KNOTS) - 1] / unit),
         *_scalars(past, seasons, calendar, unit),
@@ -234,8 +234,7 @@ def _series(made: _Past, unit: Float32[Array, " B"]) -> list[Array]:
         return parts / jnp.maximum(known.reshape(-1, _PATCH, batch).sum(1), 1.0)
 
     moves = jnp.abs(jnp.diff(without, axis=0, prepend=without[:1]))
-    both, each = jnp.concatenate([without, raw], 1), jnp.concatenate([known, known], 1)
-    moved = jnp.stack([_moved(both, each, lag) for lag in _LAGS]).reshape(-1, 2, batch)
+    moved = jnp.stack([_moved((without, raw), known, lag) for lag in _LAGS])
     return [
         _squash(without[-_TAIL:] / unit),
         _squash(raw[-_TAIL:] / unit),
@@ -246,9 +245,11 @@ def _series(made: _Past, unit: Float32[Array, " B"]) -> list[Array]:
     ]
 
 
-def _moved(values: Float32[Array, "L B"], known: Float32[Array, "L B"], lag: int) -> Float32[Array, " B"]:
-    """Mean absolute change over a lag."""
-    return _mean(jnp.abs(values[lag:] - values[:-lag]), known[lag:] * known[:-lag])
+def _moved(several: tuple[Float32[Array, "L B"], ...], known: Float32[Array, "L B"], lag: int) -> Float32[Array, "N B"]:
+    """Mean absolute changes over a lag."""
+    pairs = known[lag:] * known[:-lag]
+    count = jnp.maximum(total(pairs), 1.0)
+    return jnp.stack([total(jnp.abs(v[lag:] - v[:-lag]) * pairs) / count for v in several])
 
 
 def _scalars(past: History, seasons: Seasons, calendar: Int32[Array, " C"], unit: Float32[Array, " B"]) -> list[Array]:
@@ -268,18 +269,11 @@ def _scalars(past: History, seasons: Seasons, calendar: Int32[Array, " C"], unit
 
 def _running(values: Float32[Array, "L B"]) -> Float32[Array, "L+1 B"]:
     """Sums of all values before each position, and of all."""
-
-    def add(total: Any, now: Any) -> tuple[Any, Array]:
-        return total + now, total
-
-    total, before = jax.lax.scan(add, jnp.zeros_like(values[0]), values)
-    return jnp.concatenate([before, total[None]])
+    return jnp.concatenate([jnp.zeros_like(values[:1]), running(values)])
 
 
 def _mean(values: Float32[Array, "L B"], weights: Float32[Array, "L B"]) -> Float32[Array, " B"]:
-    # as products with ones, which on CPUs are several times quicker than sums along the leading axis
-    ones = jnp.ones(len(values))
-    return (ones @ (values * weights)) / jnp.maximum(ones @ weights, 1.0)
+    return total(values * weights) / jnp.maximum(total(weights), 1.0)
 
 
 def _squash(values: Array) -> Array:
