@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 
 from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.history import history as make_history
 from nbforecast.forecasters.windows import N_SEASONS, Windows
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float64
 
 CONTEXT = 512
+past_of = jax.jit(make_history)  # one compilation instead of one for each operation
 MODELS = ("auto", "naive", "theta", "ridge", "pretrained")
 
 

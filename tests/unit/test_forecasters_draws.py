@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from nbforecast.forecasters.draws import LEVELS, draw, sort_leading, spread_by_step
-from nbforecast.forecasters.history import Inner, Outlook, history
-from tests.windows import MODELS, context, forecast, windows
+from nbforecast.forecasters.history import Inner, Outlook
+from tests.windows import MODELS, context, forecast, past_of, windows
 
 
 @pytest.mark.parametrize("n", [2, 8, 64])
@@ -20,11 +21,11 @@ def test_the_network_sorts(n: int) -> None:
 
 def _outlook(errors: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Draws of one window of unit scale around 0 with these (n, H) errors."""
-    past = history(windows(context(-100 + np.random.default_rng(0).normal(size=300))))
+    past = past_of(windows(context(-100 + np.random.default_rng(0).normal(size=300))))
     past = past._replace(scale=jnp.ones(1))
     inner = Inner(jnp.zeros((64, 1), jnp.int32), jnp.zeros((64, *errors.shape[1:], 1)), jnp.array(valid)[..., None])
     points = jnp.zeros((errors.shape[1], 1))
-    return np.asarray(draw(past, inner, Outlook(points, jnp.array(errors, jnp.float32)[..., None])))[0]
+    return np.asarray(jax.jit(draw)(past, inner, Outlook(points, jnp.array(errors, jnp.float32)[..., None])))[0]
 
 
 def test_many_errors_give_their_quantiles() -> None:

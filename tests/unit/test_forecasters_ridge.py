@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from nbforecast.forecasters import ridge
-from nbforecast.forecasters.history import history, inner_origins
+from nbforecast.forecasters.history import History, Outlook, inner_origins
 from nbforecast.forecasters.season import Seasons, adjust
-from tests.windows import context, forecast, windows
+from tests.windows import context, forecast, past_of, windows
 
 
 def _design(values: np.ndarray) -> np.ndarray:
@@ -23,16 +26,21 @@ def _design(values: np.ndarray) -> np.ndarray:
     return np.stack([*lags, *means], 1) - values[:, None]
 
 
+@partial(jax.jit, static_argnums=1)
+def _outlook(past: History, horizon: int) -> Outlook:
+    """Without a season."""
+    none = Seasons(jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32))
+    return ridge.ridge_outlook(adjust(past, none), past, inner_origins(past, horizon, past.first + 4))
+
+
 @pytest.mark.parametrize("horizon", [1, 5])
 def test_points_equal_numpy_on_the_same_design(horizon: int) -> None:
     rng = np.random.default_rng(0)
     y = np.zeros(512)
     for t in range(2, 512):
         y[t] = 1.2 * y[t - 1] - 0.5 * y[t - 2] + rng.normal()
-    past = history(windows(context(y - 40)))
-    adjusted = adjust(past, Seasons(jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32)))
-    inner = inner_origins(past, horizon, past.first + 4)
-    points = np.asarray(ridge.ridge_outlook(adjusted, past, inner).points)[:, 0]
+    past = past_of(windows(context(y - 40)))
+    points = np.asarray(_outlook(past, horizon).points)[:, 0]
 
     values = np.asarray(past.values, np.float64)[:, 0]
     x = _design(values)
@@ -52,14 +60,10 @@ def test_points_equal_numpy_on_the_same_design(horizon: int) -> None:
 def test_l1_past_errors_come_from_coefficients_fitted_before() -> None:
     """L1: what happened after an inner origin's targets leaves its error as it was."""
     rng = np.random.default_rng(1)
-    past = history(windows(context(-80 + np.cumsum(rng.normal(size=512)))))
-    none = Seasons(jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32))
+    past = past_of(windows(context(-80 + np.cumsum(rng.normal(size=512)))))
     inner = inner_origins(past, 12, past.first + 4)
     changed = past._replace(values=past.values.at[460:].add(jnp.array(rng.normal(0, 5, (52, 1)), jnp.float32)))
-    one, two = (
-        np.asarray(ridge.ridge_outlook(adjust(p, none), p, inner_origins(p, 12, p.first + 4)).errors)
-        for p in (past, changed)
-    )
+    one, two = (np.asarray(_outlook(p, 12).errors) for p in (past, changed))
     early = np.asarray(inner.at)[:, 0] + 12 < 460
     assert early.sum() > 30
     np.testing.assert_allclose(one[early], two[early], atol=1e-5)

@@ -11,12 +11,15 @@ import pytest
 from nbforecast.forecasters.history import history
 from nbforecast.forecasters.season import adjust, ahead, find_seasons, seasonal
 from tests.data import shared
-from tests.windows import context, windows
+from tests.windows import context, past_of, windows
 
 
 @jax.jit
 def _find(batch):
     return find_seasons(history(batch), batch.seasons)
+
+
+_adjusted = jax.jit(adjust)
 
 
 def _seasons(x: np.ndarray, calendar: tuple[int, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
@@ -99,11 +102,13 @@ def test_ahead_stays_before_the_origin_at_the_same_phase(season: int) -> None:
 def test_a_clean_season_is_taken_out_wholly() -> None:
     t = np.arange(400)
     x = context(10 * np.sin(2 * np.pi * t / 12) - 50 - 0.2 * t)
-    past = history(windows(x, (12,)))
-    adjusted = adjust(past, find_seasons(past, jnp.array([12])))
+    batch = windows(x, (12,))
+    past, adjusted = past_of(batch), _adjusted(past_of(batch), _find(batch))
     left = np.asarray(adjusted.values)[-200:, 0] * float(past.scale[0])
     np.testing.assert_allclose(np.diff(left), -0.2, atol=0.08)
-    season = np.asarray(seasonal(adjusted, jnp.array([[511]]), 24))[0, :, 0] * float(past.scale[0])
+    season = np.asarray(jax.jit(seasonal, static_argnums=2)(adjusted, jnp.array([[511]]), 24))[0, :, 0] * float(
+        past.scale[0]
+    )
     np.testing.assert_allclose(season - season.mean(), 10 * np.sin(2 * np.pi * (400 + np.arange(24)) / 12), atol=0.3)
 
 
@@ -113,10 +118,10 @@ def test_l1_the_component_at_a_step_ignores_what_follows() -> None:
     x = np.sin(2 * np.pi * np.arange(512) / 24)[None] * 5 - 90 + rng.normal(size=(1, 512))
     y = x.copy()
     y[0, 400:] += rng.normal(0, 9, 112)
-    found = find_seasons(history(windows(x)), jnp.array([24]))
-    scale = np.asarray(history(windows(x)).scale)
+    found = _find(windows(x, (24,)))
+    scale = np.asarray(past_of(windows(x)).scale)
     one, two = (
-        adjust(history(windows(v))._replace(values=jnp.array((v - x[:, -1:]).T / scale, jnp.float32)), found)
+        _adjusted(past_of(windows(v))._replace(values=jnp.array((v - x[:, -1:]).T / scale, jnp.float32)), found)
         for v in (x, y)
     )
     np.testing.assert_array_equal(one.short[:400], two.short[:400])

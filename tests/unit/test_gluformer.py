@@ -122,12 +122,12 @@ def test_F3_both_kinds_of_masks_give_the_references_distribution(masks: str) -> 
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 2**16), count=st.integers(1, 12), wide=st.floats(0.01, 30))
+@given(seed=st.integers(0, 2**16), count=st.sampled_from([1, 2, 10]), wide=st.floats(0.01, 30))
 def test_F3_mixture_quantiles_are_those_of_the_mixture(seed: int, count: int, wide: float) -> None:
     random = np.random.default_rng(seed)
     mean = random.normal(0, wide, (3, count)).astype(np.float32)
     spread = random.uniform(0.05, 3, (3, count)).astype(np.float32)
-    found = np.asarray(mixture_quantiles(jnp.array(mean), jnp.array(spread), LEVELS))
+    found = np.asarray(jax.jit(mixture_quantiles, static_argnums=2)(mean, spread, LEVELS))
     for row in range(3):
         for at, level in enumerate(LEVELS):
             assert norm.cdf(found[row, at], mean[row], spread[row]).mean() == pytest.approx(level, abs=1e-3)

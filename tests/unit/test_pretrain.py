@@ -127,7 +127,7 @@ def _series() -> Series:
 def test_contexts_are_cut_as_forecasters_get_them() -> None:
     series = _series()
     context = np.where(series.seen, series.values[:, :CONTEXT], np.nan)
-    expected, found = windows(context, (24, 168), MAX_GAP), cut(series)
+    expected, found = windows(context, (24, 168), MAX_GAP), jax.jit(cut)(series)
     np.testing.assert_allclose(found.values, expected.values, atol=1e-4)
     np.testing.assert_array_equal(found.observed, expected.observed)
     np.testing.assert_allclose(found.location, expected.location, rtol=1e-6)
@@ -136,8 +136,8 @@ def test_contexts_are_cut_as_forecasters_get_them() -> None:
 def test_targets_are_what_followed() -> None:
     """In the unit of the candidates: brought back, they are the data."""
     series = _series()
-    made, window = jax.jit(prepare)(series), cut(series)
-    found = jax.jit(original)(jax.jit(history)(window), made.target.T).T + window.location[:, None]
+    made, window = jax.jit(lambda s: (prepare(s), cut(s)))(series)
+    found = jax.jit(lambda w, t: original(history(w), t.T).T)(window, made.target) + window.location[:, None]
     np.testing.assert_allclose(found, series.values[:, CONTEXT:], rtol=1e-3)
 
 

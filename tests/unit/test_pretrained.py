@@ -16,7 +16,7 @@ from nbforecast.errors import WeightsError
 from nbforecast.forecasters.base import resolve
 from nbforecast.forecasters.draws import LEVELS
 from nbforecast.forecasters.history import history
-from nbforecast.forecasters.networks.gated import QUANTILES, between
+from nbforecast.forecasters.networks.gated import QUANTILES, Gated, between
 from nbforecast.forecasters.pretrained import WEIGHTS, Pretrained, build, named, with_weights
 from nbforecast.forecasters.season import find_seasons
 from nbforecast.forecasters.views import CANDIDATES, FEATURES, KNOTS, LOOKED, STEPS, Views, views
@@ -49,6 +49,11 @@ def _viewed(first: np.ndarray, second: np.ndarray | None = None) -> tuple[Views,
     """Views of two series (always as many, to compile once), the unit and the seasons of the first."""
     seen, scale, seasons = _seen(windows(context(first, first if second is None else second), (24,)))
     return seen, float(scale[0]), (int(seasons.short[0]), int(seasons.long[0]))
+
+
+@jax.jit
+def _applied(network: Gated, seen: Views) -> Array:
+    return jax.vmap(network)(seen.features, seen.candidates, seen.errors)
 
 
 def test_views_hold_what_they_say() -> None:
@@ -99,7 +104,7 @@ def test_untrained_the_network_weighs_by_inverse_past_errors() -> None:
     silent = (jnp.zeros_like(network.leave.weight), jnp.zeros_like(network.leave.bias))
     network = eqx.tree_at(lambda n: (n.leave.weight, n.leave.bias), network, silent)
     seen, _, _ = _viewed(_series(4))
-    found = network(seen.features[0], seen.candidates[0], seen.errors[0])
+    found = _applied(network, seen)[0]
     past = np.asarray(seen.errors[0]) @ between(LOOKED, STEPS)
     weights = np.exp(-5.0 * past)
     weights /= weights.sum(0)
@@ -114,7 +119,7 @@ def test_quantiles_never_cross_whatever_the_weights(seed: int) -> None:
     key = jax.random.key(seed)
     network = jax.tree.map(lambda w: w + 3.0 * jax.random.normal(key, w.shape), build(16, 2, key))
     seen, _, _ = _viewed(_series(seed), _series(seed + 5, 40))
-    found = jax.vmap(network)(seen.features, seen.candidates, seen.errors)
+    found = _applied(network, seen)
     assert found.shape == (2, STEPS, QUANTILES)
     assert (jnp.diff(found, axis=-1) >= 0).all()
     assert jnp.isfinite(found).all()
