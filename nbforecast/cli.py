@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from pathlib import Path
 
@@ -52,9 +53,15 @@ def main(arguments: list[str] | None = None) -> int:
     demo.set_defaults(run=_demo)
 
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file on Windows may not take every sign
+            stream.reconfigure(errors="replace")
     try:
         options.run(options)
     except NbForecastError as error:
+        sys.stderr.write(f"nbforecast: {error}\n")
+        return 2
+    except OSError as error:
         sys.stderr.write(f"nbforecast: {error}\n")
         return 2
     except KeyboardInterrupt:

@@ -114,13 +114,16 @@ class ResultCache:
         return Change("Removed", 0, count, 0, 0, what=only or "forecast")
 
     def flush(self, memory: bool = True, disk: bool = True) -> Change:
-        """Remove every entry, from memory, disk or both. From memory alone: what is not saved yet is saved first."""
+        """Remove every entry, from memory, disk or both. From memory alone: what is not saved yet is saved first.
+
+        Raises `StorageError`, with nothing removed, where that cannot be done.
+        """
         cache = results()
         with cache.putting_away:
             gone = inventory(cache)
             if memory:
                 if not disk:
-                    cache.save_all(changed=True)
+                    cache.save_all(changed=True, must=True)
                 cache.clear()
             if disk and cache.store is not None:
                 with _files():
@@ -168,7 +171,7 @@ class ResultCache:
             raise OptionError("NBFORECAST_CACHE=memory: nothing is saved by itself. Give load() a folder or a file.")
         loaded = []
         for entry in self._entries_at(None if path is None else _place(path)):
-            held = cache.take_in(entry)
+            held = cache.take_in(entry).entry
             view = View.whole(held)
             if len(view.uncalculated()):
                 engine().submit(view, None, 0, Priority.IDLE)

@@ -98,7 +98,7 @@ def forecast(
     Raises `NbForecastError` for input or options that make no sense; a model's failure is raised by `run.wait()`.
     """
     forecaster = resolve(model)
-    steps = check_horizon(horizon)
+    steps, seed = check_horizon(horizon), check_seed(seed)
     data = prepare(frame, time=time, target=target, id=id, freq=freq, max_duration=max_duration, name=name)
     run = begin(data, forecaster, steps, seed, force=force, calibrate=calibrate)
     return attend(run) if wait else run
@@ -148,7 +148,7 @@ def quickdraw(
     if style not in ("bands", "density"):
         raise OptionError(f"style= takes 'bands' or 'density', not {style!r}.")
     forecaster = resolve(model)
-    steps = check_horizon(horizon)
+    steps, seed = check_horizon(horizon), check_seed(seed)
     data = prepare(frame, time=time, target=target, id=id, freq=freq, max_duration=max_duration, name=name)
     row = data.row(index, series)
     view = _find(data, forecaster, steps, seed, force)
@@ -165,6 +165,13 @@ def check_horizon(horizon: int) -> int:
     if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)) or not 1 <= horizon <= MAX_HORIZON:
         raise OptionError(f"horizon= takes a number of steps from 1 to {MAX_HORIZON}, not {horizon!r}.")
     return int(horizon)
+
+
+def check_seed(seed: int) -> int:
+    """The seed, if it is one; raises `OptionError` otherwise."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not -(2**63) <= seed < 2**63:
+        raise OptionError(f"seed= takes a whole number of up to 64 bits, not {seed!r}.")
+    return int(seed)
 
 
 def _find(data: Dataset, forecaster: Forecaster, horizon: int, seed: int, force: bool) -> View:

@@ -43,11 +43,11 @@ def seasonal_scale(data: Dataset) -> Float64[np.ndarray, " N"]:
     change[lag:] = np.abs(data.values[lag:] - data.values[:-lag])
     since = np.arange(len(data)) - np.repeat(data.offsets[:-1], data.lengths)
     change[since < lag] = np.nan
-    total = np.cumsum(np.nan_to_num(change))
-    count = np.cumsum(~np.isnan(change))
-    before = np.maximum(np.repeat(data.offsets[:-1], data.lengths) - 1, 0)
-    inner = np.repeat(data.offsets[:-1], data.lengths) > 0
-    total, count = total - inner * total[before], count - inner * count[before]
+    series = np.repeat(np.arange(len(data.ids)), data.lengths)
+    there = ~np.isnan(change)
+    sums = pl.DataFrame({"series": series, "total": np.where(there, change, 0.0), "count": there.astype(np.int64)})
+    # of each series by itself: the difference of sums over all has the rounding of the largest
+    total, count = (c.to_numpy() for c in sums.select(pl.col("total", "count").cum_sum().over("series")))
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = total / count
     return np.where((count > 0) & (scale > 0), scale, np.nan)

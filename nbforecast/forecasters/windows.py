@@ -83,10 +83,12 @@ def _series_bits(name: str) -> int:
 
 
 def _keys(data: Dataset, rows: Int64[np.ndarray, " R"], step: Int64[np.ndarray, " R"], seed: int) -> np.ndarray:
-    names = np.array([_series_bits(i) for i in data.ids], np.uint32)
-    series = np.searchsorted(data.offsets, rows, side="right") - 1
-    mixed = (step.astype(np.uint64) ^ (np.uint64(seed) << np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
-    return np.stack([names[series] ^ (mixed >> np.uint64(32)).astype(np.uint32), mixed.astype(np.uint32)], 1)
+    series, which = np.unique(np.searchsorted(data.offsets, rows, side="right") - 1, return_inverse=True)
+    names = np.array([_series_bits(data.ids[i]) for i in series], np.uint32)
+    bits = seed % 2**64
+    turned = np.uint64(bits << 32 & 0xFFFFFFFF00000000 | bits >> 32)
+    mixed = (step.astype(np.uint64) ^ turned) * np.uint64(0x9E3779B97F4A7C15)
+    return np.stack([names[which] ^ (mixed >> np.uint64(32)).astype(np.uint32), mixed.astype(np.uint32)], 1)
 
 
 def cut(data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 0) -> tuple[Windows, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nbforecast.errors import StorageError
 from nbforecast.results.collisions import Verdict, settle
 from nbforecast.results.entry import Entry
 from nbforecast.results.leads import Known, Saved
@@ -111,8 +112,11 @@ class Cache:
                 self._cover(view.entry)
             self.trim()
 
-    def save(self, entry: Entry, *, instead: bool = False, trim: bool = True) -> Found | None:
-        """Save an entry that has changed or is not on disk, or put it `instead` of what is; failure costs a warning."""
+    def save(self, entry: Entry, *, instead: bool = False, trim: bool = True, must: bool = False) -> Found | None:
+        """Save an entry that has changed or is not on disk, or put it `instead` of what is.
+
+        Failure costs a warning; if it `must` be saved, raises `StorageError`.
+        """
         if self.store is None:
             return None
         if entry.saved == entry.state and not instead and self.store.find(entry.key) is not None:
@@ -126,35 +130,41 @@ class Cache:
                 if trim:
                     self.store.trim(self.disk, keep=found.path)
             except OSError as error:
-                _log.warning("Results stay in memory, since they cannot be saved: %s.", error)
+                told = f"Results stay in memory, since they cannot be saved: {error}."
+                if must:
+                    raise StorageError(told) from error
+                _log.warning(told)
                 return None
             entry.saved = state
             return found
 
-    def save_all(self, *, changed: bool = False) -> list[Found]:
-        """Save every entry that is not on disk as it is, or only what has `changed` since; the last used first."""
+    def save_all(self, *, changed: bool = False, must: bool = False) -> list[Found]:
+        """Save every entry that is not on disk as it is, or only what has `changed` since; the last used first.
+
+        Raises `StorageError` if they `must` be saved and cannot.
+        """
         entries = sorted(self.entries(), key=lambda e: -e.used)
         kept = [e for e in entries if not (changed and e.saved == e.state)]
-        found = [(e, f) for e in kept if (f := self.save(e, trim=False)) is not None]
+        found = [(e, f) for e in kept if (f := self.save(e, trim=False, must=must)) is not None]
         for entry, file in found:
             self.store.touch(file, entry.used)  # type: ignore[union-attr]
         if self.store is not None and found:
             self.store.trim(self.disk, keep=found[0][1].path)
         return [f for _, f in found]
 
-    def take_in(self, entry: Entry) -> Entry:
+    def take_in(self, entry: Entry) -> View:
         """Hold an entry that was read from a file; what is held already under its key takes over what it lacks."""
         with self._making:
             held = self.held(entry.key)
             if held is None:
-                self.offer(View.whole(entry))
-                return entry
-            if held.key == held.entry.key:
+                held = View.whole(entry)
+                self.offer(held)
+            elif held.key == held.entry.key:
                 status = entry.status
                 rows = np.flatnonzero((held.status == 0) & has_forecast(status))
                 status, values = entry.read(rows)
                 held.entry.adopt(rows, status, entry.contexts[rows], values)
-            return held.entry
+            return held
 
     def forget(self, key: Key) -> View | None:
         """Let go of what is in memory under a key, and of views of its entry. Runs that hold it keep it."""
@@ -202,7 +212,8 @@ class Cache:
     def trim(self, most: int | None = None) -> list[Entry]:
         """Let go of the entries used longest ago until the rest take at most so many bytes (default: the budget).
 
-        They are saved first. What is being worked on stays, and by default what was used last. Returns what went.
+        They are saved first, and stay where that fails. What is being worked on stays, too, and by default what was
+        used last. Returns what went.
         """
         with self.putting_away:
             there = sorted(self.entries(), key=lambda e: e.used)
@@ -211,11 +222,16 @@ class Cache:
             for entry in there if most is not None else there[:-1]:
                 if total <= limit:
                     break
-                if id(entry) not in self._pins:
-                    total -= entry.nbytes
-                    self.save(entry)
-                    self.forget(entry.key)
-                    gone.append(entry)
+                if id(entry) in self._pins:
+                    continue
+                try:
+                    self.save(entry, must=True)
+                except StorageError as error:
+                    _log.warning(str(error))
+                    continue
+                total -= entry.nbytes
+                self.forget(entry.key)
+                gone.append(entry)
             return gone
 
     def _make_room(self) -> None:

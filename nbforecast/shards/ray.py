@@ -9,19 +9,23 @@ import importlib.util
 import json
 import logging
 import os
+import queue
 import socket
+import threading
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import MissingExtra, OptionError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from nbforecast.shards.shard import Job, Report
 
 STORE = 128 << 20  # bytes of shared memory of a cluster of our own: nothing but numbers of buckets goes through it
-PATIENCE = 10.0  # seconds for a cluster to answer
+PATIENCE = 10.0  # seconds for a cluster to answer, or for workers to stop
+LOOK = 0.5  # seconds between two looks at whether the job is called off
 TRIES = 3  # of beginning one here: on a busy machine Ray gives up after half a minute
 CORES = 2  # of a worker, where there are no GPUs
 _THREADS = ("PJRT_NPROC", "POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -49,7 +53,8 @@ def work(job: Job, buckets: list[int], address: str | None = None, workers: int 
     cluster = ray.cluster_resources()
     cpus, gpus = int(cluster.get("CPU", 1)), int(cluster.get("GPU", 0))
     count = min(workers or gpus or max(1, cpus // CORES), len(buckets))
-    cores = max(1, cpus // max(count, 1))
+    largest = max((int(n["Resources"].get("CPU", 0)) for n in ray.nodes() if n["Alive"]), default=1)
+    cores = max(1, min(cpus // max(count, 1), largest))  # a worker lives on one machine
     _quiet()
     rows = ray.data.from_items([{"bucket": bucket} for bucket in buckets], override_num_blocks=len(buckets))
     actor: Any = _Actor
@@ -60,11 +65,49 @@ def work(job: Job, buckets: list[int], address: str | None = None, workers: int 
         num_cpus=cores if not gpus else 1,
         num_gpus=min(1.0, gpus / count) if gpus else None,
     )
-    for row in reports.iter_rows():
+    for row in _while_wanted(reports.iter_rows(), job):
+        if row is None:
+            yield Report(buckets[0], stopped=True)
+            return
         if row["error"]:
             raise StorageError(f"A worker of Ray has come to an end: {row['error']}")
         told = json.loads(row["report"])
         yield Report(**told | {"failures": tuple(Failure(**f) for f in told["failures"])})
+
+
+def _while_wanted(rows: Iterable[dict[str, Any]], job: Job) -> Iterator[dict[str, Any] | None]:
+    """Rows as they come; None, and no more, if none comes for a while after the job is called off.
+
+    Workers see that by themselves, but on a busy cluster there may be none yet.
+    """
+    found: queue.SimpleQueue[tuple[dict[str, Any] | None, BaseException | None]] = queue.SimpleQueue()
+
+    def pull() -> None:
+        try:
+            for row in rows:
+                found.put((row, None))
+            found.put((None, None))
+        except BaseException as error:
+            found.put((None, error))
+
+    threading.Thread(target=pull, name="nbforecast-ray", daemon=True).start()
+    since = None
+    while True:
+        try:
+            row, error = found.get(timeout=LOOK)
+        except queue.Empty:
+            if job.stopped:
+                since = since or time.monotonic()
+                if time.monotonic() - since > PATIENCE:
+                    yield None
+                    return
+            continue
+        if error is not None:
+            raise error
+        if row is None:
+            return
+        since = None
+        yield row
 
 
 class _Actor:

@@ -12,12 +12,12 @@ from nbforecast.forecasters.base import portable, resolve
 from nbforecast.results import files
 from nbforecast.results.header import Unreadable
 from nbforecast.series.aliases import parse_frequency, parse_span
-from nbforecast.session import check_horizon
+from nbforecast.session import check_horizon, check_seed
 from nbforecast.shards import local
 from nbforecast.shards.contract import STAGING, folder_of, shards_in
 from nbforecast.shards.run import DatasetRun
 from nbforecast.shards.shard import Job
-from nbforecast.shards.source import open_panel
+from nbforecast.shards.source import open_panel, takes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ def forecast_dataset(
     The other parameters are those of `forecast`. Raises `NbForecastError` for options or a source that make no sense;
     what comes up later is raised by `wait()`.
     """
-    forecaster, steps = resolve(model), check_horizon(horizon)
+    forecaster, steps, seed = resolve(model), check_horizon(horizon), check_seed(seed)
     if engine not in ENGINES:
         raise OptionError(f"engine= takes 'local' or 'ray', not {engine!r}.")
     for option, value in (("workers", workers), ("series_per_shard", series_per_shard)):
@@ -75,7 +75,7 @@ def forecast_dataset(
     folder = folder_of(_place(destination), forecaster.name, steps)
     _refuse_others(folder, forecaster, seed)
     panel = open_panel(source, time, target, id)
-    if "://" not in str(source) and folder.is_relative_to(Path(source).expanduser().resolve()):
+    if takes(source, folder / "shard.parquet"):
         raise OptionError("destination= lies inside source=, where its shards would be taken for data the next time.")
     job = Job(
         staged=folder / f"{STAGING}{secrets.token_hex(8)}",

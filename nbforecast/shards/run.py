@@ -23,7 +23,6 @@ from nbforecast.forecasters.base import resolve
 from nbforecast.results import files
 from nbforecast.results.entry import Entry
 from nbforecast.results.header import Unreadable
-from nbforecast.results.view import View
 from nbforecast.session import engine, results
 from nbforecast.shards import failures as failing
 from nbforecast.shards.bucket import prepared
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbforecast.compute.scores import By
+    from nbforecast.results.view import View
     from nbforecast.shards.source import Panel
 
 SAMPLED = 4  # buckets that tell a panel's grid
@@ -166,13 +166,9 @@ class DatasetRun:
         there = self._newest()
         of = next(iter(there.values())).of if there else 1
         shard = there.get(bucket_of(str(series), of))
-        try:
-            entry = None if shard is None else Entry.of(files.read(shard.path))
-        except Unreadable as reason:
-            raise StorageError(f"{shard.path if shard else ''} cannot be read: {reason}.") from reason
-        if entry is None or str(series) not in entry.data.ids:
+        view = None if shard is None else _held(shard.path)
+        if view is None or str(series) not in view.data.ids:
             raise OptionError(f"No shard of {str(self.folder)!r} holds a series {series!r}; see .failures.")
-        view = View.whole(results().take_in(entry))
         return Run(view, resolve(self._job.model), engine(), self._job.seed)
 
     def wait(self, timeout: float | None = None) -> DatasetRun:
@@ -206,7 +202,7 @@ class DatasetRun:
                 self._forecast()
         except RunCancelled:
             self.cancelled = True
-        except Exception as error:
+        except BaseException as error:  # SystemExit in somebody's model, a panic in Rust
             self.error = error if isinstance(error, NbForecastError | OSError) else _as_ours(error)
             _log.info("A panel was not finished: %s", error, exc_info=error)
         finally:
@@ -226,8 +222,8 @@ class DatasetRun:
                 raise RunCancelled
             self._conclude()
         finally:
-            self._keep(earlier)
             shutil.rmtree(self._job.staged, ignore_errors=True)
+            self._keep(earlier)
 
     def _stage(self) -> tuple[list[int], Job]:
         """Sort the source into buckets; returns those that have series, and the job as it is now known."""
@@ -302,6 +298,19 @@ def _cancel(reference: weakref.ref[DatasetRun]) -> None:
         run.cancel()
 
 
+def _held(path: Path) -> View:
+    """A shard in the cache of this process, read unless it is there already."""
+    cache = results()
+    try:
+        view = cache.held(files.read_header(path).key)
+        if view is None or not view.complete:
+            view = cache.take_in(Entry.of(files.read(path)))
+            cache.trim()
+    except Unreadable as reason:
+        raise StorageError(f"{path} cannot be read: {reason}.") from reason
+    return view
+
+
 @contextlib.contextmanager
 def _turn(folder: Path) -> Iterator[None]:
     """One run at a time in a folder, which is made."""
@@ -339,7 +348,7 @@ def _grid(job: Job, buckets: list[int], there: dict[int, Shard]) -> Any:
     return job.freq if found is None else found.nominal or found
 
 
-def _as_ours(error: Exception) -> NbForecastError:
+def _as_ours(error: BaseException) -> NbForecastError:
     found = ForecasterError(f"The panel was not finished: {type(error).__name__}: {error}")
     found.__cause__ = error
     return found

@@ -8,6 +8,7 @@ import os
 import secrets
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,6 @@ from nbforecast.shards.source import read_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.results.view import View
@@ -207,8 +207,9 @@ class Worker:
                 run.cancel()
         if run.cancelled:
             raise Stopped
-        error = run.error
-        return view, error if isinstance(error, Exception) else None
+        if run.error is not None and not view.inferred:
+            self._cache.forget(view.key)  # nothing to reuse, and looked through by every later part
+        return view, run.error if isinstance(run.error, Exception) else None
 
     def _remove(self, paths: Iterable[Path]) -> None:
         """Remove what another shard has taken the place of."""
@@ -228,9 +229,12 @@ def whole(path: Path, recipe: Recipe) -> bool:
 
 def peak_memory() -> int:
     """Bytes that this process has had in memory at most; 0 where the system does not say."""
+    with contextlib.suppress(OSError, StopIteration):  # Linux, whose `getrusage` counts what began the process, too
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
     try:
         import resource
-    except ImportError:  # not everywhere
+    except ImportError:  # Windows
         return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from nbforecast.series.sources import Source
 from nbforecast.shards.contract import bucket_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROWS = 65_536  # read at once from afar
 HELD = 256 << 20  # bytes of rows that wait to be written while they are sorted
@@ -64,6 +65,17 @@ def open_panel(source: Any, time: str | None, target: str | None, id: str | None
     ]
     name = Path(str(source).rstrip("/*")).name.split(".")[0]
     return Panel(pl.concat(parts) if len(parts) > 1 else parts[0], name)
+
+
+def takes(source: Any, file: Path) -> bool:
+    """Whether a file on this machine would be taken for one of a source's."""
+    text = os.fspath(source)
+    if "://" in text and not text.startswith("file://"):
+        return False
+    place = Path(text.removeprefix("file://")).expanduser().absolute()
+    if glob.has_magic(text):
+        return _matches(file.parts, place.parts)
+    return file.is_relative_to(place.resolve())
 
 
 def census(panel: Panel) -> pl.DataFrame:
@@ -125,7 +137,8 @@ def _near(path: Path) -> list[pl.LazyFrame]:
         found = sorted(path.rglob("*"))
     else:
         found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-    files = [p for p in found if p.is_file() and p.suffix.lower() in _PARQUET and not _hidden(p.name)]
+    root = _root(path.parts)
+    files = [p for p in found if p.is_file() and p.suffix.lower() in _PARQUET and not _hidden(p.parts[root:])]
     if not files:
         what = "There is no Parquet file in" if path.is_dir() else "There is no Parquet file at"
         raise InputError(f"{what} {str(path)!r}.")
@@ -157,7 +170,8 @@ def _far(url: str) -> list[pl.LazyFrame]:
     groups: dict[Any, list[str]] = {}
     try:
         found = system.glob(path) if glob.has_magic(path) else system.find(path)
-        names = [n for n in sorted(found) if n.lower().endswith(_PARQUET) and not _hidden(n.rpartition("/")[2])]
+        parts, root = {n: n.split("/") for n in sorted(found)}, _root(path.rstrip("/").split("/"))
+        names = [n for n, p in parts.items() if n.lower().endswith(_PARQUET) and not _hidden(p[root:])]
         for name in names:
             with system.open(name) as file, pq.ParquetFile(file) as table:
                 schema: Any = pl.from_arrow(table.schema_arrow.empty_table())
@@ -192,8 +206,23 @@ def _streamed(system: Any, names: list[str], schema: dict[str, pl.DataType]) -> 
     return register_io_source(batches, schema=schema)
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith((".", "_"))
+def _root(parts: Sequence[str]) -> int:
+    """How many parts a source has before the first that stands for several."""
+    return next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+
+
+def _hidden(parts: Sequence[str]) -> bool:
+    """Whether a file, or a folder below the source that it is in, is one that tools take for no data."""
+    return any(part.startswith((".", "_")) and "=" not in part for part in parts)
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a glob's parts stand for those of a path."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_matches(parts[i:], pattern[1:]) for i in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatch(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def _id(column: str | None, schema: pl.Schema) -> pl.Expr:

@@ -61,6 +61,8 @@ def test_M6_demo_copies_samples_that_can_be_drawn(tmp_path: Path, capsys: pytest
         (["quickdraw", "{taxi}", "-o", "x.gif"], ".svg, .png, .pdf"),
         (["forecast", "{taxi}", "-o", "x.xlsx"], "-o takes a .parquet or .csv file"),
         (["forecast", "{taxi}", "-m", "oracle", "-o", "x.csv"], "No model is called 'oracle'"),
+        (["forecast", "{taxi}", "-m", "naive", "--seed", "9" * 30, "-o", "x.csv"], "seed= takes a whole number"),
+        (["demo", "{taxi}"], "{taxi}"),
     ],
 )
 def test_errors_are_sentences_and_a_status(
@@ -68,7 +70,7 @@ def test_errors_are_sentences_and_a_status(
 ) -> None:
     assert main([a.format(taxi=taxi) for a in arguments]) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert said.format(taxi=taxi) in error
     assert "Traceback" not in error
 
 

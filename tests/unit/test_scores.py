@@ -107,6 +107,19 @@ def test_X2_the_scale_of_MASE_uses_each_series_own_history_up_to_the_origin() ->
                 assert scale[data.offsets[s] + end] == pytest.approx(expected, nan_ok=True)
 
 
+def test_X2_the_scale_of_MASE_does_not_depend_on_the_series_before() -> None:
+    small = np.cumsum(np.random.default_rng(0).normal(0, 1e-3, 300))
+    frame = pl.DataFrame(
+        {
+            "unique_id": np.repeat(["a", "b"], 300),
+            "ds": np.tile(np.arange(300), 2),
+            "y": np.concatenate([np.where(np.arange(300) % 2, 1e15, 0.0), small]),
+        }
+    )
+    both, alone = prepare(frame, freq=1), prepare(frame.filter(unique_id="b"), freq=1)
+    np.testing.assert_allclose(seasonal_scale(both)[300:], seasonal_scale(alone), rtol=1e-12)
+
+
 def test_X2_by_must_be_known(taxi_run: Run) -> None:
     with pytest.raises(nbf.NbForecastError, match="'horizon', 'series' or 'index', not 'step'"):
         taxi_run.scores("step")

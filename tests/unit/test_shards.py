@@ -13,6 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import nbforecast as nbf
+from nbforecast.results import files
 from nbforecast.results.cache import Cache
 from nbforecast.samples import path
 from nbforecast.shards.contract import bucket_of, newest, shards_in
@@ -142,6 +143,34 @@ def test_a_model_that_fails_on_everything_is_an_error_and_removes_nothing(source
     pl.read_parquet(source).with_columns(y=pl.lit(None, pl.Float64)).write_parquet(source)
     forecast(source, tmp_path / "to")
     assert before.items() <= states(run).items()
+
+
+def test_E5_a_model_that_wants_to_exit_is_an_error(source: Path, tmp_path: Path) -> None:
+    class Leaving(Last):
+        def availability(self, data: Any) -> Any:
+            raise SystemExit(3)
+
+    with pytest.raises(nbf.NbForecastError, match="SystemExit"):
+        forecast(source, tmp_path / "to", Leaving())
+
+
+def test_C12_shards_that_are_opened_are_read_once_and_keep_to_the_budget(
+    source: Path, tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = forecast(source, tmp_path / "to")
+    read: list[Path] = []
+    monkeypatch.setattr(files, "read", lambda path, before=files.read: read.append(path) or before(path))
+    names = pl.read_parquet(source)["unique_id"].unique()
+    arrays = {name: run.open(name).series(name).array for name in names}
+    assert sorted(read) == sorted(run.paths)
+    assert all(np.isfinite(array).any() for array in arrays.values())
+    monkeypatch.setattr(cache, "memory", 1)
+    run.open(names[0])
+    assert len(cache.entries()) == len(run.paths)
+    cache.clear()
+    for name in names:
+        run.open(name)
+    assert len(cache.entries()) == 1
 
 
 def test_C13_after_a_crash_between_two_names_the_newest_shard_counts(source: Path, tmp_path: Path) -> None:

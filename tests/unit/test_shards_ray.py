@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.shards import ray as engine
+from nbforecast.shards.shard import Job
 from tests.unit.panels import ROWS, SHARD, Odd, assert_as_forecast, panel, states
 from tests.unit.saved import Last, until
 
@@ -36,6 +38,23 @@ def forecast(source: Any, to: Path, model: Any, **options: Any) -> nbf.DatasetRu
         source, to, model=model, horizon=3, engine="ray", series_per_shard=SHARD, **{"workers": 2, **options}
     )
     return run.wait(PATIENCE)
+
+
+def test_E4_a_run_that_waits_for_workers_can_be_called_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "PATIENCE", 0.5)
+    job, never = Job(tmp_path, tmp_path, 1, "naive", 3), threading.Event()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        yield {"bucket": 0}
+        never.wait()
+
+    found = engine._while_wanted(rows(), job)
+    assert next(found) == {"bucket": 0}
+    (tmp_path / "stop").touch()
+    assert list(found) == [None]
+    never.set()
+    with pytest.raises(ZeroDivisionError):
+        list(engine._while_wanted((1 // 0 for _ in "a"), job))
 
 
 class Deadly(Last):

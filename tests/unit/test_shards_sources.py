@@ -77,6 +77,7 @@ def test_S5_a_single_series_needs_no_id(tmp_path: Path) -> None:
         ("{}", {"max_duration": "x"}, "length of time"),
         ("{}", {"model": "oracle"}, "No model is called"),
         ("{}", {"horizon": 0}, "horizon="),
+        ("{}", {"seed": True}, "seed="),
     ],
 )
 def test_what_makes_no_sense_is_told_at_once(
@@ -101,3 +102,22 @@ def test_M6_the_command_line_has_it(source: Path, tmp_path: Path, capsys: pytest
     assert not said.err
     assert main([*words, "-c"]) == 2
     assert "not for panels in shards" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("below", ["_temporary/0", ".staging-1/bucket=3", "_delta_log"])
+def test_what_tools_leave_beside_data_is_no_data(below: str, tmp_path: Path) -> None:
+    for place, values in (("data/y=2024", 4), (f"data/{below}", 8)):
+        (tmp_path / place).mkdir(parents=True)
+        panel(values).write_parquet(tmp_path / place / "a.parquet")
+    for source in (tmp_path / "data", f"{tmp_path}/data/**/*.parquet", f"file://{tmp_path}/data"):
+        assert forecast(source, tmp_path / "to").series == 4
+
+
+def test_shards_are_not_put_where_they_would_be_read(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    panel(2).write_parquet(tmp_path / "data" / "a.parquet")
+    inside = tmp_path / "data" / "out"
+    for taken in ("{}/data", "{}/data/**/*.parquet", "file://{}/data", "{}/*/**/*.parquet"):
+        with pytest.raises(nbf.NbForecastError, match="lies inside source="):
+            forecast(taken.format(tmp_path), inside)
+    assert forecast(f"{tmp_path}/data/*.parquet", inside).done

@@ -221,3 +221,20 @@ def pad(path: Path, size: int) -> bytes:
         if len(content) == size:
             return content
     raise AssertionError("no padding fits")
+
+
+def test_C12_what_cannot_be_saved_stays_in_memory(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_file(tmp_path / "results")
+    nbf.forecast(walk(1), Last(), wait=True)
+    with pytest.raises(nbf.NbForecastError, match="they cannot be saved"):
+        nbf.cache.flush(disk=False)
+    monkeypatch.setattr(cache, "memory", 1)
+    nbf.forecast(walk(2), Last(), wait=True)
+    assert nbf.forecast(walk(1), Last(), wait=True).inferred == 0
+    assert len(cache.entries()) == 2
+    (tmp_path / "results").unlink()
+    nbf.forecast(walk(3), Last(), wait=True)
+    assert len(cache.entries()) == 1
+    caplog.clear()
