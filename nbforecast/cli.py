@@ -146,7 +146,7 @@ def _demo(options: argparse.Namespace) -> None:
     for name in SAMPLES:
         target = options.folder / f"{name}.parquet"
         target.write_bytes(path(name).read_bytes())
-        _say(f"{target}   try: nbforecast quickdraw {target} -i -24 -o {name}.png")
+        _say(f"{target}   try: nbforecast quickdraw {target} -i -24 -o {name}.svg")
     for notebook in notebooks():
         target = options.folder / notebook.name
         target.write_bytes(notebook.read_bytes())

@@ -13,15 +13,15 @@ class NbForecastError(Exception):
 
 
 class InputError(NbForecastError):
-    """The frame handed in cannot be read as time series (SPEC S2-S4)."""
+    """The frame handed in cannot be read as time series."""
 
 
 class IndexOutOfRange(NbForecastError, IndexError):
-    """An index is not one of the dataset's origins (SPEC Q2)."""
+    """An index is not one of the dataset's origins."""
 
 
 class OriginUnavailable(NbForecastError):
-    """The origin exists, but its context is one the model cannot use (SPEC S3)."""
+    """The origin exists, but its context is one the model cannot use."""
 
 
 class OptionError(NbForecastError, ValueError):
@@ -40,7 +40,7 @@ class ForecasterError(NbForecastError):
 
 
 class WeightsError(NbForecastError, ValueError):
-    """Weights are missing, damaged, not weights at all, or do not fit the configuration (SPEC F4)."""
+    """Weights are missing, damaged, not weights at all, or do not fit the configuration."""
 
 
 class RunCancelled(NbForecastError):

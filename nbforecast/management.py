@@ -1,4 +1,4 @@
-"""`nbf.cache`: what the cache holds, and what can be done with it (SPEC C11)."""
+"""`nbf.cache`: what the cache holds, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ class ResultCache:
         """Bring saved entries into memory, as far as its budget goes; with a path, from that folder or file.
 
         The folder may be one that `save` has written, or a destination of `forecast_dataset`.
-        What their origins lack of calculations is made when nothing else is to be done (SPEC C10).
+        What their origins lack of calculations is made when nothing else is to be done.
         """
         cache = results()
         if path is None and cache.store is None:

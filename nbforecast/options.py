@@ -40,7 +40,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine", choices=("local", "ray"), help="forecast a panel of any size, in shards, into -o DEST"
     )
-    parser.add_argument("--address", metavar="A", help="the Ray cluster to use (default: one on this machine)")
+    parser.add_argument("--address", metavar="A", help="the Ray cluster (default: RAY_ADDRESS, or one begun here)")
     parser.add_argument("--workers", type=int, metavar="N", help="Ray actors (default: one a GPU, or two cores)")
     parser.add_argument("--series-per-shard", type=int, metavar="N", help="default: about 100,000 points' worth")
 
@@ -128,7 +128,9 @@ def request(options: argparse.Namespace) -> dict[str, Any]:
 def sharded(options: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `nbforecast.forecast_dataset`, beside source and destination, from parsed options."""
     if options.calibrate:
-        raise OptionError("--calibrate is not for panels in shards: calibrate the runs that are opened from them.")
+        raise OptionError(
+            "--calibrate is not for panels in shards: calibrate what is opened from them, run.open(ID, calibrate=True)."
+        )
     own = {name: getattr(options, name) for name in ("engine", "address", "workers", "series_per_shard")}
     return {**{name: value for name, value in request(options).items() if name != "calibrate"}, **own}
 

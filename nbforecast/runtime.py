@@ -31,7 +31,7 @@ def devices() -> tuple[jax.Device, ...]:
     """The devices that compute; JAX is configured on first use.
 
     GPU memory is not preallocated unless the user chose so, since other libraries live in the same kernel; compiled
-    functions are kept on disk between kernels (SPEC E2) unless the user has set a place of their own.
+    functions are kept on disk between kernels unless the user has set a place of their own.
 
     Raises `OptionError` if `NBFORECAST_DEVICE` names a device that JAX does not have.
     """
@@ -164,7 +164,7 @@ def replicate(tree: Any) -> Any:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether a computation failed for want of memory, so that less of it at once may succeed (SPEC E7)."""
+    """Whether a computation failed for want of memory, so that less of it at once may succeed."""
     if isinstance(error, MemoryError):
         return True
     text = str(error).lower()
@@ -224,7 +224,7 @@ class FirstCalls:
 
 
 class _QuickSwitch:
-    """Has Python change threads often, since tracing a function keeps the interpreter busy (SPEC E5)."""
+    """Has Python change threads often, since tracing a function keeps the interpreter busy."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -35,7 +35,7 @@ _making = threading.RLock()
 
 
 def results() -> Cache:
-    """The result cache of this process; what it has not saved is saved when the interpreter exits (SPEC C9, E9)."""
+    """The result cache of this process; what it has not saved is saved when the interpreter exits."""
     with _making:
         return _results()
 
@@ -89,7 +89,7 @@ def forecast(
 
     frame: anything narwhals reads (Polars, pandas, PyArrow, DuckDB ...), a CSV or Parquet path, a series or array.
     model: a name from `nbf.models()`, a forecaster, or a function of contexts (B, L) and the horizon that returns
-        points (B, H) or samples (B, H, Q). horizon: steps ahead.
+        points (B, H); one that returns draws (B, H, Q) is registered first (`nbf.register`). horizon: steps ahead.
     time, target, id: columns, where they cannot be told by themselves. freq: the grid's step, else inferred.
     max_duration: use only the newest part ("18h", "90d", a number of steps). seed: for models that draw at random.
     force: do not use what the cache holds. calibrate: have bands at 50, 80, 90 and 95 % hold what they promise, by the

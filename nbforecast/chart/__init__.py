@@ -1,4 +1,4 @@
-"""Static charts of forecasts and their scores (SPEC Q3, W4, R3): from arrays to SVG, HTML and words."""
+"""Static charts of forecasts and their scores: from arrays to SVG, HTML and words."""
 
 from typing import TYPE_CHECKING, Any
 

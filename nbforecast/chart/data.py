@@ -1,4 +1,4 @@
-"""What a chart is drawn from: arrays that are already calculated (SPEC Q3: a view never computes)."""
+"""What a chart is drawn from: arrays that are already calculated."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +29,7 @@ class Density:
 
 @dataclass(frozen=True, eq=False)
 class FanData:
-    """One forecast and its surroundings (SPEC Q3), ready to be drawn.
+    """One forecast and its surroundings, ready to be drawn.
 
     `time` (n,) is datetime64[us] or an integer, its last entry is the origin; `values` (n,) is NaN where missing.
     `future`, `actual`, `median` are (H,), `actual` NaN where not known; `bands` go from the outermost inwards.

@@ -1,4 +1,4 @@
-"""Densities as columns of tints (SPEC Q3): one column a step, the darker the denser, drawn alike in SVG and on axes."""
+"""Densities as columns of tints: one column a step, the darker the denser, drawn alike in SVG and on axes."""
 
 import numpy as np
 

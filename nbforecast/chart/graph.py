@@ -1,4 +1,4 @@
-"""Static charts of many results (SPEC R3): lines, bars and dots above one axis, in the style of the fan chart."""
+"""Static charts of many results: lines, bars and dots above one axis, in the style of the fan chart."""
 
 from dataclasses import dataclass
 from html import escape

@@ -1,4 +1,4 @@
-"""The chart as HTML that every front end shows (SPEC W4): an image, which sanitising leaves alone."""
+"""The chart as HTML that every front end shows: an image, which sanitising leaves alone."""
 
 import base64
 from html import escape

@@ -1,4 +1,4 @@
-"""What charts have in common (SPEC R3): a document, a head, axes, and labels that keep apart."""
+"""What charts have in common: a document, a head, axes, and labels that keep apart."""
 
 from collections.abc import Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""The same chart with matplotlib (SPEC Q3), for those who go on drawing on it or save a PNG or PDF."""
+"""The same chart with matplotlib, for those who go on drawing on it or save a PNG or PDF."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""A chart with a row for each of several things (SPEC R3): dots on one scale, and how sure they are."""
+"""A chart with a row for each of several things: dots on one scale, and how sure they are."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

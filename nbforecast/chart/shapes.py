@@ -1,4 +1,4 @@
-"""Geometry of a chart (SPEC Q3): from values to path data, in whole tenths of a pixel.
+"""Geometry of a chart: from values to path data, in whole tenths of a pixel.
 
 Integers and relative commands keep an image small, and no rounding error adds up: differences are taken after rounding.
 """

@@ -1,4 +1,4 @@
-"""The static chart of one forecast as SVG (SPEC Q3, W4): written directly, since it must cost next to nothing."""
+"""The static chart of one forecast as SVG: written directly, since it must cost next to nothing."""
 
 from dataclasses import dataclass
 from typing import Literal

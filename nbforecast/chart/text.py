@@ -1,4 +1,4 @@
-"""Text in a chart: cleaned, measured, shortened and escaped (SPEC Q3). Titles come from data, so none is trusted."""
+"""Text in a chart: cleaned, measured, shortened and escaped. Titles come from data, so none is trusted."""
 
 import re
 import unicodedata

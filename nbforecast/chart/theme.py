@@ -1,4 +1,4 @@
-"""Colours and type of a chart in both themes (SPEC Q3); text on its background has a contrast of 4.5 or more."""
+"""Colours and type of a chart in both themes; text on its background has a contrast of 4.5 or more."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Ticks of both axes (SPEC Q3: real times on the axis): where they stand, and what people would write there."""
+"""Ticks of both axes: where they stand, and what people would write there."""
 
 import math
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""A forecast in words (SPEC Q3, W4): the alternative text of its picture, and the lines around it."""
+"""A forecast in words: the alternative text of its picture, and the lines around it."""
 
 import numpy as np
 

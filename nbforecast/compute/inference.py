@@ -29,7 +29,7 @@ def run_inference(
     seed: int = 0,
     pace: Pace | None = None,
 ) -> Float32[np.ndarray, "R H Q"]:
-    """Forecasts as of some rows of a dataset, draws sorted in ascending order (SPEC E1).
+    """Forecasts as of some rows of a dataset, draws sorted in ascending order.
 
     They are inferred in batches as `pace` has found them to be best, smaller ones where the device has not enough
     memory (E7); what is learnt of it is noted there.

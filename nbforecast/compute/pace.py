@@ -11,7 +11,7 @@ from nbforecast.runtime import cores
 if TYPE_CHECKING:
     from nbforecast.forecasters.base import Forecaster
 
-TARGET = 0.05  # seconds between two looks at the queue (SPEC E2)
+TARGET = 0.05  # seconds between two looks at the queue
 _ANY = tuple(2**i for i in range(13))
 _WORSE = 1.2  # an origin that takes this many times as long, in so many batches, is not noise
 _SURE = 4

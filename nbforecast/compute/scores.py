@@ -1,4 +1,4 @@
-"""Scores over many origins, by the field's definitions (SPEC X2)."""
+"""Scores over many origins, by the field's definitions."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class _Asked:
 
 
 class Answering:
-    """Infers and calculates the rows that somebody waits for (SPEC E4). Equal requests in work are joined.
+    """Infers and calculates the rows that somebody waits for. Equal requests in work are joined.
 
     Who waits can be interrupted; what was asked for is still finished and kept.
     """

@@ -25,7 +25,7 @@ def calculate_rows(
     version: str,
     statistics: Statistics,
 ) -> None:
-    """Quantiles and scores of some rows, batch by batch (SPEC E3); dropped once `version` is not the entry's (C8a)."""
+    """Quantiles and scores of some rows, batch by batch; dropped once `version` is not the entry's (C8a)."""
     batch = settings().batch
     actual = entry.data.actuals(rows, entry.recipe.horizon)
     for at in range(0, len(rows), batch):

@@ -106,7 +106,7 @@ class Engine:
         return self._answering.work() + [Work.of(*one) for one in there if not one[0].finished.is_set()]
 
     def answer(self, view: View, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> View:
-        """Have some rows inferred and calculated beside whatever the background does, and wait for it (SPEC E4).
+        """Have some rows inferred and calculated beside whatever the background does, and wait for it.
 
         Returns the view that holds them: another one if the cache has come to hold other results meanwhile (C8).
         """
@@ -180,7 +180,7 @@ class Engine:
         return [task for task in {id(t): t for t in known}.values() if not task.finished.is_set()]
 
     def _up_to_date(self, task: Task) -> bool:
-        """Whether a task is to go on, planned anew if its entry has changed (SPEC C8b)."""
+        """Whether a task is to go on, planned anew if its entry has changed."""
         entry = task.view.entry
         same = entry.version == task.version and self._cache.current(task.view)
         verdict = on_pickup(task.priority, same=same)

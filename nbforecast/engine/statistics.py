@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 class Counts:
     """chunks, inferred: pieces of background inference, and the origins in them. batches, calculated: calculations of
     the background. answers: requests of people who waited, inferred beside it. joined: requests that found equal ones
-    in work. locks: how often an entry was locked to write results of any of these (SPEC E3).
+    in work. locks: how often an entry was locked to write results of any of these.
     """
 
     chunks: int = 0

@@ -32,12 +32,12 @@ class Priority(enum.IntEnum):
 
 
 def order_by_value(data: Dataset, rows: Int64[np.ndarray, " R"]) -> Int64[np.ndarray, " R"]:
-    """Rows in the order in which a person wants them: newest to oldest (SPEC E6)."""
+    """Rows in the order in which a person wants them: newest to oldest."""
     return rows[np.lexsort((rows, -data.index()[rows]))]
 
 
 def nearest_first(data: Dataset, rows: Int64[np.ndarray, " R"], near: int) -> Int64[np.ndarray, " R"]:
-    """The rows with those around row `near` of its series put first, the others in their order (SPEC E6)."""
+    """The rows with those around row `near` of its series put first, the others in their order."""
     series = int(np.searchsorted(data.offsets, near, side="right")) - 1
     away = np.abs(rows - near)
     close = (away < NEIGHBOURS) & (rows >= data.offsets[series]) & (rows < data.offsets[series + 1])
@@ -49,7 +49,7 @@ class Task:
     """Everything a view lacks, taken chunk by chunk by the engine's thread.
 
     `rows` are the view's origins still to be inferred, most wanted first; none without a forecaster, when only
-    calculations are missing. `version` is the entry's that they were planned for (SPEC C8). `finished` is set when
+    calculations are missing. `version` is the entry's that they were planned for. `finished` is set when
     nothing is left, after an error (kept in `error`) or after it was `cancelled`.
 
     `number` tells it from others. `begun`: the engine has come to it. `ending`: nothing is left to infer, the last

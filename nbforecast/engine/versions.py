@@ -1,4 +1,4 @@
-"""What a task does when it finds its entry changed or replaced (SPEC C8)."""
+"""What a task does when it finds its entry changed or replaced."""
 
 from __future__ import annotations
 

@@ -201,5 +201,5 @@ def _load(name: str) -> Forecaster:
         return pkgutil.resolve_name(_FAMILIES[family])(place)
     near = difflib.get_close_matches(name, _models, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    families = ", ".join(f"{f}:FOLDER" for f in _FAMILIES)
+    families = ", ".join(f"{f}:{'FOLDER' if f == 'chronos-bolt' else 'FILE'}" for f in _FAMILIES)
     raise UnknownModel(f"No model is called {name!r}.{hint} There are: {', '.join(_models)}, {families}.")

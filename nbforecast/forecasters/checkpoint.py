@@ -1,4 +1,4 @@
-"""Weights from files: safetensors, and PyTorch's zip files read without executing anything in them (SPEC C14, F4)."""
+"""Weights from files: safetensors, and PyTorch's zip files read without executing anything in them."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def cut(data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 
     """The contexts of some rows, and their locations in double precision.
 
     A value of a window depends on nothing outside the window: a gap is bridged only between two observations that
-    both lie in it, so nothing after the origin, and nothing older than `context` steps, can matter (SPEC S3, L1).
+    both lie in it, so nothing after the origin, and nothing older than `context` steps, can matter.
     """
     padded = _pad(data, context)
     start = padded.start[rows]
@@ -127,7 +127,7 @@ def cut(data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 
 
 
 def usable(data: Dataset, context: int, least: int) -> UInt8[np.ndarray, " N"]:
-    """For every row 0, or the `Reason` why its context cannot be used (SPEC S3).
+    """For every row 0, or the `Reason` why its context cannot be used.
 
     A context needs `least` observed values, one of them within `max_gap` steps of the origin, and must not be more
     than half empty after its first observation.
@@ -146,7 +146,7 @@ def usable(data: Dataset, context: int, least: int) -> UInt8[np.ndarray, " N"]:
 
 
 def complete(data: Dataset, context: int, least: int | None = None) -> UInt8[np.ndarray, " N"]:
-    """For every row 0, or the `Reason` why its context has no complete values once short gaps are bridged (SPEC S3).
+    """For every row 0, or the `Reason` why its context has no complete values once short gaps are bridged.
 
     least: steps that it must have, from its first observed one on; by default all of `context`.
     """

@@ -154,7 +154,7 @@ class Feed:
         self._wake()
 
     def _failures(self) -> Iterator[Content]:
-        """What has been begun from here and has failed: nobody else may look at it (SPEC E5)."""
+        """What has been begun from here and has failed: nobody else may look at it."""
         for run in [run for run in self._runs if run.done]:
             self._runs.remove(run)
             if run.error is not None:

@@ -1,4 +1,4 @@
-"""The cache view: a widget that shows what is kept and what goes on, live, and takes orders (SPEC W3)."""
+"""The cache view: a widget that shows what is kept and what goes on, live, and takes orders."""
 
 from __future__ import annotations
 

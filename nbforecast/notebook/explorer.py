@@ -1,4 +1,4 @@
-"""The explorer: a widget that shows the forecast as of any origin of a run (SPEC W1, W2, W4)."""
+"""The explorer: a widget that shows the forecast as of any origin of a run."""
 
 from __future__ import annotations
 

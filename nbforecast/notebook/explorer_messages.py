@@ -1,4 +1,4 @@
-"""What the explorer's front end is told: JSON with a `kind`, and raw little-endian arrays beside it (SPEC W2)."""
+"""What the explorer's front end is told: JSON with a `kind`, and raw little-endian arrays beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One page that holds runs and the explorer's front end, and needs nothing else (SPEC W4)."""
+"""One page that holds runs and the explorer's front end, and needs nothing else."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class LiveWidget(anywidget.AnyWidget):
         self.on_msg(_hear(weakref.ref(self)))
 
     def open(self) -> None:
-        """Open the connection to the page, if there is one: where nobody watches, the still says it all (SPEC M7)."""
+        """Open the connection to the page, if there is one: where nobody watches, the still says it all."""
         shell = get_ipython()
         if shell is not None and watched(shell):
             self.connect()

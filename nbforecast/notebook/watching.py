@@ -15,7 +15,7 @@ WITH_STILL = {"nbforecast": {"still": "text/html"}}
 
 
 def watched(shell: InteractiveShell) -> bool:
-    """Whether a person sees the page change: not under papermill, nbconvert or in a script (SPEC M7).
+    """Whether a person sees the page change: not under papermill, nbconvert or in a script.
 
     A front end with a person says that it can answer a prompt; runners of whole notebooks say that they cannot.
     """

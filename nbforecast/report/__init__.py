@@ -1,4 +1,4 @@
-"""The parts of a report on a backtest (SPEC R3): from runs that are done to sentences, tables and charts.
+"""The parts of a report on a backtest: from runs that are done to sentences, tables and charts.
 
 Each function takes runs and returns a `Section`, which shows itself in a notebook. The template
 `backtest_report.ipynb` puts them together; `nbforecast report` executes and exports it.

@@ -1,4 +1,4 @@
-"""From data to a report: a template is executed with parameters and exported as one page (SPEC R2)."""
+"""From data to a report: a template is executed with parameters and exported as one page."""
 
 from __future__ import annotations
 

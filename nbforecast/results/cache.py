@@ -34,7 +34,7 @@ _log = logging.getLogger("nbforecast.results")
 class Cache:
     """The one place of results: an entry for each (handle, model, horizon), and views for histories inside others.
 
-    memory, disk: bytes that entries may take; what was used longest ago goes first, from memory to disk (SPEC C12).
+    memory, disk: bytes that entries may take; what was used longest ago goes first, from memory to disk.
     `putting_away` is held while results go to disk: who removes some takes it, so that none come back after it. It is
     taken before any other lock.
     `misses` counts requests for which nothing was there under their key, `reused` origins that other entries gave.
@@ -54,7 +54,7 @@ class Cache:
     def find(
         self, data: Dataset, recipe: Recipe, reasons: Callable[[], UInt8[np.ndarray, " N"]], *, force: bool = False
     ) -> View:
-        """Results for some data, as far as they are known; nobody but the caller has them yet if `force` (SPEC C6).
+        """Results for some data, as far as they are known; nobody but the caller has them yet if `force`.
 
         reasons: says for every row why it cannot be forecast from these data.
         """
@@ -86,7 +86,7 @@ class Cache:
         return held is not None and held.entry is view.entry
 
     def offer(self, view: View, *, force: bool = False) -> Verdict:
-        """Hand in a result for one key; `settle` says what becomes of it (SPEC C7)."""
+        """Hand in a result for one key; `settle` says what becomes of it."""
         with self._lock:
             held = self._views.get(view.key)
             if held is not None and held.entry is view.entry:
@@ -100,7 +100,7 @@ class Cache:
             return verdict
 
     def finish(self, view: View, *, asked: bool) -> None:
-        """Work on a view has ended: its entry replaces smaller ones and is saved, and old ones make room (SPEC C7, C9).
+        """Work on a view has ended: its entry replaces smaller ones and is saved, and old ones make room.
 
         asked: somebody holds the result, so it is handed in; what follows by itself only fills what is there.
         """
@@ -297,7 +297,7 @@ class Cache:
             self.store.touch(found)
 
     def _cover(self, entry: Entry) -> None:
-        """Have an entry serve the histories it contains instead of smaller entries of their own (SPEC C7a)."""
+        """Have an entry serve the histories it contains instead of smaller entries of their own."""
         for held in self.views():
             mine = held.entry
             alike = mine.recipe == entry.recipe and mine.data.frequency == entry.data.frequency

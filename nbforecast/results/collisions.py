@@ -1,4 +1,4 @@
-"""What happens when a result meets another one in the cache (SPEC C7)."""
+"""What happens when a result meets another one in the cache."""
 
 from __future__ import annotations
 

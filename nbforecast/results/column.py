@@ -17,7 +17,7 @@ class Column:
     """A float32 column of `rows` arrays of shape `tail`, NaN where nothing has been written.
 
     The buffer is contiguous and each row is written at most once, so a finished column is its own NumPy array and a
-    finished block is handed to Polars without a copy: nothing can change under a reader (SPEC C3). Blocks being filled
+    finished block is handed to Polars without a copy: nothing can change under a reader. Blocks being filled
     are copied into a snapshot; blocks nobody has touched share one NaN block and take no memory. Not thread-safe: the
     entry holds the lock.
     """

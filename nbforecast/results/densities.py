@@ -1,4 +1,4 @@
-"""The densities of a bounded number of origins: too large to keep for all (SPEC E3)."""
+"""The densities of a bounded number of origins: too large to keep for all."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Entry:
     """Forecasts and calculations of every origin of a dataset, filled while readers read.
 
-    Results are written a batch at a time under one lock (SPEC E3); `lock_count` counts these. What is handed out is a
+    Results are written a batch at a time under one lock; `lock_count` counts these. What is handed out is a
     snapshot that later writes do not change (C3). Rows are the dataset's rows: ascending in time, the last of each
     series index 0.
 
@@ -88,7 +88,7 @@ class Entry:
 
     @cached_property
     def contexts(self) -> UInt64[np.ndarray, " N"]:
-        """For every row the fingerprint of the context that its forecast is made from (SPEC C5)."""
+        """For every row the fingerprint of the context that its forecast is made from."""
         return self.fingerprints.contexts(self.recipe.context)
 
     @property
@@ -153,7 +153,7 @@ class Entry:
             self.changes += 1
 
     def write_densities(self, rows: Int64[np.ndarray, " R"], values: Densities, version: str | None = None) -> None:
-        """Store densities; only those of the last rows written are kept (SPEC E3)."""
+        """Store densities; only those of the last rows written are kept."""
         with self._lock:
             self.lock_count += 1
             if version not in (None, self.version):
@@ -167,7 +167,7 @@ class Entry:
         contexts: UInt64[np.ndarray, " R"],
         values: dict[str, Float32[np.ndarray, "R ..."]],
     ) -> None:
-        """Take over results of another entry for rows that wait, bit for bit (SPEC C5)."""
+        """Take over results of another entry for rows that wait, bit for bit."""
         if not len(rows):
             return
         with self._lock:
@@ -198,7 +198,7 @@ class Entry:
     def forget(self, rows: Int64[np.ndarray, " R"], keep: Status) -> int:
         """Take results away, so that rows have come as far as `keep` and no further; returns how many rows had more.
 
-        Frames and arrays handed out before are not changed. Work in progress for these rows is dropped (SPEC C8a).
+        Frames and arrays handed out before are not changed. Work in progress for these rows is dropped.
         """
         with self._lock:
             status = self._status[rows]
@@ -234,7 +234,7 @@ class Entry:
             return self._columns[column].take(rows)
 
     def array(self, column: str) -> Float32[np.ndarray, "N *T"]:
-        """A whole column, read-only; no copy once the entry is complete (SPEC X1)."""
+        """A whole column, read-only; no copy once the entry is complete."""
         with self._lock:
             return self._columns[column].array()
 

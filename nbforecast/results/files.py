@@ -1,4 +1,4 @@
-"""An entry as a Parquet file, with its metadata in the file's own key-value metadata (SPEC C9, C14).
+"""An entry as a Parquet file, with its metadata in the file's own key-value metadata.
 
 A file is a plain table, a row an origin, that Polars, PyArrow and DuckDB read. Each column's content has a digest in
 the metadata, and the metadata one of their own, so that what is read is what was written, or is refused.

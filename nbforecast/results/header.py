@@ -1,4 +1,4 @@
-"""What an entry's file says of itself in its footer (SPEC C4): enough to find it, and to rebuild the data's grid."""
+"""What an entry's file says of itself in its footer: enough to find it, and to rebuild the data's grid."""
 
 from __future__ import annotations
 

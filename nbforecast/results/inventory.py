@@ -22,7 +22,7 @@ _TICK = 0.05  # seconds; a file system's clock may stand still for as long
 
 @dataclass(frozen=True)
 class Item:
-    """One key's results (SPEC C11).
+    """One key's results.
 
     name: what the frame was called, if that is known. start, end: the data's first and last time. view_of: the handle
     of the longer history in whose entry they are. used, created: seconds since the epoch. `view` is what is in memory,

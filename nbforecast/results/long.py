@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def to_long(view: View, coverages: Sequence[float], bands: Float32[np.ndarray, "N H K"] | None = None) -> pl.DataFrame:
-    """A row for each origin and step: unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ... (SPEC X1).
+    """A row for each origin and step: unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ...
 
     The convention is Nixtla's: `cutoff` is the origin's time, MODEL the point forecast (the median), `lo` and `hi` the
     ends of the central intervals, those of the calibrated `bands` where they stand; y is null where it is not known.

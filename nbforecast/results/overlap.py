@@ -1,4 +1,4 @@
-"""Which origins of two datasets have the same context, told by fingerprints (SPEC C5).
+"""Which origins of two datasets have the same context, told by fingerprints.
 
 Each observed point is hashed with its time; the sum of a range of hashes, modulo 2^64, stands for the range. Two
 contexts with equal sums hold the same observations at the same times (order is implied by the times), but for a chance

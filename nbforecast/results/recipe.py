@@ -81,7 +81,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Key:
-    """What an entry is found by (SPEC: one of each handle, model and horizon)."""
+    """What an entry is found by (one of each handle, model and horizon)."""
 
     handle: str
     recipe: Recipe

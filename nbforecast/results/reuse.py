@@ -1,4 +1,4 @@
-"""Results for new data that begin with everything other entries know of them (SPEC C5)."""
+"""Results for new data that begin with everything other entries know of them."""
 
 from __future__ import annotations
 

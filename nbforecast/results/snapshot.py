@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Snapshot:
     """status, reasons: (N,). contexts: (N,), fingerprints of what each forecast was made from. columns: (N, ...) each.
 
-    version: minted when the entry was created or last replaced (SPEC C4). created: seconds since the epoch. forced:
+    version: minted when the entry was created or last replaced. created: seconds since the epoch. forced:
     when it was last asked for anew with `force`, 0 if never.
     """
 

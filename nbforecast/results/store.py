@@ -1,4 +1,4 @@
-"""A directory of entries that several kernels share (SPEC C9, C12, C13).
+"""A directory of entries that several kernels share.
 
 Files are written beside and renamed into place, so a reader sees a whole file or none; writers of one directory take
 turns. Names are made of hashes alone; nothing in a file decides where anything is written. Links are not followed.

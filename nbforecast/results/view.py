@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class View:
     """Results for a dataset, read from an entry without a copy. Rows are the dataset's.
 
-    A history that another one contains, with the same end, is a view of the longer one's entry (SPEC C5): the same
+    A history that another one contains, with the same end, is a view of the longer one's entry: the same
     indices mean the same origins, and forecasts made from more of the same history serve both.
     """
 
@@ -122,7 +122,7 @@ class View:
         return self.entry.take(column, self.rows(rows))
 
     def array(self, column: str = "forecast") -> Float32[np.ndarray, "N *T"]:
-        """A whole column, read-only; no copy once the entry is complete and its part in one piece (SPEC X1)."""
+        """A whole column, read-only; no copy once the entry is complete and its part in one piece."""
         pieces = list(self._pieces())
         if len(pieces) == 1:
             return self.entry.array(column)[pieces[0]]
@@ -131,7 +131,7 @@ class View:
         return out
 
     def frame(self) -> pl.DataFrame:
-        """The Result DataFrame (SPEC C1): a snapshot with a row an origin.
+        """The Result DataFrame: a snapshot with a row an origin.
 
         unique_id, ds, index, y; status (`waiting`, `inferred`, `unscored`: has quantiles but no scores, `calculated`,
         `unavailable`) and, for the last, the reason; forecast (H, Q); median (H); quantiles (H, 7) at `LEVELS`;

@@ -1,4 +1,4 @@
-"""Series: from the user's frame to a dataset on a regular time grid (SPEC, section S)."""
+"""Series: from the user's frame to a dataset on a regular time grid."""
 
 from nbforecast.series.dataset import Dataset, DataWarning
 from nbforecast.series.frequency import Frequency

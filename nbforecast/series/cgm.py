@@ -1,4 +1,4 @@
-"""Raw exports of glucose sensors: Dexcom, Libre, Medtronic and others, through the library cgm-format (SPEC S1)."""
+"""Raw exports of glucose sensors: Dexcom, Libre, Medtronic and others, through the library cgm-format."""
 
 from __future__ import annotations
 

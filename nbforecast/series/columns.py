@@ -1,4 +1,4 @@
-"""Finding the time, target and id columns of a frame (SPEC S2)."""
+"""Finding the time, target and id columns of a frame."""
 
 from __future__ import annotations
 

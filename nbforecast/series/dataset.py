@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DataWarning:
-    """One repair or oddity found while preparing data (SPEC S4).
+    """One repair or oddity found while preparing data.
 
     `flag` is a stable identifier (`interpolated`, `long_gap`, ...), `count` how many points or gaps it
     concerns, `sentence` a full sentence for a person, `series` the id concerned (None: all of them).
@@ -55,7 +55,7 @@ class Dataset:
     """Series on a regular grid, stored flat: series `s` has rows `offsets[s]:offsets[s + 1]`.
 
     Every row is one grid step and one origin. What was not observed is NaN: nothing here is filled in, so a
-    forecast as of a row depends on nothing after it (SPEC S3, L1). Each series starts and ends with an
+    forecast as of a row depends on nothing after it. Each series starts and ends with an
     observed value; its last row has index 0, the one before -1, and so on.
 
     ids: S series names, in canonical (sorted) order.
@@ -82,12 +82,12 @@ class Dataset:
 
     @property
     def lengths(self) -> np.ndarray:
-        """int64 (S,): grid steps in each series, the `index_len` of SPEC S7."""
+        """int64 (S,): grid steps in each series."""
         return np.diff(self.offsets)
 
     @cached_property
     def handle(self) -> str:
-        """Content hash over ids, timestamps, values and frequency (SPEC S5); 32 hex digits."""
+        """Content hash over ids, timestamps, values and frequency; 32 hex digits."""
         digest = hashlib.sha256()
         digest.update(repr((self.frequency.key, self.ids)).encode())
         digest.update(np.ascontiguousarray(self.offsets, "<i8").data)

@@ -1,4 +1,4 @@
-"""Recognising months, quarters, years and business days in the dates of a series (SPEC S3)."""
+"""Recognising months, quarters, years and business days in the dates of a series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the user's frame to flat arrays of observations (SPEC S1, S2)."""
+"""From the user's frame to flat arrays of observations."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Observations:
 
 
 def read(frame: Any, time: str | None, target: str | None, id: str | None, name: str | None) -> Observations:
-    """Read anything SPEC S1 names into observations. Raises `InputError` (what, where, what to do)."""
+    """Read any table, file or array into observations. Raises `InputError` (what, where, what to do)."""
     source = open_source(frame, time, target, id)
     chosen = choose_columns(source, time, target, id)
     table = collect(source, chosen)

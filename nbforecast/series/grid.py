@@ -1,4 +1,4 @@
-"""Putting observations on a regular grid: snapping, duplicates, gaps (SPEC S3)."""
+"""Putting observations on a regular grid: snapping, duplicates, gaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading the frequency from the data (SPEC S3): series by series, then what they have in common."""
+"""Reading the frequency from the data: series by series, then what they have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences for what preparation found and repaired (SPEC S4)."""
+"""Sentences for what preparation found and repaired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way from a frame to a dataset (SPEC S1-S7)."""
+"""The way from a frame to a dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening what users hand in: frames of any library, series, arrays and files, as one narwhals frame (SPEC S1)."""
+"""Opening what users hand in: frames of any library, series, arrays and files, as one narwhals frame."""
 
 from __future__ import annotations
 

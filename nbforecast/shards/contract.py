@@ -2,7 +2,7 @@
 
 `DESTINATION/model=NAME/horizon=H/shard=BBBB-of-NNNN-HANDLE.parquet` is bucket BBBB of NNNN: the series whose ids hash
 to it, and nothing else. HANDLE is the content hash of their data, so a shard that is there need not be made again. A
-shard is an entry of the result cache, in its format (SPEC C9), and appears whole under its name or not at all.
+shard is an entry of the result cache, in its format, and appears whole under its name or not at all.
 """
 
 from __future__ import annotations

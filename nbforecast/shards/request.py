@@ -55,8 +55,9 @@ def forecast_dataset(
         `model=NAME/horizon=H/shard=BBBB-of-NNNN-HANDLE.parquet` below it, whole series in the format of the result
         cache; a shard that is there for equal data is kept, one for other data gives the origins whose context is
         equal. Series that cannot be forecast are told in `_failures.parquet`, and tried again the next time.
-    engine: "local", in this process, or "ray", on a Ray cluster: the one at `address`, the one that is up, or else one
-        that is begun on this machine. workers: how many actors, each with the model (default: one a GPU, or two cores).
+    engine: "local", in this process, or "ray", on a Ray cluster: the one that this process is connected to, else the
+        one at `address`, else the one at `RAY_ADDRESS`, else one begun on this machine. workers: how many actors, each
+        with the model (default: one a GPU, or two cores).
     series_per_shard: by default as many as have about 100,000 points; counts for a new destination only.
 
     The other parameters are those of `forecast`. Raises `NbForecastError` for options or a source that make no sense;

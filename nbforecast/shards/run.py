@@ -158,8 +158,10 @@ class DatasetRun:
         """
         return scores(self.paths, by)
 
-    def open(self, series: str) -> Run:
+    def open(self, series: str, *, calibrate: bool = False) -> Run:
         """The shard of one series as an ordinary run, to be explored, drawn and exported. It is held in the cache.
+
+        calibrate: as for `forecast`.
 
         Raises `OptionError` where there is none.
         """
@@ -169,7 +171,7 @@ class DatasetRun:
         view = None if shard is None else _held(shard.path)
         if view is None or str(series) not in view.data.ids:
             raise OptionError(f"No shard of {str(self.folder)!r} holds a series {series!r}; see .failures.")
-        return Run(view, resolve(self._job.model), engine(), self._job.seed)
+        return Run(view, resolve(self._job.model), engine(), self._job.seed, calibrate=calibrate)
 
     def wait(self, timeout: float | None = None) -> DatasetRun:
         """Wait for the end, in a terminal with a bar; interrupting the wait does not stop the work.

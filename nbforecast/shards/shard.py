@@ -161,7 +161,7 @@ class Worker:
             return file.tell() - 1
 
     def _recall(self, path: Path) -> None:
-        """Have the bucket's former shard at hand, whose origins are reused where their context is equal (SPEC C5)."""
+        """Have the bucket's former shard at hand, whose origins are reused where their context is equal."""
         try:
             self._cache.take_in(Entry.of(files.read(path)))
         except Unreadable as reason:

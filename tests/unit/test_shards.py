@@ -268,6 +268,7 @@ def test_C9_shards_are_entries_that_polars_the_cache_and_the_explorer_open(
     one = run.open("s03")
     assert one.inferred == 0
     assert one.done
+    assert "calibrated" in run.open("s03", calibrate=True).frame.columns
     explorer = nbf.explore(one, series="s03")
     assert np.isfinite(explorer.forecast.draws).all()
     explorer.close()

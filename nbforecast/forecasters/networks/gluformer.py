@@ -1,6 +1,6 @@
 """The network of Gluformer: an encoder that distils, a decoder that sees every step at once, a head for the variance.
 
-Clean-room, from a description of the published one (Sergazinov et al. 2023, "Gluformer: Transformer-based personalized
+Written from a description of the published one (Sergazinov et al. 2023, "Gluformer: Transformer-based personalized
 glucose forecasting with uncertainty quantification"; GlucoBench). Weights keep the names of its state dictionary.
 """
 
