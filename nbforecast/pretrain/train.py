@@ -150,11 +150,13 @@ def optimiser(recipe: Recipe) -> optax.GradientTransformation:
     )
 
 
-def update(state: Any, batch: Examples, change: optax.GradientTransformation, keep: float) -> tuple[Any, Array]:
+@partial(jax.jit, static_argnums=2, donate_argnums=0)
+def update(state: Any, batch: Examples, recipe: Recipe) -> tuple[Any, Array]:
     """One step: the network, its average and the optimiser's state after it, and the loss before it."""
     network, averaged, moments = state
     value, gradient = eqx.filter_value_and_grad(mean_loss)(network, batch)
-    moves, moments = change.update(gradient, moments, network)
+    moves, moments = optimiser(recipe).update(gradient, moments, network)
+    keep = recipe.average
     network = eqx.apply_updates(network, moves)
     averaged = jax.tree.map(lambda a, w: keep * a + (1.0 - keep) * w, averaged, network)
     return (network, averaged, moments), value
@@ -163,14 +165,12 @@ def update(state: Any, batch: Examples, change: optax.GradientTransformation, ke
 def train(recipe: Recipe, folder: Path, *, minutes: float | None = None) -> State:
     """Train to the recipe's end, or for so many minutes; goes on from what `folder` holds, and keeps it there."""
     folder.mkdir(parents=True, exist_ok=True)
-    change = optimiser(recipe)
     pool = Pool(recipe, 0)
     network = begin(recipe, pool.batch(0))
-    state = State.load(folder, (network, network, change.init(network)))
+    state = State.load(folder, (network, network, optimiser(recipe).init(network)))
     if state.step:
         pool.close()
         pool = Pool(recipe, state.step)
-    run = jax.jit(partial(update, change=change, keep=recipe.average), donate_argnums=0)
     trained, losses, began = jax.tree.map(jnp.array, state.trained), list(state.losses), time.monotonic()
     recent: list[Any] = []
     try:
@@ -179,7 +179,7 @@ def train(recipe: Recipe, folder: Path, *, minutes: float | None = None) -> Stat
         )
         for step in bar:
             pool.advance(step)
-            trained, value = run(trained, pool.batch(step))
+            trained, value = update(trained, pool.batch(step), recipe)
             recent.append(value)
             if (step + 1) % _EVERY == 0:
                 losses.append(float(np.mean(jax.device_get(recent))))
