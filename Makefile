@@ -36,7 +36,7 @@ demo: $(VENV)/.lab
 # What starts kernels, browsers and a cluster runs beside what computes in one process; its report comes last. The cluster's
 # tests have a process of their own, which Ray ends where it despairs.
 FRONT := tests/notebook tests/browser tests/benchmarks
-CLUSTER := tests/unit/test_shards_ray.py
+CLUSTER := tests/unit/test_distributed_ray.py
 PYTEST := $(BIN)/python -m pytest
 test: check
 	@mkdir -p build; \
@@ -60,7 +60,7 @@ lock: $(VENV)/.test
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 pyproject.toml --extra dev --no-header --no-annotate --no-emit-index-url -o requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist js/node_modules js/dist js/lab/build nbforecast/notebook/static
+	rm -rf $(VENV) build dist js/node_modules js/dist js/lab/build nbforecast/jupyter/static
 
 $(FRONTEND): js/node_modules/.installed $(shell find js \( -name node_modules -o -name dist -o -name build -o -name test \) -prune -o -type f -print)
 	$(NPM) run build

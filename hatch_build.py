@@ -16,8 +16,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 # What only the tests need is left out.
 STEPS = (("ci", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"), ("run", "--silent", "build"))
 BUILT = (
-    "nbforecast/notebook/static/explorer.js",
-    "nbforecast/notebook/static/cache.js",
+    "nbforecast/jupyter/static/explorer.js",
+    "nbforecast/jupyter/static/cache.js",
     "js/dist/labextension/package.json",
 )
 NO_SOURCES = {"node_modules", "dist", "build", "test"}

@@ -13,7 +13,7 @@ import { gzipSync } from "node:zlib";
 import { lean } from "./explorer/lean.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const STATIC = join(here, "..", "nbforecast", "notebook", "static");
+const STATIC = join(here, "..", "nbforecast", "jupyter", "static");
 const LAB = join(here, "lab");
 const LAB_BUILT = join(here, "dist", "labextension");
 

@@ -15,34 +15,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nbforecast.catalogue import models
-    from nbforecast.engine.forecast import Chart, Forecast
-    from nbforecast.engine.run import Run
+    from nbforecast.cache_manager.manager import cache
+    from nbforecast.data.samples import sample
+    from nbforecast.distributed.request import forecast_dataset
+    from nbforecast.distributed.run import DatasetRun
     from nbforecast.errors import NbForecastError
     from nbforecast.forecasters.base import register
-    from nbforecast.management import cache
-    from nbforecast.notebook.exploring import explore
-    from nbforecast.samples import sample
+    from nbforecast.forecasters.catalogue import models
+    from nbforecast.jupyter.widgets.explorer.explore import explore
+    from nbforecast.origin_forecast import Chart, Forecast
+    from nbforecast.run import Run
     from nbforecast.session import forecast, quickdraw
-    from nbforecast.shards.request import forecast_dataset
-    from nbforecast.shards.run import DatasetRun
 
 __version__ = _version("nbforecast")
 
 _HOMES = {
-    "Chart": "nbforecast.engine.forecast",
-    "DatasetRun": "nbforecast.shards.run",
-    "Forecast": "nbforecast.engine.forecast",
+    "Chart": "nbforecast.origin_forecast",
+    "DatasetRun": "nbforecast.distributed.run",
+    "Forecast": "nbforecast.origin_forecast",
     "NbForecastError": "nbforecast.errors",
-    "Run": "nbforecast.engine.run",
-    "cache": "nbforecast.management",
-    "explore": "nbforecast.notebook.exploring",
+    "Run": "nbforecast.run",
+    "cache": "nbforecast.cache_manager.manager",
+    "explore": "nbforecast.jupyter.widgets.explorer.explore",
     "forecast": "nbforecast.session",
-    "forecast_dataset": "nbforecast.shards.request",
-    "models": "nbforecast.catalogue",
+    "forecast_dataset": "nbforecast.distributed.request",
+    "models": "nbforecast.forecasters.catalogue",
     "quickdraw": "nbforecast.session",
     "register": "nbforecast.forecasters.base",
-    "sample": "nbforecast.samples",
+    "sample": "nbforecast.data.samples",
 }
 
 __all__ = [
@@ -75,13 +75,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """`%load_ext nbforecast`."""
-    from nbforecast.notebook.extension import load
+    from nbforecast.jupyter.extension import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """`%unload_ext nbforecast`."""
-    from nbforecast.notebook.extension import unload
+    from nbforecast.jupyter.extension import unload
 
     unload(shell)

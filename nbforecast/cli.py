@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import nbforecast
+from nbforecast.arguments import add_cache, add_drawing, add_engine, add_request, drawing, manage, request, sharded
+from nbforecast.distributed.layout import FAILURES
 from nbforecast.errors import NbForecastError, OptionError
-from nbforecast.options import add_cache, add_drawing, add_engine, add_request, drawing, manage, request, sharded
-from nbforecast.shards.contract import FAILURES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,14 +133,14 @@ def _cache(options: argparse.Namespace) -> None:
 
 
 def _models(_: argparse.Namespace) -> None:
-    from nbforecast.catalogue import Catalogue
+    from nbforecast.forecasters.catalogue import Catalogue
 
     _say(Catalogue())
 
 
 def _demo(options: argparse.Namespace) -> None:
+    from nbforecast.data.samples import SAMPLES, path
     from nbforecast.report.runner import notebooks
-    from nbforecast.samples import SAMPLES, path
 
     options.folder.mkdir(parents=True, exist_ok=True)
     for name in SAMPLES:

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbforecast.data import prepare
 from nbforecast.engine.engine import Engine
-from nbforecast.engine.forecast import Chart, Style
-from nbforecast.engine.run import Run
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError
 from nbforecast.forecasters.base import resolve
-from nbforecast.results.cache import Cache
-from nbforecast.results.recipe import Recipe
-from nbforecast.results.store import Store
-from nbforecast.series import prepare
+from nbforecast.origin_forecast import Chart, Style
+from nbforecast.result_cache.cache import Cache
+from nbforecast.result_cache.directory import CacheDirectory
+from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.run import Run
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
-    from nbforecast.results.view import View
-    from nbforecast.series import Dataset
+    from nbforecast.result_cache.entry_slice import EntrySlice
 
 MAX_HORIZON = 4096
 
@@ -56,7 +56,7 @@ def shutdown() -> None:
 @cache
 def _results() -> Cache:
     chosen = settings()
-    store = None if chosen.directory is None else Store(chosen.directory / "results")
+    store = None if chosen.directory is None else CacheDirectory(chosen.directory / "results")
     kept = Cache(store, chosen.memory, chosen.disk)
     # first before Python waits for the chunk in work: a kernel that takes long to end is killed
     for register in (getattr(threading, "_register_atexit", atexit.register), atexit.register):
@@ -174,9 +174,9 @@ def check_seed(seed: int) -> int:
     return int(seed)
 
 
-def _find(data: Dataset, forecaster: Forecaster, horizon: int, seed: int, force: bool) -> View:
+def _find(data: Dataset, forecaster: Forecaster, horizon: int, seed: int, force: bool) -> EntrySlice:
     """What the cache knows of the data's forecasts; nothing, if forced."""
-    recipe = Recipe.of(forecaster, data, horizon, seed)
+    recipe = ForecastSpec.of(forecaster, data, horizon, seed)
     return results().find(data, recipe, lambda: forecaster.availability(data), force=force)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from nbforecast.runtime import make_room
-from tests.isolation import use_own_directory
+from nbforecast.device import evict_compiled
+from tests.support.isolation import use_own_directory
 
 use_own_directory()
 
@@ -19,4 +19,4 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def room() -> Iterator[None]:
     """Tests compile more functions than a process can hold."""
     yield
-    make_room()
+    evict_compiled()

@@ -9,27 +9,27 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from nbforecast.compute.inference import run_inference
-from nbforecast.compute.pace import Paces
-from nbforecast.engine.answering import Answering
-from nbforecast.engine.calculating import calculate_rows, density_of_newest
-from nbforecast.engine.lanes import FOR_EVER, Lane
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from nbforecast.engine.batch_size import BatchSizers
+from nbforecast.engine.calculation import calculate_rows, density_of_newest
+from nbforecast.engine.executor import FOR_EVER, SingleThreadExecutor
+from nbforecast.engine.inference import run_inference
+from nbforecast.engine.interactive import InteractiveQueue
 from nbforecast.engine.statistics import Counts, Statistics
 from nbforecast.engine.tasks import Priority, Task
-from nbforecast.engine.versions import Pickup, on_pickup
-from nbforecast.engine.work import Work
+from nbforecast.engine.versions import StaleAction, action_for_stale
+from nbforecast.engine.work import TaskInfo
 from nbforecast.errors import ForecasterError
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float32, Int64
-
     from nbforecast.engine.work import State
     from nbforecast.forecasters.base import Forecaster
-    from nbforecast.results.cache import Cache
-    from nbforecast.results.recipe import Key
-    from nbforecast.results.view import View
+    from nbforecast.result_cache.cache import Cache
+    from nbforecast.result_cache.entry_slice import EntrySlice
+    from nbforecast.result_cache.key import CacheKey
 
 _log = logging.getLogger("nbforecast.engine")
 CHECKPOINT = 60.0  # seconds of a long run between two savings
@@ -48,16 +48,16 @@ class Engine:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._queue: list[tuple[Priority, int, Task]] = []
-        self._tasks: dict[tuple[int, Key], Task] = {}
-        self._paces = Paces()
+        self._tasks: dict[tuple[int, CacheKey], Task] = {}
+        self._paces = BatchSizers()
         self._count = itertools.count()
         self._lock = threading.Lock()
         self._busy = False
         self._current: Task | None = None
         self._statistics = Statistics()
-        self._inference = Lane("inference")
-        self._calculation = Lane("calculation")
-        self._answering = Answering(cache, self._paces, self._statistics)
+        self._inference = SingleThreadExecutor("inference")
+        self._calculation = SingleThreadExecutor("calculation")
+        self._answering = InteractiveQueue(cache, self._paces, self._statistics)
 
     @property
     def statistics(self) -> Counts:
@@ -65,7 +65,7 @@ class Engine:
         return self._statistics.counts
 
     def submit(
-        self, view: View, forecaster: Forecaster | None, seed: int, priority: Priority, near: int | None = None
+        self, view: EntrySlice, forecaster: Forecaster | None, seed: int, priority: Priority, near: int | None = None
     ) -> Task:
         """Have a view filled; an unfinished task for the same one is returned, made as urgent as asked.
 
@@ -95,7 +95,7 @@ class Engine:
                 task.cancelled = True
                 self._push(task, Priority.INTERACTIVE)  # its end waits for nothing else
 
-    def work(self) -> list[Work]:
+    def work(self) -> list[TaskInfo]:
         """What goes on and waits: answers to people who wait, what is in work, then the queue in its order."""
         with self._lock:
             queue = {id(task): task for _, _, task in sorted(self._queue) if not task.ending}
@@ -103,9 +103,9 @@ class Engine:
             going += [task for task in self._unfinished() if id(task) not in queue and task is not self._current]
             waiting = [task for task in queue.values() if task is not self._current]
         there: list[tuple[Task, State]] = [*((task, "running") for task in going), *((t, "queued") for t in waiting)]
-        return self._answering.work() + [Work.of(*one) for one in there if not one[0].finished.is_set()]
+        return self._answering.work() + [TaskInfo.of(*one) for one in there if not one[0].finished.is_set()]
 
-    def answer(self, view: View, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> View:
+    def answer(self, view: EntrySlice, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> EntrySlice:
         """Have some rows inferred and calculated beside whatever the background does, and wait for it.
 
         Returns the view that holds them: another one if the cache has come to hold other results meanwhile (C8).
@@ -183,11 +183,11 @@ class Engine:
         """Whether a task is to go on, planned anew if its entry has changed."""
         entry = task.view.entry
         same = entry.version == task.version and self._cache.current(task.view)
-        verdict = on_pickup(task.priority, same=same)
-        if verdict is Pickup.DROP:
+        verdict = action_for_stale(task.priority, same=same)
+        if verdict is StaleAction.DROP:
             task.cancelled = True
             return False
-        if verdict is Pickup.RESTART and entry.version != task.version:
+        if verdict is StaleAction.RESTART and entry.version != task.version:
             task.plan()
         return True
 
@@ -294,5 +294,5 @@ def _as_exception(error: BaseException) -> Exception:
     return found
 
 
-def _name(view: View) -> tuple[int, Key]:
+def _name(view: EntrySlice) -> tuple[int, CacheKey]:
     return id(view.entry), view.key

@@ -9,15 +9,14 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Int64
 
 from nbforecast.engine.work import next_number
 
 if TYPE_CHECKING:
-    from jaxtyping import Int64
-
+    from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
-    from nbforecast.results.view import View
-    from nbforecast.series import Dataset
+    from nbforecast.result_cache.entry_slice import EntrySlice
 
 NEIGHBOURS = 64
 LATELY = 3.0  # seconds over which a rate is taken
@@ -57,7 +56,7 @@ class Task:
     """
 
     def __init__(
-        self, view: View, forecaster: Forecaster | None, seed: int, priority: Priority, near: int | None = None
+        self, view: EntrySlice, forecaster: Forecaster | None, seed: int, priority: Priority, near: int | None = None
     ) -> None:
         self.number = next_number()
         self.view = view

@@ -7,7 +7,7 @@ import enum
 from nbforecast.engine.tasks import Priority
 
 
-class Pickup(enum.Enum):
+class StaleAction(enum.Enum):
     """What to do with a task that a worker picks up, or a request that waits."""
 
     GO_ON = "its entry is as it was"
@@ -16,7 +16,7 @@ class Pickup(enum.Enum):
     INFER = "no entry has its index: infer it anew, then answer"
 
 
-def on_pickup(priority: Priority, *, same: bool, there: bool = True) -> Pickup:
+def action_for_stale(priority: Priority, *, same: bool, there: bool = True) -> StaleAction:
     """What becomes of a task whose entry may have changed since it was given.
 
     same: the entry is the cache's current one, and of the version the task was given for.
@@ -31,9 +31,9 @@ def on_pickup(priority: Priority, *, same: bool, there: bool = True) -> Pickup:
     | no   | interactive | no    | INFER   | C8c                                                               |
     """
     if same:
-        return Pickup.GO_ON
+        return StaleAction.GO_ON
     if priority is Priority.IDLE:
-        return Pickup.DROP
+        return StaleAction.DROP
     if priority is Priority.BATCH or there:
-        return Pickup.RESTART
-    return Pickup.INFER
+        return StaleAction.RESTART
+    return StaleAction.INFER

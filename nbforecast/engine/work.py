@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from nbforecast.engine.tasks import Priority, Task
-    from nbforecast.results.view import View
+    from nbforecast.result_cache.entry_slice import EntrySlice
 
 State = Literal["running", "queued", "calculating", "ending"]
 _numbers = itertools.count(1)
@@ -20,7 +20,7 @@ def next_number() -> int:
 
 
 @dataclass(frozen=True)
-class Work:
+class TaskInfo:
     """One piece of work, as it stands.
 
     number: tells it from all others of this process. state: "running" (origins are being inferred), "queued",
@@ -31,7 +31,7 @@ class Work:
     """
 
     number: int
-    view: View
+    view: EntrySlice
     priority: Priority
     state: State
     available: int
@@ -43,7 +43,7 @@ class Work:
     task: Task | None = None
 
     @classmethod
-    def of(cls, task: Task, state: State) -> Work:
+    def of(cls, task: Task, state: State) -> TaskInfo:
         view = task.view
         available, inferred, rate = view.available, view.inferred, task.rate
         return cls(

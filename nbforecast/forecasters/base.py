@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from weakref import WeakValueDictionary
 
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
 from nbforecast.errors import OptionError, UnknownModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from jaxtyping import Float32, Int64, UInt8
-
-    from nbforecast.series import Dataset
+    from nbforecast.data import Dataset
 
 
 @runtime_checkable
@@ -43,7 +43,7 @@ class Forecaster(Protocol):
     def key(self) -> str: ...
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
-        """For every row 0 where a forecast can be made, else a `Reason`."""
+        """For every row 0 where a forecast can be made, else a `UnavailableReason`."""
         ...
 
     def forecast(
@@ -74,21 +74,22 @@ class Model:
 
 
 def _bolt(size: str, parameters: int) -> Model:
-    return Model(f"chronos-bolt-{size}", "nbforecast.forecasters.chronos_bolt:ChronosBolt.load", "pretrained network",
-                 "patches through a transformer, zero-shot", parameters, 2048, draws="9 quantiles",
+    return Model(f"chronos-bolt-{size}", "nbforecast.forecasters.chronos_bolt.forecaster:ChronosBolt.load",
+                 "pretrained network", "patches through a transformer, zero-shot", parameters, 2048,
+                 draws="9 quantiles",
                  source=f"amazon/chronos-bolt-{size}")  # fmt: skip
 
 
 _BUILT_IN = (
-    Model("pretrained", "nbforecast.forecasters.pretrained:Pretrained.load", "pretrained network",
+    Model("pretrained", "nbforecast.forecasters.pretrained.forecaster:Pretrained.load", "pretrained network",
           "weighs and corrects simple forecasts, trained on synthetic series, zero-shot", 2_186_058),
-    Model("auto", "nbforecast.forecasters.auto:Auto", "combination",
+    Model("auto", "nbforecast.forecasters.statistical.auto:Auto", "combination",
           "the three below, weighted by their past errors in the context"),
-    Model("naive", "nbforecast.forecasters.naive:SeasonalNaive", "statistical",
+    Model("naive", "nbforecast.forecasters.statistical.naive:SeasonalNaive", "statistical",
           "seasonal naive; the season is found in the context"),
-    Model("theta", "nbforecast.forecasters.smoothing:Smoothing", "statistical",
+    Model("theta", "nbforecast.forecasters.statistical.theta:Smoothing", "statistical",
           "exponential smoothing and Theta on the seasonally adjusted context"),
-    Model("ridge", "nbforecast.forecasters.ridge:RidgeAutoregression", "statistical",
+    Model("ridge", "nbforecast.forecasters.statistical.ridge:RidgeAutoregression", "statistical",
           "ridge autoregression, direct for every horizon step"),
     _bolt("tiny", 8_652_672),
     _bolt("mini", 21_236_096),
@@ -98,9 +99,9 @@ _BUILT_IN = (
 
 # what loads a model of a family from a folder or a Hub id, as in `chronos-bolt:my/folder`
 _FAMILIES = {
-    "chronos-bolt": "nbforecast.forecasters.chronos_bolt:ChronosBolt.load",
-    "gluformer": "nbforecast.forecasters.gluformer:Gluformer.load",
-    "pretrained": "nbforecast.forecasters.pretrained:Pretrained.load",
+    "chronos-bolt": "nbforecast.forecasters.chronos_bolt.forecaster:ChronosBolt.load",
+    "gluformer": "nbforecast.forecasters.gluformer.forecaster:Gluformer.load",
+    "pretrained": "nbforecast.forecasters.pretrained.forecaster:Pretrained.load",
 }
 
 DEFAULT = "pretrained"
@@ -132,13 +133,13 @@ def _wrapped(model: object, **options: Any) -> Forecaster:
         if set(options) - {"name"}:
             raise OptionError(f"{', '.join(sorted(set(options) - {'name'}))}: only for functions, not for forecasters.")
         return model
-    from nbforecast.forecasters.external import adapt
+    from nbforecast.forecasters.adapters import adapt
 
     adapted = adapt(model, **options)
     if adapted is not None:
         return adapted
     if callable(model) and not isinstance(model, type):
-        from nbforecast.forecasters.function import FunctionForecaster
+        from nbforecast.forecasters.adapters.function import FunctionForecaster
 
         return FunctionForecaster(model, **options)
     raise OptionError(
@@ -168,7 +169,7 @@ def resolve(model: str | Forecaster | Callable[..., Any] | None) -> Forecaster:
     return _forecasters[name]
 
 
-def recall(name: str, key: str) -> Forecaster | None:
+def find_registered(name: str, key: str) -> Forecaster | None:
     """The forecaster of exactly that name and key: known by name, loaded now if need be, or handed over and in use."""
     found = _handed_over.get((name, key))
     if found is None and name in _models:
@@ -176,8 +177,8 @@ def recall(name: str, key: str) -> Forecaster | None:
     return found or next((f for f in _forecasters.values() if (f.name, f.key) == (name, key)), None)
 
 
-def recallable() -> frozenset[tuple[str, str | None]]:
-    """Names and keys that `recall` finds; without a key the names that are not loaded yet. Any thread may ask."""
+def registered_keys() -> frozenset[tuple[str, str | None]]:
+    """Names and keys that `find_registered` finds; without a key the names not loaded yet. Any thread may ask."""
     there: set[tuple[str, str | None]] = {(name, None) for name in tuple(_models) if name not in _forecasters}
     for found in tuple(_forecasters.values()):
         with contextlib.suppress(Exception):  # somebody else's property

@@ -8,13 +8,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from jaxtyping import Array, Bool, Float32, Int32, Int64, UInt8, UInt32
 
-from nbforecast.forecasters.reasons import Reason
+from nbforecast.forecasters.unavailable import UnavailableReason
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Bool, Float32, Int32, Int64, UInt8, UInt32
-
-    from nbforecast.series import Dataset
+    from nbforecast.data import Dataset
 
 N_SEASONS = 4
 
@@ -127,7 +126,7 @@ def cut(data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 
 
 
 def usable(data: Dataset, context: int, least: int) -> UInt8[np.ndarray, " N"]:
-    """For every row 0, or the `Reason` why its context cannot be used.
+    """For every row 0, or the `UnavailableReason` why its context cannot be used.
 
     A context needs `least` observed values, one of them within `max_gap` steps of the origin, and must not be more
     than half empty after its first observation.
@@ -139,14 +138,14 @@ def usable(data: Dataset, context: int, least: int) -> UInt8[np.ndarray, " N"]:
     codes = np.zeros(len(data), np.uint8)
     if padded.before is not None and padded.after is not None:
         first = np.minimum(padded.after[padded.start], end - 1)
-        codes[count * 2 < end - first] = Reason.MISSING
-        codes[end - 1 - padded.before[end - 1] > data.max_gap] = Reason.LONG_GAP
-    codes[count < least] = Reason.TOO_SHORT
+        codes[count * 2 < end - first] = UnavailableReason.MISSING
+        codes[end - 1 - padded.before[end - 1] > data.max_gap] = UnavailableReason.LONG_GAP
+    codes[count < least] = UnavailableReason.TOO_SHORT
     return codes
 
 
 def complete(data: Dataset, context: int, least: int | None = None) -> UInt8[np.ndarray, " N"]:
-    """For every row 0, or the `Reason` why its context has no complete values once short gaps are bridged.
+    """For every row 0, or the `UnavailableReason` why its context has no complete values once short gaps are bridged.
 
     least: steps that it must have, from its first observed one on; by default all of `context`.
     """
@@ -161,6 +160,8 @@ def complete(data: Dataset, context: int, least: int | None = None) -> UInt8[np.
     first = np.minimum(after[np.maximum(at - context + 1, begin)], at)
     count = np.concatenate([[0], np.cumsum(open_)])
     holes = (count[at + 1] > count[first]) | missing
-    codes = np.where(holes | (at - first + 1 < least), Reason.INCOMPLETE, Reason.AVAILABLE).astype(np.uint8)
-    codes[at - begin + 1 < least] = Reason.TOO_SHORT
+    codes = np.where(
+        holes | (at - first + 1 < least), UnavailableReason.INCOMPLETE, UnavailableReason.AVAILABLE
+    ).astype(np.uint8)
+    codes[at - begin + 1 < least] = UnavailableReason.TOO_SHORT
     return codes

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float32, Int32, PRNGKeyArray
 
-from nbforecast.forecasters.history import history
-from nbforecast.forecasters.views import Views, views
+from nbforecast.forecasters.context import history
+from nbforecast.forecasters.pretrained.features import Features, views
 from nbforecast.forecasters.windows import Windows
+from nbforecast.pretrain.primitives import CONTEXT
 from nbforecast.pretrain.prior import Series, draw
-from nbforecast.pretrain.shapes import CONTEXT
-
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float32, Int32, PRNGKeyArray
 
 MAX_GAP = 12  # as `prepare` has it by default
 _LEAST_RATIO = 1e-3
@@ -24,7 +22,7 @@ _FARTHEST = 50.0
 class Examples(NamedTuple):
     """views: of contexts. target: what followed, as their candidates are. size: what a loss is counted in."""
 
-    views: Views
+    views: Features
     target: Float32[Array, "B S"]
     size: Float32[Array, " B"]
 

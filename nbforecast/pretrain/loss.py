@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float32
 
-from nbforecast.forecasters.draws import LEVELS
-
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float32
+from nbforecast.forecasters.error_quantiles import LEVELS
 
 _LEVELS = np.array(LEVELS, np.float32)
 _EASE = 4.0

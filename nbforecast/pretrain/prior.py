@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float32, Int32, PRNGKeyArray
 
-from nbforecast.pretrain.blemishes import blemish, hide, mix
-from nbforecast.pretrain.families import FAMILIES
-from nbforecast.pretrain.shapes import log_uniform
-
-if TYPE_CHECKING:
-    from jaxtyping import Array, Bool, Float32, Int32, PRNGKeyArray
+from nbforecast.pretrain.augmentations import blemish, hide, mix
+from nbforecast.pretrain.generators import FAMILIES
+from nbforecast.pretrain.primitives import log_uniform
 
 # the seasons that a time column gives away (`Frequency.seasons`), and how often; () for bare integers
 CALENDARS: dict[tuple[int, ...], float] = {

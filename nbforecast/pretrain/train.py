@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array
 from tqdm import tqdm
 
-from nbforecast.forecasters.pretrained import build
+from nbforecast.forecasters.pretrained.forecaster import build
 from nbforecast.pretrain.examples import Examples, examples
 from nbforecast.pretrain.loss import loss
 from nbforecast.pretrain.prior import calendars
@@ -25,9 +26,7 @@ from nbforecast.pretrain.prior import calendars
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jaxtyping import Array
-
-    from nbforecast.forecasters.networks.gated import Gated
+    from nbforecast.forecasters.pretrained.network import Gated
 
 _log = logging.getLogger("nbforecast.pretrain")
 _examples = jax.jit(examples, static_argnames="count")

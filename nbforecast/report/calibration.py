@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float64
 
-from nbforecast import chart
-from nbforecast.compute.probability import cumulative, pit_histogram
-from nbforecast.compute.significance import Mean, mean
-from nbforecast.numbers import number
-from nbforecast.report.evidence import column, values
+from nbforecast import charts
 from nbforecast.report.section import Beside, Picture, Section
+from nbforecast.report.stats import column, values
 from nbforecast.report.words import SURE, listed, percent
+from nbforecast.scoring.diebold_mariano import Mean, mean
+from nbforecast.scoring.pit import cumulative, pit_histogram
+from nbforecast.text import number
 
 if TYPE_CHECKING:
-    from jaxtyping import Float64
-
-    from nbforecast.compute.probability import Cumulative
-    from nbforecast.engine.run import Run
+    from nbforecast.run import Run
+    from nbforecast.scoring.pit import Cumulative
 
 _PROMISED = (50, 80, 95)
 _BINS = 10
@@ -107,11 +106,11 @@ def _deviations(forecast: dict[int, Mean], calibrated: dict[int, Mean]) -> Pictu
         low, high = shown._replace(value=off / 100).interval()
         before = 100 * other.value - coverage if calibrated else float("nan")
         words = f"{percent(other.value)} → {percent(shown.value)}" if calibrated else percent(shown.value)
-        rows.append(chart.Row(f"{coverage} %", off, words, 100 * low, 100 * high, before))
+        rows.append(charts.Row(f"{coverage} %", off, words, 100 * low, 100 * high, before))
     alt = "; ".join(f"the {c} % band holds {r.words}" for c, r in zip(_PROMISED, rows, strict=True))
     unit = "points off; ring: as forecast, dot: calibrated" if calibrated else "points off"
-    drawn = chart.Rows("Coverage of the bands", tuple(rows), f"Coverage: {alt}.", unit, (0.0, "as promised"), 424)
-    return Picture(chart.draw_rows(drawn), drawn.alt)
+    drawn = charts.Rows("Coverage of the bands", tuple(rows), f"Coverage: {alt}.", unit, (0.0, "as promised"), 424)
+    return Picture(charts.draw_rows(drawn), drawn.alt)
 
 
 def _histogram(found: Cumulative) -> Picture:
@@ -119,9 +118,9 @@ def _histogram(found: Cumulative) -> Picture:
     edges = np.linspace(0, 100, _BINS + 1).round().astype(np.int64)
     told = ", ".join(map(number, shares))
     alt = f"Actual values by the probability that the forecast gave to less, in tenths: {told} %."
-    marks = (chart.Bars(edges, shares), chart.Level(100 / _BINS))
+    marks = (charts.Bars(edges, shares), charts.Level(100 / _BINS))
     under = "probability forecast for less, %"
-    graph = chart.Graph(
+    graph = charts.Graph(
         "Where the actual values fell", marks, alt, "% of them; level: calibrated", under, 0.0, width=424, height=250
     )
-    return Picture(chart.draw_graph(graph), alt)
+    return Picture(charts.draw_graph(graph), alt)

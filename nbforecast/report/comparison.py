@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nbforecast import chart
-from nbforecast.compute.significance import Mean, holm
-from nbforecast.numbers import number
-from nbforecast.report.evidence import compare, losses, panel, scale_words, values
+from nbforecast import charts
 from nbforecast.report.section import Picture, Points, Section, Table
+from nbforecast.report.stats import compare, losses, panel, scale_words, values
 from nbforecast.report.words import SURE, chance, change, counted, listed, named, percent
+from nbforecast.scoring.diebold_mariano import Mean, holm
+from nbforecast.text import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbforecast.engine.run import Run
+    from nbforecast.run import Run
 
 
 class Rival(NamedTuple):
@@ -61,11 +61,11 @@ def _drawn(run: Run, rivals: Sequence[Rival]) -> Picture:
     for other in sorted(rivals, key=lambda o: o.more.value):
         low, high = other.more.interval()
         words = f"{change(other.more.value)}, {chance(other.p)}"
-        rows.append(chart.Row(named(other.run.model), 100 * other.more.value, words, 100 * low, 100 * high))
+        rows.append(charts.Row(named(other.run.model), 100 * other.more.value, words, 100 * low, 100 * high))
     alt = "; ".join(f"{r.label} {r.words}" for r in rows)
     unit = f"CRPS, % above or below that of {run.model}, with 95 % confidence intervals"
-    drawn = chart.Rows("Models compared", tuple(rows), f"CRPS beside {run.model}: {alt}.", unit, (0.0, run.model))
-    return Picture(chart.draw_rows(drawn), drawn.alt)
+    drawn = charts.Rows("Models compared", tuple(rows), f"CRPS beside {run.model}: {alt}.", unit, (0.0, run.model))
+    return Picture(charts.draw_rows(drawn), drawn.alt)
 
 
 def _table(run: Run, rivals: Sequence[Rival]) -> Table:

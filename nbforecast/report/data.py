@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast import chart
-from nbforecast.forecasters.reasons import Reason
-from nbforecast.report.evidence import panel
+from nbforecast import charts
+from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.report.section import Picture, Points, Section
+from nbforecast.report.stats import panel
 from nbforecast.report.words import counted, percent, target, title, when
 
 if TYPE_CHECKING:
-    from nbforecast.engine.run import Run
-    from nbforecast.series import Dataset
+    from nbforecast.data import Dataset
+    from nbforecast.run import Run
 
 
 def data(run: Run) -> Section:
@@ -31,15 +31,15 @@ def data(run: Run) -> Section:
     return Section(finding, (), (Points((*repairs, *_barred(run))), *drawn))
 
 
-def history(there: Dataset, *marks: chart.Dots) -> Picture:
+def history(there: Dataset, *marks: charts.Dots) -> Picture:
     """The whole of the first series, with what is marked on it."""
-    line = chart.Line(there.time[: there.offsets[1]], there.values[: there.offsets[1]], kind="history")
+    line = charts.Line(there.time[: there.offsets[1]], there.values[: there.offsets[1]], kind="history")
     zone = None if there.frequency.wall_clock else getattr(there.time_type, "time_zone", None)
     alt = f"The history of {title(there)} from {when(there, 0)} to {when(there, int(there.offsets[1]) - 1)}."
-    graph = chart.Graph(title(there), (line, *marks), alt, target(there), "step", zone=zone, height=210)
-    return Picture(chart.draw_graph(graph), alt)
+    graph = charts.Graph(title(there), (line, *marks), alt, target(there), "step", zone=zone, height=210)
+    return Picture(charts.draw_graph(graph), alt)
 
 
 def _barred(run: Run) -> list[str]:
-    counts = [(r, int((run.reasons == r).sum())) for r in Reason if r]
+    counts = [(r, int((run.reasons == r).sum())) for r in UnavailableReason if r]
     return [f"{counted(n, 'origin')} cannot be forecast: {r.sentence}." for r, n in counts if n]

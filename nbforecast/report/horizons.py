@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float64
 
-from nbforecast import chart
-from nbforecast.numbers import number
-from nbforecast.report.evidence import measure, values
+from nbforecast import charts
 from nbforecast.report.section import Picture, Section, Table
+from nbforecast.report.stats import measure, values
 from nbforecast.report.words import beside, change, named, percent, relative, steps, target
+from nbforecast.text import number
 
 if TYPE_CHECKING:
-    from jaxtyping import Float64
-
-    from nbforecast.engine.run import Run
+    from nbforecast.run import Run
 
 _ROWS = 8
 
@@ -64,11 +63,11 @@ def _drawn(
     run: Run, baseline: Run | None, kind: str, ours: Float64[np.ndarray, " H"], theirs: Float64[np.ndarray, " H"]
 ) -> Picture:
     at = np.arange(1, len(ours) + 1)
-    lines = [chart.Line(at, ours, run.model)]
+    lines = [charts.Line(at, ours, run.model)]
     alt = f"{kind.upper()} by step ahead: {run.model} from {number(ours[0])} to {number(ours[-1])}"
     if baseline is not None:
         name = named(baseline.model)
-        lines.insert(0, chart.Line(at, theirs, name, "other"))
+        lines.insert(0, charts.Line(at, theirs, name, "other"))
         alt += f", {name} from {number(theirs[0])} to {number(theirs[-1])}"
     what = (
         ", in units of the mean change from season to season"
@@ -76,8 +75,8 @@ def _drawn(
         else f", {target(run.data)}".rstrip(", ")
     )
     under = f"steps ahead, of {run.data.frequency.describe()} each"
-    graph = chart.Graph("Error by step ahead", tuple(lines), f"{alt}.", f"{kind.upper()}{what}", under, floor=0.0)
-    return Picture(chart.draw_graph(graph), graph.alt)
+    graph = charts.Graph("Error by step ahead", tuple(lines), f"{alt}.", f"{kind.upper()}{what}", under, floor=0.0)
+    return Picture(charts.draw_graph(graph), graph.alt)
 
 
 def _table(run: Run, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:

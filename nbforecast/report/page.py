@@ -9,7 +9,7 @@ from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbforecast.notebook.explorer_page import PAGE
+from nbforecast.jupyter.widgets.explorer.page import PAGE
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

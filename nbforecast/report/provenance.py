@@ -13,7 +13,7 @@ from nbforecast.report.words import counted, listed, steps
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbforecast.engine.run import Run
+    from nbforecast.run import Run
 
 _LIBRARIES = ("nbforecast", "jax", "polars", "numpy")
 

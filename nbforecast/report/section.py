@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from nbforecast import chart
+from nbforecast import charts
 
 _TABLE = "border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;margin:6px 0 14px"
 _CELL = "padding:3px 0 3px 18px;text-align:right;white-space:nowrap"
@@ -22,7 +22,7 @@ class Picture:
     alt: str
 
     def html(self) -> str:
-        return chart.to_html(self.svg, self.alt)
+        return charts.to_html(self.svg, self.alt)
 
     def text(self) -> str:
         return f"[{self.alt}]"

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbforecast.report.breakdown import places
 from nbforecast.report.calibration import held
 from nbforecast.report.comparison import comparison
+from nbforecast.report.current_forecast import outlook
 from nbforecast.report.data import data
-from nbforecast.report.evidence import panel
-from nbforecast.report.extremes import extremes
 from nbforecast.report.horizons import horizons
-from nbforecast.report.outlook import outlook
-from nbforecast.report.places import places
 from nbforecast.report.section import Points, Section
+from nbforecast.report.stats import panel
 from nbforecast.report.words import counted, steps, title
+from nbforecast.report.worst_origins import extremes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbforecast.engine.run import Run
+    from nbforecast.run import Run
 
 
 def summary(run: Run, baseline: Run, others: Sequence[Run], heading: str = "") -> Section:

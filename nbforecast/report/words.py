@@ -6,13 +6,13 @@ import datetime as dt
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from nbforecast.series.frequency import duration_words, short_words
+from nbforecast.data.frequency import duration_words, short_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbforecast.engine.run import Run
-    from nbforecast.series import Dataset
+    from nbforecast.data import Dataset
+    from nbforecast.run import Run
 
 _PLAIN = ("y", "value", "values")
 SURE = 0.05  # what a p-value must be below for a difference to be more than chance

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import machine
-from tests.isolation import use_own_directory
+from tests.support.isolation import use_own_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

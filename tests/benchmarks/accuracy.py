@@ -18,10 +18,10 @@ import jax
 import numpy as np
 
 from nbforecast.forecasters.base import resolve
-from nbforecast.forecasters.draws import LEVELS
-from nbforecast.forecasters.windowed import WindowForecaster
+from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.window_forecaster import WindowForecaster
 from tests.benchmarks.cases import SELECTION, SETS, Case
-from tests.windows import MODELS, batches
+from tests.support.windows import MODELS, batches
 
 BUILD = Path(__file__).parents[2] / "build" / "accuracy"
 PEERS = ("AutoETS", "AutoTheta", "AutoARIMA")

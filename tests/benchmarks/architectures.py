@@ -19,18 +19,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nbforecast.forecasters.history import history, original
-from nbforecast.forecasters.networks.gated import QUANTILES, between
-from nbforecast.forecasters.pretrained import build
-from nbforecast.forecasters.views import KNOTS, STEPS, Views, views
+from nbforecast.forecasters.context import history, original
+from nbforecast.forecasters.pretrained.features import KNOTS, STEPS, Features, views
+from nbforecast.forecasters.pretrained.forecaster import build
+from nbforecast.forecasters.pretrained.network import QUANTILES, between
 from nbforecast.pretrain.examples import cut, prepare
 from nbforecast.pretrain.loss import loss
+from nbforecast.pretrain.primitives import CONTEXT
 from nbforecast.pretrain.prior import calendars, draw
-from nbforecast.pretrain.shapes import CONTEXT
 from nbforecast.pretrain.train import Recipe, optimiser
 from tests.benchmarks.accuracy import BASE, peer, score
 from tests.benchmarks.cases import SELECTION, SETS
-from tests.windows import batches
+from tests.support.windows import batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ _HALF = QUANTILES // 2
 class Context(NamedTuple):
     """What a network is given: views, and what they are made of, in the history's unit, time last."""
 
-    views: Views
+    views: Features
     values: jax.Array
     known: jax.Array
     calendar: jax.Array

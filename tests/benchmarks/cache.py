@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from nbforecast.data import prepare
 from nbforecast.forecasters.base import DEFAULT
-from nbforecast.results.cache import Cache
-from nbforecast.results.entry import Entry
-from nbforecast.results.store import Store
-from nbforecast.results.view import View
-from nbforecast.series import prepare
+from nbforecast.result_cache.cache import Cache
+from nbforecast.result_cache.directory import CacheDirectory
+from nbforecast.result_cache.entry import Entry
+from nbforecast.result_cache.entry_slice import EntrySlice
 from tests.benchmarks.entries import DRAWS, HORIZON, real_entry, scratch
 from tests.benchmarks.series import walk
 from tests.benchmarks.spans import Spans
@@ -37,26 +37,26 @@ SLICE = 256
 PLENTY = 1 << 40
 TAKE = "`View.take`"
 SAVING = {
-    "nbforecast.results.entry:Entry.snapshot": "snapshot",
-    "nbforecast.results.files:_digest": "digests (SHA-256)",
-    "nbforecast.results.files:_nested": "Arrow arrays",
-    "nbforecast.results.files:_labels": "labels",
-    "nbforecast.series.dataset:Dataset.times": "times",
-    "nbforecast.results.files:pack": "metadata",
-    "nbforecast.results.files:pq.write_table": "Parquet: encoding, compressing, writing",
-    "nbforecast.results.store:os.fsync": "fsync, file and folder",
-    "nbforecast.results.store:Store.write": "the rest: lock, indices, table, renaming",
+    "nbforecast.result_cache.entry:Entry.snapshot": "snapshot",
+    "nbforecast.result_cache.parquet:_digest": "digests (SHA-256)",
+    "nbforecast.result_cache.parquet:_nested": "Arrow arrays",
+    "nbforecast.result_cache.parquet:_labels": "labels",
+    "nbforecast.data.dataset:Dataset.times": "times",
+    "nbforecast.result_cache.parquet:pack": "metadata",
+    "nbforecast.result_cache.parquet:pq.write_table": "Parquet: encoding, compressing, writing",
+    "nbforecast.result_cache.directory:os.fsync": "fsync, file and folder",
+    "nbforecast.result_cache.directory:Store.write": "the rest: lock, indices, table, renaming",
 }
 LOADING = {
-    "nbforecast.results.files:pq.ParquetFile.read": "Parquet: reading, decompressing, decoding",
-    "nbforecast.results.files:pq.ParquetFile": "opening: footer",
-    "nbforecast.results.files:_header": "checking the metadata",
-    "nbforecast.results.files:_array": "NumPy arrays",
-    "nbforecast.results.files:_digest": "digests (SHA-256)",
-    "nbforecast.results.header:Header.dataset": "the data's grid",
-    "nbforecast.results.files:consistent": "status against results",
-    "nbforecast.results.entry:Entry.of": "an entry of it",
-    "nbforecast.results.store:Store.read": "the rest: the data's handle",
+    "nbforecast.result_cache.parquet:pq.ParquetFile.read": "Parquet: reading, decompressing, decoding",
+    "nbforecast.result_cache.parquet:pq.ParquetFile": "opening: footer",
+    "nbforecast.result_cache.parquet:_header": "checking the metadata",
+    "nbforecast.result_cache.parquet:_array": "NumPy arrays",
+    "nbforecast.result_cache.parquet:_digest": "digests (SHA-256)",
+    "nbforecast.result_cache.metadata:Header.dataset": "the data's grid",
+    "nbforecast.result_cache.parquet:consistent": "status against results",
+    "nbforecast.result_cache.entry:Entry.of": "an entry of it",
+    "nbforecast.result_cache.directory:Store.read": "the rest: the data's handle",
 }
 
 
@@ -71,13 +71,13 @@ def tables(quick: bool) -> Iterator[Table]:
 
 
 def _finding(entry: Entry, folder: Path, calls: int, repeats: int) -> Table:
-    store = Store(folder / "ours")
+    store = CacheDirectory(folder / "ours")
     kept, bare = Cache(store, PLENTY, PLENTY), Cache(None, PLENTY, PLENTY)
     for cache in (kept, bare):
-        cache.offer(View.whole(entry))
+        cache.offer(EntrySlice.whole(entry))
     kept.save(entry, instead=True)
 
-    def find(cache: Cache) -> View:
+    def find(cache: Cache) -> EntrySlice:
         return cache.find(entry.data, entry.recipe, lambda: entry.reasons)
 
     taken = compare(
@@ -98,7 +98,7 @@ def _finding(entry: Entry, folder: Path, calls: int, repeats: int) -> Table:
 
 
 def _reading(entry: Entry, folder: Path, calls: int, repeats: int) -> Table:
-    view, draws = View.whole(entry), np.nan_to_num(entry.array("forecast"))
+    view, draws = EntrySlice.whole(entry), np.nan_to_num(entry.array("forecast"))
     frame, objects = view.frame(), {i: d.copy() for i, d in enumerate(draws)}
     base = _sqlite(folder / "reading.sqlite")
     base.executemany("INSERT INTO results VALUES (?, ?)", ((i, pickle.dumps(d)) for i, d in objects.items()))
@@ -150,8 +150,10 @@ def _reading(entry: Entry, folder: Path, calls: int, repeats: int) -> Table:
 
 
 def _disk(entry: Entry, folder: Path, repeats: int) -> Table:
-    ours, columns = Store(folder / "ours"), entry.snapshot()[0].columns
-    frame = View.whole(entry).frame().drop("density", "density_limits", strict=False)  # no file of ours keeps them
+    ours, columns = CacheDirectory(folder / "ours"), entry.snapshot()[0].columns
+    frame = (
+        EntrySlice.whole(entry).frame().drop("density", "density_limits", strict=False)
+    )  # no file of ours keeps them
     objects = {i: {name: values[i].copy() for name, values in columns.items()} for i in range(len(entry))}
     whole, parquet, base = folder / "whole.pickle", folder / "frame.parquet", folder / "saving.sqlite"
 
@@ -224,7 +226,7 @@ def _disk(entry: Entry, folder: Path, repeats: int) -> Table:
 
 
 def _parts(entry: Entry, folder: Path, repeats: int) -> Table:
-    store = Store(folder / "ours")
+    store = CacheDirectory(folder / "ours")
 
     def write() -> None:
         store.write(entry.snapshot()[0], instead=True)

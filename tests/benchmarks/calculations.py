@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast.compute.calculations import GRID, LEVELS, calculate, densities, draw_levels
+from nbforecast.scoring.calculations import GRID, LEVELS, calculate, densities, draw_levels
 from tests.benchmarks.table import Table, number, ratio
 from tests.benchmarks.timing import compare
 

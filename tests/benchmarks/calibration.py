@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 
 import nbforecast as nbf
-from nbforecast.compute.calculations import quantiles
-from nbforecast.compute.calibration import BANDS, CALIBRATED, calibrate, inside
+from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, calibrate, inside
+from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, quantiles
 from tests.benchmarks.table import Table, number
-from tests.data import SHARED
+from tests.support.shared_data import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbforecast.engine.run import Run
+    from nbforecast.run import Run
 
 NOTE = (
     "Every origin and step of horizon 12 that has calibrated bands (at least 40 past errors of its step). Width: the "
@@ -32,13 +32,13 @@ def tables(quick: bool) -> Iterator[Table]:
         for model in ("naive",) if quick else ("auto", "pretrained", "naive"):
             run = nbf.forecast(frame, model, wait=True)
             before, after, width, seconds = _compare(run)
-            away.append(np.abs(np.stack([before, after]) - np.array(BANDS) / 100))
+            away.append(np.abs(np.stack([before, after]) - np.array(CALIBRATED_COVERAGES) / 100))
             told = [" · ".join(f"{share:.1%}" for share in shares) for shares in (before, after)]
             rows.append((name, model, f"{len(run.data):,}", *told, f"{width:.3f}", number(seconds)))
     mean, worst = np.mean(away, 0).mean(-1), np.max(away, (0, 2))
     summary = [f"{m:.1%}, at most {w:.1%}" for m, w in zip(mean, worst, strict=True)]
     rows.append(("away from what they say", "", "", *summary, "", ""))
-    bands = " · ".join(f"{b} %" for b in BANDS)
+    bands = " · ".join(f"{b} %" for b in CALIBRATED_COVERAGES)
     columns = ("data", "model", "origins", f"in the {bands} bands", "calibrated", "width", "seconds")
     yield Table("Calibration", columns, rows, (NOTE,))
 
@@ -50,7 +50,7 @@ def _compare(run: Run) -> tuple[np.ndarray, np.ndarray, float, float]:
     start = time.perf_counter()
     after = calibrate(view.array("forecast"), actual, data.lengths, levels)
     seconds = time.perf_counter() - start
-    before = quantiles(view.array("forecast"), levels, CALIBRATED)
+    before = quantiles(view.array("forecast"), levels, CALIBRATED_LEVELS)
     before[np.isnan(after)] = np.nan
     shares = [np.nanmean(inside(bands, actual), (0, 1)) for bands in (before, after)]
     scores = [_interval_score(bands, actual) for bands in (before, after)]
@@ -59,7 +59,7 @@ def _compare(run: Run) -> tuple[np.ndarray, np.ndarray, float, float]:
 
 def _interval_score(bands: np.ndarray, actual: np.ndarray) -> float:
     """Mean over bands of width and penalties (Gneiting & Raftery 2007)."""
-    half, alpha = len(BANDS), 1 - np.array(BANDS) / 100
+    half, alpha = len(CALIBRATED_COVERAGES), 1 - np.array(CALIBRATED_COVERAGES) / 100
     low, high, y = bands[..., :half][..., ::-1], bands[..., half:], actual[..., None]
     return float(np.nanmean(high - low + 2 / alpha * (np.maximum(low - y, 0) + np.maximum(y - high, 0))))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tests.data import SHARED
+from tests.support.shared_data import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

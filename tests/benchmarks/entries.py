@@ -10,28 +10,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from nbforecast.compute.calculations import LEVELS, Calculations, calculate, draw_levels
-from nbforecast.compute.inference import run_inference
+from nbforecast.data import prepare
+from nbforecast.engine.inference import run_inference
 from nbforecast.forecasters.base import resolve
-from nbforecast.results.entry import Entry
-from nbforecast.results.recipe import Recipe
-from nbforecast.series import prepare
+from nbforecast.result_cache.entry import Entry
+from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.scoring.calculations import LEVELS, Calculations, calculate, draw_levels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbforecast.results.snapshot import Snapshot
-    from nbforecast.series import Dataset
+    from nbforecast.data import Dataset
+    from nbforecast.result_cache.snapshot import Snapshot
 
 HORIZON, DRAWS, BLOCK = 12, 10, 16_384
-RECIPE = Recipe("benchmark", "benchmark", HORIZON, draw_levels(None, DRAWS), 512)
+RECIPE = ForecastSpec("benchmark", "benchmark", HORIZON, draw_levels(None, DRAWS), 512)
 
 
 def real_entry(data: Dataset, model: str) -> Entry:
     """An entry of real forecasts."""
     forecaster = resolve(model)
     levels = draw_levels(forecaster.levels, forecaster.draws)
-    recipe = Recipe(forecaster.key, model, HORIZON, levels, forecaster.context)
+    recipe = ForecastSpec(forecaster.key, model, HORIZON, levels, forecaster.context)
     entry = Entry(data, recipe, forecaster.availability(data))
     there = np.flatnonzero(entry.reasons == 0)
     for at in range(0, len(there), 512):
@@ -42,7 +42,7 @@ def real_entry(data: Dataset, model: str) -> Entry:
     return entry
 
 
-def made_up_entry(data: Dataset, recipe: Recipe, *, constant: bool = False) -> Entry:
+def made_up_entry(data: Dataset, recipe: ForecastSpec, *, constant: bool = False) -> Entry:
     """A complete entry of made-up forecasts."""
     entry = Entry(data, recipe, np.zeros(len(data), np.uint8))
     shape = (min(BLOCK, len(data)), HORIZON, DRAWS)

@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 
 import nbforecast as nbf
-from nbforecast.forecasters.function import FunctionForecaster
-from nbforecast.notebook import explorer_messages as messages
-from nbforecast.notebook.bundles import bundle
+from nbforecast.forecasters.adapters.function import FunctionForecaster
+from nbforecast.jupyter.assets import bundle
+from nbforecast.jupyter.widgets.explorer import messages as messages
 from tests.benchmarks.table import Table, milliseconds, number
 from tests.benchmarks.timing import compare, seconds
-from tests.browser.lab import browser_page, chromium
+from tests.support.lab import browser_page, chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -65,8 +65,8 @@ def first_chart(model: str) -> dict[str, float]:
     frame = nbf.sample("glucose")
     labels = {
         "nbforecast.session:prepare": "prepare",
-        "nbforecast.engine.answering:run_inference": "inference",
-        "nbforecast.engine.answering:calculate_rows": "calculations",
+        "nbforecast.engine.interactive:run_inference": "inference",
+        "nbforecast.engine.interactive:calculate_rows": "calculations",
     }
     start = time.perf_counter()
     with Spans().watch(labels) as spans:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbforecast.compute.calculations import LEVELS, Calculations, draw_levels
-from nbforecast.results.column import Column
-from nbforecast.results.entry import Entry
-from nbforecast.results.recipe import Recipe
-from nbforecast.results.view import View
-from nbforecast.series import prepare
+from nbforecast.data import prepare
+from nbforecast.result_cache.column import Column
+from nbforecast.result_cache.entry import Entry
+from nbforecast.result_cache.entry_slice import EntrySlice
+from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.scoring.calculations import LEVELS, Calculations, draw_levels
 from tests.benchmarks.series import walk
 from tests.benchmarks.table import Table, milliseconds, number, ratio
 from tests.benchmarks.timing import compare, seconds
@@ -22,7 +22,7 @@ from tests.benchmarks.timing import compare, seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nbforecast.series import Dataset
+    from nbforecast.data import Dataset
 
 HORIZON, DRAWS = 12, 10
 BATCHES = (1, 32, 512)
@@ -43,7 +43,7 @@ def _calculations(draws: np.ndarray) -> Calculations:
 
 
 def _fill(data: Dataset, draws: np.ndarray, results: Calculations, batch: int, upto: int | None = None) -> Entry:
-    recipe = Recipe("benchmark", "benchmark", HORIZON, draw_levels(None, DRAWS), 512)
+    recipe = ForecastSpec("benchmark", "benchmark", HORIZON, draw_levels(None, DRAWS), 512)
     entry = Entry(data, recipe, np.zeros(len(data), np.uint8))
     for at in range(0, upto or len(data), batch):
         rows = np.arange(at, min(at + batch, len(data)))
@@ -82,7 +82,7 @@ def _column(draws: np.ndarray) -> Column:
 
 
 def _costs(data: Dataset, draws: np.ndarray, results: Calculations, repeats: int) -> Table:
-    full, half = (View.whole(_fill(data, draws, results, 512, n)) for n in (len(data), len(data) // 2))
+    full, half = (EntrySlice.whole(_fill(data, draws, results, 512, n)) for n in (len(data), len(data) // 2))
     looked = compare({"full": full.frame, "half": half.frame}, repeats)
     tasks = {str(b): lambda b=b: _fill(data, draws, results, b) for b in BATCHES}
     written = {b: float(np.median([seconds(tasks[b]) for _ in range(repeats)])) / len(data) for b in tasks}

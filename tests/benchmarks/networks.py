@@ -16,25 +16,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nbforecast.data import prepare
 from nbforecast.forecasters.base import resolve
-from nbforecast.forecasters.chronos_bolt import ChronosBolt
-from nbforecast.forecasters.gluformer import Gluformer
-from nbforecast.forecasters.networks import chronos_bolt, gluformer
-from nbforecast.series import prepare
+from nbforecast.forecasters.chronos_bolt import network as bolt_network
+from nbforecast.forecasters.chronos_bolt.forecaster import ChronosBolt
+from nbforecast.forecasters.gluformer import network as gluformer_network
+from nbforecast.forecasters.gluformer.forecaster import Gluformer
 from tests.benchmarks.table import Table, number, ratio
 from tests.benchmarks.timing import compare, seconds
-from tests.networks import BOLT, random_weights, save_bolt
+from tests.support.networks import BOLT, random_weights, save_bolt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nbforecast.forecasters.weighted import WeightedForecaster
-    from nbforecast.series import Dataset
+    from nbforecast.data import Dataset
+    from nbforecast.forecasters.network_forecaster import NetworkForecaster
 
 BOLT_LEVELS = tuple(i / 10 for i in range(1, 10))
 BOLTS = {
-    "chronos-bolt-tiny": chronos_bolt.Sizes(256, 64, 4, 1024, 4, 4, 2048, 16, 64, BOLT_LEVELS, register=True),
-    "chronos-bolt-small": chronos_bolt.Sizes(512, 64, 8, 2048, 6, 6, 2048, 16, 64, BOLT_LEVELS, register=True),
+    "chronos-bolt-tiny": bolt_network.Sizes(256, 64, 4, 1024, 4, 4, 2048, 16, 64, BOLT_LEVELS, register=True),
+    "chronos-bolt-small": bolt_network.Sizes(512, 64, 8, 2048, 6, 6, 2048, 16, 64, BOLT_LEVELS, register=True),
 }
 HORIZON, CONTEXT = 12, 512
 SAMPLES = 10
@@ -53,7 +54,7 @@ class Case(NamedTuple):
     """peers: PyTorch, for a batch of so many origins."""
 
     name: str
-    model: WeightedForecaster
+    model: NetworkForecaster
     data: Dataset
     batches: tuple[int, ...]
     peers: dict[str, Callable[[int], Any]]
@@ -106,9 +107,9 @@ def _peak(quick: bool) -> float:
     return 2 * size**3 / taken["product"]
 
 
-def _operations(model: WeightedForecaster, data: Dataset, rows: np.ndarray) -> float:
+def _operations(model: NetworkForecaster, data: Dataset, rows: np.ndarray) -> float:
     """That XLA counts for a batch, one sample at a time where a loop goes over samples."""
-    from nbforecast.forecasters.weighted import _jitted
+    from nbforecast.forecasters.network_forecaster import _jitted
     from nbforecast.forecasters.windows import cut
 
     windows, _ = cut(data, rows, model.context, 0)
@@ -126,8 +127,8 @@ def _cases(quick: bool) -> Iterator[Case]:
     import polars as pl
 
     data = prepare(pl.DataFrame(frame))
-    small = gluformer.Sizes(width=32, feed_forward=64) if quick else gluformer.Sizes()
-    weights = random_weights(gluformer.shapes(small), 1)
+    small = gluformer_network.Sizes(width=32, feed_forward=64) if quick else gluformer_network.Sizes()
+    weights = random_weights(gluformer_network.shapes(small), 1)
     weights = {n: np.abs(w) + np.float32(0.5) if n.endswith("running_var") else w for n, w in weights.items()}
     network = Gluformer(weights, sizes=small, samples=SAMPLES)
     yield Case("Gluformer", network, data, (1,) if quick else (1, 16), _gluformer(network))
@@ -135,7 +136,7 @@ def _cases(quick: bool) -> Iterator[Case]:
         if quick and "small" in name:
             continue
         sizes, longest = (BOLT, BOLT.context) if quick else (published, CONTEXT)
-        bolt = ChronosBolt(random_weights(chronos_bolt.shapes(sizes)), name, sizes=sizes, longest=longest)
+        bolt = ChronosBolt(random_weights(bolt_network.shapes(sizes)), name, sizes=sizes, longest=longest)
         peer = _chronos(bolt)
         yield Case(name, bolt, data, (8,) if quick else (1, 32, 128), peer)
         if "tiny" in name and not quick:

@@ -9,14 +9,14 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from nbforecast import session
-from nbforecast.notebook.bundles import bundle
-from nbforecast.notebook.cache_state import State
-from nbforecast.results.view import View
-from nbforecast.series import prepare
+from nbforecast.data import prepare
+from nbforecast.jupyter.assets import bundle
+from nbforecast.jupyter.widgets.cache.state import State
+from nbforecast.result_cache.entry_slice import EntrySlice
 from tests.benchmarks.entries import RECIPE, daily, made_up_entry
 from tests.benchmarks.table import Table, milliseconds, number
 from tests.benchmarks.timing import compare, seconds
-from tests.browser.lab import browser_page, chromium
+from tests.support.lab import browser_page, chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def tables(quick: bool) -> Iterator[Table]:
     cache, data = session.results(), prepare(daily(200))
     entries = [made_up_entry(replace(data, values=data.values + n), RECIPE, constant=True) for n in range(count)]
     for entry in entries:
-        cache.offer(View.whole(entry))
+        cache.offer(EntrySlice.whole(entry))
     saving = seconds(cache.save_all)
     time.sleep(SETTLED)
     state = State()

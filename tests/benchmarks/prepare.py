@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from nbforecast.series import prepare
+from nbforecast.data import prepare
 from tests.benchmarks.series import walk
 from tests.benchmarks.table import Table, milliseconds, number, ratio
 from tests.benchmarks.timing import compare

@@ -46,8 +46,8 @@ STEPS = {
     "nbforecast.engine.engine:run_inference": "inference",
     "nbforecast.engine.engine:calculate_rows": "calculations",
     "nbforecast.engine.engine:density_of_newest": "densities",
-    "nbforecast.results.cache:Cache.finish": "finish",
-    "nbforecast.results.cache:Cache.save": "save",
+    "nbforecast.result_cache.cache:Cache.finish": "finish",
+    "nbforecast.result_cache.cache:Cache.save": "save",
 }
 
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from nbforecast.listing import Listing
-from nbforecast.results.cache import Cache
-from nbforecast.results.inventory import inventory
-from nbforecast.results.leads import Known
-from nbforecast.results.overlap import Fingerprints
-from nbforecast.results.reuse import _reusable, begin
-from nbforecast.results.store import Store
-from nbforecast.series import prepare
+from nbforecast.cache_manager.tables import Listing
+from nbforecast.data import prepare
+from nbforecast.result_cache.cache import Cache
+from nbforecast.result_cache.directory import CacheDirectory
+from nbforecast.result_cache.fingerprints import Fingerprints
+from nbforecast.result_cache.inventory import inventory
+from nbforecast.result_cache.leads import MemoryCandidate
+from nbforecast.result_cache.reuse import _reusable, begin
 from tests.benchmarks.entries import RECIPE, daily, made_up_entry, saved, scratch
 from tests.benchmarks.series import walk
 from tests.benchmarks.spans import Spans
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from nbforecast.results.snapshot import Snapshot
-    from nbforecast.results.view import View
-    from nbforecast.series import Dataset
+    from nbforecast.data import Dataset
+    from nbforecast.result_cache.entry_slice import EntrySlice
+    from nbforecast.result_cache.snapshot import Snapshot
 
 PLENTY = 1 << 40
 
@@ -44,7 +44,7 @@ def _deciding(count: int, repeats: int) -> Table:
     frame = walk(count + 1)
     new, old = prepare(frame), prepare(frame.head(count))
     entry = made_up_entry(old, RECIPE)
-    outline, context = Known(entry).outline(), RECIPE.context
+    outline, context = MemoryCandidate(entry).outline(), RECIPE.context
     prints, known = Fingerprints(new), entry.contexts
     contexts, everything = prints.contexts(context), np.ones(len(new), bool)
     reasons = np.zeros(len(new), np.uint8)
@@ -58,7 +58,7 @@ def _deciding(count: int, repeats: int) -> Table:
         _reusable(prints, prints.contexts(context), outline, everything)
 
     def take_over(data: Dataset) -> None:
-        begin(data, RECIPE, reasons[: len(data)], Fingerprints(data), [Known(entry)])
+        begin(data, RECIPE, reasons[: len(data)], Fingerprints(data), [MemoryCandidate(entry)])
 
     def look_up() -> None:
         for i in range(context, context + few):
@@ -118,7 +118,7 @@ def _crowds(count: int, repeats: int) -> Table:
     rows = []
     for snapshots, asked in crowds:
         with scratch() as folder:
-            store = Store(folder)
+            store = CacheDirectory(folder)
             for at, snapshot in enumerate(snapshots):
                 os.utime(store.write(snapshot).path, (1e9 + at, 1e9 + at))
             rows += [(name, *_misses(folder, data, repeats)) for name, data in asked.items()]
@@ -136,17 +136,20 @@ def _crowds(count: int, repeats: int) -> Table:
 
 
 def _misses(directory: Path, asked: list[Dataset], repeats: int) -> tuple[str, ...]:
-    reads = {"nbforecast.results.files:read_header": "header", "nbforecast.results.files:read_outline": "outline"}
+    reads = {
+        "nbforecast.result_cache.parquet:read_header": "header",
+        "nbforecast.result_cache.parquet:read_outline": "outline",
+    }
     taken: list[list[float]] = []
 
-    def find(cache: Cache, data: Dataset) -> View:
+    def find(cache: Cache, data: Dataset) -> EntrySlice:
         return cache.find(data, RECIPE, lambda: np.zeros(len(data), np.uint8))
 
     for _ in range(repeats):
-        cache, listed = (Cache(Store(directory), PLENTY, PLENTY) for _ in range(2))
+        cache, listed = (Cache(CacheDirectory(directory), PLENTY, PLENTY) for _ in range(2))
         misses = [seconds(lambda data=data, cache=cache: find(cache, data)) for data in asked]
         taken.append(misses + [seconds(lambda cache=listed: Listing(inventory(cache)).frame()) for _ in range(2)])
-    cache = Cache(Store(directory), PLENTY, PLENTY)
+    cache = Cache(CacheDirectory(directory), PLENTY, PLENTY)
     counts = []
     for data in asked:
         with Spans().watch(reads) as spans:

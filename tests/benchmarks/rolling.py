@@ -8,9 +8,9 @@ import numpy as np
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.compute.inference import run_inference
+from nbforecast.data import prepare
+from nbforecast.engine.inference import run_inference
 from nbforecast.forecasters.base import resolve
-from nbforecast.series import prepare
 from tests.benchmarks.peers import WINDOW, missing, peers
 from tests.benchmarks.series import hourly
 from tests.benchmarks.table import Table, number, ratio

@@ -84,7 +84,7 @@ def measure(source: Path, to: Path, engine: str, workers: int, patience: float) 
 
 
 def main(source: str, to: str, engine: Any, workers: str) -> None:
-    from nbforecast.shards.shard import peak_memory
+    from nbforecast.distributed.worker import peak_memory
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     run = nbf.forecast_dataset(

@@ -10,7 +10,7 @@ import jax
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.forecasters import windowed
+from nbforecast.forecasters import window_forecaster
 from tests.benchmarks.series import hourly
 from tests.benchmarks.spans import Spans
 from tests.benchmarks.table import Table, milliseconds, number
@@ -24,18 +24,18 @@ HORIZON = 12
 MODEL = "the model (jitted)"
 LABELS = {
     "nbforecast.session:prepare": "prepare",
-    "nbforecast.forecasters.windowed:WindowForecaster.availability": "which origins are available",
-    "nbforecast.forecasters.windowed:cut": "cutting windows",
-    "nbforecast.forecasters.windowed:WindowForecaster.forecast": "forecast: putting batches together",
+    "nbforecast.forecasters.window_forecaster:WindowForecaster.availability": "which origins are available",
+    "nbforecast.forecasters.window_forecaster:cut": "cutting windows",
+    "nbforecast.forecasters.window_forecaster:WindowForecaster.forecast": "forecast: putting batches together",
     "nbforecast.engine.engine:run_inference": "checking and sorting draws",
-    "nbforecast.results.entry:Entry.write_forecasts": "writing forecasts",
+    "nbforecast.result_cache.entry:Entry.write_forecasts": "writing forecasts",
     "nbforecast.engine.engine:Engine._infer": "engine: the rest",
-    "nbforecast.results.cache:Cache.finish": "saving",
+    "nbforecast.result_cache.cache:Cache.finish": "saving",
 }
 BESIDE = {
-    "nbforecast.series.dataset:Dataset.actuals": "actuals",
-    "nbforecast.engine.calculating:calculate": "calculations",
-    "nbforecast.results.entry:Entry.write_calculations": "writing calculations",
+    "nbforecast.data.dataset:Dataset.actuals": "actuals",
+    "nbforecast.engine.calculation:calculate": "calculations",
+    "nbforecast.result_cache.entry:Entry.write_calculations": "writing calculations",
     "nbforecast.engine.engine:density_of_newest": "densities of the newest",
 }
 REST = "threads, waiting, the rest"
@@ -69,12 +69,12 @@ def tables(quick: bool) -> Iterator[Table]:
 def _stages(frame: pl.DataFrame, model: str) -> tuple[Spans, float]:
     """The parts of one warm run, and its seconds."""
     nbf.forecast(frame, model, HORIZON, force=True, wait=True)
-    spans, compiled = Spans(), windowed._compiled
+    spans, compiled = Spans(), window_forecaster._compiled
 
     def timed(*key: Any) -> Any:
         return spans.timed(MODEL, lambda batch: jax.block_until_ready(compiled(*key)(batch)))
 
-    with patch.object(windowed, "_compiled", timed), spans.watch(LABELS | BESIDE):
+    with patch.object(window_forecaster, "_compiled", timed), spans.watch(LABELS | BESIDE):
         start = time.perf_counter()
         nbf.forecast(frame, model, HORIZON, force=True, wait=True)
         total = time.perf_counter() - start

@@ -16,7 +16,7 @@ OURS = (
     ("`import nbforecast`", ("load", "nbforecast")),
     ("`%load_ext nbforecast`", ("load_ext",)),
     ("`nbforecast.session` (JAX is not among it)", ("load", "nbforecast.session")),
-    ("the default model (JAX and all)", ("load", "nbforecast.forecasters.auto")),
+    ("the default model (JAX and all)", ("load", "nbforecast.forecasters.statistical.auto")),
 )
 PEERS = ("jax", "statsforecast", "darts")
 

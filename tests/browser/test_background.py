@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.lab import Lab, Notebook, browser_page, chromium
+from tests.support.lab import Lab, Notebook, browser_page, chromium
 
 if TYPE_CHECKING:
     from pathlib import Path

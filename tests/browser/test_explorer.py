@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import nbforecast as nbf
-from nbforecast.forecasters.function import FunctionForecaster
-from tests.browser.lab import SCREENSHOTS, Lab, Notebook, browser_page, chromium
+from nbforecast.forecasters.adapters.function import FunctionForecaster
+from tests.support.lab import SCREENSHOTS, Lab, Notebook, browser_page, chromium
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ PERSON = "unique_id='hall_2133-036'"
 SETUP = f"""
 %load_ext nbforecast
 import nbforecast as nbf, numpy as np, polars as pl, time
-from nbforecast.forecasters.function import FunctionForecaster
+from nbforecast.forecasters.adapters.function import FunctionForecaster
 df = nbf.sample('glucose').filter({PERSON})
 def slow(contexts, horizon):
     time.sleep(0.1)

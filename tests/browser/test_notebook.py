@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import Lab, Notebook, browser_page, chromium
+from tests.support.lab import Lab, Notebook, browser_page, chromium
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no chromium here")
 

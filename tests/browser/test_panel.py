@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.lab import SCREENSHOTS, Lab, Notebook, browser_page, chromium, write_notebook
+from tests.support.lab import SCREENSHOTS, Lab, Notebook, browser_page, chromium, write_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ LOAD = "%load_ext nbforecast"
 SETUP = """
 import time
 import numpy as np, polars as pl, nbforecast as nbf
-from nbforecast.forecasters.function import FunctionForecaster
+from nbforecast.forecasters.adapters.function import FunctionForecaster
 taxi = nbf.sample('taxi').tail(300)
 def last(contexts, horizon):
     return contexts[:, -1, None, None] + np.linspace(-9, 9, 10) + np.zeros((1, horizon, 1))
@@ -292,9 +292,9 @@ def test_W4_a_trusted_notebook_shows_pictures_of_widgets_that_are_gone(session: 
 MANY = """
 from dataclasses import replace
 from nbforecast import session
-from nbforecast.results.entry import Entry
-from nbforecast.results.view import View
-from nbforecast.series import prepare
+from nbforecast.result_cache.entry import Entry
+from nbforecast.result_cache.entry_slice import View
+from nbforecast.data import prepare
 data = prepare(taxi.head(30))
 recipe = session._find(data, quick, 2, 0, True).recipe
 made = [Entry(replace(data, values=data.values + n), recipe, np.zeros(30, np.uint8)) for n in range(1000)]

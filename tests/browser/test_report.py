@@ -8,7 +8,7 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.report.runner import make_report
-from tests.browser.lab import SCREENSHOTS, Lab, browser_page, chromium
+from tests.support.lab import SCREENSHOTS, Lab, browser_page, chromium
 
 if TYPE_CHECKING:
     from pathlib import Path

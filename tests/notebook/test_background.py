@@ -10,7 +10,7 @@ import pexpect
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from tests.notebook.kernel import Kernel
+from tests.support.kernel import Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import papermill
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from tests.notebook.kernel import Kernel, subshell
+from tests.support.kernel import Kernel, subshell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 SETUP = """
 %load_ext nbforecast
 import nbforecast as nbf, numpy as np, polars as pl, threading, time
-from nbforecast.forecasters.function import FunctionForecaster
+from nbforecast.forecasters.adapters.function import FunctionForecaster
 taxi = nbf.sample('taxi')
 big = pl.concat([taxi.with_columns(unique_id=pl.lit(str(i))) for i in range(20)])
 def slow(contexts, horizon):

@@ -10,7 +10,7 @@ import papermill
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from tests.notebook.kernel import Kernel
+from tests.support.kernel import Kernel
 
 TOUR = Path(__file__).parents[2] / "notebooks" / "tour.ipynb"
 SETUP = "import nbforecast as nbf\n%load_ext nbforecast\ndf = nbf.sample('taxi').tail(400)"

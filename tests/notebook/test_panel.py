@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from tests.notebook.kernel import Kernel, subshell
+from tests.support.kernel import Kernel, subshell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ PANEL = "nbforecast-hub"
 VIEW = "application/vnd.jupyter.widget-view+json"
 SETUP = """
 import nbforecast as nbf, numpy as np, threading, time
-from nbforecast.forecasters.function import FunctionForecaster
+from nbforecast.forecasters.adapters.function import FunctionForecaster
 def slow(contexts, horizon):
     time.sleep(0.02)
     return np.nanmean(contexts, 1)[:, None, None] + np.zeros((1, horizon, 10))
@@ -174,9 +174,7 @@ def test_W3_an_entry_is_opened_in_an_explorer_and_closed(loaded: tuple[Kernel, A
 
 def test_W3_the_cache_in_a_cell_is_a_live_view_beside_its_table(loaded: tuple[Kernel, Any], tmp_path: Path) -> None:
     kernel, client = loaded
-    where = (
-        f"from nbforecast.notebook import bundles; from pathlib import Path; bundles._HERE = Path({str(tmp_path)!r})"
-    )
+    where = f"from nbforecast.jupyter import bundles; from pathlib import Path; bundles._HERE = Path({str(tmp_path)!r})"
     (output,), error = kernel.run(f"{where}; bundles.bundle.cache_clear()\nnbf.cache")
     assert set(output) == {"text/html", "text/plain"}
     assert "The cache is shown as a table only" in error

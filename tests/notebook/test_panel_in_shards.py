@@ -6,7 +6,7 @@ import nbformat
 import papermill
 from jupyter_client.manager import start_new_kernel
 
-from tests.notebook.kernel import Kernel
+from tests.support.kernel import Kernel
 
 PANEL = Path(__file__).parents[2] / "notebooks" / "panel.ipynb"
 

@@ -11,9 +11,9 @@ import papermill
 
 import nbforecast as nbf
 from nbforecast.cli import main
-from nbforecast.notebook.explorer_page import PAGE
+from nbforecast.jupyter.widgets.explorer.page import PAGE
 from nbforecast.report.runner import find_template
-from tests.data import SHARED
+from tests.support.shared_data import SHARED
 
 if TYPE_CHECKING:
     from pathlib import Path

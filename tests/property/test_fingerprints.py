@@ -9,9 +9,9 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 import nbforecast as nbf
-from nbforecast.results.overlap import NOWHERE, Fingerprints, aligned_rows, tails
-from nbforecast.series import Dataset, prepare
-from tests.property.panels import (
+from nbforecast.data import Dataset, prepare
+from nbforecast.result_cache.fingerprints import NOWHERE, Fingerprints, aligned_rows, tails
+from tests.support.panel_strategies import (
     CONTEXT,
     FREQ,
     HORIZON,

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbforecast.forecasters.base import resolve
-from nbforecast.forecasters.draws import LEVELS
-from tests.windows import CONTEXT, MODELS, context, forecast
+from nbforecast.forecasters.error_quantiles import LEVELS
+from tests.support.windows import CONTEXT, MODELS, context, forecast
 
 HORIZON = 6  # as in the other tests of all forecasters, which compile the same functions
 LONG = 150  # more than two passes of a network that forecasts 64 steps

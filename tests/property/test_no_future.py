@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 import nbforecast as nbf
-from nbforecast.compute.inference import run_inference
-from nbforecast.compute.pace import Pace
+from nbforecast.data import prepare
+from nbforecast.engine.batch_size import BatchSizer
+from nbforecast.engine.inference import run_inference
+from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.forecasters.base import Forecaster, known, resolve
-from nbforecast.forecasters.function import FunctionForecaster
-from nbforecast.forecasters.reasons import Reason
-from nbforecast.series import prepare
-from tests.networks import bolt, gluformer
+from nbforecast.forecasters.unavailable import UnavailableReason
+from tests.support.networks import bolt, gluformer
 
 HORIZON = 6
 
@@ -58,7 +58,7 @@ def forecasts(
     data = prepare(frame, freq="5min")
     forecaster = resolve(model)
     times = data.times(data.time)
-    usable = (forecaster.availability(data) == Reason.AVAILABLE) & (data.time <= until)
+    usable = (forecaster.availability(data) == UnavailableReason.AVAILABLE) & (data.time <= until)
     rows = np.flatnonzero(usable)[-count:]
     return times.gather(rows).to_list(), run_inference(forecaster, data, rows, HORIZON)
 
@@ -116,12 +116,12 @@ def test_E8_a_forecast_does_not_depend_on_its_batch(model: str | Forecaster) -> 
     other = GLUCOSE.with_columns(pl.lit("another").alias("unique_id"), pl.col("y").reverse() * 3)
     both = prepare(pl.concat([other, GLUCOSE]), freq="5min")
     forecaster = resolve(model)
-    rows = np.flatnonzero(forecaster.availability(alone) == Reason.AVAILABLE)[-37::3]
+    rows = np.flatnonzero(forecaster.availability(alone) == UnavailableReason.AVAILABLE)[-37::3]
     expected = run_inference(forecaster, alone, rows, HORIZON)
     moved = rows + int(both.offsets[both.position("hall_2133-036")])
-    beside = np.flatnonzero(forecaster.availability(both) == Reason.AVAILABLE)[:13]
+    beside = np.flatnonzero(forecaster.availability(both) == UnavailableReason.AVAILABLE)[:13]
     mixed = np.concatenate([moved[::-1], beside])
-    found = run_inference(forecaster, both, mixed, HORIZON, pace=Pace.fixed(8))[: len(rows)][::-1]
+    found = run_inference(forecaster, both, mixed, HORIZON, pace=BatchSizer.fixed(8))[: len(rows)][::-1]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=4e-3)
     for row in (0, len(rows) - 1):
         one = run_inference(forecaster, alone, rows[[row]], HORIZON)

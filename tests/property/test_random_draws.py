@@ -11,14 +11,14 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbforecast.compute.inference import run_inference
-from nbforecast.compute.pace import Pace
-from nbforecast.forecasters.windowed import WindowForecaster
-from nbforecast.series import prepare
+from nbforecast.data import prepare
+from nbforecast.engine.batch_size import BatchSizer
+from nbforecast.engine.inference import run_inference
+from nbforecast.forecasters.window_forecaster import WindowForecaster
 
 if TYPE_CHECKING:
+    from nbforecast.data import Dataset
     from nbforecast.forecasters.windows import Windows
-    from nbforecast.series import Dataset
 
 DRAWS, HORIZON, LENGTH = 5, 3, 120
 
@@ -51,7 +51,7 @@ WHOLE = panel()
 MODEL = Walk()
 
 
-def noise(data: Dataset, rows: np.ndarray, seed: int = 0, pace: Pace | None = None) -> np.ndarray:
+def noise(data: Dataset, rows: np.ndarray, seed: int = 0, pace: BatchSizer | None = None) -> np.ndarray:
     return run_inference(MODEL, data, rows, HORIZON, seed, pace)
 
 
@@ -64,7 +64,7 @@ ALL = noise(WHOLE, np.arange(len(WHOLE)))
     size=st.integers(1, 40),
 )
 def test_E8_the_same_draws_in_any_order_and_batch(rows: list[int], size: int) -> None:
-    np.testing.assert_array_equal(noise(WHOLE, np.array(rows), pace=Pace.fixed(size)), ALL[rows])
+    np.testing.assert_array_equal(noise(WHOLE, np.array(rows), pace=BatchSizer.fixed(size)), ALL[rows])
 
 
 @settings(max_examples=20, deadline=None)

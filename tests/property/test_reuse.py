@@ -12,18 +12,18 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 import nbforecast as nbf
-from nbforecast.results.cache import Cache
-from nbforecast.results.recipe import Recipe
-from nbforecast.results.store import Store
-from nbforecast.series import Dataset, prepare
+from nbforecast.data import Dataset, prepare
+from nbforecast.result_cache.cache import Cache
+from nbforecast.result_cache.directory import CacheDirectory
+from nbforecast.result_cache.key import ForecastSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nbforecast.engine.run import Run
-    from nbforecast.results.view import View
-from tests.property.panels import (
+    from nbforecast.result_cache.entry_slice import EntrySlice
+    from nbforecast.run import Run
+from tests.support.panel_strategies import (
     CONTEXT,
     HORIZON,
     SCORES,
@@ -392,19 +392,19 @@ def test_C6_force_reads_nothing_of_other_entries_either() -> None:
 
 def test_C5_C13_a_part_saved_by_another_kernel_gives_its_own_rows(tmp_path: Path) -> None:
     """This kernel holds the part as a view of a longer history that lacks some of its rows; the file has them."""
-    recipe = Recipe("m", "m", 2, (0.25, 0.75), 3)
+    recipe = ForecastSpec("m", "m", 2, (0.25, 0.75), 3)
     whole, part, more = (prepare(frame(walk(*ends)), freq="5min") for ends in ((0, 20), (10, 20), (10, 22)))
 
-    def find(cache: Cache, data: Dataset) -> View:
+    def find(cache: Cache, data: Dataset) -> EntrySlice:
         return cache.find(data, recipe, lambda: np.zeros(len(data), np.uint8))
 
-    def fill(view: View, rows: np.ndarray) -> None:
+    def fill(view: EntrySlice, rows: np.ndarray) -> None:
         """Forecasts that tell their origin's grid step."""
         at = view.rows(rows)
         step = view.entry.data.frequency.to_step(view.entry.data.time[at]) - whole.frequency.to_step(whole.time[:1])
         view.entry.write_forecasts(at, np.broadcast_to(step[:, None, None], (len(at), 2, 2)).astype(np.float32))
 
-    here, there = (Cache(Store(tmp_path), 1 << 30, 1 << 30) for _ in range(2))
+    here, there = (Cache(CacheDirectory(tmp_path), 1 << 30, 1 << 30) for _ in range(2))
     fill(find(here, whole), np.r_[0:5, 15:20])
     assert find(here, part).entry.data is whole
     elsewhere = find(there, part)

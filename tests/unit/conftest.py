@@ -8,26 +8,26 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.engine import calculating
-from nbforecast.notebook import cache_feed
-from nbforecast.notebook.cache_feed import Feed
-from nbforecast.notebook.routing import hub
-from nbforecast.results.store import Store
-from tests.unit import panels
-from tests.unit import scene as scenes
-from tests.unit.explorers import DRIFT, panel, wait_for
-from tests.unit.plays import CHUNK, Stage
-from tests.unit.views import Clock
+from nbforecast.engine import calculation
+from nbforecast.jupyter.sender import hub
+from nbforecast.jupyter.widgets.cache import feed as cache_feed
+from nbforecast.jupyter.widgets.cache.feed import Feed
+from nbforecast.result_cache.directory import CacheDirectory
+from tests.support import engine_fixture as scenes
+from tests.support import panels
+from tests.support.cache_feed import Clock
+from tests.support.deterministic_engine import CHUNK, Stage
+from tests.support.explorers import DRIFT, panel, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Any
 
-    from nbforecast.engine.run import Run
-    from nbforecast.notebook.explorer import Explorer
-    from nbforecast.results.cache import Cache
-    from tests.unit.views import Answer, Look
+    from nbforecast.jupyter.widgets.explorer.widget import Explorer
+    from nbforecast.result_cache.cache import Cache
+    from nbforecast.run import Run
+    from tests.support.cache_feed import Answer, Look
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cache]:
     """The kernel's cache, empty, with a directory of its own."""
     kept = session.results()
     kept.clear()
-    monkeypatch.setattr(kept, "store", Store(tmp_path / "results"))
+    monkeypatch.setattr(kept, "store", CacheDirectory(tmp_path / "results"))
     monkeypatch.setattr(kept, "memory", 1 << 30)
     monkeypatch.setattr(kept, "disk", 1 << 30)
     yield kept
@@ -50,8 +50,8 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Stage]:
 
     def stage() -> Stage:
         new = Stage()
-        monkeypatch.setattr(calculating, "calculate", new.calculate)
-        monkeypatch.setattr(calculating, "densities", new.densities)
+        monkeypatch.setattr(calculation, "calculate", new.calculate)
+        monkeypatch.setattr(calculation, "densities", new.densities)
         return new
 
     return stage

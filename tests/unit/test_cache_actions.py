@@ -9,18 +9,18 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.forecasters.function import FunctionForecaster
-from nbforecast.notebook import cache_feed
-from nbforecast.notebook.routing import hub
-from tests.unit.explorers import DRIFT, drift, series, wait_for
-from tests.unit.stops import Turnstile
-from tests.unit.views import HELLO, held_up, kinds, only
+from nbforecast.forecasters.adapters.function import FunctionForecaster
+from nbforecast.jupyter.sender import hub
+from nbforecast.jupyter.widgets.cache import feed
+from tests.support.blocking_model import Turnstile
+from tests.support.cache_feed import HELLO, held_up, kinds, only
+from tests.support.explorers import DRIFT, drift, series, wait_for
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from nbforecast.notebook.cache_feed import Feed
-    from tests.unit.views import Answer, Look
+    from nbforecast.jupyter.widgets.cache.feed import Feed
+    from tests.support.cache_feed import Answer, Look
 
 KEY = "0" * 32 + "-" + "1" * 16
 
@@ -110,7 +110,7 @@ def test_E5_actions_that_come_too_fast_are_told_so(look: Look) -> None:
     gate.close()
     hub.actions.submit(gate.pass_through)
     gate.wait_for_one()
-    look(*({"kind": "act", "id": n, "action": "save"} for n in range(cache_feed.WAITING)))
+    look(*({"kind": "act", "id": n, "action": "save"} for n in range(feed.WAITING)))
     told = look({"kind": "act", "id": "late", "action": "save"})
     assert [(m["kind"], m["id"]) for m in told if m["kind"] == "fault"] == [("fault", "late")]
     gate.open()

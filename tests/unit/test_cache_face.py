@@ -10,8 +10,8 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import session
+from nbforecast.cache_manager.tables import size_words
 from nbforecast.cli import main
-from nbforecast.listing import size_words
 from nbforecast.settings import parse_size
 
 

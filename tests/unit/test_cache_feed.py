@@ -10,24 +10,24 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import nbforecast as nbf
-from nbforecast.forecasters.function import FunctionForecaster
-from nbforecast.notebook import cache_feed
-from nbforecast.notebook.cache_feed import Feed
-from nbforecast.notebook.routing import hub
-from nbforecast.results import inventory as inventories
-from nbforecast.results.entry import Entry
-from nbforecast.results.inventory import Inventory
-from nbforecast.results.store import Store
-from nbforecast.results.view import View
-from tests.unit.explorers import DRIFT, HOSTILE, drift, hub_threads, series, wait_for
-from tests.unit.stops import Turnstile
-from tests.unit.views import HELLO, filled, held_up, kinds, made_up, only
+from nbforecast.forecasters.adapters.function import FunctionForecaster
+from nbforecast.jupyter.sender import hub
+from nbforecast.jupyter.widgets.cache import feed as feed_module
+from nbforecast.jupyter.widgets.cache.feed import Feed
+from nbforecast.result_cache import inventory as inventories
+from nbforecast.result_cache.directory import CacheDirectory
+from nbforecast.result_cache.entry import Entry
+from nbforecast.result_cache.entry_slice import EntrySlice
+from nbforecast.result_cache.inventory import Inventory
+from tests.support.blocking_model import Turnstile
+from tests.support.cache_feed import HELLO, filled, held_up, kinds, made_up, only
+from tests.support.explorers import DRIFT, HOSTILE, drift, hub_threads, series, wait_for
 
 if TYPE_CHECKING:
     import pytest
 
-    from nbforecast.results.cache import Cache
-    from tests.unit.views import Clock, Look
+    from nbforecast.result_cache.cache import Cache
+    from tests.support.cache_feed import Clock, Look
 
 
 def test_W3_a_view_that_opens_is_told_everything(look: Look) -> None:
@@ -72,7 +72,7 @@ def test_W3_after_that_only_what_has_changed_is_told(look: Look) -> None:
 
 
 def test_W3_what_another_kernel_saves_and_removes_is_told(cache: Cache, look: Look) -> None:
-    other = Store(cache.store.directory)  # type: ignore[union-attr]
+    other = CacheDirectory(cache.store.directory)  # type: ignore[union-attr]
     look(HELLO)
     entry = made_up(1)[0]
     found = other.write(entry.snapshot()[0])
@@ -101,13 +101,13 @@ def test_W3_a_view_that_comes_again_is_told_everything_again_and_only_so_many_ar
     look(HELLO)
     assert kinds(look(HELLO)) == ["totals", "device", "work", "entries"]
     look(*({**HELLO, "client": f"c{n}"} for n in range(100)))
-    assert list(feed._views) == [f"c{n}" for n in range(100 - cache_feed.VIEWS, 100)]
+    assert list(feed._views) == [f"c{n}" for n in range(100 - feed_module.VIEWS, 100)]
 
 
 def test_E9_a_view_that_is_gone_keeps_no_results_in_memory(cache: Cache, look: Look) -> None:
     look(HELLO)
     for entry in made_up(3):
-        cache.offer(View.whole(entry))
+        cache.offer(EntrySlice.whole(entry))
     look()
     cache.clear()
     look({"kind": "bye", "client": "a"})
@@ -164,7 +164,7 @@ def test_W3_a_thousand_entries_cost_nothing_while_they_do_not_change(
 ) -> None:
     entries = made_up(1000)
     for entry in entries:
-        cache.offer(View.whole(entry))
+        cache.offer(EntrySlice.whole(entry))
     for entry in made_up(1003)[1000:]:
         cache.store.write(filled(entry).snapshot()[0])  # type: ignore[union-attr]
     calls: list[str] = []
@@ -178,7 +178,12 @@ def test_W3_a_thousand_entries_cost_nothing_while_they_do_not_change(
 
         monkeypatch.setattr(where, name, call)
 
-    for where, name in ((inventories, "_held"), (inventories, "_saved"), (Store, "files"), (Store, "header")):
+    for where, name in (
+        (inventories, "_held"),
+        (inventories, "_saved"),
+        (CacheDirectory, "files"),
+        (CacheDirectory, "header"),
+    ):
         counted(where, name)
     wait_for(lambda: not calls.clear() and not Inventory(cache)._list_files() and calls == ["files"])
     calls.clear()
@@ -245,11 +250,11 @@ def test_E9_one_thread_tells_everybody_and_ends_with_the_last_view(cache: Cache)
 def test_M1_the_connection_imports_nothing_before_a_view_opens_and_starts_no_jax_then() -> None:
     code = """
 import sys, types
-from nbforecast.notebook import panel
-panel.connect(types.SimpleNamespace(kernel=None))
-assert not panel._panels, "there is no kernel"
+from nbforecast.jupyter import lab_comm
+lab_comm.connect(types.SimpleNamespace(kernel=None))
+assert not lab_comm._panels, "there is no kernel"
 assert not {"polars", "jax", "numpy", "anywidget", "comm"} & set(sys.modules)
-feed = panel.Feed(lambda: None)
+feed = lab_comm.Feed(lambda: None)
 feed.hear({"kind": "hello", "v": 1, "client": "a"})
 device = next(m for m in feed.messages() if m["kind"] == "device")
 assert (device["platform"], device["text"]) == (None, "JAX has not been started in this kernel")

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import nbforecast as nbf
-from nbforecast.results import files
-from nbforecast.results.cache import Cache
-from nbforecast.results.store import Store
-from tests.unit.saved import Last, foreign, reopen, tree, truncate, walk, warnings_of
+from nbforecast.result_cache import parquet
+from nbforecast.result_cache.cache import Cache
+from nbforecast.result_cache.directory import CacheDirectory
+from tests.support.cache_files import Last, foreign, reopen, tree, truncate, walk, warnings_of
 
 
 @pytest.mark.parametrize("handle", ["../x", "/etc", "", "a*", "ABCDEF", "a" * 33, "\0", "aside", None, 3, b"a"])
@@ -43,8 +43,8 @@ def test_C11_entries_are_saved_to_and_loaded_from_any_folder(cache: Cache, tmp_p
     for one, other in zip(runs, again, strict=True):
         np.testing.assert_array_equal(one.array, other.array)
     nbf.cache.flush()
-    assert len(Store(away).files()) == 3
-    assert nbf.cache.load(Store(away).files()[0].path).entries == 1
+    assert len(CacheDirectory(away).files()) == 3
+    assert nbf.cache.load(CacheDirectory(away).files()[0].path).entries == 1
 
 
 @pytest.mark.parametrize("act", ["drop", "flush", "prune"])
@@ -52,14 +52,14 @@ def test_C11_what_is_removed_while_it_is_saved_does_not_come_back(
     act: str, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saving, go = threading.Event(), threading.Event()
-    write = Store._put
+    write = CacheDirectory._put
 
     def slowly(*given: Any) -> None:
         saving.set()
         assert go.wait(30)
         write(*given)
 
-    monkeypatch.setattr(Store, "_put", slowly)
+    monkeypatch.setattr(CacheDirectory, "_put", slowly)
     run = nbf.forecast(walk(1), Last())
     assert saving.wait(30)
     remove = {
@@ -116,12 +116,12 @@ def test_C14_saving_into_a_folder_follows_no_link_in_it(cache: Cache, tmp_path: 
     away, outside = tmp_path / "away", tmp_path / "outside"
     away.mkdir()
     outside.write_text("precious")
-    target = Store(away).path(run._view.key)
+    target = CacheDirectory(away).path(run._view.key)
     target.symlink_to(outside)
     nbf.cache.save(away)
     assert outside.read_text() == "precious"
     assert not target.is_symlink()
-    assert files.read(target).inferred == 200
+    assert parquet.read(target).inferred == 200
 
 
 def test_C11_C13_loading_a_folder_passes_over_what_is_not_ours_and_leaves_it(
@@ -130,7 +130,7 @@ def test_C11_C13_loading_a_folder_passes_over_what_is_not_ours_and_leaves_it(
     runs = [nbf.forecast(walk(seed), Last(), wait=True) for seed in range(2)]
     away = tmp_path / "away"
     nbf.cache.save(away)
-    bad = Store(away).path(runs[0]._view.key)
+    bad = CacheDirectory(away).path(runs[0]._view.key)
     truncate(bad)
     foreign(away / "foreign.parquet")
     foreign(away / f"{'0' * 32}-{'0' * 16}.parquet")

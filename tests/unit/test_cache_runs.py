@@ -10,17 +10,17 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import session
+from nbforecast.cache_manager.handles import named
 from nbforecast.cli import main
 from nbforecast.forecasters import base
-from nbforecast.forecasters.function import FunctionForecaster
-from nbforecast.results.inventory import inventory
-from nbforecast.selection import named
-from tests.unit.explorers import DRIFT, drift, series
+from nbforecast.forecasters.adapters.function import FunctionForecaster
+from nbforecast.result_cache.inventory import inventory
+from tests.support.explorers import DRIFT, drift, series
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from nbforecast.results.cache import Cache
+    from nbforecast.result_cache.cache import Cache
 
 
 @pytest.fixture

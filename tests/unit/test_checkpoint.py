@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from nbforecast.errors import WeightsError
 from nbforecast.forecasters.checkpoint import check, digest, load
-from tests.networks import golden
+from tests.support.networks import golden
 
 
 @pytest.mark.parametrize("name", ["gluformer_tiny.pth", "gluformer_tiny_cuda.pth"])

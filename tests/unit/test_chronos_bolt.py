@@ -15,15 +15,15 @@ import pytest
 from safetensors.numpy import save_file
 
 import nbforecast as nbf
-from nbforecast import runtime
-from nbforecast.compute.inference import run_inference
-from nbforecast.forecasters import weighted
-from nbforecast.forecasters.chronos_bolt import ChronosBolt
-from nbforecast.forecasters.networks.chronos_bolt import encode, extend, relative_buckets
+from nbforecast import device
+from nbforecast.data import prepare
+from nbforecast.engine.inference import run_inference
+from nbforecast.forecasters import network_forecaster
+from nbforecast.forecasters.chronos_bolt.forecaster import ChronosBolt
+from nbforecast.forecasters.chronos_bolt.network import encode, extend, relative_buckets
 from nbforecast.forecasters.windows import cut
-from nbforecast.series import prepare
-from tests.networks import BOLT, bolt, bolt_config, golden, save_bolt
-from tests.windows import windows
+from tests.support.networks import BOLT, bolt, bolt_config, golden, save_bolt
+from tests.support.windows import windows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +127,7 @@ def test_F3_a_shorter_context_is_the_newest_part_of_a_longer_one(tmp_path: Path)
 def test_F3_products_keep_single_precision_and_on_gpus_may_be_of_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     def precisions() -> set[str]:
         windows, _ = cut(prepare(np.arange(80.0)), np.array([79]), 64, 0)
-        lowered = weighted._jitted.__wrapped__(bolt(), 6).lower(bolt().placed, windows, ())
+        lowered = network_forecaster._jitted.__wrapped__(bolt(), 6).lower(bolt().placed, windows, ())
         dots = [line for line in lowered.as_text().splitlines() if "dot_general" in line]
         return {(re.findall("lhs_precision_type = bf16|HIGHEST", line) or [line])[0] for line in dots}
 
@@ -137,9 +137,9 @@ def test_F3_products_keep_single_precision_and_on_gpus_may_be_of_bfloat16(monkey
     assert bolt().key == exact, "on a CPU it would be slower"
     assert precisions() == {"HIGHEST"}
     gpu = types.SimpleNamespace(platform="gpu")
-    monkeypatch.setattr(runtime, "devices", lambda: (gpu,))
+    monkeypatch.setattr(device, "devices", lambda: (gpu,))
     assert bolt().key != exact
-    monkeypatch.setattr(weighted, "replicate", lambda tree: tree)
+    monkeypatch.setattr(network_forecaster, "replicate", lambda tree: tree)
     assert precisions() == {"lhs_precision_type = bf16"}
     monkeypatch.setenv("NBFORECAST_PRECISION", "float16")
     with pytest.raises(nbf.NbForecastError, match="NBFORECAST_PRECISION must be 'float32' or 'bfloat16'"):

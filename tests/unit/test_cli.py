@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from nbforecast.cli import main
-from nbforecast.samples import path
+from nbforecast.data.samples import path
 
 
 @pytest.fixture

@@ -16,18 +16,18 @@ import pytest
 import nbforecast as nbf
 from nbforecast import session
 from nbforecast.engine.tasks import Priority, Task
-from nbforecast.engine.versions import Pickup, on_pickup
-from nbforecast.forecasters.reasons import Reason
-from nbforecast.results.collisions import Verdict, settle
-from nbforecast.results.snapshot import has_forecast
-from nbforecast.results.status import Status
+from nbforecast.engine.versions import StaleAction, action_for_stale
+from nbforecast.forecasters.unavailable import UnavailableReason
+from nbforecast.result_cache.collisions import Verdict, settle
+from nbforecast.result_cache.snapshot import has_forecast
+from nbforecast.result_cache.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nbforecast.series import Dataset
+    from nbforecast.data import Dataset
 
-from tests.unit.plays import (
+from tests.support.deterministic_engine import (
     CHUNK,
     DRAWS,
     HORIZON,
@@ -74,17 +74,17 @@ def test_C7_what_becomes_of_a_result_that_meets_another(
 @pytest.mark.parametrize(
     ("priority", "same", "there", "expected"),
     [
-        *((p, True, t, Pickup.GO_ON) for p in Priority for t in (False, True)),
-        *((Priority.IDLE, False, t, Pickup.DROP) for t in (False, True)),
-        *((Priority.BATCH, False, t, Pickup.RESTART) for t in (False, True)),
-        (Priority.INTERACTIVE, False, True, Pickup.RESTART),
-        (Priority.INTERACTIVE, False, False, Pickup.INFER),
+        *((p, True, t, StaleAction.GO_ON) for p in Priority for t in (False, True)),
+        *((Priority.IDLE, False, t, StaleAction.DROP) for t in (False, True)),
+        *((Priority.BATCH, False, t, StaleAction.RESTART) for t in (False, True)),
+        (Priority.INTERACTIVE, False, True, StaleAction.RESTART),
+        (Priority.INTERACTIVE, False, False, StaleAction.INFER),
     ],
 )
 def test_C8_what_becomes_of_a_task_that_is_picked_up(
-    priority: Priority, same: bool, there: bool, expected: Pickup
+    priority: Priority, same: bool, there: bool, expected: StaleAction
 ) -> None:
-    assert on_pickup(priority, same=same, there=there) is expected
+    assert action_for_stale(priority, same=same, there=there) is expected
 
 
 FORCES = pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_C8c_an_entry_that_cannot_forecast_the_origin_is_no_answer(stages: Calla
     assert run._view.entry is longer.entry
     stage.flush()
     alone = np.zeros(PART, np.uint8)
-    alone[0] = Reason.TOO_SHORT
+    alone[0] = UnavailableReason.TOO_SHORT
     stage.cache.find(NEWEST, RECIPE, lambda: alone)
     assert np.isfinite(run.at(1 - PART).draws).all()
 

@@ -7,13 +7,13 @@ import threading
 import numpy as np
 import pytest
 
-from nbforecast.engine import calculating
+from nbforecast.engine import calculation
 from nbforecast.engine.engine import AHEAD
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import RunCancelled
-from nbforecast.results.status import Status
-from tests.unit.scene import CHUNK, OTHER, WHOLE, Scene, history
-from tests.unit.stops import PATIENCE, Turnstile, stopping
+from nbforecast.result_cache.status import Status
+from tests.support.blocking_model import PATIENCE, Turnstile, stopping
+from tests.support.engine_fixture import CHUNK, OTHER, WHOLE, Scene, history
 
 
 def test_E4_who_waits_is_served_while_the_background_stands_still(scene: Scene) -> None:
@@ -194,7 +194,7 @@ def test_E2_the_inference_thread_lends_a_hand_where_calculations_are_behind(
         by.append(threading.current_thread().name)
         return real(*given)
 
-    monkeypatch.setattr(calculating, "calculate", calculate)
+    monkeypatch.setattr(calculation, "calculate", calculate)
     monkeypatch.setenv("NBFORECAST_CHUNK", "2")
     run = scene.long()
     turnstile.wait_for_one()

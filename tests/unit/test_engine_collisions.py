@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from nbforecast.engine import calculating
+from nbforecast.engine import calculation
 from nbforecast.engine.tasks import Priority
-from nbforecast.results.status import Status
-from tests.unit.scene import CHUNK, NEWEST, OTHER, WHOLE, Scene
-from tests.unit.stops import PATIENCE, Turnstile, stopping
+from nbforecast.result_cache.status import Status
+from tests.support.blocking_model import PATIENCE, Turnstile, stopping
+from tests.support.engine_fixture import CHUNK, NEWEST, OTHER, WHOLE, Scene
 
 if TYPE_CHECKING:
-    from nbforecast.engine.run import Run
-    from nbforecast.results.view import View
-    from nbforecast.series import Dataset
+    from nbforecast.data import Dataset
+    from nbforecast.result_cache.entry_slice import EntrySlice
+    from nbforecast.run import Run
 
 
 @pytest.mark.parametrize("data", [WHOLE, NEWEST], ids=["same history", "its newest part"])
@@ -91,7 +91,7 @@ def _stopped_before_its_first_scores(scene: Scene, monkeypatch: pytest.MonkeyPat
     """A run whose first chunk is inferred, and about to be calculated."""
     turnstile = Turnstile()
     turnstile.close()
-    monkeypatch.setattr(calculating, "calculate", stopping(turnstile))
+    monkeypatch.setattr(calculation, "calculate", stopping(turnstile))
     scene.model.background.close()
     run = scene.long()
     scene.model.background.let_one()
@@ -212,7 +212,7 @@ def test_C8_what_is_dropped_while_a_run_ends_is_inferred_before_it_has_ended(
 ) -> None:
     real, finished = scene.cache.finish, []
 
-    def finish(view: View, *, asked: bool) -> None:
+    def finish(view: EntrySlice, *, asked: bool) -> None:
         if when == "after":
             real(view, asked=asked)
         if not finished:
@@ -231,7 +231,7 @@ def test_C8_results_taken_away_before_the_end_are_made_up_for_and_saved_once(
 ) -> None:
     turnstile, finished = Turnstile(), []
     turnstile.close()
-    monkeypatch.setattr(calculating, "calculate", stopping(turnstile))
+    monkeypatch.setattr(calculation, "calculate", stopping(turnstile))
     real = scene.cache.finish
     monkeypatch.setattr(scene.cache, "finish", lambda view, **k: (finished.append(view), real(view, **k)))
     run = scene.long()
@@ -250,7 +250,7 @@ def test_C8c_an_origin_that_is_dropped_before_its_asker_wakes_is_inferred_anew(
     run, real = scene.run(), scene.engine.answer
     left = [WHOLE.row(-7)]
 
-    def answer(*given: Any) -> View:
+    def answer(*given: Any) -> EntrySlice:
         view = real(*given)
         if left:
             view.entry.forget(np.array([left.pop()]), Status.WAITING)

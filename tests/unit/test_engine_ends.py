@@ -11,24 +11,24 @@ import jax
 import numpy as np
 import pytest
 
-from nbforecast.engine import calculating
+from nbforecast.engine import calculation
 from nbforecast.engine import engine as engines
-from nbforecast.engine.lanes import Lane
+from nbforecast.engine.executor import SingleThreadExecutor
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import ForecasterError
-from nbforecast.notebook.card import run_card
-from nbforecast.results.status import Status
-from nbforecast.results.store import Store
-from tests.unit.saved import until
-from tests.unit.scene import CHUNK, OTHER, WHOLE, Scene
-from tests.unit.stops import PATIENCE, Stopped
+from nbforecast.jupyter.display.run_card import run_card
+from nbforecast.result_cache.directory import CacheDirectory
+from nbforecast.result_cache.status import Status
+from tests.support.blocking_model import PATIENCE, Stopped
+from tests.support.cache_files import until
+from tests.support.engine_fixture import CHUNK, OTHER, WHOLE, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from nbforecast.series import Dataset
+    from nbforecast.data import Dataset
 
 
 def test_E5_a_failure_is_kept_with_its_traceback_and_others_go_on(
@@ -59,7 +59,7 @@ def test_E5_a_calculation_that_fails_is_no_less_an_error(scene: Scene, monkeypat
     def fail(*_: object) -> None:
         raise ZeroDivisionError("no score")
 
-    monkeypatch.setattr(calculating, "calculate", fail)
+    monkeypatch.setattr(calculation, "calculate", fail)
     run = scene.long()
     with pytest.raises(ZeroDivisionError, match="no score"):
         run.wait(PATIENCE)
@@ -262,7 +262,7 @@ def test_E9_a_task_whose_place_was_taken_ends_with_the_engine(scene: Scene, monk
 
 
 def test_E9_a_lane_whose_closing_was_interrupted_is_as_good_as_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    lane = Lane("test")
+    lane = SingleThreadExecutor("test")
     assert lane.submit(lambda: 1).result(PATIENCE) == 1
 
     def interrupt(*_: object, **__: object) -> None:
@@ -313,7 +313,7 @@ def test_E5_a_run_knows_its_rate_and_the_time_left(scene: Scene) -> None:
 
 def test_C9_a_long_run_is_saved_while_it_goes_on(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "CHECKPOINT", 0.0)
-    scene.cache.store = Store(tmp_path)
+    scene.cache.store = CacheDirectory(tmp_path)
     scene.model.background.close()
     run = scene.long()
     scene.model.background.wait_for_one()
@@ -328,7 +328,7 @@ def test_C9_a_long_run_is_saved_while_it_goes_on(scene: Scene, tmp_path: Path, m
 
 
 def test_E5_one_failing_calculation_ends_the_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, failed = calculating.calculate, threading.Event()
+    real, failed = calculation.calculate, threading.Event()
 
     def fail_once(*given: object) -> object:
         if not failed.is_set():
@@ -336,7 +336,7 @@ def test_E5_one_failing_calculation_ends_the_run(scene: Scene, monkeypatch: pyte
             raise ZeroDivisionError("no score")
         return real(*given)
 
-    monkeypatch.setattr(calculating, "calculate", fail_once)
+    monkeypatch.setattr(calculation, "calculate", fail_once)
     scene.model.background.close()
     run = scene.long()
     scene.model.background.let_one()

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbforecast.compute.calculations import calculate, densities, draw_levels
-from nbforecast.forecasters.reasons import Reason
-from nbforecast.results.column import Column
-from nbforecast.results.entry import Entry
-from nbforecast.results.recipe import Recipe
-from nbforecast.results.status import Status
-from nbforecast.results.view import View
-from nbforecast.series import prepare
+from nbforecast.data import prepare
+from nbforecast.forecasters.unavailable import UnavailableReason
+from nbforecast.result_cache.column import Column
+from nbforecast.result_cache.entry import Entry
+from nbforecast.result_cache.entry_slice import EntrySlice
+from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.result_cache.status import Status
+from nbforecast.scoring.calculations import calculate, densities, draw_levels
 
 RNG = np.random.default_rng(1)
 LEVELS = draw_levels(None, 10)
@@ -22,8 +22,8 @@ LEVELS = draw_levels(None, 10)
 def make_entry(rows: int = 100, unavailable: int = 5, horizon: int = 12) -> Entry:
     data = prepare(RNG.standard_normal(rows), name="walk")
     availability = np.zeros(rows, np.uint8)
-    availability[:unavailable] = Reason.TOO_SHORT
-    return Entry(data, Recipe("m|key", "m", horizon, LEVELS, context=5), availability)
+    availability[:unavailable] = UnavailableReason.TOO_SHORT
+    return Entry(data, ForecastSpec("m|key", "m", horizon, LEVELS, context=5), availability)
 
 
 def fill(entry: Entry, rows: np.ndarray) -> np.ndarray:
@@ -37,7 +37,7 @@ def fill(entry: Entry, rows: np.ndarray) -> np.ndarray:
 def test_C1_a_row_an_origin_ascending_in_time_with_the_last_at_index_0() -> None:
     entry = make_entry()
     fill(entry, np.arange(40, 60))
-    frame = View.whole(entry).frame()
+    frame = EntrySlice.whole(entry).frame()
     assert frame.height == 100
     assert frame["index"].to_list() == list(range(-99, 1))
     assert frame["ds"].is_sorted()
@@ -49,7 +49,7 @@ def test_C2_NaN_and_status_say_what_is_not_done() -> None:
     entry = make_entry()
     fill(entry, np.arange(40, 60))
     entry.write_forecasts(np.array([70]), np.zeros((1, 12, 10), np.float32))
-    frame = View.whole(entry).frame()
+    frame = EntrySlice.whole(entry).frame()
     status = frame["status"].to_list()
     assert status[:5] == ["unavailable"] * 5
     assert status[5:40] == ["waiting"] * 35
@@ -64,7 +64,7 @@ def test_C2_NaN_and_status_say_what_is_not_done() -> None:
 def test_C3_a_snapshot_does_not_change_when_more_is_written() -> None:
     entry = make_entry()
     fill(entry, np.arange(40, 60))
-    before = View.whole(entry).frame()
+    before = EntrySlice.whole(entry).frame()
     copy = before["forecast"].to_numpy().copy()
     fill(entry, np.arange(5, 40))
     fill(entry, np.arange(60, 100))
@@ -90,13 +90,13 @@ def test_C4_an_entry_knows_its_data_its_model_and_its_version() -> None:
 def test_C3_C8a_what_is_taken_away_stays_in_snapshots_and_outdates_work_in_progress() -> None:
     entry = make_entry()
     fill(entry, np.arange(5, 100))
-    before, version = View.whole(entry).frame(), entry.version
+    before, version = EntrySlice.whole(entry).frame(), entry.version
     assert entry.forget(np.arange(90, 100), Status.WAITING) == 10
     assert entry.forget(np.arange(80, 90), Status.INFERRED) == 10
     assert entry.forget(np.arange(0, 80), Status.UNSCORED) == 75
     assert entry.forget(np.arange(100), Status.CALCULATED) == 0
     assert before["status"].value_counts().filter(status="calculated")["count"].item() == 95
-    frame = View.whole(entry).frame()
+    frame = EntrySlice.whole(entry).frame()
     assert frame["status"].to_list() == (["unavailable"] * 5 + ["unscored"] * 75 + ["inferred"] * 10 + ["waiting"] * 10)
     finite = {
         n: np.isfinite(frame[n].to_numpy().reshape(100, -1)).all(1).sum() for n in ("forecast", "quantiles", "crps")
@@ -115,7 +115,7 @@ def test_C3_C8a_what_is_taken_away_stays_in_snapshots_and_outdates_work_in_progr
 def test_C3_taking_away_that_is_interrupted_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = make_entry(50, 0)
     fill(entry, np.arange(50))
-    array, state, frame = entry.array("forecast"), entry.state, View.whole(entry).frame()
+    array, state, frame = entry.array("forecast"), entry.state, EntrySlice.whole(entry).frame()
     before = array.copy()
 
     def interrupt(*_: object) -> None:
@@ -126,7 +126,7 @@ def test_C3_taking_away_that_is_interrupted_changes_nothing(monkeypatch: pytest.
         with pytest.raises(KeyboardInterrupt):
             entry.forget(np.arange(25), Status.WAITING)
     assert entry.state == state
-    assert View.whole(entry).frame().equals(frame, null_equal=True)
+    assert EntrySlice.whole(entry).frame().equals(frame, null_equal=True)
     assert entry.forget(np.arange(25), Status.WAITING) == 25
     fill(entry, np.arange(25))
     np.testing.assert_array_equal(array, before)
@@ -159,7 +159,7 @@ def test_X1_a_complete_array_is_the_buffer_itself_and_read_only() -> None:
     assert array.dtype == np.float32
     assert array.flags.c_contiguous
     assert np.shares_memory(array, entry.array("forecast"))
-    assert np.shares_memory(array, View.whole(entry).frame()["forecast"].to_numpy())
+    assert np.shares_memory(array, EntrySlice.whole(entry).frame()["forecast"].to_numpy())
     with pytest.raises(ValueError, match="read-only"):
         array[0] = 0
 
@@ -170,7 +170,7 @@ def test_E3_densities_are_kept_for_a_bounded_number_of_origins() -> None:
     for at in range(0, 3000, 500):
         rows = np.arange(at, at + 500)
         entry.write_densities(rows, densities(entry.take("forecast", rows), 500))
-        frame = View.whole(entry).frame()
+        frame = EntrySlice.whole(entry).frame()
         assert np.isfinite(frame["density_limits"].to_numpy()[rows]).all()
         kept = np.isfinite(frame["density"].to_numpy()).all((1, 2))
         assert kept[rows].all()

@@ -16,18 +16,18 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.notebook import explorer_messages as messages
-from nbforecast.notebook.explorer_requests import Infer
-from nbforecast.notebook.routing import hub
+from nbforecast.jupyter.sender import hub
+from nbforecast.jupyter.widgets.explorer import messages as messages
+from nbforecast.jupyter.widgets.explorer.requests import Infer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbforecast.engine.run import Run
-    from nbforecast.notebook.explorer import Explorer
-    from nbforecast.notebook.explorer_messages import Message
+    from nbforecast.jupyter.widgets.explorer.messages import Message
+    from nbforecast.jupyter.widgets.explorer.widget import Explorer
+    from nbforecast.run import Run
 
-from tests.unit.explorers import CODES, DRIFT, HOSTILE, feed, hub_threads, kinds, panel, series, wait_for
+from tests.support.explorers import CODES, DRIFT, HOSTILE, feed, hub_threads, kinds, panel, series, wait_for
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_E9_a_closed_explorer_keeps_nothing_alive() -> None:
 def test_E9_the_interpreter_exits_while_an_explorer_is_served_and_its_run_goes_on() -> None:
     code = """
 import time, numpy as np, nbforecast as nbf
-from nbforecast.forecasters.function import FunctionForecaster
+from nbforecast.forecasters.adapters.function import FunctionForecaster
 def slow(contexts, horizon):
     time.sleep(0.05)
     return contexts[:, -1:] + np.zeros((1, horizon))

@@ -12,15 +12,15 @@ import polars as pl
 import pytest
 
 import nbforecast as nbf
-from nbforecast.notebook import explorer_messages as messages
-from nbforecast.notebook.explorer_requests import Cancel, Hello, Infer, Open, Refused, Want, read
-from nbforecast.notebook.routing import hub
+from nbforecast.jupyter.sender import hub
+from nbforecast.jupyter.widgets.explorer import messages as messages
+from nbforecast.jupyter.widgets.explorer.requests import Cancel, Hello, Infer, InvalidMessage, Open, Want, read
 
 if TYPE_CHECKING:
-    from nbforecast.engine.run import Run
-    from nbforecast.notebook.explorer import Explorer
+    from nbforecast.jupyter.widgets.explorer.widget import Explorer
+    from nbforecast.run import Run
 
-from tests.unit.explorers import CODES, arrays, feed, hub_threads, kinds, part, series, told
+from tests.support.explorers import CODES, arrays, feed, hub_threads, kinds, part, series, told
 
 
 def test_W1_a_new_view_is_told_everything_in_order_and_as_the_frame_has_it(done: Run) -> None:
@@ -210,7 +210,7 @@ def test_W2_requests_are_read(content: dict[str, Any], request_: Any) -> None:
 def test_W2_what_is_no_request_is_refused_and_logged(
     content: Any, explorer: Explorer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidMessage):
         read(content, [10, 30], 2)
     if isinstance(content, dict) and content.get("first") == 10:
         return  # there are more rows in the explorer's series

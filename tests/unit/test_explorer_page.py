@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 
 import nbforecast as nbf
-from nbforecast.notebook import bundles
-from nbforecast.notebook import explorer_messages as messages
-from nbforecast.notebook import explorer_page as pages
+from nbforecast.jupyter import assets
+from nbforecast.jupyter.widgets.explorer import messages as messages
+from nbforecast.jupyter.widgets.explorer import page as pages
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbforecast.engine.run import Run
-    from nbforecast.notebook.explorer import Explorer
+    from nbforecast.jupyter.widgets.explorer.widget import Explorer
+    from nbforecast.run import Run
 
-from tests.unit.explorers import CODES, HOSTILE, part, series
+from tests.support.explorers import CODES, HOSTILE, part, series
 
 
 class Page(HTMLParser):
@@ -123,7 +123,7 @@ def test_W4_no_name_becomes_markup(explorer: Explorer, tmp_path: Path) -> None:
 
 def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Path, monkeypatch: Any) -> None:
     whole = explorer.to_html(tmp_path / "whole.html").stat().st_size
-    fixed = len(bundles.bundle("explorer")) * 4 // 3 + 60_000
+    fixed = len(assets.bundle("explorer")) * 4 // 3 + 60_000
     monkeypatch.setattr(pages, "LEAST", 40_000)
     monkeypatch.setattr(pages, "BUDGET", fixed + 100_000)
     path = explorer.to_html(tmp_path / "thin.html")
@@ -171,7 +171,7 @@ def test_W4_a_page_waits_for_its_run_and_needs_a_folder(tmp_path: Path) -> None:
 
 
 def test_W4_without_the_front_end_it_says_how_to_make_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    bundles.bundle.cache_clear()
-    monkeypatch.setattr(bundles, "_HERE", tmp_path)
+    assets.bundle.cache_clear()
+    monkeypatch.setattr(assets, "_HERE", tmp_path)
     with pytest.raises(nbf.NbForecastError, match="npm run build"):
-        bundles.bundle("explorer")
+        assets.bundle("explorer")

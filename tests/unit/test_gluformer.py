@@ -19,14 +19,14 @@ from safetensors.numpy import save_file
 from scipy.stats import norm
 
 import nbforecast as nbf
-from nbforecast.compute.inference import run_inference
-from nbforecast.forecasters.draws import LEVELS
-from nbforecast.forecasters.gluformer import Gluformer, _features, infer_sizes
+from nbforecast.data import prepare
+from nbforecast.engine.inference import run_inference
+from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.gluformer.forecaster import Gluformer, _features, infer_sizes
+from nbforecast.forecasters.gluformer.network import Sizes, forward, shapes
 from nbforecast.forecasters.mixtures import mixture_quantiles
-from nbforecast.forecasters.networks.gluformer import Sizes, forward, shapes
-from nbforecast.forecasters.reasons import Reason
-from nbforecast.series import prepare
-from tests.networks import GLUFORMER, gluformer, golden
+from nbforecast.forecasters.unavailable import UnavailableReason
+from tests.support.networks import GLUFORMER, gluformer, golden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -174,12 +174,12 @@ def test_S3_a_context_is_complete_or_says_why_not() -> None:
     gappy = frame.filter(~pl.int_range(pl.len()).is_in([*range(100, 103), *range(150, 175)]))
     data = prepare(gappy, freq="5min")
     codes = model.availability(data)
-    assert (codes[: length - 1] == Reason.TOO_SHORT).all()
-    assert (codes[length - 1 : 100] == Reason.AVAILABLE).all()
-    assert (codes[100:103] != Reason.AVAILABLE).all(), "the gap is open"
-    assert (codes[103 : 103 + length - 4] == Reason.AVAILABLE).all(), "both ends of the gap are inside"
-    assert (codes[150:175] != Reason.AVAILABLE).all()
-    assert (codes[176 : 175 + length - 2] == Reason.INCOMPLETE).all()
+    assert (codes[: length - 1] == UnavailableReason.TOO_SHORT).all()
+    assert (codes[length - 1 : 100] == UnavailableReason.AVAILABLE).all()
+    assert (codes[100:103] != UnavailableReason.AVAILABLE).all(), "the gap is open"
+    assert (codes[103 : 103 + length - 4] == UnavailableReason.AVAILABLE).all(), "both ends of the gap are inside"
+    assert (codes[150:175] != UnavailableReason.AVAILABLE).all()
+    assert (codes[176 : 175 + length - 2] == UnavailableReason.INCOMPLETE).all()
     ok = np.flatnonzero(codes == 0)
     assert np.isfinite(run_inference(model, data, ok, 6)).all()
 

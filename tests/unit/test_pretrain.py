@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from nbforecast.forecasters.base import resolve
-from nbforecast.forecasters.history import history, original
+from nbforecast.forecasters.context import history, original
 from nbforecast.pretrain import __main__ as command
-from nbforecast.pretrain import families, prior, train
-from nbforecast.pretrain.blemishes import LEAST, blemish, hide, mix
+from nbforecast.pretrain import generators, prior, train
+from nbforecast.pretrain.augmentations import LEAST, blemish, hide, mix
 from nbforecast.pretrain.examples import MAX_GAP, cut, prepare
 from nbforecast.pretrain.loss import loss
+from nbforecast.pretrain.primitives import CONTEXT, STEPS, coloured, decay, innovations, matern, season
 from nbforecast.pretrain.prior import Series, draw_seasons
-from nbforecast.pretrain.shapes import CONTEXT, STEPS, coloured, decay, innovations, matern, season
-from tests.windows import windows
+from tests.support.windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,12 +74,12 @@ def test_innovations_are_independent_of_unit_size() -> None:
     assert abs(np.mean(values[:, 1:] * values[:, :-1])) < 0.02
 
 
-@pytest.mark.parametrize("family", [families.counts, families.regimes, families.steps], ids=lambda f: f.__name__)
-def test_series_are_finite_and_differ(family: families.Family) -> None:
+@pytest.mark.parametrize("family", [generators.counts, generators.regimes, generators.steps], ids=lambda f: f.__name__)
+def test_series_are_finite_and_differ(family: generators.Family) -> None:
     values = many(family, jnp.array([24, 168]))
     assert np.isfinite(values).all()
     assert len(np.unique(values.round(6), axis=0)) == len(KEYS)
-    if family is families.counts:
+    if family is generators.counts:
         np.testing.assert_array_equal(values, values.round())
         assert (values >= 0).all()
 
@@ -159,8 +159,8 @@ def test_the_loss_is_least_at_the_true_quantiles() -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> train.Recipe:
-    """A recipe of few steps on two families, which compile soon."""
-    monkeypatch.setattr(prior, "FAMILIES", {families.regimes: 0.5, families.steps: 0.5})
+    """A recipe of few steps on two generators, which compile soon."""
+    monkeypatch.setattr(prior, "FAMILIES", {generators.regimes: 0.5, generators.steps: 0.5})
     monkeypatch.setattr(train, "_EVERY", 4)
     return train.Recipe(steps=12, batch=32, fresh=16, kept=64, width=16, depth=1, average=0.5)
 

@@ -14,23 +14,23 @@ from safetensors.numpy import save_file
 import nbforecast as nbf
 from nbforecast.errors import WeightsError
 from nbforecast.forecasters.base import resolve
-from nbforecast.forecasters.draws import LEVELS
-from nbforecast.forecasters.history import history
-from nbforecast.forecasters.networks.gated import QUANTILES, Gated, between
-from nbforecast.forecasters.pretrained import WEIGHTS, Pretrained, build, named, with_weights
-from nbforecast.forecasters.season import find_seasons
-from nbforecast.forecasters.views import CANDIDATES, FEATURES, KNOTS, LOOKED, STEPS, Views, views
+from nbforecast.forecasters.context import history
+from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.pretrained.features import CANDIDATES, FEATURES, KNOTS, LOOKED, STEPS, Features, views
+from nbforecast.forecasters.pretrained.forecaster import WEIGHTS, Pretrained, build, named, with_weights
+from nbforecast.forecasters.pretrained.network import QUANTILES, Gated, between
+from nbforecast.forecasters.seasonality import find_seasons
 from tests.benchmarks import accuracy
 from tests.benchmarks.cases import SETS
-from tests.data import shared
-from tests.windows import context, forecast, windows
+from tests.support.shared_data import shared
+from tests.support.windows import context, forecast, windows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from jax import Array
 
-    from nbforecast.forecasters.season import Seasons
+    from nbforecast.forecasters.seasonality import Seasons
     from nbforecast.forecasters.windows import Windows
 
 
@@ -40,19 +40,19 @@ def _series(seed: int, length: int = 400) -> np.ndarray:
 
 
 @jax.jit
-def _seen(cut: Windows) -> tuple[Views, Array, Seasons]:
+def _seen(cut: Windows) -> tuple[Features, Array, Seasons]:
     past = history(cut)
     return views(past, cut.seasons), past.scale, find_seasons(past, cut.seasons)
 
 
-def _viewed(first: np.ndarray, second: np.ndarray | None = None) -> tuple[Views, float, tuple[int, int]]:
+def _viewed(first: np.ndarray, second: np.ndarray | None = None) -> tuple[Features, float, tuple[int, int]]:
     """Views of two series (always as many, to compile once), the unit and the seasons of the first."""
     seen, scale, seasons = _seen(windows(context(first, first if second is None else second), (24,)))
     return seen, float(scale[0]), (int(seasons.short[0]), int(seasons.long[0]))
 
 
 @jax.jit
-def _applied(network: Gated, seen: Views) -> Array:
+def _applied(network: Gated, seen: Features) -> Array:
     return jax.vmap(network)(seen.features, seen.candidates, seen.errors)
 
 

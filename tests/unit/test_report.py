@@ -15,18 +15,18 @@ import pytest
 from utilsforecast.losses import mae
 
 import nbforecast as nbf
-from nbforecast import chart, report
-from nbforecast.compute.significance import Mean
-from nbforecast.forecasters.function import FunctionForecaster
-from nbforecast.numbers import number
+from nbforecast import charts, report
+from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.report.comparison import Rival, verdict
-from nbforecast.report.evidence import by_series, compare, losses, worst
-from nbforecast.report.stretches import stretches
+from nbforecast.report.stats import by_series, compare, losses, worst
+from nbforecast.report.time_buckets import stretches
 from nbforecast.report.words import chance, change, listed, percent
-from tests.data import shared
+from nbforecast.scoring.diebold_mariano import Mean
+from nbforecast.text import number
+from tests.support.shared_data import shared
 
 if TYPE_CHECKING:
-    from nbforecast.engine.run import Run
+    from nbforecast.run import Run
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = ("data", "outlook", "calibration", "extremes")
@@ -278,16 +278,20 @@ def test_R3_words() -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "auto"])
-def test_R3_charts_are_drawn_whatever_is_known(theme: chart.theme.Theme) -> None:
+def test_R3_charts_are_drawn_whatever_is_known(theme: charts.theme.Theme) -> None:
     at = np.arange(5)
     open_ = np.array([1.0, np.nan, 3.0, 2.0, np.nan])
-    marks = (chart.Line(at, open_, "a <b>"), chart.Line(at, np.full(5, np.nan), "none", "other"), chart.Level(2.0, "c"))
-    bars = chart.Bars(np.arange(6), np.abs(np.nan_to_num(open_)))
+    marks = (
+        charts.Line(at, open_, "a <b>"),
+        charts.Line(at, np.full(5, np.nan), "none", "other"),
+        charts.Level(2.0, "c"),
+    )
+    bars = charts.Bars(np.arange(6), np.abs(np.nan_to_num(open_)))
     for drawn in (
-        chart.draw_graph(chart.Graph("t", (*marks, bars, chart.Dots(at, at.astype(float), ("1",))), "said"), theme),
-        chart.draw_graph(chart.Graph("t", (chart.Line(at, np.full(5, np.nan)),), "said"), theme),
-        chart.draw_rows(
-            chart.Rows("t", (chart.Row("<x>", float("nan")), chart.Row("y", 1, "w", 0, 2, 0.5)), "s"), theme
+        charts.draw_graph(charts.Graph("t", (*marks, bars, charts.Dots(at, at.astype(float), ("1",))), "said"), theme),
+        charts.draw_graph(charts.Graph("t", (charts.Line(at, np.full(5, np.nan)),), "said"), theme),
+        charts.draw_rows(
+            charts.Rows("t", (charts.Row("<x>", float("nan")), charts.Row("y", 1, "w", 0, 2, 0.5)), "s"), theme
         ),
     ):
         root = ElementTree.fromstring(drawn)

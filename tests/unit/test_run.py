@@ -11,10 +11,10 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.compute.inference import run_inference
+from nbforecast.data import Dataset, prepare
+from nbforecast.engine.inference import run_inference
 from nbforecast.engine.tasks import nearest_first, order_by_value
 from nbforecast.forecasters.base import resolve
-from nbforecast.series import Dataset, prepare
 
 
 @pytest.fixture(autouse=True)
@@ -325,9 +325,9 @@ def test_E4_one_origin_and_a_batch_never_wait_for_each_other() -> None:
     """Twice as many calls as cores at once, of the model that uses all of JAX; XLA's threads must not run out."""
     code = """
 import threading, time, numpy as np, nbforecast as nbf
-from nbforecast.compute.inference import run_inference
+from nbforecast.engine.inference import run_inference
 from nbforecast.forecasters.base import resolve
-from nbforecast.series import prepare
+from nbforecast.data import prepare
 data, model = prepare(nbf.sample("taxi")), resolve("auto")
 batch, single = np.arange(1000, 1512), np.arange(1000, 1001)
 for rows in (batch, single): run_inference(model, data, rows, 12)

@@ -8,9 +8,9 @@ import pytest
 import utilsforecast.losses as ufl
 
 import nbforecast as nbf
-from nbforecast.compute.scores import seasonal_scale
-from nbforecast.engine.run import Run
-from nbforecast.series import prepare
+from nbforecast.data import prepare
+from nbforecast.run import Run
+from nbforecast.scoring.scores import seasonal_scale
 
 
 @pytest.fixture(scope="module")

@@ -15,16 +15,16 @@ import polars as pl
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.compute.inference import run_inference
+from nbforecast.data import prepare
+from nbforecast.engine.inference import run_inference
 from nbforecast.errors import OptionError, RunCancelled
 from nbforecast.forecasters.base import resolve
-from nbforecast.series import prepare
 
 if TYPE_CHECKING:
     import pytest
 
-    from nbforecast.engine.run import Run
-    from nbforecast.results.cache import Cache
+    from nbforecast.result_cache.cache import Cache
+    from nbforecast.run import Run
 
 REQUESTS, THREADS, MODEL, HORIZON = 2_000, 8, "naive", 6
 

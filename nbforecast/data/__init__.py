@@ -1,0 +1,7 @@
+"""Series: from the user's frame to a dataset on a regular time grid."""
+
+from nbforecast.data.dataset import Dataset, DataWarning
+from nbforecast.data.frequency import Frequency
+from nbforecast.data.prepare import prepare
+
+__all__ = ["DataWarning", "Dataset", "Frequency", "prepare"]

@@ -1,0 +1,49 @@
+"""Other libraries' models as forecasters, handed over as they are: scikit-learn, statsforecast, Darts, neuralforecast.
+
+A model sees nothing but contexts: no time stamps, no covariates, nothing after an origin. It is copied where it is
+fitted already, so that fitting it again changes nothing that is still being forecast.
+"""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nbforecast.errors import OptionError
+
+if TYPE_CHECKING:
+    from nbforecast.forecasters.adapters.function import FunctionForecaster
+
+_LIBRARIES = ("statsforecast", "darts", "neuralforecast")
+
+
+def adapt(model: object, **options: Any) -> FunctionForecaster | None:
+    """A forecaster that wraps another library's model; None for what is no such model.
+
+    options: `name`, `key`, and those of the library's adapter. No library is imported unless a model is one of its.
+    Raises `OptionError` for a model that is not fitted or cannot be used, or an unknown option.
+    """
+    library = _library(model)
+    if library is None:
+        return None
+    build = import_module(f"{__name__}.{library}").build
+    known = [name for name in inspect.signature(build).parameters if name != "model"]
+    wrong = sorted(set(options) - set(known))
+    if wrong:
+        raise OptionError(
+            f"{', '.join(wrong)}: no option for a {type(model).__name__}. There are: {', '.join(sorted(known))}."
+        )
+    return build(model, **options)
+
+
+def _library(model: object) -> str | None:
+    if isinstance(model, type):
+        return None
+    packages = {str(kind.__module__).partition(".")[0] for kind in type(model).__mro__}
+    for library in _LIBRARIES:
+        if library in packages:
+            return library
+    # by what it has, as many packages follow scikit-learn without importing it
+    fitted_or_not = hasattr(model, "n_features_in_") or (hasattr(model, "fit") and hasattr(model, "get_params"))
+    return "sklearn" if hasattr(model, "predict") and fitted_or_not and not callable(model) else None

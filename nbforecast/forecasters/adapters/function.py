@@ -1,0 +1,97 @@
+"""Anybody's own model: a plain function of contexts, of any library, as a forecaster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
+from nbforecast.errors import ForecasterError, OptionError
+from nbforecast.forecasters.code_digest import code_digest
+from nbforecast.forecasters.windows import complete, cut, usable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nbforecast.data import Dataset
+
+
+class FunctionForecaster:
+    """Wraps `function(contexts, horizon)`.
+
+    contexts: float64 (B, L), the newest value last; NaN to the left of a short history and where nothing was observed,
+        but for gaps of up to `max_gap` steps, which are bridged.
+    It returns (B, H) point forecasts, or (B, H, Q): quantiles at `levels`, or else `draws` equally likely samples.
+
+    least: observations that a context must have. key: tells versions of the model apart in the cache; by default a
+    digest of the function's code and of what it refers to, such as a fitted model (see `code_digest`).
+    whole: a context must have no gap that is not bridged, from its first observation on, and `least` steps.
+    seeded: the function is called with the seed, too: `function(contexts, horizon, seed)`.
+    batch: origins to hand over at once, for functions of which every call is slow; by default as few as is quick.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str | None = None,
+        *,
+        context: int = 512,
+        levels: Sequence[float] | None = None,
+        draws: int | None = None,
+        least: int = 8,
+        key: str | None = None,
+        whole: bool = False,
+        seeded: bool = False,
+        batch: int | None = None,
+    ) -> None:
+        if levels is not None:
+            levels = tuple(float(q) for q in levels)
+            if list(levels) != sorted(set(levels)) or not levels or not all(0 < q < 1 for q in levels):
+                raise OptionError(f"levels= takes ascending probabilities between 0 and 1, not {levels}.")
+            if draws not in (None, len(levels)):
+                raise OptionError(f"draws={draws} does not fit {len(levels)} levels; leave it out.")
+        count = len(levels) if levels else 1 if draws is None else draws
+        for option, value in (
+            ("context", context),
+            ("draws", count),
+            ("least", least),
+            ("batch", 1 if batch is None else batch),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise OptionError(f"{option}= takes a positive number, not {value!r}.")
+        self.name = name or str(getattr(function, "__name__", type(function).__name__))
+        self.context = context
+        self.levels = levels
+        self.draws = count
+        self.key = f"{self.name} {context} {levels} {count} {least} {whole} {seeded} {key or code_digest(function)}"
+        self.batch_sizes = None if batch is None else (batch,)
+        self._function = function
+        self._least = min(least, context)
+        self._whole = whole
+        self._seeded = seeded
+
+    def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        if self._whole:
+            return complete(data, self.context, self._least)
+        return usable(data, self.context, self._least)
+
+    def forecast(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
+    ) -> Float32[np.ndarray, "R H Q"]:
+        windows, location = cut(data, rows, self.context, seed)
+        contexts = np.asarray(windows.values, np.float64) + location[:, None]
+        found = np.asarray(self._function(contexts, horizon, *([seed] if self._seeded else [])), np.float64)
+        wanted = (len(rows), horizon, self.draws)
+        if found.shape == wanted[:2] and self.draws == 1:
+            found = found[..., None]
+        if found.shape != wanted:
+            told = "levels= or draws= say how many" if found.ndim == 3 else "point forecasts are (origins, horizon)"
+            raise ForecasterError(
+                f"The model {self.name!r} returned an array of shape {found.shape}; expected (origins, horizon, draws) "
+                f"= {wanted}; {told}."
+            )
+        return found.astype(np.float32)
+
+    def __repr__(self) -> str:
+        return f"FunctionForecaster({self.name!r}, context={self.context}, draws={self.draws})"

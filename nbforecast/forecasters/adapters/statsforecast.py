@@ -1,0 +1,72 @@
+"""Models of statsforecast, fitted anew to every context."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from nbforecast.errors import OptionError
+from nbforecast.forecasters.adapters.function import FunctionForecaster
+from nbforecast.forecasters.adapters.quiet import quiet
+from nbforecast.forecasters.code_digest import code_digest
+from nbforecast.forecasters.error_quantiles import LEVELS
+
+_INTERVALS = tuple(round(100 - 200 * q) for q in LEVELS if q < 0.5)  # 90, 70 ... 10 percent, as this library counts
+_COLUMNS = (*(f"lo-{i}" for i in _INTERVALS), *(f"hi-{i}" for i in reversed(_INTERVALS)))
+
+
+def build(
+    model: Any, name: str | None = None, *, context: int | None = None, least: int | None = None, key: str | None = None
+) -> FunctionForecaster:
+    """Quantiles at `LEVELS` from the ends of the model's prediction intervals; points if it gives none.
+
+    context: at most so many steps are fitted; 512, or 3 seasons if that is more. least: at least so many; 2 seasons and
+    one step, what conformal intervals hold out, and never fewer than 8. What precedes a context's first observation is
+    cut off; a gap that is too long to be bridged makes an origin unavailable.
+    """
+    if not callable(getattr(model, "forecast", None)) or hasattr(model, "models"):
+        raise OptionError(f"A {type(model).__name__} is no single model: hand over one of statsforecast.models.")
+    season = int(np.max(getattr(model, "season_length", None) or 1))
+    conformal = getattr(model, "prediction_intervals", None)
+    held_out = conformal.n_windows * conformal.h if conformal is not None else 0
+    name = name or str(getattr(model, "alias", type(model).__name__))
+    own = copy.deepcopy(model)
+    intervals = _gives_intervals(own, season)
+
+    def one(values: np.ndarray, horizon: int) -> np.ndarray:
+        # a copy each, as a model may note something of the series it has seen last
+        asked = {"level": list(_INTERVALS)} if intervals else {}
+        found = copy.copy(own).forecast(y=values[np.argmax(~np.isnan(values)) :], h=horizon, **asked)
+        return np.stack([found[column] for column in (_COLUMNS if intervals else ("mean",))], -1)
+
+    def forecast(contexts: np.ndarray, horizon: int) -> np.ndarray:
+        if conformal is not None and horizon != conformal.h:
+            raise OptionError(
+                f"The prediction_intervals of {name!r} are made for {conformal.h} steps, not {horizon}; set their h."
+            )
+        with quiet():
+            return np.stack([one(values, horizon) for values in contexts])
+
+    return FunctionForecaster(
+        forecast,
+        name,
+        context=max(512, 3 * season) if context is None else context,
+        levels=LEVELS if intervals else None,
+        least=max(8, 2 * season + 1 + held_out) if least is None else least,
+        whole=True,
+        key=key or code_digest(model),
+    )
+
+
+def _gives_intervals(model: Any, season: int) -> bool:
+    """Which models do is nowhere declared, so one is tried, on a constant: nearly all take a short cut there."""
+    if not hasattr(model, "prediction_intervals"):
+        return True
+    try:
+        with quiet():
+            copy.copy(model).forecast(y=np.ones(2 * season + 8), h=1, level=[90])
+    except Exception as error:
+        return model.prediction_intervals is not None or "prediction_intervals" not in str(error)
+    return True

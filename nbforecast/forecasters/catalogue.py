@@ -1,0 +1,98 @@
+"""The table of models."""
+
+from __future__ import annotations
+
+import html
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from nbforecast import device
+from nbforecast.forecasters.base import Model, known
+from nbforecast.forecasters.hub import here
+from nbforecast.tables import CELL, CODE, HEAD, NUMBER, TABLE, columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+
+def models() -> pl.DataFrame:
+    """Every model that can be asked for by name, the default first.
+
+    name, kind, summary, parameters (learned weights), context (steps), horizons, draws, licence, source, weights
+    (whether they are here, or how to get them) and the device that computes.
+    """
+    import polars as pl
+
+    computing = device.describe(device.devices())
+    return pl.DataFrame(
+        [
+            {
+                "name": m.name,
+                "kind": m.kind,
+                "summary": m.summary,
+                "parameters": m.parameters,
+                "context": m.context,
+                "horizons": m.horizons,
+                "draws": m.draws,
+                "licence": m.licence,
+                "source": m.source or None,
+                "weights": _weights(m),
+                "device": computing,
+            }
+            for m in known()
+        ]
+    )
+
+
+class Catalogue:
+    """The models as a table for people."""
+
+    def __init__(self) -> None:
+        self._models = models().to_dicts()
+
+    def __repr__(self) -> str:
+        return f"{columns([_HEADS, *self._rows()], right=_RIGHT)}\n\n{self._device()}"
+
+    def _repr_html_(self) -> str:
+        heads = _line("th", _HEADS, f";{HEAD}")
+        body = "".join(_line("td", row) for row in self._rows())
+        table = f'<table style="{TABLE}"><thead>{heads}</thead><tbody>{body}</tbody></table>'
+        return f'<div style="overflow-x:auto">{table}</div><div style="opacity:.72">{html.escape(self._device())}</div>'
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                m["name"],
+                m["summary"],
+                f"{m['parameters'] / 1e6:,.1f} M" if m["parameters"] else "–",
+                f"{m['context']:,}",
+                m["draws"],
+                m["licence"],
+                m["weights"],
+            )
+            for m in self._models
+        ]
+
+    def _device(self) -> str:
+        return f"Computed on {self._models[0]['device']}."
+
+
+_HEADS = ("model", "what it does", "weights", "context", "draws", "licence", "where")
+_RIGHT = {2, 3}
+
+
+def _line(tag: str, cells: Sequence[str], more: str = "") -> str:
+    styles = [NUMBER if n in _RIGHT else CELL for n in range(len(cells))]
+    styles[0] += f";{CODE}"
+    told = (f'<{tag} style="{s}{more}">{html.escape(text)}</{tag}>' for s, text in zip(styles, cells, strict=True))
+    return f"<tr>{''.join(told)}</tr>"
+
+
+def _weights(model: Model) -> str:
+    if not model.source:
+        return "in the package" if model.parameters else "none needed"
+    if here(model.source):
+        return "here"
+    return "downloaded on first use" if find_spec("huggingface_hub") else "pip install 'nbforecast[hub]'"

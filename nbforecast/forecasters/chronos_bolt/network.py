@@ -1,0 +1,193 @@
+"""The network of Chronos-Bolt: patches of a scaled context, a T5 encoder, one decoder token, all quantiles at once.
+
+After Ansari et al. (2024), "Chronos: Learning the Language of Time Series", and chronos-forecasting (Apache-2.0). The
+transformer is that of T5 (Raffel et al. 2020): no biases, root-mean-square norms, relative positions in the first
+block. Weights keep the names of the published files.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float32, Int64
+
+from nbforecast.forecasters.layers import join_heads, product, split_heads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Weights = Mapping[str, Array]
+
+SCALE_FLOOR = 1e-5
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """width D, head k, heads h, feed_forward F; layers; context, patch and steps (of one pass) in time steps."""
+
+    width: int
+    head: int
+    heads: int
+    feed_forward: int
+    layers: int
+    decoder_layers: int
+    context: int
+    patch: int
+    steps: int
+    levels: tuple[float, ...]
+    register: bool
+    buckets: int = 32
+    distance: int = 128
+    epsilon: float = 1e-6
+    activation: str = "relu"
+
+
+def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+    """The tensors of a published file: names and shapes."""
+    d, f, inner = sizes.width, sizes.feed_forward, sizes.heads * sizes.head
+    found: dict[str, tuple[int, ...]] = {}
+
+    def attention(name: str) -> None:
+        found.update({f"{name}.{p}.weight": (inner, d) for p in "qkv"} | {f"{name}.o.weight": (d, inner)})
+
+    def residual(name: str, into: int, out: int) -> None:
+        for part, shape in (("hidden", (f, into)), ("output", (out, f)), ("residual", (out, into))):
+            found.update({f"{name}.{part}_layer.weight": shape, f"{name}.{part}_layer.bias": shape[:1]})
+
+    for side, count, parts in (
+        ("encoder", sizes.layers, ("SelfAttention",)),
+        ("decoder", sizes.decoder_layers, ("SelfAttention", "EncDecAttention")),
+    ):
+        for i in range(count):
+            block = f"{side}.block.{i}"
+            for at, part in enumerate(parts):
+                attention(f"{block}.layer.{at}.{part}")
+                found[f"{block}.layer.{at}.layer_norm.weight"] = (d,)
+            last = f"{block}.layer.{len(parts)}"
+            found[f"{last}.DenseReluDense.wi.weight"] = (f, d)
+            found[f"{last}.DenseReluDense.wo.weight"] = (d, f)
+            found[f"{last}.layer_norm.weight"] = (d,)
+        found[f"{side}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"] = (sizes.buckets, sizes.heads)
+        found[f"{side}.final_layer_norm.weight"] = (d,)
+    residual("input_patch_embedding", 2 * sizes.patch, d)
+    residual("output_patch_embedding", d, len(sizes.levels) * sizes.steps)
+    found["shared.weight"] = (2, d)
+    return found
+
+
+def relative_buckets(tokens: int, sizes: Sizes) -> Int64[np.ndarray, "m m"]:
+    """For every query and key the bucket of their distance, both ways: exact when near, logarithmic when far."""
+    away = np.arange(tokens)[None, :] - np.arange(tokens)[:, None]
+    half = sizes.buckets // 2
+    exact = half // 2
+    far = np.maximum(np.abs(away), 1)
+    scale = np.float32(math.log(sizes.distance / exact))
+    steps = np.log(far.astype(np.float32) / exact) / scale * np.float32(half - exact)
+    bucket = np.where(np.abs(away) < exact, np.abs(away), np.minimum(exact + steps.astype(np.int64), half - 1))
+    return bucket + half * (away > 0)
+
+
+def forward(weights: Weights, sizes: Sizes, context: Float32[Array, "N L"]) -> Float32[Array, "N Q H"]:
+    """Quantiles (N, Q, steps) from contexts with NaN where nothing was observed; they may cross."""
+    context = context[:, -sizes.context :]
+    seen = ~jnp.isnan(context)
+    count = jnp.maximum(seen.sum(-1, keepdims=True), 1)
+    loc = jnp.where(seen, context, 0.0).sum(-1, keepdims=True) / count
+    spread = jnp.sqrt(jnp.where(seen, (context - loc) ** 2, 0.0).sum(-1, keepdims=True) / count)
+    spread = jnp.where(seen.any(-1, keepdims=True), jnp.where(spread == 0, SCALE_FLOOR, spread), 1.0)
+    memory, attended = encode(weights, sizes, jnp.where(seen, (context - loc) / spread, 0.0), seen)
+    state = _decode(weights, sizes, memory, attended)
+    flat = _residual(weights, sizes, "output_patch_embedding", state)
+    return flat.reshape(len(flat), len(sizes.levels), sizes.steps) * spread[..., None] + loc[..., None]
+
+
+def encode(
+    weights: Weights, sizes: Sizes, values: Float32[Array, "N L"], seen: Bool[Array, "N L"]
+) -> tuple[Float32[Array, "N m D"], Bool[Array, "N m"]]:
+    """The encoder's output for every patch (and the register), and which of them hold an observation."""
+    lacking = -values.shape[1] % sizes.patch
+    parts = [jnp.pad(a.astype(values.dtype), ((0, 0), (lacking, 0))) for a in (values, seen)]
+    patches, masks = (a.reshape(len(a), -1, sizes.patch) for a in parts)
+    x = _residual(weights, sizes, "input_patch_embedding", jnp.concatenate([patches, masks], -1))
+    attended = masks.sum(-1) > 0
+    if sizes.register:
+        x = jnp.concatenate([x, jnp.broadcast_to(weights["shared.weight"][1], (len(x), 1, sizes.width))], 1)
+        attended = jnp.concatenate([attended, jnp.ones((len(x), 1), bool)], 1)
+    bias = weights["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
+    bias = bias[relative_buckets(x.shape[1], sizes)].transpose(2, 0, 1)[None]
+    bias = jnp.where(attended[:, None, None, :], bias, jnp.finfo(x.dtype).min)
+    for i in range(sizes.layers):
+        block = f"encoder.block.{i}.layer"
+        here = _norm(weights, sizes, f"{block}.0.layer_norm", x)
+        x = x + _attend(weights, sizes, f"{block}.0.SelfAttention", here, here, bias)
+        x = x + _feed(weights, sizes, f"{block}.1", x)
+    return _norm(weights, sizes, "encoder.final_layer_norm", x), attended
+
+
+def _decode(weights: Weights, sizes: Sizes, memory: Array, attended: Array) -> Float32[Array, "N D"]:
+    """The state of the one decoder token, which attends to itself alone: its own value."""
+    x = jnp.broadcast_to(weights["shared.weight"][0], (len(memory), 1, sizes.width))
+    bias = jnp.where(attended[:, None, None, :], 0.0, jnp.finfo(memory.dtype).min)
+    for i in range(sizes.decoder_layers):
+        block = f"decoder.block.{i}.layer"
+        here = _norm(weights, sizes, f"{block}.0.layer_norm", x)
+        own = f"{block}.0.SelfAttention"
+        x = x + product(product(here, weights[f"{own}.v.weight"]), weights[f"{own}.o.weight"])
+        here = _norm(weights, sizes, f"{block}.1.layer_norm", x)
+        x = x + _attend(weights, sizes, f"{block}.1.EncDecAttention", here, memory, bias)
+        x = x + _feed(weights, sizes, f"{block}.2", x)
+    return _norm(weights, sizes, "decoder.final_layer_norm", x)[:, 0]
+
+
+def _norm(weights: Weights, sizes: Sizes, name: str, x: Array) -> Array:
+    return x * jax.lax.rsqrt((x**2).mean(-1, keepdims=True) + sizes.epsilon) * weights[f"{name}.weight"]
+
+
+def _attend(weights: Weights, sizes: Sizes, name: str, x: Array, memory: Array, bias: Array) -> Array:
+    q, k, v = (
+        split_heads(product(source, weights[f"{name}.{part}.weight"]), sizes.heads)
+        for part, source in zip("qkv", (x, memory, memory), strict=True)
+    )
+    shares = jax.nn.softmax(jnp.einsum("nhqk,nhmk->nhqm", q, k) + bias, -1)
+    return product(join_heads(jnp.einsum("nhqm,nhmk->nhqk", shares, v)), weights[f"{name}.o.weight"])
+
+
+def _feed(weights: Weights, sizes: Sizes, name: str, x: Array) -> Array:
+    here = _norm(weights, sizes, f"{name}.layer_norm", x)
+    hidden = _activate(sizes, product(here, weights[f"{name}.DenseReluDense.wi.weight"]))
+    return product(hidden, weights[f"{name}.DenseReluDense.wo.weight"])
+
+
+def _residual(weights: Weights, sizes: Sizes, name: str, x: Array) -> Array:
+    def linear(part: str, given: Array) -> Array:
+        return product(given, weights[f"{name}.{part}_layer.weight"]) + weights[f"{name}.{part}_layer.bias"]
+
+    return linear("output", _activate(sizes, linear("hidden", x))) + linear("residual", x)
+
+
+def _activate(sizes: Sizes, x: Array) -> Array:
+    return jax.nn.relu(x) if sizes.activation == "relu" else jax.nn.gelu(x, approximate=False)
+
+
+def extend(weights: Weights, sizes: Sizes, context: Float32[Array, "N L"], horizon: int) -> Float32[Array, "N Q H"]:
+    """Quantiles for any horizon: beyond one pass, every quantile path is appended to the context and forecast again.
+
+    The Q x Q paths of each further pass are reduced to Q by linear quantiles, as the reference does.
+    """
+    found = forward(weights, sizes, context)
+    levels = jnp.array(sizes.levels, jnp.float32)
+    count = len(sizes.levels)
+    longer = jnp.repeat(context[:, None], count, 1)
+    parts = [found]
+    for _ in range(1, -(-horizon // sizes.steps)):
+        longer = jnp.concatenate([longer, found], -1)[..., -sizes.context :]
+        paths = forward(weights, sizes, longer.reshape(-1, longer.shape[-1]))
+        paths = paths.reshape(len(context), count * count, sizes.steps)
+        found = jnp.quantile(paths, levels, axis=1).transpose(1, 0, 2)
+        parts.append(found)
+    return jnp.concatenate(parts, -1)[..., :horizon]

@@ -1,0 +1,193 @@
+"""What every weight-free forecaster works on: scaled contexts with time leading, and origins inside them to learn from.
+
+Axes are (time L, batch B): recursions over time are then scans over contiguous rows, which is what makes them fast.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float32, Int32
+
+if TYPE_CHECKING:
+    from nbforecast.forecasters.windows import Windows
+
+N_INNER = 64
+LEAST = 4
+_PARTS = 5
+_BLOCK = 32
+_PREFERENCE = 0.8
+_LEAST_SHARE = 0.1
+_MOST_GROWTH = 20.0
+_ZEROS = 3
+
+
+class ScaledContext(NamedTuple):
+    """A batch of contexts in units of their own spread, relative to their last observation.
+
+    values: finite everywhere: unknown steps repeat the value before them, those before `first` the first value.
+    known: observed, or bridged between two observations.
+    observed: observed.
+    first: position of the first observation.
+    scale: the size of one unit.
+    logged: True where values are logarithms of the ratio to the last observation instead of differences from it.
+    location: the last observation in the data's unit.
+    floor: the data's zero relative to the location where some observations are 0 and none is negative, else -infinity.
+    """
+
+    values: Float32[Array, "L B"]
+    known: Bool[Array, "L B"]
+    observed: Bool[Array, "L B"]
+    first: Int32[Array, " B"]
+    scale: Float32[Array, " B"]
+    logged: Bool[Array, " B"]
+    location: Float32[Array, " B"]
+    floor: Float32[Array, " B"]
+
+    @property
+    def length(self) -> Int32[Array, " B"]:
+        return self.values.shape[0] - self.first
+
+
+class BacktestOrigins(NamedTuple):
+    """Past origins inside the contexts, at which forecasters are tried against what followed.
+
+    at: their positions. targets: the values that followed. valid: False where the target is not observed or not
+    inside the context, or where too little precedes the origin.
+    """
+
+    at: Int32[Array, "n B"]
+    targets: Float32[Array, "n H B"]
+    valid: Bool[Array, "n H B"]
+
+
+class PointForecast(NamedTuple):
+    """Point forecasts as of the last step, and the same recipe's errors (actual - forecast) at the inner origins."""
+
+    points: Float32[Array, "H B"]
+    errors: Float32[Array, "n H B"]
+
+
+def take(values: Float32[Array, "L ..."], at: Int32[Array, "n ..."]) -> Float32[Array, "n ..."]:
+    """Rows `at` of each column; positions outside are moved to the nearest end."""
+    return jnp.take_along_axis(values, jnp.clip(at, 0, values.shape[0] - 1), axis=0)
+
+
+def first_true(values: Bool[Array, "L ..."]) -> Int32[Array, "..."]:
+    """Where each column is first true, 0 where it never is; on CPUs quicker than `jnp.argmax`."""
+    at = jnp.arange(len(values), dtype=jnp.int32).reshape(-1, *(1,) * (values.ndim - 1))
+    found = jnp.where(values, at, len(values)).min(0)
+    return jnp.where(found < len(values), found, 0)
+
+
+def total(values: Float32[Array, "L ..."]) -> Float32[Array, "..."]:
+    """Sums along the first axis, as products with ones: on CPUs several times quicker than a reduction."""
+    return (jnp.ones(len(values)) @ values.reshape(len(values), -1)).reshape(values.shape[1:])
+
+
+def running(values: Float32[Array, "L B"]) -> Float32[Array, "L B"]:
+    """Sums of all values up to each position, as products with triangles of ones."""
+    length, batch = values.shape
+    size = math.gcd(length, _BLOCK)
+    parts = values.reshape(-1, size, batch)
+    within = jnp.einsum("ij,njb->nib", jnp.tri(size), parts)
+    before = jnp.tri(len(parts), k=-1) @ within[:, -1]
+    return (within + before[:, None]).reshape(values.shape)
+
+
+def spread(values: Float32[Array, "L B"], known: Bool[Array, "L B"]) -> Float32[Array, " B"]:
+    """Mean absolute deviation from the mean, 1 where it is 0. Not squared, so that tiny units do not underflow."""
+    use = known.astype(jnp.float32)
+    count = jnp.maximum(total(use), 1.0)
+    mean = total(values * use) / count
+    size = total(jnp.abs(values - mean) * use) / count
+    return jnp.where(size > 0.0, size, 1.0)
+
+
+def history(windows: Windows) -> ScaledContext:
+    values, observed = windows.values.T, windows.observed.T
+    known = ~jnp.isnan(values)
+    first = first_true(observed)
+
+    def carry(last: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+        last = jnp.where(now[1], now[0], last)
+        return last, last
+
+    start = jnp.take_along_axis(values, first[None], axis=0)[0]
+    _, filled = jax.lax.scan(carry, start, (values, known))
+    location = windows.location
+    least = filled.min(0) + location
+    positive = (location > 0.0) & (least > _LEAST_SHARE * (filled.mean(0) + location))
+    ratio = filled / jnp.where(positive, location, 1.0)
+    logs = jnp.log1p(jnp.where(positive, ratio, 0.0))
+    part = parts(len(values), first)
+    logged = positive & (unevenness(logs, known, part) < _PREFERENCE * unevenness(filled, known, part))
+    values = jnp.where(logged, logs, filled)
+    scale = spread(values, known)
+    # only zeros themselves show that a series stops at zero: a temperature may have been positive for long
+    zeros = (observed & (filled == -location)).sum(0)
+    floor = jnp.where((least >= 0.0) & (zeros >= _ZEROS), -location, -jnp.inf)
+    return ScaledContext(values / scale, known, observed, first, scale, logged, location, floor)
+
+
+def original(past: ScaledContext, values: Float32[Array, "... B"]) -> Float32[Array, "... B"]:
+    """Forecasts in the data's unit, relative to the location."""
+    scaled = values * past.scale
+    growth = jnp.expm1(jnp.minimum(jnp.where(past.logged, scaled, 0.0), _MOST_GROWTH))
+    return jnp.maximum(jnp.where(past.logged, past.location * growth, scaled), past.floor)
+
+
+def parts(length: int, first: Int32[Array, " B"]) -> Float32[Array, "L B"]:
+    """In which of `_PARTS` equal parts of its context each step lies."""
+    age = jnp.arange(length)[:, None] - first
+    # whole numbers as they are: their division is slow on CPUs, and this one is exact where its result is whole
+    return jnp.floor((age * _PARTS).astype(jnp.float32) / jnp.maximum(length - first, 1))
+
+
+def unevenness(
+    values: Float32[Array, "L B"], known: Bool[Array, "L B"], part: Float32[Array, "L B"]
+) -> Float32[Array, " B"]:
+    """How much the size of steps differs between parts of a context: their coefficient of variation (Guerrero 1993)."""
+    moves = jnp.abs(jnp.diff(values, axis=0))
+    both = known[1:] & known[:-1]
+    within = [(both & (part[1:] == i)).astype(jnp.float32) for i in range(_PARTS)]
+    size = jnp.stack([total(moves * w) / jnp.maximum(total(w), 1.0) for w in within])
+    return size.std(0) / jnp.maximum(size.mean(0), 1e-30)
+
+
+def inner_origins(past: ScaledContext, horizon: int, start: Int32[Array, " B"]) -> BacktestOrigins:
+    """`N_INNER` origins evenly from position `start` to the last but one, in each context.
+
+    The stride is a real number, so that origins fall on every phase of whatever season there is.
+    """
+    length = past.values.shape[0]
+    span = (length - 1 - start).astype(jnp.float32)
+    stride = jnp.maximum(span / N_INNER, 1.0)
+    back = 1 + jnp.floor(jnp.arange(N_INNER)[:, None] * stride).astype(jnp.int32)
+    at = length - 1 - back
+    ahead = at[:, None] + jnp.arange(1, horizon + 1)[:, None]
+    flat = ahead.reshape(-1, ahead.shape[-1])
+    targets = take(past.values, flat).reshape(ahead.shape)
+    seen = jnp.take_along_axis(past.observed, jnp.clip(flat, 0, length - 1), axis=0).reshape(ahead.shape)
+    return BacktestOrigins(at, targets, seen & (ahead < length) & (at >= start)[:, None])
+
+
+def mean_error(errors: Float32[Array, "*m n H B"], valid: Bool[Array, "n H B"]) -> Float32[Array, "*m B"]:
+    """Mean absolute error over inner origins and horizon; 0 where there is none to look at."""
+    total = jnp.where(valid, jnp.abs(errors), 0.0).sum((-3, -2))
+    return total / jnp.maximum(valid.sum((0, 1)), 1)
+
+
+def combine(members: PointForecast, weights: Float32[Array, "M B"]) -> PointForecast:
+    """The weighted sum of members (stacked along a leading axis) and of their errors; weights sum to 1."""
+    return PointForecast((members.points * weights[:, None]).sum(0), (members.errors * weights[:, None, None]).sum(0))
+
+
+def inverse_error_weights(error: Float32[Array, "M B"], power: float) -> Float32[Array, "M B"]:
+    """Weights proportional to error ** -power (Bates & Granger 1969 have power 2 of the root mean square)."""
+    relative = error / jnp.maximum(error.min(0), 1e-12)
+    weights = jnp.maximum(relative, 1.0) ** -power
+    return weights / weights.sum(0)

@@ -1,0 +1,71 @@
+"""The model of results that are there already: it is looked for when it has to forecast, and may not be known here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
+from nbforecast.errors import UnknownModel
+from nbforecast.forecasters.base import find_registered, registered_keys
+
+if TYPE_CHECKING:
+    from nbforecast.data import Dataset
+    from nbforecast.forecasters.base import Forecaster
+
+
+@dataclass(frozen=True)
+class DeferredForecaster:
+    """A `Forecaster` that is the one with this name and key, once one of its forecasts is asked for.
+
+    Raises `UnknownModel` then, with what to do, where this kernel knows none.
+    """
+
+    name: str
+    key: str
+    context: int
+    levels: tuple[float, ...]
+
+    @property
+    def draws(self) -> int:
+        return len(self.levels)
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...] | None:
+        return getattr(self.model(), "batch_sizes", None)
+
+    @property
+    def core(self) -> int | None:
+        return getattr(self.model(), "core", None)
+
+    def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        return self.model().availability(data)
+
+    def forecast(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
+    ) -> Float32[np.ndarray, "R H Q"]:
+        return self.model().forecast(data, rows, horizon, seed)
+
+    def model(self) -> Forecaster:
+        """The forecaster itself, loaded now if need be."""
+        found = find_registered(self.name, self.key)
+        if found is None:
+            raise UnknownModel(unknown(self.name, self.key, registered_keys()))
+        return found
+
+
+def unknown(name: str, key: str, there: frozenset[tuple[str, str | None]]) -> str:
+    """Why a model is not among those that can be recalled, and what to do; empty if it is, or may be."""
+    if (name, key) in there or (name, None) in there:
+        return ""
+    if any(name == other for other, _ in there):
+        return (
+            f"What is called {name!r} in this kernel is not the model that these results were made by: its code, "
+            f"settings or weights differ. Have the data forecast by it: nbf.forecast(frame, {name!r})."
+        )
+    return (
+        f"The model {name!r} that these results were made by is not known to this kernel. Run the cells that define "
+        f"it and nbf.register({name!r}, model), or forecast with it: nbf.forecast(frame, model)."
+    )

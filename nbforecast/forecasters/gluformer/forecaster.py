@@ -1,0 +1,271 @@
+"""Gluformer: a network for glucose, five minutes a step, whose dropout stays on to tell how sure it is."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float32, Int64, UInt8
+
+from nbforecast.device import devices, replicate
+from nbforecast.errors import OptionError, WeightsError
+from nbforecast.forecasters.checkpoint import check, load, read_json
+from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.gluformer.network import Sizes, forward, shapes
+from nbforecast.forecasters.mixtures import mixture_quantiles
+from nbforecast.forecasters.network_forecaster import NetworkForecaster
+from nbforecast.forecasters.windows import complete
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbforecast.data import Dataset
+    from nbforecast.forecasters.windows import Windows
+
+    Masks = dict[str, Bool[np.ndarray, "S ..."] | Bool[Array, "S ..."]]
+
+STEP = 300_000_000  # microseconds
+TOKENS = 1600  # of all windows and samples at once, on a CPU
+FEATURES = ("day", "month", "year", "hour", "minute", "second")
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """What is mapped to 0 and 1: glucose in the data's unit, and each of `FEATURES`; equal ends map to 0.
+
+    The values that the published weights were trained with are not known. These are plausible, and unverified.
+    """
+
+    target: tuple[float, float] = (40.0, 400.0)
+    lows: tuple[float, ...] = (1, 1, 0, 0, 0, 0)
+    highs: tuple[float, ...] = (31, 12, 0, 23, 59, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Gluformer(NetworkForecaster):
+    """Monte-Carlo dropout: every forecast is made by `samples` thinned networks, each with a mean and a variance.
+
+    output: "mixture" gives quantiles of the equal-weight mixture of the samples' normal distributions; "samples" gives
+    the samples' means, as the original does, which leaves out the noise that the network expects.
+    masks: "shared" thins the same networks for every window, which costs nothing a window and makes neighbours agree;
+    "window" draws them anew for each, as the original does. Each forecast by itself has the same distribution.
+
+    The statistics of batch normalisation are the stored ones, so a forecast does not depend on its batch.
+    """
+
+    name: str = "gluformer"
+    sizes: Sizes = field(default=Sizes(), kw_only=True)
+    scaler: Scaler = field(default=Scaler(), kw_only=True)
+    samples: int = field(default=10, kw_only=True)
+    output: Literal["mixture", "samples"] = field(default="mixture", kw_only=True)
+    masks: Literal["shared", "window"] = field(default="shared", kw_only=True)
+    batch_sizes: ClassVar[tuple[int, ...]] = (1, 4, 16, 64)
+
+    @property
+    def key(self) -> str:
+        options = f"{self.samples} {self.output} {self.masks}"
+        return f"gluformer {self.sizes} {self.scaler} {options} {self.version}"
+
+    @property
+    def context(self) -> int:
+        return self.sizes.input
+
+    @property
+    def levels(self) -> tuple[float, ...] | None:
+        return LEVELS if self.output == "mixture" else None
+
+    @property
+    def draws(self) -> int:
+        return len(LEVELS) if self.output == "mixture" else self.samples
+
+    @classmethod
+    def load(cls, place: str | Path, name: str | None = None, **options: Any) -> Gluformer:
+        """From a `.safetensors` or `.pth` file, or a folder with one; a `config.json` beside it may say more.
+
+        config.json: n_heads, label_len, len_pred, r_drop, activ (what the weights do not show), and
+        `scaler`: {"target": [low, high], "lows": [6], "highs": [6]}. options: those of the class.
+
+        Raises `WeightsError` naming the file and what does not fit.
+        """
+        file = _file(Path(place).expanduser())
+        config = read_json(file.parent / "config.json") if (file.parent / "config.json").is_file() else {}
+        weights = load(file)
+        try:
+            sizes = infer_sizes(weights, config)
+            check(weights, shapes(sizes, _positions(weights)))
+            scaler = Scaler(**{k: tuple(v) for k, v in config.get("scaler", {}).items()})
+        except (WeightsError, TypeError) as error:
+            raise WeightsError(f"{file}: {error}") from None
+        return cls(weights, name or PurePath(place).stem, sizes=sizes, scaler=scaler, **options)
+
+    def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        """A context must be complete once short gaps are bridged."""
+        if data.frequency.kind != "fixed" or data.frequency.every != STEP:
+            raise OptionError(
+                f"{self.name!r} is made for steps of 5 min; the data have steps of {data.frequency.describe()}. Give "
+                "freq='5min' if they are finer."
+            )
+        return complete(data, self.context)
+
+    def covariates(self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int) -> Float32[np.ndarray, "R L+H C"]:
+        if horizon > self.sizes.horizon:
+            raise OptionError(f"{self.name!r} forecasts up to {self.sizes.horizon} steps, not {horizon}.")
+        past = _calendar(data)[rows[:, None] + np.arange(1 - self.context, 1)]
+        future = _features(data.future_times(rows, self.sizes.horizon))
+        low, high = np.array(self.scaler.lows), np.array(self.scaler.highs)
+        scaled = (np.concatenate([past, future], 1) - low) / np.where(high > low, high - low, np.inf)
+        return scaled.astype(np.float32)
+
+    def shared(self, seed: int) -> Masks | None:
+        return replicate(_masks(self.sizes, self.samples, seed)) if self.masks == "shared" else None
+
+    def apply(
+        self, weights: Mapping[str, Any], windows: Windows, shared: Masks | None, horizon: int
+    ) -> Float32[Array, "B H Q"]:
+        low, high = self.scaler.target
+        target = (windows.values + windows.location[:, None] - low) / (high - low)
+        covariates = jnp.asarray(windows.covariates)
+        past, future = covariates[:, : self.context], covariates[:, self.context :]
+        given = target, past, future, jnp.zeros((len(target), self.sizes.static), jnp.float32)
+        together = self._together(len(target))
+
+        def some(group: tuple[Int64[Array, " S"], Masks | None]) -> tuple[Array, Array]:
+            """Means and log-variances of some samples."""
+            numbers, masks = group
+            # the rows of one sample are neighbours
+            own, before, after, subject = (jnp.tile(a, (together, *(1,) * (a.ndim - 1))) for a in given)
+            drop = self._own_drop(windows.key, numbers) if masks is None else self._shared_drop(masks)
+            mean, log_variance = forward(weights, self.sizes, own, before, after, subject, drop)
+            return mean.reshape(together, len(target), -1), log_variance.reshape(together, -1)
+
+        grouped = jax.tree.map(lambda a: a.reshape(-1, together, *a.shape[1:]), (jnp.arange(self.samples), shared))
+        mean, log_variance = jax.lax.map(some, grouped)
+        mean = mean.reshape(self.samples, len(target), -1)[..., :horizon].transpose(1, 2, 0)
+        if self.output == "mixture":
+            spread = jnp.exp(log_variance / 2).reshape(self.samples, -1).T[:, None, :]
+            mean = mixture_quantiles(mean, jnp.broadcast_to(spread, mean.shape), LEVELS)
+        return jnp.sort(mean, -1) * (high - low) + (low - windows.location)[:, None, None]
+
+    def _together(self, count: int) -> int:
+        """How many samples of so many windows go through the network at once.
+
+        All on a GPU; on a CPU so many that the activations stay in its cache, which makes 16 windows twice as fast.
+        """
+        most = TOKENS // (count * (self.sizes.input + 1)) if devices()[0].platform == "cpu" else self.samples
+        return next(n for n in range(min(max(most, 1), self.samples), 0, -1) if self.samples % n == 0)
+
+    def _shared_drop(self, masks: Masks) -> Any:
+        keep = 1 - self.sizes.dropout
+
+        def drop(site: str, x: Array) -> Array:
+            mask = masks[site][..., -x.shape[-2] :, :]
+            each = x.reshape(len(mask), -1, *x.shape[1:])
+            return jnp.where(mask[:, None], each / keep, 0.0).reshape(x.shape)
+
+        return drop
+
+    def _own_drop(self, key: Array, numbers: Int64[Array, " S"]) -> Any:
+        sites = {site: (int(np.prod(shape)), shape) for site, shape in self.sizes.sites().items()}
+        ends = dict(zip(sites, np.cumsum([size for size, _ in sites.values()]).tolist(), strict=True))
+
+        def kept(number: Array, bits: Array) -> Array:
+            own = jax.random.fold_in(jax.random.wrap_key_data(bits), number)
+            return jax.random.bits(own, (max(ends.values()),), "uint16") >= round(self.sizes.dropout * 2**16)
+
+        masks = jax.vmap(jax.vmap(kept, (None, 0)), (0, None))(numbers, key).reshape(len(numbers) * len(key), -1)
+
+        def drop(site: str, x: Array) -> Array:
+            size, shape = sites[site]
+            mask = masks[:, ends[site] - size : ends[site]].reshape(-1, *shape)[..., -x.shape[-2] :, :]
+            return jnp.where(mask, x / (1 - self.sizes.dropout), 0.0)
+
+        return drop
+
+
+def infer_sizes(weights: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> Sizes:
+    """Sizes from the weights' shapes, and from the configuration what they do not show (or the published values)."""
+
+    def shape(name: str) -> tuple[int, ...]:
+        if name not in weights:
+            raise WeightsError(f"there is no tensor {name!r}: these are not Gluformer's weights.")
+        return weights[name].shape
+
+    width = shape("enc_embedding.value_embedding.conv.weight")[0]
+    inner = shape("encoder.enc_layers.0.att.proj_q.weight")[0]
+    heads = int(config.get("n_heads", Sizes.heads))
+    if not 1 <= heads <= width or heads * (width // heads) != inner:
+        raise WeightsError(
+            f"'n_heads' is {heads}, which does not give the inner width {inner} at width {width}; put the right one "
+            "into a config.json beside the weights."
+        )
+    length = shape("var.proj2.weight")[1] - 1
+
+    def layers(prefix: str) -> int:
+        return len({n.split(".")[2] for n in weights if n.startswith(prefix)})
+
+    return Sizes(
+        width=width,
+        heads=heads,
+        feed_forward=shape("encoder.enc_layers.0.conv1.weight")[0],
+        encoder_layers=layers("encoder.enc_layers."),
+        decoder_layers=layers("decoder.layers."),
+        input=length,
+        label=int(config.get("label_len", length // 3)),
+        horizon=int(config.get("len_pred", Sizes.horizon)),
+        dynamic=shape("enc_embedding.time_embedding.embed.weight")[1],
+        static=shape("enc_embedding.subject_embedding.id_embedding.weight")[1],
+        dropout=float(config.get("r_drop", Sizes.dropout)),
+        activation="relu" if config.get("activ") == "relu" else "gelu",
+    )
+
+
+def _positions(weights: Mapping[str, np.ndarray]) -> int:
+    table = weights.get("enc_embedding.positional_embedding.pos_emb")
+    return table.shape[1] if table is not None and table.ndim == 3 else 5000
+
+
+def _file(place: Path) -> Path:
+    if not place.is_dir():
+        return place
+    found = sorted(p for p in place.iterdir() if p.suffix in (".safetensors", ".pth", ".pt", ".ckpt"))
+    if len(found) != 1:
+        there = ", ".join(p.name for p in found) or "none"
+        raise WeightsError(
+            f"The folder {str(place)!r} must hold one file of weights (.safetensors, .pth); it has {there}."
+        )
+    return found[0]
+
+
+def _masks(sizes: Sizes, samples: int, seed: int) -> Masks:
+    """What every sample's thinned network keeps, the same for all windows."""
+    least = round(sizes.dropout * 2**16)
+
+    def of_site(number: int, shape: tuple[int, ...]) -> Bool[np.ndarray, "S ..."]:
+        count = samples * int(np.prod(shape))
+        words = np.random.Philox(key=[seed % 2**64, number]).random_raw(-(-count // 4))
+        return (words.astype("<u8").view("<u2")[:count] >= least).reshape(samples, *shape)
+
+    return {site: of_site(number, shape) for number, (site, shape) in enumerate(sizes.sites().items())}
+
+
+_calendars: weakref.WeakKeyDictionary[Dataset, np.ndarray] = weakref.WeakKeyDictionary()
+
+
+def _calendar(data: Dataset) -> Float32[np.ndarray, "N C"]:
+    if data not in _calendars:
+        _calendars[data] = _features(data.time)
+    return _calendars[data]
+
+
+def _features(times: Int64[np.ndarray, "..."]) -> Float32[np.ndarray, "... C"]:
+    """`FEATURES` of grid times; where the user's have a zone, in UTC."""
+    import polars as pl
+
+    when = pl.Series(times.ravel()).cast(pl.Datetime("us")).dt
+    parts = (getattr(when, name)().to_numpy() for name in FEATURES)
+    return np.stack([p.astype(np.float32) for p in parts], -1).reshape(*times.shape, len(FEATURES))

@@ -1,0 +1,234 @@
+"""The network of Gluformer: an encoder that distils, a decoder that sees every step at once, a head for the variance.
+
+Written from a description of the published one (Sergazinov et al. 2023, "Gluformer: Transformer-based personalized
+glucose forecasting with uncertainty quantification"; GlucoBench). Weights keep the names of its state dictionary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float32
+
+from nbforecast.forecasters.layers import causal, join_heads, layer_norm, product, split_heads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Weights = Mapping[str, Array]
+    Drop = Callable[[str, Array], Array]
+
+EPS = 1e-5
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """width D, heads h, feed_forward F; layers; input L, label B, horizon H in steps; dynamic C, static S features.
+
+    The inner width of attention is h * (D // h), which need not be D.
+    """
+
+    width: int = 512
+    heads: int = 10
+    feed_forward: int = 1024
+    encoder_layers: int = 2
+    decoder_layers: int = 2
+    input: int = 96
+    label: int = 32
+    horizon: int = 12
+    dynamic: int = 6
+    static: int = 1
+    dropout: float = 0.2
+    activation: str = "gelu"
+
+    @property
+    def inner(self) -> int:
+        return self.heads * (self.width // self.heads)
+
+    def tokens(self) -> list[int]:
+        """Tokens that each encoder layer sees: halved between two of them."""
+        counts = [self.input + 1]
+        for _ in range(self.encoder_layers - 1):
+            counts.append((counts[-1] - 1) // 2 + 1)
+        return counts
+
+    def sites(self) -> dict[str, tuple[int, ...]]:
+        """Where dropout acts, and the shape of what it acts on in one window."""
+        d, f, h, q = self.width, self.feed_forward, self.heads, self.label + self.horizon + 1
+        memory = self.tokens()[-1]
+        found: dict[str, tuple[int, ...]] = {
+            "enc_embedding": (self.input + 1, d), "dec_embedding": (q, d), "var": (self.input + 1, 1),
+        }  # fmt: skip
+        for i, m in enumerate(self.tokens()):
+            layer = f"encoder.enc_layers.{i}"
+            found |= {f"{layer}.att": (h, m, m), f"{layer}.attn_out": (m, d)}
+            found |= {f"{layer}.ff_hidden": (m, f), f"{layer}.ff_out": (m, d)}
+        for i in range(self.decoder_layers):
+            layer = f"decoder.layers.{i}"
+            found |= {f"{layer}.self_att": (h, q, q), f"{layer}.cross_att": (h, q, memory)}
+            found |= {f"{layer}.ff_hidden": (q, f), f"{layer}.ff_out": (q, d)}
+        return found
+
+
+def shapes(sizes: Sizes, positions: int = 5000) -> dict[str, tuple[int, ...]]:
+    """The state dictionary: names and shapes."""
+    d, f, i, c, s = sizes.width, sizes.feed_forward, sizes.inner, sizes.dynamic, sizes.static
+    found: dict[str, tuple[int, ...]] = {}
+
+    def add(name: str, *shape: int, bias: bool = True) -> None:
+        found[f"{name}.weight"] = shape
+        if bias:
+            found[f"{name}.bias"] = shape[:1]
+
+    def attention(name: str) -> None:
+        for part in "qkv":
+            add(f"{name}.proj_{part}", i, d)
+        add(f"{name}.proj_out", d, i)
+
+    def block(name: str, norms: int) -> None:
+        add(f"{name}.conv1", f, d, 1)
+        add(f"{name}.conv2", d, f, 1)
+        for number in range(1, norms + 1):
+            add(f"{name}.norm{number}", d)
+
+    for side in ("enc", "dec"):
+        add(f"{side}_embedding.value_embedding.conv", d, 1, 3)
+        add(f"{side}_embedding.time_embedding.embed", d, c)
+        found[f"{side}_embedding.positional_embedding.pos_emb"] = (1, positions, d)
+        add(f"{side}_embedding.subject_embedding.id_embedding", d, s)
+    for layer in range(sizes.encoder_layers):
+        attention(f"encoder.enc_layers.{layer}.att")
+        block(f"encoder.enc_layers.{layer}", 2)
+    for layer in range(sizes.encoder_layers - 1):
+        add(f"encoder.conv_layers.{layer}.downConv", d, d, 3)
+        add(f"encoder.conv_layers.{layer}.norm", d)
+        found[f"encoder.conv_layers.{layer}.norm.running_mean"] = (d,)
+        found[f"encoder.conv_layers.{layer}.norm.running_var"] = (d,)
+        found[f"encoder.conv_layers.{layer}.norm.num_batches_tracked"] = ()
+    add("encoder.norm", d)
+    for layer in range(sizes.decoder_layers):
+        for part in ("self_att", "cross_att"):
+            attention(f"decoder.layers.{layer}.{part}")
+        block(f"decoder.layers.{layer}", 3)
+    add("decoder.norm", d)
+    add("projection", 1, d)
+    add("var.proj1", 1, d)
+    add("var.proj2", 1, sizes.input + 1)
+    return found
+
+
+def no_dropout(_: str, x: Array) -> Array:
+    return x
+
+
+def forward(
+    weights: Weights,
+    sizes: Sizes,
+    target: Float32[Array, "N L"],
+    past: Float32[Array, "N L C"],
+    future: Float32[Array, "N H C"],
+    static: Float32[Array, "N S"],
+    drop: Drop = no_dropout,
+    *,
+    batch_norm: bool = False,
+) -> tuple[Float32[Array, "N H"], Float32[Array, " N"]]:
+    """Mean (N, H) and log-variance (N,) of scaled values, from scaled values and covariates.
+
+    drop: applies dropout at a named site to (N, ..., T, D), or to its last tokens alone. batch_norm: normalise by the
+    batch's own statistics, as the original does at prediction; a forecast then depends on its batch mates.
+    """
+    last = jnp.concatenate([target[:, -sizes.label :], jnp.zeros((len(target), sizes.horizon), target.dtype)], 1)
+    times = jnp.concatenate([past[:, -sizes.label :], future], 1)
+    first = drop("enc_embedding", _embed(weights, "enc_embedding", target, past, static))
+    second = drop("dec_embedding", _embed(weights, "dec_embedding", last, times, static))
+    memory = _encode(weights, sizes, first, drop, batch_norm=batch_norm)
+    return _decode(weights, sizes, second, memory, drop), _variance(weights, first, drop)
+
+
+def _linear(weights: Weights, name: str, x: Array) -> Array:
+    weight = weights[f"{name}.weight"]
+    return product(x, weight.reshape(weight.shape[:2])) + weights[f"{name}.bias"]
+
+
+def _ring(weights: Weights, name: str, x: Float32[Array, "N T I"]) -> Float32[Array, "N T O"]:
+    """A convolution over three neighbours, the first and the last token being neighbours too."""
+    weight = weights[f"{name}.weight"]
+    three = jnp.concatenate([jnp.roll(x, 1, 1), x, jnp.roll(x, -1, 1)], -1)
+    return product(three, weight.transpose(0, 2, 1).reshape(len(weight), -1)) + weights[f"{name}.bias"]
+
+
+def _norm(weights: Weights, name: str, x: Array) -> Array:
+    return layer_norm(x, weights[f"{name}.weight"], weights[f"{name}.bias"], EPS)
+
+
+def _embed(weights: Weights, side: str, values: Array, times: Array, static: Array) -> Float32[Array, "N T+1 D"]:
+    tokens = _ring(weights, f"{side}.value_embedding.conv", values[..., None])
+    tokens = tokens + weights[f"{side}.positional_embedding.pos_emb"][0, : values.shape[1]]
+    tokens = tokens + _linear(weights, f"{side}.time_embedding.embed", times)
+    subject = _linear(weights, f"{side}.subject_embedding.id_embedding", static)
+    return jnp.concatenate([subject[:, None], tokens], 1)
+
+
+def _attend(
+    weights: Weights, name: str, sizes: Sizes, x: Array, memory: Array, drop: Drop, site: str, *, masked: bool = False
+) -> Array:
+    q, k, v = (
+        split_heads(_linear(weights, f"{name}.proj_{part}", source), sizes.heads)
+        for part, source in zip("qkv", (x, memory, memory), strict=True)
+    )
+    scores = jnp.einsum("nhqk,nhmk->nhqm", q, k) * (sizes.width // sizes.heads) ** -0.5
+    if masked:
+        scores = jnp.where(causal(*scores.shape[-2:]), scores, -jnp.inf)
+    mixed = jnp.einsum("nhqm,nhmk->nhqk", drop(site, jax.nn.softmax(scores, -1)), v)
+    return _linear(weights, f"{name}.proj_out", join_heads(mixed))
+
+
+def _feed(weights: Weights, name: str, sizes: Sizes, x: Array, drop: Drop) -> Array:
+    hidden = _linear(weights, f"{name}.conv1", x)
+    hidden = jax.nn.relu(hidden) if sizes.activation == "relu" else jax.nn.gelu(hidden, approximate=False)
+    hidden = drop(f"{name}.ff_hidden", hidden)
+    return drop(f"{name}.ff_out", _linear(weights, f"{name}.conv2", hidden))
+
+
+def _encode(weights: Weights, sizes: Sizes, x: Array, drop: Drop, *, batch_norm: bool) -> Array:
+    for i in range(sizes.encoder_layers):
+        name = f"encoder.enc_layers.{i}"
+        seen = _attend(weights, f"{name}.att", sizes, x, x, drop, f"{name}.att")
+        x = _norm(weights, f"{name}.norm1", x + drop(f"{name}.attn_out", seen))
+        x = _norm(weights, f"{name}.norm2", x + _feed(weights, name, sizes, x, drop))
+        if i < sizes.encoder_layers - 1:
+            x = _distil(weights, f"encoder.conv_layers.{i}", x, batch_norm=batch_norm)
+    return _norm(weights, "encoder.norm", x)
+
+
+def _distil(weights: Weights, name: str, x: Array, *, batch_norm: bool) -> Array:
+    """Half as many tokens."""
+    x = _ring(weights, f"{name}.downConv", x)
+    mean, variance = weights[f"{name}.norm.running_mean"], weights[f"{name}.norm.running_var"]
+    if batch_norm:
+        mean, variance = x.mean((0, 1)), x.var((0, 1))
+    scale = weights[f"{name}.norm.weight"] * jax.lax.rsqrt(variance + EPS)
+    x = jax.nn.elu((x - mean) * scale + weights[f"{name}.norm.bias"])
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 3, 1), (1, 2, 1), [(0, 0), (1, 1), (0, 0)])
+
+
+def _decode(weights: Weights, sizes: Sizes, x: Array, memory: Array, drop: Drop) -> Float32[Array, "N H"]:
+    for i in range(sizes.decoder_layers):
+        name = f"decoder.layers.{i}"
+        # of the last layer only the horizon's tokens are needed
+        asking = x if i < sizes.decoder_layers - 1 else x[:, -sizes.horizon :]
+        seen = _attend(weights, f"{name}.self_att", sizes, asking, x, drop, f"{name}.self_att", masked=True)
+        x = _norm(weights, f"{name}.norm1", asking + seen)
+        seen = _attend(weights, f"{name}.cross_att", sizes, x, memory, drop, f"{name}.cross_att")
+        x = _norm(weights, f"{name}.norm2", x + seen)
+        x = _norm(weights, f"{name}.norm3", x + _feed(weights, name, sizes, x, drop))
+    return _linear(weights, "projection", _norm(weights, "decoder.norm", x))[..., 0]
+
+
+def _variance(weights: Weights, x: Array, drop: Drop) -> Float32[Array, " N"]:
+    """One log-variance for all steps, in (-10, 10)."""
+    each = drop("var", jax.nn.relu(_linear(weights, "var.proj1", x)))
+    return 10.0 * jnp.tanh(_linear(weights, "var.proj2", each[..., 0]))[:, 0]

@@ -1,0 +1,89 @@
+"""Forecasters with weights: networks whose parameters come from a file."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float32
+
+from nbforecast.device import full_precision, products, replicate
+from nbforecast.forecasters.checkpoint import digest
+from nbforecast.forecasters.window_forecaster import WindowForecaster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbforecast.forecasters.windows import Windows
+
+
+@dataclass(frozen=True)
+class NetworkForecaster(WindowForecaster):
+    """A network and its weights, which are handed to the compiled function and are no part of it.
+
+    Two of them are equal where their settings and the digests of their weights are.
+    """
+
+    weights: Mapping[str, np.ndarray] = field(repr=False, compare=False)
+    batch_sizes: ClassVar[tuple[int, ...]] = (1, 8, 32, 128, 512)
+    core: ClassVar[int | None] = None  # matrix products keep all of them busy
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the weights."""
+        return digest(self.weights)
+
+    @property
+    def version(self) -> str:
+        """The digest of the weights, and how precisely they are applied."""
+        return self.digest if full_precision() else f"{self.digest} bfloat16"
+
+    @property
+    def key(self) -> str:
+        return f"{self!r} {self.version}"
+
+    @property
+    def parameters(self) -> int:
+        """Learned numbers."""
+        return sum(int(w.size) for w in self.weights.values())
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NetworkForecaster) and self.key == other.key
+
+    @cached_property
+    def placed(self) -> Any:
+        """The weights on the device."""
+        return replicate(dict(self.weights))
+
+    def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
+        jitted, shared = _jitted(self, horizon), self.shared(seed)
+        return lambda windows: jitted(self.placed, windows, shared)
+
+    def shared(self, seed: int) -> Any:
+        """What all windows of a seed have in common: arrays that `apply` is handed."""
+        return ()
+
+    def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
+        return self.apply(self.weights, windows, self.shared(0), horizon)
+
+    @abstractmethod
+    def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
+        """As `predict`, with weights on the device."""
+
+
+@lru_cache(maxsize=64)
+def _jitted(forecaster: NetworkForecaster, horizon: int) -> Callable[..., Any]:
+    exact = full_precision()
+
+    def apply(weights: Mapping[str, Any], windows: Windows, shared: Any) -> Any:
+        with products(exact=exact):
+            return forecaster.apply(weights, windows, shared, horizon)
+
+    return jax.jit(apply)

@@ -1,0 +1,145 @@
+"""The pretrained network in the box: zero-shot quantiles for every origin, from weights that come with the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, PRNGKeyArray
+
+from nbforecast.errors import WeightsError
+from nbforecast.forecasters.checkpoint import check, load
+from nbforecast.forecasters.context import history, original
+from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.network_forecaster import NetworkForecaster
+from nbforecast.forecasters.pretrained.features import CANDIDATES, FEATURES, KNOTS, LOOKED, STEPS, views
+from nbforecast.forecasters.pretrained.network import Gated
+from nbforecast.forecasters.window_forecaster import WindowForecaster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbforecast.forecasters.windows import Windows
+
+WEIGHTS = Path(__file__).parent / "pretrained.safetensors"
+_ALGORITHM = "b359e2260864"
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained(NetworkForecaster):
+    """Weighs and corrects the forecasts of simple models by what it has learned of synthetic series.
+
+    One pass forecasts 64 steps; further ones go on from the medians before them, with bands that never narrow.
+    """
+
+    name: str = "pretrained"
+    context: int = 512
+    levels: tuple[float, ...] = LEVELS
+    draws: int = len(LEVELS)
+    batch_sizes: ClassVar[tuple[int, ...]] = WindowForecaster.batch_sizes  # a window costs little beside a compilation
+    core: ClassVar[int | None] = WindowForecaster.core
+
+    @classmethod
+    def load(cls, place: str | Path = WEIGHTS, name: str | None = None) -> Pretrained:
+        """From the package, or from a file that `python -m nbforecast.pretrain` has written.
+
+        Raises `WeightsError` naming the file and the tensors that do not fit.
+        """
+        weights = {n: np.asarray(w, np.float32) for n, w in load(place).items()}
+        try:
+            check(weights, {n: w.shape for n, w in named(outline(weights)).items()})
+        except WeightsError as error:
+            raise WeightsError(f"{place}: {error}") from None
+        return cls(weights, name or Path(place).stem)
+
+    @property
+    def key(self) -> str:
+        """Weights and code: forecasts of an older version are never taken for this one's."""
+        return f"pretrained {self.version} {_ALGORITHM}"
+
+    def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
+        """One function for all horizons of as many passes."""
+        whole = super().compiled(-(-horizon // STEPS) * STEPS, seed)
+        return lambda windows: whole(windows)[:, :horizon]
+
+    def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
+        return extend(with_weights(weights), windows, horizon)
+
+
+def forward(network: Gated, windows: Windows) -> tuple[Float32[Array, "B S Q"], Float32[Array, " B"]]:
+    """Quantiles of the next `STEPS` steps, relative to each window's location, and what none of them falls below."""
+    past = history(windows)
+    seen = views(past, windows.seasons)
+    found = jax.vmap(network)(seen.features, seen.candidates, seen.errors)
+    # what never moved is not expected to
+    found = jnp.where((past.values != 0.0).any(0)[:, None, None], found, 0.0)
+    lowest = jnp.where(past.logged, -past.location, past.floor)
+    return original(past, found.transpose(1, 2, 0)).transpose(2, 0, 1), lowest
+
+
+def extend(network: Gated, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
+    """Quantiles for any horizon: beyond one pass the medians are taken for observed and forecast from.
+
+    The distances of further quantiles from their median are joined with those of the step that is gone on from as
+    independent errors are, by the root of the sum of squares.
+    """
+    if horizon <= STEPS:
+        return forward(network, windows)[0][:, :horizon]
+    start = windows.location
+
+    def go_on(state: tuple[Windows, Array], _: None) -> tuple[tuple[Windows, Array], tuple[Array, Array]]:
+        windows, away = state
+        draws, lowest = forward(network, windows)
+        middle = _middle(draws)
+        further = draws - middle[..., None]
+        further = jnp.sign(further) * jnp.hypot(further, away[:, None])
+        draws = jnp.maximum(middle[..., None] + further, lowest[:, None, None])
+        last = middle[:, -1]
+        after = windows._replace(
+            values=jnp.concatenate([windows.values[:, STEPS:], middle], 1) - last[:, None],
+            observed=jnp.concatenate([windows.observed[:, STEPS:], jnp.ones_like(middle, bool)], 1),
+            location=windows.location + last,
+        )
+        return (after, draws[:, -1] - last[:, None]), (draws + (windows.location - start)[:, None, None], lowest)
+
+    windows = jax.tree.map(jnp.asarray, windows)
+    none = jnp.zeros((len(windows.values), len(LEVELS)))
+    _, (parts, lowest) = jax.lax.scan(go_on, (windows, none), None, -(-horizon // STEPS))
+    # again, since a sum of locations is rounded
+    return jnp.maximum(jnp.concatenate(list(parts), 1)[:, :horizon], lowest[0][:, None, None])
+
+
+def _middle(draws: Float32[Array, "B S Q"]) -> Float32[Array, "B S"]:
+    """The median, between the two levels in the middle."""
+    half = draws.shape[-1] // 2
+    return draws[..., half - 1 : half + 1].mean(-1)
+
+
+def build(width: int, depth: int, key: PRNGKeyArray) -> Gated:
+    """A network for these views, with random weights."""
+    return Gated(FEATURES, CANDIDATES, KNOTS, LOOKED, width, depth, key)
+
+
+def named(network: Gated) -> dict[str, Any]:
+    """Weights by the names of their fields, as `blocks.0.first.weight`."""
+    leaves = jax.tree_util.tree_leaves_with_path(network)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def with_weights(weights: Mapping[str, Any]) -> Gated:
+    """The network that has such weights."""
+    empty = outline(weights)
+    return jax.tree.unflatten(jax.tree.structure(empty), [weights[name] for name in named(empty)])
+
+
+def outline(weights: Mapping[str, Any]) -> Gated:
+    """The network without its weights; its sizes are read from them."""
+    width = len(weights["enter.bias"]) if "enter.bias" in weights else 1
+    depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
+    return eqx.filter_eval_shape(partial(build, width, depth), jax.random.key(0))

@@ -1,0 +1,94 @@
+"""A residual network that weighs candidate forecasts, moves their mean and sets the quantiles around it.
+
+It begins as the weighting by inverse past errors (Bates & Granger 1969), with bands as wide as those errors, and learns
+to depart from both. The gate's departures are bounded, so that no candidate is trusted against all evidence.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, PRNGKeyArray
+
+QUANTILES = 10
+# increments, from the middle outwards, of a normal's quantiles at .55, .65 ... .95 in mean absolute deviations
+_INCREMENTS = np.array([0.1575, 0.3255, 0.3624, 0.4538, 0.7628], np.float32)
+_BOUND = 5.0  # of a gate's logit
+_WIDEST = 2.5  # of the logarithm of a band's width relative to past errors
+_POWER = 5.0
+_CLIPPED = 5.0
+
+
+class Block(eqx.Module):
+    """x + W2 gelu(W1 norm(x))."""
+
+    norm: eqx.nn.LayerNorm
+    first: eqx.nn.Linear
+    second: eqx.nn.Linear
+
+    def __init__(self, width: int, key: PRNGKeyArray) -> None:
+        a, b = jax.random.split(key)
+        self.norm = eqx.nn.LayerNorm(width)
+        self.first, self.second = eqx.nn.Linear(width, width, key=a), eqx.nn.Linear(width, width, key=b)
+
+    def __call__(self, x: Float32[Array, " W"]) -> Float32[Array, " W"]:
+        return x + self.second(jax.nn.gelu(self.first(self.norm(x))))
+
+
+class Gated(eqx.Module):
+    """One context's quantiles from its views (see `forecasters.views`); vmapped for a batch.
+
+    mean, deviation: of the features, from the first training examples. power: of the past errors, by candidate.
+    """
+
+    mean: Float32[Array, " F"]
+    deviation: Float32[Array, " F"]
+    power: Float32[Array, " K"]
+    enter: eqx.nn.Linear
+    blocks: tuple[Block, ...]
+    norm: eqx.nn.LayerNorm
+    leave: eqx.nn.Linear
+    knots: tuple[int, ...] = eqx.field(static=True)
+    looked: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(
+        self, features: int, candidates: int, knots: tuple[int, ...], looked: tuple[int, ...], width: int, depth: int,
+        key: PRNGKeyArray,
+    ) -> None:  # fmt: skip
+        keys = jax.random.split(key, depth + 2)
+        self.knots, self.looked = knots, looked
+        self.mean, self.deviation = jnp.zeros(features), jnp.ones(features)
+        self.power = jnp.full(candidates, _POWER)
+        self.enter = eqx.nn.Linear(features, width, key=keys[0])
+        self.blocks = tuple(Block(width, k) for k in keys[1:-1])
+        self.norm = eqx.nn.LayerNorm(width)
+        leave = eqx.nn.Linear(width, len(knots) * (candidates + 2 + QUANTILES), key=keys[-1])
+        self.leave = eqx.tree_at(lambda m: m.weight, leave, 0.1 * leave.weight)
+
+    def __call__(
+        self, features: Float32[Array, " F"], candidates: Float32[Array, "K S"], errors: Float32[Array, "K J"]
+    ) -> Float32[Array, "S Q"]:
+        """Quantiles, ascending, in the candidates' unit; errors are logarithms."""
+        count, steps = candidates.shape
+        x = self.enter(jnp.clip((features - self.mean) / self.deviation, -_CLIPPED, _CLIPPED))
+        for block in self.blocks:
+            x = block(x)
+        found = self.leave(self.norm(x)).reshape(len(self.knots), -1).T @ between(self.knots, steps)
+        logits, shift, width, shape = jnp.split(found, [count, count + 1, count + 2])
+        past = errors @ between(self.looked, steps)
+        logits = _BOUND * jnp.tanh(logits / _BOUND) - self.power[:, None] * (past - past.min(0))
+        gate = jax.nn.softmax(logits, axis=0)
+        size = jnp.exp((gate * past).sum(0) + _WIDEST * jnp.tanh(width[0] / _WIDEST))
+        middle = (gate * candidates).sum(0) + size * shift[0]
+        half = QUANTILES // 2
+        away = jax.nn.softplus(shape.reshape(2, half, steps) + jnp.log(jnp.expm1(_INCREMENTS))[:, None])
+        away = jnp.cumsum(away, axis=1) * size
+        return jnp.concatenate([middle - away[0, ::-1], middle + away[1]]).T
+
+
+def between(knots: tuple[int, ...], steps: int) -> Float32[np.ndarray, "N S"]:
+    """Weights of linear interpolation from knots to every step."""
+    at = np.arange(1, steps + 1)
+    return np.stack([np.interp(at, knots, row) for row in np.eye(len(knots))]).astype(np.float32)

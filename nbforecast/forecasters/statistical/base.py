@@ -1,0 +1,52 @@
+"""What the weight-free forecasters share: they learn from their own errors at past origins of the context."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float32, Int32
+
+from nbforecast.forecasters.context import LEAST, history, inner_origins
+from nbforecast.forecasters.error_quantiles import LEVELS, draw
+from nbforecast.forecasters.seasonality import find_seasons
+from nbforecast.forecasters.window_forecaster import WindowForecaster
+
+if TYPE_CHECKING:
+    from nbforecast.forecasters.context import BacktestOrigins, PointForecast, ScaledContext
+    from nbforecast.forecasters.seasonality import Seasons
+    from nbforecast.forecasters.windows import Windows
+
+
+_ALGORITHM = "6685955d261a"
+
+
+@dataclass(frozen=True)
+class Statistical(WindowForecaster):
+    """Finds the seasons of a context, looks ahead from it and from origins inside it, and draws from those errors."""
+
+    name: str = ""
+    context: int = 512
+    levels: tuple[float, ...] = LEVELS
+    draws: int = len(LEVELS)
+
+    @property
+    def key(self) -> str:
+        """Settings and code: forecasts of an older version are never taken for this one's."""
+        return f"{self!r} {_ALGORITHM}"
+
+    def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
+        past = history(windows)
+        seasons = find_seasons(past, windows.seasons)
+        inner = inner_origins(past, horizon, past.first + jnp.maximum(self.warmup(seasons), LEAST))
+        return draw(past, inner, self.outlook(past, seasons, inner))
+
+    def warmup(self, seasons: Seasons) -> Int32[Array, " B"]:
+        """Steps at the start of a context from which nothing is forecast."""
+        return 2 * seasons.short
+
+    @abstractmethod
+    def outlook(self, past: ScaledContext, seasons: Seasons, inner: BacktestOrigins) -> PointForecast:
+        """Forecasts as of the end of the contexts, and the errors of the same recipe at the inner origins."""

@@ -1,0 +1,41 @@
+"""Seasonal naive: the value one season before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float32, Int32
+
+from nbforecast.forecasters.context import PointForecast, take
+from nbforecast.forecasters.seasonality import ahead
+from nbforecast.forecasters.statistical.base import Statistical
+
+if TYPE_CHECKING:
+    from nbforecast.forecasters.context import BacktestOrigins, ScaledContext
+    from nbforecast.forecasters.seasonality import Seasons
+
+
+@dataclass(frozen=True)
+class SeasonalNaive(Statistical):
+    """The value one season before, for the longer season found."""
+
+    name: str = "naive"
+
+    def warmup(self, seasons: Seasons) -> Int32[Array, " B"]:
+        return jnp.maximum(seasons.short, seasons.long)
+
+    def outlook(self, past: ScaledContext, seasons: Seasons, inner: BacktestOrigins) -> PointForecast:
+        return naive_outlook(past, inner, jnp.maximum(seasons.short, seasons.long))
+
+
+def naive_outlook(past: ScaledContext, inner: BacktestOrigins, season: Int32[Array, " B"]) -> PointForecast:
+    _, horizon, batch = inner.targets.shape
+
+    def points(at: Int32[Array, "n B"]) -> Float32[Array, "n H B"]:
+        where = ahead(at, season, horizon)
+        return take(past.values, where.reshape(-1, batch)).reshape(where.shape)
+
+    end = jnp.full((1, batch), past.values.shape[0] - 1)
+    return PointForecast(points(end)[0], inner.targets - points(inner.at))

@@ -1,0 +1,130 @@
+"""Ridge autoregression: direct for every horizon step, on the seasonally adjusted context."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, Int
+
+from nbforecast.forecasters.context import LEAST, PointForecast
+from nbforecast.forecasters.seasonality import adjust, seasonal
+from nbforecast.forecasters.statistical.base import Statistical
+
+if TYPE_CHECKING:
+    from nbforecast.forecasters.context import BacktestOrigins, ScaledContext
+    from nbforecast.forecasters.seasonality import Adjusted, Seasons
+
+_LAGS = 12
+_GAINS = np.array([1 / 8, 1 / 20, 1 / 50, 1 / 120], np.float32)
+_FARTHEST = 48
+_SOLVED_TOGETHER = 128  # as many systems as stay in a core's cache
+_PRIOR_ROWS = 80.0
+_CUTS = (260, 100, 30)
+
+
+@dataclass(frozen=True)
+class RidgeAutoregression(Statistical):
+    """Ridge autoregression, on the seasonally adjusted context."""
+
+    name: str = "ridge"
+
+    def outlook(self, past: ScaledContext, seasons: Seasons, inner: BacktestOrigins) -> PointForecast:
+        return ridge_outlook(adjust(past, seasons), past, inner)
+
+
+def sources(values: Float32[Array, "L B"]) -> Float32[Array, "B S"]:
+    """Each context's values after `_LAGS` repeats of the first, then its exponentially weighted means, end to end."""
+    gains = jnp.array(_GAINS)[:, None]
+
+    def step(means: Array, value: Array) -> tuple[Array, Array]:
+        means = means + gains * (value - means)
+        return means, means
+
+    _, means = jax.lax.scan(step, jnp.broadcast_to(values[0], (len(_GAINS), values.shape[1])), values)
+    padded = jnp.concatenate([jnp.broadcast_to(values[:1], (_LAGS, values.shape[1])), values])
+    return jnp.concatenate([padded.T, means.transpose(2, 1, 0).reshape(values.shape[1], -1)], axis=1)
+
+
+def columns(length: int, direct: int) -> Int[np.ndarray, " C"]:
+    """Where in `sources`, relative to a step, its features and then its targets lie."""
+    return np.concatenate(
+        [
+            _LAGS - np.arange(1, _LAGS + 1),
+            _LAGS + length * np.arange(1, len(_GAINS) + 1),
+            _LAGS + np.arange(1, direct + 1),
+        ]
+    )
+
+
+def solve(gram: Float32[Array, "... p p"], cross: Float32[Array, "... p h"]) -> Float32[Array, "... p h"]:
+    """gram^-1 cross for positive definite matrices, by Gauss-Jordan elimination.
+
+    Not by LAPACK: its batched calls wait, on one of XLA's threads, for others of them, so that with two cores an
+    interactive forecast beside a background one can wait for ever.
+    """
+    *leading, p, h = cross.shape
+    systems = jnp.concatenate([gram, cross], -1).reshape(-1, p, p + h)
+    count, size = len(systems), min(len(systems), _SOLVED_TOGETHER)
+    systems = jnp.concatenate([systems, jnp.broadcast_to(jnp.eye(p, p + h), (-count % size, p, p + h))])
+
+    def eliminate(a: Float32[Array, "p c s"]) -> Float32[Array, "p h s"]:
+        def step(k: Array, a: Array) -> Array:
+            row = a[k] / a[k, k]
+            return (a - jax.lax.dynamic_index_in_dim(a, k, 1) * row).at[k].set(row)
+
+        return jax.lax.fori_loop(0, p, step, a)[:, p:]
+
+    solved = jax.lax.map(eliminate, systems.reshape(-1, size, p, p + h).transpose(0, 2, 3, 1))
+    return solved.transpose(0, 3, 1, 2).reshape(-1, p, h)[:count].reshape(*leading, p, h)
+
+
+def ridge_outlook(adjusted: Adjusted, past: ScaledContext, inner: BacktestOrigins) -> PointForecast:
+    """Forecasts with coefficients fitted to the whole context; errors with coefficients fitted to what precedes them.
+
+    Features and targets are taken relative to the step's own value, so that no coefficients means no change. The
+    context is cut into blocks; the moments of all blocks before an inner origin give its coefficients, so that every
+    past forecast is one that could have been made then.
+    """
+    n, horizon, batch = inner.targets.shape
+    length = adjusted.values.shape[0]
+    direct = min(horizon, _FARTHEST)
+    rows = length - direct
+    source = sources(adjusted.values)
+    place = columns(length, direct)
+    p = len(place) - direct
+    start = past.first + jnp.maximum(2 * adjusted.seasons.short, LEAST)
+    use = (past.known & (jnp.arange(length)[:, None] >= start)).T.astype(jnp.float32)
+
+    def moments(i: int, j: int) -> Float32[Array, "B C C"]:
+        base = source[:, _LAGS + i : _LAGS + j, None]
+        # taken by index: one gather is several times quicker than stacking shifted slices
+        block = (source[:, np.arange(i, j)[:, None] + place] - base) * use[:, i:j, None]
+        return jnp.einsum("brp,brq->bpq", block, block)
+
+    cuts = np.array([c for c in _CUTS if c < rows])
+    total = jnp.cumsum(jnp.stack([moments(i, j) for i, j in itertools.pairwise([0, *(rows - cuts), rows])]), axis=0)
+    count = jnp.stack([use[:, :i].sum(1) for i in (*(rows - cuts), rows)])
+    gram, cross = total[..., :p, :p], total[..., :p, p:]
+    diagonal = jnp.diagonal(gram, axis1=-2, axis2=-1)
+    mean = diagonal.mean(-1, keepdims=True)
+    penalty = _PRIOR_ROWS / jnp.maximum(count, 1.0)[..., None] * (diagonal + 0.01 * mean) + 1e-4 * mean + 1e-6
+    weights = solve(gram + penalty[..., None] * jnp.eye(p), cross)
+
+    here = jnp.concatenate([inner.at, jnp.full((1, batch), length - 1)])
+    at = jnp.clip(here.T, 0)
+    level = jnp.take_along_axis(source, at + _LAGS, axis=1)
+    where = (at[..., None] + place[:p]).reshape(batch, -1)
+    features = jnp.take_along_axis(source, where, axis=1).reshape(batch, n + 1, p) - level[..., None]
+    # the number of cuts behind an origin: cut c's coefficients know what was seen up to c steps before the end
+    fitted = jnp.maximum((at[..., None] >= length - 1 - cuts).sum(-1) - 1, 0)
+    chosen = fitted.at[:, -1].set(len(cuts))[..., None] == jnp.arange(len(cuts) + 1)
+    every = jnp.einsum("bnp,kbph->bnkh", features, weights)
+    moved = jnp.where(chosen[..., None], every, 0.0).sum(2)
+    moved = jnp.concatenate([moved, jnp.repeat(moved[..., -1:], horizon - direct, axis=2)], axis=2)
+    points = (level[..., None] + moved).transpose(1, 2, 0) + seasonal(adjusted, here, horizon)
+    return PointForecast(points[-1], inner.targets - points[:-1])

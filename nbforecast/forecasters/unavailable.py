@@ -1,0 +1,28 @@
+"""Why an origin is not forecast."""
+
+from __future__ import annotations
+
+import enum
+
+
+class UnavailableReason(enum.IntEnum):
+    """Why an origin is not forecast (0: it is)."""
+
+    AVAILABLE = 0
+    TOO_SHORT = 1
+    LONG_GAP = 2
+    MISSING = 3
+    INCOMPLETE = 4
+
+    @property
+    def sentence(self) -> str:
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    UnavailableReason.AVAILABLE: "",
+    UnavailableReason.TOO_SHORT: "too little history",
+    UnavailableReason.LONG_GAP: "nothing was observed shortly before",
+    UnavailableReason.MISSING: "more than half of the context is missing",
+    UnavailableReason.INCOMPLETE: "the context has a gap that is too long to be bridged",
+}

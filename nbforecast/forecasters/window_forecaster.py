@@ -1,0 +1,123 @@
+"""Forecasters that are a pure function of a window: a jitted batch at a time, padded to few shapes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float32, Int64, UInt8
+
+from nbforecast.device import CompileOnce, cores, map_on_cores, products, spread
+from nbforecast.forecasters.windows import Windows, cut, usable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbforecast.data import Dataset
+
+
+class WindowForecaster(ABC):
+    """Base of forecasters that map a batch of windows to a batch of draws by a jitted, pure function.
+
+    Subclasses are frozen dataclasses of their settings (hashable: the settings select the compiled function) and
+    implement `predict`. Batches are padded to one of `batch_sizes`, so a function is compiled for few shapes; over
+    several devices they are shared out.
+    """
+
+    batch_sizes: ClassVar[tuple[int, ...]] = (32, 256, 2048)
+    core: ClassVar[int | None] = 128  # windows handed to each of several cores; None: all work on the same ones
+    least: ClassVar[int] = 8
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+    @property
+    @abstractmethod
+    def context(self) -> int: ...
+    @property
+    @abstractmethod
+    def levels(self) -> tuple[float, ...] | None: ...
+    @property
+    @abstractmethod
+    def draws(self) -> int: ...
+
+    @property
+    def key(self) -> str:
+        return repr(self)
+
+    def covariates(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int
+    ) -> Float32[np.ndarray, "R L+H C"] | None:
+        """What is known beside the values, of the steps of the rows' contexts and horizons (of the calendar, say)."""
+        return None
+
+    def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
+        """`predict` for one horizon, as a jitted function of a batch. `seed` is for what all windows share.
+
+        What differs between windows is drawn from their keys, which have the seed in them.
+        """
+        return _jitted(self, horizon)
+
+    @abstractmethod
+    def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
+        """Draws relative to each window's location. Pure, traceable by JAX, independent of batch mates."""
+
+    def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        return usable(data, self.context, self.least)
+
+    def forecast(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
+    ) -> Float32[np.ndarray, "R H Q"]:
+        out = np.empty((len(rows), horizon, self.draws), np.float32)
+        shapes = self._shapes()
+
+        def infer(at: int) -> None:
+            part = rows[at : at + shapes[-1]]
+            size = self._fitting(len(part), horizon, shapes)
+            filled = np.concatenate([part, np.full(size - len(part), part[-1])])
+            windows, location = cut(data, filled, self.context, seed)
+            known = windows._asdict() | {"covariates": self.covariates(data, filled, horizon)}
+            parts = {name: spread(known[name]) for name in _BATCHED if known[name] is not None}
+            run = partial(_compiled(self, horizon, seed), windows._replace(**parts))
+            name = (self, horizon, size)
+            try:
+                draws = _first_calls.call(name, lambda: np.asarray(run()))
+            except Exception:
+                _first_calls.forget(name)
+                raise
+            out[at : at + len(part)] = draws[: len(part)] + location[: len(part), None, None]
+
+        map_on_cores(infer, range(0, len(rows), shapes[-1]))
+        return out
+
+    def _shapes(self) -> tuple[int, ...]:
+        """The sizes that batches are compiled for: on several cores none larger than what one of them is handed."""
+        if self.core is None or cores() < 2:
+            return self.batch_sizes
+        return self.batch_sizes[0], self.core
+
+    def _fitting(self, count: int, horizon: int, shapes: tuple[int, ...]) -> int:
+        """The smallest batch that holds so many and is compiled already, else the smallest that will."""
+        holding = [size for size in shapes if size >= count]
+        return next((size for size in holding if (self, horizon, size) in _first_calls), holding[0])
+
+
+_BATCHED = tuple(name for name in Windows._fields if name != "seasons")
+_first_calls = CompileOnce()
+
+
+@lru_cache(maxsize=256)
+def _compiled(forecaster: WindowForecaster, horizon: int, seed: int) -> Callable[[Windows], Any]:
+    return forecaster.compiled(horizon, seed)
+
+
+@lru_cache(maxsize=256)
+def _jitted(forecaster: WindowForecaster, horizon: int) -> Callable[[Windows], Any]:
+    def predict(windows: Windows) -> Any:
+        with products():
+            return forecaster.predict(windows, horizon)
+
+    return jax.jit(predict)

@@ -1,0 +1,57 @@
+"""Tab completion of the magics: options, models, tables, actions on the cache, handles."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.getipython import get_ipython
+
+from nbforecast.forecasters.base import known
+from nbforecast.jupyter.magics.line_parser import is_frame
+from nbforecast.jupyter.magics.magics import PARSERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LINE = re.compile(rf"(?:^|=\s*)%({'|'.join(sorted(PARSERS, key=len, reverse=True))})\s+(.*)$")
+
+
+@context_matcher(priority=100)  # type: ignore[untyped-decorator]
+def complete_magic(context: CompletionContext) -> SimpleMatcherResult:
+    """Completions inside one of our magics' lines; none anywhere else."""
+    line = context.full_text.splitlines()[context.cursor_line][: context.cursor_position] if context.full_text else ""
+    match = _LINE.search(line)
+    if match is None:
+        return SimpleMatcherResult(completions=[])
+    parser, words = PARSERS[match[1]], match[2].split(" ")
+    before, word = words[:-1], words[-1]
+    found = [SimpleCompletion(c) for c in _candidates(parser, before, word) if c.startswith(word)]
+    return SimpleMatcherResult(completions=found, suppress=bool(found), matched_fragment=word)
+
+
+def _candidates(parser: argparse.ArgumentParser, before: list[str], word: str) -> Iterable[str]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            if not before:
+                return action.choices
+            return _candidates(action.choices[before[0]], before[1:], word) if before[0] in action.choices else []
+    last = before[-1] if before else ""
+    if last in ("-m", "--model"):
+        return [m.name for m in known()]
+    taking = {o for a in parser._actions if a.nargs != 0 for o in a.option_strings}
+    if last in taking:
+        return []
+    if word.startswith("-"):
+        return [max(a.option_strings, key=len) for a in parser._actions if a.option_strings]
+    places = {a.dest for a in parser._actions if not a.option_strings}
+    if "handle" in places:
+        from nbforecast.cache_manager.manager import cache
+
+        return [handle[:8] for handle in cache.entries()["handle"].unique(maintain_order=True)]
+    if "frame" not in places:
+        return []
+    shell = get_ipython()
+    return [n for n, v in shell.user_ns.items() if is_frame(v) and not n.startswith("_")] if shell else []

@@ -1,0 +1,114 @@
+"""`%forecast`, `%quickdraw`, `%forecast_cache`, `%forecast_models`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from IPython.core.magic import Magics, line_magic, magics_class, needs_local_scope, no_var_expand
+
+from nbforecast.arguments import add_cache, add_drawing, add_request, drawing, manage, request
+from nbforecast.jupyter.magics.line_parser import LineParser, resolve
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbforecast.forecasters.catalogue import Catalogue
+    from nbforecast.origin_forecast import Chart
+    from nbforecast.run import Run
+
+
+def _forecast_parser() -> LineParser:
+    parser = LineParser("%forecast", "Forecast from every origin of FRAME, in the background.")
+    add_request(parser)
+    parser.add_argument("--wait", action="store_true", help="return when everything is done")
+    parser.add_argument("-o", "--out", metavar="NAME", help="store the run in this variable")
+    return parser
+
+
+def _quickdraw_parser() -> LineParser:
+    parser = LineParser("%quickdraw", "Draw the forecast as of one origin of FRAME at once.")
+    add_request(parser)
+    add_drawing(parser)
+    parser.add_argument("-o", "--out", metavar="NAME", help="store the chart in this variable")
+    return parser
+
+
+def _models_parser() -> LineParser:
+    return LineParser("%forecast_models", "List the models, their size, licence, weights and the device.")
+
+
+def _cache_parser() -> LineParser:
+    parser = LineParser("%forecast_cache", "Look after the results kept in memory and on disk.")
+    add_cache(parser)
+    return parser
+
+
+PARSERS = {
+    "forecast": _forecast_parser(),
+    "quickdraw": _quickdraw_parser(),
+    "forecast_cache": _cache_parser(),
+    "forecast_models": _models_parser(),
+}
+
+
+@magics_class
+class ForecastMagics(Magics):
+    """The magics of nbforecast; each has the options its `?` shows."""
+
+    shell: InteractiveShell
+
+    @line_magic
+    @no_var_expand
+    @needs_local_scope
+    def forecast(self, line: str, local_ns: dict[str, Any] | None = None) -> Run:
+        from nbforecast.jupyter.display.show import show
+        from nbforecast.session import forecast
+
+        options = PARSERS["forecast"].parse_line(line)
+        frame, name = self._resolve(options.frame, local_ns)
+        run = forecast(frame, name=name, **request(options))
+        self._store(options.out, run)
+        show(run, self.shell, wait=options.wait)
+        return run
+
+    @line_magic
+    @no_var_expand
+    @needs_local_scope
+    def quickdraw(self, line: str, local_ns: dict[str, Any] | None = None) -> Chart:
+        from nbforecast.session import quickdraw
+
+        options = PARSERS["quickdraw"].parse_line(line)
+        frame, name = self._resolve(options.frame, local_ns)
+        chart = quickdraw(frame, name=name, **drawing(options))
+        self._store(options.out, chart)
+        return chart
+
+    @line_magic
+    @no_var_expand
+    def forecast_cache(self, line: str) -> object:
+        options = PARSERS["forecast_cache"].parse_line(line)
+        done = manage(options)
+        if options.action == "recompute":
+            from nbforecast.jupyter.display.show import show
+
+            show(cast("Run", done), self.shell)
+        return done
+
+    @line_magic
+    @no_var_expand
+    def forecast_models(self, line: str) -> Catalogue:
+        from nbforecast.forecasters.catalogue import Catalogue
+
+        PARSERS["forecast_models"].parse_line(line)
+        return Catalogue()
+
+    def _resolve(self, word: str, local_ns: dict[str, Any] | None) -> tuple[Any, str]:
+        return resolve(word, {**self.shell.user_ns, **(local_ns or {})})
+
+    def _store(self, name: str | None, value: object) -> None:
+        if name:
+            self.shell.push({name: value})
+
+
+for _name, _parser in PARSERS.items():
+    getattr(ForecastMagics, _name).__doc__ = _parser.format_all()

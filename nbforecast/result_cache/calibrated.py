@@ -1,0 +1,34 @@
+"""Calibrated bands of cached forecasts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32
+
+from nbforecast.postprocessing.conformal import calibrate, reach
+
+if TYPE_CHECKING:
+    from nbforecast.result_cache.entry_slice import EntrySlice
+
+
+def calibrated(view: EntrySlice) -> Float32[np.ndarray, "N H K"]:
+    """Of every origin, from the forecasts that stand now; NaN where too few past errors are known."""
+    data, horizon = view.data, view.recipe.horizon
+    actual = data.actuals(np.arange(len(data)), horizon)
+    return calibrate(view.array("forecast"), actual, data.lengths, view.recipe.levels)
+
+
+def calibrated_at(view: EntrySlice, row: int) -> Float32[np.ndarray, "H K"]:
+    """As `calibrated`, of one origin; only the rows that it depends on are read."""
+    return calibrated_between(view, row, row + 1)[0]
+
+
+def calibrated_between(view: EntrySlice, start: int, end: int) -> Float32[np.ndarray, "R H K"]:
+    """As `calibrated`, of the rows from `start` up to `end`, all of one series; no more is read than they depend on."""
+    data, horizon = view.data, view.recipe.horizon
+    series, _ = data.locate(start)
+    rows = np.arange(max(int(data.offsets[series]), start + 1 - reach(horizon)), end)
+    actual = data.actuals(rows, horizon)
+    return calibrate(view.take("forecast", rows), actual, np.array([len(rows)]), view.recipe.levels)[start - end :]

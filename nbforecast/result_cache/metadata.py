@@ -1,0 +1,190 @@
+"""What an entry's file says of itself in its footer: enough to find it, and to rebuild the data's grid."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+from nbforecast.data import Dataset
+from nbforecast.data.dataset import Names
+from nbforecast.data.frequency import Frequency
+from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.result_cache.status import Status
+
+if TYPE_CHECKING:
+    from nbforecast.result_cache.key import CacheKey
+    from nbforecast.result_cache.snapshot import Snapshot
+
+FORMAT = 1
+_HANDLE = re.compile(r"[0-9a-f]{32}")
+_KINDS = ("fixed", "month", "business", "integer")
+_LATEST = 1e11  # seconds since the epoch: some three thousand years
+_MOST = 1 << 40  # rows and steps beyond which numbers cannot be meant
+
+
+class Unreadable(Exception):
+    """A file that cannot be read here and now; the message says why. Nothing says that it is damaged."""
+
+
+class Damaged(Unreadable):
+    """A file that is not, or no longer, an entry."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """A file's metadata, checked. `facts` are plain values as JSON has them."""
+
+    facts: dict[str, Any]
+
+    @cached_property
+    def recipe(self) -> ForecastSpec:
+        f = self.facts
+        return ForecastSpec(f["model"], f["model_name"], f["horizon"], tuple(f["levels"]), f["context"])
+
+    @cached_property
+    def key(self) -> CacheKey:
+        return self.recipe.key(self.facts["handle"])
+
+    @cached_property
+    def frequency(self) -> Frequency:
+        return Frequency(**self.facts["frequency"])
+
+    @property
+    def rows(self) -> int:
+        return sum(self.facts["index_len"])
+
+    @cached_property
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """First and last grid step of every series."""
+        f = self.facts
+        ends = zip(f["ids"], f["first_step"], f["index_len"], strict=True)
+        return {name: (first, first + steps - 1) for name, first, steps in ends}
+
+    def dataset(self, values: np.ndarray) -> Dataset:
+        """The data that the entry was made of, from their values."""
+        f = self.facts
+        lengths = np.array(f["index_len"], np.int64)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        steps = np.arange(offsets[-1]) + np.repeat(np.array(f["first_step"], np.int64) - offsets[:-1], lengths)
+        times = self.frequency.to_time(steps)
+        return Dataset(tuple(f["ids"]), offsets, times, values, self.frequency, f["max_gap"], _type(f["time_type"]),
+                       Names(f["name"]))  # fmt: skip
+
+
+def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
+    """The metadata of a snapshot and the digests of its columns, with a digest of their own."""
+    data, recipe = snapshot.data, snapshot.recipe
+    facts = {
+        "format": FORMAT,
+        "name": data.names.frame,
+        "handle": data.handle,
+        "content_signature": data.handle,
+        "version": snapshot.version,
+        "model": recipe.model,
+        "model_name": recipe.name,
+        "horizon": recipe.horizon,
+        "levels": list(recipe.levels),
+        "context": recipe.context,
+        "frequency": asdict(data.frequency),
+        "max_gap": data.max_gap,
+        "time_type": _text(data.time_type),
+        "ids": list(data.ids),
+        "first_step": data.frequency.to_step(data.time[data.offsets[:-1]]).tolist(),
+        "index_len": data.lengths.tolist(),
+        "start_time": str(data.time.min()),
+        "end_time": str(data.time.max()),
+        "available": int((snapshot.reasons == 0).sum()),
+        "inferred": snapshot.inferred,
+        "calculated": int((snapshot.status == Status.CALCULATED).sum()),
+        "created": snapshot.created,
+        "forced": snapshot.forced,
+        "saved": time.time(),
+        "digests": digests,
+    }
+    return json.dumps(facts | {"signature": _signature(facts)}, ensure_ascii=False).encode()
+
+
+def unpack(text: bytes) -> Metadata:
+    """The header that `pack` made. Raises `Damaged` for anything else, `Unreadable` for a later format."""
+    try:
+        facts = json.loads(text)
+        if facts.pop("signature") != _signature(facts):
+            raise Damaged("its metadata are damaged")
+        version = facts["format"]
+        if version > FORMAT:
+            raise Unreadable(f"a newer nbforecast has written it (format {version})")
+        if version != FORMAT:
+            raise Damaged(f"an older nbforecast has written it (format {version})")
+        _check(facts)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise Damaged(f"its metadata make no sense ({type(error).__name__}: {error})") from error
+    return Metadata(facts)
+
+
+def _check(facts: dict[str, Any]) -> None:
+    """Raise an error for values that `pack` does not write, though they be signed."""
+    ids, lengths, first, levels = facts["ids"], facts["index_len"], facts["first_step"], facts["levels"]
+    frequency = Frequency(**facts["frequency"])
+    numbers = [
+        *lengths,
+        *first,
+        facts["horizon"],
+        facts["context"],
+        facts["max_gap"],
+        frequency.every,
+        frequency.anchor,
+    ]
+    texts = [
+        *ids,
+        facts["name"] or "",
+        *(facts[n] for n in ("model", "model_name", "version", "start_time", "end_time")),
+    ]
+    sound = (
+        _HANDLE.fullmatch(facts["handle"]) is not None
+        and all(
+            isinstance(t, str)
+            for t in (*ids, facts["name"] or "", facts["model"], facts["model_name"], facts["version"])
+        )
+        and len(set(ids)) == len(ids) == len(lengths) == len(first) > 0
+        and all(type(n) is int and abs(n) < 1 << 62 for n in numbers)
+        and all(n > 0 for n in (*lengths, facts["horizon"], facts["context"], frequency.every))
+        and max(sum(lengths), facts["horizon"], facts["context"]) < _MOST
+        and frequency.kind in _KINDS
+        and len(levels) > 0
+        and all(0 < a < 1 for a in levels)
+        and all(0 <= facts[n] < _LATEST for n in ("created", "forced", "saved"))
+        and all(0 <= facts[n] <= sum(lengths) for n in ("available", "inferred", "calculated"))
+        and isinstance(facts["digests"], dict)
+    )
+    if not sound:
+        raise ValueError("a value is impossible")
+    "".join(texts).encode()  # fails for what is no text
+    _type(facts["time_type"])
+
+
+def _signature(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _text(kind: pl.DataType) -> str:
+    if isinstance(kind, pl.Datetime):
+        return f"datetime:{kind.time_zone or ''}"
+    return "date" if kind == pl.Date else "integer"
+
+
+def _type(text: str) -> pl.DataType:
+    if text.startswith("datetime:"):
+        zone = text.removeprefix("datetime:") or None
+        if zone is not None:
+            ZoneInfo(zone)
+        return pl.Datetime("us", zone)
+    return {"date": pl.Date(), "integer": pl.Int64()}[text]

@@ -1,0 +1,64 @@
+"""Views of the cache as tests have them: what they say, what they are told, and entries for them to show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbforecast import session
+from nbforecast.data import prepare
+from nbforecast.forecasters.adapters.function import FunctionForecaster
+from nbforecast.result_cache.entry import Entry
+from tests.support.explorers import drift, series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.blocking_model import Turnstile
+
+    Look = Callable[..., list[dict[str, Any]]]
+    Answer = Callable[..., dict[str, Any]]
+
+HELLO = {"kind": "hello", "v": 1, "client": "a"}
+
+
+class Clock:
+    """Moves when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def kinds(told: list[dict[str, Any]]) -> list[str]:
+    return [m["kind"] for m in told]
+
+
+def only(told: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    (found,) = [m for m in told if m["kind"] == kind]
+    return found
+
+
+def held_up(gate: Turnstile) -> FunctionForecaster:
+    def function(contexts: np.ndarray, horizon: int) -> np.ndarray:
+        gate.pass_through()
+        return drift(contexts, horizon)
+
+    return FunctionForecaster(function, "held up", context=8, least=4, draws=10, batch=4, key="held up")
+
+
+def made_up(count: int) -> list[Entry]:
+    """Small entries of different data."""
+    base = prepare(series(20))
+    model = FunctionForecaster(drift, "made up", context=8, draws=10, key="made up")
+    recipe = session._find(base, model, 2, 0, True).recipe
+    return [Entry(replace(base, values=base.values + n), recipe, np.zeros(20, np.uint8)) for n in range(count)]
+
+
+def filled(entry: Entry) -> Entry:
+    entry.write_forecasts(np.arange(len(entry)), np.zeros((len(entry), 2, 10), np.float32))
+    return entry

@@ -1,0 +1,92 @@
+"""Small networks with random weights, and the reference numbers of larger ones where they are here."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from nbforecast.forecasters.chronos_bolt import network as bolt_network
+from nbforecast.forecasters.chronos_bolt.forecaster import ChronosBolt
+from nbforecast.forecasters.gluformer import network as gluformer_network
+from nbforecast.forecasters.gluformer.forecaster import Gluformer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GOLDENS = Path(__file__).parents[3] / "shared" / "models"
+BOLT = bolt_network.Sizes(
+    width=16, head=4, heads=4, feed_forward=32, layers=2, decoder_layers=1, context=64, patch=8, steps=16,
+    levels=(0.1, 0.25, 0.5, 0.75, 0.9), register=True,
+)  # fmt: skip
+
+GLUFORMER = gluformer_network.Sizes(
+    width=16, heads=2, feed_forward=24, encoder_layers=2, decoder_layers=1, input=24, label=8, horizon=6,
+)  # fmt: skip
+
+
+def golden(name: str) -> Path:
+    """The path of a file of reference numbers; skips the test where it is absent."""
+    path = GOLDENS / name
+    if not path.exists():
+        pytest.skip(f"reference numbers are not here: {name}")
+    return path
+
+
+def random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int = 0) -> dict[str, np.ndarray]:
+    """Of the size that keeps activations of the order of one."""
+    random = np.random.default_rng(seed)
+    found = {}
+    for name, shape in shapes.items():
+        noise = random.standard_normal(shape)
+        if "norm" in name and name.endswith("weight"):
+            found[name] = 1 + 0.1 * noise
+        else:
+            found[name] = noise / np.sqrt(max(np.prod(shape[1:]), 1)) * (0.3 if name.endswith("bias") else 1)
+    return {name: np.asarray(value, np.float32) for name, value in found.items()}
+
+
+@cache
+def bolt() -> ChronosBolt:
+    """A Chronos-Bolt of a few thousand parameters."""
+    return ChronosBolt(random_weights(bolt_network.shapes(BOLT)), "bolt", sizes=BOLT)
+
+
+@cache
+def gluformer() -> Gluformer:
+    """A Gluformer of a few thousand parameters, which looks back two hours."""
+    weights = random_weights(gluformer_network.shapes(GLUFORMER, 32), 1)
+    for name, value in weights.items():
+        if name.endswith("running_var"):
+            weights[name] = np.abs(value) + np.float32(0.5)
+    return Gluformer(weights, sizes=GLUFORMER)
+
+
+def bolt_config(sizes: bolt_network.Sizes = BOLT) -> dict[str, object]:
+    """As the published `config.json` has it."""
+    return {
+        "d_model": sizes.width, "d_kv": sizes.head, "num_heads": sizes.heads, "d_ff": sizes.feed_forward,
+        "num_layers": sizes.layers, "num_decoder_layers": sizes.decoder_layers, "dense_act_fn": sizes.activation,
+        "architectures": ["ChronosBoltModelForForecasting"], "chronos_pipeline_class": "ChronosBoltPipeline",
+        "model_type": "t5", "is_encoder_decoder": True, "feed_forward_proj": sizes.activation, "vocab_size": 2,
+        "pad_token_id": 0, "decoder_start_token_id": 0, "reg_token_id": 1, "eos_token_id": 1,
+        "layer_norm_epsilon": sizes.epsilon, "relative_attention_num_buckets": sizes.buckets,
+        "relative_attention_max_distance": sizes.distance,
+        "chronos_config": {
+            "context_length": sizes.context, "input_patch_size": sizes.patch, "input_patch_stride": sizes.patch,
+            "prediction_length": sizes.steps, "quantiles": list(sizes.levels), "use_reg_token": sizes.register,
+        },
+    }  # fmt: skip
+
+
+def save_bolt(folder: Path, model: ChronosBolt) -> Path:
+    """A folder as the Hub has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(bolt_config(model.sizes)))
+    save_file(dict(model.weights), folder / "model.safetensors")
+    return folder

@@ -1,0 +1,186 @@
+"""F3, L1: calibrated bands hold what they promise on real data, and know nothing of what comes after an origin."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pytest
+
+import nbforecast as nbf
+from nbforecast.arguments import add_request, request
+from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, LEAST, MEMORY, calibrate, inside, reach
+from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, quantiles
+from tests.support.shared_data import shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def forecasts(seed: int, lengths: list[int], horizon: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Draws and actual values of noise whose spread wanders, with gaps in both."""
+    random = np.random.default_rng(seed)
+    count = sum(lengths)
+    spread = np.exp(random.normal(0, 0.2, (count, horizon, 1)).cumsum(0) * 0.1)
+    draws = spread * np.array([-1.0, -0.4, 0.1, 0.5, 1.2])
+    actual = 1.3 * spread[..., 0] * random.standard_normal((count, horizon))
+    draws[random.random(count) < 0.1] = np.nan
+    actual[random.random((count, horizon)) < 0.1] = np.nan
+    return draws.astype(np.float32), actual
+
+
+def slowly(draws: np.ndarray, actual: np.ndarray, band: int) -> list[tuple[float, float] | None]:
+    """The definition, for one horizon step (`draws` (N, Q), `actual` (N,), known one row later) of one series."""
+    tails = ((100 - band) / 200, (100 + band) / 200)
+    low, high, ten, ninety, median = quantiles(draws.astype(float), LEVELS, (*tails, 0.1, 0.9, 0.5)).T
+    error = np.abs(actual - median)
+    scale = np.zeros(len(draws))
+    out: list[tuple[float, float] | None] = []
+    for row in range(len(draws)):
+        seen = [s for s in range(max(row - MEMORY, 0), row) if np.isfinite(error[s])]
+        scale[row] = ninety[row] - ten[row] + (np.mean(error[seen]) if seen else 0)
+        if len(seen) < LEAST:
+            out.append(None)
+            continue
+        outside = np.maximum(low - actual, actual - high)[seen]
+        scores = sorted(outside / scale[seen])
+        share = ((MEMORY + 1) * band / 100 - 1) / (MEMORY - 1)
+        moved = scores[math.ceil(share * (len(scores) - 1))] * scale[row]
+        moved = max(min(moved, outside.max()), (low[row] - high[row]) / 2)
+        out.append((low[row] - moved, high[row] + moved))
+    return out
+
+
+def test_bands_are_those_of_the_definition() -> None:
+    lengths = [700, 30, 120]
+    draws, actual = forecasts(1, lengths, 1)
+    found = calibrate(draws, actual, np.array(lengths), LEVELS)[:, 0]
+    compared = 0
+    for start, length in zip(np.cumsum([0, *lengths]), lengths, strict=False):
+        part = slice(start, start + length)
+        each = [slowly(draws[part, 0], actual[part, 0], band) for band in CALIBRATED_COVERAGES]
+        for row, ends in zip(found[part], zip(*each, strict=True), strict=True):
+            if None in ends:
+                assert np.isnan(row).all()
+            else:
+                expected = sorted(end for pair in ends for end in pair)
+                np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-5)
+                compared += np.isfinite(row).all()
+    assert compared > 500
+
+
+@pytest.mark.parametrize("cut", [100, 420, 800])
+def test_L1_what_comes_after_an_origin_changes_nothing(cut: int) -> None:
+    draws, actual = forecasts(3, [900])
+    before = calibrate(draws, actual, np.array([900]), LEVELS)
+    later = np.arange(900)[:, None] + np.arange(1, 4) > cut
+    draws[cut + 1 :] *= 50
+    found = calibrate(draws, np.where(later, 1e6, actual), np.array([900]), LEVELS)
+    np.testing.assert_array_equal(found[: cut + 1], before[: cut + 1])
+    assert not np.array_equal(found, before, equal_nan=True)
+
+
+def test_a_band_depends_on_no_more_rows_than_are_read_for_one_origin() -> None:
+    draws, actual = forecasts(4, [1800])
+    whole = calibrate(draws, actual, np.array([1800]), LEVELS)
+    part = slice(1700 + 1 - reach(3), 1701)
+    draws, actual = draws[part], actual[part]
+    found = calibrate(draws, actual, np.array([len(draws)]), LEVELS)
+    np.testing.assert_allclose(found[-1], whole[1700], rtol=1e-6)
+
+
+def test_points_become_bands_and_constant_series_have_none() -> None:
+    actual = np.random.default_rng(0).standard_normal((2000, 1))
+    found = calibrate(np.zeros((2000, 1, 1), np.float32), actual, np.array([2000]), (0.5,))
+    covered = inside(found, actual)
+    np.testing.assert_allclose(np.nanmean(covered, (0, 1)), np.array(CALIBRATED_COVERAGES) / 100, atol=0.02)
+    flat = calibrate(np.ones((200, 1, 3), np.float32), np.ones((200, 1)), np.array([200]), (0.1, 0.5, 0.9))
+    assert (flat[LEAST + 1 :] == 1).all()
+
+
+def test_a_series_that_is_never_negative_has_no_band_below_zero() -> None:
+    random = np.random.default_rng(0)
+    actual = random.poisson(0.5, (600, 2)).astype(float)
+    draws = np.broadcast_to(np.array([0.0, 0.0, 0.2, 0.4, 0.6], np.float32), (600, 2, 5)).copy()
+    found = calibrate(draws, actual, np.array([600]), LEVELS)
+    assert found[-300:, :, 0].min() == 0
+    assert found[-300:, :, -1].min() > 0.6
+    assert calibrate(draws, actual - 1, np.array([600]), LEVELS)[-300:, :, 0].min() < 0
+
+
+def test_bands_below_zero_of_a_series_that_is_not_are_moved_alike() -> None:
+    """Each to where its errors say, and none further than the forecast's own widest."""
+    random = np.random.default_rng(0)
+    actual = random.choice([0.0, 200.0], (600, 1))
+    draws = np.broadcast_to(np.array([-30.0, 40.0, 60.0, 70.0, 80.0], np.float32), (600, 1, 5)).copy()
+    low = calibrate(draws, actual, np.array([600]), LEVELS)[-1, 0, :4]
+    assert low[3] < 0
+    assert low[0] > -60
+
+
+def taxi() -> pl.DataFrame:
+    return nbf.sample("taxi")
+
+
+def glucose() -> pl.DataFrame:
+    return nbf.sample("glucose")
+
+
+def etth1() -> pl.DataFrame:
+    return pl.read_parquet(shared("etth1.parquet")).filter(unique_id="ETTh1_OT").tail(6000)
+
+
+@pytest.mark.parametrize("frame", [taxi, glucose, etth1], ids=lambda f: f.__name__)
+def test_coverage_on_real_data_is_what_the_bands_say(frame: Callable[[], pl.DataFrame]) -> None:
+    run = nbf.forecast(frame(), "naive", calibrate=True, wait=True)
+    row = run.scores().row(0, named=True)
+    for band in CALIBRATED_COVERAGES:
+        assert row[f"calibrated_{band}"] == pytest.approx(band / 100, abs=0.02), band
+    steps = run.scores("horizon")
+    assert (steps["calibrated_80"] - 0.8).abs().max() < 0.04
+
+
+def test_a_run_shows_calibrated_bands_and_keeps_its_draws() -> None:
+    frame = taxi().tail(900)
+    plain = nbf.forecast(frame, "naive", 6, wait=True)
+    run = nbf.forecast(frame, "naive", 6, calibrate=True)
+    assert run.wait().inferred == 0, "calibration infers nothing"
+    np.testing.assert_array_equal(run.array, plain.array)
+    whole = run.frame["calibrated"].to_numpy()
+    assert whole.shape == (900, 6, len(CALIBRATED_LEVELS))
+    assert "calibrated" not in plain.frame.columns
+    one = run.at(-30)
+    np.testing.assert_allclose(one.calibrated, whole[-31], rtol=1e-5)
+    np.testing.assert_array_equal(one.interval(80), one.calibrated[:, [2, 5]])
+    np.testing.assert_array_equal(plain.at(-30).interval(80), plain.at(-30).quantile((0.1, 0.9)))
+    assert np.abs(one.interval(80) - one.quantile((0.1, 0.9))).max() > 1
+    np.testing.assert_array_equal(one.interval(60), one.quantile((0.2, 0.8)))
+    long = run.to_long((60, 80)).filter(cutoff=one.time)
+    np.testing.assert_allclose(long["naive-lo-80"], one.interval(80)[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(long["naive-hi-60"], one.interval(60)[:, 1], rtol=1e-5)
+    first = run.to_long(95).filter(cutoff=run.frame["ds"][20])
+    np.testing.assert_allclose(first["naive-lo-95"], run.at(20 - 899).quantile(0.025), rtol=1e-5)
+
+
+def test_Q1_a_drawing_says_whether_its_bands_are_calibrated() -> None:
+    frame = glucose().filter(unique_id="hall_2133-036").tail(700)
+    drawn = nbf.quickdraw(frame, -5, model="naive", horizon=7, calibrate=True)
+    assert "bands are not calibrated: fewer than 40 past errors are known yet" in repr(drawn)
+    assert drawn.run.settle(60)
+    drawn = nbf.quickdraw(frame, -5, model="naive", horizon=7, calibrate=True)
+    assert "bands are calibrated by past errors" in repr(drawn)
+    assert "calibrated" not in repr(nbf.quickdraw(frame, -5, model="naive", horizon=7))
+    with pytest.raises(nbf.NbForecastError, match="between 0 and 100 %, not 0"):
+        drawn.forecast.interval(0)
+
+
+def test_M2_M3_magics_and_commands_take_the_option() -> None:
+    parser = argparse.ArgumentParser()
+    add_request(parser)
+    assert request(parser.parse_args(["frame", "-c"]))["calibrate"] is True
+    assert request(parser.parse_args(["frame"]))["calibrate"] is False

@@ -1,0 +1,202 @@
+"""E2, E5, E7: JAX in a process shared with other work; devices, several of them; compilations."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from nbforecast import device
+from nbforecast.device import CompileOnce, out_of_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def fresh(code: str, **environment: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, check=False, capture_output=True, text=True,
+        timeout=180,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+SHARDED = """
+import json, numpy as np, jax, nbforecast as nbf
+from nbforecast import device
+from nbforecast.forecasters.base import resolve
+from nbforecast.engine.inference import run_inference
+from nbforecast.data import prepare
+data = prepare(nbf.sample("taxi").tail(700))
+rows = np.arange(540, 690)
+found = run_inference(resolve("theta"), data, rows, 6)
+spread = device.spread(np.zeros((32, 8), np.float32))
+shards = len(spread.sharding.device_set) if isinstance(spread, jax.Array) else 0
+odd = isinstance(device.spread(np.zeros((33, 8), np.float32)), np.ndarray)
+run = nbf.forecast(nbf.sample("taxi").tail(700), "naive", wait=True)
+print(json.dumps([len(device.devices()), shards, odd, found.tolist(), run.progress]))
+"""
+
+
+def test_E2_several_devices_share_a_batch_and_find_the_same() -> None:
+    devices, shards, odd, many, progress = json.loads(
+        fresh(SHARDED, XLA_FLAGS="--xla_force_host_platform_device_count=4")
+    )
+    assert (devices, shards, odd, progress) == (4, 4, True, 1.0)
+    alone, unsharded, _, one, _ = json.loads(fresh(SHARDED))
+    assert (alone, unsharded) == (1, 0)
+    assert jnp.allclose(jnp.array(many), jnp.array(one), rtol=1e-5, atol=0.1)
+
+
+def test_E2_a_device_is_chosen_by_name_and_number() -> None:
+    code = "from nbforecast import runtime; print([d.id for d in device.devices()], device.host().platform)"
+    four = "--xla_force_host_platform_device_count=4"
+    assert fresh(code, NBFORECAST_DEVICE="cpu", XLA_FLAGS=four) == "[0, 1, 2, 3] cpu\n"
+    assert fresh(code, NBFORECAST_DEVICE="cpu:2", XLA_FLAGS=four) == "[2] cpu\n"
+
+
+@pytest.mark.parametrize("name", ["tpu", "cpu:7", "cpu:x", "nonsense", "gpu:0"])
+def test_E7_a_device_that_is_not_there_is_an_error_that_names_those_that_are(name: str) -> None:
+    code = (
+        "import numpy as np, nbforecast as nbf\n"
+        "try: nbf.quickdraw(np.arange(100.0), model='naive')\n"
+        "except nbf.NbForecastError as error: print(error)"
+    )
+    if name.startswith("gpu") and any(d.platform == "gpu" for d in jax.devices()):
+        pytest.skip("there is one")
+    assert fresh(code, NBFORECAST_DEVICE=name, NBFORECAST_CACHE="memory") == (
+        f"NBFORECAST_DEVICE={name!r} is not a device JAX has here; there are: cpu:0.\n"
+    )
+
+
+def test_E2_gpu_memory_is_not_taken_beforehand_unless_the_user_chose_so() -> None:
+    code = (
+        "import os; from nbforecast import runtime; device.devices()\n"
+        "print(os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'])"
+    )
+    unset = {k: v for k, v in os.environ.items() if k != "XLA_PYTHON_CLIENT_PREALLOCATE"}
+    done = subprocess.run([sys.executable, "-c", code], env=unset, check=True, capture_output=True, text=True)
+    assert done.stdout == "false\n"
+    assert fresh(code, XLA_PYTHON_CLIENT_PREALLOCATE="true") == "true\n"
+
+
+def test_E2_compiled_functions_are_kept_between_kernels(tmp_path: object) -> None:
+    code = (
+        "import numpy as np, nbforecast as nbf, jax\n"
+        "events = []\n"
+        "jax.monitoring.register_event_listener(lambda name, **_: events.append(name))\n"
+        "nbf.quickdraw(np.sin(np.arange(300.0)), model='naive', force=True)\n"
+        "print(events.count('/jax/compilation_cache/cache_hits'), events.count('/jax/compilation_cache/cache_misses'))"
+    )
+    hits, misses = fresh(code, NBFORECAST_CACHE_DIR=str(tmp_path)).split()
+    assert int(hits) == 0
+    assert int(misses) > 0
+    again, missed = fresh(code, NBFORECAST_CACHE_DIR=str(tmp_path)).split()
+    assert int(missed) == 0
+    assert int(again) == int(misses)
+
+
+def test_E2_two_threads_that_need_a_function_compile_it_once() -> None:
+    first, calls, inside = CompileOnce(), [], threading.Event()
+    go = threading.Event()
+
+    def compile_slowly() -> str:
+        calls.append(threading.get_ident())
+        if len(calls) == 1:
+            inside.set()
+            assert go.wait(30)
+        return "compiled"
+
+    with ThreadPoolExecutor(2) as two:
+        a = two.submit(first.call, "name", compile_slowly)
+        assert inside.wait(30)
+        b = two.submit(first.call, "name", compile_slowly)
+        assert "name" not in first
+        assert len(calls) == 1
+        go.set()
+        assert a.result(30) == b.result(30) == "compiled"
+    assert "name" in first
+    first.forget("name")
+    assert "name" not in first
+
+
+def test_E5_threads_change_often_while_something_is_compiled_and_as_before_afterwards() -> None:
+    before = sys.getswitchinterval()
+    first, seen = CompileOnce(), []
+
+    def nested() -> None:
+        seen.append(sys.getswitchinterval())
+        first.call("inner", lambda: seen.append(sys.getswitchinterval()))
+        seen.append(sys.getswitchinterval())
+
+    first.call("outer", nested)
+    assert max(seen) < before == sys.getswitchinterval()
+    with pytest.raises(ZeroDivisionError):
+        first.call("failing", lambda: 1 // 0)
+    assert sys.getswitchinterval() == before
+    assert "failing" not in first
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 3 bytes."), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (MemoryError(), True),
+        (ValueError("out of memory"), False),
+        (jax.errors.JaxRuntimeError("INTERNAL: something else"), False),
+    ],
+)
+def test_E7_what_counts_as_too_little_memory(error: Exception, expected: bool) -> None:
+    assert out_of_memory(error) is expected
+
+
+def test_E9_compiled_functions_are_forgotten_before_a_process_can_hold_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the number of mappings that Linux grants a process, it would abort."""
+    traced = []
+
+    @jax.jit
+    def double(x: jax.Array) -> jax.Array:
+        traced.append(x)
+        return 2 * x
+
+    def call(limit: int) -> int:
+        (tmp_path / "limit").write_text(f"{limit}\n")
+        monkeypatch.setattr(device, "_MOST_MAPPINGS", tmp_path / "limit")
+        assert CompileOnce().call("double", lambda: double(1.0)) == 2.0
+        return len(traced)
+
+    assert [call(1_000_000_000), call(1_000_000_000), call(10)] == [1, 1, 2]
+    monkeypatch.setattr(device, "_MAPPINGS", tmp_path / "none")
+    assert call(10) == 2
+
+
+def test_E2_cores_work_side_by_side_and_what_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "cores", lambda: 3)
+    all_there, seen = threading.Barrier(3), []
+
+    def meet(item: int) -> None:
+        all_there.wait(30)  # in vain, unless three are at work at once
+        seen.append((item, threading.current_thread()))
+
+    device.map_on_cores(meet, range(3))
+    assert sorted(item for item, _ in seen) == [0, 1, 2]
+    assert not any(thread.is_alive() for _, thread in seen)
+    with pytest.raises(ZeroDivisionError):
+        device.map_on_cores(lambda item: 1 // item, range(3))
+    monkeypatch.setattr(device, "cores", lambda: 1)
+    seen.clear()
+    device.map_on_cores(lambda item: seen.append((item, threading.current_thread())), range(3))
+    assert seen == [(item, threading.current_thread()) for item in range(3)]

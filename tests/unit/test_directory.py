@@ -1,0 +1,254 @@
+"""C9, C11, C13: the directory is its owner's, and holds what either of several kernels has saved."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import nbforecast as nbf
+from nbforecast.result_cache import parquet
+from nbforecast.result_cache.cache import Cache
+from nbforecast.result_cache.directory import CacheDirectory
+from nbforecast.result_cache.entry import Entry
+from nbforecast.result_cache.snapshot import Snapshot
+from nbforecast.result_cache.status import Status
+from tests.support.cache_files import (
+    Last,
+    assert_same,
+    calculated,
+    note_of,
+    only_file,
+    reopen,
+    some_of,
+    tree,
+    walk,
+    warnings_of,
+)
+
+
+def test_C9_only_the_owner_can_read_and_nothing_is_left_beside(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = CacheDirectory(tmp_path / "new" / "results")
+        store.write(calculated())
+        store.write(calculated(), instead=True)
+    finally:
+        os.umask(before)
+    for directory in (store.directory, store.directory.parent):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in store.directory.iterdir()}
+    assert modes == {store.path(calculated().key).name: 0o600, ".lock": 0o600}
+
+
+def test_C9_what_cannot_be_written_leaves_nothing_beside_and_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CacheDirectory(tmp_path)
+    before = some_of(calculated(), np.arange(10))
+    store.write(before)
+
+    def full(snapshot: Snapshot, file: Any) -> None:
+        file.write(b"PAR1" + b"x" * 5000)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(parquet, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.write(calculated())
+    assert set(tree(tmp_path)) == {store.path(before.key).name}
+    read = store.read(only_file(store))
+    assert read is not None
+    assert_same(read, before)
+
+
+RUN = """
+import os, numpy as np, nbforecast as nbf
+os.umask(0)
+run = nbf.forecast(np.sin(np.arange(100) / 3), "naive", wait=True)
+nbf.quickdraw(np.sin(np.arange(90) / 3), -5, model="naive")
+assert run.progress == 1
+"""
+
+
+@pytest.mark.parametrize("kind", ["memory", "disk"])
+def test_C9_nothing_is_written_where_nothing_may_be(kind: str, tmp_path: Path) -> None:
+    places = {n: str(tmp_path / n) for n in ("HOME", "XDG_CACHE_HOME", "NBFORECAST_CACHE_DIR", "TMPDIR", "work")}
+    for place in places.values():
+        Path(place).mkdir()
+    env = os.environ | places | {"NBFORECAST_CACHE": kind, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", RUN], check=True, env=env, cwd=places["work"], timeout=120)
+    written = tree(tmp_path).keys() - places.keys()
+    if kind == "memory":
+        assert not written
+    else:
+        results = tmp_path / "NBFORECAST_CACHE_DIR" / "results"
+        assert {str(Path(p).parts[0]) for p in written} == {"NBFORECAST_CACHE_DIR"}
+        assert len(CacheDirectory(results).files()) >= 1
+        assert {stat.S_IMODE(p.stat().st_mode) for p in results.iterdir()} == {0o600}
+        assert stat.S_IMODE(results.stat().st_mode) == 0o700
+
+
+def make_file(place: Path) -> None:
+    place.write_text("I am a file")
+
+
+def make_file_below(place: Path) -> None:
+    place.symlink_to(place.parent / "outside" / "results")
+    (place.parent / "outside").write_text("I am a file")
+
+
+def make_lock_a_link(place: Path) -> None:
+    place.mkdir()
+    (place.parent / "outside").write_text("I am a file")
+    (place / ".lock").symlink_to(place.parent / "outside")
+
+
+@pytest.mark.parametrize("make", [make_file, make_file_below, make_lock_a_link])
+def test_C9_C13_a_directory_that_cannot_be_written_to_costs_a_warning(
+    make: Callable[[Path], None], cache: Cache, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(tmp_path / "results")
+    before = tree(tmp_path)
+    model = Last()
+    run = nbf.forecast(walk(1), model, wait=True)
+    assert run.progress == 1
+    (said,) = warnings_of(caplog)
+    assert said.startswith("Results stay in memory, since they cannot be saved")
+    assert nbf.forecast(walk(1), model, wait=True).reused == 200
+    assert tree(tmp_path) == before
+    assert nbf.cache.info().disk_bytes == 0
+    nbf.cache.flush()
+
+
+def test_C13_a_directory_that_cannot_be_listed_costs_no_run(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbf.forecast(walk(1), Last(), wait=True)
+    reopen(cache)
+
+    def refused(path: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refused)
+    model = Last()
+    assert nbf.forecast(walk(2), model, wait=True).progress == 1
+    assert model.rows == 200
+    assert nbf.cache.info().entries == 1
+
+
+def test_C13_a_file_holds_what_either_kernel_has_saved(tmp_path: Path) -> None:
+    whole = calculated()
+    kernels = [CacheDirectory(tmp_path), CacheDirectory(tmp_path)]
+    kernels[0].write(some_of(whole, np.arange(15), created=5.0))
+    kernels[1].write(some_of(whole, np.arange(10, 25), created=3.0))
+    kernels[0].write(some_of(whole, np.arange(30, 32), created=9.0))
+    read = parquet.read(only_file(CacheDirectory(tmp_path)).path)
+    rows = [*range(25), 30, 31]
+    assert_same(read, some_of(whole, rows, created=3.0))
+
+
+def test_C13_what_has_come_further_counts_in_either_order(tmp_path: Path) -> None:
+    whole = calculated()
+    early = Entry.of(whole)
+    early.forget(np.arange(40), Status.INFERRED)
+    for number, order in enumerate([(whole, early.snapshot()[0]), (early.snapshot()[0], whole)]):
+        store = CacheDirectory(tmp_path / str(number))
+        for snapshot in order:
+            store.write(snapshot)
+        read = parquet.read(only_file(store).path)
+        assert (read.status == Status.CALCULATED).all()
+        np.testing.assert_array_equal(read.columns["crps"], whole.columns["crps"])
+
+
+def test_C6_C13_what_was_forced_later_counts_in_either_order(tmp_path: Path) -> None:
+    old = calculated()
+    columns = {n: c + 1 for n, c in old.columns.items()}
+    new = some_of(replace(old, columns=columns), np.arange(20, 40), forced=7.0, version="w")
+    for number, order in enumerate([(old, new), (new, old)]):
+        store = CacheDirectory(tmp_path / str(number))
+        for snapshot in order:
+            store.write(snapshot)
+        read = parquet.read(only_file(store).path)
+        assert read.forced == 7.0
+        np.testing.assert_array_equal(read.columns["forecast"][:20], old.columns["forecast"][:20])
+        np.testing.assert_array_equal(read.columns["forecast"][20:], columns["forecast"][20:])
+
+
+def test_C11_C13_instead_puts_a_snapshot_in_the_place_of_what_is_there(tmp_path: Path) -> None:
+    whole, store = calculated(), CacheDirectory(tmp_path)
+    store.write(whole)
+    less = some_of(whole, np.arange(3))
+    store.write(less, instead=True)
+    assert_same(parquet.read(only_file(store).path), less)
+
+
+def test_C13_a_finished_run_saves_what_another_kernel_has_not(cache: Cache) -> None:
+    run = nbf.forecast(walk(1), Last(), wait=True)
+    store = reopen(cache)
+    whole = store.read(only_file(store))
+    assert whole is not None
+    store.write(some_of(whole, np.arange(50)), instead=True)
+    model = Last()
+    theirs = nbf.forecast(walk(1), model)  # begins with 50 rows, while another kernel saves others
+    CacheDirectory(store.directory).write(some_of(whole, np.arange(150, 200)))
+    theirs.wait()
+    assert model.rows == 150
+    assert parquet.read(only_file(store).path).inferred == 200
+    np.testing.assert_array_equal(theirs.array, run.array)
+
+
+def test_C13_another_kernels_file_is_not_taken_for_ones_own_though_it_is_of_the_same_size(tmp_path: Path) -> None:
+    """File systems use the number of a file that is gone for the next one, so that this is alike as well."""
+    whole = calculated()
+    store, path = (
+        CacheDirectory(tmp_path / "ours"),
+        CacheDirectory(tmp_path / "theirs").write(some_of(whole, np.arange(30, 40))).path,
+    )
+    found = store.write(some_of(whole, np.arange(25)))
+    padded = pad(path, found.size)
+    with found.path.open("r+b") as file:
+        file.write(padded)
+    os.utime(found.path, (0, found.used + 1))
+    again = only_file(store)
+    assert (again.size, again.stamp[0]) == (found.size, found.stamp[0])
+    store.touch(again)
+    store.write(some_of(whole, np.arange(26)))
+    np.testing.assert_array_equal(np.flatnonzero(parquet.read(found.path).status), [*range(26), *range(30, 40)])
+
+
+def pad(path: Path, size: int) -> bytes:
+    """The same entry in a file of just that size."""
+    table, note = pq.read_table(path).replace_schema_metadata(None), note_of(path)
+    for spaces in range(size):
+        sink = pa.BufferOutputStream()
+        with pq.ParquetWriter(sink, table.schema, compression="none") as writer:
+            writer.write_table(table)
+            writer.add_key_value_metadata({b"nbforecast": note + b" " * spaces})
+        content = sink.getvalue().to_pybytes()
+        assert len(content) <= size, "no padding fits"
+        if len(content) == size:
+            return content
+    raise AssertionError("no padding fits")
+
+
+def test_C12_what_cannot_be_saved_stays_in_memory(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_file(tmp_path / "results")
+    nbf.forecast(walk(1), Last(), wait=True)
+    with pytest.raises(nbf.NbForecastError, match="they cannot be saved"):
+        nbf.cache.flush(disk=False)
+    monkeypatch.setattr(cache, "memory", 1)
+    nbf.forecast(walk(2), Last(), wait=True)
+    assert nbf.forecast(walk(1), Last(), wait=True).inferred == 0
+    assert len(cache.entries()) == 2
+    (tmp_path / "results").unlink()
+    nbf.forecast(walk(3), Last(), wait=True)
+    assert len(cache.entries()) == 1
+    caplog.clear()

@@ -1,0 +1,225 @@
+"""C13: what is not, or no longer, an entry costs nothing but itself."""
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nbforecast as nbf
+from nbforecast.result_cache import parquet
+from nbforecast.result_cache.cache import Cache
+from nbforecast.result_cache.directory import ASIDE, CacheDirectory
+from nbforecast.result_cache.metadata import Damaged, Unreadable
+from tests.support.cache_files import (
+    DAMAGES,
+    Last,
+    assert_same,
+    calculated,
+    empty,
+    foreign,
+    newer,
+    older,
+    only_file,
+    reopen,
+    some_of,
+    tree,
+    truncate,
+    walk,
+    warnings_of,
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_C13_a_damaged_or_foreign_file_is_set_aside_and_costs_only_itself(
+    damage: Callable[[Path], None], cache: Cache, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = (nbf.forecast(walk(seed), Last(), wait=True) for seed in (1, 2))
+    store = reopen(cache)
+    (path,) = (f.path for f in store.files() if f.handle == bad.handle)
+    damage(path)
+    content = path.read_bytes()
+    reopen(cache)
+    listed = set(nbf.cache.entries()["handle"])
+    assert good.handle in listed
+    model = Last()
+    assert nbf.forecast(walk(2), model, wait=True).reused == 200
+    assert model.rows == 0
+    again = nbf.forecast(walk(1), model, wait=True)
+    assert model.rows == 200
+    np.testing.assert_array_equal(again.array, bad.array)
+    (said,) = warnings_of(caplog)
+    assert "is set aside" in said
+    assert str(path) in said
+    assert parquet.read(path).inferred == 200
+    (kept,) = (store.directory / ASIDE).iterdir()
+    assert kept.read_bytes() == content
+    assert stat.S_IMODE((store.directory / ASIDE).stat().st_mode) == 0o700
+    nbf.cache.flush()
+    assert not tree(store.directory)
+
+
+@pytest.mark.parametrize("first", ["header", "outline", "read"])
+@pytest.mark.parametrize("damage", [truncate, empty, foreign, older])
+def test_C13_every_way_of_reading_warns_once_and_says_nothing_more(
+    first: str, damage: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = CacheDirectory(tmp_path)
+    found = store.write(calculated())
+    damage(found.path)
+    found = only_file(store)
+    for way in (first, "read", "outline", "header", "read"):
+        assert getattr(store, way)(found) is None
+    assert len(warnings_of(caplog)) == 1
+    assert not store.files()
+
+
+@pytest.mark.parametrize("way", ["header", "read"])
+def test_C13_a_file_is_not_taken_for_another_entrys(way: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = CacheDirectory(tmp_path)
+    found = store.write(calculated(1))
+    found.path.rename(store.path(calculated(2).key))
+    assert getattr(store, way)(only_file(store)) is None
+    (said,) = warnings_of(caplog)
+    assert "another entry's file under a false name" in said
+
+
+def test_C13_saving_sets_aside_what_is_damaged_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = CacheDirectory(tmp_path)
+    truncate(store.write(some_of(calculated(), np.arange(5))).path)
+    store.write(some_of(calculated(), np.arange(7, 9)))
+    assert_same(parquet.read(only_file(store).path), some_of(calculated(), np.arange(7, 9)))
+    assert len(list((tmp_path / ASIDE).iterdir())) == 1
+    assert len(warnings_of(caplog)) == 1
+
+
+def test_C13_what_is_saved_late_takes_nothing_away_from_what_was_saved_meanwhile(tmp_path: Path) -> None:
+    """Two threads of a kernel may save one entry, and the one that has looked first be the second to write."""
+    store, whole = CacheDirectory(tmp_path), calculated()
+    early, late = some_of(whole, np.arange(10)), some_of(whole, np.arange(30))
+    store.write(late)
+    store.write(early)
+    assert_same(parquet.read(only_file(store).path), late)
+
+
+def test_C13_threads_of_one_kernel_take_turns_too(tmp_path: Path) -> None:
+    store, whole = CacheDirectory(tmp_path), calculated(0, 400)
+
+    def save(number: int) -> None:
+        for part in range(5):
+            store.write(some_of(whole, np.arange(number + 4 * part, 400, 20), version=f"{number} {part}"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(save, range(4)))
+    read = parquet.read(only_file(store).path)
+    assert_same(replace(read, version="v"), whole)
+
+
+def test_C13_a_file_of_a_newer_nbforecast_is_left_where_it_is(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
+    run = nbf.forecast(walk(1), Last(), wait=True)
+    store = reopen(cache)
+    path = only_file(store).path
+    newer(path)
+    content = path.read_bytes()
+    with pytest.raises(Unreadable) as caught:
+        parquet.read(path)
+    assert not isinstance(caught.value, Damaged)
+    reopen(cache)
+    assert nbf.cache.entries().is_empty()
+    assert nbf.cache.load().entries == 0
+    (said,) = warnings_of(caplog)
+    assert "is passed over: a newer nbforecast has written it (format 99)" in said
+    model = Last()
+    again = nbf.forecast(walk(1), model, wait=True)
+    np.testing.assert_array_equal(again.array, run.array)
+    nbf.cache.drop(run.handle, index="-5:0")
+    nbf.cache.save()
+    assert path.read_bytes() == content
+    assert not (store.directory / ASIDE).exists()
+
+
+def test_C13_a_link_under_our_name_is_not_followed(
+    cache: Cache, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = nbf.forecast(walk(1), Last(), wait=True)
+    store = reopen(cache)
+    path = only_file(store).path
+    outside = tmp_path / "outside.parquet"
+    path.rename(outside)
+    path.symlink_to(outside)
+    content = outside.read_bytes()
+    assert nbf.cache.entries().is_empty()
+    assert store.find(run._view.key) is None
+    model = Last()
+    nbf.forecast(walk(1), model, wait=True)
+    assert model.rows == 200
+    assert not path.is_symlink()
+    assert nbf.cache.flush().entries == 1
+    assert outside.read_bytes() == content
+    assert not warnings_of(caplog)
+
+
+def test_C13_a_directory_under_our_name_costs_a_warning(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
+    run = nbf.forecast(walk(1), Last(), wait=True)
+    store = reopen(cache)
+    path = only_file(store).path
+    path.unlink()
+    path.mkdir()
+    (path / "kept").write_text("kept")
+    assert nbf.cache.entries().is_empty()
+    model = Last()
+    assert nbf.forecast(walk(1), model, wait=True).progress == 1
+    assert model.rows == 200
+    (said,) = warnings_of(caplog)
+    assert said.startswith("Results stay in memory")
+    nbf.forecast(walk(2), model, wait=True)
+    assert nbf.cache.entries().height == 2
+    nbf.cache.drop(run.handle)
+    nbf.cache.flush()
+    assert set(tree(store.directory)) == {path.name, f"{path.name}/kept"}
+
+
+def test_C13_aside_is_no_way_out_of_the_directory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = CacheDirectory(tmp_path / "results")
+    found = store.write(calculated())
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("precious")
+    (store.directory / ASIDE).symlink_to(outside)
+    truncate(found.path)
+    assert store.read(only_file(store)) is None
+    (said,) = warnings_of(caplog)
+    assert "cannot be moved" in said
+    store.clear()
+    assert tree(outside) == {"precious": b"precious"}
+
+
+def test_C13_files_that_are_not_ours_stay(tmp_path: Path) -> None:
+    store = CacheDirectory(tmp_path)
+    store.write(calculated())
+    name = store.path(calculated().key).name
+    others = ["notes.txt", f"{name}.bak", f"x{name}", name.upper(), f".{name}", "aside.parquet", f".{name}.part"]
+    for other in others:
+        (tmp_path / other).write_text("precious")
+    (tmp_path / "folder").mkdir()
+    store.trim(0)
+    store.clear()
+    assert set(tree(tmp_path)) == {*others, "folder"}
+
+
+def test_C13_what_a_killed_kernel_left_is_cleared_once_it_is_old(tmp_path: Path) -> None:
+    store = CacheDirectory(tmp_path)
+    name = store.path(calculated().key).stem
+    parts = [tmp_path / f".{name}.{n:016x}.part" for n in range(3)]
+    for part in parts:
+        part.write_bytes(b"PAR1")
+    os.utime(parts[0], (0, time.time() - 2 * 3600))
+    store.trim(1 << 40)
+    assert [p.exists() for p in parts] == [False, True, True]
+    store.clear()
+    assert not tree(tmp_path)

@@ -1,0 +1,266 @@
+"""C9, C13: several processes on one directory, killed at any instant."""
+
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nbforecast.result_cache import parquet
+from nbforecast.result_cache.directory import ASIDE, CacheDirectory
+from nbforecast.result_cache.snapshot import Snapshot, has_forecast
+from tests.support.cache_files import bits, calculated, some_of
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked, so that they start at once")
+
+KILLS = 200
+SIZES = (20, 300, 3000)
+ENTRIES = 6
+SHARED, ROUNDS, PROCESSES = 99, 8, 4
+PARTS = ".*.part"
+
+
+@cache
+def whole(number: int) -> Snapshot:
+    """The same entry in every process."""
+    return calculated(number, SIZES[number % len(SIZES)])
+
+
+def chosen(number: int, seed: int) -> np.ndarray:
+    """Some of an entry's rows, the same in every process."""
+    rng = np.random.default_rng(seed)
+    return np.flatnonzero(rng.random(len(whole(number).data)) < 0.02 * rng.integers(1, 4))
+
+
+def say(*words: object) -> None:
+    """One line, in one piece, at once: `print` may keep it back, and a killed process loses it."""
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
+def fork(work: Any, *arguments: Any) -> int:
+    """The id of a new process that does some work and ends."""
+    process = os.fork()
+    if process:
+        return process
+    try:
+        work(*arguments)
+    except BaseException as error:
+        say("failed", repr(error))
+        os._exit(1)
+    os._exit(0)
+
+
+def write_for_ever(directory: str, seed: int) -> None:
+    store, rng = CacheDirectory(Path(directory)), random.Random(seed)
+    say("began", os.getpid())
+    while True:
+        number, part = rng.randrange(ENTRIES), rng.randrange(1 << 30)
+        store.write(some_of(whole(number), chosen(number, part), version=str(part)))
+        say("saved", number, part)
+
+
+def serve(directory: str, count: int) -> None:
+    """Fork one writer after another; each is to be killed."""
+    for number in range(ENTRIES):  # what is imported and kept here is there in every writer
+        parquet.write(whole(number), io.BytesIO())
+    for seed in range(count):
+        os.waitpid(fork(write_for_ever, directory, seed), 0)
+        say("ended")
+
+
+def join_in(directory: str, number: int, killed: int | None) -> None:
+    """Save a share of an entry that all have, and an entry of one's own, more of both in every round."""
+    store = CacheDirectory(Path(directory))
+    if number == killed:
+        hold(store)
+    share = np.arange(number, len(whole(SHARED).data), PROCESSES)
+    for part in range(1, ROUNDS + 1):
+        store.write(some_of(whole(SHARED), share[: len(share) * part // ROUNDS], version=f"kernel {number}"))
+        store.write(some_of(whole(number), np.arange(len(whole(number).data) * part // ROUNDS)))
+        store.trim(1 << 40)
+
+
+def hold(store: CacheDirectory) -> None:
+    """Stop in the middle of writing, as long as one is let."""
+
+    def write(snapshot: Snapshot, file: BinaryIO) -> None:
+        file.write(b"PAR1")
+        file.flush()
+        say("holds", os.getpid())
+        time.sleep(600)
+
+    parquet.write = write  # type: ignore[assignment]
+    store.write(whole(SHARED))
+
+
+def crowd(directory: str, killed: int | None = None) -> None:
+    """Several processes at once."""
+    there = {}
+    for number in [n for n in range(PROCESSES) if n == killed] + [n for n in range(PROCESSES) if n != killed]:
+        there[fork(join_in, directory, number, killed)] = number
+        if number == killed:
+            time.sleep(0.5)
+    while there:
+        process, status = os.wait()
+        say("done", there.pop(process), status)
+
+
+@contextmanager
+def script(call: str, directory: Path, *arguments: Any) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that imports everything once and then forks others."""
+    given = ", ".join(map(repr, (str(directory), *arguments)))
+    code = f"from tests.unit.test_directory_processes import {call}; {call}({given})"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, start_new_session=True
+    )
+    try:
+        yield process
+        _, said = process.communicate(timeout=60)
+        assert (process.returncode, said) == (0, b"")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def lines(process: "subprocess.Popen[bytes]") -> Iterator[list[str]]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        words = line.decode().split()
+        assert words[0] != "failed", line
+        yield words
+
+
+def check_whole(directory: Path) -> dict[int, np.ndarray]:
+    """Read every file; for each entry the rows whose forecast is there, all of them as they were written."""
+    held = {}
+    known = {whole(n).key.handle: n for n in (*range(ENTRIES), SHARED)}
+    for found in CacheDirectory(directory).files():
+        read, number = parquet.read(found.path), known[found.handle]
+        rows = has_forecast(read.status)
+        for name, column in bits(read).items():
+            np.testing.assert_array_equal(column[rows], bits(whole(number))[name][rows])
+        held[number] = rows
+    assert not (directory / ASIDE).exists()
+    return held
+
+
+def test_C13_a_process_killed_at_any_instant_leaves_whole_entries_and_loses_nothing_saved(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    saved = {n: np.zeros(len(whole(n).data), bool) for n in range(ENTRIES)}
+    saves = unfinished = 0
+    with script("serve", tmp_path, KILLS) as server:
+        said = lines(server)
+        for _ in range(KILLS):
+            word, process = next(said)
+            assert word == "began"
+            for _ in range(rng.randrange(3)):
+                mark(saved, next(said))
+                saves += 1
+            time.sleep(rng.uniform(0, 0.03))
+            os.kill(int(process), signal.SIGKILL)
+            for words in said:
+                if words == ["ended"]:
+                    break
+                mark(saved, words)
+                saves += 1
+            held = check_whole(tmp_path)
+            for number, rows in saved.items():
+                if rows.any():
+                    assert held[number][rows].all()
+        unfinished = len(list(tmp_path.glob(PARTS)))
+    assert saves > KILLS / 2
+    assert unfinished > 5, "hardly any was killed while it wrote"
+    store = CacheDirectory(tmp_path)
+    before = store.files()
+    store.trim(1 << 40)
+    assert len(list(tmp_path.glob(PARTS))) == unfinished  # another kernel may be about to finish them
+    for part in tmp_path.glob(PARTS):
+        os.utime(part, (0, time.time() - 7200))
+    began = time.monotonic()
+    store.write(whole(0))
+    assert time.monotonic() - began < 10
+    assert store.trim(1 << 40) == []
+    assert not list(tmp_path.glob(PARTS))
+    assert {f.path for f in store.files()} == {f.path for f in before}
+    check_whole(tmp_path)
+
+
+def mark(saved: dict[int, np.ndarray], words: list[str]) -> None:
+    assert words[0] == "saved"
+    number, part = map(int, words[1:])
+    saved[number][chosen(number, part)] = True
+
+
+def test_C13_four_processes_at_once_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    reads = 0
+    with script("crowd", tmp_path) as processes:
+        done = lines(processes)
+        until = time.monotonic() + 60
+        while len(list(tmp_path.glob("*.parquet"))) < 1 + PROCESSES:
+            check_whole(tmp_path)
+            reads += 1
+            assert time.monotonic() < until
+        assert sorted(done) == [["done", str(n), "0"] for n in range(PROCESSES)]
+    held = check_whole(tmp_path)
+    assert set(held) == {SHARED, *range(PROCESSES)}
+    assert {n: int(rows.sum()) for n, rows in held.items()} == {n: len(whole(n).data) for n in held}
+    assert not list(tmp_path.glob(PARTS))
+
+
+def test_C13_a_process_killed_while_it_holds_the_lock_stops_nobody(tmp_path: Path) -> None:
+    with script("crowd", tmp_path, 0) as processes:
+        said = lines(processes)
+        word, holder = next(said)
+        assert word == "holds"
+        time.sleep(1.5)
+        assert not list(tmp_path.glob("*.parquet"))  # the others wait for their turn
+        os.kill(int(holder), signal.SIGKILL)
+        assert next(said) == ["done", "0", str(int(signal.SIGKILL))]
+        assert sorted(said) == [["done", str(n), "0"] for n in range(1, PROCESSES)]
+    held = check_whole(tmp_path)
+    assert set(held) == {SHARED, *range(1, PROCESSES)}
+    assert all(held[n].all() for n in range(1, PROCESSES))
+    np.testing.assert_array_equal(held[SHARED], np.arange(len(held[SHARED])) % PROCESSES != 0)
+    assert len(list(tmp_path.glob(PARTS))) == 1
+
+
+def test_E9_what_is_finished_is_saved_before_an_exit_waits_for_the_chunk_in_work(tmp_path: Path) -> None:
+    """A kernel that takes long to end is killed by its manager."""
+    code = """
+import time, numpy as np, nbforecast as nbf
+from nbforecast.forecasters.adapters.function import FunctionForecaster
+calls = []
+def slow(contexts, horizon):
+    calls.append(1)
+    if len(calls) > 20:
+        time.sleep(60)
+    return np.nanmean(contexts, 1)[:, None] + np.zeros((1, horizon))
+run = nbf.forecast(nbf.sample('taxi'), FunctionForecaster(slow, 'slow', key='slow', context=8))
+while not (len(calls) > 20 and run.calculated):
+    time.sleep(0.01)
+print(run.calculated, flush=True)
+"""
+    env = {**os.environ, "NBFORECAST_CACHE_DIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        calculated = int(process.stdout.readline())
+        until = time.monotonic() + 30
+        while not (found := list((tmp_path / "results").glob("*.parquet"))):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert process.poll() is None, "it still waits"
+        process.kill()
+    assert len(pl.read_parquet(found[0])) >= calculated > 0
