@@ -15,7 +15,6 @@ from nbforecast.cache_manager.handles import pick, pick_one
 from nbforecast.cache_manager.rerun import kept, recomputed
 from nbforecast.cache_manager.tables import Change, Detail, Info, Listing
 from nbforecast.data.aliases import parse_span
-from nbforecast.data.frequency import MONTH, SECOND
 from nbforecast.distributed.layout import shards_below
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import InputError, NbForecastError, OptionError, StorageError
@@ -28,6 +27,7 @@ from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.result_cache.status import FILLED, Status
 from nbforecast.session import engine, results
 from nbforecast.settings import parse_size
+from nbforecast.time_units import MONTH, SECOND
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from nbforecast.data.frequency import SECOND, duration_words
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.tables import CELL, CODE, HEAD, NUMBER, TABLE, columns
-from nbforecast.text import number
+from nbforecast.text import number, time_span
+from nbforecast.time_units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -255,4 +255,4 @@ def _count(number: int, one: str, many: str | None = None) -> str:
 
 
 def _ago(seconds: float) -> str:
-    return duration_words(max(int(seconds), 0) * SECOND).split("  ")[0] or "0 s"
+    return time_span(max(int(seconds), 0) * SECOND).split("  ")[0] or "0 s"

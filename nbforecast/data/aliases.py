@@ -9,8 +9,9 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from nbforecast.data.frequency import DAY, DAY_NAMES, HOUR, MINUTE, MONTH_NAMES, SECOND, WEEK, Frequency
+from nbforecast.data.frequency import DAY_NAMES, MONTH_NAMES, Frequency
 from nbforecast.errors import OptionError
+from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, WEEK
 
 _EXAMPLES = '"5min", "h", "D", "B", "W-SAT", "MS", "ME", "QS", "YS", "15m", "1mo", a timedelta, or an integer'
 

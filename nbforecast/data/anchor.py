@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast.data.frequency import DAY, HOUR, MINUTE, SECOND, Frequency, Ints
+from nbforecast.data.frequency import Frequency, Ints
+from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
     from nbforecast.data.aliases import FrequencySpec

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from nbforecast.data.frequency import DAY, Ints
 from nbforecast.data.votes import FrequencyEstimates
+from nbforecast.time_units import DAY
+
+if TYPE_CHECKING:
+    from nbforecast.data.frequency import Ints
 
 _FAR = 1 << 40
 

@@ -8,24 +8,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from nbforecast.text import plural
+from nbforecast.time_units import DAY, HOUR, MINUTE, MONTH, MONTHS, SECOND, WEEK, WEEKDAYS, YEAR, largest_unit
+
 Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[Any]  # datetime64[us], or int64 where there is no calendar
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-WEEK = 7 * DAY
-YEAR = DAY * 1461 // 4
-MONTH = YEAR // 12
 MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DAY_NAMES = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-FULL_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-FULL_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-               "November", "December")  # fmt: skip
-
-_UNITS = ((WEEK, "W", "week"), (DAY, "D", "day"), (HOUR, "h", "hour"), (MINUTE, "min", "minute"),
-          (SECOND, "s", "second"), (1_000, "ms", "millisecond"), (1, "us", "microsecond"))  # fmt: skip
 _POLARS = {"month": "mo", "integer": "i", "business": "d"}
 _LONGEST_SECOND_SEASON = 1_500  # beyond this many steps a further season is longer than any context
 
@@ -120,7 +110,7 @@ class Frequency:
             return "B"
         if self.kind == "month":
             return self._month_alias()
-        number, code, _ = _largest_unit(self.every)
+        number, code, _ = largest_unit(self.every)
         if code == "W":
             code = f"W-{DAY_NAMES[self._weekday()]}"
         return code if number == 1 else f"{number}{code}"
@@ -163,55 +153,25 @@ class Frequency:
         """Words for people: `5 minutes`, `1 week (Saturday)`, `1 month (start)`."""
         if self.kind == "integer":
             each = f", each {self.nominal}" if self.nominal else ""
-            return f"{_plural(self.every, 'step')}{each}"
+            return f"{plural(self.every, 'step')}{each}"
         if self.kind == "business":
             return "1 business day"
         if self.kind == "fixed":
-            number, code, word = _largest_unit(self.every)
-            return _plural(number, word) + (f" ({FULL_DAYS[self._weekday()]})" if code == "W" else "")
+            number, code, word = largest_unit(self.every)
+            return plural(number, word) + (f" ({WEEKDAYS[self._weekday()]})" if code == "W" else "")
         place = {0: "end", 1: "start"}.get(self.anchor, f"day {self.anchor}")
         if self.every == 1:
             return f"1 month ({place})"
-        return f"{_plural(self.every, 'month')} ({place}, counted from {FULL_MONTHS[self.phase % 12]})"
+        return f"{plural(self.every, 'month')} ({place}, counted from {MONTHS[self.phase % 12]})"
 
 
 def _nearest(numbers: Ints, every: int, anchor: int) -> Ints:
     return np.asarray((numbers - anchor + every // 2) // every, dtype=np.int64)
 
 
-def _largest_unit(microseconds: int) -> tuple[int, str, str]:
-    for size, code, word in _UNITS:
-        if microseconds % size == 0:
-            return microseconds // size, code, word
-    raise ValueError(f"not a duration: {microseconds}")
-
-
-def _plural(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def short_words(microseconds: int) -> str:
-    """`5 minutes`, `1 hour`, `1 week`: a duration of few enough whole units, else nothing."""
-    number, _, word = _largest_unit(microseconds)
-    return _plural(number, word) if number < 100 else ""
-
-
 def polars_every(frequency: Frequency) -> str:
     """The step as Polars writes it: `1h`, `5m`, `3mo`, `1w`; `1d` for business days."""
     if frequency.kind == "fixed":
-        number, code, _ = _largest_unit(frequency.every)
+        number, code, _ = largest_unit(frequency.every)
         return f"{number}{'m' if code == 'min' else code.lower()}"
     return f"{frequency.every}{_POLARS[frequency.kind]}"
-
-
-def duration_words(microseconds: float) -> str:
-    """`21 h 40 min`, `3 d 4 h`, `2 s`: the two largest units of a duration."""
-    parts: list[str] = []
-    rest = round(microseconds)
-    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1_000, "ms"), (1, "us")):
-        number, rest = divmod(rest, size)
-        if number or parts:
-            parts.append(f"{number:,} {unit}" if number else "")
-        if len(parts) == 2:
-            break
-    return " ".join(p for p in parts if p)

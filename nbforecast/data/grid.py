@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nbforecast.data.frequency import DAY, SECOND, Frequency, Ints, Times, duration_words, polars_every, short_words
+from nbforecast.data.frequency import Frequency, Ints, Times, polars_every
 from nbforecast.errors import InputError
+from nbforecast.text import step_span
+from nbforecast.time_units import DAY, SECOND
 
 if TYPE_CHECKING:
     from typing import Any
@@ -158,7 +160,7 @@ def _about(gap: float, frequency: Frequency) -> str:
         return Frequency("integer", size).describe()
     if 28 * DAY <= size <= 31 * DAY:
         return "1 month"
-    return short_words(size) or duration_words(size)
+    return step_span(size)
 
 
 def _shown(time: object) -> str:

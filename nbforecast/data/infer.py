@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from nbforecast.data.aliases import FrequencySpec
 from nbforecast.data.calendar_frequency import calendar_votes
-from nbforecast.data.frequency import DAY, HOUR, MINUTE, SECOND, WEEK, Ints
 from nbforecast.data.votes import FrequencyEstimates
 from nbforecast.errors import InputError
+from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, WEEK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from nbforecast.data.frequency import Ints
 
 _NICE = np.array(
     [1_000, 10_000, 100_000, 500_000]

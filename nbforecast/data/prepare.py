@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,14 @@ from nbforecast.data import warnings
 from nbforecast.data.aliases import FrequencySpec, Span, parse_frequency, parse_span
 from nbforecast.data.anchor import place_grid
 from nbforecast.data.dataset import Dataset, DataWarning
-from nbforecast.data.frequency import MONTH, Frequency, Ints
 from nbforecast.data.grid import Cells, lay_out, refuse_absurd, refuse_coarse, refuse_huge, snap
 from nbforecast.data.infer import infer_frequency
 from nbforecast.data.observations import Observations, read
 from nbforecast.errors import InputError, OptionError
+from nbforecast.time_units import MONTH
+
+if TYPE_CHECKING:
+    from nbforecast.data.frequency import Frequency, Ints
 
 _LONGEST_BRIDGE = 12
 EMPTY = "has no data point"

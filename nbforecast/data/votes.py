@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nbforecast.data.aliases import FrequencySpec
-from nbforecast.data.frequency import DAY, Ints
+from nbforecast.time_units import DAY
+
+if TYPE_CHECKING:
+    from nbforecast.data.frequency import Ints
 
 
 @dataclass(frozen=True)

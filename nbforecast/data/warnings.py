@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbforecast.data.dataset import DataWarning
-from nbforecast.data.frequency import DAY, Frequency, Ints, duration_words
 from nbforecast.data.grid import SHIFTED, Cells, gaps
+from nbforecast.text import time_span
+from nbforecast.time_units import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nbforecast.data.frequency import Frequency, Ints
     from nbforecast.data.observations import Observations
 
 _APART = 3  # more series than this with the same trouble share one warning
@@ -26,7 +28,7 @@ def about_cells(cells: Cells, frequency: Frequency, max_gap: int, ids: Sequence[
     moved = np.flatnonzero(cells.shift > SHIFTED)
 
     def shifted(count: int, which: Ints) -> str:
-        worst = duration_words(float(cells.shift[moved[which]].max()) * frequency.microseconds)
+        worst = time_span(float(cells.shift[moved[which]].max()) * frequency.microseconds)
         off = f" by up to {worst}" if worst and frequency.kind != "integer" else ""
         was = "time was" if count == 1 else "times were"
         return f"{count:,} {was} off the grid of {frequency.describe()}{off} and taken to the nearest point."
@@ -197,7 +199,7 @@ def plural(count: int, word: str) -> str:
 
 def in_words(steps: int, frequency: Frequency) -> str:
     """` (2 hours)` for so many steps of a fixed duration, else nothing."""
-    return f" ({duration_words(steps * frequency.microseconds)})" if frequency.kind == "fixed" and steps else ""
+    return f" ({time_span(steps * frequency.microseconds)})" if frequency.kind == "fixed" and steps else ""
 
 
 def show(time: object) -> str:

@@ -6,7 +6,7 @@ import datetime as dt
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from nbforecast.data.frequency import duration_words, short_words
+from nbforecast.text import step_span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,7 @@ def steps(run: Run, count: int | None = None) -> str:
     count, frequency = run.horizon if count is None else count, run.data.frequency
     if frequency.kind == "fixed":
         reach = count * frequency.every
-        return short_words(reach) or duration_words(reach)
+        return step_span(reach)
     size, *rest = frequency.describe().split(" ", 1)
     unit = rest[0].split(" (")[0].split(",")[0] if rest else "step"
     return counted(count, unit) if size == "1" else f"{counted(count, 'step')} of {size} {unit}"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbforecast.data import Frequency, prepare
-from nbforecast.data.frequency import DAY, HOUR, MINUTE, SECOND, WEEK
+from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, WEEK
 
 quick = settings(max_examples=40, deadline=None)
 STEPS = st.sampled_from([SECOND, 10 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY, WEEK])

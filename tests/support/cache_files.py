@@ -16,7 +16,6 @@ import pytest
 
 from nbforecast.data import Dataset, Frequency
 from nbforecast.data.dataset import Names
-from nbforecast.data.frequency import DAY, MINUTE, WEEK
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.result_cache import metadata, parquet
 from nbforecast.result_cache.cache import Cache
@@ -25,6 +24,7 @@ from nbforecast.result_cache.key import ForecastSpec
 from nbforecast.result_cache.metadata import FORMAT
 from nbforecast.result_cache.snapshot import Snapshot
 from nbforecast.result_cache.status import FILLED, Status, shapes
+from nbforecast.time_units import DAY, MINUTE, WEEK
 
 ODD_NAMES = ("", "a", "A", "Zürich", "温度", "🌡️", "it's", 'say "hi"', "two\nlines", "tab\t", "../../evil",
              "/etc/passwd", "null", "%s {0}", "'; DROP TABLE x; --")  # fmt: skip

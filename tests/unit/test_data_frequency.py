@@ -9,8 +9,8 @@ import pytest
 
 from nbforecast.data import Frequency, prepare
 from nbforecast.data.aliases import parse_frequency, parse_span
-from nbforecast.data.frequency import DAY, HOUR, MINUTE, WEEK, duration_words
 from nbforecast.errors import InputError, OptionError
+from nbforecast.time_units import DAY, HOUR, MINUTE, WEEK
 
 HOURLY = Frequency("fixed", HOUR)
 MONTHLY = Frequency("month", 1, 1)
@@ -81,11 +81,6 @@ def test_S3_integer_grids_have_the_seasons_of_what_they_stand_for():
 )  # fmt: skip
 def test_frequency_describes_itself(frequency, words):
     assert frequency.describe() == words
-
-
-def test_durations_in_words():
-    assert duration_words(21 * HOUR + 35 * MINUTE) == "21 h 35 min"
-    assert duration_words(2 * DAY) == "2 d"
 
 
 @pytest.mark.parametrize(
