@@ -62,7 +62,7 @@ lock: $(VENV)/.test
 clean:
 	rm -rf $(VENV) build dist js/node_modules js/dist js/lab/build nbforecast/jupyter/static
 
-$(FRONTEND): js/node_modules/.installed $(shell find js \( -name node_modules -o -name dist -o -name build -o -name test \) -prune -o -type f -print)
+$(FRONTEND): js/node_modules/.installed nbforecast/charts/palette.json $(shell find js \( -name node_modules -o -name dist -o -name build -o -name test \) -prune -o -type f -print)
 	$(NPM) run build
 	@touch $@
 

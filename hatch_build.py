@@ -20,6 +20,7 @@ BUILT = (
     "nbforecast/jupyter/static/cache.js",
     "js/dist/labextension/package.json",
 )
+PALETTE = "nbforecast/charts/palette.json"  # is built into the explorer
 NO_SOURCES = {"node_modules", "dist", "build", "test"}
 EXTENSION = "share/jupyter/labextensions/@nbforecast/lab"
 
@@ -63,7 +64,7 @@ def stale(sources: Path, built: list[Path]) -> bool:
     if not all(file.exists() for file in built):
         return True
     oldest = min(file.stat().st_mtime for file in built)
-    return any(file.stat().st_mtime > oldest for file in files(sources))
+    return any(file.stat().st_mtime > oldest for file in [*files(sources), sources.parent / PALETTE])
 
 
 def files(sources: Path) -> list[Path]:

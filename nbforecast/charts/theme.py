@@ -1,10 +1,13 @@
 """Colours and type of a chart in both themes; text on its background has a contrast of 4.5 or more."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 Theme = Literal["light", "dark", "auto"]
+_COLOURS = Path(__file__).parent / "palette.json"  # the explorer of js/ is built with the same file
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 
 
@@ -33,8 +36,12 @@ class Palette:
         return mix(self.bg, self.fan, low + (0.85 - low) * rank / max(count - 1, 1))
 
 
-LIGHT = Palette("#ffffff", "#1a2233", "#5a6478", "#eceef2", "#b9c0cc", "#1a46c4", "#bf3f12", "#2f6bed", (0.14, 0.5))
-DARK = Palette("#111111", "#e8ebf1", "#9ba5b6", "#26292f", "#4a505c", "#9cc3ff", "#ff8f63", "#4d8df5", (0.24, 0.66))
+def _read_palette(theme: str) -> Palette:
+    colours = json.loads(_COLOURS.read_text(encoding="utf-8"))[theme]
+    return Palette(**{field.name: colours[field.name] for field in fields(Palette)})
+
+
+LIGHT, DARK = _read_palette("light"), _read_palette("dark")
 
 
 def mix(background: str, colour: str, share: float) -> str:

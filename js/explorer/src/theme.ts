@@ -1,4 +1,6 @@
-/** Colours: the static chart's palette on the host's background, for canvases and style sheet alike. */
+/** Colours: the palette of the static charts (nbforecast/charts/palette.json) on the host's background, for canvases and style sheet alike. */
+
+import * as colours from "../../../nbforecast/charts/palette.json";
 
 interface Plain {
   bg: string;
@@ -23,20 +25,6 @@ export interface Palette extends Plain {
   heat: string[];
   wash: string;
 }
-
-interface Base extends Plain {
-  fan: string;
-  reach: [number, number];
-}
-
-const LIGHT: Base = {
-  bg: "#ffffff", ink: "#1a2233", soft: "#5a6478", grid: "#eceef2", rule: "#b9c0cc", median: "#1a46c4",
-  accent: "#bf3f12", fan: "#2f6bed", reach: [0.14, 0.5], other: "#0b7a5e",
-};
-const DARK: Base = {
-  bg: "#111111", ink: "#e8ebf1", soft: "#9ba5b6", grid: "#26292f", rule: "#4a505c", median: "#9cc3ff",
-  accent: "#ff8f63", fan: "#4d8df5", reach: [0.24, 0.66], other: "#5fd3ae",
-};
 
 export const HEATS = 12;
 
@@ -68,7 +56,7 @@ function luminance([r, g, b]: Rgb): number {
 
 /** The palette for a background; whether it is dark is the background's own doing, unless the host says. */
 export function palette(background: string | null, dark: boolean): Palette {
-  const base = dark ? DARK : LIGHT;
+  const base = dark ? colours.dark : colours.light;
   const bg = background ?? base.bg;
   const reach = (rank: number, count: number): number =>
     base.reach[0] + ((base.reach[1] - base.reach[0]) * rank) / (count - 1);
@@ -76,7 +64,6 @@ export function palette(background: string | null, dark: boolean): Palette {
     const low = base.reach[0] / 2;
     return mix(bg, base.fan, low + ((0.85 - low) * rank) / 8);
   };
-  const worst = dark ? "#dfe5ff" : "#141d54";
   return {
     ...base,
     dark,
@@ -89,7 +76,7 @@ export function palette(background: string | null, dark: boolean): Palette {
       const at = i / (HEATS - 1);
       // Half way through the fan's own hue, then on to the ink: darker is worse.
       const through = mix(bg, base.fan, 0.16 + 0.84 * Math.min(1, at * 1.5));
-      return mix(through, worst, Math.max(0, (at - 0.5) / 0.5) * 0.9);
+      return mix(through, base.worst, Math.max(0, (at - 0.5) / 0.5) * 0.9);
     }),
     wash: mix(bg, base.ink, dark ? 0.05 : 0.028),
   };
