@@ -196,4 +196,4 @@ def picture(fan: charts.FanData, style: Style) -> dict[str, str]:
     """A forecast's mime bundle: HTML that survives sanitising, the SVG itself, and a sentence."""
     svg = charts.render(fan, style=style)
     said = charts.describe(fan)
-    return {"text/html": charts.to_html(svg, said), "image/svg+xml": svg, "text/plain": said}
+    return {"text/html": charts.svg_image(svg, said), "image/svg+xml": svg, "text/plain": said}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from nbforecast.charts.html import CELL, CODE, HEAD, NUMBER, TABLE
 from nbforecast.result_cache.entry_slice import EntrySlice
-from nbforecast.tables import CELL, CODE, HEAD, NUMBER, TABLE, columns
-from nbforecast.text import number, time_span
+from nbforecast.text import aligned_table, number, time_span
 from nbforecast.time_units import SECOND
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Info:
         ]
 
     def __repr__(self) -> str:
-        return columns(self._lines())
+        return aligned_table(self._lines())
 
     def _repr_html_(self) -> str:
         rows = (f'<tr><td style="{CELL};opacity:.72">{n}</td><td style="{CELL}">{html.escape(v)}</td></tr>'
@@ -146,7 +146,7 @@ class Listing:
     def __repr__(self) -> str:
         if not self._items:
             return "The cache is empty."
-        return columns([_HEADS, *self._rows()], right=_RIGHT)
+        return aligned_table([_HEADS, *self._rows()], right=_RIGHT)
 
     def _repr_html_(self) -> str:
         if not self._items:
@@ -181,7 +181,7 @@ class Detail:
         self._items = items
 
     def __repr__(self) -> str:
-        return "\n\n".join(columns(_facts(item)) for item in self._items)
+        return "\n\n".join(aligned_table(_facts(item)) for item in self._items)
 
     def _repr_html_(self) -> str:
         line = '<tr><td style="{}">{}</td><td style="{}">{}</td></tr>'

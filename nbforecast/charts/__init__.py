@@ -6,7 +6,7 @@ from nbforecast.charts.description import describe
 from nbforecast.charts.dot_chart import Row, Rows, draw_rows
 from nbforecast.charts.fan_data import Band, Density, FanData, history_steps
 from nbforecast.charts.fan_svg import render
-from nbforecast.charts.html import to_html
+from nbforecast.charts.html import svg_image
 from nbforecast.charts.line_chart import Bars, Dots, Graph, Level, Line, draw_graph
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ __all__ = [
     "figure",
     "history_steps",
     "render",
-    "to_html",
+    "svg_image",
 ]
 
 

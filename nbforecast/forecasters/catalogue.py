@@ -7,13 +7,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from nbforecast import device
+from nbforecast.charts.html import CODE, html_table
 from nbforecast.forecasters.base import Model, known
 from nbforecast.forecasters.hub import here
-from nbforecast.tables import CELL, CODE, HEAD, NUMBER, TABLE, columns
+from nbforecast.text import aligned_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import polars as pl
 
 
@@ -53,12 +52,10 @@ class Catalogue:
         self._models = models().to_dicts()
 
     def __repr__(self) -> str:
-        return f"{columns([_HEADS, *self._rows()], right=_RIGHT)}\n\n{self._device()}"
+        return f"{aligned_table([_HEADS, *self._rows()], right=_RIGHT)}\n\n{self._device()}"
 
     def _repr_html_(self) -> str:
-        heads = _line("th", _HEADS, f";{HEAD}")
-        body = "".join(_line("td", row) for row in self._rows())
-        table = f'<table style="{TABLE}"><thead>{heads}</thead><tbody>{body}</tbody></table>'
+        table = html_table(self._rows(), _HEADS, _RIGHT, first=CODE)
         return f'<div style="overflow-x:auto">{table}</div><div style="opacity:.72">{html.escape(self._device())}</div>'
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -81,13 +78,6 @@ class Catalogue:
 
 _HEADS = ("model", "what it does", "weights", "context", "draws", "licence", "where")
 _RIGHT = {2, 3}
-
-
-def _line(tag: str, cells: Sequence[str], more: str = "") -> str:
-    styles = [NUMBER if n in _RIGHT else CELL for n in range(len(cells))]
-    styles[0] += f";{CODE}"
-    told = (f'<{tag} style="{s}{more}">{html.escape(text)}</{tag}>' for s, text in zip(styles, cells, strict=True))
-    return f"<tr>{''.join(told)}</tr>"
 
 
 def _weights(model: Model) -> str:

@@ -22,7 +22,7 @@ class Picture:
     alt: str
 
     def html(self) -> str:
-        return charts.to_html(self.svg, self.alt)
+        return charts.svg_image(self.svg, self.alt)
 
     def text(self) -> str:
         return f"[{self.alt}]"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbforecast.charts import Band, Density, FanData, describe, history_steps, render, to_html
+from nbforecast.charts import Band, Density, FanData, describe, history_steps, render, svg_image
 from nbforecast.charts.labels import shorten, text_width
 from nbforecast.charts.theme import DARK, LIGHT
 from nbforecast.errors import InputError, OptionError
@@ -120,7 +120,7 @@ def test_q3_w4_text_from_data_stays_text(text):
         def handle_starttag(self, tag, attrs):
             seen.append((tag, dict(attrs)))
 
-    Reader().feed(to_html(svg, describe(data)))
+    Reader().feed(svg_image(svg, describe(data)))
     assert [tag for tag, _ in seen] == ["div", "style", "img"]
     assert set(seen[2][1]) == {"src", "alt"}
     assert seen[2][1]["alt"] == describe(data)
@@ -225,7 +225,7 @@ def test_q3_import_brings_no_drawing_library():
 
 def test_w4_html_is_an_image_that_follows_the_theme_of_the_page():
     svg = render(make())
-    html = to_html(svg, describe(make()))
+    html = svg_image(svg, describe(make()))
     assert base64.b64decode(re.search(r"base64,([^\"]+)", html)[1]).decode() == svg
     assert 'body[data-jp-theme-light="false"] .nbf-chart img' in html
     rules = re.search(r"<style>(.*)</style>", html)[1]
