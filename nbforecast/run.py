@@ -191,9 +191,9 @@ class Run:
     def frame(self) -> pl.DataFrame:
         """The Result DataFrame, a row an origin, as it stands: a snapshot.
 
-        unique_id, ds, index, y; status (`waiting`, `inferred`, `calculated`, `unavailable`) and the reason for the
-        last; forecast (H, Q); median (H); quantiles (H, 7) at 2.5, 10, 25, 50, 75, 90 and 97.5 %; abs_error, crps and
-        pinball (H); covered (H, 3) by the central 50, 80 and 95 %; for the newest origins density (H, 64) on points
+        unique_id, ds, index, y; status (`pending`, `inferred`, `unscored`, `scored`, `unavailable`) and the reason for
+        the last; forecast (H, Q); median (H); quantiles (H, 7) at 2.5, 10, 25, 50, 75, 90 and 97.5 %; abs_error, crps
+        and pinball (H); covered (H, 3) by the central 50, 80 and 95 %; for the newest origins density (H, 64) on points
         evenly spaced between density_limits (H, 2). NaN is a result that is not there yet, or a score whose actual
         value is not known. With `calibrate` also calibrated (H, 8), at 2.5, 5, 10, 25, 75, 90, 95 and 97.5 %, NaN where
         fewer than 40 past errors of the series are known.

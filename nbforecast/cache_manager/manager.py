@@ -108,7 +108,7 @@ class ResultCache:
         span, keep = _parse_index(index), _parse_only(only)
         with results().putting_away, _files():
             picked = self._pick(handle, model)
-            if span is None and keep is Status.WAITING:
+            if span is None and keep is Status.PENDING:
                 return _removed([self._remove(item) for item in picked])
             count = sum(self._thin(item, span, keep) for item in picked)
         return Change("Removed", 0, count, 0, 0, what=only or "forecast")
@@ -294,7 +294,7 @@ def _parse_index(index: object) -> tuple[int, int] | None:
 def _parse_only(only: str | None) -> Status | None:
     """How far origins stay if only this is removed; None for densities."""
     if only is None or only == "forecast":
-        return Status.WAITING
+        return Status.PENDING
     if only in ("density", "density_limits"):
         return None
     if only == "scores":

@@ -63,7 +63,7 @@ class Entry:
         never = reasons != UnavailableReason.AVAILABLE
         tails = shapes(recipe.horizon, recipe.draws)
         self._columns = {name: Column(name, len(data), tail, never) for name, tail in tails.items()}
-        self._status = np.where(never, Status.UNAVAILABLE, Status.WAITING).astype(np.uint8)
+        self._status = np.where(never, Status.UNAVAILABLE, Status.PENDING).astype(np.uint8)
         self._lock = threading.Lock()
         self._density = DensityWindow(recipe.horizon)
 
@@ -104,7 +104,7 @@ class Entry:
     @property
     def complete(self) -> bool:
         """Nothing waits and nothing is half done."""
-        return bool((self._status >= Status.CALCULATED).all())
+        return bool((self._status >= Status.SCORED).all())
 
     @property
     def densities(self) -> int:
@@ -118,7 +118,7 @@ class Entry:
 
     def waiting(self, rows: Int64[np.ndarray, " R"]) -> Bool[np.ndarray, " R"]:
         """Which of the rows wait for a forecast."""
-        return self._status[rows] == Status.WAITING
+        return self._status[rows] == Status.PENDING
 
     def write_forecasts(
         self, rows: Int64[np.ndarray, " R"], draws: Float32[np.ndarray, "R H Q"], version: str | None = None
@@ -131,7 +131,7 @@ class Entry:
             self.lock_count += 1
             if version not in (None, self.version):
                 return 0
-            new = self._status[rows] == Status.WAITING
+            new = self._status[rows] == Status.PENDING
             self._columns["forecast"].write(rows[new], draws[new])
             self._status[rows[new]] = Status.INFERRED
             self.changes += 1
@@ -149,7 +149,7 @@ class Entry:
             for name, column in values._asdict().items():
                 lacking = (status >= Status.INFERRED) & (status < FILLED[name])
                 self._columns[name].write(rows[lacking], column[lacking])
-            self._status[rows[has_forecast(status)]] = Status.CALCULATED
+            self._status[rows[has_forecast(status)]] = Status.SCORED
             self.changes += 1
 
     def write_densities(self, rows: Int64[np.ndarray, " R"], values: Densities, version: str | None = None) -> None:
@@ -172,7 +172,7 @@ class Entry:
             return
         with self._lock:
             self.lock_count += 1
-            waiting = self._status[rows] == Status.WAITING
+            waiting = self._status[rows] == Status.PENDING
             if not waiting.all():
                 rows, status, contexts = rows[waiting], status[waiting], contexts[waiting]
                 values = {name: column[waiting] for name, column in values.items()}
@@ -216,7 +216,7 @@ class Entry:
             self.version = secrets.token_hex(8)
             self._columns, self._status = columns, left
             self.changes += 1
-            if keep == Status.WAITING:
+            if keep == Status.PENDING:
                 self._density.forget(fewer)
             return len(fewer)
 
@@ -263,4 +263,4 @@ class Entry:
 
 
 def _filled(name: str, status: UInt8[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
-    return (status >= FILLED[name]) & (status <= Status.CALCULATED)
+    return (status >= FILLED[name]) & (status <= Status.SCORED)

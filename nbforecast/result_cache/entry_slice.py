@@ -93,12 +93,12 @@ class EntrySlice:
     @property
     def calculated(self) -> int:
         """Origins whose calculations stand here."""
-        return int((self.status == Status.CALCULATED).sum())
+        return int((self.status == Status.SCORED).sum())
 
     @property
     def complete(self) -> bool:
         """Nothing waits and nothing is half done."""
-        return bool((self.status >= Status.CALCULATED).all())
+        return bool((self.status >= Status.SCORED).all())
 
     def rows(self, rows: Int64[np.ndarray, " R"]) -> Int64[np.ndarray, " R"]:
         """The entry's rows of some of ours."""
@@ -109,12 +109,12 @@ class EntrySlice:
 
     def missing(self) -> Int64[np.ndarray, " M"]:
         """Rows that wait for a forecast."""
-        return np.flatnonzero(self.status == Status.WAITING)
+        return np.flatnonzero(self.status == Status.PENDING)
 
     def uncalculated(self) -> Int64[np.ndarray, " M"]:
         """Rows that have a forecast and wait for calculations."""
         status = self.status
-        return np.flatnonzero((status >= Status.INFERRED) & (status < Status.CALCULATED))
+        return np.flatnonzero((status >= Status.INFERRED) & (status < Status.SCORED))
 
     def take(self, column: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
         """A copy of some rows of one column, NaN where nothing stands yet."""
@@ -132,7 +132,7 @@ class EntrySlice:
     def frame(self) -> pl.DataFrame:
         """The Result DataFrame: a snapshot with a row an origin.
 
-        unique_id, ds, index, y; status (`waiting`, `inferred`, `unscored`: has quantiles but no scores, `calculated`,
+        unique_id, ds, index, y; status (`pending`, `inferred`, `unscored`: has quantiles but no scores, `scored`,
         `unavailable`) and, for the last, the reason; forecast (H, Q); median (H); quantiles (H, 7) at `LEVELS`;
         abs_error, crps, pinball (H) and covered (H, 3) for 50, 80 and 95 %; density (H, 64) and density_limits (H, 2)
         for a bounded number of origins. NaN in a result means not done where the status says so, and in a score that

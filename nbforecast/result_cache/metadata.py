@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.key import CacheKey
     from nbforecast.result_cache.snapshot import Snapshot
 
-FORMAT = 1
+FORMAT = 2  # 1 called the statuses pending and scored by other names
 _HANDLE = re.compile(r"[0-9a-f]{32}")
 _KINDS = ("fixed", "month", "business", "integer")
 _LATEST = 1e11  # seconds since the epoch: some three thousand years
@@ -104,7 +104,7 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
         "end_time": str(data.time.max()),
         "available": int((snapshot.reasons == 0).sum()),
         "inferred": snapshot.inferred,
-        "calculated": int((snapshot.status == Status.CALCULATED).sum()),
+        "calculated": int((snapshot.status == Status.SCORED).sum()),
         "created": snapshot.created,
         "forced": snapshot.forced,
         "saved": time.time(),
@@ -122,7 +122,7 @@ def unpack(text: bytes) -> Metadata:
         version = facts["format"]
         if version > FORMAT:
             raise Unreadable(f"a newer nbforecast has written it (format {version})")
-        if version != FORMAT:
+        if version not in (1, FORMAT):
             raise Damaged(f"an older nbforecast has written it (format {version})")
         _check(facts)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from nbforecast.result_cache.metadata import Damaged, Metadata, Unreadable, pack, unpack
 from nbforecast.result_cache.snapshot import Snapshot, consistent
-from nbforecast.result_cache.status import FILLED, REASON, STATUS, shapes
+from nbforecast.result_cache.status import FILLED, FORMER_NAMES, REASON, STATUS, shapes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,6 +184,7 @@ def _array(column: pa.ChunkedArray, name: str, tail: tuple[int, ...], rows: int)
     array = column.combine_chunks()
     if name in _CODES:
         known = {text: code for code, text in enumerate(_CODES[name], name == "reason")}
+        known |= FORMER_NAMES if name == "status" else {}
         table = np.array([known[text] for text in array.dictionary.to_pylist()] or [0])
         codes = _numbers(array.indices, np.dtype(np.int32))
         return np.where(_there(array.indices), table[codes], 0).astype(np.uint8)

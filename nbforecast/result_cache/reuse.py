@@ -117,6 +117,6 @@ def _take_over(new: Entry, entry: Entry, rows: Int64[np.ndarray, " R"], theirs: 
     for at in range(0, len(rows), PIECE):
         part = slice(at, at + PIECE)
         status, values = entry.read(theirs[part])
-        status[(status == Status.CALCULATED) & ~after[part]] = Status.UNSCORED
+        status[(status == Status.SCORED) & ~after[part]] = Status.UNSCORED
         new.adopt(rows[part], status, entry.contexts[theirs[part]], values)
     new.reused += len(rows)

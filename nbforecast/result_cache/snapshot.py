@@ -45,7 +45,7 @@ class Snapshot:
 
 def has_forecast(status: UInt8[np.ndarray, " N"]) -> np.ndarray:
     """Where a forecast stands."""
-    return (status >= Status.INFERRED) & (status <= Status.CALCULATED)
+    return (status >= Status.INFERRED) & (status <= Status.SCORED)
 
 
 def union(one: Snapshot, other: Snapshot) -> Snapshot:

@@ -13,14 +13,15 @@ from nbforecast.scoring.calculations import COVERAGES, LEVELS
 class Status(enum.IntEnum):
     """What stands for an origin; each of the first four includes those before it."""
 
-    WAITING = 0
+    PENDING = 0  # nothing yet
     INFERRED = 1  # the forecast
     UNSCORED = 2  # and its quantiles
-    CALCULATED = 3  # and its scores
+    SCORED = 3  # and its scores
     UNAVAILABLE = 4  # nothing, ever: the entry's reasons say why
 
 
 STATUS = pl.Enum([s.name.lower() for s in Status])
+FORMER_NAMES = {"waiting": Status.PENDING, "calculated": Status.SCORED}  # of the status column in files of format 1
 REASON = pl.Enum([r.name.lower() for r in UnavailableReason if r])
 
 # from which status on a column holds a result
@@ -28,10 +29,10 @@ FILLED = {
     "forecast": Status.INFERRED,
     "median": Status.UNSCORED,
     "quantiles": Status.UNSCORED,
-    "abs_error": Status.CALCULATED,
-    "crps": Status.CALCULATED,
-    "pinball": Status.CALCULATED,
-    "covered": Status.CALCULATED,
+    "abs_error": Status.SCORED,
+    "crps": Status.SCORED,
+    "pinball": Status.SCORED,
+    "covered": Status.SCORED,
 }
 
 

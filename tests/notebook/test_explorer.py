@@ -137,7 +137,7 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     assert page.last("progress")[0]["cancelled"] is True
     kernel.run("ex.index = -25")
     page.listen(0.5)
-    frame = kernel.value("[int((ex.run.frame['status'].cast(str) == 'calculated').sum()), ex.run.calculated]")
+    frame = kernel.value("[int((ex.run.frame['status'].cast(str) == 'scored').sum()), ex.run.calculated]")
     assert frame[0] == frame[1] == page.last("progress")[0]["calculated"]
     page.listen(2.5)
     scored = "int(ex.run.series('3').frame['crps'].arr.get(0).is_not_nan().sum())"

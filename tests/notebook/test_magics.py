@@ -237,7 +237,7 @@ next.wait()
         outputs, error = kernel.run(code)
         assert not error
         assert kernel.value("[run.inferred, run.reused == run.available]") == [0, True]
-        assert kernel.value("set(run.frame['status'].cast(str).unique()) == {'calculated', 'unavailable'}") is True
+        assert kernel.value("set(run.frame['status'].cast(str).unique()) == {'scored', 'unavailable'}") is True
         assert "Done: nothing to infer" in outputs[0]["text/plain"]
         assert kernel.run(more)[1] == ""
         assert kernel.value("[next.inferred, next.reused == run.available]") == [1, True]

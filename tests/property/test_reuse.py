@@ -108,7 +108,7 @@ class Story:
                 assert found.status[o] == "unavailable", o
                 new.barred.add(o)
                 continue
-            assert found.status[o] == "calculated", o
+            assert found.status[o] == "scored", o
             new.values[o] = found.forecast[o]
             sources = [d for d in (*equal, *longer) if d.values[o] == found.forecast[o]]
             if equal or longer:

@@ -67,7 +67,7 @@ def random_snapshot(seed: int, grid: str = "5 minutes", rows: int = 40, series: 
         column = np.full((n, *tail), np.nan, np.float32)
         done = (status >= FILLED[name]) & ~never
         column[done] = rng.standard_normal((int(done.sum()), *tail)) * rng.choice([1e-40, 1.0, 1e37])
-        if FILLED[name] == Status.CALCULATED:
+        if FILLED[name] == Status.SCORED:
             column[rng.random(column.shape) < 0.3] = np.nan
         columns[name] = column
     return Snapshot(
@@ -110,7 +110,7 @@ def some_of(snapshot: Snapshot, rows: Any, **changes: Any) -> Snapshot:
     """The same entry with only some of its forecasts."""
     gone = np.ones(len(snapshot.data), bool)
     gone[rows] = False
-    status = np.where(gone, Status.WAITING, snapshot.status).astype(np.uint8)
+    status = np.where(gone, Status.PENDING, snapshot.status).astype(np.uint8)
     columns = {
         n: np.where(gone.reshape(-1, *[1] * (c.ndim - 1)), np.float32("nan"), c) for n, c in snapshot.columns.items()
     }
@@ -126,7 +126,7 @@ def calculated(seed: int = 0, rows: int = 40) -> Snapshot:
     return Snapshot(
         data=data,
         recipe=ForecastSpec("m", "m", 3, (0.2, 0.4, 0.6, 0.8), 5),
-        status=np.full(rows, Status.CALCULATED, np.uint8),
+        status=np.full(rows, Status.SCORED, np.uint8),
         reasons=np.zeros(rows, np.uint8),
         contexts=rng.integers(0, 1 << 64, rows, np.uint64),
         columns={n: rng.standard_normal((rows, *t)).astype(np.float32) for n, t in tails.items()},

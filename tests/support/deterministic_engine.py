@@ -169,7 +169,7 @@ class Stage:
     def flush(self) -> None:
         self.cache.clear()
 
-    def drop(self, keep: Status = Status.WAITING, rows: np.ndarray = SPAN) -> int:
+    def drop(self, keep: Status = Status.PENDING, rows: np.ndarray = SPAN) -> int:
         """Take some rows' results from the entry that is held.
 
         Nothing begun before may come back there, and nothing that is being made for the entry may be written to it.
@@ -181,7 +181,7 @@ class Stage:
         gone = rows[has_forecast(status) & (status > keep)]
         count = entry.forget(rows, keep)
         forecasts, calculations = self.dropped[id(entry)]
-        if keep == Status.WAITING:
+        if keep == Status.PENDING:
             forecasts[gone] = len(self.model.calls)
         calculations[gone] = self.calculations
         if count:
@@ -197,7 +197,7 @@ class Stage:
             rows, status = np.arange(len(entry)), entry.status
             forecasts, median = entry.take("forecast", rows), entry.take("median", rows)[:, 0]
             number, observed = told(forecasts)
-            there, scored = has_forecast(status), status == Status.CALCULATED
+            there, scored = has_forecast(status), status == Status.SCORED
             assert (observed == np.where(there, entry.data.values, 0)).all()
             assert (np.isfinite(median) == (status >= Status.UNSCORED)).all()
             assert (np.isnan(median) | (median == forecasts[:, 0, 0])).all(), "made of another forecast"

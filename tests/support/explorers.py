@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 HOSTILE = "<img src=x onerror=window.hacked=1></script><!--<script>"
-CODES = {name: code for code, name in enumerate(["waiting", "inferred", "unscored", "calculated", "unavailable"])}
+CODES = {name: code for code, name in enumerate(["pending", "inferred", "unscored", "scored", "unavailable"])}
 
 
 def drift(contexts: np.ndarray, horizon: int) -> np.ndarray:

@@ -137,7 +137,7 @@ def test_C11_dropping_an_entry_drops_the_views_of_it_and_a_view_nothing_else(tax
     nbf.forecast(taxi.tail(90), "naive", wait=True)
     nbf.cache.drop(whole.handle)
     assert nbf.cache.entries().is_empty()
-    assert whole.frame["status"].to_list().count("calculated") == whole.available  # a run keeps what it holds
+    assert whole.frame["status"].to_list().count("scored") == whole.available  # a run keeps what it holds
 
 
 def test_C11_flush_of_memory_loses_nothing_flush_of_disk_leaves_memory(taxi: pl.DataFrame) -> None:

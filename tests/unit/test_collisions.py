@@ -145,7 +145,7 @@ def test_C8b_C11_idle_work_ends_with_a_flush_and_nothing_comes_back(stages: Call
     assert ended
 
 
-@pytest.mark.parametrize("keep", [Status.WAITING, Status.INFERRED])
+@pytest.mark.parametrize("keep", [Status.PENDING, Status.INFERRED])
 @FORCES
 def test_C8a_rows_dropped_at_any_moment(stages: Callable[[], Stage], keep: Status, long: bool, short: bool) -> None:
     gone: Counter[bool] = Counter()
@@ -172,7 +172,7 @@ def test_C8a_C8c_in_the_middle_of_an_inference_or_a_calculation(
         if what == "flush":
             play.flush()
         else:
-            play.stage.drop(Status.WAITING if what == "drop" else Status.INFERRED)
+            play.stage.drop(Status.PENDING if what == "drop" else Status.INFERRED)
 
     def arm(play: Play) -> None:
         if where == "inference":
@@ -262,7 +262,7 @@ def test_C8c_what_is_dropped_while_it_is_inferred_is_inferred_again(stages: Call
     waiting = run._view.missing()[-1]
 
     def drop() -> None:
-        assert run._view.entry.forget(np.arange(ROWS), Status.WAITING) == CHUNK
+        assert run._view.entry.forget(np.arange(ROWS), Status.PENDING) == CHUNK
 
     stage.model.inside = drop
     number, _ = told(run.at(int(waiting) - ROWS + 1).draws[None])

@@ -162,7 +162,7 @@ def test_C13_what_has_come_further_counts_in_either_order(tmp_path: Path) -> Non
         for snapshot in order:
             store.write(snapshot)
         read = parquet.read(only_file(store).path)
-        assert (read.status == Status.CALCULATED).all()
+        assert (read.status == Status.SCORED).all()
         np.testing.assert_array_equal(read.columns["crps"], whole.columns["crps"])
 
 

@@ -128,7 +128,7 @@ def test_C10_loading_makes_the_calculations_that_are_missing_and_no_forecast(
     store = reopen(cache)
     entry = Entry.of(parquet.read(only_file(store).path))
     entry.forget(np.arange(50, 120), status)
-    entry.forget(np.arange(120, 120 + waiting), Status.WAITING)
+    entry.forget(np.arange(120, 120 + waiting), Status.PENDING)
     store.write(entry.snapshot()[0], instead=True)
     before = only_file(store)
     assert nbf.cache.entries()["calculated"].item() == 130 - waiting
@@ -136,8 +136,8 @@ def test_C10_loading_makes_the_calculations_that_are_missing_and_no_forecast(
     assert (change.entries, change.origins) == (1, 200 - waiting)
     (held,) = cache.entries()
     until(lambda: not session.engine()._tasks)
-    expected = np.full(200, Status.CALCULATED)
-    expected[120 : 120 + waiting] = Status.WAITING
+    expected = np.full(200, Status.SCORED)
+    expected[120 : 120 + waiting] = Status.PENDING
     np.testing.assert_array_equal(held.status, expected)
     assert model.rows == 200
     done = EntrySlice.whole(held).frame().select(frame.columns[:13])

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,7 +18,7 @@ from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.metadata import FORMAT
 from nbforecast.result_cache.status import Status
-from tests.support.cache_files import GRIDS, assert_same, note_of, random_snapshot
+from tests.support.cache_files import GRIDS, assert_same, note_of, random_snapshot, rewrite
 
 
 @pytest.mark.parametrize("grid", GRIDS)
@@ -50,6 +51,19 @@ def test_C9_an_entry_read_from_a_file_is_the_one_that_was_saved(tmp_path: Path) 
     assert frames[0].equals(frames[1])
 
 
+def test_C9_a_file_of_format_1_is_read_with_its_former_status_names(tmp_path: Path) -> None:
+    snapshot = random_snapshot(2)
+    path = CacheDirectory(tmp_path).write(snapshot).path
+    rewrite(path, lambda facts: facts | {"format": 1})
+    table, former = pq.read_table(path), {"pending": "waiting", "scored": "calculated"}
+    column = table["status"].combine_chunks()
+    names = pa.array([former.get(name, name) for name in column.dictionary.to_pylist()])
+    former_column = pa.DictionaryArray.from_arrays(column.indices, names)
+    pq.write_table(table.set_column(table.schema.get_field_index("status"), "status", former_column), path)
+    assert set(pl.read_parquet(path)["status"].cast(pl.String)) >= {"waiting", "calculated"}
+    assert_same(parquet.read(path), snapshot)
+
+
 @pytest.mark.parametrize("grid", GRIDS)
 def test_C9_X1_polars_reads_a_file_as_the_plain_table_it_is(grid: str, tmp_path: Path) -> None:
     snapshot = random_snapshot(1, grid)
@@ -79,10 +93,10 @@ def test_C9_X1_duckdb_and_pyarrow_read_a_file(grid: str, tmp_path: Path) -> None
         def ask(query: str) -> Any:
             return base.sql(query, params=[path])
 
-        counted = ask("SELECT count(*), count(*) FILTER (status = 'calculated') FROM read_parquet(?)").fetchall()
+        counted = ask("SELECT count(*), count(*) FILTER (status = 'scored') FROM read_parquet(?)").fetchall()
         rows = ask("SELECT unique_id, index, ds, y, status, forecast FROM read_parquet(?)").pl()
         note = ask("SELECT decode(value) FROM parquet_kv_metadata(?) WHERE key = 'nbforecast'").fetchall()
-    assert counted == [(len(data), (snapshot.status == Status.CALCULATED).sum())]
+    assert counted == [(len(data), (snapshot.status == Status.SCORED).sum())]
     for name in ("unique_id", "status"):
         assert rows[name].cast(pl.String).to_list() == frame[name].cast(pl.String).to_list()
     assert rows["index"].to_list() == data.index().tolist()
@@ -120,6 +134,6 @@ def test_C4_C9_the_metadata_are_in_the_files_own_key_value_metadata(tmp_path: Pa
     )
     assert before <= facts["saved"] <= time.time()
     assert facts["inferred"] == np.isin(snapshot.status, [1, 2, 3]).sum()
-    assert facts["calculated"] == (snapshot.status == Status.CALCULATED).sum()
+    assert facts["calculated"] == (snapshot.status == Status.SCORED).sum()
     assert facts["available"] == (snapshot.reasons == 0).sum()
     assert facts["name"] == data.names.frame

@@ -94,7 +94,7 @@ def test_E4_cancelling_ends_the_work_for_all_and_tells_those_who_did_not(scene: 
     with pytest.raises(RunCancelled, match=r"cancelled when it was 33% done; ask for it again"):
         waiting.result(PATIENCE)
     assert first.inferred == CHUNK
-    assert (first.frame["status"] == "calculated").sum() == CHUNK, "what is finished stays"
+    assert (first.frame["status"] == "scored").sum() == CHUNK, "what is finished stays"
     third = scene.long()
     assert third.reused == CHUNK
     assert third.wait(PATIENCE).progress == 1
@@ -132,7 +132,7 @@ def test_C10_calculations_that_are_queued_become_a_run_when_forecasts_are_asked_
     scene.model.background.wait_for_one()
     view.entry.forget(np.arange(4), Status.INFERRED)
     scene.engine.submit(view, None, 0, Priority.IDLE)
-    view.entry.forget(np.arange(6, 9), Status.WAITING)
+    view.entry.forget(np.arange(6, 9), Status.PENDING)
     run = scene.long()
     scene.model.background.open()
     assert run.wait(PATIENCE).progress == 1
@@ -144,7 +144,7 @@ def test_C10_what_lacks_calculations_alone_is_calculated_and_not_inferred_again(
     calls = len(scene.model.calls)
     assert entry.forget(np.arange(2, 11), Status.INFERRED) == 9
     run = scene.long().wait(PATIENCE)
-    assert (entry.status == Status.CALCULATED).all()
+    assert (entry.status == Status.SCORED).all()
     assert (len(scene.model.calls), run.inferred, run.reused) == (calls, 0, 12)
 
 
@@ -221,5 +221,5 @@ def test_E4_the_same_origin_of_a_forced_run_is_another_request(scene: Scene) -> 
 def test_E4_what_was_answered_and_dropped_is_answered_again(scene: Scene) -> None:
     run = scene.run()
     first = run.at(-7).draws
-    run._view.entry.forget(np.array([WHOLE.row(-7)]), Status.WAITING)
+    run._view.entry.forget(np.array([WHOLE.row(-7)]), Status.PENDING)
     assert run.at(-7).draws[0, 0] == first[0, 0] + 1000

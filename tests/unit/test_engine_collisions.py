@@ -105,11 +105,11 @@ def test_C8a_a_calculation_that_ends_after_its_entry_changed_is_dropped(
     run, turnstile = _stopped_before_its_first_scores(scene, monkeypatch)
     entry = run._view.entry
     newest = np.arange(len(WHOLE) - CHUNK, len(WHOLE))
-    assert entry.forget(newest, Status.WAITING) == CHUNK
+    assert entry.forget(newest, Status.PENDING) == CHUNK
     turnstile.let_one()
     while scene.engine._calculation.backlog:
         assert not run.done
-    assert (entry.status[newest] == Status.WAITING).all()
+    assert (entry.status[newest] == Status.PENDING).all()
     assert np.isnan(entry.take("median", newest)).all()
     turnstile.open()
     scene.model.background.open()
@@ -160,7 +160,7 @@ def test_C8c_who_waits_for_an_index_that_is_gone_sleeps_until_it_is_inferred_ane
     elif how == "dropped":
         row = np.array([WHOLE.row(-1)])
         run._view.entry.write_forecasts(row, np.zeros((1, 2, 2), np.float32))
-        assert run._view.entry.forget(row, Status.WAITING) == 1
+        assert run._view.entry.forget(row, Status.PENDING) == 1
     else:
         smaller._view.entry.write_forecasts(np.array([11]), np.full((1, 2, 2), 1.0, np.float32))
         scene.cache.offer(smaller._view, force=True)
@@ -173,7 +173,7 @@ def test_C8c_who_waits_for_an_index_that_is_gone_sleeps_until_it_is_inferred_ane
     entry = scene.held()
     assert entry is run._view.entry
     assert np.isfinite(entry.take("forecast", np.array([WHOLE.row(-7)]))).all()
-    assert entry.status[WHOLE.row(-7)] == Status.CALCULATED
+    assert entry.status[WHOLE.row(-7)] == Status.SCORED
 
 
 def test_C8_a_run_at_work_stays_with_the_entry_that_it_fills(scene: Scene) -> None:
@@ -195,7 +195,7 @@ def test_C8a_a_calculation_of_forecasts_that_were_inferred_anew_meanwhile_is_dro
 ) -> None:
     run, turnstile = _stopped_before_its_first_scores(scene, monkeypatch)
     newest = np.array([11])
-    run._view.entry.forget(newest, Status.WAITING)
+    run._view.entry.forget(newest, Status.PENDING)
     drawn = run.at(0).draws
     assert drawn[0, 0] >= 2000
     run._view.entry.forget(newest, Status.INFERRED)
@@ -216,7 +216,7 @@ def test_C8_what_is_dropped_while_a_run_ends_is_inferred_before_it_has_ended(
         if when == "after":
             real(view, asked=asked)
         if not finished:
-            view.entry.forget(np.arange(5), Status.WAITING)
+            view.entry.forget(np.arange(5), Status.PENDING)
         finished.append(view)
         if when == "before":
             real(view, asked=asked)
@@ -238,7 +238,7 @@ def test_C8_results_taken_away_before_the_end_are_made_up_for_and_saved_once(
     turnstile.wait_for_one()
     while not run._task.ending:
         assert not run.done
-    run._view.entry.forget(np.arange(3), Status.WAITING)
+    run._view.entry.forget(np.arange(3), Status.PENDING)
     turnstile.open()
     assert run.wait(PATIENCE).progress == 1
     assert len(finished) == 1
@@ -253,7 +253,7 @@ def test_C8c_an_origin_that_is_dropped_before_its_asker_wakes_is_inferred_anew(
     def answer(*given: Any) -> EntrySlice:
         view = real(*given)
         if left:
-            view.entry.forget(np.array([left.pop()]), Status.WAITING)
+            view.entry.forget(np.array([left.pop()]), Status.PENDING)
         return view
 
     monkeypatch.setattr(scene.engine, "answer", answer)

@@ -322,7 +322,7 @@ def test_C9_a_long_run_is_saved_while_it_goes_on(scene: Scene, tmp_path: Path, m
     while scene.engine._calculation.backlog:
         assert not run.done
     found = scene.cache.store.find(run._view.key)
-    assert (scene.cache.store.read(found).status == Status.CALCULATED).sum() == CHUNK
+    assert (scene.cache.store.read(found).status == Status.SCORED).sum() == CHUNK
     scene.model.background.open()
     run.wait(PATIENCE)
 

@@ -52,8 +52,8 @@ def test_C2_NaN_and_status_say_what_is_not_done() -> None:
     frame = EntrySlice.whole(entry).frame()
     status = frame["status"].to_list()
     assert status[:5] == ["unavailable"] * 5
-    assert status[5:40] == ["waiting"] * 35
-    assert status[40:60] == ["calculated"] * 20
+    assert status[5:40] == ["pending"] * 35
+    assert status[40:60] == ["scored"] * 20
     assert status[70] == "inferred"
     assert frame["reason"].to_list()[:6] == ["too_short"] * 5 + [None]
     finite = np.isfinite(frame["forecast"].to_numpy()).all((1, 2))
@@ -91,13 +91,13 @@ def test_C3_C8a_what_is_taken_away_stays_in_snapshots_and_outdates_work_in_progr
     entry = make_entry()
     fill(entry, np.arange(5, 100))
     before, version = EntrySlice.whole(entry).frame(), entry.version
-    assert entry.forget(np.arange(90, 100), Status.WAITING) == 10
+    assert entry.forget(np.arange(90, 100), Status.PENDING) == 10
     assert entry.forget(np.arange(80, 90), Status.INFERRED) == 10
     assert entry.forget(np.arange(0, 80), Status.UNSCORED) == 75
-    assert entry.forget(np.arange(100), Status.CALCULATED) == 0
-    assert before["status"].value_counts().filter(status="calculated")["count"].item() == 95
+    assert entry.forget(np.arange(100), Status.SCORED) == 0
+    assert before["status"].value_counts().filter(status="scored")["count"].item() == 95
     frame = EntrySlice.whole(entry).frame()
-    assert frame["status"].to_list() == (["unavailable"] * 5 + ["unscored"] * 75 + ["inferred"] * 10 + ["waiting"] * 10)
+    assert frame["status"].to_list() == (["unavailable"] * 5 + ["unscored"] * 75 + ["inferred"] * 10 + ["pending"] * 10)
     finite = {
         n: np.isfinite(frame[n].to_numpy().reshape(100, -1)).all(1).sum() for n in ("forecast", "quantiles", "crps")
     }
@@ -107,7 +107,7 @@ def test_C3_C8a_what_is_taken_away_stays_in_snapshots_and_outdates_work_in_progr
     draws = entry.take("forecast", np.arange(5, 80))
     made = calculate(draws, entry.data.actuals(np.arange(5, 80), 12), LEVELS, 75)
     entry.write_calculations(np.arange(5, 80), made, version)
-    assert not (entry.status == Status.CALCULATED).any()
+    assert not (entry.status == Status.SCORED).any()
     entry.write_calculations(np.arange(5, 80), made, entry.version)
     np.testing.assert_array_equal(entry.array("crps")[5:80], before["crps"].to_numpy()[5:80])
 
@@ -124,10 +124,10 @@ def test_C3_taking_away_that_is_interrupted_changes_nothing(monkeypatch: pytest.
     with monkeypatch.context() as patched:
         patched.setattr(Column, "keeping", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            entry.forget(np.arange(25), Status.WAITING)
+            entry.forget(np.arange(25), Status.PENDING)
     assert entry.state == state
     assert EntrySlice.whole(entry).frame().equals(frame, null_equal=True)
-    assert entry.forget(np.arange(25), Status.WAITING) == 25
+    assert entry.forget(np.arange(25), Status.PENDING) == 25
     fill(entry, np.arange(25))
     np.testing.assert_array_equal(array, before)
     assert entry.complete
@@ -146,7 +146,7 @@ def test_C3_what_was_inferred_meanwhile_is_not_taken_over_again() -> None:
     np.testing.assert_array_equal(taken[10:30], array[10:30])
     np.testing.assert_array_equal(taken[10:20], own)
     np.testing.assert_array_equal(taken[30:], source.take("forecast", np.arange(30, 50)))
-    assert (entry.status[10:20] == Status.CALCULATED).all()
+    assert (entry.status[10:20] == Status.SCORED).all()
     fill(entry, rows)
     assert entry.complete
 

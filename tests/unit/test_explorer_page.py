@@ -156,7 +156,7 @@ def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Pat
     assert (status[lost] == CODES["unavailable"]).all()
     assert {meta["reasons"][str(r)] for r in reason[lost]} == {"left out of this page to keep it small"}
     assert np.isnan(score[lost]).all()
-    assert (status[kept] == CODES["calculated"]).sum() > 10
+    assert (status[kept] == CODES["scored"]).sum() > 10
 
 
 def test_W4_a_page_waits_for_its_run_and_needs_a_folder(tmp_path: Path) -> None:

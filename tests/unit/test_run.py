@@ -80,7 +80,7 @@ def test_E2_a_forecast_returns_at_once_and_is_filled_in_the_background(glucose: 
     assert gate.entered.wait(10)
     assert not run.done
     assert run.progress == 0
-    assert set(run.frame["status"].unique()) <= {"waiting", "unavailable"}
+    assert set(run.frame["status"].unique()) <= {"pending", "unavailable"}
     with pytest.raises(TimeoutError, match="0% done"):
         run.wait(0.01)
     gate.open.set()
@@ -148,7 +148,7 @@ def test_E4_a_cancelled_run_leaves_what_it_has_finished(glucose: pl.DataFrame, m
     run.wait(10)
     assert run.cancelled
     assert run.inferred == 50
-    assert run.frame["status"].value_counts().filter(status="calculated")["count"].item() == 50
+    assert run.frame["status"].value_counts().filter(status="scored")["count"].item() == 50
     assert "cancelled" in repr(run)
 
 

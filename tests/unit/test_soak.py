@@ -123,10 +123,10 @@ class Soak:
         """What a run has is what it has computed alone; what it has not is NaN, and said to be waiting."""
         frame = run.frame
         array = frame["forecast"].to_numpy()
-        there = frame["status"].is_in(["inferred", "unscored", "calculated"]).to_numpy()
+        there = frame["status"].is_in(["inferred", "unscored", "scored"]).to_numpy()
         assert (np.isfinite(array[:, 0, 0]) == there).all()
         self.compare(name, array[there], np.flatnonzero(there))
-        quantiles = frame["status"].is_in(["unscored", "calculated"]).to_numpy()
+        quantiles = frame["status"].is_in(["unscored", "scored"]).to_numpy()
         assert (np.isfinite(frame["median"].to_numpy()[:, 0]) == quantiles).all()
 
     def compare(self, name: str, found: np.ndarray, rows: np.ndarray) -> None:

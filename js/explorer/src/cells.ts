@@ -1,6 +1,6 @@
 /** Cells of origins, one each or several together: what they tell and how they are painted. */
 
-import { CALCULATED, INFERRED, UNAVAILABLE, UNSCORED, WAITING } from "./protocol";
+import { SCORED, INFERRED, UNAVAILABLE, UNSCORED, PENDING } from "./protocol";
 import type { Standing } from "./store";
 import { HEATS, type Palette } from "./theme";
 
@@ -55,7 +55,7 @@ export function fill(
   x: number, y: number, width: number, height: number,
 ): void {
   switch (c.status) {
-    case CALCULATED:
+    case SCORED:
       ctx.fillStyle = scale && Number.isFinite(c.mean) ? p.heat[heat(c.mean, scale)] : p.bands[0];
       ctx.fillRect(x, y, width, height);
       break;
@@ -64,7 +64,7 @@ export function fill(
       ctx.fillStyle = p.bands[1];
       ctx.fillRect(x, y + height * 0.5, width, height * 0.5);
       break;
-    case WAITING:
+    case PENDING:
       ctx.fillStyle = p.rule;
       ctx.fillRect(x, y + height - 1.5, width, 1.5);
       break;

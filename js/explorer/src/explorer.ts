@@ -7,7 +7,7 @@ import { Link, type Trait, type WidgetModel } from "./link";
 import { next, random } from "./order";
 import { Player } from "./player";
 import { Position, type How } from "./position";
-import { WAITING, type Incoming, type Style } from "./protocol";
+import { PENDING, type Incoming, type Style } from "./protocol";
 import type { Row } from "./rows";
 import type { Sight } from "./sight";
 import { Store, type History, type Standing } from "./store";
@@ -230,7 +230,7 @@ export class Explorer {
     const { series, rows } = this;
     const { row, direction } = this.at;
     this.link.see({ series, models: this.models, row, direction, rows });
-    const waits = this.standing.status[row] === WAITING && !main?.filled;
+    const waits = this.standing.status[row] === PENDING && !main?.filled;
     if (waits && this.store.meta?.live) this.link.infer(series, this.model, row);
     else this.link.leave();
   }

@@ -29,7 +29,7 @@ export function stripLegend(): HTMLElement[] {
   return [
     h("span", {}, "CRPS: better", ramp, "worse"),
     h("span", {}, swatch("nbf-key nbf-key-inferred"), "not scored"),
-    h("span", {}, swatch("nbf-key nbf-key-waiting"), "waiting"),
+    h("span", {}, swatch("nbf-key nbf-key-pending"), "pending"),
     h("span", {}, swatch("nbf-key nbf-key-barred"), "unavailable"),
   ];
 }

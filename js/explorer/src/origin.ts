@@ -1,6 +1,6 @@
 /** Scores of one origin, from its bands and what was observed; and its forecast in words. */
 
-import { ENDS, UNAVAILABLE, WAITING, type Meta } from "./protocol";
+import { ENDS, UNAVAILABLE, PENDING, type Meta } from "./protocol";
 import type { Row } from "./rows";
 import type { Standing } from "./store";
 import { decimalsFor, value } from "../../common/src/format";
@@ -40,7 +40,7 @@ export function standingText(meta: Meta, standing: Standing, row: number, shown:
     return why ? `No forecast: ${why}` : "No forecast from this origin";
   }
   if (shown) return "";
-  return status === WAITING ? "Waiting for its forecast" : "Loading";
+  return status === PENDING ? "Waiting for its forecast" : "Loading";
 }
 
 /** The forecast of an origin in one sentence: median from first to last, the 80 % band at the end, the observation. */

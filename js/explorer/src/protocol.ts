@@ -6,10 +6,10 @@ export const MOST_WANTED = 4096;
 /** Quantiles of the bands, fixed by the protocol: 2.5, 10, 25, 50, 75, 90, 97.5 %. */
 export const ENDS = 7;
 
-export const WAITING = 0;
+export const PENDING = 0;
 export const INFERRED = 1;
 export const UNSCORED = 2;
-export const CALCULATED = 3;
+export const SCORED = 3;
 export const UNAVAILABLE = 4;
 
 export type Clock = "utc" | "wall" | "number";

@@ -4,7 +4,7 @@ import type { Cell } from "./cells";
 import { count, decimalsFor, score, value } from "../../common/src/format";
 import { indexOf } from "./keys";
 import { standingText } from "./origin";
-import { CALCULATED, ENDS, UNAVAILABLE, WAITING, type Meta } from "./protocol";
+import { SCORED, ENDS, UNAVAILABLE, PENDING, type Meta } from "./protocol";
 import type { Row } from "./rows";
 import type { History, Store } from "./store";
 import type { Calendar } from "./time";
@@ -36,8 +36,8 @@ export function cellText(s: Sight, cell: Cell): string[] {
   const state =
     scored ? `CRPS ${score(cell.score)}`
     : cell.status === UNAVAILABLE ? standingText(s.meta, standing, cell.row, false)
-    : cell.status === WAITING ? "waiting"
-    : cell.status === CALCULATED ? "nothing observed to score by" : "not scored yet";
+    : cell.status === PENDING ? "pending"
+    : cell.status === SCORED ? "nothing observed to score by" : "not scored yet";
   const lines = [s.calendar.text(s.history.time[cell.row]), `index ${count(indexOf(cell.row, s.rows))} · ${state}`];
   return scored && cell.count > 1 ? [...lines, `the worst of ${cell.count} origins; mean ${score(cell.mean)}`] : lines;
 }

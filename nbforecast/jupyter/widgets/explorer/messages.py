@@ -106,7 +106,7 @@ def status(run: Run, series: int, model: int, first: int, stands: UInt8[np.ndarr
     start = span(run.data, series)[0] + first
     rows = np.arange(start, start + len(stands))
     score = np.full(len(rows), np.nan, np.float32)
-    scored = stands == Status.CALCULATED
+    scored = stands == Status.SCORED
     score[scored] = _mean(run._view.take("crps", rows[scored]))
     content = {"kind": "status", "series": series, "model": model, "first": first, "count": len(rows)}
     reasons = run.reasons[start : start + len(rows)]
