@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from nbforecast import charts
+from nbforecast.deprecation import RenamedAttribute
 from nbforecast.errors import OptionError
 from nbforecast.postprocessing.conformal import LEAST
 from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, COVERAGES, densities, quantiles
@@ -32,7 +33,7 @@ class Forecast:
     """The forecast of one origin.
 
     index: the origin's index (<= 0). time: its time, as the user's data give it. series: the series' id.
-    draws: float32 (H, Q), ascending; levels: the Q probability levels they stand for.
+    draws: float32 (H, Q), ascending; quantile_levels: the Q probability levels they stand for.
     actual: float64 (H,), what was observed afterwards, NaN where that is not known.
     calibrated: float32 (H, 8), the ends of the calibrated bands, at `CALIBRATED_LEVELS`; NaN where too few past
         errors are known, None where they were not asked for.
@@ -43,14 +44,14 @@ class Forecast:
         data: Dataset,
         row: int,
         draws: Float32[np.ndarray, "H Q"],
-        levels: tuple[float, ...],
+        quantile_levels: tuple[float, ...],
         model: str,
         calibrated: Float32[np.ndarray, "H K"] | None = None,
     ) -> None:
         series, self.index = data.locate(row)
         self.series = data.ids[series]
         self.draws = draws
-        self.levels = levels
+        self.quantile_levels = quantile_levels
         self.model = model
         self.calibrated = calibrated
         self.actual: Float64[np.ndarray, " H"] = data.actuals(np.array([row]), len(draws))[0]
@@ -78,7 +79,7 @@ class Forecast:
         wanted = tuple(float(p) for p in np.atleast_1d(q))
         if not all(0 < p < 1 for p in wanted):
             raise OptionError(f"A quantile's probability lies between 0 and 1, not {q!r}.")
-        values = quantiles(self.draws, self.levels, wanted)
+        values = quantiles(self.draws, self.quantile_levels, wanted)
         return values[:, 0] if np.isscalar(q) else values
 
     def interval(self, coverage: float) -> Float32[np.ndarray, "H 2"]:
@@ -93,11 +94,11 @@ class Forecast:
 
     def below(self, value: float) -> Float64[np.ndarray, " H"]:
         """(H,): the probability of less than a value at every step, as far as draws tell it."""
-        return cumulative(self.draws, self.levels, np.full(len(self.draws), value)).below
+        return cumulative(self.draws, self.quantile_levels, np.full(len(self.draws), value)).below
 
     def above(self, value: float) -> Float64[np.ndarray, " H"]:
         """(H,): the probability of more than a value at every step."""
-        return 1 - cumulative(self.draws, self.levels, np.full(len(self.draws), value)).up_to
+        return 1 - cumulative(self.draws, self.quantile_levels, np.full(len(self.draws), value)).up_to
 
     def density(self) -> tuple[Float64[np.ndarray, "H G"], Float32[np.ndarray, "H G"]]:
         """Values and the predictive density at them, for every horizon step."""
@@ -155,6 +156,8 @@ class Forecast:
 
     def __repr__(self) -> str:
         return charts.describe(self.fan())
+
+    levels = RenamedAttribute("quantile_levels")
 
 
 class Chart:

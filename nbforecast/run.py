@@ -1,4 +1,4 @@
-"""What the user holds: the results of one request, as far as they have come."""
+"""A run: the forecasts of one request from every origin, which the background fills in."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int64, UInt8
 
+from nbforecast.deprecation import RenamedAttribute
 from nbforecast.engine.executor import FOR_EVER
-from nbforecast.engine.progress import Level, watch
+from nbforecast.engine.progress import ProgressState, wait_with_bar
 from nbforecast.engine.tasks import Priority
 from nbforecast.engine.work import time_left
 from nbforecast.errors import OptionError, OriginUnavailable, RunCancelled
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.origin_forecast import Forecast, Style
 from nbforecast.postprocessing.conformal import inside
-from nbforecast.result_cache.calibrated import calibrated, calibrated_at
+from nbforecast.result_cache.calibrated import calibrated, calibrated_at, calibrated_between
 from nbforecast.result_cache.export import to_long
 from nbforecast.scoring.scores import By, Scored, summarise
 
@@ -28,93 +29,132 @@ if TYPE_CHECKING:
     from nbforecast.engine.tasks import Task
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.result_cache.entry_slice import EntrySlice
+    from nbforecast.result_cache.key import ForecastSpec
 
 
 class Run:
-    """Forecasts from every origin of a dataset, filled in by the background.
+    """Forecasts from every origin of a dataset, which the background fills in.
 
-    Everything can be read at any time and shows what is there; `wait()` waits for the rest. `reused` origins were in
-    the cache when the run began. `data` is the prepared data. `calibrate`: bands are calibrated by past errors, as far
-    as these are known when one looks; draws never are.
+    `nbforecast.forecast` returns a run. All its members can be read at any time and show the results so far; `wait`
+    waits for the rest.
+
+    Attributes:
+        data: The prepared data.
+        reused: Number of origins whose forecasts were in the cache when the run began.
+        calibrate: Whether prediction intervals are calibrated with the past forecast errors of each series, as far as
+            these are known when the intervals are read. `array` and `Forecast.draws` are never calibrated.
+
+    Example:
+        >>> run = nbf.forecast(nbf.sample("taxi"), "naive").wait()
+        >>> run.at(-24).interval(80).shape
+        (12, 2)
     """
 
     def __init__(
-        self, view: EntrySlice, forecaster: Forecaster, engine: Engine, seed: int, *, calibrate: bool = False
+        self, entry_slice: EntrySlice, forecaster: Forecaster, engine: Engine, seed: int, *, calibrate: bool = False
     ) -> None:
         self.calibrate = calibrate
-        self.data = view.data
-        self.reused = view.inferred
-        self._view = view
+        self.data = entry_slice.data
+        self.reused = entry_slice.inferred
+        self._slice = entry_slice
         self._forecaster = forecaster
         self._engine = engine
         self._seed = seed
         self._task: Task | None = None
-        self._cancelled = False
-        self._calibrated: tuple[tuple[str, int], Float32[np.ndarray, "N H K"]] | None = None
+        self._cancelled_here = False
+        self._bands: tuple[tuple[str, int], Float32[np.ndarray, "N H K"]] | None = None
         self._scores: tuple[tuple[str, int], dict[str, pl.DataFrame]] | None = None
 
     def start(self, priority: Priority, near: int | None = None, *, infer: bool = True) -> None:
-        """Have what is missing inferred in the background, the origins around row `near` first.
+        """Submit what is missing to the background.
 
-        infer: or else only calculated, for the forecasts that are there. Work that goes on for the same view is joined.
-        Densities, which no file keeps, are nothing to wait for: they follow when nothing else is to be done.
+        A request for the same results that is already in the queue is joined. Densities are in no file and nobody
+        waits for them: where only they are missing, they follow at idle priority.
+
+        Args:
+            priority: Priority in the queue.
+            near: Row whose neighbourhood is forecast first.
+            infer: Whether missing forecasts are inferred; otherwise only the calculations for existing ones are made.
         """
-        if not self._view.complete:
+        if not self._slice.complete:
             forecaster = self._forecaster if infer else None
-            self._task = self._engine.submit(self._view, forecaster, self._seed, priority, near)
-        elif not self._view.entry.densities:
-            self._engine.submit(self._view, None, self._seed, Priority.IDLE)
+            self._task = self._engine.submit(self._slice, forecaster, self._seed, priority, near)
+        elif not self._slice.entry.densities:
+            self._engine.submit(self._slice, None, self._seed, Priority.IDLE)
 
     @property
     def handle(self) -> str:
-        """The content hash of the data."""
+        """Content hash of the data, 32 hexadecimal digits."""
         return self.data.handle
 
     @property
     def model(self) -> str:
+        """Name of the model."""
         return self._forecaster.name
 
     @property
     def horizon(self) -> int:
-        return self._view.recipe.horizon
+        """Number of steps forecast from each origin, H."""
+        return self.spec.horizon
 
     @property
-    def levels(self) -> tuple[float, ...]:
-        """The probability levels that the Q draws of a forecast stand for, ascending."""
-        return self._view.recipe.levels
+    def quantile_levels(self) -> tuple[float, ...]:
+        """The Q probability levels of a forecast's draws, ascending."""
+        return self.spec.levels
 
     @property
     def seed(self) -> int:
-        """For models that draw at random."""
+        """Seed of models that draw random numbers."""
         return self._seed
 
     @property
+    def spec(self) -> ForecastSpec:
+        """How the forecasts are made: model, settings, horizon, quantile levels."""
+        return self._slice.recipe
+
+    @property
+    def forecaster(self) -> Forecaster:
+        """The model."""
+        return self._forecaster
+
+    @property
     def warnings(self) -> tuple[DataWarning, ...]:
-        """What was repaired or found odd in the data."""
+        """Repairs and oddities of the data."""
         return self.data.warnings
 
     @property
     def inferred(self) -> int:
-        """Origins computed since the run began."""
-        return max(self._view.inferred - self.reused, 0)
+        """Number of origins inferred since the run began."""
+        return max(self._slice.inferred - self.reused, 0)
+
+    @property
+    def available(self) -> int:
+        """Number of origins that can be forecast."""
+        return self._slice.available
+
+    @property
+    def calculated(self) -> int:
+        """Number of origins with a forecast, quantiles and scores."""
+        return self._slice.calculated
 
     @property
     def done(self) -> bool:
-        """Nothing goes on any more: finished, failed or cancelled."""
+        """Whether no work is going on: the run is finished, failed or cancelled."""
         return self._task is None or self._task.finished.is_set()
 
     @property
-    def begun(self) -> bool:
-        """The background has come to it."""
+    def started(self) -> bool:
+        """Whether the background has begun to work on the run."""
         return self._task is None or self._task.begun
 
     @property
     def cancelled(self) -> bool:
+        """Whether the run was cancelled, here or by an equal request."""
         return self._task is not None and self._task.cancelled
 
     @property
     def error(self) -> BaseException | None:
-        """What ended the run, if it failed."""
+        """The error that ended the run, if it failed."""
         return self._task.error if self._task else None
 
     @property
@@ -123,179 +163,280 @@ class Run:
         return self.calculated / self.available if self.available else 1.0
 
     @property
-    def level(self) -> Level:
-        """How far the run is, as a bar shows it."""
-        return Level(self.model, self.calculated, self.available, self.reused, " origins")
-
-    @property
-    def available(self) -> int:
-        """Origins that can be forecast."""
-        return self._view.available
-
-    @property
-    def calculated(self) -> int:
-        """Origins whose forecast, quantiles and scores stand."""
-        return self._view.calculated
-
-    @property
-    def reasons(self) -> UInt8[np.ndarray, " N"]:
-        """For every origin 0, or the `UnavailableReason` why it is not forecast."""
-        return self._view.reasons
+    def progress_state(self) -> ProgressState:
+        """What a progress bar shows."""
+        return ProgressState(self.model, self.calculated, self.available, self.reused, " origins")
 
     @property
     def seconds(self) -> float:
-        """Time since the run began, or that it took."""
+        """Seconds since the run began, or that it took."""
         return self._task.seconds if self._task else 0.0
 
     @property
     def rate(self) -> float:
-        """Origins inferred per second: of late while it goes on, over all when it is done."""
+        """Origins inferred per second: lately while the run goes on, on average when it is done."""
         return self._task.rate if self._task else 0.0
 
     @property
-    def left(self) -> float:
-        """Seconds until everything is inferred, at the present rate; NaN while that is not known."""
-        return time_left(self.available - self._view.inferred, self.rate)
+    def eta_seconds(self) -> float:
+        """Seconds until all origins are inferred at the present rate; NaN while the rate is unknown."""
+        return time_left(self.available - self._slice.inferred, self.rate)
 
     def wait(self, timeout: float | None = None) -> Run:
-        """Wait for the background, in a terminal with a bar; interrupting the wait does not stop the work.
+        """Wait until the run is done; a terminal shows a progress bar.
 
-        Raises the background's error; `TimeoutError` after `timeout` seconds; `RunCancelled` if somebody else has
-        cancelled the work.
+        An interrupt (Ctrl-C) ends the wait, not the work.
+
+        Args:
+            timeout: Seconds to wait at most; None waits until the end.
+
+        Returns:
+            The run itself.
+
+        Raises:
+            TimeoutError: The run is not done after `timeout` seconds.
+            RunCancelled: An equal request was cancelled, and this run with it.
+            NbForecastError: The run failed; the error says why.
         """
         if self._task is not None:
-            if not (self.done or watch(self, timeout)):
+            if not (self.done or wait_with_bar(self, timeout)):
                 raise TimeoutError(f"The forecast is {self.progress:.0%} done after {timeout:g} s; it goes on.")
             if self._task.error is not None:
                 raise self._task.error
-            if self._task.cancelled and not self._cancelled:
+            if self._task.cancelled and not self._cancelled_here:
                 raise RunCancelled(
-                    f"The forecast was cancelled when it was {self.progress:.0%} done; ask for it again to go on."
+                    f"The forecast was cancelled when it was {self.progress:.0%} done; request it again to continue."
                 )
         return self
 
-    def settle(self, timeout: float | None = None) -> bool:
-        """Wait up to `timeout` seconds for the end, whatever it is, and say whether it has come."""
+    def wait_for_end(self, timeout: float | None = None) -> bool:
+        """Wait until the run is done, whether it finished, failed or was cancelled.
+
+        Args:
+            timeout: Seconds to wait at most; None waits until the end.
+
+        Returns:
+            Whether the run is done.
+        """
         return self._task is None or self._task.finished.wait(FOR_EVER if timeout is None else timeout)
 
     def cancel(self) -> None:
-        """Stop after the chunk in work; what is finished stays and can be used.
+        """Stop the run after the current chunk; results so far stay in the cache.
 
-        Equal requests are one piece of work, which ends for all of them.
+        Equal requests share one task, so they end as well.
         """
         if self._task is not None and not self.done:
-            self._cancelled = True
+            self._cancelled_here = True
             self._engine.cancel(self._task)
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The Result DataFrame, a row an origin, as it stands: a snapshot.
+        """The Result DataFrame: one row per origin, a snapshot of the results so far.
 
-        unique_id, ds, index, y; status (`pending`, `inferred`, `unscored`, `scored`, `unavailable`) and the reason for
-        the last; forecast (H, Q); median (H); quantiles (H, 7) at 2.5, 10, 25, 50, 75, 90 and 97.5 %; abs_error, crps
-        and pinball (H); covered (H, 3) by the central 50, 80 and 95 %; for the newest origins density (H, 64) on points
-        evenly spaced between density_limits (H, 2). NaN is a result that is not there yet, or a score whose actual
-        value is not known. With `calibrate` also calibrated (H, 8), at 2.5, 5, 10, 25, 75, 90, 95 and 97.5 %, NaN where
-        fewer than 40 past errors of the series are known.
+        Columns: unique_id, ds, index, y; status (`pending`, `inferred`, `unscored`, `scored`, `unavailable`) and
+        the reason of an unavailable origin; forecast (H, Q); median (H); quantiles (H, 7) at 2.5, 10, 25, 50, 75, 90
+        and 97.5 %; abs_error, crps and pinball (H); covered (H, 3) by the central 50, 80 and 95 % intervals; for the
+        newest origins density (H, 64) on points evenly spaced between density_limits (H, 2). A run with `calibrate`
+        also has calibrated (H, 8) at 2.5, 5, 10, 25, 75, 90, 95 and 97.5 %, NaN where fewer than 40 past errors of the
+        series are known. NaN elsewhere is a result that is not calculated yet, or a score whose actual value is
+        unknown.
         """
-        frame = self._view.frame()
-        return frame.with_columns(pl.Series("calibrated", self._bands())) if self.calibrate else frame
+        frame = self._slice.frame()
+        return frame.with_columns(pl.Series("calibrated", self.calibrated_bands())) if self.calibrate else frame
 
     @property
     def array(self) -> Float32[np.ndarray, "N H Q"]:
-        """Every forecast, read-only; no copy once the run is complete. Panels: `run.series("A").array`."""
+        """Forecasts of all N origins, ascending in time, read-only; no copy once the run is complete.
+
+        For a panel the array of each series is `run.series("A").array`.
+
+        Raises:
+            OptionError: The data hold several series.
+        """
         if len(self.data.ids) > 1:
             raise OptionError(
-                f"The data hold {len(self.data.ids)} series: ask for one, as in run.series({self.data.ids[0]!r}).array."
+                f"The data hold {len(self.data.ids)} series. Choose one: run.series({self.data.ids[0]!r}).array."
             )
-        return self._view.array()
+        return self._slice.array()
 
     def series(self, series: str) -> SeriesResults:
-        """The results of one series of a panel."""
+        """The results of one series of a panel.
+
+        Args:
+            series: Id of the series.
+
+        Returns:
+            An object with the `frame`, the `array` and the `at` of this series.
+
+        Raises:
+            OptionError: No series has this id.
+        """
         return SeriesResults(self, series)
 
     def at(self, index: int, series: str | None = None) -> Forecast:
-        """The forecast as of one origin (index <= 0), inferred now if the background has not come to it.
+        """The forecast as of one origin, inferred at once where the background has not reached it yet.
 
-        Raises `IndexOutOfRange` with the valid range, or `OriginUnavailable` with the reason.
+        Args:
+            index: Index of the origin, 0 for the last data point, -24 for 24 grid steps before it.
+            series: Id of the series; None is the first one.
+
+        Returns:
+            The forecast.
+
+        Raises:
+            IndexOutOfRange: The series has no such origin; the error states the valid range.
+            OriginUnavailable: The origin cannot be forecast; the error states the reason and the nearest one that can.
+
+        Example:
+            >>> run.at(-24).median  # the H point forecasts made 24 steps before the end
         """
-        row = self.data.row(index, series)
+        return self.forecast_at(self.data.row(index, series))
+
+    def forecast_at(self, row: int) -> Forecast:
+        """The forecast as of the origin in one row; `at` finds the row by index and series."""
         reason = UnavailableReason(self.reasons[row])
         if reason:
             raise OriginUnavailable(
-                f"There is no forecast at index {index} ({self.data.times(self.data.time[[row]]).item()}): "
-                f"{reason.sentence}. {self._nearest(row)}"
+                f"There is no forecast at index {self.data.locate(row)[1]} "
+                f"({self.data.times(self.data.time[[row]]).item()}): {reason.sentence}. {self._nearest_available(row)}"
             )
-        rows, view = np.array([row]), self._view
+        rows, current = np.array([row]), self._slice
         while True:
-            view = self._engine.answer(view, self._forecaster, rows, self._seed)
-            draws = view.take("forecast", rows)[0]
-            if np.isfinite(draws).all():  # or else it has been taken away since it was there
+            current = self._engine.answer(current, self._forecaster, rows, self._seed)
+            draws = current.take("forecast", rows)[0]
+            if np.isfinite(draws).all():  # otherwise the result was dropped between the answer and the reading
                 break
-        if self._task is None:  # a run at work stays with the entry that it fills
-            self._view = view
-        bands = calibrated_at(view, row) if self.calibrate else None
-        return Forecast(self.data, row, draws, view.recipe.levels, self.model, bands)
+        if self._task is None:  # a run with a task stays with the entry that the task fills
+            self._slice = current
+        bands = calibrated_at(current, row) if self.calibrate else None
+        return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands)
 
-    def known(self, index: int, series: str | None = None) -> bool:
-        """Whether `at` has an answer without an inference: a forecast, or the reason why there is none."""
+    def has_result(self, index: int, series: str | None = None) -> bool:
+        """Whether `at` answers without an inference, with a forecast or with the reason why there is none.
+
+        Args:
+            index: Index of the origin.
+            series: Id of the series; None is the first one.
+        """
         row = self.data.row(index, series)
-        return not self._view.entry.waiting(self._view.rows(np.array([row]))).any()
+        return not self._slice.entry.waiting(self._slice.rows(np.array([row]))).any()
 
     def scores(self, by: By | None = None) -> pl.DataFrame:
-        """Mean scores over what is calculated: overall, or by "horizon", "series" or "index".
+        """Mean scores over the origins that are calculated.
 
-        n (steps with a known actual value), mae, rmse, mase (scaled by the seasonal naive errors of the history up to
-        each origin), crps, pinball and wis (over the seven quantiles), coverage_50, coverage_80, coverage_95 (shares);
-        with `calibrate` also calibrated_50, calibrated_80, calibrated_90 and calibrated_95, of the origins that have
-        calibrated bands.
+        Args:
+            by: None for one overall row, or "horizon", "series" or "index" for one row each.
+
+        Returns:
+            A DataFrame with n (steps with a known actual value), mae, rmse, mase (scaled by the seasonal naive errors
+            of the history up to each origin), crps, pinball and wis (over the seven quantiles), and the coverages
+            coverage_50, coverage_80 and coverage_95 (shares). A run with `calibrate` also has calibrated_50,
+            calibrated_80, calibrated_90 and calibrated_95, over the origins with calibrated intervals.
+
+        Example:
+            >>> run.scores("horizon").select("horizon", "mae", "coverage_80")
         """
-        state = self._view.entry.state
-        if self._scores is None or self._scores[0] != state:
-            self._scores = state, {}
-        kept, name = self._scores[1], repr(by)
-        if name not in kept:
-            kept[name] = summarise(self.data, self._scored(), by)
-        return kept[name]
+        revision = self.revision
+        if self._scores is None or self._scores[0] != revision:
+            self._scores = revision, {}
+        cached, name = self._scores[1], repr(by)
+        if name not in cached:
+            cached[name] = summarise(self.data, self._step_scores(), by)
+        return cached[name]
 
     def to_long(self, levels: float | Sequence[float] = (80, 95)) -> pl.DataFrame:
-        """unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ...: a row for each origin and horizon step.
+        """The forecasts in the long format of the field: one row per origin and horizon step.
 
-        y is null where it is not known; `.drop_nulls("y")` leaves what can be scored. With `calibrate` the ends at 50,
-        80, 90 and 95 % are calibrated where enough past errors are known.
+        Args:
+            levels: Coverages of the central prediction intervals in per cent.
+
+        Returns:
+            A DataFrame with unique_id, ds, cutoff (the origin's time), y, MODEL (the median), MODEL-lo-80, MODEL-hi-80
+            and so on. y is null where it is unknown; `.drop_nulls("y")` leaves the rows that can be scored. A run with
+            `calibrate` has calibrated intervals at 50, 80, 90 and 95 % where enough past errors are known.
         """
-        wanted = (levels,) if isinstance(levels, int | float) else levels
-        return to_long(self._view, wanted, self._bands() if self.calibrate else None)
+        coverages = (levels,) if isinstance(levels, int | float) else levels
+        return to_long(self._slice, coverages, self.calibrated_bands() if self.calibrate else None)
 
     def plot(self, index: int = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
-        """Draw one forecast with matplotlib; returns the axes."""
+        """Draw the forecast of one origin with matplotlib.
+
+        Args:
+            index: Index of the origin.
+            series: Id of the series; None is the first one.
+            ax: Axes to draw on; None makes a figure.
+            style: "bands" or "density".
+
+        Returns:
+            The matplotlib axes.
+        """
         return self.at(index, series).plot(ax, style)
 
-    def _scored(self) -> Scored:
-        scored = Scored(*(self._view.array(n) for n in ("abs_error", "crps", "pinball", "covered")))
+    @property
+    def entry_slice(self) -> EntrySlice:
+        """The rows of the cache's entry that hold the results; for reading only."""
+        return self._slice
+
+    @property
+    def task(self) -> Task | None:
+        """The task that fills the run; None if nothing was missing when it began."""
+        return self._task
+
+    @property
+    def revision(self) -> tuple[str, int]:
+        """A value that differs after every change of the results."""
+        return self._slice.entry.state
+
+    @property
+    def status(self) -> UInt8[np.ndarray, " N"]:
+        """For every origin its `Status`: how far its results have come."""
+        return self._slice.status
+
+    @property
+    def reasons(self) -> UInt8[np.ndarray, " N"]:
+        """For every origin 0, or the `UnavailableReason` why it cannot be forecast."""
+        return self._slice.reasons
+
+    def take(self, column: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
+        """A copy of some rows of a column of results, NaN where there is no result yet.
+
+        Args:
+            column: Name of the column, as in `frame`.
+            rows: Rows of the data, int64 (R,).
+        """
+        return self._slice.take(column, rows)
+
+    def calibrated_bands(self, rows: slice | None = None) -> Float32[np.ndarray, "R H K"]:
+        """Ends of the calibrated intervals at `CALIBRATED_LEVELS`, NaN where too few past errors are known.
+
+        Args:
+            rows: Rows of one series; None returns all rows, and the array is kept until the results change.
+        """
+        if rows is not None:
+            return calibrated_between(self._slice, rows.start, rows.stop)
+        revision = self.revision
+        if self._bands is None or self._bands[0] != revision:
+            self._bands = revision, calibrated(self._slice)
+        return self._bands[1]
+
+    def _step_scores(self) -> Scored:
+        scores = Scored(*(self._slice.array(name) for name in ("abs_error", "crps", "pinball", "covered")))
         if not self.calibrate:
-            return scored
+            return scores
         actual = self.data.actuals(np.arange(len(self.data)), self.horizon)
-        return scored._replace(calibrated=inside(self._bands(), actual))
+        return scores._replace(calibrated=inside(self.calibrated_bands(), actual))
 
-    def _bands(self) -> Float32[np.ndarray, "N H K"]:
-        """The calibrated bands of what stands now, kept until more does."""
-        state = self._view.entry.state
-        if self._calibrated is None or self._calibrated[0] != state:
-            self._calibrated = state, calibrated(self._view)
-        return self._calibrated[1]
-
-    def _nearest(self, row: int) -> str:
+    def _nearest_available(self, row: int) -> str:
         series, _ = self.data.locate(row)
         first, end = self.data.offsets[series], self.data.offsets[series + 1]
-        there = np.flatnonzero(self._view.reasons[first:end] == UnavailableReason.AVAILABLE) + first
-        if not len(there):
+        rows = np.flatnonzero(self.reasons[first:end] == UnavailableReason.AVAILABLE) + first
+        if not len(rows):
             return "No origin of this series can be forecast: it has too little history or too many gaps."
-        return f"The nearest index with one is {there[np.argmin(np.abs(there - row))] - end + 1}."
+        return f"The nearest index with one is {rows[np.argmin(np.abs(rows - row))] - end + 1}."
 
     def __repr__(self) -> str:
-        n, origins = len(self.data.ids), self._view.available
-        what = f"{origins:,} origins" + (f" of {n} series" if n > 1 else "")
+        series_count = len(self.data.ids)
+        origins = f"{self.available:,} origins" + (f" of {series_count} series" if series_count > 1 else "")
         state = (
             f"failed: {self.error}"
             if self.error
@@ -305,11 +446,22 @@ class Run:
             if self.done
             else f"{self.progress:.0%}"
         )
-        return f"Run({self.model}, horizon {self.horizon}, {what}, {state})"
+        return f"Run({self.model}, horizon {self.horizon}, {origins}, {state})"
+
+    levels = RenamedAttribute("quantile_levels")
+    level = RenamedAttribute("progress_state")
+    begun = RenamedAttribute("started")
+    left = RenamedAttribute("eta_seconds")
+    known = RenamedAttribute("has_result")
+    settle = RenamedAttribute("wait_for_end")
 
 
 class SeriesResults:
-    """One series of a run."""
+    """The results of one series of a run.
+
+    Attributes:
+        id: Id of the series.
+    """
 
     def __init__(self, run: Run, series: str) -> None:
         position = run.data.position(series)
@@ -319,16 +471,16 @@ class SeriesResults:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The series' rows of the Result DataFrame."""
+        """The rows of the series in the Result DataFrame."""
         return self._run.frame[self._rows]
 
     @property
     def array(self) -> Float32[np.ndarray, "N H Q"]:
-        """The series' forecasts, read-only."""
-        return self._run._view.array()[self._rows]
+        """The forecasts of the series, read-only."""
+        return self._run.entry_slice.array()[self._rows]
 
     def at(self, index: int) -> Forecast:
-        """The forecast as of one origin."""
+        """The forecast as of one origin; see `Run.at`."""
         return self._run.at(index, self.id)
 
     def __repr__(self) -> str:

@@ -108,7 +108,7 @@ def attend(run: DatasetRun) -> DatasetRun:
         return run.wait()
     except KeyboardInterrupt:
         run.cancel()
-        run.settle()
+        run.wait_for_end()
         raise
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import polars as pl
 
+from nbforecast.deprecation import RenamedAttribute
 from nbforecast.distributed import failures as failing
 from nbforecast.distributed.bucket import prepared
 from nbforecast.distributed.layout import PART, STAGING, Failure, Shard, bucket_count, bucket_of, newest, shards_in
@@ -22,7 +23,7 @@ from nbforecast.distributed.scores import scores
 from nbforecast.distributed.source import allot, census, read_bucket, stage
 from nbforecast.distributed.worker import STOP, Job, Report
 from nbforecast.engine.executor import FOR_EVER
-from nbforecast.engine.progress import Level, watch
+from nbforecast.engine.progress import ProgressState, wait_with_bar
 from nbforecast.errors import ForecasterError, NbForecastError, OptionError, RunCancelled, StorageError
 from nbforecast.forecasters.base import resolve
 from nbforecast.result_cache import parquet
@@ -101,9 +102,9 @@ class DatasetRun:
         return self.series_done / self.series if self.series else 0.0
 
     @property
-    def level(self) -> Level:
+    def progress_state(self) -> ProgressState:
         """How far the run is, as a bar shows it."""
-        return Level(f"{self.model}: {self.phase}", self.series_done, self.series, 0, " series")
+        return ProgressState(f"{self.model}: {self.phase}", self.series_done, self.series, 0, " series")
 
     @property
     def seconds(self) -> float:
@@ -127,7 +128,7 @@ class DatasetRun:
         return (now - before) / (last - began) if last > began else 0.0
 
     @property
-    def left(self) -> float:
+    def eta_seconds(self) -> float:
         """Seconds until the end, at the present rate of series; NaN while that is not known."""
         if not self.series_done or self.series is None:
             return float("nan")
@@ -178,13 +179,13 @@ class DatasetRun:
 
         Raises what ended the run; `TimeoutError` after `timeout` seconds.
         """
-        if not watch(self, timeout):
+        if not wait_with_bar(self, timeout):
             raise TimeoutError(f"The panel is {self.progress:.0%} done after {timeout:g} s; it goes on.")
         if self.error is not None:
             raise self.error
         return self
 
-    def settle(self, timeout: float | None = None) -> bool:
+    def wait_for_end(self, timeout: float | None = None) -> bool:
         """Wait up to `timeout` seconds for the end, whatever it is, and say whether it has come."""
         return self._finished.wait(FOR_EVER if timeout is None else timeout)
 
@@ -292,6 +293,10 @@ class DatasetRun:
         failed = sum(f.kind != "id" for found in list(self._failures.values()) for f in found)
         counts = f"{self.inferred:,} origins inferred, {self.reused:,} reused, {failed:,} series failed"
         return f"DatasetRun({self.model}, horizon {self.horizon}{series}, {counts}, {state}, in {str(self.folder)!r})"
+
+    level = RenamedAttribute("progress_state")
+    left = RenamedAttribute("eta_seconds")
+    settle = RenamedAttribute("wait_for_end")
 
 
 def _cancel(reference: weakref.ref[DatasetRun]) -> None:

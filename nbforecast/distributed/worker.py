@@ -202,7 +202,7 @@ class Worker:
         view = self._cache.find(data, recipe, lambda: forecaster.availability(data))
         run = Run(view, forecaster, self._engine, job.seed)
         run.start(Priority.BATCH)
-        while not run.settle(LOOK):
+        while not run.wait_for_end(LOOK):
             if job.stopped:
                 run.cancel()
         if run.cancelled:

@@ -1,4 +1,4 @@
-"""A bar in a terminal, for those who wait for a run there."""
+"""A progress bar in a terminal, for those who wait for a run there."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ import time
 from typing import NamedTuple, Protocol
 
 REFRESH = 0.1
-PATIENCE = 0.5  # seconds; what is quicker than this needs no bar
+PATIENCE = 0.5  # seconds; shorter waits show no bar
 
 
-class Level(NamedTuple):
-    """How far something is: `done` of `total` (None: not known yet); `initial` of it was there at the beginning."""
+class ProgressState(NamedTuple):
+    """What a progress bar shows.
+
+    Attributes:
+        title: What is in progress.
+        done: How many units are done.
+        total: How many units there are; None while that is unknown.
+        initial: How many units were done at the beginning.
+        unit: What a unit is called.
+    """
 
     title: str
     done: int
@@ -20,33 +28,41 @@ class Level(NamedTuple):
     unit: str
 
 
-class Watched(Protocol):
-    """What somebody waits for."""
+class Waitable(Protocol):
+    """Work whose end can be waited for."""
 
     @property
-    def level(self) -> Level: ...
+    def progress_state(self) -> ProgressState: ...
 
-    def settle(self, timeout: float | None = None) -> bool:
-        """Wait up to `timeout` seconds for the end, and say whether it has come."""
+    def wait_for_end(self, timeout: float | None = None) -> bool:
+        """Wait up to `timeout` seconds for the end; returns whether it has come."""
         ...
 
 
-def watch(run: Watched, timeout: float | None = None) -> bool:
-    """Wait for a run's end, whatever it is, and say whether it has come; on a terminal a bar shows how far it is."""
+def wait_with_bar(run: Waitable, timeout: float | None = None) -> bool:
+    """Wait for the end of a run; on a terminal a bar shows the progress.
+
+    Args:
+        run: The work.
+        timeout: Seconds to wait at most; None waits until the end.
+
+    Returns:
+        Whether the run has ended, whether it finished, failed or was cancelled.
+    """
     if sys.stderr is None or not sys.stderr.isatty():
-        return run.settle(timeout)
-    end = None if timeout is None else time.monotonic() + timeout
-    if run.settle(PATIENCE if timeout is None else min(timeout, PATIENCE)):
+        return run.wait_for_end(timeout)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    if run.wait_for_end(PATIENCE if timeout is None else min(timeout, PATIENCE)):
         return True
     from tqdm import tqdm
 
-    now = run.level
-    with tqdm(total=now.total, initial=now.initial, unit=now.unit, desc=now.title, dynamic_ncols=True) as bar:
+    state = run.progress_state
+    with tqdm(total=state.total, initial=state.initial, unit=state.unit, desc=state.title, dynamic_ncols=True) as bar:
         while True:
-            ended = run.settle(REFRESH)
-            now = run.level
-            bar.n, bar.total = now.done, now.total
-            bar.set_description_str(now.title, refresh=False)
+            ended = run.wait_for_end(REFRESH)
+            state = run.progress_state
+            bar.n, bar.total = state.done, state.total
+            bar.set_description_str(state.title, refresh=False)
             bar.refresh()
-            if ended or (end is not None and time.monotonic() >= end):
+            if ended or (deadline is not None and time.monotonic() >= deadline):
                 return ended

@@ -78,7 +78,7 @@ def _judged(bands: dict[int, Mean], what: str) -> str:
 def _probabilities(run: Run) -> Cumulative:
     """What each forecast said of the actual value, (N, H)."""
     actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
-    return cumulative(run.frame["forecast"].to_numpy(), run.levels, actual)
+    return cumulative(run.frame["forecast"].to_numpy(), run.quantile_levels, actual)
 
 
 def _leaning(run: Run, found: Cumulative) -> str:

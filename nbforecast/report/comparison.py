@@ -82,7 +82,7 @@ def _row(run: Run, more: str, p: str) -> tuple[str, ...]:
     crps = float(usual[np.isfinite(usual)].mean()) if np.isfinite(usual).any() else float("nan")
     mae = () if panel(run.data) else (number(float(values(scores, "mae")[0])),)
     mase, held = (float(values(scores, n)[0]) for n in ("mase", "coverage_80"))
-    bands = percent(held) if len(run.levels) > 1 else "no bands"
+    bands = percent(held) if len(run.quantile_levels) > 1 else "no bands"
     return named(run.model), *mae, number(mase), number(crps), bands, more, p
 
 

@@ -26,7 +26,7 @@ def horizons(run: Run, baseline: Run) -> Section:
     ours, theirs = values(by, kind), values(baseline.scores(by="horizon"), kind)
     if not np.isfinite(ours).any():
         return Section("No error is known yet: there is no actual value after any origin that can be forecast.")
-    bands = run.calibrate or len(run.levels) > 1
+    bands = run.calibrate or len(run.quantile_levels) > 1
     held = [(percent(c),) * bands for c in values(by, "calibrated_80" if run.calibrate else "coverage_80")]
     last = ("in the 80 % band",) * bands
     here, there = (float(values(r.scores(), kind)[0]) for r in (run, baseline))

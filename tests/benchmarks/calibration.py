@@ -45,7 +45,7 @@ def tables(quick: bool) -> Iterator[Table]:
 
 def _compare(run: Run) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Coverage before and after, the ratio of interval scores, and the seconds that calibration takes."""
-    data, view = run.data, run._view
+    data, view = run.data, run.entry_slice
     actual, levels = data.actuals(np.arange(len(data)), run.horizon), view.recipe.levels
     start = time.perf_counter()
     after = calibrate(view.array("forecast"), actual, data.lengths, levels)

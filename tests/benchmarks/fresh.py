@@ -110,7 +110,7 @@ def warm_charts(model: str, count: int) -> dict[str, Any]:
         beside.append(draw(index, force=True))
     pace = (run.inferred - before) / (time.perf_counter() - begun)
     run.cancel()
-    run.settle()
+    run.wait_for_end()
     return {"found": found, "inferred": inferred[1:], "beside": beside, "alone": alone, "pace": pace}
 
 
@@ -135,7 +135,7 @@ def beside_run(model: str, origins: int, draws: int) -> dict[str, Any]:
         compiling = _ticks(4 if horizon != HORIZON else 0.1)
         if horizon != HORIZON:
             run.cancel()
-            run.settle()
+            run.wait_for_end()
             first = compiling
     while not (run.inferred or run.done):
         time.sleep(0.01)
@@ -156,7 +156,7 @@ def beside_run(model: str, origins: int, draws: int) -> dict[str, Any]:
     pace = (run.inferred - before) / (time.perf_counter() - begun)
     over = int(run.done)
     run.cancel()
-    run.settle()
+    run.wait_for_end()
     return {"idle": idle, "compiling": first, "running": running, **taken, "alone": alone, "pace": pace, "over": over}
 
 

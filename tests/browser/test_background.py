@@ -83,7 +83,7 @@ def test_E4_E5_E9_a_long_run_leaves_the_notebook_usable(tmp_path: Path) -> None:
 
         notebook.run(5)
         notebook.outputs(2).get_by_text("Cancelled:").wait_for(timeout=10_000)
-        assert notebook.evaluate("run.settle(10)") == "True"
+        assert notebook.evaluate("run.wait_for_end(10)") == "True"
         kept = int(notebook.evaluate("run.inferred + run.reused"))
         assert kept >= third
         notebook.run(6)
@@ -100,4 +100,4 @@ def test_E4_E5_E9_a_long_run_leaves_the_notebook_usable(tmp_path: Path) -> None:
         notebook.outputs(2).get_by_text("of them from the cache").wait_for()
         reused = int(notebook.evaluate("run.reused"))
         assert reused >= kept
-        assert notebook.evaluate("run.cancel(), run.settle(10)") == "(None, True)"
+        assert notebook.evaluate("run.cancel(), run.wait_for_end(10)") == "(None, True)"

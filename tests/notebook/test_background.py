@@ -77,7 +77,7 @@ def test_E5_progress_moves_in_its_own_display_and_nothing_is_printed_elsewhere(m
     began = time.monotonic()
     assert kernel.value("[run.at(-40, '7').index, run.done]") == [-40, False]
     assert time.monotonic() - began < 5
-    assert kernel.value("[run.cancel(), run.settle(20), run.cancelled][1:]") == [True, True]
+    assert kernel.value("[run.cancel(), run.wait_for_end(20), run.cancelled][1:]") == [True, True]
     assert kernel.value("next.wait(60).progress") == 1.0
     (shown,), _ = kernel.run("run")
     assert shown["text/plain"].splitlines()[1].startswith("Cancelled: ")
@@ -91,7 +91,7 @@ def test_E9_interrupting_a_cell_that_waits_for_its_own_run_cancels_it(manager: A
     manager.interrupt_kernel()
     kernel.ended(cell)
     assert kernel.value(
-        "[kept.settle(20), kept.cancelled, kept.inferred + kept.reused == kept.calculated, kept.inferred > 0]"
+        "[kept.wait_for_end(20), kept.cancelled, kept.inferred + kept.reused == kept.calculated, kept.inferred > 0]"
     ) == [
         True,
         True,
@@ -157,7 +157,7 @@ class Broken:
     def helper(self): raise OverflowError('too <much>')
 nbf.register('broken', Broken())
 bad = nbf.forecast(small, 'broken')
-bad.settle(20)
+bad.wait_for_end(20)
 """)
     (shown,), _ = kernel.run("bad")
     assert "Failed: The model 'broken' failed: OverflowError: too <much>" in shown["text/plain"]

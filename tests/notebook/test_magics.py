@@ -156,7 +156,7 @@ class Broken:
     def forecast(self, data, rows, horizon, seed=0): return 1 / 0
 nbf.register('broken', Broken())
 """)
-    kernel.run("bad = %forecast df -m broken\nbad.settle(20)")
+    kernel.run("bad = %forecast df -m broken\nbad.wait_for_end(20)")
     (shown,), _ = kernel.run("bad")
     assert "Failed: The model 'broken' failed: ZeroDivisionError" in shown["text/plain"]
     _, error = kernel.run("bad.wait()")

@@ -121,7 +121,7 @@ def test_W3_the_kernel_tells_that_the_extension_is_loaded_and_unloaded_and_nothi
 def test_E5_pages_are_answered_and_obeyed_while_a_cell_runs(loaded: tuple[Kernel, Any]) -> None:
     kernel, client = loaded
     page, names = Page(client, subshell(client)), kernel.value(NAMES)
-    cell = kernel.start("nbf.forecast(big, slow, name='big').settle(60); nbf.cache.entries()")
+    cell = kernel.start("nbf.forecast(big, slow, name='big').wait_for_end(60); nbf.cache.entries()")
     told = page.hello()
     by_name = {e["name"]: e for e in told["entries"]["put"]}
     page.until(lambda m: m["kind"] == "work" and m["tasks"] and m["tasks"][0]["inferred"] > 200)

@@ -306,7 +306,7 @@ class Long:
 
     @property
     def entry(self) -> Entry:
-        return self.run._view.entry
+        return self.run.entry_slice.entry
 
     def steps(self, play: Play) -> Iterator[None]:
         self.began = len(play.stage.model.calls)
@@ -331,7 +331,7 @@ class Short:
 
     @property
     def entry(self) -> Entry:
-        return self.run._view.entry
+        return self.run.entry_slice.entry
 
     def steps(self, play: Play) -> Iterator[None]:
         calls = play.stage.model.calls
@@ -349,11 +349,11 @@ class Short:
             assert len(calls) == before
         yield
         if self.force:
-            play.stage.cache.offer(self.run._view, force=True)
+            play.stage.cache.offer(self.run.entry_slice, force=True)
             play.owner = self.entry
             self.late = any(long.ended for long in play.longs)
         self.run.start(Priority.IDLE, near=self.index)
-        self.task = self.run._task
+        self.task = self.run.task
         yield
 
 

@@ -68,7 +68,7 @@ class Scene:
 
     def numbers(self, run: Run) -> np.ndarray:
         """For every origin the number of the call that forecast it; 0 where none has."""
-        return (np.nan_to_num(run._view.take("forecast", np.arange(len(run.data)))[:, 0, 0]) // 1000).astype(int)
+        return (np.nan_to_num(run.take("forecast", np.arange(len(run.data)))[:, 0, 0]) // 1000).astype(int)
 
     def threads(self) -> list[str]:
         """The engine's."""

@@ -60,7 +60,7 @@ def test_C11_work_is_cancelled_from_a_view(look: Look, answer: Answer) -> None:
     (task,) = only(look(), "work")["tasks"]
     assert (task["state"], task["cancellable"]) == ("ending", False)
     gate.open()
-    assert run.settle(10)
+    assert run.wait_for_end(10)
     assert run.cancelled
     with pytest.raises(nbf.NbForecastError, match="was cancelled when it was"):
         run.wait()

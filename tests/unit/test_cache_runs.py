@@ -100,7 +100,7 @@ def test_C7_C11_recomputing_infers_all_anew_and_replaces_what_was_kept(frame: pl
     np.testing.assert_allclose(run.array, before.array, rtol=1e-5)
     assert nbf.cache.entries().height == 1
     assert nbf.forecast(frame, "naive", seed=7).reused == run.available
-    assert session.results().held(run._view.key).entry is run._view.entry  # type: ignore[union-attr]
+    assert session.results().held(run.entry_slice.key).entry is run.entry_slice.entry  # type: ignore[union-attr]
 
 
 def test_C11_of_several_results_of_a_handle_one_is_named(cache: Cache, frame: pl.DataFrame) -> None:
@@ -118,7 +118,7 @@ def test_C11_of_several_results_of_a_handle_one_is_named(cache: Cache, frame: pl
         said = named(item, items)
         assert len(said) == (2 if item.model == "other" else 1)
         assert said[0] in str(told.value)
-        assert nbf.cache.run(*said)._view.key == nbf.cache.run(str(item.key))._view.key == item.key
+        assert nbf.cache.run(*said).entry_slice.key == nbf.cache.run(str(item.key)).entry_slice.key == item.key
     assert nbf.cache.drop(str(items[0].key)).entries == 1
     assert {str(i.key) for i in inventory(cache)} == {str(i.key) for i in items[1:]}
     with pytest.raises(nbf.NbForecastError, match="has no entry"):

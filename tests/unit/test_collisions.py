@@ -201,7 +201,7 @@ def test_C8b_idle_work_ends_where_rows_are_dropped(stages: Callable[[], Stage]) 
         assert play.owner is b.entry
         if at_work:
             assert len(play.stage.model.calls) == calls
-            assert set(SPAN) & set(b.run._view.missing())
+            assert set(SPAN) & set(b.run.entry_slice.missing())
         ended += at_work
         at_work = False
     assert ended
@@ -259,10 +259,10 @@ def test_C8c_what_is_dropped_while_it_is_inferred_is_inferred_again(stages: Call
     run = stage.run(stage.find())
     run.start(Priority.BATCH)
     stage.work()
-    waiting = run._view.missing()[-1]
+    waiting = run.entry_slice.missing()[-1]
 
     def drop() -> None:
-        assert run._view.entry.forget(np.arange(ROWS), Status.PENDING) == CHUNK
+        assert run.entry_slice.entry.forget(np.arange(ROWS), Status.PENDING) == CHUNK
 
     stage.model.inside = drop
     number, _ = told(run.at(int(waiting) - ROWS + 1).draws[None])
@@ -277,7 +277,7 @@ def test_C8c_what_is_flushed_while_it_is_inferred_is_inferred_again(stages: Call
     number, observed = told(run.at(-2).draws[None])
     assert (number.tolist(), observed.tolist()) == ([2], [WHOLE.values[-3]])
     entry = stage.held()
-    assert entry is run._view.entry
+    assert entry is run.entry_slice.entry
     assert np.flatnonzero(has_forecast(entry.status)).tolist() == [ROWS - 3]
 
 
@@ -288,11 +288,11 @@ def test_C8b_what_is_replaced_while_it_is_inferred_is_answered_on_the_new_entry(
 
     def replace() -> None:
         forced.at(0)
-        stage.cache.offer(forced._view, force=True)
+        stage.cache.offer(forced.entry_slice, force=True)
 
     stage.model.inside = replace
     number, _ = told(run.at(-2).draws[None])
-    assert run._view.entry is forced._view.entry is stage.held()
+    assert run.entry_slice.entry is forced.entry_slice.entry is stage.held()
     assert number.tolist() == [3]
 
 
@@ -304,7 +304,7 @@ def test_C8c_an_entry_that_cannot_forecast_the_origin_is_no_answer(stages: Calla
         np.array([ROWS - 1]), np.full((1, HORIZON, DRAWS), 1000 + WHOLE.values[-1], np.float32)
     )
     run = stage.run(stage.find(NEWEST))
-    assert run._view.entry is longer.entry
+    assert run.entry_slice.entry is longer.entry
     stage.flush()
     alone = np.zeros(PART, np.uint8)
     alone[0] = UnavailableReason.TOO_SHORT
@@ -336,7 +336,7 @@ def test_C1_C7a_parts_of_a_part_read_the_whole_that_replaces_it(stages: Callable
         run = stage.run(stage.find(data))
         run.start(Priority.BATCH)
         stage.drain()
-    assert stage.held(NEWEST) is stage.held(last) is stage.held() is run._view.entry
+    assert stage.held(NEWEST) is stage.held(last) is stage.held() is run.entry_slice.entry
     assert len(stage.cache.entries()) == 1
 
 
@@ -346,7 +346,7 @@ def test_C1_C7b_after_a_forced_replacement_a_part_is_served_from_the_new_entry(s
     old = stage.run(stage.find())
     old.start(Priority.BATCH)
     stage.drain()
-    assert stage.held(NEWEST) is old._view.entry is not part.entry
+    assert stage.held(NEWEST) is old.entry_slice.entry is not part.entry
     forced = stage.run(stage.find(force=True))
     forced.start(Priority.BATCH)
     stage.drain()
@@ -360,13 +360,13 @@ def test_C7_finishing_a_replaced_forced_entry_does_not_bring_it_back(stages: Cal
     first = stage.run(stage.find(force=True))
     first.start(Priority.BATCH)
     stage.drain()
-    first._view.entry.forget_densities(np.arange(ROWS))
+    first.entry_slice.entry.forget_densities(np.arange(ROWS))
     first.start(Priority.IDLE)
     second = stage.run(stage.find(force=True))
     second.at(0)
-    stage.cache.offer(second._view, force=True)
+    stage.cache.offer(second.entry_slice, force=True)
     stage.drain()
-    assert stage.held() is second._view.entry
+    assert stage.held() is second.entry_slice.entry
 
 
 class Gate(Tell):

@@ -171,7 +171,7 @@ def test_Q1_a_drawing_says_whether_its_bands_are_calibrated() -> None:
     frame = glucose().filter(unique_id="hall_2133-036").tail(700)
     drawn = nbf.quickdraw(frame, -5, model="naive", horizon=7, calibrate=True)
     assert "bands are not calibrated: fewer than 40 past errors are known yet" in repr(drawn)
-    assert drawn.run.settle(60)
+    assert drawn.run.wait_for_end(60)
     drawn = nbf.quickdraw(frame, -5, model="naive", horizon=7, calibrate=True)
     assert "bands are calibrated by past errors" in repr(drawn)
     assert "calibrated" not in repr(nbf.quickdraw(frame, -5, model="naive", horizon=7))

@@ -154,7 +154,7 @@ def test_C13_a_link_under_our_name_is_not_followed(
     path.symlink_to(outside)
     content = outside.read_bytes()
     assert nbf.cache.entries().is_empty()
-    assert store.find(run._view.key) is None
+    assert store.find(run.entry_slice.key) is None
     model = Last()
     nbf.forecast(walk(1), model, wait=True)
     assert model.rows == 200

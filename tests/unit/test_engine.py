@@ -49,7 +49,7 @@ def test_E4_a_batch_overtakes_idle_work_between_two_chunks(scene: Scene) -> None
     scene.model.background.open()
     batch.wait(PATIENCE)
     order = [rows for rows in scene.model.calls if len(rows) > 1]
-    assert idle.settle(PATIENCE)
+    assert idle.wait_for_end(PATIENCE)
     assert [len(rows) for rows in order[1:4]] == [CHUNK, CHUNK, CHUNK]
     assert [int(rows[0]) for rows in order[1:4]] == [11, 7, 3], "the other history's chunks come second to fourth"
 
@@ -61,9 +61,9 @@ def test_E4_a_batch_joins_the_idle_task_for_the_same_and_hurries_it(scene: Scene
     idle = scene.run()
     idle.start(Priority.IDLE, near=5)
     batch = scene.long()
-    assert batch._task is idle._task
-    assert batch._task.priority is Priority.BATCH
-    assert not batch.begun
+    assert batch.task is idle.task
+    assert batch.task.priority is Priority.BATCH
+    assert not batch.started
     scene.model.background.open()
     batch.wait(PATIENCE)
     busy.wait(PATIENCE)
@@ -77,7 +77,7 @@ def test_E4_a_run_that_still_waits_for_another_is_cancelled_at_once(scene: Scene
     queued.cancel()
     scene.model.background.let_one()
     scene.model.background.wait_for_one()  # the busy one's second chunk: the queued one ended between the two
-    assert queued.settle(PATIENCE)
+    assert queued.wait_for_end(PATIENCE)
     assert queued.cancelled
     assert queued.inferred == 0
     assert not busy.done
@@ -126,7 +126,7 @@ def test_E4_who_asks_again_while_a_cancelled_run_ends_gets_a_run_of_their_own(sc
 
 
 def test_C10_calculations_that_are_queued_become_a_run_when_forecasts_are_asked_for(scene: Scene) -> None:
-    view = scene.long().wait(PATIENCE)._view
+    view = scene.long().wait(PATIENCE).entry_slice
     scene.model.background.close()
     busy = scene.long(OTHER)
     scene.model.background.wait_for_one()
@@ -140,7 +140,7 @@ def test_C10_calculations_that_are_queued_become_a_run_when_forecasts_are_asked_
 
 
 def test_C10_what_lacks_calculations_alone_is_calculated_and_not_inferred_again(scene: Scene) -> None:
-    entry = scene.long().wait(PATIENCE)._view.entry
+    entry = scene.long().wait(PATIENCE).entry_slice.entry
     calls = len(scene.model.calls)
     assert entry.forget(np.arange(2, 11), Status.INFERRED) == 9
     run = scene.long().wait(PATIENCE)
@@ -159,7 +159,7 @@ def test_E4_a_run_that_is_hurried_overtakes_what_it_had_waited_behind(scene: Sce
         run.start(Priority.IDLE)
     hurried = scene.long()
     scene.model.background.open()
-    assert all(run.settle(PATIENCE) for run in (busy, hurried, *idle))
+    assert all(run.wait_for_end(PATIENCE) for run in (busy, hurried, *idle))
     assert scene.model.histories == [100.5] * 3 + [0.5] * 3 + [200.5] * 3
 
 
@@ -171,14 +171,14 @@ def test_C12_what_is_worked_on_stays_in_memory(scene: Scene) -> None:
     view = scene.run(OTHER)
     view.at(-1)
     scene.cache.trim()
-    assert scene.held() is held._view.entry
+    assert scene.held() is held.entry_slice.entry
     scene.model.background.open()
     held.wait(PATIENCE)
 
 
 def test_E4_cancelling_what_has_ended_changes_nothing(scene: Scene) -> None:
     run = scene.long().wait(PATIENCE)
-    scene.engine.cancel(run._task)
+    scene.engine.cancel(run.task)
     run.cancel()
     assert not run.cancelled
 
@@ -198,7 +198,7 @@ def test_E2_the_inference_thread_lends_a_hand_where_calculations_are_behind(
     monkeypatch.setenv("NBFORECAST_CHUNK", "2")
     run = scene.long()
     turnstile.wait_for_one()
-    while not run._task.ending:
+    while not run.task.ending:
         assert scene.engine._calculation.backlog <= AHEAD + 1, "and the end of the task"
     turnstile.open()
     assert run.wait(PATIENCE).progress == 1
@@ -221,5 +221,5 @@ def test_E4_the_same_origin_of_a_forced_run_is_another_request(scene: Scene) -> 
 def test_E4_what_was_answered_and_dropped_is_answered_again(scene: Scene) -> None:
     run = scene.run()
     first = run.at(-7).draws
-    run._view.entry.forget(np.array([WHOLE.row(-7)]), Status.PENDING)
+    run.entry_slice.entry.forget(np.array([WHOLE.row(-7)]), Status.PENDING)
     assert run.at(-7).draws[0, 0] == first[0, 0] + 1000

@@ -29,13 +29,13 @@ def test_C7a_B_ends_first_and_A_replaces_its_entry(scene: Scene, force: bool, da
     drawn = b.at(-7 + 4 * (data is NEWEST))
     assert drawn.draws[0, 0] == 2000 + drawn.actual[0] - 1
     assert not a.done
-    assert scene.held(data) is b._view.entry
-    assert b._view.entry is not a._view.entry or not (force or data is NEWEST)
+    assert scene.held(data) is b.entry_slice.entry
+    assert b.entry_slice.entry is not a.entry_slice.entry or not (force or data is NEWEST)
     scene.model.background.open()
     a.wait(PATIENCE)
     assert a.progress == 1
-    assert scene.held() is a._view.entry
-    assert scene.held(data) is a._view.entry, "A's result is bigger, and matches by its end"
+    assert scene.held() is a.entry_slice.entry
+    assert scene.held(data) is a.entry_slice.entry, "A's result is bigger, and matches by its end"
     again = scene.run(data).at(drawn.index)
     assert len(scene.model.calls) == 4, "three chunks and one origin"
     if not force and data is WHOLE:
@@ -49,7 +49,7 @@ def test_C7b_B_ends_after_A_and_without_force_is_served_from_it(scene: Scene) ->
         b = scene.run(data)
         np.testing.assert_array_equal(b.at(index).draws, a.at(index).draws)
     assert len(scene.model.calls) == calls, "nothing is inferred again"
-    assert scene.held() is scene.held(NEWEST) is a._view.entry
+    assert scene.held() is scene.held(NEWEST) is a.entry_slice.entry
 
 
 def test_C7b_B_begun_before_A_ended_is_returned_and_not_cached(scene: Scene) -> None:
@@ -62,16 +62,16 @@ def test_C7b_B_begun_before_A_ended_is_returned_and_not_cached(scene: Scene) -> 
     scene.model.interactive.open()
     drawn = asked.result(PATIENCE)
     assert drawn.draws[0, 0] == 1000 + WHOLE.values[-8], "B's own result"
-    scene.cache.offer(b._view)
-    assert scene.held() is a._view.entry
+    scene.cache.offer(b.entry_slice)
+    assert scene.held() is a.entry_slice.entry
 
 
 def test_C7b_B_with_force_replaces_the_entry(scene: Scene) -> None:
     a = scene.long().wait(PATIENCE)
     b = scene.run(force=True)
     drawn = b.at(-7)
-    scene.cache.offer(b._view, force=True)
-    assert scene.held() is b._view.entry is not a._view.entry
+    scene.cache.offer(b.entry_slice, force=True)
+    assert scene.held() is b.entry_slice.entry is not a.entry_slice.entry
     np.testing.assert_array_equal(scene.run().at(-7).draws, drawn.draws)
     assert a.progress == 1, "who holds A keeps it"
 
@@ -103,7 +103,7 @@ def test_C8a_a_calculation_that_ends_after_its_entry_changed_is_dropped(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, turnstile = _stopped_before_its_first_scores(scene, monkeypatch)
-    entry = run._view.entry
+    entry = run.entry_slice.entry
     newest = np.arange(len(WHOLE) - CHUNK, len(WHOLE))
     assert entry.forget(newest, Status.PENDING) == CHUNK
     turnstile.let_one()
@@ -129,7 +129,7 @@ def test_C8b_an_idle_task_of_another_version_is_dropped(scene: Scene) -> None:
     calls = len(scene.model.calls)
     scene.model.background.open()
     busy.wait(PATIENCE)
-    assert idle.settle(PATIENCE)
+    assert idle.wait_for_end(PATIENCE)
     assert idle.cancelled
     assert not [rows for rows in scene.model.calls[calls:] if len(rows) == 0]
     assert idle.inferred == 1
@@ -141,7 +141,7 @@ def test_C8b_an_interactive_task_is_restarted_on_the_current_entry(scene: Scene)
     asked = scene.ask(scene.run(), -7)
     scene.model.interactive.wait_for_one()
     replacing = scene.long(force=True).wait(PATIENCE)
-    assert scene.held() is replacing._view.entry
+    assert scene.held() is replacing.entry_slice.entry
     calls = len(scene.model.calls)
     scene.model.interactive.open()
     np.testing.assert_array_equal(asked.result(PATIENCE).draws, replacing.at(-7).draws)
@@ -159,11 +159,11 @@ def test_C8c_who_waits_for_an_index_that_is_gone_sleeps_until_it_is_inferred_ane
         scene.cache.clear()
     elif how == "dropped":
         row = np.array([WHOLE.row(-1)])
-        run._view.entry.write_forecasts(row, np.zeros((1, 2, 2), np.float32))
-        assert run._view.entry.forget(row, Status.PENDING) == 1
+        run.entry_slice.entry.write_forecasts(row, np.zeros((1, 2, 2), np.float32))
+        assert run.entry_slice.entry.forget(row, Status.PENDING) == 1
     else:
-        smaller._view.entry.write_forecasts(np.array([11]), np.full((1, 2, 2), 1.0, np.float32))
-        scene.cache.offer(smaller._view, force=True)
+        smaller.entry_slice.entry.write_forecasts(np.array([11]), np.full((1, 2, 2), 1.0, np.float32))
+        scene.cache.offer(smaller.entry_slice, force=True)
     scene.model.interactive.let_one()
     scene.model.interactive.wait_for_one()  # the new inference
     assert not asked.done()
@@ -171,7 +171,7 @@ def test_C8c_who_waits_for_an_index_that_is_gone_sleeps_until_it_is_inferred_ane
     drawn = asked.result(PATIENCE)
     assert drawn.draws[0, 0] == 2000 + WHOLE.values[-8]
     entry = scene.held()
-    assert entry is run._view.entry
+    assert entry is run.entry_slice.entry
     assert np.isfinite(entry.take("forecast", np.array([WHOLE.row(-7)]))).all()
     assert entry.status[WHOLE.row(-7)] == Status.SCORED
 
@@ -183,7 +183,7 @@ def test_C8_a_run_at_work_stays_with_the_entry_that_it_fills(scene: Scene) -> No
     scene.cache.clear()
     other = scene.run()
     other.at(-7)
-    assert scene.held() is other._view.entry is not run._view.entry
+    assert scene.held() is other.entry_slice.entry is not run.entry_slice.entry
     np.testing.assert_array_equal(run.at(-7).draws, other.at(-7).draws)
     scene.model.background.open()
     assert run.wait(PATIENCE).progress == 1
@@ -195,14 +195,14 @@ def test_C8a_a_calculation_of_forecasts_that_were_inferred_anew_meanwhile_is_dro
 ) -> None:
     run, turnstile = _stopped_before_its_first_scores(scene, monkeypatch)
     newest = np.array([11])
-    run._view.entry.forget(newest, Status.PENDING)
+    run.entry_slice.entry.forget(newest, Status.PENDING)
     drawn = run.at(0).draws
     assert drawn[0, 0] >= 2000
-    run._view.entry.forget(newest, Status.INFERRED)
+    run.entry_slice.entry.forget(newest, Status.INFERRED)
     turnstile.let_one()
     while scene.engine._calculation.backlog:
         assert not run.done
-    assert np.isnan(run._view.take("median", newest)).all(), "it was made of the first forecast"
+    assert np.isnan(run.take("median", newest)).all(), "it was made of the first forecast"
     turnstile.open()
 
 
@@ -236,9 +236,9 @@ def test_C8_results_taken_away_before_the_end_are_made_up_for_and_saved_once(
     monkeypatch.setattr(scene.cache, "finish", lambda view, **k: (finished.append(view), real(view, **k)))
     run = scene.long()
     turnstile.wait_for_one()
-    while not run._task.ending:
+    while not run.task.ending:
         assert not run.done
-    run._view.entry.forget(np.arange(3), Status.PENDING)
+    run.entry_slice.entry.forget(np.arange(3), Status.PENDING)
     turnstile.open()
     assert run.wait(PATIENCE).progress == 1
     assert len(finished) == 1

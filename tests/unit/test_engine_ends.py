@@ -200,7 +200,7 @@ def test_E5_no_exception_whatever_ends_the_background(
         else:
             patched.setattr(scene.cache, "finish", panic)
         run.start(Priority.BATCH)
-        assert run.settle(PATIENCE)
+        assert run.wait_for_end(PATIENCE)
     if where == "inference":
         with pytest.raises(ForecasterError, match="SystemExit: 3"):
             run.wait(PATIENCE)
@@ -248,9 +248,9 @@ def test_E9_a_task_whose_place_was_taken_ends_with_the_engine(scene: Scene, monk
     scene.model.background.close()
     first = scene.long()
     scene.model.background.wait_for_one()
-    first._task.error = ZeroDivisionError()
+    first.task.error = ZeroDivisionError()
     second = scene.long()
-    assert second._task is not first._task
+    assert second.task is not first.task
     ending = scene.people.submit(scene.engine.shutdown)
     while not (first.cancelled and second.cancelled):
         assert not ending.done()
@@ -286,7 +286,7 @@ def test_E5_the_card_of_a_run_cancelled_before_it_began_infers_nothing(scene: Sc
     queued.cancel()
     scene.model.background.open()
     busy.wait(PATIENCE)
-    assert queued.settle(PATIENCE)
+    assert queued.wait_for_end(PATIENCE)
     calls = len(scene.model.calls)
     card = run_card(queued)
     assert "Cancelled: 0 of 12 origins" in card["text/plain"]
@@ -298,16 +298,16 @@ def test_E5_the_card_of_a_run_cancelled_before_it_began_infers_nothing(scene: Sc
 def test_E5_a_run_knows_its_rate_and_the_time_left(scene: Scene) -> None:
     scene.model.background.close()
     run = scene.long()
-    assert (run.rate, np.isnan(run.left)) == (0.0, True)
+    assert (run.rate, np.isnan(run.eta_seconds)) == (0.0, True)
     scene.model.background.let_one()
     scene.model.background.wait_for_one()
     scene.model.background.wait_for_one()
     assert run.inferred == CHUNK
     assert run.rate > 0
-    assert run.left == pytest.approx((12 - CHUNK) / run.rate)
+    assert run.eta_seconds == pytest.approx((12 - CHUNK) / run.rate)
     scene.model.background.open()
     run.wait(PATIENCE)
-    assert run.left == 0
+    assert run.eta_seconds == 0
     assert run.rate >= run.inferred / run.seconds
 
 
@@ -321,7 +321,7 @@ def test_C9_a_long_run_is_saved_while_it_goes_on(scene: Scene, tmp_path: Path, m
     scene.model.background.wait_for_one()
     while scene.engine._calculation.backlog:
         assert not run.done
-    found = scene.cache.store.find(run._view.key)
+    found = scene.cache.store.find(run.entry_slice.key)
     assert (scene.cache.store.read(found).status == Status.SCORED).sum() == CHUNK
     scene.model.background.open()
     run.wait(PATIENCE)

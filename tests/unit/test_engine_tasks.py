@@ -64,8 +64,8 @@ def test_E4_what_is_told_can_be_cancelled(scene: Scene) -> None:
     scene.engine.cancel(running.task)
     assert ("BATCH", "ending") in [state[1:] for state in told(scene)]
     scene.model.background.open()
-    assert first.settle(10)
-    assert second.settle(10)
+    assert first.wait_for_end(10)
+    assert second.wait_for_end(10)
     assert (first.cancelled, second.cancelled) == (True, True)
     assert scene.numbers(second).max() == 0
     assert scene.engine.work() == []
@@ -98,7 +98,7 @@ def states(work: list[TaskInfo]) -> list[str]:
 
 def test_E5_a_run_of_calculations_alone_has_nothing_left_to_infer(scene: Scene) -> None:
     run = scene.long(WHOLE).wait()
-    run._view.entry.forget(np.array([3]), Status.INFERRED)
+    run.entry_slice.entry.forget(np.array([3]), Status.INFERRED)
     scene.model.background.close()
     busy = scene.long(OTHER)
     scene.model.background.wait_for_one()

@@ -78,8 +78,8 @@ def test_W1_python_moves_the_view_and_is_told_where_it_cannot(explorer: Explorer
 
 def idle(run: Run, horizon: int) -> Run:
     """A run of the same data that has not begun."""
-    view = session._find(run.data, run._forecaster, horizon, 0, force=False)
-    return type(run)(view, run._forecaster, session.engine(), 0)
+    view = session._find(run.data, run.forecaster, horizon, 0, force=False)
+    return type(run)(view, run.forecaster, session.engine(), 0)
 
 
 @pytest.mark.parametrize(

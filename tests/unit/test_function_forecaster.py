@@ -66,7 +66,7 @@ def test_F1_draws_are_quantiles_or_samples(levels: tuple[float, ...] | None) -> 
     assert run.array.shape == (90, 4, 3)
     draws = run.at(-20).draws
     np.testing.assert_allclose(np.diff(draws, axis=1), 3, rtol=1e-4)
-    assert run.at(-20).levels == (levels or (1 / 6, 0.5, 5 / 6))
+    assert run.at(-20).quantile_levels == (levels or (1 / 6, 0.5, 5 / 6))
     row = nbf.models().filter(name="spread").row(0, named=True)
     assert (row["kind"], row["context"], row["draws"]) == ("registered", 24, "3 quantiles" if levels else "3 samples")
 

@@ -100,7 +100,7 @@ def test_E3_one_lock_a_batch_of_32(glucose: pl.DataFrame, monkeypatch: pytest.Mo
     of_densities = 256 // 32
     assert chunks == full + 1
     assert batches == full * 4 + -(-rest // 32) + of_densities
-    assert locks == chunks + batches == run._view.entry.lock_count
+    assert locks == chunks + batches == run.entry_slice.entry.lock_count
 
 
 def test_E4_Q1_one_origin_is_served_while_a_batch_is_in_work(glucose: pl.DataFrame) -> None:
@@ -210,10 +210,10 @@ def test_Q1_a_quickdraw_infers_one_origin_and_the_rest_follows(glucose: pl.DataF
 
 def test_Q1_a_quickdraw_of_what_is_there_asks_nothing_of_the_background(glucose: pl.DataFrame) -> None:
     run = nbf.forecast(glucose, "naive", wait=True)
-    locks = run._view.entry.lock_count
+    locks = run.entry_slice.entry.lock_count
     nbf.quickdraw(glucose, -7, model="naive")
     assert not session.engine()._tasks
-    assert run._view.entry.lock_count == locks
+    assert run.entry_slice.entry.lock_count == locks
 
 
 @pytest.mark.parametrize("index", [1, 24, -400_000, 400_000, 10**30, -(10**30)])

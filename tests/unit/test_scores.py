@@ -62,7 +62,7 @@ def test_X2_scores_agree_with_utilsforecast_at_every_origin(taxi: pl.DataFrame, 
     }
     ours = taxi_run.scores("index").filter(n=6)
     if name == "crps":
-        levels = taxi_run.at(0).levels
+        levels = taxi_run.at(0).quantile_levels
         quantiles = pl.DataFrame({f"q{i}": taxi_run.array[..., i].ravel() for i in range(len(levels))})
         rows = pl.DataFrame({"at": np.repeat(taxi_run.frame["ds"].to_numpy(), 6)})
         wide = pl.concat([rows, quantiles], how="horizontal")

@@ -99,7 +99,7 @@ class Soak:
     def cancel(self, name: str, pick: random.Random) -> None:
         run = self.begin(name, pick)
         run.cancel()
-        assert run.settle(60)
+        assert run.wait_for_end(60)
         self.check(run, name)
 
     def look(self, name: str, pick: random.Random) -> None:

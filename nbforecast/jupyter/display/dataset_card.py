@@ -51,5 +51,5 @@ def _state(run: DatasetRun) -> str:
         return f"{word}: {known}; {run.inferred:,} origins inferred in {duration(run.seconds)}{speed}{kept}"
     if not run.series_done:
         return run.phase.capitalize()
-    left = f" · {duration(run.left)} left" if math.isfinite(run.left) else ""
+    left = f" · {duration(run.eta_seconds)} left" if math.isfinite(run.eta_seconds) else ""
     return f"{known} · {run.inferred:,} origins inferred{kept} · {run.rate:,.0f} a second{left}"

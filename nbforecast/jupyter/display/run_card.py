@@ -40,7 +40,7 @@ def run_card(run: Run) -> dict[str, str]:
         summary = f"{len(notes)} notes on the data"
         folded = f"<details><summary>{summary}</summary>{told}</details>" if len(notes) > 1 else told
         body.append(f'<div style="{SMALL}">{folded}</div>')
-    picture = _picture(run) if run.done and run.error is None and run.known(0) else ""
+    picture = _picture(run) if run.done and run.error is None and run.has_result(0) else ""
     scores = [", ".join(f"{name} {value}" for name, value in tiles)] if tiles else []
     return {
         "text/html": f'<div style="{BOX}"><div style="{TEXT}">{"".join(body)}</div>{picture}</div>',
@@ -62,14 +62,14 @@ def _state(run: Run) -> str:
         return f"Failed: {run.error}"
     if not run.available:
         return "No origin can be forecast"
-    if not run.done and not run.begun:
+    if not run.done and not run.started:
         return "Waiting until another forecast has ended"
     if not run.done and not run.inferred:
         return "Preparing the model: it is compiled once for each horizon, and kept"
     if not run.done:
         kept = f", {run.reused:,} of them from the cache" if run.reused else ""
         known = f"{run.reused + run.inferred:,} of {run.available:,} origins inferred{kept}"
-        speed = f" · {run.rate:,.0f} a second · {duration(run.left)} left" if run.rate else ""
+        speed = f" · {run.rate:,.0f} a second · {duration(run.eta_seconds)} left" if run.rate else ""
         return f"{known} · {run.calculated:,} calculated{speed}"
     kept = f", {run.reused:,} from the cache" if run.reused else ""
     if run.cancelled:

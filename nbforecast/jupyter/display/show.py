@@ -125,7 +125,7 @@ class _Follower:
                     self._thread = None
                     return
                 followed = list(self._followed)
-            followed[0][0].settle(REFRESH)
+            followed[0][0].wait_for_end(REFRESH)
             for run, update in followed:
                 ended = run.done
                 if not update() or ended:

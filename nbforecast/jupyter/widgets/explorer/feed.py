@@ -120,7 +120,7 @@ class Feed:
         if series not in self._histories:
             self._histories.add(series)
             yield messages.history(run.data, series)
-        self._states[series, model] = run._view.entry.state
+        self._states[series, model] = run.revision
         stands = self._stands[series, model] = messages.standing(run, series)
         yield messages.status(run, series, model, 0, stands)
         yield self._scores((series, model), time.monotonic())
@@ -149,7 +149,7 @@ class Feed:
     def _changes(self, pair: Pair) -> Iterator[Message]:
         series, model = pair
         run, before = self._runs[model], self._stands.get(pair)
-        state = run._view.entry.state
+        state = run.revision
         if before is None or self._states[pair] == state:
             return
         self._states[pair] = state

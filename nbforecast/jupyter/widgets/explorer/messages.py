@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float32, UInt8
 
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, inside
-from nbforecast.result_cache.calibrated import calibrated_between
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.calculations import COVERAGES, LEVELS, quantiles
 from nbforecast.scoring.scores import Scored, summarise
@@ -52,7 +51,7 @@ def meta(runs: Sequence[Run], *, live: bool = True, notes: Sequence[str] = ()) -
     wall = data.frequency.wall_clock or zone is None
     fixed = data.frequency.kind in ("fixed", "integer")
     models = [
-        {"name": name, "draws": run._view.recipe.draws, "levels": [float(p) for p in run._view.recipe.levels]}
+        {"name": name, "draws": run.spec.draws, "levels": [float(p) for p in run.quantile_levels]}
         for name, run in zip(names_of(runs), runs, strict=True)
     ]
     content = {
@@ -107,7 +106,7 @@ def status(run: Run, series: int, model: int, first: int, stands: UInt8[np.ndarr
     rows = np.arange(start, start + len(stands))
     score = np.full(len(rows), np.nan, np.float32)
     scored = stands == Status.SCORED
-    score[scored] = _mean(run._view.take("crps", rows[scored]))
+    score[scored] = _mean(run.take("crps", rows[scored]))
     content = {"kind": "status", "series": series, "model": model, "first": first, "count": len(rows)}
     reasons = run.reasons[start : start + len(rows)]
     return Message(content, (_raw(stands, "u1"), _raw(reasons, "u1"), _raw(score, "<f4")))
@@ -116,7 +115,7 @@ def status(run: Run, series: int, model: int, first: int, stands: UInt8[np.ndarr
 def standing(run: Run, series: int) -> UInt8[np.ndarray, " N"]:
     """How far every row of a series has come."""
     start, end = span(run.data, series)
-    return run._view.status[start:end].copy()
+    return run.status[start:end].copy()
 
 
 def ranges(changed: Bool[np.ndarray, " N"]) -> list[tuple[int, int]]:
@@ -133,8 +132,8 @@ def ranges(changed: Bool[np.ndarray, " N"]) -> list[tuple[int, int]]:
 
 def rows(run: Run, series: int, model: int, first: int, count: int, request: int | str | None) -> Iterator[Message]:
     """Draws and quantiles of some rows of a series, in slices; where they are too many, of those in the middle."""
-    recipe = run._view.recipe
-    size = recipe.horizon * (recipe.draws + len(LEVELS)) * 4
+    spec = run.spec
+    size = spec.horizon * (spec.draws + len(LEVELS)) * 4
     kept = min(count, MOST_ROWS, max(_ANSWER // size, 1))
     first += (count - kept) // 2
     step = max(min(_SLICE // size, kept), 1)
@@ -152,14 +151,14 @@ def shown(
 
     The ends are calibrated where that was asked for and enough past errors are known.
     """
-    view, start = run._view, span(run.data, series)[0] + first
+    start = span(run.data, series)[0] + first
     at = np.arange(start, start + count)
-    draws, ends = view.take("forecast", at), view.take("quantiles", at)
+    draws, ends = run.take("forecast", at), run.take("quantiles", at)
     lacking = np.isnan(ends).any((1, 2)) & np.isfinite(draws).all((1, 2))
     if lacking.any():
-        ends[lacking] = quantiles(draws[lacking], view.recipe.levels, LEVELS)
+        ends[lacking] = quantiles(draws[lacking], run.quantile_levels, LEVELS)
     if run.calibrate:
-        bands = calibrated_between(view, start, start + count)
+        bands = run.calibrated_bands(slice(start, start + count))
         known = np.isfinite(bands).all((1, 2)) & np.isfinite(draws).all((1, 2))
         for k, level in enumerate(LEVELS):
             if level in CALIBRATED_LEVELS:
@@ -181,10 +180,10 @@ def scores(run: Run, series: int, model: int) -> Message:
         time=data.time[start:end],
         values=data.values[start:end],
     )
-    scored = Scored(*(run._view.take(name, at) for name in ("abs_error", "crps", "pinball", "covered")))
+    scored = Scored(*(run.take(name, at) for name in ("abs_error", "crps", "pinball", "covered")))
     held = "coverage"
     if run.calibrate and run.done:
-        known = inside(run._bands()[at], data.actuals(at, run.horizon))
+        known = inside(run.calibrated_bands()[at], data.actuals(at, run.horizon))
         scored, held = scored._replace(calibrated=known), "calibrated" if np.isfinite(known).any() else held
     overall = summarise(part, scored).row(0, named=True)
     horizon = summarise(part, scored, "horizon")
@@ -211,7 +210,7 @@ def progress(run: Run, model: int) -> Message:
         "calculated": run.calculated,
         "reused": run.reused,
         "rate": _finite(run.rate) or 0.0,
-        "left": _finite(run.left),
+        "left": _finite(run.eta_seconds),
         "done": run.done,
         "cancelled": run.cancelled,
         "error": None if run.error is None else str(run.error),

@@ -120,7 +120,7 @@ def _thinned(runs: Sequence[Run], worst: Sequence[list[int]], room: int) -> tupl
 
     Returns one in how many that is, counted from each series' newest, and the messages.
     """
-    cells = sum(run.horizon * (run._view.recipe.draws + len(LEVELS)) * len(run.data) for run in runs)
+    cells = sum(run.horizon * (run.spec.draws + len(LEVELS)) * len(run.data) for run in runs)
     every = max(1, -(-cells * 2 // (_BEST * room)))
     while True:
         tables = _tables(runs, every, worst)
