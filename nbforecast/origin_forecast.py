@@ -108,7 +108,7 @@ class Forecast:
 
     def plot(self, ax: Any = None, style: Style = "bands") -> Any:
         """Draw with matplotlib, on `ax` or a new figure; returns the axes."""
-        return charts.draw(self.fan(density=style == "density"), ax, style)
+        return charts.draw_fan_on_axes(self.fan(density=style == "density"), ax, style)
 
     def fan(self, *, density: bool = False) -> charts.FanData:
         """What a picture of this forecast shows."""
@@ -183,9 +183,9 @@ class Chart:
         if not target.parent.is_dir():
             raise OptionError(f"There is no folder {str(target.parent)!r} to save {target.name!r} in.")
         if suffix == ".svg":
-            target.write_text(charts.render(self._fan, theme="light", style=self._style), encoding="utf-8")
+            target.write_text(charts.draw_fan(self._fan, theme="light", style=self._style), encoding="utf-8")
         else:
-            charts.figure(self._fan, self._style).savefig(target, dpi=160, bbox_inches="tight")
+            charts.fan_figure(self._fan, self._style).savefig(target, dpi=160, bbox_inches="tight")
         return target
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
@@ -197,6 +197,6 @@ class Chart:
 
 def picture(fan: charts.FanData, style: Style) -> dict[str, str]:
     """A forecast's mime bundle: HTML that survives sanitising, the SVG itself, and a sentence."""
-    svg = charts.render(fan, style=style)
+    svg = charts.draw_fan(fan, style=style)
     said = charts.describe(fan)
     return {"text/html": charts.svg_image(svg, said), "image/svg+xml": svg, "text/plain": said}

@@ -1,41 +1,41 @@
-"""Static charts of forecasts and their scores: from arrays to SVG, HTML and words."""
+"""Charts of forecasts and their scores: from arrays to SVG, HTML, matplotlib and words."""
 
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.charts.description import describe
-from nbforecast.charts.dot_chart import Row, Rows, draw_rows
+from nbforecast.charts.dot_chart import DotChart, DotRow, draw_dot_chart
 from nbforecast.charts.fan_data import Band, Density, FanData, history_steps
-from nbforecast.charts.fan_svg import render
+from nbforecast.charts.fan_svg import draw_fan
 from nbforecast.charts.html import svg_image
-from nbforecast.charts.line_chart import Bars, Dots, Graph, Level, Line, draw_graph
+from nbforecast.charts.line_chart import Bars, Dots, Line, LineChart, ReferenceLine, draw_line_chart
 
 if TYPE_CHECKING:
-    from nbforecast.charts.fan_matplotlib import draw, figure
+    from nbforecast.charts.fan_matplotlib import draw_fan_on_axes, fan_figure
 
 __all__ = [
     "Band",
     "Bars",
     "Density",
+    "DotChart",
+    "DotRow",
     "Dots",
     "FanData",
-    "Graph",
-    "Level",
     "Line",
-    "Row",
-    "Rows",
+    "LineChart",
+    "ReferenceLine",
     "describe",
-    "draw",
-    "draw_graph",
-    "draw_rows",
-    "figure",
+    "draw_dot_chart",
+    "draw_fan",
+    "draw_fan_on_axes",
+    "draw_line_chart",
+    "fan_figure",
     "history_steps",
-    "render",
     "svg_image",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("draw", "figure"):
+    if name in ("draw_fan_on_axes", "fan_figure"):  # matplotlib is imported only where it draws
         from nbforecast.charts import fan_matplotlib
 
         return getattr(fan_matplotlib, name)

@@ -1,16 +1,18 @@
-"""Densities as columns of tints: one column a step, the darker the denser, drawn alike in SVG and on axes."""
+"""Densities as columns of tints: one column per step, darker where denser, alike in SVG and matplotlib."""
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from nbforecast.charts.fan_data import Density
 
-LEVELS = (0.03, 0.08, 0.16, 0.26, 0.38, 0.51, 0.65, 0.79, 0.92)  # of the strongest density: a tint from each on
+LEVELS = (0.03, 0.08, 0.16, 0.26, 0.38, 0.51, 0.65, 0.79, 0.92)  # shares of the strongest density where tints begin
 
 
-def depth(density: Density) -> np.ndarray:
-    """How strongly to show each point of a density, (H, G) in 0 .. 1; zero where it is not calculated.
+def intensity(density: Density) -> Float[np.ndarray, "H G"]:
+    """Compute how strongly each point of a density is shown, in 0 .. 1; zero where nothing is calculated.
 
-    The root is taken between equal ink, where late steps would fade away, and equal peaks, which hide how sure each is.
+    The power of the peaks is a compromise: with equal ink late steps fade away, with equal peaks narrow and wide
+    densities look alike.
     """
     values = np.where(np.isfinite(density.values), density.values, 0.0)
     values[~(np.isfinite(density.low) & np.isfinite(density.high))] = 0.0
@@ -22,31 +24,37 @@ def depth(density: Density) -> np.ndarray:
     return np.asarray(share * (peak / top) ** 0.4)
 
 
-def extent(density: Density) -> np.ndarray:
-    """The lowest and the highest value a density visibly reaches, (2,), or nothing, (0,)."""
-    row, at = np.nonzero(depth(density) > LEVELS[0])
-    if not len(row):
+def visible_range(density: Density) -> Float[np.ndarray, " two_or_none"]:
+    """Return the lowest and the highest value with a visible density, shape (2,), or (0,) where there is none."""
+    step, point = np.nonzero(intensity(density) > LEVELS[0])
+    if not len(step):
         return np.empty(0)
-    values = _value(density, row, at)
+    values = _grid_value(density, step, point)
     return np.array([values.min(), values.max()])
 
 
-def runs(density: Density) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """For each level the stretches (step, low, high) where the density lies above it, each array (R,)."""
-    deep = np.pad(depth(density), ((0, 0), (1, 1)))
-    out = []
+def level_intervals(
+    density: Density,
+) -> list[tuple[Int[np.ndarray, " R"], Float[np.ndarray, " R"], Float[np.ndarray, " R"]]]:
+    """Find the intervals in which a density exceeds each of `LEVELS`.
+
+    Returns:
+        For each level (step, low, high): the step of each interval, and its ends in units of the values.
+    """
+    padded = np.pad(intensity(density), ((0, 0), (1, 1)))
+    intervals = []
     for level in LEVELS:
-        inside = deep > level
-        row, at = np.nonzero(inside[:, 1:] != inside[:, :-1])
-        # Where the density crosses the level, between two points of its grid.
-        before, after = deep[row, at], deep[row, at + 1]
-        values = _value(density, row, at - 1 + (level - before) / (after - before))
-        out.append((row[::2], values[::2], values[1::2]))
-    return out
+        inside = padded > level
+        step, point = np.nonzero(inside[:, 1:] != inside[:, :-1])
+        # The density crosses the level between two points of its grid.
+        before, after = padded[step, point], padded[step, point + 1]
+        values = _grid_value(density, step, point - 1 + (level - before) / (after - before))
+        intervals.append((step[::2], values[::2], values[1::2]))
+    return intervals
 
 
-def _value(density: Density, row: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The value at a position on a step's grid, kept within the grid."""
+def _grid_value(density: Density, step: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """The value at a fractional position on a step's grid, clipped to the grid."""
     last = density.values.shape[1] - 1
-    share = np.clip(at, 0, last) / max(last, 1)
-    return np.asarray(density.low[row] + share * (density.high[row] - density.low[row]))
+    share = np.clip(point, 0, last) / max(last, 1)
+    return np.asarray(density.low[step] + share * (density.high[step] - density.low[step]))

@@ -1,49 +1,51 @@
-"""A forecast in words: the alternative text of its picture, and the lines around it."""
+"""A forecast in words: the alternative text of its chart, and the lines around it."""
 
 import numpy as np
 
 from nbforecast.charts.fan_data import Band, FanData
 from nbforecast.charts.labels import clean
-from nbforecast.charts.ticks import DAY, HOUR, MINUTE, MONTHS, SECOND, WEEKDAYS, find_zone, offset, parts, time_of_day
+from nbforecast.charts.ticks import calendar_fields, find_zone, time_of_day, utc_offset
+from nbforecast.text import distinct_numbers, integer, minus, plural
+from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, SHORT_MONTHS, SHORT_WEEKDAYS, WEEK
 
-_UNITS = ((DAY * 7, "week"), (DAY, "day"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1000, "ms"), (1, "µs"))
+_UNITS = ((WEEK, "week"), (DAY, "day"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1000, "ms"), (1, "µs"))
 _SYMBOLS = ("h", "min", "s", "ms", "µs")
-_MONTHS = ((12, "year"), (3, "quarter"), (1, "month"))
+_MONTH_UNITS = ((12, "year"), (3, "quarter"), (1, "month"))
+_CHART_MONTH = DAY * 365.25 / 12
 
 
-def _measure(step: int) -> tuple[int, str]:
-    """A step in microseconds as a number of the largest unit that fits."""
-    month = DAY * 365.25 / 12
-    months = round(step / month)
-    # Months and longer are told by their length, since calendar steps differ by days.
-    if months and abs(step / month / months - 1) < 0.08 and step % (7 * DAY):
-        size, name = next((s, n) for s, n in _MONTHS if months % s == 0)
-        return months // size, name
-    size, name = next((s, n) for s, n in _UNITS if step % s == 0)
-    return step // size, name
+def _largest_unit(step: int) -> tuple[int, str]:
+    """A step in microseconds as a number of the largest unit that fits, calendar units included."""
+    months = round(step / _CHART_MONTH)
+    # Months and longer are recognised by their approximate length, since calendar steps differ by days.
+    if months and abs(step / _CHART_MONTH / months - 1) < 0.08 and step % WEEK:
+        length, unit = next((length, unit) for length, unit in _MONTH_UNITS if months % length == 0)
+        return months // length, unit
+    length, unit = next((length, unit) for length, unit in _UNITS if step % length == 0)
+    return step // length, unit
 
 
-def _count(number: int, name: str) -> str:
-    plural = "s" if number != 1 and name not in _SYMBOLS else ""
-    return f"{number:,} {name}{plural}"
+def _quantity(count: int, unit: str) -> str:
+    return plural(count, unit, unit if unit in _SYMBOLS else "")
 
 
 def steps_text(data: FanData) -> str:
-    """12 steps of 5 min; without a calendar, 12 steps."""
-    steps = _count(len(data.future), "step")
-    return f"{steps} of {_count(*_measure(data.step))}" if data.calendar else steps
+    """Describe the horizon: `12 steps of 5 min`, or `12 steps` without a calendar."""
+    steps = plural(len(data.future), "step")
+    return f"{steps} of {_quantity(*_largest_unit(data.step))}" if data.calendar else steps
 
 
 def ahead_text(data: FanData) -> str:
-    """24 h ahead, 12 × 5 min ahead, 48 steps ahead."""
-    number, name = _measure(data.step) if data.calendar else (1, "step")
+    """Describe how far the forecast reaches: `24 h ahead`, `12 × 5 min ahead`, `48 steps ahead`."""
+    count, unit = _largest_unit(data.step) if data.calendar else (1, "step")
     horizon = len(data.future)
-    plain = number == 1 or horizon == 1
-    return (_count(number * horizon, name) if plain else f"{horizon} × {_count(number, name)}") + " ahead"
+    if count == 1 or horizon == 1:
+        return f"{_quantity(count * horizon, unit)} ahead"
+    return f"{horizon} × {_quantity(count, unit)} ahead"
 
 
 def zone_text(data: FanData) -> str:
-    """The zone's abbreviation at the origin (CEST, UTC+03); nothing where times have no zone."""
+    """Return the zone's abbreviation at the origin (`CEST`, `UTC+03`), or nothing where times have no zone."""
     if not data.calendar or data.zone is None:
         return ""
     zone = find_zone(data.zone)
@@ -55,73 +57,69 @@ def zone_text(data: FanData) -> str:
 
 
 def origin_text(data: FanData) -> str:
-    """The origin's time as a person says it, no finer than the step: Mon 1 Jun 2015, 08:35 CEST."""
-    at, step = int(data.clock[0][-1]), data.step
+    """Write the origin's time as people do, no finer than the step: `Mon 1 Jun 2015, 08:35 CEST`."""
+    origin, step = int(data.clock[0][-1]), data.step
     if not data.calendar:
-        return f"t = {at:,}".replace("-", "−")
-    p = parts(at + offset(at, find_zone(data.zone)))
-    month = MONTHS[p.month - 1]
-    if step >= 28 * DAY and p.of_day == 0 and p.day == 1:
-        return str(p.year) if step >= 360 * DAY and p.month == 1 else f"{month} {p.year}"
-    if step >= DAY and p.of_day == 0:
-        return f"{WEEKDAYS[p.weekday]} {p.day} {month} {p.year}" if step < 7 * DAY else f"{p.day} {month} {p.year}"
-    day = f"{WEEKDAYS[p.weekday]} {p.day} {month} {p.year}"
-    return f"{day}, {time_of_day(p.of_day, step)} {zone_text(data)}".strip()
+        return f"t = {integer(origin)}"
+    local = calendar_fields(origin + utc_offset(origin, find_zone(data.zone)))
+    month = SHORT_MONTHS[local.month - 1]
+    if step >= 28 * DAY and local.of_day == 0 and local.day == 1:
+        return str(local.year) if step >= 360 * DAY and local.month == 1 else f"{month} {local.year}"
+    date = f"{local.day} {month} {local.year}"
+    day = f"{SHORT_WEEKDAYS[local.weekday]} {date}"
+    if step >= DAY and local.of_day == 0:
+        return day if step < WEEK else date
+    return f"{day}, {time_of_day(local.of_day, step)} {zone_text(data)}".strip()
 
 
 def index_text(data: FanData) -> str:
-    return f"index {data.index}".replace("-", "−")
+    """Write the origin's index: `index −3`."""
+    return minus(f"index {data.index}")
 
 
-def _iso(data: FanData) -> str:
-    at = int(data.clock[0][-1])
+def _iso_origin(data: FanData) -> str:
+    origin = int(data.clock[0][-1])
     if not data.calendar:
-        return f"t = {at}"
-    p = parts(at + offset(at, find_zone(data.zone)))
-    day = f"{p.year:04d}-{p.month:02d}-{p.day:02d}"
-    if p.of_day == 0 and data.step >= DAY:
+        return f"t = {origin}"
+    local = calendar_fields(origin + utc_offset(origin, find_zone(data.zone)))
+    day = f"{local.year:04d}-{local.month:02d}-{local.day:02d}"
+    if local.of_day == 0 and data.step >= DAY:
         return day
-    return f"{day} {time_of_day(p.of_day, data.step)} {zone_text(data)}".strip()
+    return f"{day} {time_of_day(local.of_day, data.step)} {zone_text(data)}".strip()
 
 
-def _plain(values: list[float]) -> list[str]:
-    """Numbers in words, as precise as telling them apart takes; three digits where they do not differ."""
-    known = [abs(v) for v in values if np.isfinite(v)]
-    largest = max(known, default=0.0)
-    if largest == 0:
-        return ["0" for _ in values]
-    spread = max(values) - min(values)
-    digits = 3 if spread <= largest * 1e-11 else max(3, 2 + int(np.ceil(np.log10(largest / spread))))
-    if 1e-4 <= largest < 1e15:
-        decimals = max(0, digits - 1 - int(np.floor(np.log10(largest))))
-        return [f"{v:,.{decimals}f}" if v or decimals == 0 else "0" for v in values]
-    return [f"{v:.{digits - 1}e}" for v in values]
-
-
-def _band(data: FanData) -> Band | None:
-    """The band to tell in one sentence: 80 %, or else the outermost."""
+def _described_band(data: FanData) -> Band | None:
+    """The band that the sentence names: 80 %, or else the outermost."""
     return next((b for b in data.bands if b.coverage == 80), data.bands[0] if data.bands else None)
 
 
 def describe(data: FanData) -> str:
-    """One full sentence on the forecast, for alternative text and for terminals; warnings follow as further ones."""
-    who = clean(data.title) or "Series"
+    """Describe a forecast in one sentence, for alternative text and for terminals; warnings follow as further ones.
+
+    Args:
+        data: The forecast and its surroundings.
+
+    Returns:
+        `Taxi (trips): forecast by theta as of 2015-01-31 (index 0), 12 steps of 1 h: median 9,870 → 6,210, ….`
+    """
+    series = clean(data.title) or "Series"
     unit = f" ({clean(data.target)})" if clean(data.target) else ""
-    by = f" by {clean(data.model)}" if clean(data.model) else ""
-    head = f"{who}{unit}: forecast{by} as of {_iso(data)} (index {data.index}), {steps_text(data)}"
-    known = np.flatnonzero(np.isfinite(data.median))
-    if not len(known):
-        tail = "not calculated yet"
+    model = f" by {clean(data.model)}" if clean(data.model) else ""
+    head = f"{series}{unit}: forecast{model} as of {_iso_origin(data)} (index {data.index}), {steps_text(data)}"
+    calculated = np.flatnonzero(np.isfinite(data.median))
+    if not len(calculated):
+        values = "not calculated yet"
     else:
-        first, last, band = int(known[0]), int(known[-1]), _band(data)
+        first, last, band = int(calculated[0]), int(calculated[-1]), _described_band(data)
         edges = [float(band.low[last]), float(band.high[last])] if band is not None else []
         numbers = [float(data.median[first]), float(data.median[last]), *edges, float(data.actual[last])]
-        spoken = [v for v in numbers if np.isfinite(v)]
-        text = dict(zip(spoken, _plain(spoken), strict=True))
-        tail = f"median {text[numbers[0]]} → {text[numbers[1]]}" if len(known) > 1 else f"median {text[numbers[1]]}"
+        finite = [v for v in numbers if np.isfinite(v)]
+        text = dict(zip(finite, distinct_numbers(finite), strict=True))
+        start = f"{text[numbers[0]]} → " if len(calculated) > 1 else ""
+        values = f"median {start}{text[numbers[1]]}"
         if band is not None and np.isfinite(edges).all():
-            tail += f", {band.coverage} % band at the end {text[edges[0]]} to {text[edges[1]]}"
+            values += f", {band.coverage} % band at the end {text[edges[0]]} to {text[edges[1]]}"
         if np.isfinite(numbers[-1]):
-            tail += f", observed {text[numbers[-1]]}"
+            values += f", observed {text[numbers[-1]]}"
     notes = "".join(f" {note.rstrip('.')}." for note in map(clean, data.notes) if note)
-    return f"{head}: {tail}.{notes}"
+    return f"{head}: {values}.{notes}"

@@ -1,4 +1,4 @@
-"""What a chart is drawn from: arrays that are already calculated."""
+"""The data of a fan chart: arrays that are already calculated."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,13 @@ from nbforecast.errors import InputError
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Band:
-    """A central interval: `coverage` in per cent, `low` and `high` of shape (H,)."""
+    """A central prediction interval.
+
+    Attributes:
+        coverage: In per cent.
+        low: Lower ends, shape (H,).
+        high: Upper ends, shape (H,).
+    """
 
     coverage: int
     low: np.ndarray
@@ -20,7 +26,13 @@ class Band:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Density:
-    """A density per step: `values` (H, G) on G points evenly spaced from `low` (H,) to `high` (H,)."""
+    """A probability density per step.
+
+    Attributes:
+        low: First point of each step's grid, shape (H,).
+        high: Last point of each step's grid, shape (H,).
+        values: Densities on G evenly spaced points, shape (H, G).
+    """
 
     low: np.ndarray
     high: np.ndarray
@@ -31,9 +43,23 @@ class Density:
 class FanData:
     """One forecast and its surroundings, ready to be drawn.
 
-    `time` (n,) is datetime64[us] or an integer, its last entry is the origin; `values` (n,) is NaN where missing.
-    `future`, `actual`, `median` are (H,), `actual` NaN where not known; `bands` go from the outermost inwards.
-    `notes` are data warnings (S4); `zone` names the time zone of the labels, the times themselves being UTC then.
+    Attributes:
+        title: Name of the data.
+        target: Name or unit of the values.
+        model: Name of the model.
+        index: Of the origin.
+        time: Times of the history, shape (n,), datetime64[us] or integers; the last one is the origin.
+        values: History, shape (n,), NaN where missing.
+        future: Times of the forecast, shape (H,), of the same type as `time`.
+        actual: Observed values of these times, shape (H,), NaN where not observed.
+        median: Shape (H,), NaN where not calculated.
+        bands: From the outermost inwards.
+        density: Or None, where it is not calculated.
+        notes: Data warnings (S4).
+        zone: Name of the time zone of the labels; the times themselves are in UTC.
+
+    Raises:
+        InputError: If there is no origin or no step, or the shapes do not fit each other.
     """
 
     title: str
@@ -54,18 +80,18 @@ class FanData:
         n, horizon = len(self.time), len(self.future)
         if n == 0 or horizon == 0:
             raise InputError(f"a chart needs an origin and at least one step, got {n} times and {horizon} steps")
-        wanted: list[tuple[str, np.ndarray, tuple[int, ...]]] = [
+        arrays: list[tuple[str, np.ndarray, tuple[int, ...]]] = [
             ("values", self.values, (n,)),
             ("actual", self.actual, (horizon,)),
             ("median", self.median, (horizon,)),
         ]
         for band in self.bands:
-            wanted += [(f"the {band.coverage} % band", side, (horizon,)) for side in (band.low, band.high)]
+            arrays += [(f"the {band.coverage} % band", side, (horizon,)) for side in (band.low, band.high)]
         if self.density is not None:
             grid = self.density.values.shape[-1] if self.density.values.ndim else 0
-            wanted += [("density.low", self.density.low, (horizon,)), ("density.high", self.density.high, (horizon,))]
-            wanted += [("density.values", self.density.values, (horizon, grid))]
-        for name, array, shape in wanted:
+            arrays += [("density.low", self.density.low, (horizon,)), ("density.high", self.density.high, (horizon,))]
+            arrays += [("density.values", self.density.values, (horizon, grid))]
+        for name, array, shape in arrays:
             if np.shape(array) != shape:
                 raise InputError(f"{name} of a chart has shape {np.shape(array)}, expected {shape}")
         if self.time.dtype.kind not in "Mi" or self.time.dtype.kind != self.future.dtype.kind:
@@ -73,23 +99,23 @@ class FanData:
 
     @property
     def calendar(self) -> bool:
-        """Whether times are dates rather than a count."""
+        """Whether times are dates rather than counts."""
         return self.time.dtype.kind == "M"
 
     @cached_property
     def clock(self) -> tuple[np.ndarray, np.ndarray]:
-        """History (n,) and future (H,) as int64: microseconds since 1970, or the count itself."""
+        """History (n,) and future (H,) as int64: microseconds since 1970, or the counts themselves."""
         unit = "datetime64[us]" if self.calendar else "int64"
         return self.time.astype(unit).astype(np.int64), self.future.astype(unit).astype(np.int64)
 
     @cached_property
     def step(self) -> int:
-        """The step in microseconds (or counts): the middle one of those ahead, which months make differ."""
+        """The step in microseconds (or counts): the median of those ahead, since months differ."""
         past, ahead = self.clock
         steps: list[int] = sorted(b - a for a, b in pairwise([int(past[-1]), *ahead.tolist()]))
         return max(steps[len(steps) // 2], 1)
 
 
 def history_steps(horizon: int) -> int:
-    """How much history to show with a horizon: enough to see the pattern, little enough to see the fan."""
+    """Return how many steps of history a chart shows: enough to see the pattern, few enough to see the fan."""
     return max(24, min(4 * horizon, 96 + 2 * horizon))

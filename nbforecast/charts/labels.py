@@ -1,4 +1,4 @@
-"""Text in a chart: cleaned, measured, shortened and escaped. Titles come from data, so none is trusted."""
+"""Text in a chart: cleaned, measured, shortened and wrapped. Titles come from data, so none is trusted."""
 
 import re
 import unicodedata
@@ -13,11 +13,12 @@ _BROAD = frozenset("mwMW%@→−—…")
 
 
 def clean(text: str) -> str:
-    """One line of text without control characters."""
+    """Return the text on one line, without control characters."""
     return " ".join(_FORBIDDEN.sub(" ", str(text)).split())
 
 
 def _em(char: str) -> float:
+    """Width of a character in units of the font's size."""
     if char in _NARROW:
         return 0.37
     if char.isdigit() or char.islower():
@@ -33,36 +34,42 @@ def _em(char: str) -> float:
 
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float = 11.0, *, bold: bool = False) -> float:
-    """Width of a line in pixels, on the safe side: the broadest of the usual interface fonts is the measure."""
+    """Estimate the width of a line in pixels from above, by the broadest of the usual interface fonts.
+
+    Args:
+        text: One line.
+        size: Of the font in pixels.
+        bold: Whether it is bold.
+    """
     return size * sum(map(_em, text)) * (1.1 if bold else 1.0)
 
 
 def shorten(text: str, width: float, size: float = 11.0, *, bold: bool = False) -> str:
-    """The text, cut with an ellipsis where it would be wider than `width` pixels."""
+    """Cut a text with an ellipsis where it would be wider than `width` pixels."""
     text = clean(text)
     if text_width(text, size, bold=bold) <= width:
         return text
     room = width / size / (1.1 if bold else 1.0) - _em("…")
-    kept = 0
+    length = 0
     for char in text:
         room -= _em(char)
         if room < 0:
             break
-        kept += 1
-    # A joiner left at the end would bind the ellipsis to half an emoji.
-    return text[:kept].rstrip(" \u200d\ufe0f·,") + "…" if kept else ""
+        length += 1
+    # A joiner at the end would bind the ellipsis to half an emoji.
+    return text[:length].rstrip(" \u200d\ufe0f·,") + "…" if length else ""
 
 
 def wrap(text: str, width: float, size: float, lines: int) -> list[str]:
-    """At most `lines` lines no wider than `width` pixels, the last shortened."""
+    """Break a text into at most `lines` lines no wider than `width` pixels, the last shortened."""
     words, out = clean(text).split(" "), [""]
-    for at, word in enumerate(words):
+    for position, word in enumerate(words):
         longer = f"{out[-1]} {word}".strip()
         if text_width(longer, size) <= width or not out[-1]:
             out[-1] = longer
         elif len(out) < lines:
             out.append(word)
         else:
-            out[-1] = " ".join([out[-1], *words[at:]])
+            out[-1] = " ".join([out[-1], *words[position:]])
             break
     return [shorten(line, width, size) for line in out if line]

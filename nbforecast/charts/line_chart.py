@@ -1,27 +1,33 @@
-"""Static charts of many results: lines, bars and dots above one axis, in the style of the fan chart."""
+"""A line chart of many results: lines, bars, dots and reference lines over one axis, in the style of the fan chart."""
 
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
 
 import numpy as np
 
 from nbforecast.charts.geometry import Frame, history_path
 from nbforecast.charts.labels import clean, text_width
-from nbforecast.charts.primitives import EDGE, axes, document, head, spread, write
+from nbforecast.charts.primitives import EDGE, axes, document, header, spread_apart, text_element
 from nbforecast.charts.theme import Theme
 from nbforecast.charts.ticks import find_zone, time_ticks, value_axis
 
 Kind = Literal["model", "other", "history"]
-_PATHS = {"model": "m", "other": "c", "history": "h n"}
-_DOTS = {"model": ("q", 36), "accent": ("p", 40), "ring": ("d", 25)}
+_LINE_CLASSES = {"model": "m", "other": "c", "history": "h n"}
+_DOT_CLASSES = {"model": ("q", 36), "accent": ("p", 40), "ring": ("d", 25)}  # class, radius in tenths of a pixel
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Line:
-    """A line through `values` (n,) at `at` (n,), open where they are NaN, with a label at its end."""
+    """A line with a label at its end.
 
-    at: np.ndarray
+    Attributes:
+        x: Positions, shape (n,), datetime64[us] or integers.
+        values: Shape (n,); the line is open where they are NaN.
+        label: Name at the end of the line.
+        kind: Whether it is the model's, another model's, or history.
+    """
+
+    x: np.ndarray
     values: np.ndarray
     label: str = ""
     kind: Kind = "model"
@@ -29,7 +35,7 @@ class Line:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Bars:
-    """Bars as high as `values` (n,), between `edges` (n + 1,)."""
+    """Bars as high as `values`, shape (n,), between `edges`, shape (n + 1,)."""
 
     edges: np.ndarray
     values: np.ndarray
@@ -37,122 +43,135 @@ class Bars:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Dots:
-    """Dots at `values` (n,), each with a label above it."""
+    """Dots at `values`, shape (n,), over `x`, shape (n,), each with a label above it where there are labels."""
 
-    at: np.ndarray
+    x: np.ndarray
     values: np.ndarray
     labels: tuple[str, ...] = ()
     kind: Literal["model", "accent", "ring"] = "accent"
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class ReferenceLine:
     """A value to compare with, across the whole chart."""
 
     value: float
     label: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Graph:
-    """What is drawn over one axis: datetime64[us] or integers, alike in all marks.
+Mark = Line | Bars | Dots | ReferenceLine
 
-    unit: of the values. under: what the axis below counts, where it is not time. floor: a value that the axis of values
-    reaches down to. alt: the chart in a sentence, for those who do not see it. zone: as in `FanData`.
+
+@dataclass(frozen=True, eq=False)
+class LineChart:
+    """Marks over one axis, whose positions are all datetime64[us] or all integers.
+
+    Attributes:
+        title: First line of the chart.
+        marks: From back to front.
+        alt: The chart in a sentence, for readers who do not see it.
+        unit: Second line, the unit of the values.
+        x_label: What the axis below counts, where it is not time.
+        floor: A value that the axis of values reaches down to.
+        zone: Name of the time zone of the labels; the times themselves are in UTC.
+        width: Pixels.
+        height: Pixels.
     """
 
     title: str
-    marks: tuple[Line | Bars | Dots | Level, ...]
+    marks: tuple[Mark, ...]
     alt: str
     unit: str = ""
-    under: str = ""
+    x_label: str = ""
     floor: float | None = None
     zone: str | None = None
     width: int = 860
     height: int = 260
 
 
-def draw_graph(graph: Graph, theme: Theme = "auto") -> str:
-    """The graph as one SVG document; `auto` follows the reader's colour scheme."""
-    clocks = [_clock(at) for mark in graph.marks for at in _positions(mark)]
+def draw_line_chart(chart: LineChart, theme: Theme = "auto") -> str:
+    """Draw a line chart as one SVG document.
+
+    Args:
+        chart: What is drawn.
+        theme: `auto` follows the reader's colour scheme.
+    """
+    clocks = [_clock(x) for mark in chart.marks for x in _positions(mark)]
     start, stop = int(min(c.min() for c in clocks)), int(max(c.max() for c in clocks))
-    calendar = any(at.dtype.kind == "M" for mark in graph.marks for at in _positions(mark))
-    low, high = _range(graph)
-    ends = [m for m in graph.marks if isinstance(m, (Line, Level)) and m.label]
-    room = max((text_width(m.label, 12, bold=True) for m in ends), default=0)
-    header, top = head(graph.title, graph.unit, graph.width)
-    bottom = graph.height - (48.0 if calendar or graph.under else 32.0)
+    calendar = any(x.dtype.kind == "M" for mark in chart.marks for x in _positions(mark))
+    low, high = _value_range(chart)
+    labelled = [m for m in chart.marks if isinstance(m, (Line, ReferenceLine)) and m.label]
+    room = max((text_width(m.label, 12, bold=True) for m in labelled), default=0)
+    head, top = header(chart.title, chart.unit, chart.width)
+    bottom = chart.height - (48.0 if calendar or chart.x_label else 32.0)
     axis = value_axis(low, high, max((bottom - top) / 42, 2))
     left = EDGE + max((text_width(label) for label in axis.labels), default=0) + 8
-    right = graph.width - EDGE - (room + 10 if room else 0)
-    bars = any(isinstance(m, Bars) for m in graph.marks)
-    air = 0 if bars or calendar else 8
-    frame = Frame(left + air, top, right - air, bottom, start, stop, low, high)
+    right = chart.width - EDGE - (room + 10 if room else 0)
+    bars = any(isinstance(m, Bars) for m in chart.marks)
+    margin = 0 if bars or calendar else 8
+    frame = Frame(left + margin, top, right - margin, bottom, start, stop, low, high)
     ticks = time_ticks(
-        start, stop, frame.right - frame.left, calendar=calendar, zone=find_zone(graph.zone),
-        overhang=min(left, graph.width - right) - 4,
+        start, stop, frame.right - frame.left, calendar=calendar, zone=find_zone(chart.zone),
+        overhang=min(left, chart.width - right) - 4,
     )  # fmt: skip
-    below = "" if calendar else write((frame.left + frame.right) / 2, bottom + 34, clean(graph.under), anchor="middle")
-    body = header + axes(frame, axis, ticks, (left, right)) + _marks(graph, frame, (left, right))
-    body += below + _ends(ends, frame, right)
-    return document(body, graph.title, graph.alt, theme, (graph.width, graph.height))
+    x_label = "" if calendar else clean(chart.x_label)
+    body = head + axes(frame, axis, ticks, (left, right)) + _marks(chart, frame, (left, right))
+    body += text_element((frame.left + frame.right) / 2, bottom + 34, x_label, anchor="middle")
+    body += _end_labels(labelled, frame, right)
+    return document(body, chart.title, chart.alt, theme, (chart.width, chart.height))
 
 
-def _positions(mark: Line | Bars | Dots | Level) -> list[np.ndarray]:
-    if isinstance(mark, Level):
+def _positions(mark: Mark) -> list[np.ndarray]:
+    if isinstance(mark, ReferenceLine):
         return []
-    return [mark.edges if isinstance(mark, Bars) else mark.at] if len(mark.values) else []
+    return [mark.edges if isinstance(mark, Bars) else mark.x] if len(mark.values) else []
 
 
-def _clock(at: np.ndarray) -> np.ndarray:
-    return at.astype("datetime64[us]").astype(np.int64) if at.dtype.kind == "M" else at.astype(np.int64)
+def _clock(x: np.ndarray) -> np.ndarray:
+    return x.astype("datetime64[us]").astype(np.int64) if x.dtype.kind == "M" else x.astype(np.int64)
 
 
-def _range(graph: Graph) -> tuple[float, float]:
-    """What values the graph spans, with some air, down to its floor and never empty."""
-    values = [np.array([m.value]) if isinstance(m, Level) else m.values for m in graph.marks]
-    everything = np.concatenate([v[np.isfinite(v)] for v in values])
-    low, high = (float(everything.min()), float(everything.max())) if len(everything) else (0.0, 1.0)
-    if graph.floor is not None:
-        low = min(low, graph.floor)
-    air = (high - low) * 0.07 or abs(high) * 0.1 or 1.0
-    return (low if graph.floor is not None and low >= graph.floor else low - air), high + air
+def _value_range(chart: LineChart) -> tuple[float, float]:
+    """The range of the values with a margin, down to the floor and never empty."""
+    values = [np.array([m.value]) if isinstance(m, ReferenceLine) else m.values for m in chart.marks]
+    finite = np.concatenate([v[np.isfinite(v)] for v in values])
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    if chart.floor is not None:
+        low = min(low, chart.floor)
+    margin = (high - low) * 0.07 or abs(high) * 0.1 or 1.0
+    return (low if chart.floor is not None and low >= chart.floor else low - margin), high + margin
 
 
-def _marks(graph: Graph, frame: Frame, sides: tuple[float, float]) -> str:
+def _marks(chart: LineChart, frame: Frame, sides: tuple[float, float]) -> str:
     out = ['<g transform="scale(.1)">']
-    words = []
+    labels = []
     base = round(float(frame.y(np.array([max(frame.low, 0.0)]))[0]))
-    for mark in graph.marks:
+    for mark in chart.marks:
         if isinstance(mark, Bars):
             x = np.rint(frame.x(_clock(mark.edges))).astype(int).tolist()
             tops = np.rint(frame.y(mark.values)).astype(int).tolist()
             boxes = zip(x[:-1], x[1:], tops, strict=True)
             out.append(f'<path class="b1" d="{"".join(f"M{a + 8} {base}V{y}H{b - 8}V{base}z" for a, b, y in boxes)}"/>')
-        elif isinstance(mark, Level):
+        elif isinstance(mark, ReferenceLine):
             y = round(float(frame.y(np.array([mark.value]))[0]))
             out.append(f'<path class="c y" d="M{round(sides[0] * 10)} {y}H{round(sides[1] * 10)}"/>')
         elif isinstance(mark, Line):
-            line, lone = history_path(frame.x(_clock(mark.at)), mark.values, frame)
-            out.append(f'<path class="{_PATHS[mark.kind]}" d="{line}"/>')
-            out.append(f'<path class="i" d="{lone}"/>' if lone else "")
+            line, points = history_path(frame.x(_clock(mark.x)), mark.values, frame)
+            out.append(f'<path class="{_LINE_CLASSES[mark.kind]}" d="{line}"/>')
+            out.append(f'<path class="i" d="{points}"/>' if points else "")
         else:
-            kind, radius = _DOTS[mark.kind]
-            spots = np.rint(np.column_stack([frame.x(_clock(mark.at)), frame.y(mark.values)])).astype(int).tolist()
-            out += [f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius}"/>' for x, y in spots]
-            labelled = zip(spots, mark.labels, strict=False)
-            words += [write(x / 10, y / 10 - 8, clean(label), "o", "middle") for (x, y), label in labelled]
-    return "".join([*out, "</g>", *words])
+            kind, radius = _DOT_CLASSES[mark.kind]
+            centres = np.rint(np.column_stack([frame.x(_clock(mark.x)), frame.y(mark.values)])).astype(int).tolist()
+            out += [f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius}"/>' for x, y in centres]
+            labelled = zip(centres, mark.labels, strict=False)
+            labels += [text_element(x / 10, y / 10 - 8, clean(label), "o", "middle") for (x, y), label in labelled]
+    return "".join([*out, "</g>", *labels])
 
 
-def _ends(ends: list[Line | Level], frame: Frame, right: float) -> str:
-    """The labels of lines at their ends, kept apart."""
-    lasts = [m.value if isinstance(m, Level) else m.values[np.isfinite(m.values)][-1:].sum() for m in ends]
-    levels = spread([float(frame.y(np.array([value]))[0]) / 10 for value in lasts], 15.0)
-    kinds = ["e" if isinstance(m, Line) and m.kind == "model" else "" for m in ends]
-    return "".join(write(right + 8, y + 4, clean(m.label), k) for m, y, k in zip(ends, levels, kinds, strict=True))
-
-
-def alternative(graph: Graph) -> str:
-    """The alternative text, escaped for HTML."""
-    return escape(clean(graph.alt))
+def _end_labels(marks: list[Line | ReferenceLine], frame: Frame, right: float) -> str:
+    """The labels of lines at their ends, without overlaps."""
+    values = [m.value if isinstance(m, ReferenceLine) else m.values[np.isfinite(m.values)][-1:].sum() for m in marks]
+    heights = spread_apart([float(frame.y(np.array([value]))[0]) / 10 for value in values], 15.0)
+    kinds = ["e" if isinstance(m, Line) and m.kind == "model" else "" for m in marks]
+    rows = zip(marks, heights, kinds, strict=True)
+    return "".join(text_element(right + 8, y + 4, clean(mark.label), kind) for mark, y, kind in rows)

@@ -1,4 +1,4 @@
-"""Colours and type of a chart in both themes; text on its background has a contrast of 4.5 or more."""
+"""Colours and fonts of charts in both themes; text has a contrast of at least 4.5 on its background."""
 
 import json
 from dataclasses import dataclass, fields
@@ -13,7 +13,10 @@ FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-se
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """`fan` is the hue of the bands, `reach` how much of it the outermost and the innermost have."""
+    """Colours of one theme as #rrggbb.
+
+    `fan` is the hue of the bands; `reach` its share in the outermost and in the innermost band.
+    """
 
     bg: str
     ink: str
@@ -26,12 +29,12 @@ class Palette:
     reach: tuple[float, float]
 
     def band(self, rank: int, count: int) -> str:
-        """The colour of a band, outermost first. Opaque: translucent ones add up and never equal their legend."""
+        """Return the opaque colour of a band, outermost first: translucent ones add up and never match their legend."""
         low, high = self.reach
         return mix(self.bg, self.fan, low + (high - low) * (rank / (count - 1) if count > 1 else 0.5))
 
     def level(self, rank: int, count: int) -> str:
-        """The tint of a level of density, weakest first."""
+        """Return the tint of a level of density, weakest first."""
         low = self.reach[0] / 2
         return mix(self.bg, self.fan, low + (0.85 - low) * rank / max(count - 1, 1))
 
@@ -45,7 +48,7 @@ LIGHT, DARK = _read_palette("light"), _read_palette("dark")
 
 
 def mix(background: str, colour: str, share: float) -> str:
-    """`share` of a colour on a background, both #rrggbb."""
+    """Mix a share of a colour into a background, both #rrggbb."""
     pairs = [(int(background[i : i + 2], 16), int(colour[i : i + 2], 16)) for i in (1, 3, 5)]
     return "#" + "".join(f"{round(b + (c - b) * share):02x}" for b, c in pairs)
 
@@ -58,8 +61,16 @@ def _colours(palette: Palette, bands: int, levels: int) -> dict[str, str]:
 
 
 @lru_cache(maxsize=32)
-def style(theme: Theme, bands: int, levels: int = 0) -> str:
-    """The style sheet of a chart. Its rules name `.nbf-<theme>`, for SVG put into a page shares the page's styles."""
+def style_sheet(theme: Theme, bands: int, levels: int = 0) -> str:
+    """Return the style sheet of a chart.
+
+    Its rules are scoped to `.nbf-<theme>`, since SVG inside a page shares the page's styles.
+
+    Args:
+        theme: `auto` follows the reader's colour scheme.
+        bands: How many colours of bands it has.
+        levels: How many tints of a density it has.
+    """
     scope, light, dark = f".nbf-{theme}", _colours(LIGHT, bands, levels), _colours(DARK, bands, levels)
     c = {"light": light, "dark": dark}.get(theme, {name: f"var(--nbf-{name})" for name in light})
     rules = {

@@ -67,10 +67,10 @@ def _by_time(run: Run, baseline: Run, rows: Int64[np.ndarray, " R"]) -> Section:
 
 def _rows(run: Run, baseline: Run, gains: Sequence[tuple[str, float]]) -> Picture:
     name = named(baseline.model)
-    rows = tuple(charts.Row(label, 100 * gain, change(gain)) for label, gain in gains)
-    alt = f"CRPS of {run.model} beside {name}: {'; '.join(f'{r.label} {r.words}' for r in rows)}."
-    drawn = charts.Rows(f"{run.model} beside {name}", rows, alt, "CRPS, % above or below", (0.0, name))
-    return Picture(charts.draw_rows(drawn), alt)
+    rows = tuple(charts.DotRow(label, 100 * gain, change(gain)) for label, gain in gains)
+    alt = f"CRPS of {run.model} beside {name}: {'; '.join(f'{r.label} {r.text}' for r in rows)}."
+    drawn = charts.DotChart(f"{run.model} beside {name}", rows, alt, "CRPS, % above or below", (0.0, name))
+    return Picture(charts.draw_dot_chart(drawn), alt)
 
 
 def _histogram(run: Run, baseline: Run, gain: Float64[np.ndarray, " S"]) -> Picture:
@@ -81,11 +81,11 @@ def _histogram(run: Run, baseline: Run, gain: Float64[np.ndarray, " S"]) -> Pict
     counts = np.histogram(shown, edges)[0].astype(np.float64)
     told = ", ".join(f"{n:.0f} from {a} to {b} %" for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True))
     alt = f"Series by their CRPS beside {name}: {told}."
-    graph = charts.Graph(
+    graph = charts.LineChart(
         f"{run.model} beside {name}", (charts.Bars(edges, counts),), alt, "number of series",
         f"CRPS, % above or below that of {name}", 0.0, height=230,
     )  # fmt: skip
-    return Picture(charts.draw_graph(graph), alt)
+    return Picture(charts.draw_line_chart(graph), alt)
 
 
 def _ranking(run: Run, baseline: Run, gain: Float64[np.ndarray, " S"], order: Int64[np.ndarray, " S"]) -> Table:

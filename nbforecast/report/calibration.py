@@ -106,11 +106,11 @@ def _deviations(forecast: dict[int, Mean], calibrated: dict[int, Mean]) -> Pictu
         low, high = shown._replace(value=off / 100).interval()
         before = 100 * other.value - coverage if calibrated else float("nan")
         words = f"{percent(other.value)} → {percent(shown.value)}" if calibrated else percent(shown.value)
-        rows.append(charts.Row(f"{coverage} %", off, words, 100 * low, 100 * high, before))
-    alt = "; ".join(f"the {c} % band holds {r.words}" for c, r in zip(_PROMISED, rows, strict=True))
+        rows.append(charts.DotRow(f"{coverage} %", off, words, 100 * low, 100 * high, before))
+    alt = "; ".join(f"the {c} % band holds {r.text}" for c, r in zip(_PROMISED, rows, strict=True))
     unit = "points off; ring: as forecast, dot: calibrated" if calibrated else "points off"
-    drawn = charts.Rows("Coverage of the bands", tuple(rows), f"Coverage: {alt}.", unit, (0.0, "as promised"), 424)
-    return Picture(charts.draw_rows(drawn), drawn.alt)
+    drawn = charts.DotChart("Coverage of the bands", tuple(rows), f"Coverage: {alt}.", unit, (0.0, "as promised"), 424)
+    return Picture(charts.draw_dot_chart(drawn), drawn.alt)
 
 
 def _histogram(found: Cumulative) -> Picture:
@@ -118,9 +118,9 @@ def _histogram(found: Cumulative) -> Picture:
     edges = np.linspace(0, 100, _BINS + 1).round().astype(np.int64)
     told = ", ".join(map(number, shares))
     alt = f"Actual values by the probability that the forecast gave to less, in tenths: {told} %."
-    marks = (charts.Bars(edges, shares), charts.Level(100 / _BINS))
+    marks = (charts.Bars(edges, shares), charts.ReferenceLine(100 / _BINS))
     under = "probability forecast for less, %"
-    graph = charts.Graph(
+    graph = charts.LineChart(
         "Where the actual values fell", marks, alt, "% of them; level: calibrated", under, 0.0, width=424, height=250
     )
-    return Picture(charts.draw_graph(graph), alt)
+    return Picture(charts.draw_line_chart(graph), alt)

@@ -61,11 +61,11 @@ def _drawn(run: Run, rivals: Sequence[Rival]) -> Picture:
     for other in sorted(rivals, key=lambda o: o.more.value):
         low, high = other.more.interval()
         words = f"{change(other.more.value)}, {chance(other.p)}"
-        rows.append(charts.Row(named(other.run.model), 100 * other.more.value, words, 100 * low, 100 * high))
-    alt = "; ".join(f"{r.label} {r.words}" for r in rows)
+        rows.append(charts.DotRow(named(other.run.model), 100 * other.more.value, words, 100 * low, 100 * high))
+    alt = "; ".join(f"{r.label} {r.text}" for r in rows)
     unit = f"CRPS, % above or below that of {run.model}, with 95 % confidence intervals"
-    drawn = charts.Rows("Models compared", tuple(rows), f"CRPS beside {run.model}: {alt}.", unit, (0.0, run.model))
-    return Picture(charts.draw_rows(drawn), drawn.alt)
+    drawn = charts.DotChart("Models compared", tuple(rows), f"CRPS beside {run.model}: {alt}.", unit, (0.0, run.model))
+    return Picture(charts.draw_dot_chart(drawn), drawn.alt)
 
 
 def _table(run: Run, rivals: Sequence[Rival]) -> Table:

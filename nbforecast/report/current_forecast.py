@@ -58,7 +58,7 @@ def said_of(run: Run, found: Forecast) -> str:
 def drawn(found: Forecast, width: int = 860, height: int = 340) -> Picture:
     """A forecast's fan charts."""
     fan = found.fan()
-    return Picture(charts.render(fan, width=width, height=height), charts.describe(fan))
+    return Picture(charts.draw_fan(fan, width=width, height=height), charts.describe(fan))
 
 
 def _rising(run: Run) -> str:

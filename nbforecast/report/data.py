@@ -36,8 +36,8 @@ def history(there: Dataset, *marks: charts.Dots) -> Picture:
     line = charts.Line(there.time[: there.offsets[1]], there.values[: there.offsets[1]], kind="history")
     zone = None if there.frequency.wall_clock else getattr(there.time_type, "time_zone", None)
     alt = f"The history of {title(there)} from {when(there, 0)} to {when(there, int(there.offsets[1]) - 1)}."
-    graph = charts.Graph(title(there), (line, *marks), alt, target(there), "step", zone=zone, height=210)
-    return Picture(charts.draw_graph(graph), alt)
+    graph = charts.LineChart(title(there), (line, *marks), alt, target(there), "step", zone=zone, height=210)
+    return Picture(charts.draw_line_chart(graph), alt)
 
 
 def _barred(run: Run) -> list[str]:

@@ -98,5 +98,5 @@ def _reliability(run: Run, event: _Event) -> Picture:
     told = "; ".join(f"{b:.0f} % where {a:.0f} % were forecast" for a, b in zip(at, share, strict=True))
     alt = f"How often values came {event.name}: {told}."
     name, unit, under = f"Values {event.name}", f"% of them observed, {run.model}", "probability forecast, %"
-    graph = charts.Graph(name, marks, alt, unit, under, 0.0, width=424, height=280)
-    return Picture(charts.draw_graph(graph), alt)
+    graph = charts.LineChart(name, marks, alt, unit, under, 0.0, width=424, height=280)
+    return Picture(charts.draw_line_chart(graph), alt)

@@ -75,8 +75,8 @@ def _drawn(
         else f", {target(run.data)}".rstrip(", ")
     )
     under = f"steps ahead, of {run.data.frequency.describe()} each"
-    graph = charts.Graph("Error by step ahead", tuple(lines), f"{alt}.", f"{kind.upper()}{what}", under, floor=0.0)
-    return Picture(charts.draw_graph(graph), graph.alt)
+    graph = charts.LineChart("Error by step ahead", tuple(lines), f"{alt}.", f"{kind.upper()}{what}", under, floor=0.0)
+    return Picture(charts.draw_line_chart(graph), graph.alt)
 
 
 def _table(run: Run, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:

@@ -23,8 +23,8 @@ def tables(quick: bool) -> Iterator[Table]:
     forecast = run.at(-24)
     bands, dense = forecast.fan(), forecast.fan(density=True)
     work: dict[str, Callable[[], bytes | None]] = {
-        "SVG, bands": lambda: charts.render(bands).encode(),
-        "SVG, density": lambda: charts.render(dense, style="density").encode(),
+        "SVG, bands": lambda: charts.draw_fan(bands).encode(),
+        "SVG, density": lambda: charts.draw_fan(dense, style="density").encode(),
         "matplotlib SVG, bands": lambda: _matplotlib(bands, "bands", "svg"),
         "matplotlib SVG, density": lambda: _matplotlib(dense, "density", "svg"),
         "matplotlib PNG, bands": lambda: _matplotlib(bands, "bands", "png"),
@@ -43,7 +43,7 @@ def tables(quick: bool) -> Iterator[Table]:
 
 def _matplotlib(fan: FanData, style: Any, kind: str) -> bytes:
     out = io.BytesIO()
-    figure: Any = charts.figure(fan, style)
+    figure: Any = charts.fan_figure(fan, style)
     figure.savefig(out, format=kind)
     return out.getvalue()
 

@@ -11,9 +11,9 @@ import matplotlib
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from nbforecast.charts import draw, figure
+from nbforecast.charts import draw_fan_on_axes, fan_figure
 from nbforecast.errors import OptionError
-from tests.unit.test_charts_svg import CASES, make, render, texts
+from tests.unit.test_charts_svg import CASES, draw_fan, make, texts
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +31,13 @@ def words(artists) -> list[str]:
 
 @pytest.mark.parametrize("style", ["bands", "density"])
 def test_q3_a_new_figure_is_one_that_pyplot_shows(style):
-    ax = draw(make(), style=style)
+    ax = draw_fan_on_axes(make(), style=style)
     assert [plt.figure(number) for number in plt.get_fignums()] == [ax.figure]
 
 
 @pytest.mark.parametrize("style", ["bands", "density"])
 def test_q3_a_figure_to_save_stays_unknown_to_pyplot(style):
-    made = figure(make(notes=("cost in $ and more $",)), style)
+    made = fan_figure(make(notes=("cost in $ and more $",)), style)
     for kind in ("png", "pdf"):
         file = io.BytesIO()
         made.savefig(file, format=kind)
@@ -49,10 +49,10 @@ def test_q3_a_figure_to_save_stays_unknown_to_pyplot(style):
 @pytest.mark.parametrize("style", ["bands", "density"])
 @pytest.mark.parametrize("data", [make(zone="Europe/Berlin"), make(history=400, horizon=96, step="1h")])
 def test_q3_a_figure_says_what_the_svg_says(data, style):
-    made = figure(data, style)
+    made = fan_figure(data, style)
     made.canvas.draw()
     ax = made.axes[0]
-    shown = set(texts(render(data, style=style)))
+    shown = set(texts(draw_fan(data, style=style)))
     beside = words(ax.texts)
     assert set(beside) <= shown
     assert len(beside) == len(set(beside)) >= 4
@@ -67,7 +67,7 @@ def test_q3_a_figure_says_what_the_svg_says(data, style):
 def test_q3_axes_that_are_given_get_nothing_beyond_their_labels(style):
     fig, both = plt.subplots(2, 1)
     for ax in both:
-        draw(make(step="1h"), ax, style)
+        draw_fan_on_axes(make(step="1h"), ax, style)
     fig.canvas.draw()
     assert fig.texts == fig.legends == []
     for ax in both:
@@ -82,7 +82,7 @@ def test_q3_axes_that_are_given_get_nothing_beyond_their_labels(style):
 @pytest.mark.parametrize("style", ["bands", "density"])
 @pytest.mark.parametrize("data", [make(), make(base=0.0, scale=0.0), make(history=700, horizon=336, step="1h")])
 def test_q3_no_dot_is_cut_at_the_border(data, style):
-    made = figure(data, style)
+    made = fan_figure(data, style)
     made.canvas.draw()
     ax = made.axes[0]
     dots = [line for line in ax.lines if line.get_marker() in ("o", ".") and len(line.get_xdata())]
@@ -98,7 +98,7 @@ def test_q3_no_dot_is_cut_at_the_border(data, style):
 
 
 def test_q3_what_is_drawn_afterwards_fits_in():
-    ax = draw(make())
+    ax = draw_fan_on_axes(make())
     ax.plot(make().future, np.full(12, 500.0))
     assert ax.get_ylim()[1] > 500
     ax.figure.canvas.draw()
@@ -107,16 +107,16 @@ def test_q3_what_is_drawn_afterwards_fits_in():
 
 def test_q3_draws_on_axes_that_are_given():
     ax = Figure().add_subplot()
-    assert draw(make(), ax) is ax
+    assert draw_fan_on_axes(make(), ax) is ax
     labels = ax.get_legend_handles_labels()[1]
     assert labels == ["95 %", "80 %", "50 %", "median", "observed"]
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c not in ("denormal", "enormous")])
 def test_q3_axes_take_whatever_data_come(case):
-    draw(CASES[case]).figure.canvas.draw()
+    draw_fan_on_axes(CASES[case]).figure.canvas.draw()
 
 
 def test_q3_a_style_that_is_none_is_an_error():
     with pytest.raises(OptionError, match="style"):
-        draw(make(), style="pie")
+        draw_fan_on_axes(make(), style="pie")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbforecast.charts import Band, Density, FanData, describe, history_steps, render, svg_image
+from nbforecast.charts import Band, Density, FanData, describe, draw_fan, history_steps, svg_image
 from nbforecast.charts.labels import shorten, text_width
 from nbforecast.charts.theme import DARK, LIGHT
 from nbforecast.errors import InputError, OptionError
@@ -98,7 +98,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_q3_draws_whatever_data_come(case, width, style):
     data = CASES[case]
-    svg = render(data, style=style, width=width)
+    svg = draw_fan(data, style=style, width=width)
     root = parse(svg)
     assert root.get("role") == "img"
     assert root.find(SVG + "title").text == "cgm · hall_2133"
@@ -109,7 +109,7 @@ def test_q3_draws_whatever_data_come(case, width, style):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_q3_w4_text_from_data_stays_text(text):
     data = make(title=text, target=text, model=text, notes=(text, text))
-    svg = render(data)
+    svg = draw_fan(data)
     kinds = {e.tag.removeprefix(SVG) for e in parse(svg).iter()}
     assert kinds <= {"svg", "title", "desc", "style", "rect", "g", "path", "text", "circle"}
     assert not {k for e in parse(svg).iter() for k in e.attrib if k.startswith("on")}
@@ -130,32 +130,32 @@ def test_q3_w4_text_from_data_stays_text(text):
 def test_q3_long_text_is_shortened_to_its_room(text, room, size):
     short = shorten(text, room, size)
     assert text_width(short, size) <= room + 1e-6
-    ET.fromstring(render(make(title=text, notes=(text,))))
+    ET.fromstring(draw_fan(make(title=text, notes=(text,))))
 
 
 def test_q3_everything_it_must_show_is_there():
     data = make(notes=("3 values interpolated", "1 gap of 40 min"), zone="America/New_York")
-    shown = texts(render(data))
+    shown = texts(draw_fan(data))
     for text in (
         "cgm · hall_2133", "glucose, mg/dL", "ridge · 12 × 5 min ahead · index −24", "Mon 1 Jun 2015, 04:35 EDT",
         "3 values interpolated · 1 gap of 40 min", "median", "95", "80", "50", "observed",
     ):  # fmt: skip
         assert text in shown
-    assert "observed" not in texts(render(replace(data, actual=np.full(12, NAN))))
+    assert "observed" not in texts(draw_fan(replace(data, actual=np.full(12, NAN))))
 
 
 def test_q3_a_gap_in_history_is_a_gap_in_the_line():
     values = make().values.copy()
     values[10:14] = NAN
     values[20] = values[22] = NAN
-    whole, gaps = (re.search(r'class="h" d="([^"]*)"', render(make(values=v)))[1] for v in (make().values, values))
+    whole, gaps = (re.search(r'class="h" d="([^"]*)"', draw_fan(make(values=v)))[1] for v in (make().values, values))
     assert whole.count("M") == 1
     assert gaps.count("M") == 3
-    assert re.search(r'class="i" d="M[\d ]+h0"', render(make(values=values))), "the lone point between two gaps"
+    assert re.search(r'class="i" d="M[\d ]+h0"', draw_fan(make(values=values))), "the lone point between two gaps"
 
 
 def test_q3_the_fan_opens_at_the_last_observation():
-    svg = render(make())
+    svg = draw_fan(make())
     history = re.search(r'class="h" d="M(\d+) (\d+)l([^"]*)"', svg)
     steps = np.array(re.findall(r"-?\d+", history[3]), dtype=int).reshape(-1, 2)
     end = np.array([history[1], history[2]], dtype=int) + steps.sum(axis=0)
@@ -168,7 +168,7 @@ def test_q3_downsampling_keeps_every_peak():
     values = np.zeros(100_000)
     values[[500, 50_000]] = 100.0, -100.0
     data = make(history=100_000, values=values)
-    svg = render(data)
+    svg = draw_fan(data)
     assert len(svg) < 40_000
     path = re.search(r'class="h n" d="M(\d+) (\d+)l([^"]*)"', svg)
     heights = int(path[2]) + np.array(re.findall(r"-?\d+", path[3]), dtype=int)[1::2].cumsum()
@@ -176,19 +176,19 @@ def test_q3_downsampling_keeps_every_peak():
 
 
 def test_q3_a_wanted_density_that_is_not_there_yet_shows_bands():
-    assert 'class="b0"' in render(make(density=None), style="density")
+    assert 'class="b0"' in draw_fan(make(density=None), style="density")
 
 
 def test_q3_two_peaks_of_a_density_are_two_stretches():
     grid = np.linspace(-3, 3, 64)
     two = np.exp(-(((grid - 1.5) / 0.3) ** 2)) + np.exp(-(((grid + 1.5) / 0.3) ** 2))
     data = make(density=Density(np.full(12, 100.0), np.full(12, 130.0), np.tile(two, (12, 1))))
-    assert re.search(r'class="l0" d="([^"]*)"', render(data, style="density"))[1].count("M") == 24
+    assert re.search(r'class="l0" d="([^"]*)"', draw_fan(data, style="density"))[1].count("M") == 24
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "auto"])
 def test_w4_themes(theme):
-    svg = render(make(), theme=theme)
+    svg = draw_fan(make(), theme=theme)
     assert ("prefers-color-scheme" in svg) == (theme == "auto")
     assert (LIGHT.bg in svg) == (theme != "dark")
     assert (DARK.bg in svg) == (theme != "light")
@@ -212,10 +212,10 @@ def test_q3_text_has_the_contrast_of_wcag_aa(palette):
 
 
 def test_q3_same_data_same_bytes_and_few_of_them():
-    svg = render(make())
-    assert svg == render(make())
+    svg = draw_fan(make())
+    assert svg == draw_fan(make())
     assert len(svg) < 10_000
-    assert render(make(), style="density") == render(make(), style="density")
+    assert draw_fan(make(), style="density") == draw_fan(make(), style="density")
 
 
 def test_q3_import_brings_no_drawing_library():
@@ -224,7 +224,7 @@ def test_q3_import_brings_no_drawing_library():
 
 
 def test_w4_html_is_an_image_that_follows_the_theme_of_the_page():
-    svg = render(make())
+    svg = draw_fan(make())
     html = svg_image(svg, describe(make()))
     assert base64.b64decode(re.search(r"base64,([^\"]+)", html)[1]).decode() == svg
     assert 'body[data-jp-theme-light="false"] .nbf-chart img' in html
@@ -252,11 +252,11 @@ def test_q3_data_that_do_not_fit_together_and_options_that_make_no_sense_are_err
     with pytest.raises(InputError, match="at least one step"):
         make(future=make().future[:0])
     with pytest.raises(OptionError, match="theme"):
-        render(make(), theme="sepia")
+        draw_fan(make(), theme="sepia")
     with pytest.raises(OptionError, match="style"):
-        render(make(), style="pie")
+        draw_fan(make(), style="pie")
     with pytest.raises(OptionError, match="240"):
-        render(make(), width=100)
+        draw_fan(make(), width=100)
 
 
 def test_q3_the_suggested_history_leaves_the_fan_a_fair_share():

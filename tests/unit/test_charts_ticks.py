@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nbforecast.charts.labels import text_width
-from nbforecast.charts.ticks import DAY, HOUR, MINUTE, SECOND, find_zone, parts, time_ticks, value_axis
+from nbforecast.charts.ticks import calendar_fields, find_zone, time_ticks, value_axis
+from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND
 
 ZONES = st.sampled_from([None, "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"])
 
@@ -34,11 +35,11 @@ def boxes(places, texts):
 @example(start=us("2015-12-31T20:00"), span=12 * HOUR, width=420.0, zone=None, calendar=True)
 def test_q3_time_labels_never_overlap_and_time_goes_on(start, span, width, zone, calendar):
     ticks = time_ticks(start, start + span, width, calendar=calendar, zone=find_zone(zone), overhang=20)
-    assert all(a.at < b.at and a.x < b.x for a, b in pairwise(ticks))
-    assert all(start <= t.at <= start + span and -1e-6 <= t.x <= width + 1e-6 for t in ticks)
+    assert all(a.time < b.time and a.x < b.x for a, b in pairwise(ticks))
+    assert all(start <= t.time <= start + span and -1e-6 <= t.x <= width + 1e-6 for t in ticks)
     for row in (
         boxes([t.label_x for t in ticks], [t.label for t in ticks]),
-        boxes([t.under_x for t in ticks], [t.under for t in ticks]),
+        boxes([t.context_x for t in ticks], [t.context for t in ticks]),
     ):
         assert all(a[1] + 6 <= b[0] for a, b in pairwise(row))
         assert all(left >= -20.001 and right <= width + 20.001 for left, right in row)
@@ -52,13 +53,13 @@ def test_q3_time_labels_never_overlap_and_time_goes_on(start, span, width, zone,
 def test_q3_an_hour_is_labelled_with_the_local_clock(start, span, zone):
     place = find_zone(zone) or UTC
     for tick in time_ticks(start, start + span, 800, calendar=True, zone=find_zone(zone)):
-        local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=tick.at)).astimezone(place)
+        local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=tick.time)).astimezone(place)
         assert tick.label in (local.strftime("%H:%M"), f"{local:%a} {local.day}")
 
 
 @given(st.integers(us("0001-01-01"), us("9999-12-31")))
 def test_q3_calendar_fields_are_those_of_the_standard_library(at):
-    told, true = parts(at), datetime(1970, 1, 1) + timedelta(microseconds=at)
+    told, true = calendar_fields(at), datetime(1970, 1, 1) + timedelta(microseconds=at)
     assert (told.year, told.month, told.day, told.weekday) == (true.year, true.month, true.day, true.weekday())
 
 
@@ -75,7 +76,7 @@ def test_q3_calendar_fields_are_those_of_the_standard_library(at):
 def test_q3_times_read_like_a_calendar(start, stop, labels, unders):
     ticks = time_ticks(us(start), us(stop), 800, calendar=True)
     assert [t.label for t in ticks][: len(labels)] == labels
-    assert [t.under for t in ticks][: len(unders)] == unders
+    assert [t.context for t in ticks][: len(unders)] == unders
 
 
 def test_q3_a_change_of_clocks_leaves_every_tick_on_a_whole_local_hour():
@@ -96,10 +97,10 @@ def test_q3_value_ticks_are_distinct_ascending_and_inside(middle, share, power, 
     span = max(share * 10.0**power, abs(middle) * 1e-8)
     low, high = middle - span / 2, middle + span / 2
     axis = value_axis(low, high, count)
-    assert all(a < b for a, b in pairwise(axis.at))
-    assert all(low - span * 1e-6 <= at <= high + span * 1e-6 for at in axis.at)
+    assert all(a < b for a, b in pairwise(axis.values))
+    assert all(low - span * 1e-6 <= at <= high + span * 1e-6 for at in axis.values)
     assert len(set(axis.labels)) == len(axis.labels)
-    assert 1 <= len(axis.at) <= 2 * count + 2
+    assert 1 <= len(axis.values) <= 2 * count + 2
 
 
 @given(st.floats(-1e14, 1e14), st.floats(1e-4, 1), st.integers(-3, 14))
@@ -107,7 +108,7 @@ def test_q3_labels_say_the_value_they_stand_at(middle, share, power):
     span = max(share * 10.0**power, abs(middle) * 1e-6)
     axis = value_axis(middle - span, middle + span)
     scales = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
-    for at, label in zip(axis.at, axis.labels, strict=True):
+    for at, label in zip(axis.values, axis.labels, strict=True):
         if "×" in label:
             continue
         plain = label.replace(",", "").replace("−", "-")

@@ -284,15 +284,15 @@ def test_R3_charts_are_drawn_whatever_is_known(theme: charts.theme.Theme) -> Non
     marks = (
         charts.Line(at, open_, "a <b>"),
         charts.Line(at, np.full(5, np.nan), "none", "other"),
-        charts.Level(2.0, "c"),
+        charts.ReferenceLine(2.0, "c"),
     )
     bars = charts.Bars(np.arange(6), np.abs(np.nan_to_num(open_)))
+    dots = charts.Dots(at, at.astype(float), ("1",))
+    rows = (charts.DotRow("<x>", float("nan")), charts.DotRow("y", 1, "w", 0, 2, 0.5))
     for drawn in (
-        charts.draw_graph(charts.Graph("t", (*marks, bars, charts.Dots(at, at.astype(float), ("1",))), "said"), theme),
-        charts.draw_graph(charts.Graph("t", (charts.Line(at, np.full(5, np.nan)),), "said"), theme),
-        charts.draw_rows(
-            charts.Rows("t", (charts.Row("<x>", float("nan")), charts.Row("y", 1, "w", 0, 2, 0.5)), "s"), theme
-        ),
+        charts.draw_line_chart(charts.LineChart("t", (*marks, bars, dots), "alt"), theme),
+        charts.draw_line_chart(charts.LineChart("t", (charts.Line(at, np.full(5, np.nan)),), "alt"), theme),
+        charts.draw_dot_chart(charts.DotChart("t", rows, "alt"), theme),
     ):
         root = ElementTree.fromstring(drawn)
         assert root.find("{*}desc") is not None
