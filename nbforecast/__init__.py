@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from nbforecast.api import forecast, quickdraw
     from nbforecast.cache_manager.manager import cache
     from nbforecast.data.samples import sample
     from nbforecast.distributed.request import forecast_dataset
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from nbforecast.jupyter.widgets.explorer.explore import explore
     from nbforecast.origin_forecast import Chart, Forecast
     from nbforecast.run import Run
-    from nbforecast.session import forecast, quickdraw
 
 __version__ = _version("nbforecast")
 
@@ -37,10 +37,10 @@ _HOMES = {
     "Run": "nbforecast.run",
     "cache": "nbforecast.cache_manager.manager",
     "explore": "nbforecast.jupyter.widgets.explorer.explore",
-    "forecast": "nbforecast.session",
+    "forecast": "nbforecast.api",
     "forecast_dataset": "nbforecast.distributed.request",
     "models": "nbforecast.forecasters.catalogue",
-    "quickdraw": "nbforecast.session",
+    "quickdraw": "nbforecast.api",
     "register": "nbforecast.forecasters.base",
     "sample": "nbforecast.data.samples",
 }

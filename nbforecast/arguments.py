@@ -1,52 +1,79 @@
-"""The options that magics and the command line share."""
+"""The options of the magics and the command line, as arguments of argparse."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import OptionError
+from nbforecast.options import DrawOptions, ForecastOptions
 
 if TYPE_CHECKING:
     import argparse
 
+SHARD_OPTIONS = ("engine", "address", "workers", "series_per_shard")
 
-def add_request(parser: argparse.ArgumentParser) -> None:
-    """Options of any request for forecasts: the data, the model, the horizon."""
+
+def add_forecast_options(parser: argparse.ArgumentParser) -> None:
+    """Add FRAME and the fields of `ForecastOptions`."""
     parser.add_argument("frame", metavar="FRAME", help="a table (a variable in a notebook) or a CSV or Parquet file")
-    parser.add_argument("-m", "--model", help="a model's name; %%forecast_models lists them")
-    parser.add_argument("-H", "--horizon", type=int, default=12, metavar="STEPS", help="steps ahead (default: 12)")
-    parser.add_argument("--max-duration", metavar="D", help="use only the newest part: 18h, 90d or a number of steps")
-    parser.add_argument("--time", metavar="COL", help="the column of times")
-    parser.add_argument("--target", metavar="COL", help="the column of values")
-    parser.add_argument("--id", metavar="COL", help="the column that names the series of a panel")
-    parser.add_argument("--freq", metavar="F", help="the step between rows, such as 5min, h, D, MS (default: inferred)")
-    parser.add_argument("--seed", type=int, default=0, help="for models that draw at random (default: 0)")
-    parser.add_argument("-f", "--force", action="store_true", help="do not use cached results")
-    parser.add_argument("-c", "--calibrate", action="store_true", help="bands calibrated by the series' past errors")
+    _add_fields(parser, ForecastOptions)
 
 
-def add_drawing(parser: argparse.ArgumentParser) -> None:
-    """Options of a drawn forecast."""
-    parser.add_argument(
-        "-i", "--index", type=int, default=0, help="the origin: 0 the last data point, -24 the 24th before it"
-    )
-    parser.add_argument("-s", "--series", metavar="ID", help="which series of a panel (default: the first)")
-    parser.add_argument("--density", action="store_true", help="draw densities instead of bands")
+def add_draw_options(parser: argparse.ArgumentParser) -> None:
+    """Add the fields of `DrawOptions`."""
+    _add_fields(parser, DrawOptions)
 
 
-def add_engine(parser: argparse.ArgumentParser) -> None:
-    """Options of a panel that is forecast in shards."""
+def forecast_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments of `nbforecast.forecast`, beside the frame, from parsed options."""
+    return _values(namespace, ForecastOptions)
+
+
+def draw_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments of `nbforecast.quickdraw`, beside the frame, from parsed options."""
+    return {**_values(namespace, DrawOptions), **_values(namespace, ForecastOptions)}
+
+
+def shard_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments of `nbforecast.forecast_dataset`, beside source and destination, from parsed options.
+
+    Raises:
+        OptionError: `--calibrate` is set; shards have no calibrated intervals.
+    """
+    if namespace.calibrate:
+        raise OptionError(
+            "--calibrate is not for panels in shards: calibrate what is opened from them, run.open(ID, calibrate=True)."
+        )
+    options = {name: value for name, value in forecast_keywords(namespace).items() if name != "calibrate"}
+    return {**options, **{name: getattr(namespace, name) for name in SHARD_OPTIONS}}
+
+
+def _add_fields(parser: argparse.ArgumentParser, options: type) -> None:
+    for option in fields(options):
+        if option.metadata["flags"]:
+            parser.add_argument(
+                *option.metadata["flags"], dest=option.name, default=option.default, **option.metadata["argument"]
+            )
+
+
+def _values(namespace: argparse.Namespace, options: type) -> dict[str, Any]:
+    return {option.name: getattr(namespace, option.name) for option in fields(options) if option.metadata["flags"]}
+
+
+def add_shard_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a panel that is forecast in shards."""
     parser.add_argument(
         "--engine", choices=("local", "ray"), help="forecast a panel of any size, in shards, into -o DEST"
     )
-    parser.add_argument("--address", metavar="A", help="the Ray cluster (default: RAY_ADDRESS, or one begun here)")
+    parser.add_argument("--address", metavar="A", help="the Ray cluster (default: RAY_ADDRESS, or one started here)")
     parser.add_argument("--workers", type=int, metavar="N", help="Ray actors (default: one a GPU, or two cores)")
     parser.add_argument("--series-per-shard", type=int, metavar="N", help="default: about 100,000 points' worth")
 
 
-def add_cache(parser: argparse.ArgumentParser) -> None:
-    """The commands that look after the result cache."""
+def add_cache_commands(parser: argparse.ArgumentParser) -> None:
+    """Add the commands that manage the result cache."""
     commands = parser.add_subparsers(dest="action", metavar="ACTION")
     commands.add_parser("info", help="totals: entries, sizes, budgets, reuse (the default)", add_help=parser.add_help)
     commands.add_parser("list", help="the entries, last used first", add_help=parser.add_help)
@@ -81,8 +108,8 @@ def _add_entry(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--model", help="of this model only")
 
 
-def manage(options: argparse.Namespace) -> object:
-    """Do what `add_cache`'s commands say; the result shows itself."""
+def run_cache_command(options: argparse.Namespace) -> object:
+    """Run a command of `add_cache_commands`; returns an object that shows itself."""
     from nbforecast.cache_manager.manager import cache
 
     match options.action:
@@ -106,40 +133,3 @@ def manage(options: argparse.Namespace) -> object:
             return cache.prune(options.max_size, options.max_age)
         case _:
             return cache.info()
-
-
-def request(options: argparse.Namespace) -> dict[str, Any]:
-    """Keyword arguments of `nbforecast.forecast` and `quickdraw` from parsed options."""
-    duration = options.max_duration
-    return {
-        "model": options.model,
-        "horizon": options.horizon,
-        "max_duration": int(duration) if duration and duration.isdigit() else duration,
-        "time": options.time,
-        "target": options.target,
-        "id": options.id,
-        "freq": options.freq,
-        "seed": options.seed,
-        "force": options.force,
-        "calibrate": options.calibrate,
-    }
-
-
-def sharded(options: argparse.Namespace) -> dict[str, Any]:
-    """Keyword arguments of `nbforecast.forecast_dataset`, beside source and destination, from parsed options."""
-    if options.calibrate:
-        raise OptionError(
-            "--calibrate is not for panels in shards: calibrate what is opened from them, run.open(ID, calibrate=True)."
-        )
-    own = {name: getattr(options, name) for name in ("engine", "address", "workers", "series_per_shard")}
-    return {**{name: value for name, value in request(options).items() if name != "calibrate"}, **own}
-
-
-def drawing(options: argparse.Namespace) -> dict[str, Any]:
-    """Keyword arguments of `nbforecast.quickdraw` alone, beside the frame, from parsed options."""
-    return {
-        "index": options.index,
-        "series": options.series,
-        "style": "density" if options.density else "bands",
-        **request(options),
-    }

@@ -8,7 +8,16 @@ import sys
 from pathlib import Path
 
 import nbforecast
-from nbforecast.arguments import add_cache, add_drawing, add_engine, add_request, drawing, manage, request, sharded
+from nbforecast.arguments import (
+    add_cache_commands,
+    add_draw_options,
+    add_forecast_options,
+    add_shard_options,
+    draw_keywords,
+    forecast_keywords,
+    run_cache_command,
+    shard_keywords,
+)
 from nbforecast.distributed.layout import FAILURES
 from nbforecast.errors import NbForecastError, OptionError
 
@@ -20,16 +29,16 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     full = commands.add_parser("forecast", help="forecast from every origin, write the table of forecasts")
-    add_request(full)
-    add_engine(full)
+    add_forecast_options(full)
+    add_shard_options(full)
     full.add_argument(
         "-o", "--out", required=True, metavar="FILE", help="the .parquet or .csv file to write; a folder with --engine"
     )
     full.set_defaults(run=_forecast)
 
     one = commands.add_parser("quickdraw", help="draw the forecast as of one origin")
-    add_request(one)
-    add_drawing(one)
+    add_forecast_options(one)
+    add_draw_options(one)
     one.add_argument("-o", "--out", metavar="FILE", help="a .svg, .png or .pdf file to write")
     one.set_defaults(run=_quickdraw)
 
@@ -44,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     told.set_defaults(run=_report)
 
     kept = commands.add_parser("cache", help="look after the results kept on disk")
-    add_cache(kept)
+    add_cache_commands(kept)
     kept.set_defaults(run=_cache)
 
     commands.add_parser("models", help="list the models").set_defaults(run=_models)
@@ -82,7 +91,7 @@ def _forecast(options: argparse.Namespace) -> None:
         raise OptionError(f"-o takes a .parquet or .csv file, not {options.out!r}.")
     if not out.parent.is_dir():
         raise OptionError(f"There is no folder {str(out.parent)!r} to write {out.name!r} in.")
-    run = nbforecast.forecast(options.frame, name=Path(options.frame).stem, wait=True, **request(options))
+    run = nbforecast.forecast(options.frame, name=Path(options.frame).stem, wait=True, **forecast_keywords(options))
     table = run.to_long()
     if out.suffix == ".csv":
         table.write_csv(out)
@@ -95,7 +104,7 @@ def _forecast(options: argparse.Namespace) -> None:
 
 
 def _forecast_dataset(options: argparse.Namespace) -> None:
-    run = nbforecast.forecast_dataset(options.frame, options.out, wait=True, **sharded(options))
+    run = nbforecast.forecast_dataset(options.frame, options.out, wait=True, **shard_keywords(options))
     for name, kind, message in run.failures.select("unique_id", "kind", "message").head(10).iter_rows():
         sys.stderr.write(f"{name} ({kind}): {message}\n")
     if len(run.failures) > 10:
@@ -104,7 +113,7 @@ def _forecast_dataset(options: argparse.Namespace) -> None:
 
 
 def _quickdraw(options: argparse.Namespace) -> None:
-    chart = nbforecast.quickdraw(options.frame, name=Path(options.frame).stem, **drawing(options))
+    chart = nbforecast.quickdraw(options.frame, name=Path(options.frame).stem, **draw_keywords(options))
     _say(chart)
     if options.out:
         _say(chart.save(options.out))
@@ -128,7 +137,7 @@ def _named(path: str, suffix: str) -> Path:
 
 
 def _cache(options: argparse.Namespace) -> None:
-    done = manage(options)
+    done = run_cache_command(options)
     _say(done.wait() if isinstance(done, nbforecast.Run) else done)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from nbforecast.data import Dataset
+    from nbforecast.options import Style
     from nbforecast.run import Run
 
-Style = Literal["bands", "density"]
 PICTURE_FORMATS = (".svg", ".png", ".pdf")
 
 

@@ -15,7 +15,7 @@ from nbforecast.engine.tasks import Priority
 from nbforecast.engine.work import time_left
 from nbforecast.errors import OptionError, OriginUnavailable, RunCancelled
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.origin_forecast import Forecast, Style
+from nbforecast.origin_forecast import Forecast
 from nbforecast.postprocessing.conformal import inside
 from nbforecast.result_cache.calibrated import calibrated, calibrated_at, calibrated_between
 from nbforecast.result_cache.export import to_long
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nbforecast.engine.engine import Engine
     from nbforecast.engine.tasks import Task
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.options import Style
     from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.result_cache.key import ForecastSpec
 

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import StorageError, UnknownModel
 from nbforecast.forecasters.deferred import DeferredForecaster, unknown
-from nbforecast.run import Run
-from nbforecast.session import begin, engine, results
+from nbforecast.options import ForecastOptions
+from nbforecast.session import current_session, engine, results
 
 if TYPE_CHECKING:
     from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.result_cache.inventory import Item
     from nbforecast.result_cache.key import ForecastSpec
+    from nbforecast.run import Run
 
 
 def kept(item: Item, *, calibrate: bool = False) -> Run:
     """A run of an item's results as they are; missing calculations follow, an origin is inferred when asked for."""
     maker = item.key.recipe.maker
-    run = Run(_view(item), _forecaster(item.key.recipe), engine(), maker.seed if maker else 0, calibrate=calibrate)
+    seed = maker.seed if maker else 0
+    run = current_session().build_run(_view(item), _forecaster(item.key.recipe), seed, calibrate=calibrate)
     run.start(Priority.BATCH, infer=False)
     return run
 
@@ -35,10 +37,11 @@ def recomputed(item: Item, *, calibrate: bool = False) -> Run:
     forecaster, seed = _forecaster(recipe).model(), recipe.maker.seed
     for work in engine().work():
         if work.task is not None and not work.task.stopped and work.view.key == item.key and work.view.entry.forced:
-            run = Run(work.view, forecaster, engine(), seed, calibrate=calibrate)
+            run = current_session().build_run(work.view, forecaster, seed, calibrate=calibrate)
             run.start(Priority.BATCH)
             return run
-    return begin(_view(item).data, forecaster, recipe.horizon, seed, force=True, calibrate=calibrate)
+    options = ForecastOptions(horizon=recipe.horizon, seed=seed, force=True, calibrate=calibrate)
+    return current_session().forecast_data(_view(item).data, forecaster, options)
 
 
 def missing(recipe: ForecastSpec, there: frozenset[tuple[str, str | None]]) -> str:

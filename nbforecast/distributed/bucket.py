@@ -45,9 +45,7 @@ def prepared(rows: pl.DataFrame, job: Job, bucket: int) -> tuple[Dataset | None,
 
 
 def _prepare(rows: pl.DataFrame, job: Job) -> Dataset:
-    return prepare(
-        rows, time="ds", target="y", id="unique_id", freq=job.freq, max_duration=job.max_duration, name=job.name
-    )
+    return prepare(rows, **job.options.preparation)
 
 
 def _alone(rows: pl.DataFrame, job: Job, bucket: int) -> Failure | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from nbforecast.data.aliases import parse_frequency, parse_span
 from nbforecast.distributed import local
@@ -15,9 +16,9 @@ from nbforecast.distributed.source import open_panel, takes
 from nbforecast.distributed.worker import Job
 from nbforecast.errors import OptionError, StorageError
 from nbforecast.forecasters.base import portable, resolve
+from nbforecast.options import ForecastOptions, PanelKeywords, takes_options
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable
-from nbforecast.session import check_horizon, check_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ENGINES = ("local", "ray")
 
 
+@takes_options(PanelKeywords)
 def forecast_dataset(
     source: str | PathLike[str],
     destination: str | PathLike[str],
@@ -38,57 +40,65 @@ def forecast_dataset(
     engine: Literal["local", "ray"] = "local",
     address: str | None = None,
     workers: int | None = None,
-    time: str | None = None,
-    target: str | None = None,
-    id: str | None = None,
-    freq: Any = None,
-    max_duration: Any = None,
-    seed: int = 0,
-    force: bool = False,
     series_per_shard: int | None = None,
     wait: bool = False,
+    **options: Unpack[PanelKeywords],
 ) -> DatasetRun:
-    """Forecast from every origin of a panel of any size, in shards that are files; returns at once unless `wait`.
+    """Forecast from every origin of a panel of any size, in shards that are files.
 
-    source: a Parquet file, a folder or glob of them, or a URL that fsspec knows; a row a series and time.
-    destination: a folder that every worker can write to. Each shard is
-        `model=NAME/horizon=H/shard=BBBB-of-NNNN-HANDLE.parquet` below it, whole series in the format of the result
-        cache; a shard that is there for equal data is kept, one for other data gives the origins whose context is
-        equal. Series that cannot be forecast are told in `_failures.parquet`, and tried again the next time.
-    engine: "local", in this process, or "ray", on a Ray cluster: the one that this process is connected to, else the
-        one at `address`, else the one at `RAY_ADDRESS`, else one begun on this machine. workers: how many actors, each
-        with the model (default: one a GPU, or two cores).
-    series_per_shard: by default as many as have about 100,000 points; counts for a new destination only.
+    Each shard is a file `model=NAME/horizon=H/shard=BBBB-of-NNNN-HANDLE.parquet` in the destination: whole series in
+    the format of the result cache. A shard of equal data stays as it is; one of other data gives the origins whose
+    context is equal. Series that cannot be forecast are listed in `_failures.parquet` and tried again the next time.
 
-    The other parameters are those of `forecast`. Raises `NbForecastError` for options or a source that make no sense;
-    what comes up later is raised by `wait()`.
+    Args:
+        source: A Parquet file, a folder or glob of them, or a URL that fsspec knows; one row per series and time.
+        destination: A folder that every worker can write to.
+        model: The model, as for `nbforecast.forecast`.
+        horizon: Number of steps to forecast, H.
+        engine: "local" for this process, or "ray" for a Ray cluster: the one that this process is connected to, else
+            the one at `address`, else the one at `RAY_ADDRESS`, else one started on this machine.
+        address: Address of the Ray cluster.
+        workers: Number of Ray actors, each with the model; by default one per GPU, or one per two cores.
+        series_per_shard: Number of series in a shard, for a new destination; by default as many as have about 100,000
+            points.
+        wait: Whether to return only when the run is done; an interrupt (Ctrl-C) then cancels the run.
+        **options: Other options of `nbforecast.forecast`: time, target, id, freq, max_duration, seed, force.
+
+    Returns:
+        A run, which fills in while it is read. Errors of the work are raised by its `wait()`.
+
+    Raises:
+        OptionError: An option has a value that makes no sense.
+        InputError: The source cannot be read as series.
+        StorageError: The destination cannot be written.
+
+    Example:
+        >>> run = nbf.forecast_dataset("sales/*.parquet", "forecasts", model="theta", wait=True)
+        >>> run.scores()
     """
-    forecaster, steps, seed = resolve(model), check_horizon(horizon), check_seed(seed)
+    request = ForecastOptions(model=model, horizon=horizon, **options)
+    forecaster = resolve(model)
     if engine not in ENGINES:
         raise OptionError(f"engine= takes 'local' or 'ray', not {engine!r}.")
     for option, value in (("workers", workers), ("series_per_shard", series_per_shard)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise OptionError(f"{option}= takes a positive number, not {value!r}.")
-    if freq is not None:
-        parse_frequency(freq)
-    if max_duration is not None:
-        parse_span(max_duration, "max_duration")
-    folder = folder_of(_place(destination), forecaster.name, steps)
-    _refuse_others(folder, forecaster, seed)
-    panel = open_panel(source, time, target, id)
+    if request.freq is not None:
+        parse_frequency(request.freq)
+    if request.max_duration is not None:
+        parse_span(request.max_duration, "max_duration")
+    folder = folder_of(_place(destination), forecaster.name, request.horizon)
+    _refuse_others(folder, forecaster, request.seed)
+    panel = open_panel(source, request.time, request.target, request.id)
     if takes(source, folder / "shard.parquet"):
         raise OptionError("destination= lies inside source=, where its shards would be taken for data the next time.")
     job = Job(
         staged=folder / f"{STAGING}{secrets.token_hex(8)}",
         folder=folder,
         of=1,
-        model=portable(model),
-        horizon=steps,
-        seed=seed,
-        freq=freq,
-        max_duration=max_duration,
-        force=force,
-        name=panel.name,
+        options=replace(
+            request, model=portable(model), time="ds", target="y", id="unique_id", name=panel.name
+        ),  # staged rows have these columns
     )
     work: Callable[[Job, list[int]], Iterator[Report]] = local.work
     if engine == "ray":
@@ -99,11 +109,11 @@ def forecast_dataset(
     elif address is not None or workers not in (None, 1):
         raise OptionError("address= and workers= are for engine='ray'; the local engine has one worker, this process.")
     run = DatasetRun(panel, job, work, series_per_shard).start()
-    return attend(run) if wait else run
+    return wait_or_cancel(run) if wait else run
 
 
-def attend(run: DatasetRun) -> DatasetRun:
-    """Wait for a run that nobody else holds; interrupting the wait cancels it, and what is finished stays."""
+def wait_or_cancel(run: DatasetRun) -> DatasetRun:
+    """Wait for a run that no one else holds: an interrupt cancels it. Finished shards stay."""
     try:
         return run.wait()
     except KeyboardInterrupt:

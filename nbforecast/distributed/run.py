@@ -29,8 +29,7 @@ from nbforecast.forecasters.base import resolve
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.metadata import Unreadable
-from nbforecast.run import Run
-from nbforecast.session import engine, results
+from nbforecast.session import current_session, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     from nbforecast.distributed.source import Panel
     from nbforecast.result_cache.entry_slice import EntrySlice
+    from nbforecast.run import Run
     from nbforecast.scoring.scores import By
 
 SAMPLED = 4  # buckets that tell a panel's grid
@@ -62,8 +62,8 @@ class DatasetRun:
     ) -> None:
         self.folder = job.folder
         self.name = panel.name
-        self.model = resolve(job.model).name
-        self.horizon = job.horizon
+        self.model = resolve(job.options.model).name
+        self.horizon = job.options.horizon
         self.phase = "waiting"
         self.error: Exception | None = None
         self.cancelled = self._called_off = False
@@ -172,7 +172,8 @@ class DatasetRun:
         view = None if shard is None else _held(shard.path)
         if view is None or str(series) not in view.data.ids:
             raise OptionError(f"No shard of {str(self.folder)!r} holds a series {series!r}; see .failures.")
-        return Run(view, resolve(self._job.model), engine(), self._job.seed, calibrate=calibrate)
+        options = self._job.options
+        return current_session().build_run(view, resolve(options.model), options.seed, calibrate=calibrate)
 
     def wait(self, timeout: float | None = None) -> DatasetRun:
         """Wait for the end, in a terminal with a bar; interrupting the wait does not stop the work.
@@ -252,7 +253,7 @@ class DatasetRun:
         self._began = time.monotonic()
         self._marks.append((self._began, 0))
         job = replace(self._job, of=of)
-        return buckets, replace(job, freq=_grid(job, buckets, there))
+        return buckets, replace(job, options=replace(job.options, freq=_grid(job, buckets, there)))
 
     def _note(self, report: Report) -> bool:
         """Count what has become of a bucket; false if it has not come to its end."""
@@ -340,7 +341,7 @@ def _clear(folder: Path) -> None:
 def _grid(job: Job, buckets: list[int], there: dict[int, Shard]) -> Any:
     """One grid for all shards: as asked for, as that of the shards there, or as the first buckets' series have it."""
     found = None
-    if job.freq is None:
+    if job.options.freq is None:
         for shard in there.values():
             with contextlib.suppress(Unreadable):
                 found = parquet.read_header(shard.path).frequency
@@ -352,7 +353,7 @@ def _grid(job: Job, buckets: list[int], there: dict[int, Shard]) -> Any:
             if data is not None:
                 found = data.frequency
                 break
-    return job.freq if found is None else found.nominal or found
+    return job.options.freq if found is None else found.nominal or found
 
 
 def _as_ours(error: BaseException) -> NbForecastError:

@@ -9,7 +9,7 @@ import secrets
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nbforecast.data import Dataset
-    from nbforecast.forecasters.base import Forecaster
+    from nbforecast.options import ForecastOptions
     from nbforecast.result_cache.entry_slice import EntrySlice
 
 _log = logging.getLogger("nbforecast.distributed")
@@ -45,19 +45,13 @@ class Job:
     """What a worker must know. It can be sent to other processes if `model` can.
 
     staged: folder of the sorted rows; a file `STOP` in it calls the job off. folder: where the shards go. of: buckets
-    in all. model: a name that any process can resolve, or a forecaster. freq: as for `prepare`, the same for all.
+    in all. options: of the request; `model` is a name that any process can resolve, or a forecaster.
     """
 
     staged: Path
     folder: Path
     of: int
-    model: str | Forecaster
-    horizon: int
-    seed: int = 0
-    freq: Any = None
-    max_duration: Any = None
-    force: bool = False
-    name: str | None = None
+    options: ForecastOptions
 
     @property
     def stopped(self) -> bool:
@@ -92,7 +86,7 @@ class Worker:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._forecaster = resolve(job.model)
+        self._forecaster = resolve(job.options.model)
         self._cache = Cache(None, sys.maxsize, 0)
         self._engine = Engine(self._cache)
 
@@ -131,7 +125,7 @@ class Worker:
             self._remove(there.keys() - {path})
             origins = parquet.read_header(path).facts["available"]
             return Report(bucket, len(data.ids), origins, 0, origins, failures=tuple(failures))
-        if there and not job.force:
+        if there and not job.options.force:
             self._recall(newest(there.values())[bucket].path)
         before = self._engine.statistics.inferred
         view, failed = self._forecast(data, bucket)
@@ -151,8 +145,8 @@ class Worker:
 
     def _whole(self, path: Path, data: Dataset) -> bool:
         """Whether a shard has everything that can be forecast of some data, by our recipe; none has if forced."""
-        recipe = ForecastSpec.of(self._forecaster, data, self._job.horizon, self._job.seed)
-        return not self._job.force and whole(path, recipe)
+        recipe = ForecastSpec.of(self._forecaster, data, self._job.options.horizon, self._job.options.seed)
+        return not self._job.options.force and whole(path, recipe)
 
     def _begin(self, bucket: int) -> int:
         """Note that a bucket is begun; returns how often it has been before, by workers that came to no end."""
@@ -198,9 +192,9 @@ class Worker:
     def _run(self, data: Dataset) -> tuple[EntrySlice, Exception | None]:
         """Everything that can be forecast of some data, and the error that ended it. Raises `Stopped`."""
         forecaster, job = self._forecaster, self._job
-        recipe = ForecastSpec.of(forecaster, data, job.horizon, job.seed)
+        recipe = ForecastSpec.of(forecaster, data, job.options.horizon, job.options.seed)
         view = self._cache.find(data, recipe, lambda: forecaster.availability(data))
-        run = Run(view, forecaster, self._engine, job.seed)
+        run = Run(view, forecaster, self._engine, job.options.seed)
         run.start(Priority.BATCH)
         while not run.wait_for_end(LOOK):
             if job.stopped:

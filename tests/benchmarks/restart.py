@@ -42,7 +42,7 @@ print(json.dumps({"first": first, "later": later[3]}))
 """
 STEPS = {
     "nbforecast.session:prepare": "prepare",
-    "nbforecast.session:_find": "find and take over",
+    "nbforecast.session:Session.find": "find and take over",
     "nbforecast.engine.engine:run_inference": "inference",
     "nbforecast.engine.engine:calculate_rows": "calculations",
     "nbforecast.engine.engine:density_of_newest": "densities",

@@ -292,14 +292,15 @@ def test_W4_a_trusted_notebook_shows_pictures_of_widgets_that_are_gone(session: 
 MANY = """
 from dataclasses import replace
 from nbforecast import session
+from nbforecast.options import ForecastOptions
 from nbforecast.result_cache.entry import Entry
-from nbforecast.result_cache.entry_slice import View
+from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.data import prepare
 data = prepare(taxi.head(30))
-recipe = session._find(data, quick, 2, 0, True).recipe
+recipe = session.current_session().find(data, quick, ForecastOptions(horizon=2, force=True)).recipe
 made = [Entry(replace(data, values=data.values + n), recipe, np.zeros(30, np.uint8)) for n in range(1000)]
 for entry in made:
-    session.results().offer(View.whole(entry))
+    session.results().offer(EntrySlice.whole(entry))
 """
 # what of the list is written anew while something is done
 WATCH = """() => { window.touched = new Set();

@@ -10,6 +10,7 @@ import numpy as np
 from nbforecast import session
 from nbforecast.data import prepare
 from nbforecast.forecasters.adapters.function import FunctionForecaster
+from nbforecast.options import ForecastOptions
 from nbforecast.result_cache.entry import Entry
 from tests.support.explorers import drift, series
 
@@ -55,7 +56,7 @@ def made_up(count: int) -> list[Entry]:
     """Small entries of different data."""
     base = prepare(series(20))
     model = FunctionForecaster(drift, "made up", context=8, draws=10, key="made up")
-    recipe = session._find(base, model, 2, 0, True).recipe
+    recipe = session.current_session().find(base, model, ForecastOptions(horizon=2, force=True)).recipe
     return [Entry(replace(base, values=base.values + n), recipe, np.zeros(20, np.uint8)) for n in range(count)]
 
 

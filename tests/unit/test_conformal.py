@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import nbforecast as nbf
-from nbforecast.arguments import add_request, request
+from nbforecast.arguments import add_forecast_options, forecast_keywords
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, LEAST, MEMORY, calibrate, inside, reach
 from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, quantiles
 from tests.support.shared_data import shared
@@ -181,6 +181,6 @@ def test_Q1_a_drawing_says_whether_its_bands_are_calibrated() -> None:
 
 def test_M2_M3_magics_and_commands_take_the_option() -> None:
     parser = argparse.ArgumentParser()
-    add_request(parser)
-    assert request(parser.parse_args(["frame", "-c"]))["calibrate"] is True
-    assert request(parser.parse_args(["frame"]))["calibrate"] is False
+    add_forecast_options(parser)
+    assert forecast_keywords(parser.parse_args(["frame", "-c"]))["calibrate"] is True
+    assert forecast_keywords(parser.parse_args(["frame"]))["calibrate"] is False

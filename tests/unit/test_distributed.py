@@ -17,6 +17,7 @@ from nbforecast.data.samples import path
 from nbforecast.distributed.layout import bucket_of, newest, shards_in
 from nbforecast.distributed.source import allot, census, open_panel, stage
 from nbforecast.distributed.worker import Job, Worker
+from nbforecast.options import ForecastOptions
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.cache import Cache
 from tests.support.cache_files import Last, truncate
@@ -205,7 +206,7 @@ def test_a_bucket_that_costs_worker_after_worker_is_given_up(source: Path, tmp_p
     folder.mkdir()
     there = open_panel(source, None, None, None)
     stage(there, allot(census(there), 1), 1, staged)
-    job = Job(staged, folder, 1, Last(), 3)
+    job = Job(staged, folder, 1, ForecastOptions(model=Last(), horizon=3))
     (staged / "begun-0").write_bytes(b"...")  # as workers leave it that are killed
     worker = Worker(job)
     report = worker.work(0)

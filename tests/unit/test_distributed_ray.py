@@ -18,6 +18,7 @@ import pytest
 import nbforecast as nbf
 from nbforecast.distributed import ray as engine
 from nbforecast.distributed.worker import Job
+from nbforecast.options import ForecastOptions
 from tests.support.cache_files import Last, until
 from tests.support.panels import ROWS, SHARD, Odd, assert_as_forecast, panel, states
 
@@ -42,7 +43,7 @@ def forecast(source: Any, to: Path, model: Any, **options: Any) -> nbf.DatasetRu
 
 def test_E4_a_run_that_waits_for_workers_can_be_called_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "PATIENCE", 0.5)
-    job, never = Job(tmp_path, tmp_path, 1, "naive", 3), threading.Event()
+    job, never = Job(tmp_path, tmp_path, 1, ForecastOptions(model="naive", horizon=3)), threading.Event()
 
     def rows() -> Iterator[dict[str, Any]]:
         yield {"bucket": 0}

@@ -91,7 +91,7 @@ def test_E4_cancelling_ends_the_work_for_all_and_tells_those_who_did_not(scene: 
     first.cancel()
     scene.model.background.open()
     assert first.wait(PATIENCE).cancelled
-    with pytest.raises(RunCancelled, match=r"cancelled when it was 33% done; ask for it again"):
+    with pytest.raises(RunCancelled, match=r"cancelled when it was 33% done; request it again"):
         waiting.result(PATIENCE)
     assert first.inferred == CHUNK
     assert (first.frame["status"] == "scored").sum() == CHUNK, "what is finished stays"

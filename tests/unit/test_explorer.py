@@ -19,6 +19,7 @@ from nbforecast import session
 from nbforecast.jupyter.sender import hub
 from nbforecast.jupyter.widgets.explorer import messages as messages
 from nbforecast.jupyter.widgets.explorer.requests import Infer
+from nbforecast.options import ForecastOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,8 +79,8 @@ def test_W1_python_moves_the_view_and_is_told_where_it_cannot(explorer: Explorer
 
 def idle(run: Run, horizon: int) -> Run:
     """A run of the same data that has not begun."""
-    view = session._find(run.data, run.forecaster, horizon, 0, force=False)
-    return type(run)(view, run.forecaster, session.engine(), 0)
+    now = session.current_session()
+    return now.build_run(now.find(run.data, run.forecaster, ForecastOptions(horizon=horizon)), run.forecaster)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,19 @@
 """M1, M6: the public face: its names, that they are lazy, and that no module hides behind one of them."""
 
+import argparse
+import inspect
 import subprocess
 import sys
 import warnings
+from dataclasses import fields
 from types import ModuleType
 
 import numpy as np
 import pytest
 
 import nbforecast as nbf
+from nbforecast.arguments import add_forecast_options, forecast_keywords
+from nbforecast.options import ForecastKeywords, ForecastOptions
 
 
 def test_M6_every_public_name_is_there_and_none_is_a_module() -> None:
@@ -30,6 +35,28 @@ def test_M1_import_is_lazy() -> None:
         "assert not {'jax', 'matplotlib', 'scipy', 'IPython', 'pandas'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_M6_every_request_takes_the_options_that_are_declared_once() -> None:
+    options = {f.name: f for f in fields(ForecastOptions)}
+    of = {f: dict(inspect.signature(f).parameters) for f in (nbf.forecast, nbf.quickdraw, nbf.forecast_dataset)}
+    assert of[nbf.forecast].keys() - {"frame", "wait"} == options.keys() == of[nbf.quickdraw].keys() & options.keys()
+    keywords = {"model", "horizon", *ForecastKeywords.__annotations__}
+    assert keywords == options.keys()
+    assert of[nbf.forecast_dataset].keys() & options.keys() == options.keys() - {"calibrate", "name"}
+    for parameters in of.values():
+        for name in parameters.keys() & options.keys():
+            assert parameters[name].default == options[name].default, name
+    parser = argparse.ArgumentParser()
+    add_forecast_options(parser)
+    assert forecast_keywords(parser.parse_args(["frame"])).keys() == options.keys() - {"name"}
+
+
+def test_M6_a_mistyped_option_names_the_nearest() -> None:
+    with pytest.raises(TypeError, match=r"quickdraw\(\) got an unexpected keyword argument 'horizn'. Did you mean"):
+        nbf.quickdraw(np.arange(60.0), horizn=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"forecast_dataset\(\) got an unexpected keyword argument 'calibrate'"):
+        nbf.forecast_dataset("here", "there", calibrate=True)  # type: ignore[call-arg]
 
 
 def test_M6_every_error_a_user_can_cause_is_an_NbForecastError() -> None:

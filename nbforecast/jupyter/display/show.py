@@ -15,7 +15,7 @@ from nbforecast.jupyter.assets import need_widgets
 from nbforecast.jupyter.display.dataset_card import dataset_card
 from nbforecast.jupyter.display.run_card import run_card
 from nbforecast.jupyter.interactivity import WITH_STILL, on_page, watched
-from nbforecast.session import attend
+from nbforecast.session import wait_or_cancel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,12 +37,12 @@ def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
     page, live = getattr(shell, "kernel", None) is not None, watched(shell)
     _shown[run] = shell.execution_count
     if not live or (wait and not page):
-        attend(run)
+        wait_or_cancel(run)
     handle = display(run_card(run), raw=True, display_id=True)
     if page and live and handle is not None and not run.done:
         _follower.follow(run, partial(_update, partial(run_card, run), handle))
     if wait:
-        attend(run)
+        wait_or_cancel(run)
 
 
 def show_dataset(run: DatasetRun, shell: InteractiveShell) -> None:

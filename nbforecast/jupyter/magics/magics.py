@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.magic import Magics, line_magic, magics_class, needs_local_scope, no_var_expand
 
-from nbforecast.arguments import add_cache, add_drawing, add_request, drawing, manage, request
+from nbforecast.arguments import (
+    add_cache_commands,
+    add_draw_options,
+    add_forecast_options,
+    draw_keywords,
+    forecast_keywords,
+    run_cache_command,
+)
 from nbforecast.jupyter.magics.line_parser import LineParser, resolve
 
 if TYPE_CHECKING:
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
 
 def _forecast_parser() -> LineParser:
     parser = LineParser("%forecast", "Forecast from every origin of FRAME, in the background.")
-    add_request(parser)
+    add_forecast_options(parser)
     parser.add_argument("--wait", action="store_true", help="return when everything is done")
     parser.add_argument("-o", "--out", metavar="NAME", help="store the run in this variable")
     return parser
@@ -27,8 +34,8 @@ def _forecast_parser() -> LineParser:
 
 def _quickdraw_parser() -> LineParser:
     parser = LineParser("%quickdraw", "Draw the forecast as of one origin of FRAME at once.")
-    add_request(parser)
-    add_drawing(parser)
+    add_forecast_options(parser)
+    add_draw_options(parser)
     parser.add_argument("-o", "--out", metavar="NAME", help="store the chart in this variable")
     return parser
 
@@ -39,7 +46,7 @@ def _models_parser() -> LineParser:
 
 def _cache_parser() -> LineParser:
     parser = LineParser("%forecast_cache", "Look after the results kept in memory and on disk.")
-    add_cache(parser)
+    add_cache_commands(parser)
     return parser
 
 
@@ -61,12 +68,12 @@ class ForecastMagics(Magics):
     @no_var_expand
     @needs_local_scope
     def forecast(self, line: str, local_ns: dict[str, Any] | None = None) -> Run:
+        from nbforecast.api import forecast
         from nbforecast.jupyter.display.show import show
-        from nbforecast.session import forecast
 
         options = PARSERS["forecast"].parse_line(line)
         frame, name = self._resolve(options.frame, local_ns)
-        run = forecast(frame, name=name, **request(options))
+        run = forecast(frame, name=name, **forecast_keywords(options))
         self._store(options.out, run)
         show(run, self.shell, wait=options.wait)
         return run
@@ -75,11 +82,11 @@ class ForecastMagics(Magics):
     @no_var_expand
     @needs_local_scope
     def quickdraw(self, line: str, local_ns: dict[str, Any] | None = None) -> Chart:
-        from nbforecast.session import quickdraw
+        from nbforecast.api import quickdraw
 
         options = PARSERS["quickdraw"].parse_line(line)
         frame, name = self._resolve(options.frame, local_ns)
-        chart = quickdraw(frame, name=name, **drawing(options))
+        chart = quickdraw(frame, name=name, **draw_keywords(options))
         self._store(options.out, chart)
         return chart
 
@@ -87,7 +94,7 @@ class ForecastMagics(Magics):
     @no_var_expand
     def forecast_cache(self, line: str) -> object:
         options = PARSERS["forecast_cache"].parse_line(line)
-        done = manage(options)
+        done = run_cache_command(options)
         if options.action == "recompute":
             from nbforecast.jupyter.display.show import show
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbforecast.api import forecast
 from nbforecast.errors import OptionError
 from nbforecast.jupyter.assets import need_widgets
 from nbforecast.run import Run
-from nbforecast.session import forecast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbforecast.jupyter.widgets.explorer.widget import Explorer
-    from nbforecast.origin_forecast import Style
+    from nbforecast.options import Style
 
 
 def explore(

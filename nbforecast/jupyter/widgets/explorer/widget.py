@@ -23,13 +23,14 @@ from nbforecast.jupyter.widgets.explorer.messages import names_of
 from nbforecast.jupyter.widgets.explorer.page import PAGE, make_page, write_page
 from nbforecast.jupyter.widgets.explorer.requests import read
 from nbforecast.origin_forecast import picture
-from nbforecast.session import attend
+from nbforecast.session import wait_or_cancel
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbforecast.origin_forecast import Forecast, Style
+    from nbforecast.options import Style
+    from nbforecast.origin_forecast import Forecast
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.jupyter")
@@ -207,7 +208,7 @@ class Explorer(WidgetBase):
         live = self.comm is not None
         if not live:
             for run in self._runs:
-                attend(run)
+                wait_or_cancel(run)
         still = {k: v for k, v in self._picture().items() if k != "image/svg+xml"}
         budget = settings().explorer
         if not live and budget is not None:

@@ -1,0 +1,111 @@
+"""`nbforecast.forecast` and `nbforecast.quickdraw`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Unpack
+
+from nbforecast.options import DrawOptions, ForecastKeywords, ForecastOptions, Style, takes_options
+from nbforecast.session import current_session, wait_or_cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbforecast.forecasters.base import Forecaster
+    from nbforecast.origin_forecast import Chart
+    from nbforecast.run import Run
+
+
+def forecast(
+    frame: Any,
+    model: str | Forecaster | Callable[..., Any] | None = None,
+    horizon: int = 12,
+    *,
+    time: str | None = None,
+    target: str | None = None,
+    id: str | None = None,
+    freq: Any = None,
+    max_duration: Any = None,
+    seed: int = 0,
+    force: bool = False,
+    calibrate: bool = False,
+    wait: bool = False,
+    name: str | None = None,
+) -> Run:
+    """Forecast from every origin of a series or panel, in the background.
+
+    Args:
+        frame: The data: a table that narwhals reads (Polars, pandas, PyArrow, DuckDB and others), the path of a CSV or
+            Parquet file, a Series, or an array of values (N,).
+        model: A name from `nbforecast.models()`; a forecaster; a fitted model of scikit-learn, statsforecast, Darts or
+            neuralforecast; or a function of contexts (B, L) and the horizon that returns points (B, H). A function that
+            returns draws (B, H, Q) is registered first, with `nbforecast.register`. None is the default model.
+        horizon: Number of steps to forecast, H, from 1 to 4096.
+        time: Column of times; found by itself where only one column can be it.
+        target: Column of values; found by itself where only one column can be it.
+        id: Column that names the series of a panel.
+        freq: Step of the grid, such as "5min", "h", "D" or "MS"; inferred by default.
+        max_duration: Newest part of the data to use: "18h", "90d", a timedelta or a number of steps.
+        seed: Seed of models that draw random numbers.
+        force: Whether to ignore cached results.
+        calibrate: Whether to calibrate the prediction intervals at 50, 80, 90 and 95 % with the past forecast errors
+            of each series.
+        wait: Whether to return only when the run is done; an interrupt (Ctrl-C) then cancels the run.
+        name: What to call the data in titles.
+
+    Returns:
+        A run, which fills in while it is read.
+
+    Raises:
+        InputError: The data cannot be read as time series.
+        OptionError: An option has a value that makes no sense.
+        UnknownModel: No model has this name.
+        NbForecastError: The model failed; only with `wait`, otherwise `run.wait()` raises it.
+
+    Example:
+        >>> run = nbf.forecast(nbf.sample("taxi"), "naive", horizon=24, wait=True)
+        >>> run.array.shape
+        (5160, 24, 10)
+    """
+    # every parameter but `frame` and `wait` is an option; a test compares them
+    run = current_session().forecast(frame, ForecastOptions.from_arguments(locals()))
+    return wait_or_cancel(run) if wait else run
+
+
+@takes_options(ForecastKeywords)
+def quickdraw(
+    frame: Any,
+    index: int = 0,
+    series: str | None = None,
+    model: str | Forecaster | Callable[..., Any] | None = None,
+    horizon: int = 12,
+    *,
+    style: Style = "bands",
+    **options: Unpack[ForecastKeywords],
+) -> Chart:
+    """Draw the forecast as of one origin at once; the other origins follow in the background, those nearby first.
+
+    Args:
+        frame: The data, as for `forecast`.
+        index: Index of the origin, 0 for the last data point, -24 for 24 grid steps before it.
+        series: Id of the series of a panel; None is the first one, and a notice names others.
+        model: The model, as for `forecast`.
+        horizon: Number of steps to forecast, H.
+        style: "bands" for prediction intervals or "density" for densities.
+        **options: The other options of `forecast`: time, target, id, freq, max_duration, seed, force, calibrate, name.
+
+    Returns:
+        A chart, which shows itself in a notebook. `chart.forecast` has the numbers, `chart.run` the other origins.
+
+    Raises:
+        IndexOutOfRange: The series has no such origin; nothing is inferred.
+        OriginUnavailable: The origin cannot be forecast; the error states the reason.
+        InputError: The data cannot be read as time series.
+        OptionError: An option has a value that makes no sense.
+
+    Example:
+        >>> chart = nbf.quickdraw(nbf.sample("taxi"), -24, model="naive")
+        >>> chart.save("taxi.svg")
+        PosixPath('taxi.svg')
+    """
+    draw = DrawOptions(index=index, series=series, style=style)
+    return current_session().quickdraw(frame, draw, ForecastOptions(model=model, horizon=horizon, **options))
