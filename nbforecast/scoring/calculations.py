@@ -12,15 +12,18 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int64
+from jaxtyping import Float, Float32, Int64
 
 from nbforecast.device import CompileOnce, host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jaxtyping import Array
 
-Draws = TypeVar("Draws", "Array", np.ndarray)
+    Draws = TypeVar("Draws", Array, np.ndarray)
+else:
+    Array = Draws = Any  # to name JAX's array would import JAX; shapes and types of numbers are checked all the same
 
 COVERAGES = (50, 80, 95)
 CALIBRATED_COVERAGES = (50, 80, 90, 95)
