@@ -12,9 +12,9 @@ from jaxtyping import Float32, Float64
 from nbforecast import charts
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.errors import OptionError
-from nbforecast.postprocessing.conformal import LEAST
+from nbforecast.postprocessing.conformal import MIN_ERRORS
 from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, COVERAGES, densities, quantiles
-from nbforecast.scoring.pit import cumulative
+from nbforecast.scoring.pit import cumulative_probability
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -94,11 +94,11 @@ class Forecast:
 
     def below(self, value: float) -> Float64[np.ndarray, " H"]:
         """(H,): the probability of less than a value at every step, as far as draws tell it."""
-        return cumulative(self.draws, self.quantile_levels, np.full(len(self.draws), value)).below
+        return cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), value)).below
 
     def above(self, value: float) -> Float64[np.ndarray, " H"]:
         """(H,): the probability of more than a value at every step."""
-        return 1 - cumulative(self.draws, self.quantile_levels, np.full(len(self.draws), value)).up_to
+        return 1 - cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), value)).up_to
 
     def density(self) -> tuple[Float64[np.ndarray, "H G"], Float32[np.ndarray, "H G"]]:
         """Values and the predictive density at them, for every horizon step."""
@@ -143,7 +143,7 @@ class Forecast:
         notes = [w.label for w in data.warnings if w.series == self.series or len(data.ids) == 1]
         if self.calibrated is not None:
             known = np.isfinite(self.calibrated).all()
-            why = f"not calibrated: fewer than {LEAST} past errors are known yet"
+            why = f"not calibrated: fewer than {MIN_ERRORS} past errors are known yet"
             notes.insert(0, "bands are calibrated by past errors" if known else f"bands are {why}")
         return tuple(notes)
 

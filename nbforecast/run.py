@@ -16,10 +16,10 @@ from nbforecast.engine.work import time_left
 from nbforecast.errors import OptionError, OriginUnavailable, RunCancelled
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.origin_forecast import Forecast
-from nbforecast.postprocessing.conformal import inside
+from nbforecast.postprocessing.conformal import is_covered
 from nbforecast.result_cache.calibrated import calibrated, calibrated_at, calibrated_between
 from nbforecast.result_cache.export import to_long
-from nbforecast.scoring.scores import By, Scored, summarise
+from nbforecast.scoring.scores import By, OriginScores, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -420,12 +420,12 @@ class Run:
             self._bands = revision, calibrated(self._slice)
         return self._bands[1]
 
-    def _step_scores(self) -> Scored:
-        scores = Scored(*(self._slice.array(name) for name in ("abs_error", "crps", "pinball", "covered")))
+    def _step_scores(self) -> OriginScores:
+        scores = OriginScores(*(self._slice.array(name) for name in ("abs_error", "crps", "pinball", "covered")))
         if not self.calibrate:
             return scores
         actual = self.data.actuals(np.arange(len(self.data)), self.horizon)
-        return scores._replace(calibrated=inside(self.calibrated_bands(), actual))
+        return scores._replace(calibrated=is_covered(self.calibrated_bands(), actual))
 
     def _nearest_available(self, row: int) -> str:
         series, _ = self.data.locate(row)

@@ -10,7 +10,7 @@ import polars as pl
 from nbforecast.errors import OptionError
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable
-from nbforecast.scoring.scores import Scored, means, totals
+from nbforecast.scoring.scores import OriginScores, mean_scores, score_sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,16 +31,16 @@ def scores(paths: Iterable[Path], by: By | None = None) -> pl.DataFrame:
     parts = []
     for path in paths:
         try:
-            data, columns = parquet.read_columns(path, Scored._fields[:4])
+            data, columns = parquet.read_columns(path, OriginScores._fields[:4])
         except Unreadable as reason:
             _log.warning("%s is passed over: %s.", path, reason)
             continue
-        parts.append(totals(data, Scored(**columns), by))
+        parts.append(score_sums(data, OriginScores(**columns), by))
     if not parts:
         raise OptionError("There are no shards to be scored yet.")
     sums = pl.concat(parts)
     if by == "series":
-        return means(sums.sort("unique_id"))
+        return mean_scores(sums.sort("unique_id"))
     if by == "horizon":
-        return means(sums.group_by("horizon").sum().sort("horizon"))
-    return means(sums.sum())
+        return mean_scores(sums.group_by("horizon").sum().sort("horizon"))
+    return mean_scores(sums.sum())

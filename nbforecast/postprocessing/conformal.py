@@ -1,9 +1,9 @@
-"""Bands that keep their promise: widened or narrowed by how far past forecasts of the same series were off.
+"""Calibrated prediction intervals: widened or narrowed by the errors of past forecasts of the same series.
 
-Conformalised quantile regression (Romano, Patterson & Candès 2019, "Conformalized quantile regression"), made rolling:
-a band's score is how far the actual value fell outside it (negative: inside), in units of how wide the forecast and how
-large the errors of that time were; the band of an origin is moved by the quantile of the scores of the last `MEMORY`
-steps whose actual values were known at the origin. Each horizon step has its own scores.
+Conformalised quantile regression (Romano, Patterson & Candès 2019), made rolling. The score of an interval is how far
+the actual value fell outside it (negative: inside), in units of the forecast's width plus the typical error of that
+time. The interval of an origin is moved by the quantile of the scores of the last `WINDOW` steps whose actual values
+were known at the origin (L1). Each horizon step has its own scores.
 """
 
 from __future__ import annotations
@@ -14,14 +14,21 @@ from jaxtyping import Float32, Float64, Int64
 
 from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, quantiles
 
-CALIBRATED_LEVELS = (0.025, 0.05, 0.1, 0.25, 0.75, 0.9, 0.95, 0.975)
-MEMORY = 500
-LEAST = 40
+CALIBRATED_LEVELS = (0.025, 0.05, 0.1, 0.25, 0.75, 0.9, 0.95, 0.975)  # of the ends of `CALIBRATED_COVERAGES`
+WINDOW = 500  # steps whose scores calibrate an interval
+MIN_ERRORS = 40  # known errors of a horizon step, below which intervals are not calibrated
 
 
-def reach(horizon: int) -> int:
-    """How many rows up to an origin its calibrated bands depend on."""
-    return 2 * (MEMORY + horizon)
+def rows_needed(horizon: int) -> int:
+    """How many rows, up to and with an origin, its calibrated intervals depend on.
+
+    Args:
+        horizon: H, the number of steps forecast.
+
+    Returns:
+        A number of rows of one series.
+    """
+    return 2 * (WINDOW + horizon)
 
 
 def calibrate(
@@ -30,63 +37,87 @@ def calibrate(
     lengths: Int64[np.ndarray, " S"],
     levels: tuple[float, ...],
 ) -> Float32[np.ndarray, "N H K"]:
-    """Quantiles at `CALIBRATED_LEVELS` levels: the ends of the central `CALIBRATED_COVERAGES`.
+    """The ends of calibrated central intervals, as of every origin a function of what was known then (L1).
 
-    draws: at `levels`, NaN where there is no forecast. actual: what followed each origin, NaN where it is not known.
-    lengths: rows of each series. NaN where an origin has no forecast, or where fewer than `LEAST` errors of one of its
-    steps are known. Where a series has lately not been below zero, no band is moved there, unless the forecast itself
-    reaches below; then no further than its widest band.
+    Where a series has lately not been below zero, no interval is moved there, unless the forecast itself reaches below
+    zero; then no further than its widest interval.
+
+    Args:
+        draws: (N, H, Q) ascending draws of every row, NaN where there is no forecast.
+        actual: (N, H) what was observed after each row, NaN where it is not known.
+        lengths: (S,) rows of each series; they add up to N.
+        levels: The Q probability levels of the draws.
+
+    Returns:
+        (N, H, 8) quantiles at `CALIBRATED_LEVELS`, in the data's unit. NaN at origins without a forecast, and where
+        fewer than `MIN_ERRORS` errors of one of the horizon steps were known.
+
+    Source:
+        Romano, Patterson & Candès (2019), "Conformalized quantile regression".
     """
     series = np.repeat(np.arange(len(lengths)), lengths)
-    out = np.empty((*draws.shape[:2], len(CALIBRATED_LEVELS)), np.float32)
+    calibrated = np.empty((*draws.shape[:2], len(CALIBRATED_LEVELS)), np.float32)
     for h in range(draws.shape[1]):
         ends = quantiles(draws[:, h].astype(np.float64), levels, (*CALIBRATED_LEVELS, 0.5))
-        out[:, h] = _step(ends[:, :-1], ends[:, -1], actual[:, h], series, h + 1)
-    out[np.isnan(out).any((1, 2))] = np.nan
-    return out
+        calibrated[:, h] = _calibrate_step(ends[:, :-1], ends[:, -1], actual[:, h], series, h + 1)
+    calibrated[np.isnan(calibrated).any((1, 2))] = np.nan
+    return calibrated
 
 
-def inside(bands: Float32[np.ndarray, "N H K"], actual: Float64[np.ndarray, "N H"]) -> Float32[np.ndarray, "N H B"]:
-    """Whether the actual lies in each of the `CALIBRATED_COVERAGES`, 1 or 0; NaN where either is not known."""
+def is_covered(ends: Float32[np.ndarray, "N H K"], actual: Float64[np.ndarray, "N H"]) -> Float32[np.ndarray, "N H B"]:
+    """Whether the actual lies in each calibrated interval.
+
+    Args:
+        ends: (N, H, 8) quantiles at `CALIBRATED_LEVELS`.
+        actual: (N, H) what was observed, NaN where it is not known.
+
+    Returns:
+        (N, H, 4), 1 or 0 for each of `CALIBRATED_COVERAGES`; NaN where the interval or the actual is not known.
+    """
     half = len(CALIBRATED_COVERAGES)
-    low, high = bands[..., :half][..., ::-1], bands[..., half:]
-    found = (low <= actual[..., None]) & (actual[..., None] <= high)
-    return np.where(np.isnan(bands[..., half:]) | np.isnan(actual)[..., None], np.nan, found).astype(np.float32)
+    low, high = ends[..., :half][..., ::-1], ends[..., half:]
+    is_inside = (low <= actual[..., None]) & (actual[..., None] <= high)
+    is_unknown = np.isnan(high) | np.isnan(actual)[..., None]
+    return np.where(is_unknown, np.nan, is_inside).astype(np.float32)
 
 
-def _step(
+def _calibrate_step(
     ends: Float64[np.ndarray, "N K"],
     median: Float64[np.ndarray, " N"],
     actual: Float64[np.ndarray, " N"],
     series: Int64[np.ndarray, " N"],
-    ahead: int,
+    step: int,
 ) -> Float64[np.ndarray, "N K"]:
-    """One horizon step: what was forecast at a row is known `ahead` rows later."""
+    """The calibrated ends of one horizon step: the actual value of a row's forecast is known `step` rows later."""
     half = len(CALIBRATED_COVERAGES)
-    low, high = ends[:, :half], ends[:, half:][:, ::-1]  # from the widest band to the narrowest
-    bands = [str(b) for b in reversed(CALIBRATED_COVERAGES)]
+    low, high = ends[:, :half], ends[:, half:][:, ::-1]  # from the widest interval to the narrowest
+    coverages = [str(c) for c in reversed(CALIBRATED_COVERAGES)]
     outside = np.maximum(low - actual[:, None], actual[:, None] - high)
-    columns = dict(zip(bands, outside.T, strict=True)) | {
-        "width": (high - low)[:, bands.index("80")], "error": np.abs(actual - median), "actual": actual,
+    columns = dict(zip(coverages, outside.T, strict=True)) | {
+        "width": (high - low)[:, coverages.index("80")], "error": np.abs(actual - median), "actual": actual,
     }  # fmt: skip
     table = pl.DataFrame(columns).fill_nan(None).with_columns(series=series)
 
-    def known(name: str) -> pl.Expr:
-        return pl.col(name).shift(ahead)
+    def known_at_origin(name: str) -> pl.Expr:
+        return pl.col(name).shift(step)
 
-    typical = known("error").rolling_mean(MEMORY, min_samples=1).over("series").fill_null(0.0)
-    most = table.select(known(b).rolling_max(MEMORY, min_samples=1).over("series") for b in bands).to_numpy()
-    least = table.select(known("actual").rolling_min(MEMORY, min_samples=1).over("series")).to_numpy()
-    table = table.with_columns(scale=pl.col("width") + typical)
-    scores = table.with_columns((pl.col(b) / pl.col("scale")).fill_nan(0.0) for b in bands)
-    moved = scores.select((_quantile(known(b), int(b)).over("series") * pl.col("scale")) for b in bands).to_numpy()
-    moved = np.clip(moved, (low - high) / 2, most)
-    lowest = np.minimum(low[:, :1], 0)
-    below = np.where(least >= 0, np.maximum(low - moved, lowest), low - moved)
-    return np.sort(np.concatenate([below, (high + moved)[:, ::-1]], 1), -1)
+    typical_error = known_at_origin("error").rolling_mean(WINDOW, min_samples=1).over("series").fill_null(0.0)
+    farthest_outside = table.select(
+        known_at_origin(c).rolling_max(WINDOW, min_samples=1).over("series") for c in coverages
+    ).to_numpy()
+    lowest_actual = table.select(known_at_origin("actual").rolling_min(WINDOW, min_samples=1).over("series")).to_numpy()
+    table = table.with_columns(scale=pl.col("width") + typical_error)
+    scores = table.with_columns((pl.col(c) / pl.col("scale")).fill_nan(0.0) for c in coverages)
+    shifts = scores.select(
+        _conformal_quantile(known_at_origin(c), int(c)).over("series") * pl.col("scale") for c in coverages
+    ).to_numpy()
+    shifts = np.clip(shifts, (low - high) / 2, farthest_outside)
+    floor = np.minimum(low[:, :1], 0)
+    lower = np.where(lowest_actual >= 0, np.maximum(low - shifts, floor), low - shifts)
+    return np.sort(np.concatenate([lower, (high + shifts)[:, ::-1]], 1), -1)
 
 
-def _quantile(scores: pl.Expr, band: int) -> pl.Expr:
-    """The score of rank ceil((n + 1) band) among the last n, which makes the band hold in finite samples."""
-    share = ((MEMORY + 1) * band / 100 - 1) / (MEMORY - 1)
-    return scores.rolling_quantile(share, "higher", MEMORY, min_samples=LEAST)
+def _conformal_quantile(scores: pl.Expr, coverage: int) -> pl.Expr:
+    """The score of rank ceil((n + 1) coverage) among the last n, for which coverage holds in finite samples."""
+    probability = ((WINDOW + 1) * coverage / 100 - 1) / (WINDOW - 1)
+    return scores.rolling_quantile(probability, "higher", WINDOW, min_samples=MIN_ERRORS)

@@ -11,13 +11,13 @@ from nbforecast import charts
 from nbforecast.report.section import Beside, Picture, Section
 from nbforecast.report.stats import column, values
 from nbforecast.report.words import SURE, listed, percent
-from nbforecast.scoring.diebold_mariano import Mean, mean
-from nbforecast.scoring.pit import cumulative, pit_histogram
+from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
+from nbforecast.scoring.pit import cumulative_probability, pit_histogram
 from nbforecast.text import number
 
 if TYPE_CHECKING:
     from nbforecast.run import Run
-    from nbforecast.scoring.pit import Cumulative
+    from nbforecast.scoring.pit import CumulativeProbability
 
 _PROMISED = (50, 80, 95)
 _BINS = 10
@@ -53,18 +53,18 @@ def held(run: Run) -> str:
     return f"The 80 % bands held {percent(forecast)} of the actual values as forecast{after}."
 
 
-def _held(run: Run, name: str, coverage: int) -> Mean:
+def _held(run: Run, name: str, coverage: int) -> MeanEstimate:
     """The share of actual values in a band, and how far chance may move it from what was promised."""
     share = float(values(run.scores(), name)[0])
-    off = mean(column(run, name) - coverage / 100, run.data.time, run.horizon)
+    off = estimate_mean(column(run, name) - coverage / 100, run.data.time, run.horizon)
     return off._replace(value=share)
 
 
-def _judged(bands: dict[int, Mean], what: str) -> str:
+def _judged(bands: dict[int, MeanEstimate], what: str) -> str:
     """Which bands are off by more than chance."""
-    if not all(m.freedom for m in bands.values()):
+    if not all(m.degrees_of_freedom for m in bands.values()):
         return f"There are too few origins to tell whether the {what} are off by more than chance."
-    off = {c: m for c, m in bands.items() if m.p < SURE and abs(m.value - c / 100) >= 0.005}
+    off = {c: m for c, m in bands.items() if m.p_value < SURE and abs(m.value - c / 100) >= 0.005}
     if not off:
         largest = max(abs(m.value - c / 100) for c, m in bands.items())
         why = "no more than chance or too little to matter"
@@ -75,19 +75,19 @@ def _judged(bands: dict[int, Mean], what: str) -> str:
     return f"The {what} are {kind} by more than chance: {listed(told)}."
 
 
-def _probabilities(run: Run) -> Cumulative:
+def _probabilities(run: Run) -> CumulativeProbability:
     """What each forecast said of the actual value, (N, H)."""
     actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
-    return cumulative(run.frame["forecast"].to_numpy(), run.quantile_levels, actual)
+    return cumulative_probability(run.frame["forecast"].to_numpy(), run.quantile_levels, actual)
 
 
-def _leaning(run: Run, found: Cumulative) -> str:
+def _leaning(run: Run, found: CumulativeProbability) -> str:
     """Whether medians are too high or too low on the whole."""
     above = np.where(found.below >= 0.5, 1.0, np.where(found.up_to <= 0.5, 0.0, 0.5))
     above[~np.isfinite(found.below)] = np.nan
-    off = mean(_row_means(above) - 0.5, run.data.time, run.horizon)
+    off = estimate_mean(_row_means(above) - 0.5, run.data.time, run.horizon)
     told = f"{percent(off.value + 0.5)} of the actual values lie above the median forecast"
-    if not off.freedom or off.p >= SURE or abs(off.value) < 0.01:
+    if not off.degrees_of_freedom or off.p_value >= SURE or abs(off.value) < 0.01:
         return f"{told}, so forecasts lean to neither side."
     return f"{told}: forecasts are too {'low' if off.value > 0 else 'high'} more often than chance would have it."
 
@@ -97,7 +97,7 @@ def _row_means(array: Float64[np.ndarray, "N H"]) -> Float64[np.ndarray, " N"]:
     return np.where(known.any(1), np.where(known, array, 0).sum(1) / np.maximum(known.sum(1), 1), np.nan)
 
 
-def _deviations(forecast: dict[int, Mean], calibrated: dict[int, Mean]) -> Picture:
+def _deviations(forecast: dict[int, MeanEstimate], calibrated: dict[int, MeanEstimate]) -> Picture:
     """Coverage less what was promised, in points."""
     rows = []
     for coverage in _PROMISED:
@@ -113,7 +113,7 @@ def _deviations(forecast: dict[int, Mean], calibrated: dict[int, Mean]) -> Pictu
     return Picture(charts.draw_dot_chart(drawn), drawn.alt)
 
 
-def _histogram(found: Cumulative) -> Picture:
+def _histogram(found: CumulativeProbability) -> Picture:
     shares = 100 * pit_histogram(found, _BINS)
     edges = np.linspace(0, 100, _BINS + 1).round().astype(np.int64)
     told = ", ".join(map(number, shares))

@@ -10,7 +10,7 @@ from nbforecast import charts
 from nbforecast.report.section import Picture, Points, Section, Table
 from nbforecast.report.stats import compare, losses, panel, scale_words, values
 from nbforecast.report.words import SURE, chance, change, counted, listed, named, percent
-from nbforecast.scoring.diebold_mariano import Mean, holm
+from nbforecast.scoring.diebold_mariano import MeanEstimate, holm
 from nbforecast.text import number
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Rival(NamedTuple):
     """Another model: how much larger its losses are, relative to the run's, and the p-value among all of them."""
 
     run: Run
-    more: Mean
+    more: MeanEstimate
     p: float
 
 
@@ -32,7 +32,7 @@ def comparison(run: Run, others: Sequence[Run]) -> Section:
     found = [(other, compare(run, other)) for other in others if other.model != run.model]
     if not found or not np.isfinite(losses(run)).any():
         return Section("There is no other model to compare with." if not found else "No error is known yet.")
-    chances = holm([m.p for _, m in found])
+    chances = holm([m.p_value for _, m in found])
     rivals = [Rival(other, m, p) for (other, m), p in zip(found, chances, strict=True)]
     finding = verdict(run.model, rivals)
     return Section(finding, (), (_drawn(run, rivals), _table(run, rivals), Points((_method(run, rivals),), aside=True)))
@@ -88,7 +88,7 @@ def _row(run: Run, more: str, p: str) -> tuple[str, ...]:
 
 def _method(run: Run, rivals: Sequence[Rival]) -> str:
     """How the differences were tested."""
-    degrees = listed([str(f) for f in sorted({o.more.freedom for o in rivals})])
+    degrees = listed([str(f) for f in sorted({o.more.degrees_of_freedom for o in rivals})])
     scaled = f" {scale_words(run.data)}" if panel(run.data) else ""
     series = "; series of one time count together, and nothing is said of other series" if panel(run.data) else ""
     several = f" p-values are corrected for {len(rivals)} comparisons (Holm)." if len(rivals) > 1 else ""

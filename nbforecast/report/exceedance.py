@@ -11,7 +11,7 @@ from nbforecast import charts
 from nbforecast.report.section import Beside, Picture, Section, Table
 from nbforecast.report.stats import newest
 from nbforecast.report.words import change, listed, percent, steps, when
-from nbforecast.scoring.pit import cumulative
+from nbforecast.scoring.pit import cumulative_probability
 from nbforecast.text import number
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def limits(run: Run, below: float | None = None, above: float | None = None) -> 
 def _event(run: Run, name: str, limit: float, side: int) -> _Event:
     """Values below a limit (`side` 1), or above it (-1)."""
     forecast = run.frame["forecast"].to_numpy()
-    found = cumulative(forecast, run.quantile_levels, np.full(forecast.shape[:2], limit))
+    found = cumulative_probability(forecast, run.quantile_levels, np.full(forecast.shape[:2], limit))
     actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
     came = np.where(np.isnan(actual), np.nan, side * actual < side * limit)
     return _Event(name, found.below if side > 0 else 1 - found.up_to, came)

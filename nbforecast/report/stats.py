@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from nbforecast.scoring.diebold_mariano import Mean, mean
+from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
 from nbforecast.scoring.scores import seasonal_scale
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ def column(run: Run, name: str) -> Float64[np.ndarray, " N"]:
     return values(run.scores(by="index"), name)
 
 
-def compare(run: Run, other: Run) -> Mean:
+def compare(run: Run, other: Run) -> MeanEstimate:
     """How much larger the other's losses are where both have any, relative to the run's: 0.1 is 10 % more."""
     ours, theirs = losses(run), losses(other)
     ours = np.where(np.isfinite(theirs), ours, np.nan)
     usual = float(np.nanmean(ours)) if np.isfinite(ours).any() else np.nan
-    return mean((theirs - ours) / (usual or np.nan), run.data.time, run.horizon)
+    return estimate_mean((theirs - ours) / (usual or np.nan), run.data.time, run.horizon)
 
 
 def by_series(run: Run, other: Run) -> Float64[np.ndarray, " S"]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32
 
-from nbforecast.postprocessing.conformal import calibrate, reach
+from nbforecast.postprocessing.conformal import calibrate, rows_needed
 
 if TYPE_CHECKING:
     from nbforecast.result_cache.entry_slice import EntrySlice
@@ -29,6 +29,6 @@ def calibrated_between(view: EntrySlice, start: int, end: int) -> Float32[np.nda
     """As `calibrated`, of the rows from `start` up to `end`, all of one series; no more is read than they depend on."""
     data, horizon = view.data, view.recipe.horizon
     series, _ = data.locate(start)
-    rows = np.arange(max(int(data.offsets[series]), start + 1 - reach(horizon)), end)
+    rows = np.arange(max(int(data.offsets[series]), start + 1 - rows_needed(horizon)), end)
     actual = data.actuals(rows, horizon)
     return calibrate(view.take("forecast", rows), actual, np.array([len(rows)]), view.recipe.levels)[start - end :]

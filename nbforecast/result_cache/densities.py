@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
-from nbforecast.scoring.calculations import GRID
+from nbforecast.scoring.calculations import DENSITY_POINTS
 
 MOST = 1024
-_NAMES = {"density_limits": 2, "density": GRID}
+_NAMES = {"density_limits": 2, "density": DENSITY_POINTS}
 
 
 class DensityWindow:

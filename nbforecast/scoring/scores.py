@@ -1,12 +1,12 @@
-"""Scores over many origins, by the field's definitions."""
+"""Mean scores over many origins, by the field's definitions (X2)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Shaped
 
 from nbforecast.errors import OptionError
 from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, COVERAGES
@@ -17,10 +17,16 @@ if TYPE_CHECKING:
 By = Literal["horizon", "series", "index"]
 
 
-class Scored(NamedTuple):
-    """Scores per origin and step, NaN where the actual is not known or nothing has been calculated.
+class OriginScores(NamedTuple):
+    """Scores of every origin and horizon step; NaN where the actual is not known or nothing has been calculated.
 
-    calibrated: whether the actual lies in each of the calibrated `CALIBRATED_COVERAGES`, if these are wanted.
+    Attributes:
+        abs_error: (N, H), the absolute error of the median, in the data's unit.
+        crps: (N, H), the continuous ranked probability score, in the data's unit.
+        pinball: (N, H), the mean quantile loss at `calculations.LEVELS`, in the data's unit.
+        covered: (N, H, 3), 1 or 0: whether the actual lies in the central interval of each of `COVERAGES`.
+        calibrated: (N, H, 4), the same for the calibrated intervals of `CALIBRATED_COVERAGES`; None if the request
+            does not calibrate.
     """
 
     abs_error: Float32[np.ndarray, "N H"]
@@ -31,75 +37,113 @@ class Scored(NamedTuple):
 
 
 def seasonal_scale(data: Dataset) -> Float64[np.ndarray, " N"]:
-    """MASE's scale for every origin: the mean absolute seasonal difference of the history up to it.
+    """The scale of MASE for every origin: the mean absolute seasonal difference of the history up to it.
 
-    The season is the frequency's shortest (1 where it has none). NaN where the history is too short or constant.
-    Source: Hyndman & Koehler (2006), with the training data that precede each cutoff.
+    Args:
+        data: The dataset; the season is the frequency's shortest, or 1 where it has none.
+
+    Returns:
+        The scale in the data's unit; NaN where the history is shorter than a season or constant.
+
+    Source:
+        Hyndman & Koehler (2006), with the training data that precede each cutoff.
     """
     lag = data.frequency.seasons[0] if data.frequency.seasons else 1
     change = np.full(len(data), np.nan)
     change[lag:] = np.abs(data.values[lag:] - data.values[:-lag])
-    since = np.arange(len(data)) - np.repeat(data.offsets[:-1], data.lengths)
-    change[since < lag] = np.nan
+    step_in_series = np.arange(len(data)) - np.repeat(data.offsets[:-1], data.lengths)
+    change[step_in_series < lag] = np.nan
     series = np.repeat(np.arange(len(data.ids)), data.lengths)
-    there = ~np.isnan(change)
-    sums = pl.DataFrame({"series": series, "total": np.where(there, change, 0.0), "count": there.astype(np.int64)})
-    # of each series by itself: the difference of sums over all has the rounding of the largest
+    is_known = ~np.isnan(change)
+    sums = pl.DataFrame(
+        {"series": series, "total": np.where(is_known, change, 0.0), "count": is_known.astype(np.int64)}
+    )
+    # summed within each series: the difference of sums over all series has the rounding of the largest
     total, count = (c.to_numpy() for c in sums.select(pl.col("total", "count").cum_sum().over("series")))
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = total / count
     return np.where((count > 0) & (scale > 0), scale, np.nan)
 
 
-def summarise(data: Dataset, scored: Scored, by: By | None = None) -> pl.DataFrame:
+def summarise(data: Dataset, scores: OriginScores, by: By | None = None) -> pl.DataFrame:
     """Mean scores overall, by horizon step, by series or by origin.
 
-    Columns: the group's (`horizon`; `unique_id`; `unique_id, ds, index`), `n` (steps with a known actual), mae, rmse,
-    mase, pinball and wis (over the 2.5, 10, 25, 50, 75, 90 and 97.5 % quantiles; the point forecast is the median),
-    crps, coverage_50, coverage_80 and coverage_95 (shares), and calibrated_50 to calibrated_95 if these are wanted.
-    Null where a group has no known actual.
+    Args:
+        data: The dataset that was forecast.
+        scores: Its scores, one row for each of its rows.
+        by: What a row of the result stands for; None for one row overall.
+
+    Returns:
+        The group's columns (`horizon`; `unique_id`; or `unique_id`, `ds`, `index`), n (steps with a known actual),
+        mae, rmse, mase, pinball and wis (at the 2.5, 10, 25, 50, 75, 90 and 97.5 % quantiles; the point forecast is
+        the median), crps, coverage_50, coverage_80 and coverage_95 (shares from 0 to 1), and calibrated_50 to
+        calibrated_95 if `scores` has them. Null where a group has no known actual.
+
+    Raises:
+        OptionError: `by` is none of these.
+
+    Source:
+        MASE: Hyndman & Koehler (2006). CRPS: Gneiting & Raftery (2007). WIS: Bracher et al. (2021), twice the mean
+        quantile loss.
     """
-    return means(totals(data, scored, by))
+    return mean_scores(score_sums(data, scores, by))
 
 
-def totals(data: Dataset, scored: Scored, by: By | None = None) -> pl.DataFrame:
-    """What `means` makes scores of: the group's columns, `n`, and of every score its sum and, `NAME_n`, its number.
+def score_sums(data: Dataset, scores: OriginScores, by: By | None = None) -> pl.DataFrame:
+    """The sums that `mean_scores` makes means of; those of several datasets may be added up.
 
-    Those of several datasets may be added up.
+    Args:
+        data: The dataset that was forecast.
+        scores: Its scores, one row for each of its rows.
+        by: What a row of the result stands for; None for one row overall.
+
+    Returns:
+        The group's columns, `n`, and for every score its sum and, as `NAME_n`, its number of known values.
+
+    Raises:
+        OptionError: `by` is none of these.
     """
-    if by not in (None, "horizon", "series", "index"):
+    if by is not None and by not in get_args(By):
         raise OptionError(f"by= takes None, 'horizon', 'series' or 'index', not {by!r}.")
-    error = scored.abs_error.astype(np.float64)
-    layers = {
+    error = scores.abs_error.astype(np.float64)
+    arrays = {
         "mae": error,
         "rmse": error**2,
         "mase": error / seasonal_scale(data)[:, None],
-        "pinball": scored.pinball,
-        "crps": scored.crps,
-        **{f"coverage_{c}": scored.covered[..., i] for i, c in enumerate(COVERAGES)},
+        "pinball": scores.pinball,
+        "crps": scores.crps,
+        **{f"coverage_{c}": scores.covered[..., i] for i, c in enumerate(COVERAGES)},
     }
-    if scored.calibrated is not None:
-        layers |= {f"calibrated_{b}": scored.calibrated[..., i] for i, b in enumerate(CALIBRATED_COVERAGES)}
-    columns: dict[str, np.ndarray] = {"n": _reduce(~np.isnan(error), data, by).astype(np.int64)}
-    for name, layer in layers.items():
-        columns[name] = _reduce(np.nan_to_num(layer, copy=True, nan=0.0).astype(np.float64), data, by)
-        columns[f"{name}_n"] = _reduce(~np.isnan(layer), data, by).astype(np.int64)
+    if scores.calibrated is not None:
+        arrays |= {f"calibrated_{c}": scores.calibrated[..., i] for i, c in enumerate(CALIBRATED_COVERAGES)}
+    columns: dict[str, np.ndarray] = {"n": _sum_groups(~np.isnan(error), data, by).astype(np.int64)}
+    for name, array in arrays.items():
+        columns[name] = _sum_groups(np.nan_to_num(array, copy=True, nan=0.0).astype(np.float64), data, by)
+        columns[f"{name}_n"] = _sum_groups(~np.isnan(array), data, by).astype(np.int64)
     sums = pl.DataFrame(columns)
     return pl.concat([_groups(data, error.shape[1], by), sums], how="horizontal") if by else sums
 
 
-def means(sums: pl.DataFrame) -> pl.DataFrame:
-    """Mean scores from their `totals`."""
+def mean_scores(sums: pl.DataFrame) -> pl.DataFrame:
+    """Mean scores from their `score_sums`.
+
+    Args:
+        sums: A frame of `score_sums`, or several added up.
+
+    Returns:
+        The columns of `summarise`.
+    """
     names = [name.removesuffix("_n") for name in sums.columns if name.endswith("_n")]
-    scores = sums.with_columns((pl.col(name) / pl.col(f"{name}_n")).fill_nan(None) for name in names)
-    scores = scores.drop(f"{name}_n" for name in names)
-    return scores.with_columns(pl.col("rmse").sqrt(), wis=2 * pl.col("pinball"))
+    means = sums.with_columns((pl.col(name) / pl.col(f"{name}_n")).fill_nan(None) for name in names)
+    means = means.drop(f"{name}_n" for name in names)
+    return means.with_columns(pl.col("rmse").sqrt(), wis=2 * pl.col("pinball"))
 
 
-def _reduce(layer: np.ndarray, data: Dataset, by: By | None) -> np.ndarray:
+def _sum_groups(array: Shaped[np.ndarray, "N H"], data: Dataset, by: By | None) -> Shaped[np.ndarray, " G"]:
+    """The sum of each group's values."""
     if by == "horizon":
-        return layer.sum(0)
-    rows = layer.sum(1)
+        return array.sum(0)
+    rows = array.sum(1)
     if by == "index":
         return rows
     if by == "series":
@@ -108,6 +152,7 @@ def _reduce(layer: np.ndarray, data: Dataset, by: By | None) -> np.ndarray:
 
 
 def _groups(data: Dataset, horizon: int, by: By) -> pl.DataFrame:
+    """The columns that name the groups."""
     if by == "horizon":
         return pl.DataFrame({"horizon": np.arange(1, horizon + 1)})
     if by == "series":

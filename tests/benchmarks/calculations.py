@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast.scoring.calculations import GRID, LEVELS, calculate, densities, draw_levels
+from nbforecast.scoring.calculations import DENSITY_POINTS, LEVELS, calculate, densities, draw_levels
 from tests.benchmarks.table import Table, number, ratio
 from tests.benchmarks.timing import compare
 
@@ -35,9 +35,9 @@ def tables(quick: bool) -> Iterator[Table]:
         f"quantiles and scores, batches of {BATCH}": (many, lambda: ours(BATCH)),
         "quantiles and scores, batches of 512": (many, lambda: ours(512)),
         "NumPy, an origin at a time": (few, lambda: _numpy(draws[:few], actual[:few])),
-        f"densities, {GRID} points, batches of {BATCH}": (many, lambda: dense(BATCH)),
-        f"densities, {GRID} points, batches of 256": (many, lambda: dense(256)),
-        f"scipy `gaussian_kde`, {GRID} points": (few, lambda: _scipy(draws[:few], GRID)),
+        f"densities, {DENSITY_POINTS} points, batches of {BATCH}": (many, lambda: dense(BATCH)),
+        f"densities, {DENSITY_POINTS} points, batches of 256": (many, lambda: dense(256)),
+        f"scipy `gaussian_kde`, {DENSITY_POINTS} points": (few, lambda: _scipy(draws[:few], DENSITY_POINTS)),
         "scipy `gaussian_kde`, 200 points": (few, lambda: _scipy(draws[:few], 200)),
     }
     taken = compare({name: call for name, (_, call) in work.items()}, repeats)
@@ -54,7 +54,7 @@ def tables(quick: bool) -> Iterator[Table]:
         (
             f"Ours: {len(LEVELS)} quantiles, absolute error, CRPS, pinball loss and coverage in one jitted function; "
             f"the engine works in batches of {BATCH}. NumPy: `np.quantile` and the CRPS's double sum for each origin. "
-            f"scipy: one `gaussian_kde` a step, compared at an equal grid of {GRID} points.",
+            f"scipy: one `gaussian_kde` a step, compared at an equal grid of {DENSITY_POINTS} points.",
         ),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 import nbforecast as nbf
-from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, calibrate, inside
+from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, calibrate, is_covered
 from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, quantiles
 from tests.benchmarks.table import Table, number
 from tests.support.shared_data import SHARED
@@ -52,7 +52,7 @@ def _compare(run: Run) -> tuple[np.ndarray, np.ndarray, float, float]:
     seconds = time.perf_counter() - start
     before = quantiles(view.array("forecast"), levels, CALIBRATED_LEVELS)
     before[np.isnan(after)] = np.nan
-    shares = [np.nanmean(inside(bands, actual), (0, 1)) for bands in (before, after)]
+    shares = [np.nanmean(is_covered(bands, actual), (0, 1)) for bands in (before, after)]
     scores = [_interval_score(bands, actual) for bands in (before, after)]
     return shares[0], shares[1], scores[1] / scores[0], seconds
 

@@ -17,7 +17,7 @@ from nbforecast.result_cache.key import ForecastSpec
 from nbforecast.result_cache.snapshot import consistent, has_forecast
 from nbforecast.result_cache.status import Status
 from nbforecast.run import Run
-from nbforecast.scoring.calculations import COVERAGES, GRID, LEVELS, Calculations, Densities, draw_levels
+from nbforecast.scoring.calculations import COVERAGES, DENSITY_POINTS, LEVELS, Calculations, Densities, draw_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,7 +138,7 @@ class Stage:
         return Calculations(line, wide, number, line, line, wide[..., : len(COVERAGES)])
 
     def densities(self, draws: np.ndarray, batch: int) -> Densities:
-        return Densities(draws[..., [0, 0]], np.repeat(draws[..., :1], GRID, -1))
+        return Densities(draws[..., [0, 0]], np.repeat(draws[..., :1], DENSITY_POINTS, -1))
 
     def find(self, data: Dataset = WHOLE, force: bool = False) -> EntrySlice:
         view = self.cache.find(data, RECIPE, lambda: self.model.availability(data), force=force)

@@ -1,5 +1,9 @@
 """E3: quantiles, scores and densities, against slow definitions and scipy."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -17,7 +21,18 @@ def some_draws(n: int = 40, horizon: int = 12, count: int = 10) -> np.ndarray:
     return np.sort(walk, -1).astype(np.float32)
 
 
-def test_E3_samples_stand_at_hazen_positions() -> None:
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "quantiles.json").read_text())
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
+def test_W6_quantiles_follow_the_rule_that_a_page_follows_too(case: dict[str, Any]) -> None:
+    draws, expected = np.array(case["draws"], np.float32), np.array(case["quantiles"])
+    assert tuple(GOLDEN["levels"]) == LEVELS
+    values = quantiles(draws, tuple(case["draw_levels"]), LEVELS)
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+
+
+def test_E3_levels_of_samples_are_hazens_plotting_positions() -> None:
     draws = some_draws(8)
     levels = draw_levels(None, 10)
     at_levels = quantiles(draws, levels, levels)
@@ -45,8 +60,8 @@ def test_E3_quantiles_beyond_draws_of_one_sign_do_not_cross_zero(sign: int) -> N
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=10, max_size=10))
 def test_E3_quantiles_never_cross(values: list[float]) -> None:
     draws = np.sort(np.array(values, np.float32))
-    found = quantiles(draws, draw_levels(None, 10), LEVELS)
-    assert (np.diff(found) >= -1e-2).all()
+    values_at_levels = quantiles(draws, draw_levels(None, 10), LEVELS)
+    assert (np.diff(values_at_levels) >= -1e-2).all()
 
 
 def test_E3_crps_of_samples_is_that_of_their_empirical_distribution() -> None:

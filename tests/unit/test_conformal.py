@@ -1,4 +1,4 @@
-"""F3, L1: calibrated bands hold what they promise on real data, and know nothing of what comes after an origin."""
+"""F3, H4, L1: calibrated prediction intervals cover as often as stated, and use nothing after the origin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.arguments import add_forecast_options, forecast_keywords
-from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, LEAST, MEMORY, calibrate, inside, reach
+from nbforecast.postprocessing.conformal import (
+    CALIBRATED_LEVELS,
+    MIN_ERRORS,
+    WINDOW,
+    calibrate,
+    is_covered,
+    rows_needed,
+)
 from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, quantiles
 from tests.support.shared_data import shared
 
@@ -34,87 +41,87 @@ def forecasts(seed: int, lengths: list[int], horizon: int = 3) -> tuple[np.ndarr
     return draws.astype(np.float32), actual
 
 
-def slowly(draws: np.ndarray, actual: np.ndarray, band: int) -> list[tuple[float, float] | None]:
-    """The definition, for one horizon step (`draws` (N, Q), `actual` (N,), known one row later) of one series."""
-    tails = ((100 - band) / 200, (100 + band) / 200)
+def by_definition(draws: np.ndarray, actual: np.ndarray, coverage: int) -> list[tuple[float, float] | None]:
+    """Intervals of one coverage, for one horizon step: `draws` (N, Q), `actual` (N,) known one row later."""
+    tails = ((100 - coverage) / 200, (100 + coverage) / 200)
     low, high, ten, ninety, median = quantiles(draws.astype(float), LEVELS, (*tails, 0.1, 0.9, 0.5)).T
     error = np.abs(actual - median)
     scale = np.zeros(len(draws))
-    out: list[tuple[float, float] | None] = []
+    intervals: list[tuple[float, float] | None] = []
     for row in range(len(draws)):
-        seen = [s for s in range(max(row - MEMORY, 0), row) if np.isfinite(error[s])]
-        scale[row] = ninety[row] - ten[row] + (np.mean(error[seen]) if seen else 0)
-        if len(seen) < LEAST:
-            out.append(None)
+        known = [s for s in range(max(row - WINDOW, 0), row) if np.isfinite(error[s])]
+        scale[row] = ninety[row] - ten[row] + (np.mean(error[known]) if known else 0)
+        if len(known) < MIN_ERRORS:
+            intervals.append(None)
             continue
-        outside = np.maximum(low - actual, actual - high)[seen]
-        scores = sorted(outside / scale[seen])
-        share = ((MEMORY + 1) * band / 100 - 1) / (MEMORY - 1)
-        moved = scores[math.ceil(share * (len(scores) - 1))] * scale[row]
-        moved = max(min(moved, outside.max()), (low[row] - high[row]) / 2)
-        out.append((low[row] - moved, high[row] + moved))
-    return out
+        outside = np.maximum(low - actual, actual - high)[known]
+        scores = sorted(outside / scale[known])
+        share = ((WINDOW + 1) * coverage / 100 - 1) / (WINDOW - 1)
+        shift = scores[math.ceil(share * (len(scores) - 1))] * scale[row]
+        shift = max(min(shift, outside.max()), (low[row] - high[row]) / 2)
+        intervals.append((low[row] - shift, high[row] + shift))
+    return intervals
 
 
-def test_bands_are_those_of_the_definition() -> None:
+def test_F3_intervals_equal_their_definition() -> None:
     lengths = [700, 30, 120]
     draws, actual = forecasts(1, lengths, 1)
-    found = calibrate(draws, actual, np.array(lengths), LEVELS)[:, 0]
+    calibrated = calibrate(draws, actual, np.array(lengths), LEVELS)[:, 0]
     compared = 0
     for start, length in zip(np.cumsum([0, *lengths]), lengths, strict=False):
-        part = slice(start, start + length)
-        each = [slowly(draws[part, 0], actual[part, 0], band) for band in CALIBRATED_COVERAGES]
-        for row, ends in zip(found[part], zip(*each, strict=True), strict=True):
+        rows = slice(start, start + length)
+        each = [by_definition(draws[rows, 0], actual[rows, 0], coverage) for coverage in CALIBRATED_COVERAGES]
+        for computed, ends in zip(calibrated[rows], zip(*each, strict=True), strict=True):
             if None in ends:
-                assert np.isnan(row).all()
+                assert np.isnan(computed).all()
             else:
                 expected = sorted(end for pair in ends for end in pair)
-                np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-5)
-                compared += np.isfinite(row).all()
+                np.testing.assert_allclose(computed, expected, rtol=1e-4, atol=1e-5)
+                compared += np.isfinite(computed).all()
     assert compared > 500
 
 
 @pytest.mark.parametrize("cut", [100, 420, 800])
-def test_L1_what_comes_after_an_origin_changes_nothing(cut: int) -> None:
+def test_L1_nothing_after_an_origin_changes_its_intervals(cut: int) -> None:
     draws, actual = forecasts(3, [900])
     before = calibrate(draws, actual, np.array([900]), LEVELS)
     later = np.arange(900)[:, None] + np.arange(1, 4) > cut
     draws[cut + 1 :] *= 50
-    found = calibrate(draws, np.where(later, 1e6, actual), np.array([900]), LEVELS)
-    np.testing.assert_array_equal(found[: cut + 1], before[: cut + 1])
-    assert not np.array_equal(found, before, equal_nan=True)
+    calibrated = calibrate(draws, np.where(later, 1e6, actual), np.array([900]), LEVELS)
+    np.testing.assert_array_equal(calibrated[: cut + 1], before[: cut + 1])
+    assert not np.array_equal(calibrated, before, equal_nan=True)
 
 
-def test_a_band_depends_on_no_more_rows_than_are_read_for_one_origin() -> None:
+def test_E10_one_origin_is_calibrated_from_the_rows_needed() -> None:
     draws, actual = forecasts(4, [1800])
     whole = calibrate(draws, actual, np.array([1800]), LEVELS)
-    part = slice(1700 + 1 - reach(3), 1701)
-    draws, actual = draws[part], actual[part]
-    found = calibrate(draws, actual, np.array([len(draws)]), LEVELS)
-    np.testing.assert_allclose(found[-1], whole[1700], rtol=1e-6)
+    rows = slice(1700 + 1 - rows_needed(3), 1701)
+    draws, actual = draws[rows], actual[rows]
+    calibrated = calibrate(draws, actual, np.array([len(draws)]), LEVELS)
+    np.testing.assert_allclose(calibrated[-1], whole[1700], rtol=1e-6)
 
 
-def test_points_become_bands_and_constant_series_have_none() -> None:
+def test_F3_point_forecasts_get_intervals_and_constant_series_stay_certain() -> None:
     actual = np.random.default_rng(0).standard_normal((2000, 1))
-    found = calibrate(np.zeros((2000, 1, 1), np.float32), actual, np.array([2000]), (0.5,))
-    covered = inside(found, actual)
-    np.testing.assert_allclose(np.nanmean(covered, (0, 1)), np.array(CALIBRATED_COVERAGES) / 100, atol=0.02)
+    calibrated = calibrate(np.zeros((2000, 1, 1), np.float32), actual, np.array([2000]), (0.5,))
+    coverage = np.nanmean(is_covered(calibrated, actual), (0, 1))
+    np.testing.assert_allclose(coverage, np.array(CALIBRATED_COVERAGES) / 100, atol=0.02)
     flat = calibrate(np.ones((200, 1, 3), np.float32), np.ones((200, 1)), np.array([200]), (0.1, 0.5, 0.9))
-    assert (flat[LEAST + 1 :] == 1).all()
+    assert (flat[MIN_ERRORS + 1 :] == 1).all()
 
 
-def test_a_series_that_is_never_negative_has_no_band_below_zero() -> None:
+def test_F3_a_series_that_is_never_negative_has_no_interval_below_zero() -> None:
     random = np.random.default_rng(0)
     actual = random.poisson(0.5, (600, 2)).astype(float)
     draws = np.broadcast_to(np.array([0.0, 0.0, 0.2, 0.4, 0.6], np.float32), (600, 2, 5)).copy()
-    found = calibrate(draws, actual, np.array([600]), LEVELS)
-    assert found[-300:, :, 0].min() == 0
-    assert found[-300:, :, -1].min() > 0.6
+    calibrated = calibrate(draws, actual, np.array([600]), LEVELS)
+    assert calibrated[-300:, :, 0].min() == 0
+    assert calibrated[-300:, :, -1].min() > 0.6
     assert calibrate(draws, actual - 1, np.array([600]), LEVELS)[-300:, :, 0].min() < 0
 
 
-def test_bands_below_zero_of_a_series_that_is_not_are_moved_alike() -> None:
-    """Each to where its errors say, and none further than the forecast's own widest."""
+def test_F3_no_interval_is_moved_below_the_widest_of_the_forecast() -> None:
+    """The forecast itself reaches below zero, the series has not."""
     random = np.random.default_rng(0)
     actual = random.choice([0.0, 200.0], (600, 1))
     draws = np.broadcast_to(np.array([-30.0, 40.0, 60.0, 70.0, 80.0], np.float32), (600, 1, 5)).copy()
@@ -136,16 +143,16 @@ def etth1() -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("frame", [taxi, glucose, etth1], ids=lambda f: f.__name__)
-def test_coverage_on_real_data_is_what_the_bands_say(frame: Callable[[], pl.DataFrame]) -> None:
+def test_F3_coverage_on_real_data_is_that_of_the_intervals(frame: Callable[[], pl.DataFrame]) -> None:
     run = nbf.forecast(frame(), "naive", calibrate=True, wait=True)
     row = run.scores().row(0, named=True)
-    for band in CALIBRATED_COVERAGES:
-        assert row[f"calibrated_{band}"] == pytest.approx(band / 100, abs=0.02), band
+    for coverage in CALIBRATED_COVERAGES:
+        assert row[f"calibrated_{coverage}"] == pytest.approx(coverage / 100, abs=0.02), coverage
     steps = run.scores("horizon")
     assert (steps["calibrated_80"] - 0.8).abs().max() < 0.04
 
 
-def test_a_run_shows_calibrated_bands_and_keeps_its_draws() -> None:
+def test_F3_a_run_shows_calibrated_intervals_and_its_draws_unchanged() -> None:
     frame = taxi().tail(900)
     plain = nbf.forecast(frame, "naive", 6, wait=True)
     run = nbf.forecast(frame, "naive", 6, calibrate=True)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from nbforecast.scoring.calculations import quantiles
-from nbforecast.scoring.pit import Cumulative, cumulative, pit_histogram
+from nbforecast.scoring.pit import CumulativeProbability, cumulative_probability, pit_histogram
 
 LEVELS = tuple((i + 0.5) / 10 for i in range(10))
 FINE = tuple(np.linspace(0.0005, 0.9995, 1999))
@@ -36,20 +36,20 @@ def cases() -> tuple[np.ndarray, np.ndarray]:
 
 def test_R3_probabilities_invert_quantiles() -> None:
     draws, values = cases()
-    found = cumulative(draws, LEVELS, values)
-    slow = np.array([by_search(d, v) for d, v in zip(draws, values, strict=True)])
-    assert found.below == pytest.approx(slow[:, 0], abs=0.002)
-    assert found.up_to == pytest.approx(slow[:, 1], abs=0.002)
-    assert (found.up_to - found.below).max() > 0.3, "some values are met by several draws"
+    probability = cumulative_probability(draws, LEVELS, values)
+    expected = np.array([by_search(d, v) for d, v in zip(draws, values, strict=True)])
+    assert probability.below == pytest.approx(expected[:, 0], abs=0.002)
+    assert probability.up_to == pytest.approx(expected[:, 1], abs=0.002)
+    assert (probability.up_to - probability.below).max() > 0.3, "some values are met by several draws"
 
 
-def test_R3_of_a_normal_distribution_they_are_its_own_and_what_is_not_known_stays_so() -> None:
+def test_R3_probabilities_of_a_normal_forecast_are_exact_and_NaN_where_unknown() -> None:
     draws = stats.norm(3, 2).ppf(LEVELS).astype(np.float32)
     values = np.array([[-2.0, 3.0], [9.0, np.nan]])
-    found = cumulative(np.broadcast_to(draws, (2, 2, 10)), LEVELS, values)
-    assert found.below == pytest.approx(stats.norm(3, 2).cdf(values), abs=1e-5, nan_ok=True)
-    assert np.isnan(cumulative(np.full((1, 10), np.nan, np.float32), LEVELS, np.array([1.0])).up_to).all()
-    one = cumulative(np.array([[5.0]] * 3, np.float32), (0.5,), np.array([4.0, 5.0, 6.0]))
+    probability = cumulative_probability(np.broadcast_to(draws, (2, 2, 10)), LEVELS, values)
+    assert probability.below == pytest.approx(stats.norm(3, 2).cdf(values), abs=1e-5, nan_ok=True)
+    assert np.isnan(cumulative_probability(np.full((1, 10), np.nan, np.float32), LEVELS, np.array([1.0])).up_to).all()
+    one = cumulative_probability(np.array([[5.0]] * 3, np.float32), (0.5,), np.array([4.0, 5.0, 6.0]))
     assert one.below.tolist() == [0, 0, 1]
     assert one.up_to.tolist() == [0, 1, 1]
 
@@ -57,13 +57,17 @@ def test_R3_of_a_normal_distribution_they_are_its_own_and_what_is_not_known_stay
 def test_R3_the_histogram_is_flat_where_forecasts_are_calibrated_counts_included() -> None:
     random = np.random.default_rng(1)
     normal = stats.norm(3, 2).ppf(LEVELS).astype(np.float32)
-    flat = pit_histogram(cumulative(np.broadcast_to(normal, (40_000, 10)), LEVELS, random.normal(3, 2, 40_000)))
+    flat = pit_histogram(
+        cumulative_probability(np.broadcast_to(normal, (40_000, 10)), LEVELS, random.normal(3, 2, 40_000))
+    )
     assert flat.sum() == pytest.approx(1)
     assert flat == pytest.approx(np.full(10, 0.1), abs=0.01)
-    narrow = pit_histogram(cumulative(np.broadcast_to(normal, (40_000, 10)), LEVELS, random.normal(3, 4, 40_000)))
+    narrow = pit_histogram(
+        cumulative_probability(np.broadcast_to(normal, (40_000, 10)), LEVELS, random.normal(3, 4, 40_000))
+    )
     assert narrow[0] > 0.2
     assert narrow[-1] > 0.2
     counts = random.poisson(1.3, 40_000)
-    exact = Cumulative(stats.poisson(1.3).cdf(counts - 1), stats.poisson(1.3).cdf(counts))
+    exact = CumulativeProbability(stats.poisson(1.3).cdf(counts - 1), stats.poisson(1.3).cdf(counts))
     assert pit_histogram(exact) == pytest.approx(np.full(10, 0.1), abs=0.01)
-    assert np.isnan(pit_histogram(Cumulative(np.array([np.nan]), np.array([np.nan])))).all()
+    assert np.isnan(pit_histogram(CumulativeProbability(np.array([np.nan]), np.array([np.nan])))).all()

@@ -21,7 +21,7 @@ from nbforecast.report.comparison import Rival, verdict
 from nbforecast.report.stats import by_series, compare, losses, worst
 from nbforecast.report.time_buckets import stretches
 from nbforecast.report.words import chance, change, listed, percent
-from nbforecast.scoring.diebold_mariano import Mean
+from nbforecast.scoring.diebold_mariano import MeanEstimate
 from nbforecast.text import number
 from tests.support.shared_data import shared
 
@@ -94,7 +94,7 @@ def test_R3_models_are_compared_by_the_crps_of_origins_that_both_have(taxi: tupl
     both = np.isfinite(ours[:, 0]) & np.isfinite(theirs[:, 0])
     means = [np.nanmean(np.nanmean(a[both], axis=1)) for a in (ours, theirs)]
     assert found.value == pytest.approx(means[1] / means[0] - 1, rel=1e-6)
-    assert found.freedom == min(int(0.4 * both.sum() ** (2 / 3)), both.sum() // 24)
+    assert found.degrees_of_freedom == min(int(0.4 * both.sum() ** (2 / 3)), both.sum() // 24)
     assert change(found.value) in report.comparison(run, [baseline]).text()
 
 
@@ -174,7 +174,7 @@ def test_R3_a_verdict_claims_no_more_than_the_test_supports(rivals: list[tuple[s
         def __init__(self, model: str) -> None:
             self.model = model
 
-    others = [Rival(Named(name), Mean(more, 0.1, 9, p), p) for name, more, p in rivals]
+    others = [Rival(Named(name), MeanEstimate(more, 0.1, 9, p), p) for name, more, p in rivals]
     assert verdict("mine", others).startswith(said)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, inside
+from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, is_covered
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.calculations import COVERAGES, LEVELS, quantiles
-from nbforecast.scoring.scores import Scored, summarise
+from nbforecast.scoring.scores import OriginScores, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -180,10 +180,10 @@ def scores(run: Run, series: int, model: int) -> Message:
         time=data.time[start:end],
         values=data.values[start:end],
     )
-    scored = Scored(*(run.take(name, at) for name in ("abs_error", "crps", "pinball", "covered")))
+    scored = OriginScores(*(run.take(name, at) for name in ("abs_error", "crps", "pinball", "covered")))
     held = "coverage"
     if run.calibrate and run.done:
-        known = inside(run.calibrated_bands()[at], data.actuals(at, run.horizon))
+        known = is_covered(run.calibrated_bands()[at], data.actuals(at, run.horizon))
         scored, held = scored._replace(calibrated=known), "calibrated" if np.isfinite(known).any() else held
     overall = summarise(part, scored).row(0, named=True)
     horizon = summarise(part, scored, "horizon")
