@@ -1,4 +1,4 @@
-"""JAX, set up once for a process that it shares with a person's other work."""
+"""JAX and the devices that compute, configured once per process; other libraries may share both."""
 
 from __future__ import annotations
 
@@ -23,37 +23,38 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("nbforecast.device")
 _lock = threading.Lock()
-_MAPPINGS, _MOST_MAPPINGS = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
-_QUICK_SWITCH = 0.001  # seconds; Python's own 0.005 lets a trace hold up the main thread for tens of milliseconds
+_MAPPINGS, _MAX_MAPPINGS = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+_SWITCH_SECONDS = 0.001  # with Python's own 0.005 a trace delays the main thread by tens of milliseconds
 
 
 def devices() -> tuple[jax.Device, ...]:
-    """The devices that compute; JAX is configured on first use.
+    """The devices that compute. The first call configures JAX.
 
-    GPU memory is not preallocated unless the user chose so, since other libraries live in the same kernel; compiled
-    functions are kept on disk between kernels unless the user has set a place of their own.
+    GPU memory is not preallocated unless the user chose so, since other libraries use it too. Compiled functions are
+    cached on disk, in the user's own directory if JAX has one configured.
 
-    Raises `OptionError` if `NBFORECAST_DEVICE` names a device that JAX does not have.
+    Raises:
+        OptionError: `NBFORECAST_DEVICE` names a device that JAX does not have.
     """
     with _lock:
-        return _start()
+        return _configure()
 
 
-def started() -> tuple[jax.Device, ...] | None:
-    """The devices that compute, None while nothing has asked for them: JAX is neither imported nor waited for."""
-    return _start() if _start.cache_info().currsize else None
+def devices_if_configured() -> tuple[jax.Device, ...] | None:
+    """The devices that compute, or None while JAX is not configured: nothing is imported or waited for."""
+    return _configure() if _configure.cache_info().currsize else None
 
 
-def describe(there: tuple[jax.Device, ...]) -> str:
-    """What people call them: `CPU, 16 cores`, `NVIDIA H200`, `NVIDIA H200 x 2`."""
-    if there[0].platform == "cpu":
+def describe(devices: tuple[jax.Device, ...]) -> str:
+    """Name devices for people: `CPU, 16 cores`, `NVIDIA H200`, `NVIDIA H200 x 2`."""
+    if devices[0].platform == "cpu":
         cores = os.cpu_count() or 1
         return f"CPU, {cores} core{'s' if cores > 1 else ''}"
-    return there[0].device_kind + (f" x {len(there)}" if len(there) > 1 else "")
+    return devices[0].device_kind + (f" x {len(devices)}" if len(devices) > 1 else "")
 
 
 def host() -> jax.Device:
-    """The CPU, for small work on arrays that are in its memory anyway; JAX's default where JAX has no CPU."""
+    """The CPU, for small computations on arrays in its memory; the default device where JAX has no CPU."""
     import jax
 
     first = devices()[0]
@@ -66,75 +67,87 @@ def host() -> jax.Device:
 
 
 @cache
-def _start() -> tuple[jax.Device, ...]:
+def _configure() -> tuple[jax.Device, ...]:
     if "jax" not in sys.modules:
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
 
-    chosen = settings()
-    if chosen.directory is not None and jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        directory = chosen.directory / "compiled"
+    configured = settings()
+    if configured.directory is not None and jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+        directory = configured.directory / "compiled"
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            _log.warning("Compiled functions are not kept: %s cannot be made (%s).", directory, error)
+            _log.warning("Compiled functions are not cached on disk: %s cannot be created (%s).", directory, error)
         else:
             jax.config.update("jax_compilation_cache_dir", str(directory))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
             jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    return _choose(chosen.device)
+    return _choose(configured.device)
 
 
 def _choose(name: str | None) -> tuple[jax.Device, ...]:
-    """The devices meant by `gpu`, `gpu:1` ..., all of JAX's default platform for None."""
+    """The devices named `gpu`, `gpu:1` and so on; None means all of JAX's default platform."""
     import jax
 
     if name is None:
         return tuple(jax.local_devices())
     platform, _, number = name.partition(":")
     try:
-        there = jax.local_devices(backend=platform)
-        return (there[int(number)],) if number else tuple(there)
+        local = jax.local_devices(backend=platform)
+        return (local[int(number)],) if number else tuple(local)
     except (RuntimeError, ValueError, IndexError) as error:
-        known = ", ".join(f"{d.platform}:{d.id}" for d in jax.local_devices())
-        raise OptionError(f"NBFORECAST_DEVICE={name!r} is not a device JAX has here; there are: {known}.") from error
+        names = ", ".join(f"{d.platform}:{d.id}" for d in jax.local_devices())
+        raise OptionError(f"NBFORECAST_DEVICE={name!r} is not a device JAX has here; there are: {names}.") from error
 
 
 def full_precision() -> bool:
-    """Whether matrix products are made in full single precision (see `Settings.precision`)."""
+    """Whether matrix products are in full single precision (see `Settings.precision`)."""
     return settings().precision == "float32" or devices()[0].platform == "cpu"
 
 
-def products(*, exact: bool = True) -> AbstractContextManager[Any]:
-    """Traced inside, matrix products keep single precision, which GPUs do not by themselves; or are of bfloat16."""
+def matmul_precision(*, full: bool = True) -> AbstractContextManager[Any]:
+    """A context in which traced matrix products have a set precision.
+
+    Args:
+        full: Whether the precision is float32, which GPUs lower by default; otherwise bfloat16 with float32 sums.
+    """
     import jax
 
-    return jax.default_matmul_precision("highest" if exact else "BF16_BF16_F32")
+    return jax.default_matmul_precision("highest" if full else "BF16_BF16_F32")
 
 
-def spread(batch: np.ndarray) -> Any:
-    """An array shared out by its first axis over all devices, where there are several and it can be divided evenly."""
-    there = devices()
-    if len(there) == 1 or len(batch) % len(there):
+def shard_batch(batch: np.ndarray) -> Any:
+    """Distribute an array over all devices along its first axis.
+
+    Returns:
+        A sharded JAX array; the array itself on a single device, or where its length is not divisible.
+    """
+    computing = devices()
+    if len(computing) == 1 or len(batch) % len(computing):
         return batch
     import jax
 
-    mesh = jax.sharding.Mesh(there, ("batch",))
+    mesh = jax.sharding.Mesh(computing, ("batch",))
     return jax.device_put(batch, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch")))
 
 
 def cores() -> int:
-    """The cores of the CPU that computes; 1 where something else does, or several devices share each batch."""
-    there = devices()
-    if len(there) > 1 or there[0].platform != "cpu":
+    """The number of cores of the CPU that computes; 1 where a GPU computes or several devices share each batch."""
+    computing = devices()
+    if len(computing) > 1 or computing[0].platform != "cpu":
         return 1
     return int(os.environ.get("PJRT_NPROC") or os.cpu_count() or 1)
 
 
 def map_on_cores(function: Callable[[Any], None], items: Iterable[Any]) -> None:
-    """Call a function with each item, with as many at once as there are cores.
+    """Call a function with each item, in as many threads as there are cores.
 
-    XLA works on a batch with all cores, but much of it, recursions over time above all, keeps only one busy.
+    XLA uses all cores for a batch, but recursions over time keep only one busy.
+
+    Args:
+        function: What is called; it returns nothing.
+        items: Its arguments, one per call.
     """
     items = list(items)
     if len(items) < 2 or cores() < 2:
@@ -153,18 +166,18 @@ def _on_device(function: Callable[[Any], None], item: Any) -> None:
 
 
 def replicate(tree: Any) -> Any:
-    """A tree of arrays on the device that computes, or on each of several."""
+    """Copy a tree of arrays to every device that computes."""
     import jax
 
-    there = devices()
-    if len(there) == 1:
-        return jax.device_put(tree, there[0])
-    mesh = jax.sharding.Mesh(there, ("batch",))
+    computing = devices()
+    if len(computing) == 1:
+        return jax.device_put(tree, computing[0])
+    mesh = jax.sharding.Mesh(computing, ("batch",))
     return jax.device_put(tree, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether a computation failed for want of memory, so that less of it at once may succeed."""
+    """Whether a computation ran out of memory, so that a smaller batch may succeed."""
     if isinstance(error, MemoryError):
         return True
     text = str(error).lower()
@@ -172,77 +185,86 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def evict_compiled() -> None:
-    """Forget compiled functions where they hold half of the memory mappings that Linux grants a process.
+    """Evict all compiled functions from memory when they use half of the memory mappings that Linux grants a process.
 
-    XLA maps each kernel of a function by itself, a thousand for a large one; where no more can be had (65,530, usually)
-    the process aborts. What is forgotten is read from the disk when it is needed again.
+    XLA maps every kernel of a function separately, a thousand for a large one. A process that exceeds the limit
+    (usually 65,530) aborts. Evicted functions are read from the disk when they are needed again.
     """
     try:
-        limit = int(_MOST_MAPPINGS.read_text())
-        held = _MAPPINGS.read_bytes().count(b"\n")
+        limit = int(_MAX_MAPPINGS.read_text())
+        mappings = _MAPPINGS.read_bytes().count(b"\n")
     except (OSError, ValueError):  # not Linux
         return
-    if held > limit // 2:
+    if mappings > limit // 2:
         import jax
 
-        _log.info("Compiled functions hold most of %s memory mappings; all are forgotten.", limit)
+        _log.info("Compiled functions use half of the %s memory mappings of a process; all are evicted.", limit)
         jax.clear_caches()
 
 
 class CompileOnce:
-    """Compilations under way and done, by a name for function and shapes.
+    """Calls of compiled functions, of which several threads never compile the same one.
 
-    Threads that need the same function wait for one compilation instead of doing it twice.
+    The first thread that calls a function compiles it; others that need it wait. A name stands for the function and
+    the shapes of its arguments.
     """
 
     def __init__(self) -> None:
-        self._done: set[Hashable] = set()
-        self._running: dict[Hashable, threading.Lock] = {}
+        self._compiled: set[Hashable] = set()
+        self._locks: dict[Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def __contains__(self, name: Hashable) -> bool:
-        return name in self._done
+        return name in self._compiled
 
     def call(self, name: Hashable, function: Callable[[], Any]) -> Any:
-        """`function()`, by one thread at a time until it has come back once."""
-        if name in self._done:
+        """Call a function, in one thread at a time until it has returned once.
+
+        Args:
+            name: Name of the function and the shapes of its arguments.
+            function: What is called.
+
+        Returns:
+            What the function returns.
+        """
+        if name in self._compiled:
             return function()
         with self._lock:
-            lock = self._running.setdefault(name, threading.Lock())
+            lock = self._locks.setdefault(name, threading.Lock())
         with lock:
-            if name not in self._done:
+            if name not in self._compiled:
                 evict_compiled()
-                with _quick_switch:
+                with _frequent_switches:
                     result = function()
-                self._done.add(name)
+                self._compiled.add(name)
                 return result
         return function()
 
     def forget(self, name: Hashable) -> None:
-        """Take it as never called: it cannot be (any more)."""
-        self._done.discard(name)
+        """Treat a function as not compiled."""
+        self._compiled.discard(name)
 
 
-class _QuickSwitch:
-    """Has Python change threads often, since tracing a function keeps the interpreter busy."""
+class _FrequentSwitches:
+    """A context in which Python switches threads often, since tracing a function keeps the interpreter busy."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._inside = 0
-        self._usual = 0.0
+        self._depth = 0
+        self._interval = 0.0
 
     def __enter__(self) -> None:
         with self._lock:
-            if not self._inside:
-                self._usual = sys.getswitchinterval()
-                sys.setswitchinterval(_QUICK_SWITCH)
-            self._inside += 1
+            if not self._depth:
+                self._interval = sys.getswitchinterval()
+                sys.setswitchinterval(_SWITCH_SECONDS)
+            self._depth += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                sys.setswitchinterval(self._usual)
+            self._depth -= 1
+            if not self._depth:
+                sys.setswitchinterval(self._interval)
 
 
-_quick_switch = _QuickSwitch()
+_frequent_switches = _FrequentSwitches()

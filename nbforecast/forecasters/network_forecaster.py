@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float32
 
-from nbforecast.device import full_precision, products, replicate
+from nbforecast.device import full_precision, matmul_precision, replicate
 from nbforecast.forecasters.checkpoint import digest
 from nbforecast.forecasters.window_forecaster import WindowForecaster
 
@@ -83,7 +83,7 @@ def _jitted(forecaster: NetworkForecaster, horizon: int) -> Callable[..., Any]:
     exact = full_precision()
 
     def apply(weights: Mapping[str, Any], windows: Windows, shared: Any) -> Any:
-        with products(exact=exact):
+        with matmul_precision(full=exact):
             return forecaster.apply(weights, windows, shared, horizon)
 
     return jax.jit(apply)

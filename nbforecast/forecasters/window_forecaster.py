@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float32, Int64, UInt8
 
-from nbforecast.device import CompileOnce, cores, map_on_cores, products, spread
+from nbforecast.device import CompileOnce, cores, map_on_cores, matmul_precision, shard_batch
 from nbforecast.forecasters.windows import Windows, cut, usable
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class WindowForecaster(ABC):
             filled = np.concatenate([part, np.full(size - len(part), part[-1])])
             windows, location = cut(data, filled, self.context, seed)
             known = windows._asdict() | {"covariates": self.covariates(data, filled, horizon)}
-            parts = {name: spread(known[name]) for name in _BATCHED if known[name] is not None}
+            parts = {name: shard_batch(known[name]) for name in _BATCHED if known[name] is not None}
             run = partial(_compiled(self, horizon, seed), windows._replace(**parts))
             name = (self, horizon, size)
             try:
@@ -117,7 +117,7 @@ def _compiled(forecaster: WindowForecaster, horizon: int, seed: int) -> Callable
 @lru_cache(maxsize=256)
 def _jitted(forecaster: WindowForecaster, horizon: int) -> Callable[[Windows], Any]:
     def predict(windows: Windows) -> Any:
-        with products():
+        with matmul_precision():
             return forecaster.predict(windows, horizon)
 
     return jax.jit(predict)

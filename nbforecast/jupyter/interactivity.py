@@ -1,4 +1,4 @@
-"""Whether a person sees what is shown."""
+"""Whether a person sees the output of a cell, and whether widgets can be shown."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 
-# Metadata of outputs that have a widget and a still of it: JupyterLab with our extension shows the still, also of a
-# trusted notebook, as long as there is no such widget.
+# Output metadata of a widget that has a static picture beside it: JupyterLab with our extension shows the picture while
+# the widget does not exist, also in a trusted notebook.
 WITH_STILL = {"nbforecast": {"still": "text/html"}}
 
 
-def watched(shell: InteractiveShell) -> bool:
-    """Whether a person sees the page change: not under papermill, nbconvert or in a script.
+def is_interactive(shell: InteractiveShell) -> bool:
+    """Whether a person sees the output change: not under papermill, nbconvert or in a script.
 
-    A front end with a person says that it can answer a prompt; runners of whole notebooks say that they cannot.
+    A front end with a person announces that it can answer a prompt; tools that run whole notebooks announce that they
+    cannot.
     """
     kernel = getattr(shell, "kernel", None)
     if kernel is not None:
@@ -25,6 +26,6 @@ def watched(shell: InteractiveShell) -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def on_page(shell: InteractiveShell) -> bool:
-    """Whether a person watches on a page, where widgets can be."""
-    return getattr(shell, "kernel", None) is not None and watched(shell)
+def can_show_widgets(shell: InteractiveShell) -> bool:
+    """Whether the session is interactive and has a kernel, so that a front end can show widgets."""
+    return getattr(shell, "kernel", None) is not None and is_interactive(shell)

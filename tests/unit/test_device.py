@@ -40,9 +40,9 @@ from nbforecast.data import prepare
 data = prepare(nbf.sample("taxi").tail(700))
 rows = np.arange(540, 690)
 found = run_inference(resolve("theta"), data, rows, 6)
-spread = device.spread(np.zeros((32, 8), np.float32))
-shards = len(spread.sharding.device_set) if isinstance(spread, jax.Array) else 0
-odd = isinstance(device.spread(np.zeros((33, 8), np.float32)), np.ndarray)
+sharded = device.shard_batch(np.zeros((32, 8), np.float32))
+shards = len(sharded.sharding.device_set) if isinstance(sharded, jax.Array) else 0
+odd = isinstance(device.shard_batch(np.zeros((33, 8), np.float32)), np.ndarray)
 run = nbf.forecast(nbf.sample("taxi").tail(700), "naive", wait=True)
 print(json.dumps([len(device.devices()), shards, odd, found.tolist(), run.progress]))
 """
@@ -59,7 +59,7 @@ def test_E2_several_devices_share_a_batch_and_find_the_same() -> None:
 
 
 def test_E2_a_device_is_chosen_by_name_and_number() -> None:
-    code = "from nbforecast import runtime; print([d.id for d in device.devices()], device.host().platform)"
+    code = "from nbforecast import device; print([d.id for d in device.devices()], device.host().platform)"
     four = "--xla_force_host_platform_device_count=4"
     assert fresh(code, NBFORECAST_DEVICE="cpu", XLA_FLAGS=four) == "[0, 1, 2, 3] cpu\n"
     assert fresh(code, NBFORECAST_DEVICE="cpu:2", XLA_FLAGS=four) == "[2] cpu\n"
@@ -81,8 +81,7 @@ def test_E7_a_device_that_is_not_there_is_an_error_that_names_those_that_are(nam
 
 def test_E2_gpu_memory_is_not_taken_beforehand_unless_the_user_chose_so() -> None:
     code = (
-        "import os; from nbforecast import runtime; device.devices()\n"
-        "print(os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'])"
+        "import os; from nbforecast import device; device.devices()\nprint(os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'])"
     )
     unset = {k: v for k, v in os.environ.items() if k != "XLA_PYTHON_CLIENT_PREALLOCATE"}
     done = subprocess.run([sys.executable, "-c", code], env=unset, check=True, capture_output=True, text=True)
@@ -174,7 +173,7 @@ def test_E9_compiled_functions_are_forgotten_before_a_process_can_hold_no_more(
 
     def call(limit: int) -> int:
         (tmp_path / "limit").write_text(f"{limit}\n")
-        monkeypatch.setattr(device, "_MOST_MAPPINGS", tmp_path / "limit")
+        monkeypatch.setattr(device, "_MAX_MAPPINGS", tmp_path / "limit")
         assert CompileOnce().call("double", lambda: double(1.0)) == 2.0
         return len(traced)
 

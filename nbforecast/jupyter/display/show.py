@@ -14,7 +14,7 @@ from nbforecast.errors import MissingExtra
 from nbforecast.jupyter.assets import need_widgets
 from nbforecast.jupyter.display.dataset_card import dataset_card
 from nbforecast.jupyter.display.run_card import run_card
-from nbforecast.jupyter.interactivity import WITH_STILL, on_page, watched
+from nbforecast.jupyter.interactivity import WITH_STILL, can_show_widgets, is_interactive
 from nbforecast.session import wait_or_cancel
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _shown: weakref.WeakKeyDictionary[Run, int] = weakref.WeakKeyDictionary()
 
 def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
     """Display a run under the current cell; on a page it stays up to date by itself, in a terminal it is printed."""
-    page, live = getattr(shell, "kernel", None) is not None, watched(shell)
+    page, live = getattr(shell, "kernel", None) is not None, is_interactive(shell)
     _shown[run] = shell.execution_count
     if not live or (wait and not page):
         wait_or_cancel(run)
@@ -47,7 +47,7 @@ def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
 
 def show_dataset(run: DatasetRun, shell: InteractiveShell) -> None:
     """Display a panel's run under the current cell, as `show` does a run; where nobody watches it is waited for."""
-    live = watched(shell)
+    live = is_interactive(shell)
     if not live:
         run.wait()
     handle = display(dataset_card(run), raw=True, display_id=True)
@@ -62,7 +62,7 @@ def redisplay(run: Run, shell: InteractiveShell) -> None:
     """
     if _shown.get(run) == shell.execution_count:
         return
-    view = _explorer(run) if on_page(shell) else {}
+    view = _explorer(run) if can_show_widgets(shell) else {}
     if view:
         _shown[run] = shell.execution_count
         display({**view, **run_card(run)}, raw=True, metadata=WITH_STILL)
@@ -72,7 +72,7 @@ def redisplay(run: Run, shell: InteractiveShell) -> None:
 
 def show_cache(cache: ResultCache, shell: InteractiveShell) -> None:
     """What a cell that ends in `nbf.cache` shows: the tables, and to a person on a page the live view beside them."""
-    view = _cache_view() if on_page(shell) else {}
+    view = _cache_view() if can_show_widgets(shell) else {}
     still = {"text/html": cache._repr_html_(), "text/plain": repr(cache)}
     display({**view, **still}, raw=True, metadata=WITH_STILL if view else {})
 

@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 from IPython.core.getipython import get_ipython
 
-from nbforecast.jupyter.interactivity import watched
+from nbforecast.jupyter.interactivity import is_interactive
 from nbforecast.jupyter.sender import answer_beside_cells, hub
 
 
@@ -22,7 +22,7 @@ class WidgetBase(anywidget.AnyWidget):
     def open(self) -> None:
         """Open the connection to the page, if there is one: where nobody watches, the still says it all."""
         shell = get_ipython()
-        if shell is not None and watched(shell):
+        if shell is not None and is_interactive(shell):
             self.connect()
 
     def connect(self) -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from nbforecast.device import describe, started
+from nbforecast.device import describe, devices_if_configured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ def totals(info: Info) -> Content:
 
 def device() -> Content:
     """What computes, and its memory in bytes; says so where JAX has not been started, and does not start it."""
-    there = started()
+    there = devices_if_configured()
     if there is None:
         told = {"platform": None, "text": "JAX has not been started in this kernel"}
         return {"kind": "device", **told, "memory_bytes": None, "memory_limit": None}
