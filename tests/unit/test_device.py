@@ -16,6 +16,7 @@ import pytest
 
 from nbforecast import device
 from nbforecast.device import CompileOnce, out_of_memory
+from tests.support.isolation import QUICK_COMPILATION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ print(json.dumps([len(device.devices()), shards, odd, found.tolist(), run.progre
 
 def test_E2_several_devices_share_a_batch_and_find_the_same() -> None:
     devices, shards, odd, many, progress = json.loads(
-        fresh(SHARDED, XLA_FLAGS="--xla_force_host_platform_device_count=4")
+        fresh(SHARDED, XLA_FLAGS=f"{QUICK_COMPILATION} --xla_force_host_platform_device_count=4")
     )
     assert (devices, shards, odd, progress) == (4, 4, True, 1.0)
     alone, unsharded, _, one, _ = json.loads(fresh(SHARDED))
