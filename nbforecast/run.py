@@ -111,7 +111,7 @@ class Run:
     @property
     def spec(self) -> ForecastSpec:
         """How the forecasts are made: model, settings, horizon, quantile levels."""
-        return self._slice.recipe
+        return self._slice.spec
 
     @property
     def forecaster(self) -> Forecaster:

@@ -78,7 +78,7 @@ class Session:
 
     def find(self, data: Dataset, forecaster: Forecaster, options: ForecastOptions) -> EntrySlice:
         """The cached results of a request; an empty slice where there are none or `force` ignores them."""
-        spec = ForecastSpec.of(forecaster, data, options.horizon, options.seed)
+        spec = ForecastSpec.from_forecaster(forecaster, data, options.horizon, options.seed)
         return self.cache.find(data, spec, lambda: forecaster.availability(data), force=options.force)
 
     def build_run(

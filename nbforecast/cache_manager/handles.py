@@ -46,7 +46,7 @@ def pick_one(items: Sequence[Item], handle: str, model: str | None = None) -> It
     found = pick(items, handle, model)
     if len(found) == 1:
         return found[0]
-    several = ", ".join(f"{_both(i, items)} ({i.model}, horizon {i.key.recipe.horizon})" for i in found[:8])
+    several = ", ".join(f"{_both(i, items)} ({i.model}, horizon {i.key.spec.horizon})" for i in found[:8])
     raise OptionError(f"{handle!r} has {len(found)} results: {several}. Give one of these instead, or its model.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbforecast.engine.tasks import Priority
-from nbforecast.errors import StorageError, UnknownModel
+from nbforecast.errors import StorageError
 from nbforecast.forecasters.deferred import DeferredForecaster, unknown
 from nbforecast.options import ForecastOptions
 from nbforecast.session import current_session, engine, results
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 def kept(item: Item, *, calibrate: bool = False) -> Run:
     """A run of an item's results as they are; missing calculations follow, an origin is inferred when asked for."""
-    maker = item.key.recipe.maker
-    seed = maker.seed if maker else 0
-    run = current_session().build_run(_view(item), _forecaster(item.key.recipe), seed, calibrate=calibrate)
+    spec = item.key.spec
+    run = current_session().build_run(_view(item), _forecaster(spec), spec.model.seed, calibrate=calibrate)
     run.start(Priority.BATCH, infer=False)
     return run
 
@@ -31,27 +30,24 @@ def recomputed(item: Item, *, calibrate: bool = False) -> Run:
 
     Raises `UnknownModel` if this kernel does not know the model.
     """
-    recipe = item.key.recipe
-    if recipe.maker is None:
-        raise UnknownModel(missing(recipe, frozenset()))
-    forecaster, seed = _forecaster(recipe).model(), recipe.maker.seed
+    spec = item.key.spec
+    forecaster, seed = _forecaster(spec).model(), spec.model.seed
     for work in engine().work():
         if work.task is not None and not work.task.stopped and work.view.key == item.key and work.view.entry.forced:
             run = current_session().build_run(work.view, forecaster, seed, calibrate=calibrate)
             run.start(Priority.BATCH)
             return run
-    options = ForecastOptions(horizon=recipe.horizon, seed=seed, force=True, calibrate=calibrate)
+    options = ForecastOptions(horizon=spec.horizon, seed=seed, force=True, calibrate=calibrate)
     return current_session().forecast_data(_view(item).data, forecaster, options)
 
 
-def missing(recipe: ForecastSpec, there: frozenset[tuple[str, str | None]]) -> str:
+def missing(spec: ForecastSpec, there: frozenset[tuple[str, str | None]]) -> str:
     """Why results cannot be inferred anew with the models that can be recalled; empty if they can."""
-    maker = recipe.maker
-    return unknown(recipe.name, "", frozenset()) if maker is None else unknown(maker.name, maker.key, there)
+    return unknown(spec.model.name, spec.model.key, there)
 
 
-def _forecaster(recipe: ForecastSpec) -> DeferredForecaster:
-    return DeferredForecaster(recipe.name, recipe.maker.key if recipe.maker else "", recipe.context, recipe.levels)
+def _forecaster(spec: ForecastSpec) -> DeferredForecaster:
+    return DeferredForecaster(spec.model.name, spec.model.key, spec.context, spec.levels)
 
 
 def _view(item: Item) -> EntrySlice:

@@ -116,7 +116,7 @@ class Listing:
                   "hits": pl.Int64, "reused": pl.Int64, "view_of": pl.String, "created": pl.Float64,
                   "used": pl.Float64}  # fmt: skip
         rows = [
-            {"handle": i.key.handle, "horizon": i.key.recipe.horizon}
+            {"handle": i.key.handle, "horizon": i.key.spec.horizon}
             | {n: getattr(i, n) for n in schema if n not in ("handle", "horizon")}
             for i in self._items
         ]
@@ -130,7 +130,7 @@ class Listing:
                 i.key.handle[:8],
                 i.name or "",
                 i.model,
-                str(i.key.recipe.horizon),
+                str(i.key.spec.horizon),
                 f"{i.series:,}",
                 f"{i.origins:,}",
                 f"{i.calculated / i.available:.0%}" if i.available else "–",
@@ -209,11 +209,13 @@ def _facts(item: Item) -> list[tuple[str, str]]:
         where = f"memory, {size_words(item.memory_bytes)}"
     saved = f"{item.found.path} ({size_words(item.disk_bytes)})" if item.found is not None else "no"
     there = f"{item.available:,} can be forecast, {item.inferred:,} inferred, {item.calculated:,} calculated"
+    model = item.key.spec.model
     facts = [
         ("handle", item.key.handle),
         ("frame", item.name or "–"),
-        ("model", item.key.recipe.model),
-        ("horizon", f"{item.key.recipe.horizon} steps of {item.frequency}"),
+        ("model", model.name),
+        ("model key", f"{model.key}, seed {model.seed}, gaps of up to {model.max_gap} steps bridged"),
+        ("horizon", f"{item.key.spec.horizon} steps of {item.frequency}"),
         ("data", f"{_count(item.series, 'series', 'series')}, {item.start} to {item.end}"),
         ("origins", f"{item.origins:,}: {there}"),
         ("results", where or "on disk"),

@@ -136,11 +136,11 @@ def _refuse_others(folder: Path, forecaster: Forecaster, seed: int) -> None:
     """Raise `OptionError` where a folder holds forecasts of the same name that were made in another way."""
     for shard in shards_in(folder)[-1:]:
         try:
-            there = parquet.read_header(shard.path).recipe.maker
+            model = parquet.read_header(shard.path).spec.model
         except Unreadable:
             continue
-        if there is None or (there.key, there.seed) != (forecaster.key, seed):
-            found = "another seed" if there is not None and there.key == forecaster.key else "other settings or weights"
+        if (model.key, model.seed) != (forecaster.key, seed):
+            found = "another seed" if model.key == forecaster.key else "other settings or weights"
             raise OptionError(
                 f"{str(folder)!r} holds forecasts of a model of that name with {found}. Give another destination, or "
                 "the model another name."

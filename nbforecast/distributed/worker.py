@@ -144,9 +144,9 @@ class Worker:
         return shard_path(self._job.folder, bucket, self._job.of, data.handle)
 
     def _whole(self, path: Path, data: Dataset) -> bool:
-        """Whether a shard has everything that can be forecast of some data, by our recipe; none has if forced."""
-        recipe = ForecastSpec.of(self._forecaster, data, self._job.options.horizon, self._job.options.seed)
-        return not self._job.options.force and whole(path, recipe)
+        """Whether a shard has everything that can be forecast of some data, by our spec; none has if forced."""
+        spec = ForecastSpec.from_forecaster(self._forecaster, data, self._job.options.horizon, self._job.options.seed)
+        return not self._job.options.force and whole(path, spec)
 
     def _begin(self, bucket: int) -> int:
         """Note that a bucket is begun; returns how often it has been before, by workers that came to no end."""
@@ -192,8 +192,8 @@ class Worker:
     def _run(self, data: Dataset) -> tuple[EntrySlice, Exception | None]:
         """Everything that can be forecast of some data, and the error that ended it. Raises `Stopped`."""
         forecaster, job = self._forecaster, self._job
-        recipe = ForecastSpec.of(forecaster, data, job.options.horizon, job.options.seed)
-        view = self._cache.find(data, recipe, lambda: forecaster.availability(data))
+        spec = ForecastSpec.from_forecaster(forecaster, data, job.options.horizon, job.options.seed)
+        view = self._cache.find(data, spec, lambda: forecaster.availability(data))
         run = Run(view, forecaster, self._engine, job.options.seed)
         run.start(Priority.BATCH)
         while not run.wait_for_end(LOOK):
@@ -212,13 +212,13 @@ class Worker:
                 path.unlink()
 
 
-def whole(path: Path, recipe: ForecastSpec) -> bool:
-    """Whether a shard is there with everything that can be forecast, by that recipe."""
+def whole(path: Path, spec: ForecastSpec) -> bool:
+    """Whether a shard is there with everything that can be forecast, by that spec."""
     try:
         header = parquet.read_header(path)
     except Unreadable:
         return False
-    return bool(header.recipe == recipe and header.facts["calculated"] == header.facts["available"])
+    return bool(header.spec == spec and header.facts["calculated"] == header.facts["available"])
 
 
 def peak_memory() -> int:
@@ -243,7 +243,7 @@ def _only(data: Dataset, ids: tuple[str, ...]) -> Dataset:
 
 def _own(view: EntrySlice) -> Entry:
     """An entry of a view's own, with a copy of what stands."""
-    entry = Entry(view.data, view.recipe, view.reasons)
+    entry = Entry(view.data, view.spec, view.reasons)
     rows = np.flatnonzero(has_forecast(view.status))
     theirs = view.rows(rows)
     status, values = view.entry.read(theirs)

@@ -10,6 +10,7 @@ from nbforecast.device import cores
 
 if TYPE_CHECKING:
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.result_cache.key import ModelSpec
 
 TARGET = 0.05  # seconds between two looks at the queue
 _ANY = tuple(2**i for i in range(13))
@@ -123,10 +124,10 @@ class BatchSizers:
     """The paces found so far, by model and horizon."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int, int | None], BatchSizer] = {}
+        self._known: dict[tuple[ModelSpec, int, int | None], BatchSizer] = {}
         self._lock = threading.Lock()
 
-    def of(self, forecaster: Forecaster, model: str, horizon: int, chunk: int | None) -> BatchSizer:
+    def of(self, forecaster: Forecaster, model: ModelSpec, horizon: int, chunk: int | None) -> BatchSizer:
         """That of a forecaster, which `model` names with all its settings; of a `chunk` that was chosen, if any."""
         name = model, horizon, chunk
         with self._lock:

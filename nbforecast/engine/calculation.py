@@ -26,10 +26,10 @@ def calculate_rows(
 ) -> None:
     """Quantiles and scores of some rows, batch by batch; dropped once `version` is not the entry's (C8a)."""
     batch = settings().batch
-    actual = entry.data.actuals(rows, entry.recipe.horizon)
+    actual = entry.data.actuals(rows, entry.spec.horizon)
     for at in range(0, len(rows), batch):
         part = slice(at, at + batch)
-        made = calculate(draws[part], actual[part], entry.recipe.levels, batch)
+        made = calculate(draws[part], actual[part], entry.spec.levels, batch)
         entry.write_calculations(rows[part], made, version)
         statistics.add(batches=1, calculated=len(rows[part]), locks=1)
 

@@ -196,13 +196,13 @@ class Engine:
         if task.forecaster is None:
             return False
         entry, version = task.view.entry, task.version
-        recipe, chunk = entry.recipe, settings().chunk
-        pace = self._paces.of(task.forecaster, recipe.model, recipe.horizon, chunk)
+        spec, chunk = entry.spec, settings().chunk
+        pace = self._paces.of(task.forecaster, spec.model, spec.horizon, chunk)
         pace.adapt(task.left)
         rows = task.next_rows(chunk or pace.chunk)
         if not len(rows):
             return False
-        draws = run_inference(task.forecaster, entry.data, rows, recipe.horizon, task.seed, pace)
+        draws = run_inference(task.forecaster, entry.data, rows, spec.horizon, task.seed, pace)
         self._statistics.add(chunks=1, inferred=len(rows), locks=1)
         if entry.write_forecasts(rows, draws, version):
             task.note(len(rows))

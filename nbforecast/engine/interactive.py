@@ -111,9 +111,9 @@ class InteractiveQueue:
                     continue
                 self._cache.offer(view)
                 alone = not self._cache.current(view)
-            began, recipe = time.perf_counter(), entry.recipe
-            draws = run_inference(forecaster, entry.data, at, recipe.horizon, seed)
-            self._paces.of(forecaster, recipe.model, recipe.horizon, None).hear(time.perf_counter() - began)
+            began, spec = time.perf_counter(), entry.spec
+            draws = run_inference(forecaster, entry.data, at, spec.horizon, seed)
+            self._paces.of(forecaster, spec.model, spec.horizon, None).hear(time.perf_counter() - began)
             if alone or self._cache.current(view):
                 self._statistics.add(locks=1)
                 if entry.write_forecasts(at, draws, version):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import json
 import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -28,7 +29,8 @@ class Forecaster(Protocol):
     context: L, the most grid steps a forecast depends on, the origin's own included.
     levels: Q ascending quantile levels the draws stand for; None where draws are equally likely samples.
     draws: Q, forecasts per horizon step.
-    key: everything but the data that decides a forecast (weights digest, settings); part of the cache's key.
+    key: everything but the data that decides a forecast (the algorithm and its version, settings, a digest of weights);
+        part of the cache's key. Equal keys mean equal forecasts.
     """
 
     @property
@@ -51,6 +53,18 @@ class Forecaster(Protocol):
     ) -> Float32[np.ndarray, "R H Q"]:
         """Forecasts as of some rows, each from nothing but its own context; draws ascend where they are quantiles."""
         ...
+
+
+def model_key(algorithm: str, version: int, /, **settings: Any) -> str:
+    """Returns the key of a built-in forecaster: `theta v1 context=512`.
+
+    Args:
+        algorithm: What computes the forecasts. It is not the forecaster's name, which users choose.
+        version: The version of the algorithm. It is raised whenever the same settings give other numbers.
+        settings: What the user or a file of weights decides. They are written in alphabetical order, as compact JSON.
+    """
+    parts = (f"{name}={json.dumps(settings[name], separators=(',', ':'))}" for name in sorted(settings))
+    return " ".join([algorithm, f"v{version}", *parts])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which version of a model this is: a digest of its code, and for somebody's own of everything the code refers to."""
+"""A digest of a user's own function or fitted model, and of everything it refers to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import inspect
 import secrets
 import sys
 import types
-from functools import cache
-from pathlib import Path
 from pickle import Pickler, PicklingError
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +27,6 @@ def code_digest(function: object) -> str:
     except (PicklingError, TypeError, AttributeError, ValueError, RecursionError):
         return f"kernel {secrets.token_hex(8)}"
     return digest.hexdigest()[:16]
-
-
-@cache
-def modules_digest(*names: str) -> str:
-    """Of the code of modules beside this one, which for models without weights stands where others have weights."""
-    files = (Path(__file__).parent.joinpath(*name.split(".")).with_suffix(".py") for name in names)
-    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
 
 
 class _Hash:

@@ -38,13 +38,9 @@ class NetworkForecaster(WindowForecaster):
         return digest(self.weights)
 
     @property
-    def version(self) -> str:
-        """The digest of the weights, and how precisely they are applied."""
-        return self.digest if full_precision() else f"{self.digest} bfloat16"
-
-    @property
-    def key(self) -> str:
-        return f"{self!r} {self.version}"
+    def settings(self) -> dict[str, Any]:
+        """The digest of the weights, and the precision of matrix products."""
+        return {"weights": self.digest, "precision": "float32" if full_precision() else "bfloat16"}
 
     @property
     def parameters(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float32, Int64, UInt8
 
 from nbforecast.device import CompileOnce, cores, map_on_cores, matmul_precision, shard_batch
+from nbforecast.forecasters.base import model_key
 from nbforecast.forecasters.windows import Windows, cut, usable
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ class WindowForecaster(ABC):
     """Base of forecasters that map a batch of windows to a batch of draws by a jitted, pure function.
 
     Subclasses are frozen dataclasses of their settings (hashable: the settings select the compiled function) and
-    implement `predict`. Batches are padded to one of `batch_sizes`, so a function is compiled for few shapes; over
-    several devices they are shared out.
+    implement `predict`. `algorithm_version` is raised whenever the same settings give other numbers, so that saved
+    forecasts of an older version are not taken for this one's. Batches are padded to one of `batch_sizes`, so a
+    function is compiled for few shapes; over several devices they are shared out.
     """
 
+    algorithm: ClassVar[str]
+    algorithm_version: ClassVar[int]
     batch_sizes: ClassVar[tuple[int, ...]] = (32, 256, 2048)
     core: ClassVar[int | None] = 128  # windows handed to each of several cores; None: all work on the same ones
     least: ClassVar[int] = 8
@@ -45,8 +49,14 @@ class WindowForecaster(ABC):
     def draws(self) -> int: ...
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What decides a forecast beside the algorithm, as values that JSON can hold."""
+        return {"context": self.context}
+
+    @property
     def key(self) -> str:
-        return repr(self)
+        """The algorithm, its version and the settings (see `model_key`)."""
+        return model_key(self.algorithm, self.algorithm_version, **self.settings)
 
     def covariates(
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int

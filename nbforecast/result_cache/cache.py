@@ -53,7 +53,7 @@ class Cache:
     def find(
         self,
         data: Dataset,
-        recipe: ForecastSpec,
+        spec: ForecastSpec,
         reasons: Callable[[], UInt8[np.ndarray, " N"]],
         *,
         force: bool = False,
@@ -63,12 +63,12 @@ class Cache:
         reasons: says for every row why it cannot be forecast from these data.
         """
         if force:
-            return EntrySlice.whole(Entry(data, recipe, reasons(), forced=time.time()))
-        key = recipe.key(data.handle)
+            return EntrySlice.whole(Entry(data, spec, reasons(), forced=time.time()))
+        key = spec.key(data.handle)
         view = self._hit(key)
         if view is None:
             with self._making:
-                view = self._hit(key) or self._make(key, data, recipe, reasons)
+                view = self._hit(key) or self._make(key, data, spec, reasons)
             self._make_room()
         return view.of(data)
 
@@ -255,7 +255,7 @@ class Cache:
             return view
 
     def _make(
-        self, key: CacheKey, data: Dataset, recipe: ForecastSpec, reasons: Callable[[], UInt8[np.ndarray, " N"]]
+        self, key: CacheKey, data: Dataset, spec: ForecastSpec, reasons: Callable[[], UInt8[np.ndarray, " N"]]
     ) -> EntrySlice:
         """What is saved under a key, or a beginning made of what else is there."""
         view = self._read_in(key)
@@ -263,7 +263,7 @@ class Cache:
             return view
         self.misses += 1
         prints = Fingerprints(data)
-        view = begin(data, recipe, reasons(), prints, self._leads(key, data, recipe))
+        view = begin(data, spec, reasons(), prints, self._leads(key, data, spec))
         self.reused += view.inferred
         if view.key != view.entry.key:
             self._use(view.entry)
@@ -283,14 +283,14 @@ class Cache:
         self.offer(view)
         return view
 
-    def _leads(self, key: CacheKey, data: Dataset, recipe: ForecastSpec) -> Iterator[ReuseCandidate]:
-        """Entries of one recipe on one grid: in memory, the largest first, then on disk, the last used first."""
-        there = [e for e in self.entries() if e.recipe == recipe and e.data.frequency == data.frequency]
+    def _leads(self, key: CacheKey, data: Dataset, spec: ForecastSpec) -> Iterator[ReuseCandidate]:
+        """Entries of one spec on one grid: in memory, the largest first, then on disk, the last used first."""
+        there = [e for e in self.entries() if e.spec == spec and e.data.frequency == data.frequency]
         yield from (MemoryCandidate(e) for e in sorted(there, key=len, reverse=True))
         if self.store is None:
             return
         held = {e.key for e in there}
-        for found in self.store.files(key.group):
+        for found in self.store.files(key.spec.groups):
             header = self.store.header(found)
             if header is not None and header.frequency == data.frequency and header.key not in held:
                 yield FileCandidate(self.store, found, header, self.read)
@@ -306,7 +306,7 @@ class Cache:
         """Have an entry serve the histories it contains instead of smaller entries of their own."""
         for held in self.views():
             mine = held.entry
-            alike = mine.recipe == entry.recipe and mine.data.frequency == entry.data.frequency
+            alike = mine.spec == entry.spec and mine.data.frequency == entry.data.frequency
             if mine is entry or held.key != mine.key or not alike:
                 continue
             part = EntrySlice.tail(entry, held.data, mine.fingerprints, mine.reasons)

@@ -27,7 +27,7 @@ from nbforecast.result_cache.metadata import Damaged, Unreadable
 from nbforecast.result_cache.snapshot import union
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from nbforecast.data import Dataset
     from nbforecast.result_cache.key import CacheKey
@@ -75,13 +75,13 @@ class CacheDirectory:
         self._written: dict[Path, tuple[Metadata, UInt8[np.ndarray, " N"]]] = {}
         self._passed: set[tuple[Path, tuple[int, int, int]]] = set()
 
-    def files(self, group: str | None = None) -> list[CacheFile]:
-        """The directory's files (of one group), the last used first."""
+    def files(self, groups: Collection[str] | None = None) -> list[CacheFile]:
+        """The directory's files (of some groups), the last used first."""
         found = []
         with contextlib.suppress(OSError), os.scandir(self.directory) as entries:
             for entry in entries:
                 match = _NAME.fullmatch(entry.name)
-                if match is None or group not in (None, match[2]):
+                if match is None or not (groups is None or match[2] in groups):
                     continue
                 with contextlib.suppress(FileNotFoundError):
                     facts = entry.stat(follow_symlinks=False)
@@ -90,14 +90,19 @@ class CacheDirectory:
         return sorted(found, key=lambda f: -f.used)
 
     def find(self, key: CacheKey) -> CacheFile | None:
-        """The file of an entry."""
-        path = self.path(key)
-        match = _NAME.fullmatch(path.name)
-        with contextlib.suppress(OSError):
-            facts = path.lstat()
-            if match is not None and stat.S_ISREG(facts.st_mode):
-                return _found(path, match, facts)
-        return None
+        """The file of an entry, under its present name or else under its name in an earlier version."""
+        return next(iter(self._find_all(key)), None)
+
+    def _find_all(self, key: CacheKey) -> list[CacheFile]:
+        files = []
+        for name in key.names:
+            path = self.directory / f"{name}.parquet"
+            match = _NAME.fullmatch(path.name)
+            with contextlib.suppress(OSError):
+                facts = path.lstat()
+                if match is not None and stat.S_ISREG(facts.st_mode):
+                    files.append(_found(path, match, facts))
+        return files
 
     def path(self, key: CacheKey) -> Path:
         """Where an entry's file belongs."""
@@ -153,14 +158,21 @@ class CacheDirectory:
         self._make()
         target = self.path(snapshot.key)
         with self._turn():
-            there = self.find(snapshot.key)
+            files = self._find_all(snapshot.key)
+            there = next(iter(files), None)
             header = None if there is None else self.header(there)
             known = instead or header is None or self._contains(snapshot, header)
             saved = None if known or there is None else self.read(there)
             if there is not None and (header is None or not known) and saved is None and self.find(snapshot.key):
                 raise OSError(f"{target} cannot be read, and not be set aside")
             both = snapshot if saved is None else union(snapshot, saved)
+            for file in files[1:]:
+                saved = None if instead else self.read(file)
+                both = both if saved is None else union(both, saved)
             self._put(both, target)
+            for file in files:
+                if file.path != target:
+                    self.remove(file)
             found = self.find(snapshot.key)
             header = None if found is None else self.header(found)
             if found is None or header is None:
@@ -286,7 +298,7 @@ class CacheDirectory:
 
 
 def _check_name(found: CacheFile, key: CacheKey) -> None:
-    if (key.handle, key.group) != (found.handle, found.group):
+    if found.path.stem not in key.names:
         raise Damaged("it is another entry's file under a false name")
 
 

@@ -41,7 +41,7 @@ class Entry:
     def __init__(
         self,
         data: Dataset,
-        recipe: ForecastSpec,
+        spec: ForecastSpec,
         reasons: UInt8[np.ndarray, " N"],
         *,
         forced: float = 0.0,
@@ -49,8 +49,8 @@ class Entry:
     ) -> None:
         """`reasons` says for every row why it cannot be forecast (0: it can)."""
         self.data = data
-        self.recipe = recipe
-        self.key: CacheKey = recipe.key(data.handle)
+        self.spec = spec
+        self.key: CacheKey = spec.key(data.handle)
         self.reasons = reasons
         self.forced = forced
         self.version = secrets.token_hex(8)
@@ -61,16 +61,16 @@ class Entry:
         if prints is not None:
             self.fingerprints = prints
         never = reasons != UnavailableReason.AVAILABLE
-        tails = shapes(recipe.horizon, recipe.draws)
+        tails = shapes(spec.horizon, spec.draws)
         self._columns = {name: Column(name, len(data), tail, never) for name, tail in tails.items()}
         self._status = np.where(never, Status.UNAVAILABLE, Status.PENDING).astype(np.uint8)
         self._lock = threading.Lock()
-        self._density = DensityWindow(recipe.horizon)
+        self._density = DensityWindow(spec.horizon)
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Entry:
         """The entry that a snapshot was taken of."""
-        entry = cls(snapshot.data, snapshot.recipe, snapshot.reasons, forced=snapshot.forced)
+        entry = cls(snapshot.data, snapshot.spec, snapshot.reasons, forced=snapshot.forced)
         entry.version, entry.created, entry.contexts = snapshot.version, snapshot.created, snapshot.contexts
         entry._status = snapshot.status.copy()
         never = snapshot.reasons != UnavailableReason.AVAILABLE
@@ -89,7 +89,7 @@ class Entry:
     @cached_property
     def contexts(self) -> UInt64[np.ndarray, " N"]:
         """For every row the fingerprint of the context that its forecast is made from."""
-        return self.fingerprints.contexts(self.recipe.context)
+        return self.fingerprints.contexts(self.spec.context)
 
     @property
     def status(self) -> UInt8[np.ndarray, " N"]:
@@ -251,7 +251,7 @@ class Entry:
             status, state = self._status.copy(), self.state
         return Snapshot(
             self.data,
-            self.recipe,
+            self.spec,
             status,
             self.reasons,
             self.contexts,

@@ -64,11 +64,11 @@ class EntrySlice:
     @property
     def key(self) -> CacheKey:
         """The key under which the data's results are found."""
-        return self.recipe.key(self.data.handle)
+        return self.spec.key(self.data.handle)
 
     @property
-    def recipe(self) -> ForecastSpec:
-        return self.entry.recipe
+    def spec(self) -> ForecastSpec:
+        return self.entry.spec
 
     @property
     def reasons(self) -> UInt8[np.ndarray, " N"]:

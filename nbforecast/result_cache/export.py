@@ -30,12 +30,12 @@ def to_long(
     for coverage in coverages:
         if not 0 < coverage < 100:
             raise OptionError(f"levels= takes percentages between 0 and 100, not {coverage!r}.")
-    data, horizon, model = view.data, view.recipe.horizon, view.recipe.name
+    data, horizon, model = view.data, view.spec.horizon, view.spec.model.name
     forecast = view.array("forecast")
     rows = np.flatnonzero(np.isfinite(forecast[:, 0, 0]))
     tails = [(100 - c) / 200 for c in coverages]
     wanted = (0.5, *(p for t in tails for p in (t, 1 - t)))
-    values = quantiles(forecast[rows], view.recipe.levels, wanted)
+    values = quantiles(forecast[rows], view.spec.levels, wanted)
     for at, level in enumerate(wanted):
         if bands is not None and level in CALIBRATED_LEVELS:
             band = bands[rows, :, CALIBRATED_LEVELS.index(level)]

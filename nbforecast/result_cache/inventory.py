@@ -79,7 +79,8 @@ class Inventory:
         self._list_files()
         saved, held = dict(self._files), {}
         for view in self._cache.views():
-            found = saved.pop((view.data.handle, view.recipe.group), None)
+            files = [(view.data.handle, group) for group in view.spec.groups]
+            found = next((saved.pop(file) for file in files if file in saved), None)
             held[id(view)] = self._held_item(view, found)
         self._held = held
         self._saved = {found: self._saved_item(found) for found in saved.values()}
@@ -120,7 +121,7 @@ def _held(view: EntrySlice, found: CacheFile | None) -> Item:
     return Item(
         key=view.key,
         name=data.names.frame,
-        model=view.recipe.name,
+        model=view.spec.model.name,
         series=len(data.ids),
         origins=len(data),
         available=view.available,
@@ -147,7 +148,7 @@ def _saved(found: CacheFile, header: Metadata) -> Item:
     return Item(
         key=header.key,
         name=facts["name"],
-        model=header.recipe.name,
+        model=header.spec.model.name,
         series=len(facts["ids"]),
         origins=header.rows,
         available=facts["available"],

@@ -4,93 +4,123 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nbforecast.result_cache import format_1
 from nbforecast.scoring.calculations import draw_levels
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
 
-_MAKER = re.compile(r"(.*)\|seed=(-?\d{1,40})\|gap=(\d{1,40})", re.DOTALL)
-
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What makes forecasts: a forecaster's name and key (settings and weights), the seed and the gap rule."""
+    """The model of some forecasts, and the two options that change what it computes.
+
+    Attributes:
+        name: The forecaster's name.
+        key: The forecaster's key: its algorithm's version, settings and weights.
+        seed: The seed of random draws.
+        max_gap: The longest gap, in grid steps, that is bridged inside a context.
+    """
 
     name: str
     key: str
-    seed: int
-    max_gap: int
-
-    def __str__(self) -> str:
-        return f"{self.name}|{self.key}|seed={self.seed}|gap={self.max_gap}"
+    seed: int = 0
+    max_gap: int = 0
 
 
 @dataclass(frozen=True)
 class ForecastSpec:
-    """How forecasts are made: everything that decides them but the data.
+    """Everything but the data that decides forecasts.
 
-    model: their `ModelSpec`, as one text.
-    name: what people call the forecaster. horizon: H. levels: the probability levels of the Q ascending draws.
-    context: L, the most grid steps a forecast depends on.
+    Attributes:
+        model: The model.
+        horizon: H, the number of steps that are forecast.
+        levels: The probability levels of the Q ascending draws.
+        context: L, the most grid steps that a forecast depends on.
     """
 
-    model: str
-    name: str
+    model: ModelSpec
     horizon: int
     levels: tuple[float, ...]
     context: int
 
-    @cached_property
-    def group(self) -> str:
-        """16 hex digits: entries of one group may serve one another."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
-
-    @cached_property
-    def maker(self) -> ModelSpec | None:
-        """What `model` says; None for a text that nbforecast has not written."""
-        found = _MAKER.fullmatch(self.model)
-        if found is None or not found[1].startswith(f"{self.name}|"):
-            return None
-        return ModelSpec(self.name, found[1].removeprefix(f"{self.name}|"), int(found[2]), int(found[3]))
-
     @classmethod
-    def of(cls, forecaster: Forecaster, data: Dataset, horizon: int, seed: int) -> ForecastSpec:
-        """That of a forecaster for some data."""
+    def from_forecaster(cls, forecaster: Forecaster, data: Dataset, horizon: int, seed: int) -> ForecastSpec:
+        """Returns the spec of a forecaster's forecasts for a dataset."""
         return cls(
-            model=str(ModelSpec(forecaster.name, forecaster.key, seed, data.max_gap)),
-            name=forecaster.name,
+            model=ModelSpec(forecaster.name, forecaster.key, seed, data.max_gap),
             horizon=horizon,
             levels=draw_levels(forecaster.levels, forecaster.draws),
             context=forecaster.context,
         )
 
+    @cached_property
+    def group(self) -> str:
+        """16 hexadecimal digits: entries of equal groups may serve one another."""
+        text = json.dumps(
+            {
+                "model_name": self.model.name,
+                "model_key": self.model.key,
+                "seed": self.model.seed,
+                "max_gap": self.model.max_gap,
+                "horizon": self.horizon,
+                "levels": self.levels,
+                "context": self.context,
+            }
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The groups that name files of these forecasts: the present one, then that of nbforecast 0.1."""
+        model = self.model
+        key = format_1.former_key(model.name, model.key)
+        if key is None:
+            return (self.group,)
+        text = format_1.model_text(model.name, key, model.seed, model.max_gap)
+        return self.group, format_1.group(text, model.name, self.horizon, self.levels, self.context)
+
     @property
     def draws(self) -> int:
+        """Q, the number of draws per origin and step."""
         return len(self.levels)
 
     def key(self, handle: str) -> CacheKey:
-        """The key of the entry of that data."""
+        """Returns the key of the entry of a dataset.
+
+        Args:
+            handle: The dataset's handle.
+        """
         return CacheKey(handle, self)
 
 
 @dataclass(frozen=True)
 class CacheKey:
-    """What an entry is found by (one of each handle, model and horizon)."""
+    """The key of an entry: the cache has one for each handle, model and horizon.
+
+    Attributes:
+        handle: The dataset's handle.
+        spec: How the forecasts are made.
+    """
 
     handle: str
-    recipe: ForecastSpec
+    spec: ForecastSpec
 
     @property
     def group(self) -> str:
-        """The recipe's."""
-        return self.recipe.group
+        """The spec's group."""
+        return self.spec.group
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The stems that a file of the entry may have: the present one, then that of nbforecast 0.1."""
+        return tuple(f"{self.handle}-{group}" for group in self.spec.groups)
 
     def __str__(self) -> str:
-        """What a person can name it by (and the stem of its file)."""
+        """The text by which a user names the entry: the stem of its file."""
         return f"{self.handle}-{self.group}"

@@ -17,14 +17,15 @@ import polars as pl
 from nbforecast.data import Dataset
 from nbforecast.data.dataset import Names
 from nbforecast.data.frequency import Frequency
-from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.result_cache import format_1
+from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.status import Status
 
 if TYPE_CHECKING:
     from nbforecast.result_cache.key import CacheKey
     from nbforecast.result_cache.snapshot import Snapshot
 
-FORMAT = 2  # 1 called the statuses pending and scored by other names
+FORMAT = 2  # format_1 reads the files of the former one
 _HANDLE = re.compile(r"[0-9a-f]{32}")
 _KINDS = ("fixed", "month", "business", "integer")
 _LATEST = 1e11  # seconds since the epoch: some three thousand years
@@ -46,13 +47,14 @@ class Metadata:
     facts: dict[str, Any]
 
     @cached_property
-    def recipe(self) -> ForecastSpec:
+    def spec(self) -> ForecastSpec:
         f = self.facts
-        return ForecastSpec(f["model"], f["model_name"], f["horizon"], tuple(f["levels"]), f["context"])
+        model = ModelSpec(f["model_name"], f["model_key"], f["seed"], f["max_gap"])
+        return ForecastSpec(model, f["horizon"], tuple(f["levels"]), f["context"])
 
     @cached_property
     def key(self) -> CacheKey:
-        return self.recipe.key(self.facts["handle"])
+        return self.spec.key(self.facts["handle"])
 
     @cached_property
     def frequency(self) -> Frequency:
@@ -82,18 +84,19 @@ class Metadata:
 
 def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
     """The metadata of a snapshot and the digests of its columns, with a digest of their own."""
-    data, recipe = snapshot.data, snapshot.recipe
+    data, spec = snapshot.data, snapshot.spec
     facts = {
         "format": FORMAT,
         "name": data.names.frame,
         "handle": data.handle,
         "content_signature": data.handle,
         "version": snapshot.version,
-        "model": recipe.model,
-        "model_name": recipe.name,
-        "horizon": recipe.horizon,
-        "levels": list(recipe.levels),
-        "context": recipe.context,
+        "model_name": spec.model.name,
+        "model_key": spec.model.key,
+        "seed": spec.model.seed,
+        "horizon": spec.horizon,
+        "levels": list(spec.levels),
+        "context": spec.context,
         "frequency": asdict(data.frequency),
         "max_gap": data.max_gap,
         "time_type": _text(data.time_type),
@@ -122,7 +125,9 @@ def unpack(text: bytes) -> Metadata:
         version = facts["format"]
         if version > FORMAT:
             raise Unreadable(f"a newer nbforecast has written it (format {version})")
-        if version not in (1, FORMAT):
+        if version == 1:
+            facts = format_1.upgrade(facts)
+        elif version != FORMAT:
             raise Damaged(f"an older nbforecast has written it (format {version})")
         _check(facts)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -143,19 +148,15 @@ def _check(facts: dict[str, Any]) -> None:
         frequency.every,
         frequency.anchor,
     ]
-    texts = [
-        *ids,
-        facts["name"] or "",
-        *(facts[n] for n in ("model", "model_name", "version", "start_time", "end_time")),
-    ]
+    name = "" if facts["name"] is None else facts["name"]
+    texts = [*ids, name, *(facts[n] for n in ("model_name", "model_key", "version", "start_time", "end_time"))]
     sound = (
         _HANDLE.fullmatch(facts["handle"]) is not None
-        and all(
-            isinstance(t, str)
-            for t in (*ids, facts["name"] or "", facts["model"], facts["model_name"], facts["version"])
-        )
+        and all(isinstance(text, str) for text in texts)
         and len(set(ids)) == len(ids) == len(lengths) == len(first) > 0
         and all(type(n) is int and abs(n) < 1 << 62 for n in numbers)
+        and type(facts["seed"]) is int
+        and abs(facts["seed"]) <= 1 << 63
         and all(n > 0 for n in (*lengths, facts["horizon"], facts["context"], frequency.every))
         and max(sum(lengths), facts["horizon"], facts["context"]) < _MOST
         and frequency.kind in _KINDS

@@ -97,7 +97,7 @@ def read(path: Path) -> Snapshot:
     data = _data(header, columns["y"])
     snapshot = Snapshot(
         data=data,
-        recipe=header.recipe,
+        spec=header.spec,
         status=columns["status"],
         reasons=columns["reason"],
         contexts=columns["context"],
@@ -118,7 +118,7 @@ def _read(path: Path, names: tuple[str, ...]) -> tuple[Metadata, dict[str, np.nd
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             header = _header(file)
-            tails = shapes(header.recipe.horizon, header.recipe.draws)
+            tails = shapes(header.spec.horizon, header.spec.draws)
             size = sum(int(np.prod(tail)) * 4 for tail in tails.values()) + 32
             if header.rows != file.metadata.num_rows:
                 raise Damaged("it has lost rows")

@@ -35,7 +35,7 @@ class Outline(Protocol):
 
 
 class ReuseCandidate(Protocol):
-    """An entry that might serve: of the same recipe, on the same grid. The further one asks, the more it costs."""
+    """An entry that might serve: of the same spec, on the same grid. The further one asks, the more it costs."""
 
     @property
     def spans(self) -> Mapping[str, tuple[int, int]]:
@@ -48,7 +48,7 @@ class ReuseCandidate(Protocol):
 
 def begin(
     data: Dataset,
-    recipe: ForecastSpec,
+    spec: ForecastSpec,
     reasons: UInt8[np.ndarray, " N"],
     prints: Fingerprints,
     leads: Iterable[ReuseCandidate],
@@ -59,7 +59,7 @@ def begin(
     and its scores where the same was observed afterwards. Leads are followed as long as an origin lacks a forecast.
     `reasons` says for every row why it cannot be forecast from these data alone.
     """
-    contexts = prints.contexts(recipe.context)
+    contexts = prints.contexts(spec.context)
     open_ = np.ones(len(data), bool)
     alone = (reasons == 0) if (reasons == 0).any() else open_.copy()  # a longer history may serve what is too short
     found: list[tuple[Entry, Int64[np.ndarray, " R"], Int64[np.ndarray, " R"]]] = []
@@ -77,7 +77,7 @@ def begin(
             return view
         open_[rows] = False
         found.append((entry, rows, theirs))
-    new = Entry(data, recipe, np.where(open_, reasons, 0).astype(np.uint8), prints=prints)
+    new = Entry(data, spec, np.where(open_, reasons, 0).astype(np.uint8), prints=prints)
     for entry, rows, theirs in found:
         _take_over(new, entry, rows, theirs)
     return EntrySlice.whole(new)
@@ -112,7 +112,7 @@ def _reusable(
 
 
 def _take_over(new: Entry, entry: Entry, rows: Int64[np.ndarray, " R"], theirs: Int64[np.ndarray, " R"]) -> None:
-    horizon = new.recipe.horizon
+    horizon = new.spec.horizon
     after = new.fingerprints.futures(horizon)[rows] == entry.fingerprints.futures(horizon)[theirs]
     for at in range(0, len(rows), PIECE):
         part = slice(at, at + PIECE)

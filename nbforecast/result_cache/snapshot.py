@@ -24,7 +24,7 @@ class Snapshot:
     """
 
     data: Dataset
-    recipe: ForecastSpec
+    spec: ForecastSpec
     status: UInt8[np.ndarray, " N"]
     reasons: UInt8[np.ndarray, " N"]
     contexts: UInt64[np.ndarray, " N"]
@@ -35,7 +35,7 @@ class Snapshot:
 
     @property
     def key(self) -> CacheKey:
-        return self.recipe.key(self.data.handle)
+        return self.spec.key(self.data.handle)
 
     @property
     def inferred(self) -> int:

@@ -78,7 +78,7 @@ def _finding(entry: Entry, folder: Path, calls: int, repeats: int) -> Table:
     kept.save(entry, instead=True)
 
     def find(cache: Cache) -> EntrySlice:
-        return cache.find(entry.data, entry.recipe, lambda: entry.reasons)
+        return cache.find(entry.data, entry.spec, lambda: entry.reasons)
 
     taken = compare(
         {
@@ -217,7 +217,7 @@ def _disk(entry: Entry, folder: Path, repeats: int) -> Table:
         )
     note = (
         f"{len(entry):,} origins of {HORIZON} steps and {DRAWS} draws, every column, forecast by "
-        f"{entry.recipe.name}. Ours: snapshot, digests, writing beside, fsync, renaming; loading checks the digests. "
+        f"{entry.spec.model.name}. Ours: snapshot, digests, writing beside, fsync, renaming; loading checks digests. "
         "All but diskcache call fsync; it and SQLite write in one transaction. Everything is read into memory, from "
         f"files in the page cache. {_without()}"
     )

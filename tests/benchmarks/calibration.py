@@ -46,7 +46,7 @@ def tables(quick: bool) -> Iterator[Table]:
 def _compare(run: Run) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Coverage before and after, the ratio of interval scores, and the seconds that calibration takes."""
     data, view = run.data, run.entry_slice
-    actual, levels = data.actuals(np.arange(len(data)), run.horizon), view.recipe.levels
+    actual, levels = data.actuals(np.arange(len(data)), run.horizon), view.spec.levels
     start = time.perf_counter()
     after = calibrate(view.array("forecast"), actual, data.lengths, levels)
     seconds = time.perf_counter() - start

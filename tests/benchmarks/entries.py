@@ -14,7 +14,7 @@ from nbforecast.data import prepare
 from nbforecast.engine.inference import run_inference
 from nbforecast.forecasters.base import resolve
 from nbforecast.result_cache.entry import Entry
-from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.scoring.calculations import LEVELS, Calculations, calculate, draw_levels
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.snapshot import Snapshot
 
 HORIZON, DRAWS, BLOCK = 12, 10, 16_384
-RECIPE = ForecastSpec("benchmark", "benchmark", HORIZON, draw_levels(None, DRAWS), 512)
+SPEC = ForecastSpec(ModelSpec("benchmark", "benchmark"), HORIZON, draw_levels(None, DRAWS), 512)
 
 
 def real_entry(data: Dataset, model: str) -> Entry:
     """An entry of real forecasts."""
     forecaster = resolve(model)
     levels = draw_levels(forecaster.levels, forecaster.draws)
-    recipe = ForecastSpec(forecaster.key, model, HORIZON, levels, forecaster.context)
-    entry = Entry(data, recipe, forecaster.availability(data))
+    spec = ForecastSpec(ModelSpec(model, forecaster.key), HORIZON, levels, forecaster.context)
+    entry = Entry(data, spec, forecaster.availability(data))
     there = np.flatnonzero(entry.reasons == 0)
     for at in range(0, len(there), 512):
         rows = there[at : at + 512]
@@ -42,9 +42,9 @@ def real_entry(data: Dataset, model: str) -> Entry:
     return entry
 
 
-def made_up_entry(data: Dataset, recipe: ForecastSpec, *, constant: bool = False) -> Entry:
+def made_up_entry(data: Dataset, spec: ForecastSpec, *, constant: bool = False) -> Entry:
     """A complete entry of made-up forecasts."""
-    entry = Entry(data, recipe, np.zeros(len(data), np.uint8))
+    entry = Entry(data, spec, np.zeros(len(data), np.uint8))
     shape = (min(BLOCK, len(data)), HORIZON, DRAWS)
     made = np.full(shape, 100) if constant else np.random.default_rng(1).normal(100, 5, shape)
     block = np.sort(made.astype(np.float32), -1)
@@ -64,7 +64,7 @@ def daily(count: int, seed: int = 0) -> pl.DataFrame:
 
 
 def saved(frame: pl.DataFrame) -> Snapshot:
-    return made_up_entry(prepare(frame), RECIPE, constant=True).snapshot()[0]
+    return made_up_entry(prepare(frame), SPEC, constant=True).snapshot()[0]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from nbforecast.data import prepare
 from nbforecast.result_cache.column import Column
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
-from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.scoring.calculations import LEVELS, Calculations, draw_levels
 from tests.benchmarks.series import walk
 from tests.benchmarks.table import Table, milliseconds, number, ratio
@@ -43,8 +43,8 @@ def _calculations(draws: np.ndarray) -> Calculations:
 
 
 def _fill(data: Dataset, draws: np.ndarray, results: Calculations, batch: int, upto: int | None = None) -> Entry:
-    recipe = ForecastSpec("benchmark", "benchmark", HORIZON, draw_levels(None, DRAWS), 512)
-    entry = Entry(data, recipe, np.zeros(len(data), np.uint8))
+    spec = ForecastSpec(ModelSpec("benchmark", "benchmark"), HORIZON, draw_levels(None, DRAWS), 512)
+    entry = Entry(data, spec, np.zeros(len(data), np.uint8))
     for at in range(0, upto or len(data), batch):
         rows = np.arange(at, min(at + batch, len(data)))
         entry.write_forecasts(rows, draws[rows])

@@ -13,7 +13,7 @@ from nbforecast.data import prepare
 from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.widgets.cache.state import State
 from nbforecast.result_cache.entry_slice import EntrySlice
-from tests.benchmarks.entries import RECIPE, daily, made_up_entry
+from tests.benchmarks.entries import SPEC, daily, made_up_entry
 from tests.benchmarks.table import Table, milliseconds, number
 from tests.benchmarks.timing import compare, seconds
 from tests.support.lab import browser_page, chromium
@@ -56,7 +56,7 @@ SETTLED = 0.2  # seconds after which the directory's time says that nothing has 
 def tables(quick: bool) -> Iterator[Table]:
     count = 20 if quick else 1000
     cache, data = session.results(), prepare(daily(200))
-    entries = [made_up_entry(replace(data, values=data.values + n), RECIPE, constant=True) for n in range(count)]
+    entries = [made_up_entry(replace(data, values=data.values + n), SPEC, constant=True) for n in range(count)]
     for entry in entries:
         cache.offer(EntrySlice.whole(entry))
     saving = seconds(cache.save_all)

@@ -18,7 +18,7 @@ from nbforecast.result_cache.fingerprints import Fingerprints
 from nbforecast.result_cache.inventory import inventory
 from nbforecast.result_cache.leads import MemoryCandidate
 from nbforecast.result_cache.reuse import _reusable, begin
-from tests.benchmarks.entries import RECIPE, daily, made_up_entry, saved, scratch
+from tests.benchmarks.entries import SPEC, daily, made_up_entry, saved, scratch
 from tests.benchmarks.series import walk
 from tests.benchmarks.spans import Spans
 from tests.benchmarks.table import Table, milliseconds, number, ratio
@@ -43,8 +43,8 @@ def tables(quick: bool) -> Iterator[Table]:
 def _deciding(count: int, repeats: int) -> Table:
     frame = walk(count + 1)
     new, old = prepare(frame), prepare(frame.head(count))
-    entry = made_up_entry(old, RECIPE)
-    outline, context = MemoryCandidate(entry).outline(), RECIPE.context
+    entry = made_up_entry(old, SPEC)
+    outline, context = MemoryCandidate(entry).outline(), SPEC.context
     prints, known = Fingerprints(new), entry.contexts
     contexts, everything = prints.contexts(context), np.ones(len(new), bool)
     reasons = np.zeros(len(new), np.uint8)
@@ -58,7 +58,7 @@ def _deciding(count: int, repeats: int) -> Table:
         _reusable(prints, prints.contexts(context), outline, everything)
 
     def take_over(data: Dataset) -> None:
-        begin(data, RECIPE, reasons[: len(data)], Fingerprints(data), [MemoryCandidate(entry)])
+        begin(data, SPEC, reasons[: len(data)], Fingerprints(data), [MemoryCandidate(entry)])
 
     def look_up() -> None:
         for i in range(context, context + few):
@@ -104,7 +104,7 @@ def _crowds(count: int, repeats: int) -> Table:
     same, grown = "the same model, ", "the same series, a day appended each time; "
     crowds: tuple[tuple[Iterable[Snapshot], dict[str, list[Dataset]]], ...] = (
         ((), {"no entry": others}),
-        ((replace(first, recipe=replace(RECIPE, model=f"model {i}")) for i in range(count)), {"other models": others}),
+        ((replace(first, spec=replace(SPEC, model=f"model {i}")) for i in range(count)), {"other models": others}),
         (
             (saved(daily(200, i).with_columns(unique_id=pl.lit(f"series {i}"))) for i in range(count)),
             {f"{same}series of other names": others},
@@ -143,7 +143,7 @@ def _misses(directory: Path, asked: list[Dataset], repeats: int) -> tuple[str, .
     taken: list[list[float]] = []
 
     def find(cache: Cache, data: Dataset) -> EntrySlice:
-        return cache.find(data, RECIPE, lambda: np.zeros(len(data), np.uint8))
+        return cache.find(data, SPEC, lambda: np.zeros(len(data), np.uint8))
 
     for _ in range(repeats):
         cache, listed = (Cache(CacheDirectory(directory), PLENTY, PLENTY) for _ in range(2))

@@ -297,8 +297,8 @@ from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.data import prepare
 data = prepare(taxi.head(30))
-recipe = session.current_session().find(data, quick, ForecastOptions(horizon=2, force=True)).recipe
-made = [Entry(replace(data, values=data.values + n), recipe, np.zeros(30, np.uint8)) for n in range(1000)]
+spec = session.current_session().find(data, quick, ForecastOptions(horizon=2, force=True)).spec
+made = [Entry(replace(data, values=data.values + n), spec, np.zeros(30, np.uint8)) for n in range(1000)]
 for entry in made:
     session.results().offer(EntrySlice.whole(entry))
 """

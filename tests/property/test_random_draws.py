@@ -27,6 +27,8 @@ DRAWS, HORIZON, LENGTH = 5, 3, 120
 class Walk(WindowForecaster):
     """A random walk: every sample of every origin has noise of its own, and the last value plays a part."""
 
+    algorithm = "walk"
+    algorithm_version = 1
     name: str = "walk"
     context: int = 8
     levels: tuple[float, ...] | None = None

@@ -15,7 +15,7 @@ import nbforecast as nbf
 from nbforecast.data import Dataset, prepare
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
-from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -378,7 +378,7 @@ def test_C5_another_seed_horizon_or_model_never_matches(what: str, restart: bool
     model, options = CHANGED_RECIPES[what]()
     same, part = forecast(walk(0, 100), model, **options), forecast(walk(0, 99), model, **options)
     assert (same.reused, same.inferred) == (0, same.available)
-    assert part.inferred == 0, "the second one of the new recipe is served by the first"
+    assert part.inferred == 0, "the second one of the new spec is served by the first"
 
 
 def test_C6_force_reads_nothing_of_other_entries_either() -> None:
@@ -392,11 +392,11 @@ def test_C6_force_reads_nothing_of_other_entries_either() -> None:
 
 def test_C5_C13_a_part_saved_by_another_kernel_gives_its_own_rows(tmp_path: Path) -> None:
     """This kernel holds the part as a view of a longer history that lacks some of its rows; the file has them."""
-    recipe = ForecastSpec("m", "m", 2, (0.25, 0.75), 3)
     whole, part, more = (prepare(frame(walk(*ends)), freq="5min") for ends in ((0, 20), (10, 20), (10, 22)))
+    spec = ForecastSpec(ModelSpec("m", "m", 0, whole.max_gap), 2, (0.25, 0.75), 3)
 
     def find(cache: Cache, data: Dataset) -> EntrySlice:
-        return cache.find(data, recipe, lambda: np.zeros(len(data), np.uint8))
+        return cache.find(data, spec, lambda: np.zeros(len(data), np.uint8))
 
     def fill(view: EntrySlice, rows: np.ndarray) -> None:
         """Forecasts that tell their origin's grid step."""

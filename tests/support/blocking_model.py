@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.scoring.calculations import calculate, draw_levels
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class Stopped:
         self._lock = threading.Lock()
 
     @property
-    def recipe(self) -> ForecastSpec:
-        return ForecastSpec(f"stopped|{self.key}", self.name, HORIZON, draw_levels(None, DRAWS), self.context)
+    def spec(self) -> ForecastSpec:
+        return ForecastSpec(ModelSpec(self.name, self.key), HORIZON, draw_levels(None, DRAWS), self.context)
 
     def availability(self, data: Dataset) -> np.ndarray:
         return np.zeros(len(data), np.uint8)

@@ -56,8 +56,8 @@ def made_up(count: int) -> list[Entry]:
     """Small entries of different data."""
     base = prepare(series(20))
     model = FunctionForecaster(drift, "made up", context=8, draws=10, key="made up")
-    recipe = session.current_session().find(base, model, ForecastOptions(horizon=2, force=True)).recipe
-    return [Entry(replace(base, values=base.values + n), recipe, np.zeros(20, np.uint8)) for n in range(count)]
+    spec = session.current_session().find(base, model, ForecastOptions(horizon=2, force=True)).spec
+    return [Entry(replace(base, values=base.values + n), spec, np.zeros(20, np.uint8)) for n in range(count)]
 
 
 def filled(entry: Entry) -> Entry:

@@ -20,7 +20,7 @@ from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.result_cache import metadata, parquet
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory, CacheFile
-from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.metadata import FORMAT
 from nbforecast.result_cache.snapshot import Snapshot
 from nbforecast.result_cache.status import FILLED, Status, shapes
@@ -59,7 +59,8 @@ def random_snapshot(seed: int, grid: str = "5 minutes", rows: int = 40, series: 
     names = tuple(sorted(rng.choice(ODD_NAMES, count, replace=False).tolist()))
     data = Dataset(names, offsets, time, values, frequency, int(rng.integers(0, 13)), kind, Names("Größe '\"\n"))
     horizon, draws = int(rng.integers(1, 15)), int(rng.integers(1, 12))
-    recipe = ForecastSpec(f"m|{seed}", "m", horizon, tuple((np.arange(draws) + 0.5) / draws), int(rng.integers(1, 9)))
+    levels = tuple((np.arange(draws) + 0.5) / draws)
+    spec = ForecastSpec(ModelSpec("m", f"m|{seed}", seed, data.max_gap), horizon, levels, int(rng.integers(1, 9)))
     status = rng.integers(0, len(Status), n).astype(np.uint8)
     never = status == Status.UNAVAILABLE
     columns = {}
@@ -72,7 +73,7 @@ def random_snapshot(seed: int, grid: str = "5 minutes", rows: int = 40, series: 
         columns[name] = column
     return Snapshot(
         data=data,
-        recipe=recipe,
+        spec=spec,
         status=status,
         reasons=np.where(never, rng.integers(1, len(UnavailableReason), n), 0).astype(np.uint8),
         contexts=rng.integers(0, 1 << 64, n, np.uint64),
@@ -96,7 +97,7 @@ def assert_same(one: Snapshot, other: Snapshot) -> None:
     for mine, theirs in zip(*arrays, strict=True):
         assert mine.dtype == theirs.dtype
         np.testing.assert_array_equal(mine, theirs)
-    assert one.recipe == other.recipe
+    assert one.spec == other.spec
     assert (one.version, one.created, one.forced) == (other.version, other.created, other.forced)
     assert one.data.handle == other.data.handle
 
@@ -125,7 +126,7 @@ def calculated(seed: int = 0, rows: int = 40) -> Snapshot:
     tails = shapes(3, 4)
     return Snapshot(
         data=data,
-        recipe=ForecastSpec("m", "m", 3, (0.2, 0.4, 0.6, 0.8), 5),
+        spec=ForecastSpec(ModelSpec("m", "m", 0, data.max_gap), 3, (0.2, 0.4, 0.6, 0.8), 5),
         status=np.full(rows, Status.SCORED, np.uint8),
         reasons=np.zeros(rows, np.uint8),
         contexts=rng.integers(0, 1 << 64, rows, np.uint64),

@@ -13,7 +13,7 @@ from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority, Task
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.entry_slice import EntrySlice
-from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.snapshot import consistent, has_forecast
 from nbforecast.result_cache.status import Status
 from nbforecast.run import Run
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.entry import Entry
 
 ROWS, PART, CHUNK, HORIZON, DRAWS, CONTEXT = 6, 3, 2, 2, 2, 2
-RECIPE = ForecastSpec("tell|key", "tell", HORIZON, draw_levels(None, DRAWS), CONTEXT)
+SPEC = ForecastSpec(ModelSpec("tell", "key"), HORIZON, draw_levels(None, DRAWS), CONTEXT)
 SPAN = np.arange(1, 4)  # the rows that are dropped
 
 
@@ -141,7 +141,7 @@ class Stage:
         return Densities(draws[..., [0, 0]], np.repeat(draws[..., :1], DENSITY_POINTS, -1))
 
     def find(self, data: Dataset = WHOLE, force: bool = False) -> EntrySlice:
-        view = self.cache.find(data, RECIPE, lambda: self.model.availability(data), force=force)
+        view = self.cache.find(data, SPEC, lambda: self.model.availability(data), force=force)
         self.entries[id(view.entry)] = view.entry
         self.dropped.setdefault(id(view.entry), np.zeros((2, len(view.entry)), int))
         return view
@@ -150,7 +150,7 @@ class Stage:
         return Run(view, self.model, self.engine, 0)
 
     def held(self, data: Dataset = WHOLE) -> Entry | None:
-        view = self.cache.held(RECIPE.key(data.handle))
+        view = self.cache.held(SPEC.key(data.handle))
         return None if view is None else view.entry
 
     def work(self) -> None:

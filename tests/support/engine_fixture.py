@@ -49,7 +49,7 @@ class Scene:
 
     def run(self, data: Dataset = WHOLE, *, force: bool = False, model: Stopped | None = None) -> Run:
         model = model or self.model
-        view = self.cache.find(data, model.recipe, lambda: model.availability(data), force=force)
+        view = self.cache.find(data, model.spec, lambda: model.availability(data), force=force)
         return Run(view, model, self.engine, 0)
 
     def long(self, data: Dataset = WHOLE, *, force: bool = False) -> Run:
@@ -63,7 +63,7 @@ class Scene:
         return self.people.submit(run.at, index)
 
     def held(self, data: Dataset = WHOLE) -> object:
-        view = self.cache.held(self.model.recipe.key(data.handle))
+        view = self.cache.held(self.model.spec.key(data.handle))
         return None if view is None else view.entry
 
     def numbers(self, run: Run) -> np.ndarray:

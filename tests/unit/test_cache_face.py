@@ -48,7 +48,7 @@ def test_C4_an_entry_shows_all_its_metadata(taxi: pl.DataFrame) -> None:
     run = nbf.forecast(taxi, "naive", wait=True, name="taxi")
     for _ in range(2):
         shown = repr(nbf.cache.show(run.handle[:6]))
-        for fact in (run.handle, "taxi", "naive|SeasonalNaive", "seed=0", "12 steps of 1 hour", "2015-01-31 23:00:00",
+        for fact in (run.handle, "taxi", "naive v1 context=512", "seed 0", "12 steps of 1 hour", "2015-01-31 23:00:00",
                      "version", "ago", ".parquet"):  # fmt: skip
             assert fact in shown
         nbf.cache.flush(disk=False)

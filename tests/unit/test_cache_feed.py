@@ -113,7 +113,7 @@ def test_E9_a_view_that_is_gone_keeps_no_results_in_memory(cache: Cache, look: L
     look({"kind": "bye", "client": "a"})
     del entry
     gc.collect()
-    assert not [one for one in gc.get_objects() if isinstance(one, Entry) and one.recipe.name == "made up"]
+    assert not [one for one in gc.get_objects() if isinstance(one, Entry) and one.spec.model.name == "made up"]
 
 
 def test_E5_a_run_is_told_a_few_times_a_second_and_not_more(

@@ -34,9 +34,9 @@ from tests.support.deterministic_engine import (
     NEWEST,
     OTHER,
     PART,
-    RECIPE,
     ROWS,
     SPAN,
+    SPEC,
     THIRD,
     WHOLE,
     Actor,
@@ -308,7 +308,7 @@ def test_C8c_an_entry_that_cannot_forecast_the_origin_is_no_answer(stages: Calla
     stage.flush()
     alone = np.zeros(PART, np.uint8)
     alone[0] = UnavailableReason.TOO_SHORT
-    stage.cache.find(NEWEST, RECIPE, lambda: alone)
+    stage.cache.find(NEWEST, SPEC, lambda: alone)
     assert np.isfinite(run.at(1 - PART).draws).all()
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nbforecast.result_cache import parquet
+from nbforecast.result_cache import format_1, parquet
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
@@ -54,7 +54,9 @@ def test_C9_an_entry_read_from_a_file_is_the_one_that_was_saved(tmp_path: Path) 
 def test_C9_a_file_of_format_1_is_read_with_its_former_status_names(tmp_path: Path) -> None:
     snapshot = random_snapshot(2)
     path = CacheDirectory(tmp_path).write(snapshot).path
-    rewrite(path, lambda facts: facts | {"format": 1})
+    model = snapshot.spec.model
+    text = format_1.model_text(model.name, model.key, model.seed, model.max_gap)
+    rewrite(path, lambda facts: facts | {"format": 1, "model": text})
     table, former = pq.read_table(path), {"pending": "waiting", "scored": "calculated"}
     column = table["status"].combine_chunks()
     names = pa.array([former.get(name, name) for name in column.dictionary.to_pylist()])
@@ -69,7 +71,7 @@ def test_C9_X1_polars_reads_a_file_as_the_plain_table_it_is(grid: str, tmp_path:
     snapshot = random_snapshot(1, grid)
     found = CacheDirectory(tmp_path).write(snapshot)
     frame = pl.read_parquet(found.path)
-    horizon, draws = snapshot.recipe.horizon, snapshot.recipe.draws
+    horizon, draws = snapshot.spec.horizon, snapshot.spec.draws
     assert frame.schema["forecast"] == pl.Array(pl.Float32, (horizon, draws))
     assert frame.schema["ds"] == snapshot.data.time_type
     for name, column in snapshot.columns.items():
@@ -119,8 +121,9 @@ def test_C4_C9_the_metadata_are_in_the_files_own_key_value_metadata(tmp_path: Pa
     facts = json.loads(note_of(path))
     assert json.loads(pl.read_parquet_metadata(path)["nbforecast"]) == facts
     assert facts["format"] == FORMAT
-    assert (facts["model"], facts["model_name"], facts["horizon"]) == ("m|5", "m", snapshot.recipe.horizon)
-    assert (facts["levels"], facts["context"]) == (list(snapshot.recipe.levels), snapshot.recipe.context)
+    assert (facts["model_name"], facts["model_key"], facts["seed"]) == ("m", "m|5", 5)
+    assert (facts["max_gap"], facts["horizon"]) == (data.max_gap, snapshot.spec.horizon)
+    assert (facts["levels"], facts["context"]) == (list(snapshot.spec.levels), snapshot.spec.context)
     assert facts["frequency"] == {"kind": "month", "every": 1, "anchor": 0, "phase": 0, "nominal": ""}
     assert facts["start_time"] == str(data.time.min())
     assert facts["end_time"] == str(data.time.max())

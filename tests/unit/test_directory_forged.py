@@ -23,7 +23,7 @@ from nbforecast.result_cache import metadata, parquet
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import ASIDE, CacheDirectory
 from nbforecast.result_cache.inventory import inventory
-from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.metadata import Damaged, Unreadable
 from nbforecast.result_cache.snapshot import Snapshot
 from nbforecast.result_cache.status import Status, shapes
@@ -50,7 +50,8 @@ def forge(directory: Path, facts: Callable[[dict[str, Any]], dict[str, Any]]) ->
     rewrite(path, facts)
     said = json.loads(note_of(path))
     try:
-        group = ForecastSpec(said["model"], "", said["horizon"], (), 0).key("").group
+        model = ModelSpec(said["model_name"], said["model_key"], said["seed"], said["max_gap"])
+        group = ForecastSpec(model, said["horizon"], said["levels"], said["context"]).group
         if re.fullmatch("[0-9a-f]{32}", said["handle"]):
             return path.rename(directory / f"{said['handle']}-{group}.parquet"), snapshot
     except (KeyError, TypeError, ValueError):
@@ -112,7 +113,7 @@ def test_C13_C14_a_signed_header_that_means_harm_is_unreadable(
     with pytest.raises(Damaged):
         parquet.read(path)
     nbf.cache.entries()
-    view = cache.find(snapshot.data, snapshot.recipe, lambda: np.zeros(40, np.uint8))
+    view = cache.find(snapshot.data, snapshot.spec, lambda: np.zeros(40, np.uint8))
     nbf.cache.load()
     assert view.inferred == 0
     (said,) = warnings_of(caplog)
@@ -167,8 +168,8 @@ def test_C13_whatever_a_signed_header_says_nobody_is_troubled(
         for handle in entries["handle"]:
             repr(nbf.cache.show(handle))
         snapshot = calculated()
-        view = cache.find(snapshot.data, snapshot.recipe, lambda: np.zeros(40, np.uint8))
-        assert view.recipe == snapshot.recipe
+        view = cache.find(snapshot.data, snapshot.spec, lambda: np.zeros(40, np.uint8))
+        assert view.spec == snapshot.spec
         view.frame()
         nbf.cache.load()
         repr(nbf.cache)
@@ -256,15 +257,15 @@ def test_C4_C13_results_made_in_another_way_are_not_taken_for_ours(
     """Whatever their key says."""
     whole = calculated()
     ours = some_of(whole, np.arange(20))
-    recipe = replace(ours.recipe, **change)
-    columns = {n: np.ones((40, *t), np.float32) for n, t in shapes(3, recipe.draws).items()}
-    theirs = replace(whole, recipe=recipe, columns=columns)
+    spec = replace(ours.spec, **change)
+    columns = {n: np.ones((40, *t), np.float32) for n, t in shapes(3, spec.draws).items()}
+    theirs = replace(whole, spec=spec, columns=columns)
     store, away = cache.store, tmp_path / "away"
     assert store is not None
     store.write(theirs)
     CacheDirectory(away).write(theirs)
-    view = cache.find(ours.data, ours.recipe, lambda: np.zeros(40, np.uint8))
-    assert view.recipe == ours.recipe
+    view = cache.find(ours.data, ours.spec, lambda: np.zeros(40, np.uint8))
+    assert view.spec == ours.spec
     assert view.inferred == 0
     nbf.cache.load(away)
     assert view.inferred == 0

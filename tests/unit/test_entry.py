@@ -11,7 +11,7 @@ from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.result_cache.column import Column
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
-from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.calculations import calculate, densities, draw_levels
 
@@ -23,13 +23,13 @@ def make_entry(rows: int = 100, unavailable: int = 5, horizon: int = 12) -> Entr
     data = prepare(RNG.standard_normal(rows), name="walk")
     availability = np.zeros(rows, np.uint8)
     availability[:unavailable] = UnavailableReason.TOO_SHORT
-    return Entry(data, ForecastSpec("m|key", "m", horizon, LEVELS, context=5), availability)
+    return Entry(data, ForecastSpec(ModelSpec("m", "key"), horizon, LEVELS, context=5), availability)
 
 
 def fill(entry: Entry, rows: np.ndarray) -> np.ndarray:
-    draws = np.sort(RNG.standard_normal((len(rows), entry.recipe.horizon, 10)), -1).astype(np.float32)
+    draws = np.sort(RNG.standard_normal((len(rows), entry.spec.horizon, 10)), -1).astype(np.float32)
     entry.write_forecasts(rows, draws)
-    actual = entry.data.actuals(rows, entry.recipe.horizon)
+    actual = entry.data.actuals(rows, entry.spec.horizon)
     entry.write_calculations(rows, calculate(draws, actual, LEVELS, max(len(rows), 1)))
     return draws
 
@@ -82,7 +82,7 @@ def test_C3_what_stands_is_never_written_again() -> None:
 def test_C4_an_entry_knows_its_data_its_model_and_its_version() -> None:
     entry, other = make_entry(), make_entry()
     assert entry.key.handle == entry.data.handle
-    assert (entry.recipe.model, entry.recipe.horizon) == ("m|key", 12)
+    assert (entry.spec.model.key, entry.spec.horizon) == ("key", 12)
     assert entry.version != other.version
     assert entry.created <= entry.used
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from nbforecast.errors import ForecasterError, OptionError
+from nbforecast.forecasters.base import model_key
 from nbforecast.forecasters.code_digest import code_digest
 from nbforecast.forecasters.windows import complete, cut, usable
 
@@ -30,6 +31,8 @@ class FunctionForecaster:
     seeded: the function is called with the seed, too: `function(contexts, horizon, seed)`.
     batch: origins to hand over at once, for functions of which every call is slow; by default as few as is quick.
     """
+
+    algorithm_version: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -64,7 +67,17 @@ class FunctionForecaster:
         self.context = context
         self.levels = levels
         self.draws = count
-        self.key = f"{self.name} {context} {levels} {count} {least} {whole} {seeded} {key or code_digest(function)}"
+        self.key = model_key(
+            "function",
+            self.algorithm_version,
+            context=context,
+            levels=levels,
+            draws=count,
+            least=least,
+            whole=whole,
+            seeded=seeded,
+            code=key or code_digest(function),
+        )
         self.batch_sizes = None if batch is None else (batch,)
         self._function = function
         self._least = min(least, context)

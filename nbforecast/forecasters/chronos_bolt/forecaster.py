@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -33,13 +33,15 @@ class ChronosBolt(NetworkForecaster):
     quantiles may cross; forecasts are sorted. longest: use at most so many points of a context, which costs less.
     """
 
+    algorithm: ClassVar[str] = "chronos-bolt"
+    algorithm_version: ClassVar[int] = 1
     name: str = "chronos-bolt"
     sizes: Sizes = field(kw_only=True)
     longest: int | None = field(default=None, kw_only=True)
 
     @property
-    def key(self) -> str:
-        return f"chronos-bolt {self.sizes} {self.longest} {self.version}"
+    def settings(self) -> dict[str, Any]:
+        return super().settings | self.sizes.settings | {"longest": self.longest}
 
     @property
     def context(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,27 @@ class Sizes:
     distance: int = 128
     epsilon: float = 1e-6
     activation: str = "relu"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The sizes as part of a forecaster's key: their names there stay when fields are renamed."""
+        return {
+            "width": self.width,
+            "head": self.head,
+            "heads": self.heads,
+            "feed_forward": self.feed_forward,
+            "layers": self.layers,
+            "decoder_layers": self.decoder_layers,
+            "context": self.context,
+            "patch": self.patch,
+            "steps": self.steps,
+            "levels": self.levels,
+            "register": self.register,
+            "buckets": self.buckets,
+            "distance": self.distance,
+            "epsilon": self.epsilon,
+            "activation": self.activation,
+        }
 
 
 def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:

@@ -45,6 +45,11 @@ class Scaler:
     lows: tuple[float, ...] = (1, 1, 0, 0, 0, 0)
     highs: tuple[float, ...] = (31, 12, 0, 23, 59, 0)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The scaler as part of a forecaster's key."""
+        return {"scaler_target": self.target, "scaler_lows": self.lows, "scaler_highs": self.highs}
+
 
 @dataclass(frozen=True, eq=False)
 class Gluformer(NetworkForecaster):
@@ -58,6 +63,8 @@ class Gluformer(NetworkForecaster):
     The statistics of batch normalisation are the stored ones, so a forecast does not depend on its batch.
     """
 
+    algorithm: ClassVar[str] = "gluformer"
+    algorithm_version: ClassVar[int] = 1
     name: str = "gluformer"
     sizes: Sizes = field(default=Sizes(), kw_only=True)
     scaler: Scaler = field(default=Scaler(), kw_only=True)
@@ -67,9 +74,9 @@ class Gluformer(NetworkForecaster):
     batch_sizes: ClassVar[tuple[int, ...]] = (1, 4, 16, 64)
 
     @property
-    def key(self) -> str:
-        options = f"{self.samples} {self.output} {self.masks}"
-        return f"gluformer {self.sizes} {self.scaler} {options} {self.version}"
+    def settings(self) -> dict[str, Any]:
+        options = {"samples": self.samples, "output": self.output, "masks": self.masks}
+        return super().settings | self.sizes.settings | self.scaler.settings | options
 
     @property
     def context(self) -> int:

@@ -7,7 +7,7 @@ glucose forecasting with uncertainty quantification"; GlucoBench). Weights keep 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -43,6 +43,24 @@ class Sizes:
     static: int = 1
     dropout: float = 0.2
     activation: str = "gelu"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The sizes as part of a forecaster's key: their names there stay when fields are renamed."""
+        return {
+            "width": self.width,
+            "heads": self.heads,
+            "feed_forward": self.feed_forward,
+            "encoder_layers": self.encoder_layers,
+            "decoder_layers": self.decoder_layers,
+            "input": self.input,
+            "label": self.label,
+            "horizon": self.horizon,
+            "dynamic": self.dynamic,
+            "static": self.static,
+            "dropout": self.dropout,
+            "activation": self.activation,
+        }
 
     @property
     def inner(self) -> int:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.windows import Windows
 
 WEIGHTS = Path(__file__).parent / "pretrained.safetensors"
-_ALGORITHM = "b359e2260864"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +37,8 @@ class Pretrained(NetworkForecaster):
     One pass forecasts 64 steps; further ones go on from the medians before them, with bands that never narrow.
     """
 
+    algorithm: ClassVar[str] = "pretrained"
+    algorithm_version: ClassVar[int] = 1
     name: str = "pretrained"
     context: int = 512
     levels: tuple[float, ...] = LEVELS
@@ -57,11 +58,6 @@ class Pretrained(NetworkForecaster):
         except WeightsError as error:
             raise WeightsError(f"{place}: {error}") from None
         return cls(weights, name or Path(place).stem)
-
-    @property
-    def key(self) -> str:
-        """Weights and code: forecasts of an older version are never taken for this one's."""
-        return f"pretrained {self.version} {_ALGORITHM}"
 
     def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
         """One function for all horizons of as many passes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,8 @@ _POWER = 5.0
 class Auto(Statistical):
     """The three others, weighted by their past errors."""
 
+    algorithm: ClassVar[str] = "auto"
+    algorithm_version: ClassVar[int] = 1
     name: str = "auto"
 
     def outlook(self, past: ScaledContext, seasons: Seasons, inner: BacktestOrigins) -> PointForecast:

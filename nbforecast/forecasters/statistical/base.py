@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
@@ -20,22 +20,14 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.windows import Windows
 
 
-_ALGORITHM = "6685955d261a"
-
-
 @dataclass(frozen=True)
 class Statistical(WindowForecaster):
     """Finds the seasons of a context, looks ahead from it and from origins inside it, and draws from those errors."""
 
     name: str = ""
     context: int = 512
-    levels: tuple[float, ...] = LEVELS
-    draws: int = len(LEVELS)
-
-    @property
-    def key(self) -> str:
-        """Settings and code: forecasts of an older version are never taken for this one's."""
-        return f"{self!r} {_ALGORITHM}"
+    levels: ClassVar[tuple[float, ...]] = LEVELS
+    draws: ClassVar[int] = len(LEVELS)
 
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
         past = history(windows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class SeasonalNaive(Statistical):
     """The value one season before, for the longer season found."""
 
+    algorithm: ClassVar[str] = "naive"
+    algorithm_version: ClassVar[int] = 1
     name: str = "naive"
 
     def warmup(self, seasons: Seasons) -> Int32[Array, " B"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,8 @@ _CUTS = (260, 100, 30)
 class RidgeAutoregression(Statistical):
     """Ridge autoregression, on the seasonally adjusted context."""
 
+    algorithm: ClassVar[str] = "ridge"
+    algorithm_version: ClassVar[int] = 1
     name: str = "ridge"
 
     def outlook(self, past: ScaledContext, seasons: Seasons, inner: BacktestOrigins) -> PointForecast:

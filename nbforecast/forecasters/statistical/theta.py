@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,8 @@ _GRID = np.array(
 class Smoothing(Statistical):
     """Exponential smoothing and Theta, on the seasonally adjusted context."""
 
+    algorithm: ClassVar[str] = "theta"
+    algorithm_version: ClassVar[int] = 1
     name: str = "theta"
 
     def outlook(self, past: ScaledContext, seasons: Seasons, inner: BacktestOrigins) -> PointForecast:

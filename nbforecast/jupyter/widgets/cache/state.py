@@ -57,17 +57,17 @@ class State:
         if models != self._models:
             self._models, self._reasons = models, {}
         put = [
-            messages.entry(item, self._reason(item.key.recipe))
+            messages.entry(item, self._reason(item.key.spec))
             for key, item in items.items()
             if before.get(key) is not item
-            or (self._reasons is not reasons and self._reason(item.key.recipe) != reasons.get(item.key.recipe))
+            or (self._reasons is not reasons and self._reason(item.key.spec) != reasons.get(item.key.spec))
         ]
         self._items = items
         return messages.entries(put, [key for key in before if key not in items], complete=complete)
 
-    def _reason(self, recipe: ForecastSpec) -> str:
-        """Why entries of a recipe cannot be recomputed."""
-        known = self._reasons.get(recipe)
+    def _reason(self, spec: ForecastSpec) -> str:
+        """Why entries of a spec cannot be recomputed."""
+        known = self._reasons.get(spec)
         if known is None:
-            known = self._reasons[recipe] = missing(recipe, self._models or frozenset())
+            known = self._reasons[spec] = missing(spec, self._models or frozenset())
         return known
