@@ -1,4 +1,4 @@
-"""Loading and unloading of the IPython extension."""
+"""Loads and unloads the IPython extension."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbforecast.jupyter import lab_comm
 from nbforecast.jupyter.magics.completion import complete_magic
-from nbforecast.jupyter.magics.magics import PARSERS, ForecastMagics
+from nbforecast.jupyter.magics.magics import PARSERS, ForecastMagics, NbForecast
 from nbforecast.jupyter.sender import hub
 
 if TYPE_CHECKING:
@@ -23,8 +23,14 @@ _DATASET_RUN = "nbforecast.distributed.run.DatasetRun"
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register magics, completion and displays; tell pages that we are here. Imports neither JAX nor Polars."""
-    shell.register_magics(ForecastMagics)
+    """Register magics, their defaults, completion and displays, and connect to the front end.
+
+    Neither JAX nor Polars is imported.
+    """
+    _remove_defaults(shell)
+    defaults = NbForecast(parent=shell)
+    _configurables(shell).append(defaults)
+    shell.register_magics(ForecastMagics(shell, defaults))
 
     def display_run(run: Run) -> None:
         from nbforecast.jupyter.display.show import redisplay
@@ -54,8 +60,19 @@ def _formatter(shell: InteractiveShell) -> Any:
     return formatter.ipython_display_formatter
 
 
+def _remove_defaults(shell: InteractiveShell) -> None:
+    configurables = _configurables(shell)
+    configurables[:] = [c for c in configurables if not isinstance(c, NbForecast)]
+
+
+def _configurables(shell: InteractiveShell) -> list[Any]:
+    """The objects whose traits `%config` shows and sets."""
+    return shell.configurables
+
+
 def unload(shell: InteractiveShell) -> None:
-    """Undo `load`, end the background threads if there are any, and save what it has found."""
+    """Undo `load`, end the background threads if there are any, and save their results."""
+    _remove_defaults(shell)
     for name in PARSERS:
         shell.magics_manager.magics["line"].pop(name, None)
     for name in (_RUN, _DATASET_RUN, _CACHE):

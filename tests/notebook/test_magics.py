@@ -252,6 +252,21 @@ def test_M_help_shows_every_option(kernel: Kernel) -> None:
         assert option in doc
 
 
+def test_M2_M3_defaults_are_set_with_config_and_options_override_them(kernel: Kernel) -> None:
+    assert kernel.run("%config NbForecast.model = 'naive'\n%config NbForecast.horizon = 5")[1] == ""
+    kernel.run("run = %forecast df --wait\nchart = %quickdraw df -H 3")
+    assert kernel.value("[run.model, run.horizon, len(chart.forecast.draws), chart.run.model]") == [
+        "naive",
+        5,
+        3,
+        "naive",
+    ]
+    assert "horizon" in kernel.run("%config NbForecast.horizon = 0")[1]
+    (listed,), _ = kernel.run("%config NbForecast")
+    assert "NbForecast.calibrate=<Bool>" in listed["text"]
+    assert kernel.run("%config NbForecast.model = None\n%config NbForecast.horizon = 12")[1] == ""
+
+
 @pytest.mark.parametrize("sample", ["taxi", "retail"])
 def test_R1_M7_the_tour_runs_through_papermill(tmp_path: Path, sample: str) -> None:
     out = tmp_path / "tour.ipynb"

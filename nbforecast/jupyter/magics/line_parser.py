@@ -1,4 +1,4 @@
-"""From the text after a magic's name to options and objects."""
+"""The line after a magic's name: parsing its options and finding the objects that it names."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 _PATH = re.compile(r"[^()\[\]{}\"'<>|*?]+")
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "\"'"
+_FRAME_TYPES = {"DataFrame", "LazyFrame", "Table", "DuckDBPyRelation", "Series"}
 
 
 class LineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are IPython's `UsageError`, and which never exits."""
+    """An argument parser that raises IPython's `UsageError` and never exits."""
 
     def __init__(self, prog: str, description: str | None = None, **_: object) -> None:
         super().__init__(prog=prog, description=description, add_help=False, exit_on_error=False)
@@ -27,20 +28,29 @@ class LineParser(argparse.ArgumentParser):
         raise UsageError(f"{self.prog}: {message}. {self.format_usage().strip()}. {self.prog.split()[0]}? explains it.")
 
     def format_all(self) -> str:
-        """The help text, that of every action included."""
+        """The help text, that of every command included."""
         actions = [a for a in self._actions if isinstance(a, argparse._SubParsersAction)]
         return "\n".join([self.format_help(), *(p.format_help() for a in actions for p in a.choices.values())])
 
-    def parse_line(self, line: str) -> argparse.Namespace:
-        """Parsed options of a magic's line."""
+    def parse_line(self, line: str, defaults: Mapping[str, Any] | None = None) -> argparse.Namespace:
+        """Parse the line of a magic.
+
+        Args:
+            line: The text after the magic's name.
+            defaults: Values that replace the options' own defaults.
+
+        Returns:
+            The options.
+        """
         try:
-            return self.parse_args([_unquote(word) for word in split(line.strip().removesuffix(";"))])
+            words = [_unquote(word) for word in split(line.strip().removesuffix(";"))]
+            return self.parse_args(words, argparse.Namespace(**(defaults or {})))
         except (argparse.ArgumentError, ValueError) as error:
             self.error(str(error))
 
 
 def split(line: str) -> list[str]:
-    """Words of a line; blanks inside quotes and brackets do not separate, so `data["a b"]` is one word."""
+    """Split a line at blanks outside quotes and brackets, so that `data["a b"]` is one word."""
     words: list[str] = []
     word, depth, quote = "", 0, ""
     for letter in line:
@@ -66,21 +76,29 @@ def _unquote(word: str) -> str:
 
 
 def resolve(word: str, namespace: Mapping[str, Any]) -> tuple[Any, str]:
-    """What FRAME means, and what to call it: a variable or an expression of the notebook, else a file's path."""
+    """Find what FRAME names: a variable or an expression of the notebook, else a file.
+
+    Args:
+        word: FRAME as it was typed.
+        namespace: Variables of the notebook.
+
+    Returns:
+        The object or the path, and what to call it in titles.
+    """
     try:
         tree = ast.parse(word, mode="eval")
     except SyntaxError:
         return word, Path(word).stem
     names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-    unknown = sorted(n for n in names if n not in namespace and n not in dir(__builtins__))
-    if unknown:
+    missing = sorted(n for n in names if n not in namespace and n not in dir(__builtins__))
+    if missing:
         if _PATH.fullmatch(word) and (Path(word).suffix or Path(word).exists()):
             return word, Path(word).stem
         if not _PATH.fullmatch(word):
-            raise UsageError(f"There is no variable {unknown[0]!r} in this notebook, in {word}.")
+            raise UsageError(f"There is no variable {missing[0]!r} in this notebook, in {word}.")
         frames = [n for n, v in namespace.items() if not n.startswith("_") and is_frame(v)]
-        there = f" Tables here: {', '.join(sorted(frames)[:8])}." if frames else ""
-        raise UsageError(f"There is no variable {unknown[0]!r} in this notebook, nor a file {word!r}.{there}")
+        hint = f" Tables here: {', '.join(sorted(frames)[:8])}." if frames else ""
+        raise UsageError(f"There is no variable {missing[0]!r} in this notebook, nor a file {word!r}.{hint}")
     try:
         return eval(compile(tree, "<magic>", "eval"), dict(namespace)), word if len(word) <= 40 else ""
     except Exception as error:
@@ -88,5 +106,5 @@ def resolve(word: str, namespace: Mapping[str, Any]) -> tuple[Any, str]:
 
 
 def is_frame(value: object) -> bool:
-    """Whether a value is a table, told by its type's name alone, so that nothing is imported or computed."""
-    return type(value).__name__ in {"DataFrame", "LazyFrame", "Table", "DuckDBPyRelation", "Series"}
+    """Whether a value is a table, by the name of its type alone: nothing is imported or computed."""
+    return type(value).__name__ in _FRAME_TYPES

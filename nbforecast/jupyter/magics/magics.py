@@ -1,10 +1,12 @@
-"""`%forecast`, `%quickdraw`, `%forecast_cache`, `%forecast_models`."""
+"""The magics `%forecast`, `%quickdraw`, `%forecast_cache` and `%forecast_models`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.magic import Magics, line_magic, magics_class, needs_local_scope, no_var_expand
+from traitlets import Bool, Int, Unicode
+from traitlets.config import Configurable
 
 from nbforecast.arguments import (
     add_cache_commands,
@@ -15,13 +17,28 @@ from nbforecast.arguments import (
     run_cache_command,
 )
 from nbforecast.jupyter.magics.line_parser import LineParser, resolve
+from nbforecast.options import MAX_HORIZON
 
 if TYPE_CHECKING:
+    import argparse
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbforecast.forecasters.catalogue import Catalogue
     from nbforecast.origin_forecast import Chart
     from nbforecast.run import Run
+
+
+class NbForecast(Configurable):
+    """Defaults of `%forecast` and `%quickdraw`, set with `%config` or in `ipython_config.py`.
+
+    Example:
+        >>> %config NbForecast.horizon = 24
+    """
+
+    model = Unicode(None, allow_none=True, help="the default model; None is nbforecast's own").tag(config=True)
+    horizon = Int(12, min=1, max=MAX_HORIZON, help="the default number of steps ahead").tag(config=True)
+    calibrate = Bool(False, help="whether to calibrate bands with the series' past errors").tag(config=True)
 
 
 def _forecast_parser() -> LineParser:
@@ -45,7 +62,7 @@ def _models_parser() -> LineParser:
 
 
 def _cache_parser() -> LineParser:
-    parser = LineParser("%forecast_cache", "Look after the results kept in memory and on disk.")
+    parser = LineParser("%forecast_cache", "Manage the results in memory and on disk.")
     add_cache_commands(parser)
     return parser
 
@@ -60,9 +77,13 @@ PARSERS = {
 
 @magics_class
 class ForecastMagics(Magics):
-    """The magics of nbforecast; each has the options its `?` shows."""
+    """The magics of nbforecast; `?` after a magic shows its options."""
 
     shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell, defaults: NbForecast) -> None:
+        super().__init__(shell)
+        self._defaults = defaults
 
     @line_magic
     @no_var_expand
@@ -71,7 +92,7 @@ class ForecastMagics(Magics):
         from nbforecast.api import forecast
         from nbforecast.jupyter.display.show import show
 
-        options = PARSERS["forecast"].parse_line(line)
+        options = self._parse("forecast", line)
         frame, name = self._resolve(options.frame, local_ns)
         run = forecast(frame, name=name, **forecast_keywords(options))
         self._store(options.out, run)
@@ -84,7 +105,7 @@ class ForecastMagics(Magics):
     def quickdraw(self, line: str, local_ns: dict[str, Any] | None = None) -> Chart:
         from nbforecast.api import quickdraw
 
-        options = PARSERS["quickdraw"].parse_line(line)
+        options = self._parse("quickdraw", line)
         frame, name = self._resolve(options.frame, local_ns)
         chart = quickdraw(frame, name=name, **draw_keywords(options))
         self._store(options.out, chart)
@@ -94,12 +115,12 @@ class ForecastMagics(Magics):
     @no_var_expand
     def forecast_cache(self, line: str) -> object:
         options = PARSERS["forecast_cache"].parse_line(line)
-        done = run_cache_command(options)
+        result = run_cache_command(options)
         if options.action == "recompute":
             from nbforecast.jupyter.display.show import show
 
-            show(cast("Run", done), self.shell)
-        return done
+            show(cast("Run", result), self.shell)
+        return result
 
     @line_magic
     @no_var_expand
@@ -108,6 +129,9 @@ class ForecastMagics(Magics):
 
         PARSERS["forecast_models"].parse_line(line)
         return Catalogue()
+
+    def _parse(self, magic: str, line: str) -> argparse.Namespace:
+        return PARSERS[magic].parse_line(line, self._defaults.trait_values(config=True))
 
     def _resolve(self, word: str, local_ns: dict[str, Any] | None) -> tuple[Any, str]:
         return resolve(word, {**self.shell.user_ns, **(local_ns or {})})
