@@ -60,6 +60,17 @@ def distinct_numbers(values: Sequence[float]) -> list[str]:
     return [f"{v:.{digits - 1}e}" for v in values]
 
 
+def brief_number(value: float) -> str:
+    """Write a number with at most four significant digits and no zeros behind them.
+
+    Example:
+        >>> brief_number(1_000_000_000_000.0), brief_number(1.5), brief_number(1e-7)
+        ('1,000,000,000,000', '1.5', '1e-07')
+    """
+    rounded = float(f"{value:.4g}")
+    return f"{rounded:,.0f}" if 1_000 <= rounded < 1e15 else f"{rounded:g}"
+
+
 def integer(value: int) -> str:
     """Write an integer.
 

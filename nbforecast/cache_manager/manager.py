@@ -14,7 +14,7 @@ import numpy as np
 from nbforecast.cache_manager.handles import pick, pick_one
 from nbforecast.cache_manager.rerun import kept, recomputed
 from nbforecast.cache_manager.tables import Change, Detail, Info, Listing
-from nbforecast.data.aliases import parse_span
+from nbforecast.data.span import parse_span
 from nbforecast.distributed.layout import shards_below
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import InputError, NbForecastError, OptionError, StorageError

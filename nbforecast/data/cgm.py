@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.data.dataset import DataWarning
-from nbforecast.data.source import Source
-from nbforecast.data.timestamps import parse_text
+from nbforecast.data.timestamps import parse_times
 from nbforecast.errors import InputError, MissingExtra
+from nbforecast.text import plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,63 +23,73 @@ _VENDOR_MARKS = (
     "# CGM ENTRIES", "Date,Time,Glucose (mg/dL)",
 )  # fmt: skip
 _UNIFIED_MARKS = ("sequence_id", "event_type", "quality", "glucose")
-_HEADER = re.compile(r"glucose[^,;\t]*(mg/dl|mmol/l)", re.IGNORECASE)
+_GLUCOSE_NAME = re.compile(r"glucose[^,;\t]*(mg/dl|mmol/l)", re.IGNORECASE)
 _TIME_NAME = re.compile(r"time|date|zeit|fecha|heure", re.IGNORECASE)
-_LOOKED_AT = 30  # lines of preamble
+_OTHER_METER = re.compile("strip|meter", re.IGNORECASE)  # readings from a finger, not of the sensor
+_HEAD_BYTES, _HEAD_LINES = 1 << 16, 30  # a preamble is shorter
+_FEWEST_COMMAS = 4  # of an export's head that is the first line
 _MMOL_TO_MGDL = 18.0182
-_BEYOND = {"low": 39.0, "lo": 39.0, "high": 401.0, "hi": 501.0}  # just outside what Dexcom and Libre can measure
+_LIMITS = {"low": 39.0, "lo": 39.0, "high": 401.0, "hi": 501.0}  # just outside what Dexcom and Libre can measure
 _OUT_OF_RANGE = 1  # cgm-format's quality bit
 
 
-def looks_like_export(head: bytes) -> bool:
-    """Whether the first bytes of a text file are those of a sensor's export."""
-    lines = _lines(head)
-    if _vendor(lines):
+def is_export(head: bytes) -> bool:
+    """Tell by the first bytes of a text file whether it is the export of a sensor."""
+    lines = _head_lines(head)
+    if _is_known_vendor(lines):
         return True
-    number = _header_line(lines)
-    return number is not None and (number > 0 or lines[number].count(",") >= 4)
+    number = _find_header(lines)
+    return number is not None and (number > 0 or lines[number].count(",") >= _FEWEST_COMMAS)
 
 
-def read_export(path: Path) -> Source:
-    """Read the sensor's own readings from an export, in mg/dL.
+def read_export(path: Path) -> tuple[pl.DataFrame, list[DataWarning]]:
+    """Read the sensor's own readings from an export.
 
-    Raises `MissingExtra` where cgm-format is needed and absent, `InputError` where the file is no export after all.
+    Args:
+        path: A file for which `is_export` is true.
+
+    Returns:
+        A frame with the columns `TIME` and `TARGET`, in mg/dL, and a warning of flag `out_of_range` if any reading is
+        "Low" or "High".
+
+    Raises:
+        MissingExtra: If cgm-format is needed and not installed.
+        InputError: If the file has no readings.
     """
-    import narwhals as nw
-
     raw = path.read_bytes()
-    lines = _lines(raw[: 1 << 16])
-    frame: pl.DataFrame | None = None
+    lines = _head_lines(raw[:_HEAD_BYTES])
+    readings: pl.DataFrame | None = None
     failure: Exception | None = None
-    if _vendor(lines):
+    if _is_known_vendor(lines):
         try:
-            frame = _through_library(raw)
-        except ValueError as error:  # every error of cgm-format is one
+            readings = _parse_by_library(raw)
+        except ValueError as error:  # the base of every error of cgm-format
             failure = error
-    if frame is None:
+    if readings is None:
         try:
-            frame = _plain_table(raw, lines)
+            readings = _parse_table(raw, lines)
         except InputError as error:
             failure = failure or error
-    if frame is None or frame.is_empty():
-        why = f": {failure}" if failure else ""
-        raise InputError(f"The sensor export {str(path)!r} has no glucose readings that can be read{why}.")
-    warnings = _about_range(frame)
-    return Source(nw.from_native(frame.select(TIME, TARGET)), path.name.split(".")[0], TIME, TARGET, warnings=warnings)
+    if readings is None or readings.is_empty():
+        reason = f": {failure}" if failure else ""
+        raise InputError(f"The sensor export {str(path)!r} has no glucose readings that can be read{reason}.")
+    return readings.select(TIME, TARGET), _range_warnings(readings)
 
 
-def _through_library(raw: bytes) -> pl.DataFrame:
+def _parse_by_library(raw: bytes) -> pl.DataFrame:
+    """Return the columns `TIME`, `TARGET` and `is_limit` of an export that cgm-format knows."""
     import polars as pl
 
-    unified: pl.DataFrame = _parser().parse_from_bytes(raw)
+    unified: pl.DataFrame = _format_parser().parse_from_bytes(raw)
     readings = unified.filter((pl.col("event_type") == "EGV_READ") & pl.col("glucose").is_not_null())
-    beyond = (pl.col("quality") & _OUT_OF_RANGE) != 0
     return readings.select(
-        pl.col("datetime").dt.cast_time_unit("us").alias(TIME), pl.col("glucose").alias(TARGET), beyond.alias("beyond")
+        pl.col("datetime").dt.cast_time_unit("us").alias(TIME),
+        pl.col("glucose").alias(TARGET),
+        ((pl.col("quality") & _OUT_OF_RANGE) != 0).alias("is_limit"),
     )
 
 
-def _parser() -> Any:
+def _format_parser() -> Any:
     try:
         from cgm_format import FormatParser
     except ImportError as error:
@@ -89,52 +99,57 @@ def _parser() -> Any:
     return FormatParser
 
 
-def _plain_table(raw: bytes, lines: list[str]) -> pl.DataFrame | None:
-    """Exports that cgm-format does not know (older LibreView, de-identified copies): a table below a preamble."""
+def _parse_table(raw: bytes, lines: list[str]) -> pl.DataFrame | None:
+    """Return the same columns of a table below a preamble, in an export that cgm-format does not know.
+
+    Older exports of LibreView and de-identified copies are such.
+    """
     import polars as pl
 
-    number = _header_line(lines)
+    number = _find_header(lines)
     if number is None:
         return None
     text = "\n".join(raw.decode("utf-8-sig", errors="replace").splitlines()[number:])
     separator = max(",;\t", key=lines[number].count)
     table = pl.read_csv(io.StringIO(text), separator=separator, infer_schema=False, truncate_ragged_lines=True)
-    times = [c for c in table.columns if _TIME_NAME.search(c)]
-    glucose = [c for c in table.columns if _HEADER.search(c) and not re.search("strip|meter", c, re.IGNORECASE)]
-    if not times or not glucose:
+    time_columns = [name for name in table.columns if _TIME_NAME.search(name)]
+    glucose_columns = [name for name in table.columns if _GLUCOSE_NAME.search(name) and not _OTHER_METER.search(name)]
+    if not time_columns or not glucose_columns:
         return None
-    scale = _MMOL_TO_MGDL if "mmol" in glucose[0].lower() else 1.0
-    words = pl.coalesce(pl.col(c).str.strip_chars().replace("", None) for c in glucose)
-    readings = table.select(parse_text(table[times[0]]).alias(TIME), words.str.to_lowercase().alias("words"))
-    readings = readings.drop_nulls()
-    numbers = pl.col("words").str.replace(",", ".", literal=True).cast(pl.Float64, strict=False) * scale
-    limits = pl.col("words").replace_strict(_BEYOND, default=None, return_dtype=pl.Float64)
-    found = readings.select(TIME, pl.coalesce(numbers, limits).alias(TARGET), limits.is_not_null().alias("beyond"))
-    return found.drop_nulls()
+    scale = _MMOL_TO_MGDL if "mmol" in glucose_columns[0].lower() else 1.0
+    readings = pl.coalesce(pl.col(name).str.strip_chars().replace("", None) for name in glucose_columns)
+    times = parse_times(table[time_columns[0]])
+    texts = table.select(times.alias(TIME), readings.str.to_lowercase().alias("reading")).drop_nulls()
+    numbers = pl.col("reading").str.replace(",", ".", literal=True).cast(pl.Float64, strict=False) * scale
+    limits = pl.col("reading").replace_strict(_LIMITS, default=None, return_dtype=pl.Float64)
+    return texts.select(
+        TIME, pl.coalesce(numbers, limits).alias(TARGET), limits.is_not_null().alias("is_limit")
+    ).drop_nulls()
 
 
-def _about_range(frame: pl.DataFrame) -> tuple[DataWarning, ...]:
-    beyond = frame.filter("beyond")[TARGET]
-    if beyond.is_empty():
-        return ()
-    kept = " and ".join(f"{v:g}" for v in beyond.unique().sort())
-    are = "reading is" if len(beyond) == 1 else "readings are"
-    sentence = f"{len(beyond):,} {are} beyond the sensor's range ('Low' or 'High'), kept as {kept} mg/dL."
-    return (DataWarning("out_of_range", len(beyond), sentence),)
+def _range_warnings(readings: pl.DataFrame) -> list[DataWarning]:
+    limits = readings.filter("is_limit")[TARGET]
+    if limits.is_empty():
+        return []
+    values = " and ".join(f"{value:g}" for value in limits.unique().sort())
+    count = plural(len(limits), "reading is", "readings are")
+    sentence = f"{count} beyond the sensor's range ('Low' or 'High') and stored as {values} mg/dL."
+    return [DataWarning("out_of_range", len(limits), sentence)]
 
 
-def _lines(head: bytes) -> list[str]:
-    return head.decode("utf-8-sig", errors="replace").splitlines()[:_LOOKED_AT]
+def _head_lines(head: bytes) -> list[str]:
+    return head.decode("utf-8-sig", errors="replace").splitlines()[:_HEAD_LINES]
 
 
-def _vendor(lines: list[str]) -> bool:
+def _is_known_vendor(lines: list[str]) -> bool:
     if lines and all(mark in lines[0] for mark in _UNIFIED_MARKS):
         return True
     return any(mark in line for line in lines for mark in _VENDOR_MARKS)
 
 
-def _header_line(lines: list[str]) -> int | None:
+def _find_header(lines: list[str]) -> int | None:
+    """Return the number of the line that names a column of times and one of glucose."""
     for number, line in enumerate(lines):
-        if _HEADER.search(line) and _TIME_NAME.search(line):
+        if _GLUCOSE_NAME.search(line) and _TIME_NAME.search(line):
             return number
     return None

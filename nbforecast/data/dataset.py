@@ -1,16 +1,17 @@
-"""The prepared data: one or more series on a regular time grid, and the names of their origins."""
+"""The prepared data: one or more series on a regular time grid, and what was repaired on the way."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float64, Int, Int32, Int64, Shaped
 
 from nbforecast.errors import IndexOutOfRange, OptionError
+from nbforecast.text import did_you_mean, quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DataWarning:
-    """One repair or oddity found while preparing data.
+    """A repair or an oddity of the data.
 
-    `flag` is a stable identifier (`interpolated`, `long_gap`, ...), `count` how many points or gaps it
-    concerns, `sentence` a full sentence for a person, `series` the id concerned (None: all of them).
+    Attributes:
+        flag: A stable identifier, such as `"interpolated"` or `"long_gap"`.
+        count: How many points, rows, gaps or series are concerned.
+        sentence: A full sentence for a person.
+        series: The id of the series concerned; None stands for all of them.
     """
 
     flag: str
@@ -36,13 +40,20 @@ class DataWarning:
 
     @property
     def label(self) -> str:
-        """A few words, for where there is little room."""
+        """The flag and the count in a few words, for where there is little room."""
         return f"{self.flag.replace('_', ' ')}: {self.count:,}"
 
 
 @dataclass(frozen=True)
 class Names:
-    """What the user called things; for titles and axis labels only, never part of the handle."""
+    """The user's names of things, for titles and axis labels; they are not part of the handle.
+
+    Attributes:
+        frame: The name of the frame or file, if there is one.
+        time: The column of times.
+        target: The column of values.
+        id: The column of series ids; None if the frame is one series.
+    """
 
     frame: str | None = None
     time: str = "ds"
@@ -52,25 +63,29 @@ class Names:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Series on a regular grid, stored flat: series `s` has rows `offsets[s]:offsets[s + 1]`.
+    """One or more series on a regular time grid, one after the other in flat arrays.
 
-    Every row is one grid step and one origin. What was not observed is NaN: nothing here is filled in, so a
-    forecast as of a row depends on nothing after it. Each series starts and ends with an
-    observed value; its last row has index 0, the one before -1, and so on.
+    Series number `s` has the rows `offsets[s]:offsets[s + 1]`. Each row is one grid step and one origin. A step
+    without an observation is NaN: no value is filled in, so a forecast as of a row depends on nothing after it. Each
+    series begins and ends with an observation. Its last row has index 0, the row before it -1, and so on.
 
-    ids: S series names, in canonical (sorted) order.
-    offsets: int64 (S + 1,).
-    time: (N,) `datetime64[us]` (UTC, or wall-clock dates for daily and calendar frequencies) or int64 steps.
-    values: float64 (N,), NaN where nothing was observed.
-    frequency: the grid's step.
-    max_gap: the longest gap, in steps, that forecasters may bridge inside a context.
-    time_type: Polars type in which times are handed back (`Datetime("us", zone)`, `Date` or `Int64`).
+    Attributes:
+        ids: The names of the series, in sorted order.
+        offsets: Row numbers of the series' bounds.
+        time: `datetime64[us]` in UTC, or of the local clock for daily and calendar frequencies; integers where there
+            is no calendar.
+        values: The observations, NaN where there is none.
+        frequency: The step of the grid.
+        max_gap: The longest gap, in steps, that forecasters bridge inside a context.
+        time_type: The Polars type in which times are returned: `Datetime("us", zone)`, `Date` or `Int64`.
+        names: The user's names of the frame and its columns.
+        warnings: What was repaired, and what is odd.
     """
 
     ids: tuple[str, ...]
-    offsets: np.ndarray
-    time: np.ndarray
-    values: np.ndarray
+    offsets: Int64[np.ndarray, " bounds"]
+    time: Shaped[np.ndarray, " rows"]
+    values: Float64[np.ndarray, " rows"]
     frequency: Frequency
     max_gap: int
     time_type: pl.DataType
@@ -78,16 +93,17 @@ class Dataset:
     warnings: tuple[DataWarning, ...] = ()
 
     def __len__(self) -> int:
+        """Return the number of rows of all series."""
         return len(self.values)
 
     @property
-    def lengths(self) -> np.ndarray:
-        """int64 (S,): grid steps in each series."""
+    def lengths(self) -> Int64[np.ndarray, " series"]:
+        """The number of grid steps of each series."""
         return np.diff(self.offsets)
 
     @cached_property
     def handle(self) -> str:
-        """Content hash over ids, timestamps, values and frequency; 32 hex digits."""
+        """The content hash over ids, times, values and frequency: 32 hexadecimal digits."""
         digest = hashlib.sha256()
         digest.update(repr((self.frequency.key, self.ids)).encode())
         digest.update(np.ascontiguousarray(self.offsets, "<i8").data)
@@ -98,68 +114,98 @@ class Dataset:
         return digest.hexdigest()[:32]
 
     def position(self, series: str | None) -> int:
-        """The number of the series called `series` (None: the first)."""
+        """Find the number of a series.
+
+        Args:
+            series: An id; None stands for the first series.
+
+        Raises:
+            OptionError: If no series has that id.
+        """
         if series is None:
             return 0
         try:
             return self.ids.index(str(series))
         except ValueError:
-            shown = ", ".join(repr(i) for i in self.ids[:8]) + (" ..." if len(self.ids) > 8 else "")
-            near = difflib.get_close_matches(str(series), self.ids, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise OptionError(f"No series is called {series!r}.{hint} There are {len(self.ids)}: {shown}.") from None
+            raise OptionError(
+                f"No series is called {series!r}.{did_you_mean(str(series), self.ids)} "
+                f"There are {len(self.ids):,}: {quoted(self.ids, 8)}."
+            ) from None
 
     def row(self, index: int, series: str | None = None) -> int:
-        """The row of the origin with that index (<= 0, the last data point is 0) in a series.
+        """Find the row of an origin.
 
-        Raises `IndexOutOfRange` naming the valid range.
+        Args:
+            index: The origin's index, at most 0; the last data point is 0.
+            series: The id of its series; None stands for the first one.
+
+        Returns:
+            The row number in the flat arrays.
+
+        Raises:
+            IndexOutOfRange: If the series has no such index; the message states the valid range.
+            OptionError: If no series has that id.
         """
-        s = self.position(series)
-        length = int(self.lengths[s])
+        number = self.position(series)
+        length = int(self.lengths[number])
         if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
             raise IndexOutOfRange(f"The index must be an integer <= 0, not {index!r}.")
         if not -length < index <= 0:
-            of = f" of series {self.ids[s]!r}" if len(self.ids) > 1 else ""
+            of_series = f" of series {self.ids[number]!r}" if len(self.ids) > 1 else ""
             hint = f" Did you mean {-index}?" if 0 < index < length else ""
             raise IndexOutOfRange(
-                f"Index {index} is outside the data{of}: valid indices run from {1 - length} to 0, "
+                f"Index {index} is outside the data{of_series}: valid indices run from {1 - length} to 0, "
                 f"where 0 is the last data point.{hint}"
             )
-        return int(self.offsets[s + 1]) - 1 + int(index)
+        return int(self.offsets[number + 1]) - 1 + int(index)
 
     def locate(self, row: int) -> tuple[int, int]:
-        """(number of the series, index) of a row."""
-        s = int(np.searchsorted(self.offsets, row, side="right")) - 1
-        return s, int(row - self.offsets[s + 1] + 1)
+        """Find the series and the index of a row.
 
-    def index(self) -> np.ndarray:
-        """int32 (N,): the index of every row."""
+        Args:
+            row: A row number of the flat arrays.
+
+        Returns:
+            The number of the series, and the index of the origin in it.
+        """
+        number = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        return number, int(row - self.offsets[number + 1] + 1)
+
+    def index(self) -> Int32[np.ndarray, " rows"]:
+        """Return the index of every row."""
         ends = np.repeat(self.offsets[1:], self.lengths)
         return (np.arange(len(self)) - ends + 1).astype(np.int32)
 
-    def times(self, grid: np.ndarray) -> pl.Series:
-        """Grid times as a Polars series of the type the user's times had."""
+    def times(self, grid_times: Shaped[np.ndarray, "..."]) -> pl.Series:
+        """Convert grid times to the type that the user's times have.
+
+        Args:
+            grid_times: Times as in `time`, of any shape.
+
+        Returns:
+            A flat Polars series called `ds`, of type `time_type`.
+        """
         import polars as pl
 
-        series = pl.Series("ds", grid.ravel())
+        series = pl.Series("ds", grid_times.ravel())
         if not isinstance(self.time_type, pl.Datetime) or self.time_type.time_zone is None:
             return series.cast(self.time_type)
         zone = self.time_type.time_zone
         if not self.frequency.wall_clock:
             return series.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
         local = series.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-        skipped = series.dt.offset_by("1h").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-        return local.fill_null(skipped)  # a midnight that the clocks jumped over
+        an_hour_later = series.dt.offset_by("1h").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        return local.fill_null(an_hour_later)  # clocks jump over midnight in some zones
 
-    def future_times(self, rows: np.ndarray, steps: int) -> np.ndarray:
-        """(R, steps): the grid times of the steps 1..steps after each row."""
+    def future_times(self, rows: Int[np.ndarray, " origins"], steps: int) -> Shaped[np.ndarray, "origins steps"]:
+        """Return the grid times of the steps 1 to `steps` after each row."""
         start = self.frequency.to_step(self.time[np.asarray(rows)])
         return self.frequency.to_time(start[:, None] + np.arange(1, steps + 1))
 
-    def actuals(self, rows: np.ndarray, steps: int) -> np.ndarray:
-        """float64 (R, steps): what was observed after each row, NaN where unknown."""
+    def actuals(self, rows: Int[np.ndarray, " origins"], steps: int) -> Float64[np.ndarray, "origins steps"]:
+        """Return the observations of the steps 1 to `steps` after each row, NaN where there is none."""
         rows = np.asarray(rows)
         ends = self.offsets[np.searchsorted(self.offsets, rows, side="right")]
-        at = rows[:, None] + np.arange(1, steps + 1)
-        known = at < ends[:, None]
-        return np.where(known, self.values[np.where(known, at, 0)], np.nan)
+        later_rows = rows[:, None] + np.arange(1, steps + 1)
+        is_inside = later_rows < ends[:, None]
+        return np.where(is_inside, self.values[np.where(is_inside, later_rows, 0)], np.nan)

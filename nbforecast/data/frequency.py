@@ -1,39 +1,75 @@
-"""The step of a regular time grid: fixed durations, months, business days or plain integers."""
+"""The step of a regular time grid, and how people write it: aliases of pandas and Polars, timedeltas, integers."""
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
-import numpy.typing as npt
+from jaxtyping import Int64, Shaped
 
+from nbforecast.errors import OptionError
 from nbforecast.text import plural
-from nbforecast.time_units import DAY, HOUR, MINUTE, MONTH, MONTHS, SECOND, WEEK, WEEKDAYS, YEAR, largest_unit
+from nbforecast.time_units import (
+    DAY,
+    HOUR,
+    MINUTE,
+    MONTH,
+    MONTHS,
+    SECOND,
+    SHORT_MONTHS,
+    SHORT_WEEKDAYS,
+    WEEK,
+    WEEKDAYS,
+    YEAR,
+    largest_unit,
+)
 
-Ints = npt.NDArray[np.int64]
-Times = npt.NDArray[Any]  # datetime64[us], or int64 where there is no calendar
+_MONTH_CODES = tuple(name.upper() for name in SHORT_MONTHS)
+_WEEKDAY_CODES = tuple(name.upper() for name in SHORT_WEEKDAYS)
+_EXAMPLES = '"5min", "h", "D", "B", "W-SAT", "MS", "ME", "QS", "YS", "15m", "1mo", a timedelta, or an integer'
 
-MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-DAY_NAMES = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-_POLARS = {"month": "mo", "integer": "i", "business": "d"}
-_LONGEST_SECOND_SEASON = 1_500  # beyond this many steps a further season is longer than any context
+_POLARS_UNITS = {"month": "mo", "integer": "i", "business": "d"}
+_LONGEST_SECOND_SEASON = 1_500  # a later season of more steps is longer than any context
+_EPOCH_WEEKDAY = 3  # 1970-01-01 is a Thursday; Monday is 0
+
+_FIXED_UNITS = {
+    "us": 1, "µs": 1, "u": 1, "ms": 1_000, "l": 1_000, "s": SECOND, "sec": SECOND, "second": SECOND, "t": MINUTE,
+    "m": MINUTE, "min": MINUTE, "minute": MINUTE, "h": HOUR, "hr": HOUR, "hour": HOUR, "hourly": HOUR, "d": DAY,
+    "day": DAY, "daily": DAY, "w": WEEK, "wk": WEEK, "week": WEEK, "weekly": WEEK,
+}  # fmt: skip
+# unit -> (months, day of the month: 1 is the first, 0 the last, None that of the data)
+_MONTH_UNITS: dict[str, tuple[int, int | None]] = {
+    "MS": (1, 1), "BMS": (1, 1), "ME": (1, 0), "M": (1, 0), "BME": (1, 0), "BM": (1, 0), "mo": (1, None),
+    "month": (1, None), "monthly": (1, None), "QS": (3, 1), "BQS": (3, 1), "QE": (3, 0), "Q": (3, 0), "BQE": (3, 0),
+    "q": (3, None), "quarter": (3, None), "quarterly": (3, None), "YS": (12, 1), "AS": (12, 1), "BYS": (12, 1),
+    "YE": (12, 0), "Y": (12, 0), "A": (12, 0), "BYE": (12, 0), "y": (12, None), "year": (12, None),
+    "yearly": (12, None), "annual": (12, None),
+}  # fmt: skip
+_CASE_SENSITIVE = ("M", "A", "Y", "Q")  # month ends and years, never minutes
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)?\s*([A-Za-zµ]+)(?:-([A-Za-z]{3}))?")
+
+Kind = Literal["fixed", "month", "business", "integer"]
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """A regular grid of times, numbered by integer steps.
+    """A regular grid of times whose points are numbered by integer steps.
 
-    kind: `fixed` (a duration), `month` (calendar months), `business` (Monday to Friday) or `integer` (no calendar).
-    every: microseconds (fixed), months (month), days (business: 1) or units (integer) between two steps.
-    anchor: fixed: microseconds after the epoch of some grid point, in [0, every); month: day of the month, 0 for the
-        last; integer: remainder of the steps modulo `every`; business: 0.
-    phase: month: number of the month since January 1970, modulo `every`; otherwise 0.
-    nominal: integer: alias of the calendar step that one `every` stands for (`"h"` for hourly data without dates), or
-        empty. It gives such a grid its seasons, not its times.
+    Attributes:
+        kind: `"fixed"` (a duration), `"month"` (calendar months), `"business"` (Monday to Friday) or `"integer"` (no
+            calendar).
+        every: The distance of two points: microseconds (fixed), months (month), days (business: 1) or units (integer).
+        anchor: Where the points lie. Fixed: microseconds after the epoch of some point, in [0, every). Month: the day
+            of the month, 0 for the last. Integer: the remainder of the points modulo `every`. Business: 0.
+        phase: Month: the number of a point's month since January 1970, modulo `every`; otherwise 0.
+        nominal: Integer: the alias of the calendar step that one `every` stands for (`"h"` for hourly data without
+            dates), or empty. It gives the grid its seasons, not its times.
     """
 
-    kind: Literal["fixed", "month", "business", "integer"]
+    kind: Kind
     every: int
     anchor: int = 0
     phase: int = 0
@@ -41,48 +77,110 @@ class Frequency:
 
     @property
     def key(self) -> str:
-        """Canonical text, the same for the same grid; part of the content handle."""
+        """The canonical text of the grid; part of the content handle."""
         return f"{self.kind}:{self.every}:{self.anchor}:{self.phase}:{self.nominal}"
 
     @property
     def wall_clock(self) -> bool:
-        """Whether times on this grid are wall-clock dates (whole days and longer) rather than instants in UTC."""
+        """Whether times are dates of the local clock (whole days and longer) rather than instants in UTC."""
         return self.kind in ("month", "business") or (self.kind == "fixed" and self.every % DAY == 0)
 
     @property
     def microseconds(self) -> float:
-        """Mean length of a step in microseconds; for integers, the number of units."""
+        """The mean length of a step in microseconds; for integers, the number of units."""
         if self.kind == "month":
             return float(self.every * MONTH)
         return WEEK / 5 if self.kind == "business" else float(self.every)
 
-    def to_step(self, times: Times) -> Ints:
-        """int64 step numbers of the grid points the times belong to; same shape as `times`.
+    @property
+    def alias(self) -> str:
+        """The alias of pandas: `5min`, `h`, `D`, `W-SAT`, `MS`, `QE-DEC`, `B`; the number of units for integers."""
+        if self.kind == "integer":
+            return str(self.every)
+        if self.kind == "business":
+            return "B"
+        if self.kind == "month":
+            return self._month_alias()
+        count, code, _ = largest_unit(self.every)
+        if code == "W":
+            code = f"W-{_WEEKDAY_CODES[self._weekday()]}"
+        return code if count == 1 else f"{count}{code}"
 
-        That is the nearest grid point, except that grids of month starts and month ends take every date of
-        their own period, and weekends count to the nearest business day. Each time is judged by itself.
+    @property
+    def polars_alias(self) -> str:
+        """The step as Polars writes it: `1h`, `5m`, `3mo`, `1w`; `1d` for business days."""
+        if self.kind == "fixed":
+            count, code, _ = largest_unit(self.every)
+            return f"{count}{'m' if code == 'min' else code.lower()}"
+        return f"{self.every}{_POLARS_UNITS[self.kind]}"
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """The natural season lengths in steps, the shortest first: (24, 168) for hours, (12,) for months."""
+        if self.kind == "business":
+            return (5,)
+        if self.kind == "month":
+            return (12 // self.every,) if self.every < 12 and 12 % self.every == 0 else ()
+        if self.kind == "integer":
+            return parse_frequency(self.nominal).to_frequency().seasons if self.nominal else ()
+        periods = [DAY, WEEK]
+        if self.every < 5 * MINUTE:
+            periods = [HOUR, DAY] if self.every >= 10 * SECOND else [MINUTE, HOUR]
+        lengths = [p // self.every for p in periods if p % self.every == 0 and p >= 2 * self.every]
+        if self.every >= DAY:
+            lengths.append(round(YEAR / self.every))
+        return tuple(n for i, n in enumerate(lengths) if n >= 2 and (i == 0 or n <= _LONGEST_SECOND_SEASON))
+
+    def describe(self) -> str:
+        """Describe the step in words: `5 minutes`, `1 week (Saturday)`, `1 month (start)`."""
+        if self.kind == "integer":
+            meaning = f", each {self.nominal}" if self.nominal else ""
+            return f"{plural(self.every, 'step')}{meaning}"
+        if self.kind == "business":
+            return "1 business day"
+        if self.kind == "fixed":
+            count, code, word = largest_unit(self.every)
+            return plural(count, word) + (f" ({WEEKDAYS[self._weekday()]})" if code == "W" else "")
+        day = {0: "end", 1: "start"}.get(self.anchor, f"day {self.anchor}")
+        if self.every == 1:
+            return f"1 month ({day})"
+        return f"{plural(self.every, 'month')} ({day}, counted from {MONTHS[self.phase % 12]})"
+
+    def to_step(self, times: Shaped[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shape"]:
+        """Return the step numbers of the grid points to which times belong.
+
+        A time belongs to the nearest grid point, with two exceptions: grids of month starts and month ends take every
+        date of their own period, and weekends count to the nearest business day. Each time is judged by itself.
+
+        Args:
+            times: `datetime64` or integer microseconds; integers where there is no calendar.
         """
         if self.kind == "integer":
-            return _nearest(np.asarray(times).astype(np.int64), self.every, self.anchor)
-        stamps = np.asarray(times).astype("datetime64[us]")
+            return _nearest_multiple(np.asarray(times).astype(np.int64), self.every, self.anchor)
+        moments = np.asarray(times).astype("datetime64[us]")
         if self.kind == "fixed":
-            return _nearest(stamps.astype(np.int64), self.every, self.anchor)
-        days = stamps.astype("datetime64[D]")
+            return _nearest_multiple(moments.astype(np.int64), self.every, self.anchor)
+        days = moments.astype("datetime64[D]")
         if self.kind == "business":
-            week, weekday = np.divmod(days.astype(np.int64) + 3, 7)
+            week, weekday = np.divmod(days.astype(np.int64) + _EPOCH_WEEKDAY, 7)
             return np.asarray(5 * week + np.array([0, 1, 2, 3, 4, 4, 5])[weekday], dtype=np.int64)
         months = days.astype("datetime64[M]").astype(np.int64) - self.phase
         if self.anchor == 0:
             return np.asarray(-(-months // self.every), dtype=np.int64)
-        below = np.asarray(months // self.every, dtype=np.int64)
+        before = np.asarray(months // self.every, dtype=np.int64)
         if self.anchor == 1:
-            return below
-        below = below - (self._month_days(below) > days)
-        gap, width = days - self._month_days(below), self._month_days(below + 1) - self._month_days(below)
-        return np.asarray(below + (2 * gap >= width), dtype=np.int64)
+            return before
+        before = before - (self._month_days(before) > days)
+        start = self._month_days(before)
+        elapsed, length = days - start, self._month_days(before + 1) - start
+        return np.asarray(before + (2 * elapsed >= length), dtype=np.int64)
 
-    def to_time(self, steps: Ints) -> Times:
-        """`datetime64[us]` (or int64) of grid points; same shape as `steps`."""
+    def to_time(self, steps: Shaped[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
+        """Return the times of grid points, `datetime64[us]`, or integers where there is no calendar.
+
+        Args:
+            steps: Step numbers, as `to_step` returns them.
+        """
         numbers = np.asarray(steps).astype(np.int64)
         if self.kind == "integer":
             return np.asarray(numbers * self.every + self.anchor)
@@ -90,88 +188,153 @@ class Frequency:
             return (numbers * self.every + self.anchor).astype("datetime64[us]")
         if self.kind == "business":
             week, weekday = np.divmod(numbers, 5)
-            return (7 * week + weekday - 3).astype("datetime64[D]").astype("datetime64[us]")
+            return (7 * week + weekday - _EPOCH_WEEKDAY).astype("datetime64[D]").astype("datetime64[us]")
         return self._month_days(numbers).astype("datetime64[us]")
 
-    def _month_days(self, steps: Ints) -> Times:
-        """datetime64[D] of steps on a grid of months."""
+    def _month_days(self, steps: Int64[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
+        """Return the days, `datetime64[D]`, of points of a grid of months."""
         months = np.asarray(steps * self.every + self.phase).astype("datetime64[M]")
         last = (months + 1).astype("datetime64[D]") - 1
         if self.anchor == 0:
             return np.asarray(last)
         return np.asarray(np.minimum(months.astype("datetime64[D]") + (self.anchor - 1), last))
 
-    @property
-    def alias(self) -> str:
-        """Pandas-style text: `5min`, `h`, `D`, `W-SAT`, `MS`, `QE-DEC`, `B`; the number of units for integers."""
-        if self.kind == "integer":
-            return str(self.every)
-        if self.kind == "business":
-            return "B"
-        if self.kind == "month":
-            return self._month_alias()
-        number, code, _ = largest_unit(self.every)
-        if code == "W":
-            code = f"W-{DAY_NAMES[self._weekday()]}"
-        return code if number == 1 else f"{number}{code}"
-
     def _month_alias(self) -> str:
         edge = "E" if self.anchor == 0 else "S"
         if self.every == 12:
-            return f"Y{edge}-{MONTH_NAMES[self.phase]}"
+            return f"Y{edge}-{_MONTH_CODES[self.phase]}"
         if self.every == 3:
-            return f"Q{edge}-{MONTH_NAMES[self.phase + (9 if edge == 'E' else 0)]}"
+            return f"Q{edge}-{_MONTH_CODES[self.phase + (9 if edge == 'E' else 0)]}"
         return f"M{edge}" if self.every == 1 else f"{self.every}M{edge}"
 
     def _weekday(self) -> int:
-        return (self.anchor // DAY + 3) % 7
-
-    @property
-    def seasons(self) -> tuple[int, ...]:
-        """Natural season lengths in steps, shortest first: (24, 168) for hours, (12,) for months, () for none."""
-        if self.kind == "business":
-            return (5,)
-        if self.kind == "month":
-            return (12 // self.every,) if self.every < 12 and 12 % self.every == 0 else ()
-        if self.kind == "integer":
-            return self._nominal_seasons()
-        periods = [DAY, WEEK]
-        if self.every < 5 * MINUTE:
-            periods = [HOUR, DAY] if self.every >= 10 * SECOND else [MINUTE, HOUR]
-        found = [p // self.every for p in periods if p % self.every == 0 and p >= 2 * self.every]
-        if self.every >= DAY:
-            found.append(round(YEAR / self.every))
-        short = [n for i, n in enumerate(found) if n >= 2 and (i == 0 or n <= _LONGEST_SECOND_SEASON)]
-        return tuple(short)
-
-    def _nominal_seasons(self) -> tuple[int, ...]:
-        from nbforecast.data.aliases import parse_frequency
-
-        return parse_frequency(self.nominal).template().seasons if self.nominal else ()
-
-    def describe(self) -> str:
-        """Words for people: `5 minutes`, `1 week (Saturday)`, `1 month (start)`."""
-        if self.kind == "integer":
-            each = f", each {self.nominal}" if self.nominal else ""
-            return f"{plural(self.every, 'step')}{each}"
-        if self.kind == "business":
-            return "1 business day"
-        if self.kind == "fixed":
-            number, code, word = largest_unit(self.every)
-            return plural(number, word) + (f" ({WEEKDAYS[self._weekday()]})" if code == "W" else "")
-        place = {0: "end", 1: "start"}.get(self.anchor, f"day {self.anchor}")
-        if self.every == 1:
-            return f"1 month ({place})"
-        return f"{plural(self.every, 'month')} ({place}, counted from {MONTHS[self.phase % 12]})"
+        return (self.anchor // DAY + _EPOCH_WEEKDAY) % 7
 
 
-def _nearest(numbers: Ints, every: int, anchor: int) -> Ints:
+def _nearest_multiple(numbers: Int64[np.ndarray, "*shape"], every: int, anchor: int) -> Int64[np.ndarray, "*shape"]:
     return np.asarray((numbers - anchor + every // 2) // every, dtype=np.int64)
 
 
-def polars_every(frequency: Frequency) -> str:
-    """The step as Polars writes it: `1h`, `5m`, `3mo`, `1w`; `1d` for business days."""
-    if frequency.kind == "fixed":
-        number, code, _ = largest_unit(frequency.every)
-        return f"{number}{'m' if code == 'min' else code.lower()}"
-    return f"{frequency.every}{_POLARS[frequency.kind]}"
+@dataclass(frozen=True)
+class FrequencySpec:
+    """A frequency that is requested or inferred; what is None follows from the data (see `anchor.place_grid`).
+
+    Attributes:
+        kind: As in `Frequency`.
+        every: As in `Frequency`.
+        anchor: As in `Frequency`, or None.
+        phase: As in `Frequency`, or None.
+    """
+
+    kind: Kind
+    every: int
+    anchor: int | None = None
+    phase: int | None = None
+
+    def to_frequency(self) -> Frequency:
+        """Return the grid with the usual place for what is open: from the epoch, at month starts."""
+        anchor = (1 if self.kind == "month" else 0) if self.anchor is None else self.anchor
+        return Frequency(self.kind, self.every, anchor, self.phase or 0)
+
+
+def parse_frequency(freq: Any) -> FrequencySpec:
+    """Read a frequency as people write it.
+
+    Args:
+        freq: An alias of pandas, Nixtla or Polars (`"5min"`, `"W-SAT"`, `"1h30m"`), a timedelta of Python or NumPy, an
+            offset of pandas, an integer of steps, or a `Frequency`.
+
+    Raises:
+        OptionError: For anything else, and for steps that are not positive.
+
+    Example:
+        >>> parse_frequency("W-SAT").to_frequency().describe()
+        '1 week (Saturday)'
+    """
+    if isinstance(freq, Frequency):
+        return FrequencySpec(freq.kind, freq.every, freq.anchor, freq.phase)
+    if isinstance(freq, bool):
+        _refuse(freq)
+    if isinstance(freq, (dt.timedelta, np.timedelta64)):
+        every = _microseconds(freq)
+        if every < 1:
+            _refuse(freq, "A step must be a positive duration. ")
+        return FrequencySpec("fixed", every)
+    if isinstance(freq, (int, np.integer)):  # after timedelta64, which NumPy counts among the integers
+        if freq < 1:
+            _refuse(freq, "An integer step must be 1 or more. ")
+        return FrequencySpec("integer", int(freq))
+    if not isinstance(freq, str):
+        freq = getattr(freq, "freqstr", freq)
+    if not isinstance(freq, str):
+        _refuse(freq)
+    text = freq.strip()
+    if re.fullmatch(r"\d+i?", text):
+        return parse_frequency(int(text.rstrip("i")))
+    parts = _split_parts(text)
+    if not parts:
+        _refuse(freq)
+    if len(parts) == 1:
+        spec = _parse_part(*parts[0])
+    else:
+        spec = FrequencySpec("fixed", sum(_fixed_length(number, unit) or _refuse(freq) for number, unit, _ in parts))
+    if spec is None or spec.every < 1:
+        _refuse(freq)
+    return spec
+
+
+def _split_parts(text: str) -> list[tuple[str, str, str]]:
+    """Split `1h30m` or `2QS-FEB` into (number, unit, suffix); empty where the text has another form."""
+    parts, position = [], 0
+    while position < len(text):
+        match = _PART.match(text, position)
+        if match is None or (position and not match[1]):
+            return []
+        parts.append((match[1] or "1", match[2], (match[3] or "").upper()))
+        position = match.end()
+    return parts
+
+
+def _parse_part(number: str, unit: str, suffix: str) -> FrequencySpec | None:
+    months = _MONTH_UNITS.get(unit) or (_MONTH_UNITS.get(unit.lower().rstrip("s")) if len(unit) > 3 else None)
+    if months is not None:
+        return _month_spec(number, *months, suffix)
+    if unit == "B" and not suffix:
+        return FrequencySpec("business", 1) if number == "1" else None
+    every = _fixed_length(number, unit)
+    if every is None or not suffix:
+        return None if every is None else FrequencySpec("fixed", every)
+    if unit in ("W", "w") and suffix in _WEEKDAY_CODES:
+        weekday = _WEEKDAY_CODES.index(suffix)
+        return FrequencySpec("fixed", every, (weekday - _EPOCH_WEEKDAY) * DAY % WEEK if every == WEEK else None)
+    return None
+
+
+def _month_spec(number: str, months: int, day: int | None, suffix: str) -> FrequencySpec | None:
+    if not number.isdigit() or (suffix and (suffix not in _MONTH_CODES or months == 1)):
+        return None
+    every = months * int(number)
+    if every < 1:
+        return None
+    return FrequencySpec("month", every, day, _MONTH_CODES.index(suffix) % every if suffix else None)
+
+
+def _fixed_length(number: str, unit: str) -> int | None:
+    """Return the microseconds of a number of units; None where the unit has no fixed length."""
+    length = _FIXED_UNITS.get(unit)
+    if length is None and unit not in _CASE_SENSITIVE:
+        lower = unit.lower()
+        length = _FIXED_UNITS.get(lower)
+        if length is None and (len(lower) > 3 or lower == "hrs"):
+            length = _FIXED_UNITS.get(lower.rstrip("s"))
+    return None if length is None else round(float(number) * length)
+
+
+def _microseconds(delta: dt.timedelta | np.timedelta64) -> int:
+    if isinstance(delta, np.timedelta64):
+        return int(delta.astype("timedelta64[us]").astype(np.int64))
+    return delta // dt.timedelta(microseconds=1)
+
+
+def _refuse(freq: Any, reason: str = "") -> NoReturn:
+    raise OptionError(f"freq={freq!r} is not a frequency. {reason}Use something like {_EXAMPLES}.")

@@ -1,183 +1,241 @@
-"""Putting observations on a regular grid: snapping, duplicates, gaps."""
+"""Placing observations on a regular grid: nearest points, duplicates, gaps, and the checks that the grid is right."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
+from jaxtyping import Bool, Float64, Int64, Shaped
 
-from nbforecast.data.frequency import Frequency, Ints, Times, polars_every
+from nbforecast.data.frequency import Frequency
+from nbforecast.data.span import Span, is_newest_part
 from nbforecast.errors import InputError
-from nbforecast.text import step_span
+from nbforecast.text import step_span, timestamp
 from nbforecast.time_units import DAY, SECOND
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from nbforecast.data.observations import Observations
 
-_LARGE, _SPARSE, _LARGEST = 5_000_000, 1_000, 400_000_000
-SHIFTED = 0.05  # of a step: what device clocks wander is not worth a word below this
-_COARSE, _TELLING = 1.5, 8  # times a grid point that a given step may merge; times a series needs to be judged alone
-_HUGE = 1e37  # single precision ends at 3.4e38, and sums and differences need room
+_LARGE, _LARGEST = 5_000_000, 400_000_000  # steps of a grid that need a reason, and that none justifies
+_STEPS_PER_OBSERVATION = 1_000  # of a large grid, at most
+_COARSE = 1.5  # observations that a requested step may merge into each grid point, on average
+_TELLING = 8  # observations that a series needs to be judged alone
+_TOO_LARGE = 1e37  # single precision ends at 3.4e38, and sums and differences need room
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Observed grid points, one value each, ordered by series and step.
+class GridPoints:
+    """Observed grid points with one value each, ordered by series and step.
 
-    series, step: int64 (n,). values: float64 (n,), finite. merged: int64 (n,), observations averaged away.
-    shift: float64 (n,), the largest distance of an observation from its grid point, in steps. rows: int64 (n,), number
-    of the first observation of each cell in the observations snapped.
+    Attributes:
+        series: The number of each point's series.
+        step: The step number of each point.
+        values: The values, all finite.
+        duplicates: The number of further observations that are merged into each point.
+        shift: The largest distance of an observation from its point, in steps.
+        first_row: The place of the first observation of each point among the observations.
     """
 
-    series: Ints
-    step: Ints
-    values: npt.NDArray[np.float64]
-    merged: Ints
-    shift: npt.NDArray[np.float64]
-    rows: Ints
+    series: Int64[np.ndarray, " points"]
+    step: Int64[np.ndarray, " points"]
+    values: Float64[np.ndarray, " points"]
+    duplicates: Int64[np.ndarray, " points"]
+    shift: Float64[np.ndarray, " points"]
+    first_row: Int64[np.ndarray, " points"]
 
     def __len__(self) -> int:
         return len(self.step)
 
-    def take(self, which: npt.NDArray[np.bool_]) -> Cells:
-        """The cells under a mask."""
-        return Cells(self.series[which], self.step[which], self.values[which], self.merged[which], self.shift[which],
-                     self.rows[which])  # fmt: skip
+    def take(self, mask: Bool[np.ndarray, " points"]) -> GridPoints:
+        """Return the points under a mask."""
+        return GridPoints(
+            self.series[mask],
+            self.step[mask],
+            self.values[mask],
+            self.duplicates[mask],
+            self.shift[mask],
+            self.first_row[mask],
+        )
 
-    def renumbered(self, numbers: Ints) -> Cells:
-        """With series `s` called `numbers[s]`."""
-        return replace(self, series=numbers[self.series])
+    def take_series(self, is_selected: Bool[np.ndarray, " series"]) -> GridPoints:
+        """Return the points of some series, and number these anew from 0."""
+        if is_selected.all():
+            return self
+        selection = self.take(is_selected[self.series])
+        return replace(selection, series=(np.cumsum(is_selected) - 1)[selection.series])
+
+    def take_newest(self, frequency: Frequency, span: Span) -> GridPoints:
+        """Return the newest part of each series, counted back from its own last data point."""
+        ends = np.flatnonzero(np.append(self.series[1:] != self.series[:-1], True))
+        last_step = self.step[ends][self.series]
+        return self.take(is_newest_part(self.step, last_step, frequency, span) | (self.step == last_step))
+
+    def bounds(self, count: int) -> tuple[Int64[np.ndarray, " series"], Int64[np.ndarray, " series"]]:
+        """Return the first and the last point of each of `count` series, all of which have one."""
+        numbers = np.arange(count)
+        return (
+            np.searchsorted(self.series, numbers, side="left"),
+            np.searchsorted(self.series, numbers, side="right") - 1,
+        )
+
+    def gaps(self) -> tuple[Int64[np.ndarray, " gaps"], Int64[np.ndarray, " gaps"]]:
+        """Return the point before each gap, and the number of steps that are missing in it."""
+        missing = np.where(self.series[1:] == self.series[:-1], np.diff(self.step) - 1, 0)
+        before = np.flatnonzero(missing > 0)
+        return before, missing[before]
 
 
-def snap(found: Observations, frequency: Frequency) -> Cells:
+def snap(observations: Observations, frequency: Frequency) -> GridPoints:
     """Give every observation its grid point, by itself; several at one point become their mean.
 
-    found: observations with finite values, ordered by series, time and value. Rows equal in all three count once.
+    Args:
+        observations: Rows with finite values, ordered by series, time and value. Rows equal in all three count once.
+        frequency: The grid.
     """
-    times = found.stamps
+    series, times, values = observations.series, observations.times, observations.values
     step = frequency.to_step(times)
-    shift = _shift(times, frequency.to_time(step), frequency)
-    keep = np.ones(len(step), dtype=bool)
-    again = (found.series[1:] == found.series[:-1]) & (times[1:] == times[:-1])
-    keep[1:] = ~(again & (found.values[1:] == found.values[:-1]))
-    first = np.ones(len(step), dtype=bool)
-    first[1:] = (found.series[1:] != found.series[:-1]) | (step[1:] != step[:-1])
-    starts = np.flatnonzero(first)
+    shift = _distances(times, frequency.to_time(step), frequency)
+    same_time = (series[1:] == series[:-1]) & (times[1:] == times[:-1])
+    counts_once = np.ones(len(step), dtype=bool)
+    counts_once[1:] = ~(same_time & (values[1:] == values[:-1]))
+    is_first = np.ones(len(step), dtype=bool)
+    is_first[1:] = (series[1:] != series[:-1]) | (step[1:] != step[:-1])
+    starts = np.flatnonzero(is_first)
     if len(starts) == len(step):
-        return Cells(found.series, step, found.values, np.zeros(len(step), dtype=np.int64), shift, np.arange(len(step)))
-    counts = np.diff(np.append(starts, len(step)))
-    weight = np.add.reduceat(keep.astype(np.float64), starts)
-    values = np.add.reduceat(np.where(keep, found.values, 0.0), starts) / weight
-    alone = weight == 1
-    values[alone] = found.values[starts[alone]]  # overflow-free, bit for bit
-    return Cells(found.series[starts], step[starts], values, counts - 1, np.maximum.reduceat(shift, starts), starts)
+        return GridPoints(series, step, values, np.zeros(len(step), dtype=np.int64), shift, starts)
+    sizes = np.diff(np.append(starts, len(step)))
+    weights = np.add.reduceat(counts_once.astype(np.float64), starts)
+    means = np.add.reduceat(np.where(counts_once, values, 0.0), starts) / weights
+    is_single = weights == 1
+    means[is_single] = values[starts[is_single]]  # bit for bit
+    return GridPoints(series[starts], step[starts], means, sizes - 1, np.maximum.reduceat(shift, starts), starts)
 
 
-def _shift(times: Ints, points: Times, frequency: Frequency) -> npt.NDArray[np.float64]:
-    if frequency.kind in ("month", "business"):
-        times = times // DAY * DAY
-    away = times - points.astype(np.int64)
-    return np.asarray(np.abs(away) / frequency.microseconds)
+def lay_out(
+    points: GridPoints, count: int
+) -> tuple[Int64[np.ndarray, " bounds"], Int64[np.ndarray, " rows"], Float64[np.ndarray, " rows"]]:
+    """Lay the points out on the full grid.
+
+    Args:
+        points: Points of series that are numbered from 0, each with one point or more.
+        count: The number of series.
+
+    Returns:
+        The row numbers of the series' bounds, the step of each row, and its value, NaN where none is observed.
+    """
+    first, last = points.bounds(count)
+    lengths = points.step[last] - points.step[first] + 1
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    row_of_step_0 = offsets[:-1] - points.step[first]
+    values = np.full(int(offsets[-1]), np.nan)
+    values[points.step + row_of_step_0[points.series]] = points.values
+    steps = np.arange(int(offsets[-1]), dtype=np.int64) - np.repeat(row_of_step_0, lengths)
+    return offsets, steps, values
 
 
-def gaps(cells: Cells) -> tuple[Ints, Ints]:
-    """(numbers of the cells before a gap, missing steps in it)."""
-    missing = np.where(cells.series[1:] == cells.series[:-1], np.diff(cells.step) - 1, 0)
-    before = np.flatnonzero(missing > 0)
-    return before, missing[before]
+def check_magnitude(observations: Observations) -> None:
+    """Check that single precision holds the values.
 
-
-def refuse_absurd(cells: Cells, found: Observations, frequency: Frequency) -> None:
-    """Raise `InputError` where a stray time or a wrong frequency makes a grid almost wholly empty."""
-    before, missing = gaps(cells)
-    total = len(cells) + int(missing.sum())
-    if total <= _LARGE or (total <= _SPARSE * len(cells) and total <= _LARGEST):
-        return
-    widest = before[int(missing.argmax())]
-    left, right = found.where(int(cells.rows[widest])), found.where(int(cells.rows[widest + 1]))
-    times = [_shown(frequency.to_time(cells.step[i : i + 1])[0]) for i in (widest, widest + 1)]
-    raise InputError(
-        f"A grid of {frequency.describe()} would have {total:,} steps for {len(cells):,} observations. The widest gap "
-        f"is between {times[0]} ({left}) and {times[1]} ({right}): correct or drop a stray time there, keep only the "
-        "newest part with max_duration=, or give a coarser step with freq=."
-    )
-
-
-def refuse_huge(found: Observations) -> None:
-    """Raise `InputError` for values that single precision could not hold."""
-    huge = np.flatnonzero(np.abs(found.values) > _HUGE)
-    if len(huge):
-        row = int(huge[0])
-        others = f" ({len(huge):,} such values in all)" if len(huge) > 1 else ""
+    Raises:
+        InputError: If it does not; the message names the first row.
+    """
+    too_large = np.flatnonzero(np.abs(observations.values) > _TOO_LARGE)
+    if len(too_large):
+        row = int(too_large[0])
+        others = f" ({len(too_large):,} such values in all)" if len(too_large) > 1 else ""
         raise InputError(
-            f"The value {found.values[row]:g} in {found.where(row)} of {found.names.target!r} is too large for single "
-            f"precision, in which forecasts are kept{others}. Rescale the column: divide it by a constant first."
+            f"The value {observations.values[row]:g} in {observations.origin_of(row)} of {observations.names.target!r} "
+            f"is too large for single precision, in which forecasts are stored{others}. Rescale the column: divide it "
+            "by a constant first."
         )
 
 
-def refuse_coarse(cells: Cells, found: Observations, frequency: Frequency, freq: Any) -> None:
-    """Raise `InputError` where a given step is coarser than the data.
+def check_size(points: GridPoints, observations: Observations, frequency: Frequency) -> None:
+    """Check that a stray time or a wrong frequency does not make the grid almost wholly empty.
 
-    Each label would be the mean of values on both sides of it, some observed after the time it names.
-    cells: what `snap` made of `found`, whole or in part. Rows of `found` at the same time count once.
+    Args:
+        points: What `snap` makes of `observations`, whole or in part.
+        observations: Rows with finite values.
+        frequency: The grid.
+
+    Raises:
+        InputError: If it does; the message names the widest gap and the rows beside it.
     """
-    if not cells.merged.any():
+    before, missing = points.gaps()
+    total = len(points) + int(missing.sum())
+    if total <= _LARGE or (total <= _STEPS_PER_OBSERVATION * len(points) and total <= _LARGEST):
         return
-    new = np.ones(len(found), dtype=np.int64)
-    new[1:] = (found.series[1:] != found.series[:-1]) | (found.stamps[1:] != found.stamps[:-1])
-    seen = np.concatenate([[0], np.cumsum(new)])
-    ends = cells.rows + cells.merged
-    times = seen[ends + 1] - seen[cells.rows]
-    points = np.bincount(cells.series)
-    total = np.bincount(cells.series, weights=times)
-    fine = (total > _COARSE * points) & (total >= _TELLING)
-    if fine.any():
-        in_question = fine[cells.series]
-    elif total.sum() > _COARSE * len(cells):
-        in_question = np.ones(len(cells), dtype=bool)
+    widest = before[int(missing.argmax())]
+    ends = [
+        f"{timestamp(frequency.to_time(points.step[[point]])[0])} "
+        f"({observations.origin_of(int(points.first_row[point]))})"
+        for point in (widest, widest + 1)
+    ]
+    raise InputError(
+        f"A grid of {frequency.describe()} would have {total:,} steps for {len(points):,} observations. The widest gap "
+        f"is between {ends[0]} and {ends[1]}: correct or drop a stray time there, keep only the newest part with "
+        "max_duration=, or give a coarser step with freq=."
+    )
+
+
+def check_step(points: GridPoints, observations: Observations, frequency: Frequency, freq: Any) -> None:
+    """Check that a step that the user gives is not coarser than the data.
+
+    Each label of a coarser grid is the mean of values on both sides of it, some observed after the time it names.
+
+    Args:
+        points: What `snap` makes of `observations`, whole or in part.
+        observations: Rows with finite values; rows at the same time count once.
+        frequency: The grid.
+        freq: The frequency as the user writes it.
+
+    Raises:
+        InputError: If it is coarser; the message says how to aggregate first.
+    """
+    if not points.duplicates.any():
+        return
+    series, times, ids = observations.series, observations.times, observations.ids
+    is_new_time = np.ones(len(observations), dtype=np.int64)
+    is_new_time[1:] = (series[1:] != series[:-1]) | (times[1:] != times[:-1])
+    times_before = np.concatenate([[0], np.cumsum(is_new_time)])
+    first, last = points.first_row, points.first_row + points.duplicates
+    time_count = times_before[last + 1] - times_before[first]  # different times at each point
+    points_of_series = np.bincount(points.series)
+    times_of_series = np.bincount(points.series, weights=time_count)
+    is_finer = (times_of_series > _COARSE * points_of_series) & (times_of_series >= _TELLING)
+    if is_finer.any():
+        in_question = is_finer[points.series]
+    elif times_of_series.sum() > _COARSE * len(points):
+        in_question = np.ones(len(points), dtype=bool)
     else:
         return
-    several = in_question & (times > 1)
-    between = (found.stamps[ends] - found.stamps[cells.rows])[several] / (times[several] - 1)
-    names = found.names
-    of = "" if len(found.ids) == 1 else f" in series {found.ids[found.series[cells.rows[np.argmax(several)]]]!r}"
-    each = "" if names.id is None else f", group_by={names.id!r}"
+    is_merged = in_question & (time_count > 1)
+    intervals = (times[last] - times[first])[is_merged] / (time_count[is_merged] - 1)
+    names = observations.names
+    of_series = "" if len(ids) == 1 else f" in series {ids[series[first[np.argmax(is_merged)]]]!r}"
+    grouping = "" if names.id is None else f", group_by={names.id!r}"
     raise InputError(
-        f"The data come about every {_about(float(np.median(between)), frequency)}{of}, but freq={freq!r} is "
-        f"{frequency.describe()}: aggregate first, for example with group_by_dynamic in Polars: "
-        f"frame.sort({names.time!r}).group_by_dynamic({names.time!r}, every={polars_every(frequency)!r}{each})"
+        f"The data come about every {_describe_interval(float(np.median(intervals)), frequency)}{of_series}, but "
+        f"freq={freq!r} is {frequency.describe()}: aggregate first, for example with group_by_dynamic in Polars: "
+        f"frame.sort({names.time!r}).group_by_dynamic({names.time!r}, every={frequency.polars_alias!r}{grouping})"
         f".agg(pl.col({names.target!r}).mean()), or leave freq out."
     )
 
 
-def _about(gap: float, frequency: Frequency) -> str:
-    size = max(1, round(gap / SECOND) * SECOND if gap >= 10 * SECOND and frequency.kind != "integer" else round(gap))
+def _distances(
+    times: Int64[np.ndarray, " rows"], points: Shaped[np.ndarray, " rows"], frequency: Frequency
+) -> Float64[np.ndarray, " rows"]:
+    """Return the distance of each time from its grid point, in steps."""
+    if frequency.kind in ("month", "business"):
+        times = times // DAY * DAY
+    return np.asarray(np.abs(times - points.astype(np.int64)) / frequency.microseconds)
+
+
+def _describe_interval(length: float, frequency: Frequency) -> str:
     if frequency.kind == "integer":
-        return Frequency("integer", size).describe()
-    if 28 * DAY <= size <= 31 * DAY:
+        return Frequency("integer", max(1, round(length))).describe()
+    rounded = max(1, round(length / SECOND) * SECOND if length >= 10 * SECOND else round(length))
+    if 28 * DAY <= rounded <= 31 * DAY:
         return "1 month"
-    return step_span(size)
-
-
-def _shown(time: object) -> str:
-    return str(time).replace("T", " ").removesuffix(".000000")
-
-
-def lay_out(cells: Cells, count: int) -> tuple[Ints, Ints, npt.NDArray[np.float64]]:
-    """(offsets (count + 1,), steps (N,), values (N,)) of the full grid, NaN where nothing was observed.
-
-    Series are numbered 0..count-1, each with one cell or more.
-    """
-    first = np.searchsorted(cells.series, np.arange(count), side="left")
-    last = np.searchsorted(cells.series, np.arange(count), side="right") - 1
-    lengths = cells.step[last] - cells.step[first] + 1
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    shift = offsets[:-1] - cells.step[first]
-    values = np.full(int(offsets[-1]), np.nan)
-    values[cells.step + shift[cells.series]] = cells.values
-    steps = np.arange(int(offsets[-1]), dtype=np.int64) - np.repeat(shift, lengths)
-    return offsets, steps, values
+    return step_span(rounded)

@@ -1,4 +1,4 @@
-"""Reading the frequency from the data: series by series, then what they have in common."""
+"""Inferring the frequency: first of each series, then the one that all series have in common."""
 
 from __future__ import annotations
 
@@ -6,135 +6,204 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+from jaxtyping import Bool, Float64, Int64
 
-from nbforecast.data.aliases import FrequencySpec
-from nbforecast.data.calendar_frequency import calendar_votes
-from nbforecast.data.votes import FrequencyEstimates
+from nbforecast.data.calendar_frequency import FrequencyEstimates, FrequencyGroup, open_anchors, recognise_calendar
+from nbforecast.data.frequency import FrequencySpec
 from nbforecast.errors import InputError
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, WEEK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbforecast.data.frequency import Ints
-
-_NICE = np.array(
+_ROUND_STEPS = np.array(
     [1_000, 10_000, 100_000, 500_000]
     + [n * SECOND for n in (1, 2, 5, 10, 15, 20, 30)]
     + [n * MINUTE for n in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)]
     + [n * HOUR for n in (1, 2, 3, 4, 6, 8, 12)]
     + [DAY, WEEK, 2 * WEEK]
 )
-_ENOUGH = 8  # differences a series needs to contradict the others
-_COARSEST = 3  # a series may be this many times coarser than its panel: more would leave it mostly empty
-_LOOKED_AT, _LOOKED_AT_EACH = 200_000, 24  # newest differences: in all, and at least of each series
+_ENOUGH = 8  # intervals that a series needs to contradict the others
+_COARSEST = 3  # times the finest step that a series of a panel may have: more leaves it mostly empty
+_MOST_INTERVALS, _FEWEST_OF_A_SERIES = 200_000, 24  # newest intervals that are read: in all, and at least of each
+_MOST_NAMED = 6
 
 
-def infer_frequency(series: Ints, stamps: Ints, calendar: bool, ids: Sequence[str]) -> FrequencySpec:
-    """The step most series keep, from times ordered within their series.
+def infer_frequency(
+    series: Int64[np.ndarray, " rows"], times: Int64[np.ndarray, " rows"], has_calendar: bool, ids: Sequence[str]
+) -> FrequencySpec:
+    """Infer the step that most series have.
 
-    series, stamps: int64 (n,), ordered by series, then time; microseconds if `calendar`, else integers.
-    Raises `InputError` where no two times differ, and where series of a panel disagree.
+    Args:
+        series: The number of each row's series, ascending.
+        times: Microseconds of the local clock, or steps where there is no calendar; ascending within a series.
+        has_calendar: Whether times are microseconds.
+        ids: The names of the series, for messages.
+
+    Raises:
+        InputError: If no two times of a series differ, or if the series of a panel have different frequencies.
     """
-    gaps = _collect_gaps(series, stamps)
-    if not len(gaps.size):
+    intervals = _collect_intervals(series, times)
+    if not len(intervals.length):
         raise InputError(
             "No series has two different times, so no frequency can be inferred. Give more rows, or check that the "
             "right columns were taken as time and id."
         )
-    votes = _fixed_votes(gaps, calendar)
-    return _agree(calendar_votes(votes, series, stamps) if calendar else votes, ids)
+    estimates = _estimate_steps(intervals, has_calendar)
+    if has_calendar:
+        estimates = recognise_calendar(estimates, series, times)
+    return _common_frequency(estimates, ids)
 
 
 @dataclass(frozen=True)
-class _Gaps:
-    """Differences of neighbouring times.
+class _Intervals:
+    """Lengths of time between neighbouring times of a series, ordered by series and length.
 
-    series, size: (G,), ordered by both. first, count: (S,), where the gaps of each series begin, and how many they are.
+    Attributes:
+        series: The number of each interval's series.
+        length: Microseconds or steps, positive.
+        starts: The first interval of each series that has any.
+        counts: The number of intervals of each such series.
     """
 
-    series: Ints
-    size: Ints
-    first: Ints
-    count: Ints
+    series: Int64[np.ndarray, " intervals"]
+    length: Int64[np.ndarray, " intervals"]
+    starts: Int64[np.ndarray, " series"]
+    counts: Int64[np.ndarray, " series"]
 
-    def share(self, which: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        return np.asarray(np.add.reduceat(which.astype(np.float64), self.first) / self.count)
+    def share(self, condition: Bool[np.ndarray, " intervals"]) -> Float64[np.ndarray, " series"]:
+        """Return the share of each series' intervals that meet a condition."""
+        return np.asarray(np.add.reduceat(condition.astype(np.float64), self.starts) / self.counts)
 
-    def multiples(self, every: Ints, slack: float) -> npt.NDArray[np.float64]:
-        """Share of each series' gaps that are multiples of its step, give or take `slack` steps."""
-        step = np.repeat(every, self.count)
-        rest = self.size % step
-        return self.share((np.minimum(rest, step - rest) <= slack * step) & (2 * self.size > step))
+    def share_of_multiples(
+        self, every: Int64[np.ndarray, " series"], tolerance: float
+    ) -> Float64[np.ndarray, " series"]:
+        """Return the share of each series' intervals that are multiples of its step.
 
-
-def _collect_gaps(series: Ints, stamps: Ints) -> _Gaps:
-    later = np.flatnonzero((series[1:] == series[:-1]) & (stamps[1:] > stamps[:-1]))
-    numbers, size = series[later], stamps[later + 1] - stamps[later]
-    last = np.searchsorted(numbers, numbers, side="right") if len(later) > _LOOKED_AT else None
-    if last is not None:
-        each = max(_LOOKED_AT_EACH, _LOOKED_AT // len(np.unique(numbers)))
-        newest = last - np.arange(len(numbers)) <= each
-        numbers, size = numbers[newest], size[newest]
-    order = np.lexsort((size, numbers))
-    numbers, size = numbers[order], size[order]
-    first = np.flatnonzero(np.r_[True, np.diff(numbers) != 0]) if len(numbers) else np.zeros(0, dtype=np.int64)
-    return _Gaps(numbers, size, first, np.diff(np.append(first, len(numbers))))
+        Args:
+            every: The step of each series.
+            tolerance: The largest deviation from a multiple, in steps.
+        """
+        step = np.repeat(every, self.counts)
+        remainder = self.length % step
+        is_multiple = np.minimum(remainder, step - remainder) <= tolerance * step
+        return self.share(is_multiple & (2 * self.length > step))
 
 
-def _fixed_votes(gaps: _Gaps, calendar: bool) -> FrequencyEstimates:
-    starts = np.flatnonzero(np.r_[True, (np.diff(gaps.series) != 0) | (np.diff(gaps.size) != 0)])
-    run_series, run_size = gaps.series[starts], gaps.size[starts]
-    run_count = np.diff(np.append(starts, len(gaps.size)))
-    ranked = np.lexsort((run_size, -run_count, run_series))
-    best = ranked[np.flatnonzero(np.r_[True, np.diff(run_series[ranked]) != 0])]
-    mode, share = run_size[best], run_count[best] / gaps.count
-    median = gaps.size[gaps.first + (gaps.count - 1) // 2]
-    nice = _NICE[np.abs(np.log(_NICE[None, :] / median[:, None])).argmin(axis=1)] if calendar else mode
-    near = np.abs(nice / median - 1) <= 0.05
-    jittered = near & (nice != mode) & (np.abs(mode / nice - 1) <= 0.05) & (share < 0.95)
-    exact = (gaps.multiples(mode, 0.0) >= 0.8) & (share >= 0.3) & ~jittered
-    rounded = near & (gaps.multiples(nice, 0.1) >= 0.8)
-    common = _common_divisors(gaps, run_series, run_size, run_count)
-    finer = (common * 12 >= mode) & (common < mode) & (gaps.multiples(common, 0.0) >= 0.8)
-    every = np.select([exact, rounded, finer, share >= 0.3], [mode, nice, common, mode], nice)
-    sure = (exact | rounded | finer) & (gaps.count >= _ENOUGH)
-    kind = np.full(len(every), "fixed" if calendar else "integer", dtype=object)
-    return FrequencyEstimates(gaps.series[gaps.first], gaps.count, kind, every, np.full(len(every), -1), sure)
+def _collect_intervals(series: Int64[np.ndarray, " rows"], times: Int64[np.ndarray, " rows"]) -> _Intervals:
+    """Collect the newest intervals between different times of a series."""
+    before = np.flatnonzero((series[1:] == series[:-1]) & (times[1:] > times[:-1]))
+    number, length = series[before], times[before + 1] - times[before]
+    if len(before) > _MOST_INTERVALS:
+        series_ends = np.searchsorted(number, number, side="right")
+        most = max(_FEWEST_OF_A_SERIES, _MOST_INTERVALS // len(np.unique(number)))
+        is_newest = series_ends - np.arange(len(number)) <= most
+        number, length = number[is_newest], length[is_newest]
+    order = np.lexsort((length, number))
+    number, length = number[order], length[order]
+    starts = _run_starts(number)
+    return _Intervals(number, length, starts, np.diff(np.append(starts, len(number))))
 
 
-def _common_divisors(gaps: _Gaps, series: Ints, size: Ints, count: Ints) -> Ints:
-    """(S,) the greatest common divisor of the gaps that occur often, 1 where none does."""
-    place = np.searchsorted(gaps.series[gaps.first], series)
-    often = (count >= 0.05 * gaps.count[place]) & ((count >= 2) | (gaps.count[place] < _ENOUGH))
-    found = np.ones(len(gaps.first), dtype=np.int64)
-    if often.any():
-        place, size = place[often], size[often]
-        first = np.flatnonzero(np.r_[True, np.diff(place) != 0])
-        found[place[first]] = np.gcd.reduceat(size, first)
-    return found
+def _run_starts(*columns: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " runs"]:
+    """Return where the rows of sorted columns change, the first row included."""
+    if not len(columns[0]):
+        return np.zeros(0, dtype=np.int64)
+    changes = np.zeros(len(columns[0]) - 1, dtype=bool)
+    for column in columns:
+        changes |= np.diff(column) != 0
+    return np.flatnonzero(np.r_[True, changes])
 
 
-def _agree(votes: FrequencyEstimates, ids: Sequence[str]) -> FrequencySpec:
-    sure = bool(votes.sure.any())
-    heard = votes.take(votes.sure) if sure else votes
-    parties = heard.parties()
-    if any(p.wanted == FrequencySpec("fixed", DAY) for p in parties):
-        parties = [p.daily() for p in parties]
-    finest = min((p.wanted for p in parties), key=lambda w: w.template().microseconds)
-    if all(_fits(p.wanted, finest, bounded=sure) for p in parties):
-        return finest
-    parts = [f"{p.wanted.template().describe()} ({p.series} series, such as {ids[p.first]!r})" for p in parties[:6]] + (
-        [f"and {len(parties) - 6} more"] if len(parties) > 6 else []
+def _estimate_steps(intervals: _Intervals, has_calendar: bool) -> FrequencyEstimates:
+    """Estimate a step of fixed length for each series, from the most frequent interval and the median one."""
+    starts = _run_starts(intervals.series, intervals.length)  # of intervals of equal length
+    run_series, run_length = intervals.series[starts], intervals.length[starts]
+    run_count = np.diff(np.append(starts, len(intervals.length)))
+    ranked = np.lexsort((run_length, -run_count, run_series))
+    best = ranked[_run_starts(run_series[ranked])]
+    mode, mode_share = run_length[best], run_count[best] / intervals.counts
+    median = intervals.length[intervals.starts + (intervals.counts - 1) // 2]
+    nearest_round = mode
+    if has_calendar:
+        nearest_round = _ROUND_STEPS[np.abs(np.log(_ROUND_STEPS[None, :] / median[:, None])).argmin(axis=1)]
+    divisor = _common_divisors(intervals, run_series, run_length, run_count)
+
+    is_near_round = np.abs(nearest_round / median - 1) <= 0.05
+    mode_is_near_round = np.abs(mode / nearest_round - 1) <= 0.05
+    has_jitter = is_near_round & (nearest_round != mode) & mode_is_near_round & (mode_share < 0.95)
+    is_mode = (intervals.share_of_multiples(mode, 0.0) >= 0.8) & (mode_share >= 0.3) & ~has_jitter
+    is_round = is_near_round & (intervals.share_of_multiples(nearest_round, 0.1) >= 0.8)
+    is_divisor = (divisor * 12 >= mode) & (divisor < mode) & (intervals.share_of_multiples(divisor, 0.0) >= 0.8)
+    every = np.select(
+        [is_mode, is_round, is_divisor, mode_share >= 0.3], [mode, nearest_round, divisor, mode], nearest_round
     )
+    return FrequencyEstimates(
+        series=intervals.series[intervals.starts],
+        interval_count=intervals.counts,
+        kind=np.full(len(every), "fixed" if has_calendar else "integer", dtype=object),
+        every=every,
+        anchor=open_anchors(len(every)),
+        is_certain=(is_mode | is_round | is_divisor) & (intervals.counts >= _ENOUGH),
+    )
+
+
+def _common_divisors(
+    intervals: _Intervals,
+    series: Int64[np.ndarray, " runs"],
+    length: Int64[np.ndarray, " runs"],
+    count: Int64[np.ndarray, " runs"],
+) -> Int64[np.ndarray, " series"]:
+    """Return the greatest common divisor of the frequent intervals of each series, 1 where none is frequent.
+
+    Args:
+        intervals: The intervals of all series.
+        series: The number of the series of each run of equal intervals, ascending.
+        length: The length of the intervals of each run.
+        count: The number of intervals of each run.
+    """
+    place = np.searchsorted(intervals.series[intervals.starts], series)
+    total = intervals.counts[place]
+    is_frequent = (count >= 0.05 * total) & ((count >= 2) | (total < _ENOUGH))
+    divisors = np.ones(len(intervals.starts), dtype=np.int64)
+    if is_frequent.any():
+        place, length = place[is_frequent], length[is_frequent]
+        starts = _run_starts(place)
+        divisors[place[starts]] = np.gcd.reduceat(length, starts)
+    return divisors
+
+
+def _common_frequency(estimates: FrequencyEstimates, ids: Sequence[str]) -> FrequencySpec:
+    """Return the finest frequency if the other ones fit into it."""
+    any_certain = bool(estimates.is_certain.any())
+    groups = (estimates.take(estimates.is_certain) if any_certain else estimates).groups()
+    if any(group.spec == FrequencySpec("fixed", DAY) for group in groups):
+        groups = [group.as_days() for group in groups]
+    finest = min((group.spec for group in groups), key=lambda spec: spec.to_frequency().microseconds)
+    if all(_fits(group.spec, finest, bounded=any_certain) for group in groups):
+        return finest
+    parts = [_describe(group, ids) for group in groups[:_MOST_NAMED]]
+    if len(groups) > _MOST_NAMED:
+        parts.append(f"and {len(groups) - _MOST_NAMED} more")
     raise InputError(
         f"The series have different frequencies: {'; '.join(parts)}. Prepare them apart (filter on the id), or give "
         "the finest for all with freq=."
     )
 
 
-def _fits(wanted: FrequencySpec, finest: FrequencySpec, bounded: bool) -> bool:
-    if wanted.kind != finest.kind or (wanted.anchor != finest.anchor and wanted.kind == "month"):
+def _describe(group: FrequencyGroup, ids: Sequence[str]) -> str:
+    first = ids[group.first_series]
+    return f"{group.spec.to_frequency().describe()} ({group.series_count:,} series, such as {first!r})"
+
+
+def _fits(spec: FrequencySpec, finest: FrequencySpec, bounded: bool) -> bool:
+    """Tell whether each point of a grid is one of the finest grid.
+
+    Args:
+        spec: The frequency of some series of a panel.
+        finest: The finest frequency of the panel.
+        bounded: Whether the grid may not be much coarser than the finest one.
+    """
+    if spec.kind != finest.kind or (spec.anchor != finest.anchor and spec.kind == "month"):
         return False
-    return wanted.every % finest.every == 0 and (wanted.every <= _COARSEST * finest.every or not bounded)
+    return spec.every % finest.every == 0 and (spec.every <= _COARSEST * finest.every or not bounded)

@@ -1,29 +1,33 @@
-"""The way from a frame to a dataset."""
+"""The way from a frame to a dataset, step by step."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from jaxtyping import Bool
 
-from nbforecast.data import warnings
-from nbforecast.data.aliases import FrequencySpec, Span, parse_frequency, parse_span
 from nbforecast.data.anchor import place_grid
+from nbforecast.data.columns import choose_columns
 from nbforecast.data.dataset import Dataset, DataWarning
-from nbforecast.data.grid import Cells, lay_out, refuse_absurd, refuse_coarse, refuse_huge, snap
+from nbforecast.data.frequency import Frequency, FrequencySpec, parse_frequency
+from nbforecast.data.grid import GridPoints, check_magnitude, check_size, check_step, lay_out, snap
 from nbforecast.data.infer import infer_frequency
-from nbforecast.data.observations import Observations, read
+from nbforecast.data.observations import Observations, check_one_series, read_observations
+from nbforecast.data.source import open_source
+from nbforecast.data.span import parse_span
+from nbforecast.data.warnings import (
+    dropped_series_warnings,
+    duplicate_warnings,
+    gap_warnings,
+    precision_warnings,
+    shift_warnings,
+    trimmed_warnings,
+)
 from nbforecast.errors import InputError, OptionError
-from nbforecast.time_units import MONTH
 
-if TYPE_CHECKING:
-    from nbforecast.data.frequency import Frequency, Ints
-
-_LONGEST_BRIDGE = 12
-EMPTY = "has no data point"
-SHORT = "has only one data point"
+_LONGEST_BRIDGE = 12  # steps
 
 
 def prepare(
@@ -39,150 +43,157 @@ def prepare(
 ) -> Dataset:
     """Read a frame as series on a regular time grid.
 
-    frame: a frame narwhals reads (eager or lazy), a Series or 1-D array, or the path of a CSV or Parquet file or of a
-        glucose sensor's export. Without times, steps are numbered 0, 1, ...
-    time, target, id: names of columns; by default `ds`, `y` and `unique_id`, else the only column of times and the
-        only one of numbers.
-    freq: the step, such as `"5min"`, `"h"`, `"MS"`, `"W-SAT"`, a timedelta or an integer; inferred by default. Where
-        times are integers, `freq="h"` says what a step stands for (its seasons) without inventing dates.
-        A step coarser than the data is refused: aggregate them first.
-    max_duration: keep only this newest part of each series: `"18h"`, `"90d"`, a timedelta or an integer of steps.
-    max_gap: the longest gap in steps (or a duration) that forecasters may bridge inside a context. By default half
-        of the shortest season, at most 12 steps.
-    name: what to call the frame in titles.
+    Args:
+        frame: A frame that narwhals reads (eager or lazy), a Series or 1-D array, or the path of a CSV or Parquet file
+            or of a glucose sensor's export. Without times, the steps are 0, 1, ...
+        time: The column of times; by default `ds`, else the only column of times.
+        target: The column of values; by default `y`, else the only column of numbers.
+        id: The column of series ids; by default `unique_id` if there is one.
+        freq: The step, such as `"5min"`, `"h"`, `"MS"`, `"W-SAT"`, a timedelta or an integer; inferred by default. If
+            times are integers, `freq="h"` states what a step stands for, and thereby the seasons. A step that is
+            coarser than the data is an error: aggregate them first.
+        max_duration: The newest part of each series that is kept: `"18h"`, `"90d"`, a timedelta or an integer of steps.
+        max_gap: The longest gap, in steps or as a duration, that forecasters bridge inside a context; by default half
+            of the shortest season, at most 12 steps.
+        name: The name of the frame in titles.
 
-    Returns a `Dataset`; what was repaired is in its `warnings`. Raises `InputError` for data that cannot be read as
-    series, `OptionError` for options that make no sense.
+    Returns:
+        The dataset; its `warnings` list what was repaired.
+
+    Raises:
+        InputError: If the data cannot be read as series. The message says what, where and what to do.
+        OptionError: If an option makes no sense.
+
+    Example:
+        >>> prepare({"ds": ["2024-01-01", "2024-01-02", "2024-01-04"], "y": [1.0, 2.0, 4.0]}).values
+        array([ 1.,  2., nan,  4.])
     """
-    wanted = None if freq is None else parse_frequency(freq)
+    spec = None if freq is None else parse_frequency(freq)
     newest = None if max_duration is None else parse_span(max_duration, "max_duration")
     if isinstance(frame, Dataset):
-        raise InputError("This is a prepared dataset already: use it as it is, or hand in the frame it came from.")
-    found = read(frame, time, target, id, name).sorted()
-    found.refuse_mixed_series()
-    frequency, found = _on_grid(found, wanted, freq)
-    bridge = _longest_bridge(max_gap, frequency)
-    given = None if wanted is None or wanted.kind != frequency.kind else freq  # else it only names the steps
-    return _assemble(found, frequency, given, newest, bridge)
+        raise InputError("This is a prepared dataset already: use it as it is, or give the frame it is made of.")
+
+    source = open_source(frame, time, target, id)
+    columns = choose_columns(source, time, target, id)
+    observations, warnings = read_observations(source, columns, name)
+    check_one_series(observations, columns.labels)
+
+    frequency, observations = _choose_grid(observations, spec, freq)
+    bridged = _longest_bridge(max_gap, frequency)
+
+    has_value = ~np.isnan(observations.values)
+    observed = observations if has_value.all() else observations.take(has_value)
+    _check_any_value(observed)
+    check_magnitude(observed)
+    points = snap(observed, frequency)
+    is_long_enough, dropped_warnings = _find_usable_series(points, observations.ids, frequency)
+    points = points.take_series(is_long_enough)
+    if newest is not None:
+        points = points.take_newest(frequency, newest)
+    if spec is not None and spec.kind == frequency.kind:  # a calendar step of integers names them, and merges nothing
+        check_step(points, observed, frequency, freq)
+    check_size(points, observed, frequency)
+
+    ids = tuple(name for name, selected in zip(observations.ids, is_long_enough.tolist(), strict=True) if selected)
+    warnings += dropped_warnings
+    if not has_value.all():
+        missing = observations.take(~has_value).take_series(is_long_enough)
+        warnings += trimmed_warnings(missing, points, frequency, newest)
+    warnings += duplicate_warnings(points, frequency, ids)
+    warnings += shift_warnings(points, frequency, ids)
+    warnings += gap_warnings(points, frequency, bridged, ids)
+    warnings += precision_warnings(points, ids)
+
+    offsets, steps, values = lay_out(points, len(ids))
+    return Dataset(
+        ids=ids,
+        offsets=offsets,
+        time=frequency.to_time(steps),
+        values=values,
+        frequency=frequency,
+        max_gap=bridged,
+        time_type=observations.time_type,
+        names=observations.names,
+        warnings=tuple(warnings),
+    )
 
 
-def _on_grid(found: Observations, wanted: FrequencySpec | None, freq: Any) -> tuple[Frequency, Observations]:
-    """The frequency, and the observations with their stamps and type of time as that frequency takes them."""
+def _choose_grid(observations: Observations, spec: FrequencySpec | None, freq: Any) -> tuple[Frequency, Observations]:
+    """Choose the grid of all series.
+
+    Args:
+        observations: Rows ordered by series and time.
+        spec: The frequency that the user gives, or None.
+        freq: The same as the user writes it, for messages.
+
+    Returns:
+        The grid, and the observations with the times that it needs: those of the local clock for daily and calendar
+        frequencies.
+    """
+    if not observations.has_calendar:
+        return _choose_integer_grid(observations, spec), observations
+    if spec is not None and spec.kind == "integer":
+        raise OptionError(
+            f"freq={freq!r} counts integer steps, but the times in {observations.names.time!r} are dates. Give a step "
+            'such as "h" or "5min", or none to have it inferred.'
+        )
     import polars as pl
 
-    if not found.calendar:
-        return _integer_grid(found, wanted), found
-    if wanted is not None and wanted.kind == "integer":
-        raise OptionError(
-            f"freq={freq!r} counts integer steps, but the times in {found.names.time!r} are dates. Give a step such as "
-            '"h" or "5min", or none to have it inferred.'
-        )
-    local = found.stamps if found.wall is None else found.wall
-    chosen = wanted or infer_frequency(found.series, local, True, found.ids)
-    if found.wall is not None and chosen.template().wall_clock:
-        found = replace(found, stamps=local, wall=None).sorted()
-    frequency = place_grid(chosen, found.stamps)
-    if found.time_type == pl.Date and not frequency.wall_clock:
-        found = replace(found, time_type=pl.Datetime("us"))
-    return frequency, found
+    local_times = observations.times if observations.local_times is None else observations.local_times
+    if spec is None:
+        spec = infer_frequency(observations.series, local_times, True, observations.ids)
+    if observations.local_times is not None and spec.to_frequency().wall_clock:
+        observations = replace(observations, times=local_times, local_times=None).sort()
+    frequency = place_grid(spec, observations.times)
+    if observations.time_type == pl.Date and not frequency.wall_clock:
+        observations = replace(observations, time_type=pl.Datetime("us"))
+    return frequency, observations
 
 
-def _integer_grid(found: Observations, wanted: FrequencySpec | None) -> Frequency:
-    if wanted is not None and wanted.kind == "integer":
-        return place_grid(wanted, found.stamps)
-    step = infer_frequency(found.series, found.stamps, False, found.ids)
-    frequency = place_grid(step, found.stamps)
-    if wanted is None:
+def _choose_integer_grid(observations: Observations, spec: FrequencySpec | None) -> Frequency:
+    """Choose the grid of times that are integers; a calendar frequency only states what a step stands for."""
+    if spec is not None and spec.kind == "integer":
+        return place_grid(spec, observations.times)
+    inferred = infer_frequency(observations.series, observations.times, False, observations.ids)
+    frequency = place_grid(inferred, observations.times)
+    if spec is None:
         return frequency
-    alias = wanted.template().alias
-    return replace(frequency, nominal=alias.split("-")[0] if wanted.kind == "fixed" else alias)
+    alias = spec.to_frequency().alias
+    return replace(frequency, nominal=alias.split("-")[0] if spec.kind == "fixed" else alias)
 
 
 def _longest_bridge(max_gap: Any, frequency: Frequency) -> int:
+    """Return the longest gap, in steps, that forecasters bridge inside a context."""
     if max_gap is None:
         season = frequency.seasons[0] if frequency.seasons else 2 * _LONGEST_BRIDGE
         return max(1, min(_LONGEST_BRIDGE, season // 2))
     if not isinstance(max_gap, (bool, str)) and max_gap == 0:
         return 0
-    return _steps(parse_span(max_gap, "max_gap"), frequency, "max_gap")
+    return parse_span(max_gap, "max_gap").count_steps(frequency, "max_gap")
 
 
-def _steps(span: Span, frequency: Frequency, option: str) -> int:
-    """The whole steps in a span, at least one."""
-    if span.steps:
-        return span.steps
-    size = frequency.microseconds
-    if frequency.kind == "integer":
-        if not frequency.nominal:
-            raise OptionError(f"{option} must be an integer of steps here: the times are integers without a calendar.")
-        size = parse_frequency(frequency.nominal).template().microseconds
-    return max(1, int((span.microseconds + span.months * MONTH) / size))
-
-
-def _assemble(found: Observations, frequency: Frequency, given: Any, newest: Span | None, max_gap: int) -> Dataset:
-    observed = ~np.isnan(found.values)
-    present = found if observed.all() else found.take(observed)
-    if not len(present):
-        raise InputError(f"Every value of {found.names.target!r} is missing. Is it the right column? Say with target=.")
-    refuse_huge(present)
-    cells = snap(present, frequency)
-    count = len(found.ids)
-    sizes = np.bincount(cells.series, minlength=count)
-    if not (sizes > 1).any():
-        of = "The series has" if count == 1 else f"Each of the {count:,} series has"
+def _check_any_value(observed: Observations) -> None:
+    if not len(observed):
         raise InputError(
-            f"{of} fewer than two data points on a grid of {frequency.describe()}: nothing can be learned from that. "
-            "Give more rows, a finer step with freq=, or check the columns taken as time and id."
+            f"Every value of {observed.names.target!r} is missing. Is it the right column? Say with target=."
         )
-    notes = [*found.warnings, *warnings.about_dropped("empty_series", np.flatnonzero(sizes == 0), found.ids, EMPTY)]
-    notes += warnings.about_dropped("too_short", np.flatnonzero(sizes == 1), found.ids, SHORT)
-    kept = sizes > 1
-    if not kept.all():
-        cells = cells.take(kept[cells.series]).renumbered(np.cumsum(kept) - 1)
-    ids = tuple(name for name, keep in zip(found.ids, kept.tolist(), strict=True) if keep)
-    if newest is not None:
-        cells = _newest(cells, frequency, newest)
-    if given is not None:
-        refuse_coarse(cells, present, frequency, given)
-    refuse_absurd(cells, present, frequency)
-    if not observed.all():
-        notes += _trimmed(found.take(~observed), kept, cells, frequency, newest, ids)
-    notes += warnings.about_cells(cells, frequency, max_gap, ids)
-    notes += warnings.about_precision(cells, ids)
-    offsets, steps, values = lay_out(cells, len(ids))
-    return Dataset(ids, offsets, frequency.to_time(steps), values, frequency, max_gap, found.time_type, found.names,
-                   tuple(notes))  # fmt: skip
 
 
-def _newest(cells: Cells, frequency: Frequency, newest: Span) -> Cells:
-    """The cells of the newest part of each series, counted back from its own last data point."""
-    ends = np.flatnonzero(np.append(cells.series[1:] != cells.series[:-1], True))
-    last = cells.step[ends][cells.series]
-    return cells.take(_recent(cells.step, last, frequency, newest) | (cells.step == last))
+def _find_usable_series(
+    points: GridPoints, ids: tuple[str, ...], frequency: Frequency
+) -> tuple[Bool[np.ndarray, " series"], list[DataWarning]]:
+    """Mark the series that have two data points or more, and report the others.
 
-
-def _recent(step: Ints, last: Ints, frequency: Frequency, newest: Span) -> npt.NDArray[np.bool_]:
-    """Whether each step lies in the newest part of a series whose last data point is at step `last`."""
-    if newest.steps or frequency.kind in (("month", "integer") if newest.months else ("fixed", "integer")):
-        return np.asarray(step > last - _steps(newest, frequency, "max_duration"))
-    end = frequency.to_time(last)
-    months = end.astype("datetime64[M]")
-    limit = (months - newest.months).astype("datetime64[us]") + (end - months.astype("datetime64[us]"))
-    limit = limit - np.timedelta64(newest.microseconds, "us")
-    return np.asarray(frequency.to_time(step) > limit)
-
-
-def _trimmed(
-    missing: Observations, kept: np.ndarray, cells: Cells, frequency: Frequency, newest: Span | None,
-    ids: tuple[str, ...],
-) -> list[DataWarning]:  # fmt: skip
-    missing = missing.take(kept[missing.series])
-    missing = replace(missing, series=(np.cumsum(kept) - 1)[missing.series])
-    step = frequency.to_step(missing.stamps)
-    first = np.searchsorted(cells.series, np.arange(len(ids)), side="left")
-    last = np.searchsorted(cells.series, np.arange(len(ids)), side="right") - 1
-    ends = cells.step[last][missing.series]
-    early = step < cells.step[first][missing.series]
-    if newest is not None:
-        early &= _recent(step, ends, frequency, newest)
-    return warnings.about_trimmed(missing, np.flatnonzero(early), np.flatnonzero(step > ends), ids)
+    Raises:
+        InputError: If there is no such series.
+    """
+    sizes = np.bincount(points.series, minlength=len(ids))
+    if not (sizes > 1).any():
+        subject = "The series has" if len(ids) == 1 else f"Each of the {len(ids):,} series has"
+        raise InputError(
+            f"{subject} fewer than two data points on a grid of {frequency.describe()}: nothing can be learned from "
+            "that. Give more rows, a finer step with freq=, or check the columns taken as time and id."
+        )
+    warnings = dropped_series_warnings("empty_series", np.flatnonzero(sizes == 0), ids)
+    warnings += dropped_series_warnings("too_short", np.flatnonzero(sizes == 1), ids)
+    return sizes > 1, warnings

@@ -1,88 +1,119 @@
-"""Opening what users hand in: frames of any library, series, arrays and files, as one narwhals frame."""
+"""Opening what users provide as one narwhals frame: frames of any library, series, arrays, dicts and files."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbforecast.errors import InputError, OptionError
+from nbforecast.data import cgm, files
+from nbforecast.errors import InputError
 
 if TYPE_CHECKING:
     import narwhals as nw
 
     from nbforecast.data.dataset import DataWarning
 
-STEP_COLUMN = "step"
-VALUE_COLUMN = "y"
+_STEP_COLUMN = "step"
+_VALUE_COLUMN = "y"
 _ACCEPTED = (
     "a Polars, pandas, PyArrow, DuckDB or other frame that narwhals reads, a pandas Series with dates, a 1-D array, "
     "or the path of a CSV or Parquet file"
 )
+_TIME_LEVEL_NAMES = ("ds", "index", "level_time")  # for index levels without a name, the first that is free
+_ID_LEVEL_NAMES = ("unique_id", "level_id")
 
 
 @dataclass(frozen=True)
 class Source:
-    """An opened input: its frame, what to call it, and the columns known for certain from where it came.
+    """An opened input.
 
-    index: a column made from the index of a pandas frame, to serve as time where no other column does.
-    id: a column made from the other level of such an index.
+    Attributes:
+        frame: The rows, eager or lazy.
+        name: What the input is called; None if it has no name.
+        time: The column of times, if the kind of input settles it.
+        target: The column of values, if the kind of input settles it.
+        index_time: A column made of an index level of a pandas frame; it holds the times where no other column does.
+        index_id: A column made of the other level of such an index; it holds the series ids.
+        warnings: What was repaired while the input was read.
     """
 
     frame: nw.DataFrame[Any] | nw.LazyFrame[Any]
     name: str | None = None
     time: str | None = None
     target: str | None = None
-    index: str | None = None
-    id: str | None = None
+    index_time: str | None = None
+    index_id: str | None = None
     warnings: tuple[DataWarning, ...] = ()
 
 
 def open_source(frame: Any, time: str | None, target: str | None, id: str | None) -> Source:
-    """Open a frame, series, array or path. Raises `InputError` for what is none of these or cannot be read."""
+    """Open a frame, series, array, dict or path.
+
+    Args:
+        frame: What the user provides; see `prepare`.
+        time: The column of times that the user names, or None.
+        target: The column of values that the user names, or None.
+        id: The column of series ids that the user names, or None.
+
+    Raises:
+        InputError: If it is none of these or cannot be read.
+        MissingExtra: If a sensor's export needs the library cgm-format and it is not installed.
+    """
     import narwhals as nw
 
     if isinstance(frame, (str, os.PathLike)):
-        from nbforecast.data.files import open_file
-
-        return open_file(Path(frame).expanduser(), plain=time is not None or target is not None)
+        return _open_path(Path(frame).expanduser(), named=time is not None or target is not None)
     if isinstance(frame, dict):
-        import polars as pl
-
-        try:
-            frame = pl.DataFrame(frame)
-        except Exception as error:
-            raise InputError(f"The dict cannot be made into a table: {error}") from error
+        return Source(_from_dict(frame))
     if isinstance(frame, (list, tuple, np.ndarray)):
         return _from_array(np.asarray(frame))
-    frame = nw.to_native(frame, pass_through=True)
-    index = beside = None
-    if _is_pandas(frame):
-        frame, index, beside = _with_index(frame, time, id)
+    native = nw.to_native(frame, pass_through=True)
+    index_time = index_id = None
+    if _is_pandas(native):
+        native, index_time, index_id = _index_to_columns(native, time, id)
     try:
-        opened = nw.from_native(frame, allow_series=True)
+        opened = nw.from_native(native, allow_series=True)
+    except nw.exceptions.DuplicateError as error:
+        raise InputError(_duplicate_names(native)) from error
     except TypeError:
-        if hasattr(frame, "__arrow_c_stream__"):
+        if hasattr(native, "__arrow_c_stream__"):
             import polars as pl
 
-            return open_source(pl.DataFrame(frame), time, target, id)
-        kind = f"{type(frame).__module__}.{type(frame).__qualname__}".removeprefix("builtins.")
-        raise InputError(f"An object of type {kind} is no time series. Hand in {_ACCEPTED}.") from None
-    except Exception as error:
-        raise InputError(_unreadable(error)) from error
+            return open_source(pl.DataFrame(native), time, target, id)
+        kind = f"{type(native).__module__}.{type(native).__qualname__}".removeprefix("builtins.")
+        raise InputError(f"An object of type {kind} is no time series. Give {_ACCEPTED}.") from None
+    except Exception as error:  # of any library
+        raise InputError(f"The frame cannot be read: {error}") from error
     if isinstance(opened, nw.Series):
-        return _numbered(opened.alias(opened.name or VALUE_COLUMN).to_frame())
-    return Source(opened, index=index, id=beside)
+        return _with_steps(opened.alias(opened.name or _VALUE_COLUMN).to_frame())
+    return Source(opened, index_time=index_time, index_id=index_id)
 
 
-def _unreadable(error: Exception) -> str:
-    if "unique column names" in str(error):
-        names = ", ".join(line.split("'")[1] for line in str(error).splitlines() if line.startswith("- '"))
-        return f"Several columns have the same name: {names}. Rename or drop all but one."
-    return f"The frame cannot be read: {error}"
+def _open_path(path: Path, named: bool) -> Source:
+    """Open a file; where the user names columns, a CSV is a plain table even if it looks like a sensor's export."""
+    import narwhals as nw
+
+    name = path.name.split(".")[0]
+    with files.input_errors(path):
+        if not named and files.is_text_file(path) and cgm.is_export(files.read_head(path)):
+            readings, warnings = cgm.read_export(path)
+            return Source(nw.from_native(readings), name, cgm.TIME, cgm.TARGET, warnings=tuple(warnings))
+        return Source(files.read_file(path), name)
+
+
+def _from_dict(columns: dict[Any, Any]) -> nw.DataFrame[Any]:
+    import narwhals as nw
+    import polars as pl
+
+    try:
+        return nw.from_native(pl.DataFrame(columns))
+    except Exception as error:
+        raise InputError(f"The dict cannot be made into a table: {error}") from error
 
 
 def _from_array(array: np.ndarray) -> Source:
@@ -93,77 +124,74 @@ def _from_array(array: np.ndarray) -> Source:
         array = array.ravel()
     if array.ndim != 1:
         raise InputError(
-            f"An array of shape {array.shape} is not one series. Hand in a 1-D array, or a frame with the columns "
+            f"An array of shape {array.shape} is not one series. Give a 1-D array, or a frame with the columns "
             "unique_id, ds and y for several series."
         )
     try:
-        values = pl.Series(VALUE_COLUMN, array if array.dtype != object else array.tolist(), strict=False)
+        values = pl.Series(_VALUE_COLUMN, array if array.dtype != object else array.tolist(), strict=False)
     except Exception as error:
         raise InputError(f"The array of {array.dtype} holds no numbers: {error}") from error
-    return _numbered(nw.from_native(values.to_frame()))
+    return _with_steps(nw.from_native(values.to_frame()))
 
 
-def _numbered(frame: nw.DataFrame[Any]) -> Source:
+def _with_steps(frame: nw.DataFrame[Any]) -> Source:
+    """Number the rows of a single column: its times are steps."""
     target = frame.columns[0]
-    step = STEP_COLUMN if target != STEP_COLUMN else STEP_COLUMN + "_"
+    step = _STEP_COLUMN if target != _STEP_COLUMN else _STEP_COLUMN + "_"
     return Source(frame.with_row_index(step), time=step, target=target)
 
 
-def _is_pandas(frame: Any) -> bool:
-    return hasattr(frame, "index") and hasattr(frame, "reset_index") and hasattr(frame, "iloc")
+def _duplicate_names(native: Any) -> str:
+    """Describe which columns of a frame of pandas or PyArrow have the same name."""
+    names = native.columns if hasattr(native, "iloc") else native.column_names
+    several = ", ".join(str(name) for name, count in Counter(names).items() if count > 1)
+    return f"Several columns have the same name: {several}. Rename or drop all but one."
 
 
-def _with_index(frame: Any, time: str | None, id: str | None) -> tuple[Any, str | None, str | None]:
-    """The pandas object with index levels as columns: (frame, column of times, column of series ids).
+def _is_pandas(native: Any) -> bool:
+    return hasattr(native, "index") and hasattr(native, "reset_index") and hasattr(native, "iloc")
 
-    Levels that hold times or were asked for become columns; beside a level of times, a single other one tells series
-    apart.
+
+def _index_to_columns(frame: Any, time: str | None, id: str | None) -> tuple[Any, str | None, str | None]:
+    """Make columns of the index levels of a pandas object that hold times or are named by the user.
+
+    Beside a level of times, a single other level holds the series ids.
+
+    Returns:
+        The frame, its new column of times, and its new column of ids.
     """
-    series = not hasattr(frame, "columns")
-    taken = [frame.name] if series else list(frame.columns)
-    if len(set(taken)) < len(taken):
+    is_series = not hasattr(frame, "columns")
+    names = [frame.name] if is_series else list(frame.columns)
+    if len(set(names)) < len(names):
         return frame, None, None  # narwhals reports the duplicates
-    levels: dict[str, Any] = {}
-    dated = beside = None
-    temporal = [_is_temporal_index(_level(frame, n)) for n in range(frame.index.nlevels)]
-    for number, label in enumerate(frame.index.names):
-        panel = any(temporal) and not temporal[number] and frame.index.nlevels == 2
-        asked = label is not None and label in (time, id, "unique_id", "ds")
-        if not (temporal[number] or asked or panel) or (label is not None and label in taken):
+    columns: dict[str, Any] = {}
+    time_column = id_column = None
+    levels = [_index_level(frame, number) for number in range(frame.index.nlevels)]
+    holds_times = [_is_temporal_level(level) for level in levels]
+    for level, is_temporal in zip(levels, holds_times, strict=True):
+        is_id = any(holds_times) and not is_temporal and len(levels) == 2
+        is_named = level.name is not None and level.name in (time, id, "unique_id", "ds")
+        if not (is_temporal or is_named or is_id) or (level.name is not None and level.name in names):
             continue
-        free = ("ds", "index", "level_time") if temporal[number] else ("unique_id", "level_id")
-        column = next(n for n in free if n not in taken) if label is None else str(label)
-        levels[column] = _level(frame, number).to_series().reset_index(drop=True)
-        dated = column if temporal[number] else dated
-        beside = column if panel else beside
-    if not levels or (series and dated is None):
+        if level.name is None:
+            choices = _TIME_LEVEL_NAMES if is_temporal else _ID_LEVEL_NAMES
+            column = next(name for name in choices if name not in names)
+        else:
+            column = str(level.name)
+        columns[column] = level.to_series().reset_index(drop=True)
+        time_column = column if is_temporal else time_column
+        id_column = column if is_id else id_column
+    if not columns or (is_series and time_column is None):
         return frame, None, None
-    if series:
-        frame = frame.to_frame(VALUE_COLUMN if frame.name is None else str(frame.name))
-    return frame.reset_index(drop=True).assign(**levels), dated, beside
+    if is_series:
+        frame = frame.to_frame(_VALUE_COLUMN if frame.name is None else str(frame.name))
+    return frame.reset_index(drop=True).assign(**columns), time_column, id_column
 
 
-def _level(frame: Any, number: int) -> Any:
+def _index_level(frame: Any, number: int) -> Any:
     level = frame.index.get_level_values(number)
     return level.to_timestamp() if str(level.dtype).startswith("period") else level
 
 
-def _is_temporal_index(level: Any) -> bool:
+def _is_temporal_level(level: Any) -> bool:
     return str(level.dtype).startswith(("datetime64", "timestamp", "date32"))
-
-
-def require_column(columns: list[str], name: str, argument: str) -> str:
-    """The column asked for by an argument. Raises `InputError` listing what there is."""
-    if not isinstance(name, str):
-        raise OptionError(f"{argument}={name!r} is not the name of a column.")
-    if name not in columns:
-        near = [c for c in columns if c.lower().strip() == name.lower().strip()]
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"No column is called {name!r} ({argument}=).{hint} The columns are: {listing(columns)}.")
-    return name
-
-
-def listing(names: list[str], most: int = 12) -> str:
-    """Names for a sentence, cut after a dozen."""
-    shown = ", ".join(repr(str(n)) for n in names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -1,207 +1,272 @@
-"""Sentences for what preparation found and repaired."""
+"""The warnings about what preparation repairs or leaves out, each with a flag, a count and a sentence."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float64, Int, Shaped
 
 from nbforecast.data.dataset import DataWarning
-from nbforecast.data.grid import SHIFTED, Cells, gaps
-from nbforecast.text import time_span
+from nbforecast.data.span import Span, is_newest_part
+from nbforecast.text import brief_number, plural, time_span, timestamp
 from nbforecast.time_units import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nbforecast.data.frequency import Frequency, Ints
+    from nbforecast.data.frequency import Frequency
+    from nbforecast.data.grid import GridPoints
     from nbforecast.data.observations import Observations
 
-_APART = 3  # more series than this with the same trouble share one warning
-_SPARSE = 0.1
-_BLUR = 0.01  # of the usual change a step: what single precision may blur without a word
+LEFT_OUT = {"empty_series": "no data point", "too_short": "only one data point"}  # flag -> what such a series has
+_MOST_WARNINGS = 3  # more series than this that have the same warning share one
+_NAMED = 5  # series that a shared warning names
+_SHIFTED = 0.05  # of a step; clocks of devices wander, and less needs no warning
+_SPARSE = 0.1  # share of observed steps below which the step is probably wrong
+_BLURRED = 0.01  # of the usual change from step to step; single precision may lose less without a warning
+_MOST_CLOCK_CHANGES = 10_000  # duplicates; more have another cause
 
 
-def about_cells(cells: Cells, frequency: Frequency, max_gap: int, ids: Sequence[str]) -> list[DataWarning]:
-    """Warnings about duplicates, shifted times, gaps and nearly empty grids."""
-    found = _about_duplicates(cells, frequency, ids)
-    moved = np.flatnonzero(cells.shift > SHIFTED)
+def dropped_series_warnings(flag: str, dropped: Int[np.ndarray, " dropped"], ids: Sequence[str]) -> list[DataWarning]:
+    """Report series that are left out.
 
-    def shifted(count: int, which: Ints) -> str:
-        worst = time_span(float(cells.shift[moved[which]].max()) * frequency.microseconds)
-        off = f" by up to {worst}" if worst and frequency.kind != "integer" else ""
-        was = "time was" if count == 1 else "times were"
-        return f"{count:,} {was} off the grid of {frequency.describe()}{off} and taken to the nearest point."
+    Args:
+        flag: `empty_series` or `too_short`.
+        dropped: The numbers of these series.
+        ids: The names of all series.
+    """
+    if not len(dropped):
+        return []
+    content = LEFT_OUT[flag]
+    if len(dropped) <= _MOST_WARNINGS:
+        return [
+            DataWarning(flag, 1, f"Series {ids[number]!r} has {content} and is left out.", ids[number])
+            for number in dropped
+        ]
+    named = ", ".join(repr(ids[number]) for number in dropped[:_NAMED])
+    sentence = f"{len(dropped):,} series have {content} and are left out ({named} ...)."
+    return [DataWarning(flag, len(dropped), sentence)]
 
-    found += per_series("irregular_times", cells.series[moved], np.ones(len(moved), dtype=np.int64), ids, shifted)
-    return found + _about_gaps(cells, frequency, max_gap, ids)
+
+def trimmed_warnings(
+    missing: Observations, points: GridPoints, frequency: Frequency, newest: Span | None
+) -> list[DataWarning]:
+    """Report rows without a value before the first and after the last data point of their series.
+
+    Args:
+        missing: Rows without a value.
+        points: Data points of the same series.
+        frequency: The grid.
+        newest: The newest part that is kept; rows before it do not count.
+    """
+    step = frequency.to_step(missing.times)
+    first, last = points.bounds(len(missing.ids))
+    last_step = points.step[last][missing.series]
+    is_before = step < points.step[first][missing.series]
+    if newest is not None:
+        is_before &= is_newest_part(step, last_step, frequency, newest)
+    before, after = np.flatnonzero(is_before), np.flatnonzero(step > last_step)
+    outside = np.concatenate([before, after])
+
+    def sentence(count: int, items: Int[np.ndarray, " items"]) -> str:
+        at_end = int((items >= len(before)).sum())
+        sides = [f"{n:,} at the {side}" for n, side in ((count - at_end, "start"), (at_end, "end")) if n]
+        rows = plural(count, "row without a value is", "rows without a value are")
+        return f"{rows} left out ({', '.join(sides)}): a series begins and ends with a data point."
+
+    return _by_series("trimmed", missing.series[outside], None, missing.ids, sentence)
 
 
-def _about_duplicates(cells: Cells, frequency: Frequency, ids: Sequence[str]) -> list[DataWarning]:
-    twice = np.flatnonzero(cells.merged > 0)
-    coarse = ""
-    if cells.merged.sum() > len(cells):
-        coarse = " The step is coarser than the data: aggregate them first if the mean is not what you want."
+def duplicate_warnings(points: GridPoints, frequency: Frequency, ids: Sequence[str]) -> list[DataWarning]:
+    """Report grid points that merge several observations.
 
-    def words(count: int, which: Ints) -> str:
-        at = frequency.to_time(cells.step[twice[which]])
-        shares = "observation shares its" if count == 1 else "observations share their"
+    Args:
+        points: The data points.
+        frequency: The grid.
+        ids: The names of the series.
+    """
+    merged = np.flatnonzero(points.duplicates > 0)
+    advice = ""
+    if points.duplicates.sum() > len(points):
+        advice = " The step is coarser than the data: aggregate them first if the mean is not what you want."
+
+    def sentence(count: int, items: Int[np.ndarray, " items"]) -> str:
+        times = frequency.to_time(points.step[merged[items]])
+        observations = plural(count, "observation shares its", "observations share their")
         return (
-            f"{count:,} {shares} time step with another (first at {show(at[0])}): the mean of each step is used."
-            f"{_clock_change(at, frequency)}{coarse}"
+            f"{observations} time step with another (first at {timestamp(times[0])}): the mean of each step is used."
+            f"{_clock_change_hint(times, frequency)}{advice}"
         )
 
-    return per_series("duplicate_times", cells.series[twice], cells.merged[twice], ids, words)
+    return _by_series("duplicate_times", points.series[merged], points.duplicates[merged], ids, sentence)
 
 
-def _clock_change(times: Any, frequency: Frequency) -> str:
-    if frequency.kind != "fixed" or frequency.every >= DAY or len(times) > 10_000:
+def shift_warnings(points: GridPoints, frequency: Frequency, ids: Sequence[str]) -> list[DataWarning]:
+    """Report observations that lie beside their grid point.
+
+    Args:
+        points: The data points.
+        frequency: The grid.
+        ids: The names of the series.
+    """
+    shifted = np.flatnonzero(points.shift > _SHIFTED)
+
+    def sentence(count: int, items: Int[np.ndarray, " items"]) -> str:
+        largest = time_span(float(points.shift[shifted[items]].max()) * frequency.microseconds)
+        distance = f" by up to {largest}" if largest and frequency.kind != "integer" else ""
+        times = plural(count, "time is", "times are")
+        return f"{times} off the grid of {frequency.describe()}{distance} and moved to the nearest point."
+
+    return _by_series("irregular_times", points.series[shifted], None, ids, sentence)
+
+
+def gap_warnings(points: GridPoints, frequency: Frequency, max_gap: int, ids: Sequence[str]) -> list[DataWarning]:
+    """Report gaps: those that are bridged inside contexts, those that are longer, and a grid that is mostly gaps.
+
+    Args:
+        points: The data points.
+        frequency: The grid.
+        max_gap: The longest gap, in steps, that is bridged inside a context.
+        ids: The names of the series.
+    """
+    before, missing = points.gaps()
+    series = points.series[before]
+    is_short = missing <= max_gap
+    limit = _describe_steps(max_gap, frequency)
+    long_before, long_missing = before[~is_short], missing[~is_short]
+
+    def bridged_sentence(count: int, items: Int[np.ndarray, " items"]) -> str:
+        gaps = f"{plural(count, 'missing point')} in {plural(len(items), 'gap')} of at most {limit}"
+        verbs = ("is", "stays") if count == 1 else ("are", "stay")
+        return f"{gaps} {verbs[0]} bridged inside contexts and {verbs[1]} missing in the data."
+
+    def long_sentence(count: int, items: Int[np.ndarray, " items"]) -> str:
+        longest = items[int(long_missing[items].argmax())]
+        start = points.step[long_before[longest]] + 1
+        first, last = frequency.to_time(np.array([start, start + long_missing[longest] - 1]))
+        numbers = points.series[long_before[items]]
+        of_series = f" in series {ids[points.series[long_before[longest]]]!r}" if len(np.unique(numbers)) > 1 else ""
+        length = _describe_steps(int(long_missing[longest]), frequency)
+        place = f"{length}{of_series}, from {timestamp(first)} to {timestamp(last)}"
+        if count == 1:
+            return f"1 gap is longer than {limit} and stays open: {place}."
+        return f"{count:,} gaps are longer than {limit} and stay open; the longest is {place}."
+
+    warnings = _by_series("interpolated", series[is_short], missing[is_short], ids, bridged_sentence)
+    warnings += _by_series("long_gap", series[~is_short], None, ids, long_sentence)
+    total = len(points) + int(missing.sum())
+    if len(points) < _SPARSE * total:
+        sentence = (
+            f"Only {len(points) / total:.1%} of the steps of {frequency.describe()} have an observation. If the data "
+            "are coarser than that, give their step with freq=."
+        )
+        warnings.append(DataWarning("sparse_grid", total - len(points), sentence))
+    return warnings
+
+
+def precision_warnings(points: GridPoints, ids: Sequence[str]) -> list[DataWarning]:
+    """Report series whose changes from one observation to the next are blurred by single precision.
+
+    Args:
+        points: The data points.
+        ids: The names of the series.
+    """
+    largest, resolution, typical = _precision(points, len(ids))
+    blur = resolution / typical
+    blurred = int((blur > _BLURRED).sum())
+    if not blurred:
+        return []
+    worst = int(np.nanargmax(blur))
+    detail = (
+        f"alues near {brief_number(largest[worst])} change by about {brief_number(typical[worst])} a step, but "
+        "forecasts are stored in single precision, which distinguishes only values "
+        f"{brief_number(resolution[worst])} apart there. Subtract a constant from the column first."
+    )
+    if len(ids) == 1:
+        return [DataWarning("precision", 1, f"V{detail}")]
+    if blurred == 1:
+        return [DataWarning("precision", 1, f"Series {ids[worst]!r}: v{detail}", ids[worst])]
+    return [
+        DataWarning("precision", blurred, f"In {blurred:,} of {len(ids):,} series, most in {ids[worst]!r}: v{detail}")
+    ]
+
+
+def _precision(
+    points: GridPoints, count: int
+) -> tuple[Float64[np.ndarray, " series"], Float64[np.ndarray, " series"], Float64[np.ndarray, " series"]]:
+    """Return, for each series, its largest magnitude, single precision's resolution there, and its median change.
+
+    The median is NaN for series most of whose changes are large enough, for which it need not be computed.
+    """
+    starts = np.searchsorted(points.series, np.arange(count))
+    largest = np.maximum.reduceat(np.abs(points.values), starts)
+    resolution = np.spacing(largest.astype(np.float32)).astype(np.float64)
+    changes = np.abs(np.diff(points.values))
+    series = points.series[1:]
+    is_change = (series == points.series[:-1]) & (changes > 0)
+    is_small = is_change & (changes < (resolution / _BLURRED)[series])
+    change_counts = np.bincount(series[is_change], minlength=count)
+    small_counts = np.bincount(series[is_small], minlength=count)
+    in_question = 2 * small_counts >= np.maximum(change_counts, 1)
+    medians = np.full(count, np.nan)
+    if in_question.any():
+        selected = np.flatnonzero(is_change & in_question[series])
+        selected = selected[np.lexsort((changes[selected], series[selected]))]
+        numbers, first, sizes = np.unique(series[selected], return_index=True, return_counts=True)
+        lower, upper = changes[selected[first + (sizes - 1) // 2]], changes[selected[first + sizes // 2]]
+        medians[numbers] = (lower + upper) / 2
+    return largest, resolution, medians
+
+
+def _by_series(
+    flag: str,
+    series: Int[np.ndarray, " items"],
+    weights: Int[np.ndarray, " items"] | None,
+    ids: Sequence[str],
+    sentence: Callable[[int, Int[np.ndarray, " selected"]], str],
+) -> list[DataWarning]:
+    """Make a warning for each series concerned, or one for all where they are many.
+
+    Args:
+        flag: The warnings' flag.
+        series: The number of the series of each item (a point, row or gap).
+        weights: What each item adds to the count; by default 1.
+        ids: The names of the series.
+        sentence: Makes a sentence from the count and the numbers of the items.
+    """
+    if not len(series):
+        return []
+    weights = np.ones(len(series), dtype=np.int64) if weights is None else weights
+    items = np.arange(len(series))
+    total = int(weights.sum())
+    concerned = np.unique(series)
+    if len(ids) == 1:
+        return [DataWarning(flag, total, sentence(total, items))]
+    if len(concerned) > _MOST_WARNINGS:
+        text = f"In {len(concerned):,} of {len(ids):,} series: {sentence(total, items)}"
+        return [DataWarning(flag, total, text)]
+    warnings = []
+    for number in concerned:
+        own = items[series == number]
+        count = int(weights[own].sum())
+        warnings.append(DataWarning(flag, count, f"Series {ids[number]!r}: {sentence(count, own)}", ids[number]))
+    return warnings
+
+
+def _clock_change_hint(times: Shaped[np.ndarray, " points"], frequency: Frequency) -> str:
+    """Explain duplicates that all lie on Sundays of spring and autumn."""
+    if frequency.kind != "fixed" or frequency.every >= DAY or len(times) > _MOST_CLOCK_CHANGES:
         return ""
     days = np.unique(times.astype("datetime64[D]"))
-    sunday = (days.astype(np.int64) + 3) % 7 == 6
-    autumn = np.isin(days.astype("datetime64[M]").astype(np.int64) % 12, [2, 3, 8, 9, 10])
-    if not (sunday & autumn).all():
+    is_sunday = (days.astype(np.int64) + 3) % 7 == 6
+    months = days.astype("datetime64[M]").astype(np.int64) % 12
+    if not (is_sunday & np.isin(months, [2, 3, 8, 9, 10])).all():
         return ""
     return " It looks like clocks put back by an hour; times with a zone would keep both hours."
 
 
-def _about_gaps(cells: Cells, frequency: Frequency, max_gap: int, ids: Sequence[str]) -> list[DataWarning]:
-    before, missing = gaps(cells)
-    series = cells.series[before]
-    short = missing <= max_gap
-    at, size = before[short], missing[short]
-    length = plural(max_gap, "step") + in_words(max_gap, frequency)
-
-    def bridged(count: int, which: Ints) -> str:
-        holes = "1 gap" if len(which) == 1 else f"{len(which):,} gaps"
-        points = "1 missing point" if count == 1 else f"{count:,} missing points"
-        return f"{points} in {holes} of at most {length}: bridged inside contexts, and left missing in the data."
-
-    found = per_series("interpolated", cells.series[at], size, ids, bridged)
-    wide, width = before[~short], missing[~short]
-
-    def left_open(count: int, which: Ints) -> str:
-        worst = which[int(width[which].argmax())]
-        start = cells.step[wide[worst]] + 1
-        first, last = frequency.to_time(np.array([start, start + width[worst] - 1]))
-        of = f" in series {ids[cells.series[wide[worst]]]!r}" if len(np.unique(cells.series[wide[which]])) > 1 else ""
-        longest = f"{plural(int(width[worst]), 'step')}{in_words(int(width[worst]), frequency)}{of}"
-        lies = f"{longest}, from {show(first)} to {show(last)}"
-        if count == 1:
-            return f"1 gap is longer than {length} and stays open: {lies}."
-        return f"{count:,} gaps are longer than {length} and stay open; the longest is {lies}."
-
-    ones = np.ones(len(wide), dtype=np.int64)
-    found += per_series("long_gap", series[~short], ones, ids, left_open)
-    total = len(cells) + int(missing.sum())
-    if len(cells) < _SPARSE * total:
-        sentence = (
-            f"Only {len(cells) / total:.1%} of the steps of {frequency.describe()} have an observation. If the data "
-            "are coarser than that, give their step with freq=."
-        )
-        found.append(DataWarning("sparse_grid", total - len(cells), sentence))
-    return found
-
-
-def about_trimmed(missing: Observations, before: Ints, after: Ints, ids: Sequence[str]) -> list[DataWarning]:
-    """Warnings about rows without a value before the first (`before`) and after the last (`after`) observed one."""
-    outside = np.concatenate([before, after])
-    ends = len(before)
-
-    def words(count: int, which: Ints) -> str:
-        late = int((which >= ends).sum())
-        sides = [f"{n:,} at the {side}" for n, side in ((count - late, "start"), (late, "end")) if n]
-        return f"{plural(count, 'row')} without a value left out ({', '.join(sides)}): a series ends with a data point."
-
-    return per_series("trimmed", missing.series[outside], np.ones(len(outside), dtype=np.int64), ids, words)
-
-
-def about_precision(cells: Cells, ids: Sequence[str]) -> list[DataWarning]:
-    """A warning where single precision blurs the changes from one observation to the next."""
-    starts = np.searchsorted(cells.series, np.arange(len(ids)))
-    largest = np.maximum.reduceat(np.abs(cells.values), starts)
-    apart = np.spacing(largest.astype(np.float32)).astype(np.float64)
-    change = np.abs(np.diff(cells.values))
-    series = cells.series[1:]
-    moves = (series == cells.series[:-1]) & (change > 0)
-    small = moves & (change < (apart / _BLUR)[series])
-    count = np.bincount(series[moves], minlength=len(ids))
-    suspects = 2 * np.bincount(series[small], minlength=len(ids)) >= np.maximum(count, 1)
-    if not suspects.any():
-        return []
-    which = np.flatnonzero(moves & suspects[series])
-    which = which[np.lexsort((change[which], series[which]))]
-    concerned, first, size = np.unique(series[which], return_index=True, return_counts=True)
-    typical = (change[which[first + (size - 1) // 2]] + change[which[first + size // 2]]) / 2
-    blur = apart[concerned] / typical
-    blurred = int((blur > _BLUR).sum())
-    if not blurred:
-        return []
-    worst = int(blur.argmax())
-    s = int(concerned[worst])
-    near = (
-        f"alues near {_number(largest[s])} change by about {_number(typical[worst])} a step, but forecasts are kept in "
-        f"single precision, which tells apart only values {_number(apart[s])} apart there; subtract a constant from "
-        "the column first."
-    )
-    if len(ids) == 1:
-        return [DataWarning("precision", 1, f"V{near}")]
-    if blurred == 1:
-        return [DataWarning("precision", 1, f"Series {ids[s]!r}: v{near}", ids[s])]
-    several = f"In {blurred:,} of {len(ids):,} series, most in {ids[s]!r}: v{near}"
-    return [DataWarning("precision", blurred, several)]
-
-
-def _number(value: float) -> str:
-    rounded = float(f"{value:.4g}")
-    return f"{rounded:,.0f}" if 1_000 <= rounded < 1e15 else f"{rounded:g}"
-
-
-def about_dropped(flag: str, dropped: Ints, ids: Sequence[str], why: str) -> list[DataWarning]:
-    """Warnings about series left out."""
-    if not len(dropped):
-        return []
-    if len(dropped) <= _APART:
-        return [DataWarning(flag, 1, f"Series {ids[s]!r} {why} and is left out.", ids[s]) for s in dropped]
-    shown = ", ".join(repr(ids[s]) for s in dropped[:5])
-    return [DataWarning(flag, len(dropped), f"{len(dropped):,} series have {why[4:]} and are left out ({shown} ...).")]
-
-
-def per_series(
-    flag: str, series: Ints, weights: Ints, ids: Sequence[str], words: Callable[[int, Ints], str]
-) -> list[DataWarning]:
-    """One warning a series, or one for all where many are concerned.
-
-    series: (n,) number of the series of each occurrence. weights: (n,) what each adds to the count.
-    words: makes a sentence from the count and the numbers of the occurrences.
-    """
-    if not len(series):
-        return []
-    everything = np.arange(len(series))
-    total = int(weights.sum())
-    concerned = np.unique(series)
-    if len(ids) == 1:
-        return [DataWarning(flag, total, words(total, everything))]
-    if len(concerned) > _APART:
-        return [DataWarning(flag, total, f"In {len(concerned):,} of {len(ids):,} series: {words(total, everything)}")]
-    found = []
-    for s in concerned:
-        which = everything[series == s]
-        count = int(weights[which].sum())
-        found.append(DataWarning(flag, count, f"Series {ids[s]!r}: {words(count, which)}", ids[s]))
-    return found
-
-
-def plural(count: int, word: str) -> str:
-    """`1 gap`, `1,200 gaps`."""
-    return f"{count:,} {word if count == 1 else word + 's'}"
-
-
-def in_words(steps: int, frequency: Frequency) -> str:
-    """` (2 hours)` for so many steps of a fixed duration, else nothing."""
-    return f" ({time_span(steps * frequency.microseconds)})" if frequency.kind == "fixed" and steps else ""
-
-
-def show(time: object) -> str:
-    """A grid time for a sentence, without what is zero."""
-    return str(time).replace("T", " ").removesuffix(".000000").removesuffix(":00").removesuffix(" 00:00")
+def _describe_steps(count: int, frequency: Frequency) -> str:
+    """Write `24 steps (2 h)`; without a duration where steps have no fixed one."""
+    length = f" ({time_span(count * frequency.microseconds)})" if frequency.kind == "fixed" and count else ""
+    return plural(count, "step") + length

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from nbforecast.data import prepare
-from nbforecast.data.prepare import EMPTY, SHORT
+from nbforecast.data.warnings import LEFT_OUT
 from nbforecast.distributed.layout import Failure
 from nbforecast.errors import InputError
 
@@ -40,7 +40,9 @@ def prepared(rows: pl.DataFrame, job: Job, bucket: int) -> tuple[Dataset | None,
     if data is not None:
         left = rows.filter(~pl.col("unique_id").is_in(list(data.ids))).group_by("unique_id")
         for name, count in left.agg(pl.col("y").drop_nulls().is_finite().sum()).sort("unique_id").iter_rows():
-            failures.append(Failure(name, bucket, "data", f"The series {SHORT if count else EMPTY}."))
+            failures.append(
+                Failure(name, bucket, "data", f"The series has {LEFT_OUT['too_short' if count else 'empty_series']}.")
+            )
     return data, failures
 
 

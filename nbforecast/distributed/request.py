@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from nbforecast.data.aliases import parse_frequency, parse_span
+from nbforecast.data.frequency import parse_frequency
+from nbforecast.data.span import parse_span
 from nbforecast.distributed import local
 from nbforecast.distributed.layout import STAGING, folder_of, shards_in
 from nbforecast.distributed.run import DatasetRun

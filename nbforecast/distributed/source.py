@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from nbforecast.data.columns import choose_columns
-from nbforecast.data.files import MISSING_WORDS
-from nbforecast.data.observations import SINGLE
+from nbforecast.data.observations import SINGLE_SERIES
 from nbforecast.data.source import Source
+from nbforecast.data.values import MISSING_TEXTS
 from nbforecast.distributed.layout import bucket_of
 from nbforecast.errors import InputError, MissingExtra
 
@@ -227,7 +227,7 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 
 def _id(column: str | None, schema: pl.Schema) -> pl.Expr:
     if column is None:
-        return pl.lit(SINGLE).alias("unique_id")
+        return pl.lit(SINGLE_SERIES).alias("unique_id")
     kind, ids = schema[column], pl.col(column)
     if kind.is_float():
         whole = ids.is_finite() & (ids == ids.floor())
@@ -270,7 +270,7 @@ def _number(column: str, schema: pl.Schema) -> tuple[pl.Expr, pl.Expr]:
         return values.cast(pl.Float64), pl.lit(None, pl.String)
     if kind in (pl.String, pl.Categorical, pl.Enum):
         text = values.cast(pl.String).str.strip_chars()
-        text = pl.when(~text.is_in(MISSING_WORDS)).then(text)
+        text = pl.when(~text.is_in(MISSING_TEXTS)).then(text)
         numbers = text.cast(pl.Float64, strict=False)
         return numbers, pl.when(numbers.is_null()).then(text)
     return pl.lit(None, pl.Float64), pl.when(values.is_not_null()).then(pl.lit(f"of type {kind}"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nbforecast.data import prepare
-from nbforecast.data.cgm import looks_like_export
+from nbforecast.data.cgm import is_export
 from nbforecast.errors import InputError, MissingExtra
 from tests.support.shared_data import shared
 
@@ -54,6 +54,6 @@ def test_S1_an_export_without_readings_is_an_input_error(tmp_path):
 
 
 def test_S1_plain_tables_are_not_taken_for_exports():
-    assert not looks_like_export(b"ds,y\n2024-01-01,1\n")
-    assert not looks_like_export(b"time,glucose (mg/dL)\n2024-01-01 00:00,100\n")
-    assert looks_like_export(DEXCOM_HEAD.encode())
+    assert not is_export(b"ds,y\n2024-01-01,1\n")
+    assert not is_export(b"time,glucose (mg/dL)\n2024-01-01 00:00,100\n")
+    assert is_export(DEXCOM_HEAD.encode())

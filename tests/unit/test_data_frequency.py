@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from nbforecast.data import Frequency, prepare
-from nbforecast.data.aliases import parse_frequency, parse_span
+from nbforecast.data.frequency import parse_frequency
+from nbforecast.data.span import parse_span
 from nbforecast.errors import InputError, OptionError
 from nbforecast.time_units import DAY, HOUR, MINUTE, WEEK
 
@@ -29,7 +30,7 @@ MONTHLY = Frequency("month", 1, 1)
     ],
 )  # fmt: skip
 def test_S3_frequency_is_read_as_people_write_it(text, alias):
-    assert parse_frequency(text).template().alias == alias
+    assert parse_frequency(text).to_frequency().alias == alias
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_S6_spans_are_steps_months_or_durations():
     ],
 )  # fmt: skip
 def test_S3_seasons_in_steps(alias, seasons):
-    assert parse_frequency(alias).template().seasons == seasons
+    assert parse_frequency(alias).to_frequency().seasons == seasons
 
 
 def test_S3_integer_grids_have_the_seasons_of_what_they_stand_for():

@@ -187,8 +187,8 @@ def test_S4_what_single_precision_blurs_is_said():
     (warning,) = prepare(frame(1e9 + walk)).warnings
     assert (warning.flag, warning.count) == ("precision", 1)
     assert str(warning) == (
-        "Values near 1,000,000,000 change by about 1.5 a step, but forecasts are kept in single precision, which tells "
-        "apart only values 64 apart there; subtract a constant from the column first."
+        "Values near 1,000,000,000 change by about 1.5 a step, but forecasts are stored in single precision, which "
+        "distinguishes only values 64 apart there. Subtract a constant from the column first."
     )
     for fine in (walk, 1e9 + 1e5 * walk, np.full(9, 1e9), np.r_[np.full(99, 5.0), 1e9, np.full(99, 5.0)]):
         assert not prepare(frame(fine)).warnings
@@ -249,7 +249,7 @@ def test_S4_S6_only_rows_of_the_newest_part_count_as_trimmed():
     assert flags(prepare(frame(values), max_duration="9999d"))["trimmed"] == 3
     assert flags(prepare(frame(values), max_duration=100)) == {"trimmed": 1, "interpolated": 1}
     late = prepare(frame(values), max_duration=9)  # the oldest of the nine has no value
-    assert "2 rows without a value left out (1 at the start, 1 at the end)" in str(late.warnings[0])
+    assert "2 rows without a value are left out (1 at the start, 1 at the end)" in str(late.warnings[0])
     beijing = prepare(shared("beijing_pm25_hourly.parquet"), max_duration="60d")
     assert "trimmed" not in flags(beijing)
 

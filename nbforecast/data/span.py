@@ -1,0 +1,99 @@
+"""Lengths of history, such as `"90d"`, `"6mo"` or 500 steps, and the newest part of a series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from nbforecast.data.frequency import Frequency, FrequencySpec, parse_frequency
+from nbforecast.errors import OptionError
+from nbforecast.time_units import MONTH
+
+
+@dataclass(frozen=True)
+class Span:
+    """A length of history in one of three units; the other two are 0.
+
+    Attributes:
+        steps: Steps of the grid.
+        months: Calendar months.
+        microseconds: A fixed duration.
+    """
+
+    steps: int = 0
+    months: int = 0
+    microseconds: int = 0
+
+    def count_steps(self, frequency: Frequency, option: str) -> int:
+        """Return the number of whole steps in the span, at least one.
+
+        Args:
+            frequency: The grid.
+            option: The option that the user gave, for messages.
+
+        Raises:
+            OptionError: If the span is a duration and the times are integers without a calendar.
+        """
+        if self.steps:
+            return self.steps
+        length = frequency.microseconds
+        if frequency.kind == "integer":
+            if not frequency.nominal:
+                raise OptionError(
+                    f"{option} must be an integer of steps here: the times are integers without a calendar."
+                )
+            length = parse_frequency(frequency.nominal).to_frequency().microseconds
+        return max(1, int((self.microseconds + self.months * MONTH) / length))
+
+
+def parse_span(value: Any, option: str) -> Span:
+    """Read a length of history as people write it.
+
+    Args:
+        value: `"18h"`, `"90d"`, `"6mo"`, a positive timedelta, or a positive integer of steps.
+        option: The option that the user gave, for messages.
+
+    Raises:
+        OptionError: For anything else, and for lengths that are not positive.
+    """
+    spec: FrequencySpec | None = None
+    if not isinstance(value, float):
+        try:
+            spec = parse_frequency(value)
+        except OptionError:
+            spec = None
+    if spec is None or spec.kind == "business":
+        raise OptionError(
+            f'{option}={value!r} is not a length of time. Use something like "18h", "90d", "6mo", a positive '
+            f"timedelta, or a positive integer of steps."
+        )
+    if spec.kind == "integer":
+        return Span(steps=spec.every)
+    return Span(months=spec.every) if spec.kind == "month" else Span(microseconds=spec.every)
+
+
+def is_newest_part(
+    steps: Int64[np.ndarray, " n"], last_steps: Int64[np.ndarray, " n"], frequency: Frequency, span: Span
+) -> Bool[np.ndarray, " n"]:
+    """Mark the grid points that lie in the newest part of their series.
+
+    Args:
+        steps: Step numbers of the points.
+        last_steps: For each point, the step of the last data point of its series.
+        frequency: The grid.
+        span: The length of the newest part (`max_duration`).
+
+    Raises:
+        OptionError: If the span is a duration and the times are integers without a calendar.
+    """
+    step_kinds = ("month", "integer") if span.months else ("fixed", "integer")
+    if span.steps or frequency.kind in step_kinds:
+        return np.asarray(steps > last_steps - span.count_steps(frequency, "max_duration"))
+    ends = frequency.to_time(last_steps)
+    months = ends.astype("datetime64[M]")
+    limits = (months - span.months).astype("datetime64[us]") + (ends - months.astype("datetime64[us]"))
+    limits = limits - np.timedelta64(span.microseconds, "us")
+    return np.asarray(frequency.to_time(steps) > limits)
