@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 UNKNOWN = "–"
+NEGLIGIBLE = 5e-5  # a relative change below this is none
 _SPAN_UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1_000, "ms"), (1, "us"))
 _SIZE_UNITS = ("B", "kB", "MB", "GB")
 _MOST_UNITS = 99  # of a step that is expressed in one unit
@@ -112,7 +113,7 @@ def relative_change(change: float) -> str:
     """
     if not isfinite(change):
         return UNKNOWN
-    if abs(change) < 5e-5:
+    if abs(change) < NEGLIGIBLE:
         return "equal"
     rounded = float(f"{100 * abs(change):.2g}") if abs(change) < 1 else round(100 * abs(change))
     return f"{rounded:,g} % {'lower' if change < 0 else 'higher'}"

@@ -1,98 +1,144 @@
-"""Where a model does well and where it does not: in which series of a panel, in which stretches of a single one."""
+"""Accuracy beside a baseline: by series of a panel, or by period of a single series."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from nbforecast import charts
+from nbforecast.report.labels import model_name
 from nbforecast.report.section import Picture, Section, Table
-from nbforecast.report.stats import by_series, column, losses, panel
-from nbforecast.report.time_buckets import stretches
-from nbforecast.report.words import change, counted, named, percent
+from nbforecast.report.stats import is_panel, loss_change_by_series, losses, origin_scores
+from nbforecast.report.time_buckets import time_buckets
+from nbforecast.text import percent, plural, relative_change
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nbforecast.run import Run
 
-_ROWS = 24  # more series than this are drawn as a histogram
-_FEW = 5  # best and worst ones in the table
-_WIDTHS, _BARS = (1, 2, 5, 10, 20), 12  # per cent, of a bar; and how many bars there may be
+_MOST_ROWS = 24  # more series than this are drawn as a histogram
+_RANKED = 5  # best and worst series in the table
+_BAR_WIDTHS, _MOST_BARS = (1, 2, 5, 10, 20), 12  # per cent
 
 
-def places(run: Run, baseline: Run) -> Section:
-    """The CRPS beside that of a baseline, series by series, or stretch by stretch of a single one."""
+@dataclass(frozen=True)
+class Breakdown:
+    """How much the CRPS of a run differs from that of a baseline, by series or by period.
+
+    Attributes:
+        finding: In how many parts the run is more accurate, in a sentence.
+        details: The best and the worst part.
+        names: Of series or periods.
+        changes: Relative difference of the CRPS in each, shape (P,); NaN where it is unknown.
+        is_ranked: Whether the parts are series, which are shown in order of the change.
+    """
+
+    finding: str
+    details: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    changes: Float64[np.ndarray, " P"] | None = None
+    is_ranked: bool = False
+
+
+def find_breakdown(run: Run, baseline: Run) -> Breakdown:
+    """Compare the CRPS with that of a baseline by series of a panel, or by period of a single series."""
     if run.model == baseline.model:
-        return Section(f"{run.model} is the baseline itself: there is nothing to compare it with.")
-    both = np.flatnonzero(np.isfinite(losses(run)) & np.isfinite(losses(baseline)))
-    if not len(both):
-        return Section("No error is known yet.")
-    return _by_series(run, baseline) if panel(run.data) else _by_time(run, baseline, both)
+        return Breakdown(f"{run.model} is the baseline itself: there is nothing to compare it with.")
+    rows = np.flatnonzero(np.isfinite(losses(run)) & np.isfinite(losses(baseline)))
+    if not len(rows):
+        return Breakdown("No error is known yet.")
+    return _by_series(run, baseline) if is_panel(run.data) else _by_period(run, baseline, rows)
 
 
-def _by_series(run: Run, baseline: Run) -> Section:
-    gain, ids = by_series(run, baseline), run.data.ids
-    known = np.flatnonzero(np.isfinite(gain))
-    order = known[np.argsort(gain[known], kind="stable")]
-    better, of = int((gain[known] < 0).sum()), counted(len(known), "series", "series")
-    middle = change(float(np.median(gain[known])))
-    finding = f"{run.model} has a lower CRPS than {named(baseline.model)} in {better} of {of}"
-    finding += f"; in the median series it is {middle}."
-    best, worst = order[0], order[-1]
-    more = f"Best is {ids[best]} ({change(gain[best])}), worst {ids[worst]} ({change(gain[worst])})."
-    if len(order) <= _ROWS:
-        return Section(finding, (more,), (_rows(run, baseline, [(ids[s], float(gain[s])) for s in order]),))
-    return Section(finding, (more,), (_histogram(run, baseline, gain[known]), _ranking(run, baseline, gain, order)))
+def breakdown(run: Run, baseline: Run) -> Section:
+    """Show the CRPS beside that of a baseline by series of a panel, or by period of a single series.
+
+    Args:
+        run: A completed run.
+        baseline: A run of another model over the same data.
+    """
+    found = find_breakdown(run, baseline)
+    if found.changes is None:
+        return Section(found.finding)
+    parts = np.flatnonzero(np.isfinite(found.changes))
+    if found.is_ranked:
+        parts = parts[np.argsort(found.changes[parts], kind="stable")]
+    if found.is_ranked and len(parts) > _MOST_ROWS:
+        table = _tabulate_ranks(run, baseline, found.changes, parts)
+        return Section(found.finding, found.details, (_draw_histogram(run, baseline, found.changes[parts]), table))
+    rows = [(found.names[p], float(found.changes[p])) for p in parts]
+    return Section(found.finding, found.details, (_draw_rows(run, baseline, rows),))
 
 
-def _by_time(run: Run, baseline: Run, rows: Int64[np.ndarray, " R"]) -> Section:
-    where, names = stretches(run.data, rows)
-    ours, theirs = (np.bincount(where, losses(r)[rows], len(names)) for r in (run, baseline))
+def _by_series(run: Run, baseline: Run) -> Breakdown:
+    changes, ids = loss_change_by_series(run, baseline), run.data.ids
+    finite = changes[np.isfinite(changes)]
+    count, middle = plural(len(finite), "series", "series"), relative_change(float(np.median(finite)))
+    best, worst = int(np.nanargmin(changes)), int(np.nanargmax(changes))
+    finding = (
+        f"{run.model} has a lower CRPS than {model_name(baseline.model)} in {int((finite < 0).sum())} of {count}; "
+        f"in the median series it is {middle}."
+    )
+    extremes = (
+        f"Best is {ids[best]} ({relative_change(changes[best])}), worst {ids[worst]} "
+        f"({relative_change(changes[worst])})."
+    )
+    return Breakdown(finding, (extremes,), tuple(ids), changes, is_ranked=True)
+
+
+def _by_period(run: Run, baseline: Run, rows: Int64[np.ndarray, " R"]) -> Breakdown:
+    bucket, names = time_buckets(run.data, rows)
+    own, others = (np.bincount(bucket, losses(r)[rows], len(names)) for r in (run, baseline))
     with np.errstate(divide="ignore", invalid="ignore"):
-        gain = ours / theirs - 1
-    known = np.flatnonzero(np.isfinite(gain))
-    if not len(known):
-        return Section("Both models are always right.")
-    better, of = int((gain[known] < 0).sum()), counted(len(known), "stretch", "stretches")
-    finding = f"{run.model} has a lower CRPS than {named(baseline.model)} in {better} of {of} of time."
-    best, least = known[gain[known].argmin()], known[gain[known].argmax()]
-    more = f"Best was {names[best]} ({change(gain[best])}), worst {names[least]} ({change(gain[least])})."
-    hardest = names[known[(ours / np.bincount(where, minlength=len(names)))[known].argmax()]]
-    own = f"The hardest, where its own CRPS was largest, was {hardest}."
-    return Section(finding, (more, own), (_rows(run, baseline, [(names[s], float(gain[s])) for s in known]),))
+        changes = own / others - 1
+    changes[~np.isfinite(changes)] = np.nan
+    finite = np.flatnonzero(np.isfinite(changes))
+    if not len(finite):
+        return Breakdown("Neither model has an error.")
+    better, count = int((changes[finite] < 0).sum()), plural(len(finite), "period")
+    best, worst = int(np.nanargmin(changes)), int(np.nanargmax(changes))
+    hardest = names[finite[(own / np.bincount(bucket, minlength=len(names)))[finite].argmax()]]
+    finding = f"{run.model} has a lower CRPS than {model_name(baseline.model)} in {better} of {count}."
+    extremes = (
+        f"Best is {names[best]} ({relative_change(changes[best])}), worst {names[worst]} "
+        f"({relative_change(changes[worst])})."
+    )
+    own_largest = f"The CRPS of {run.model} itself is largest in {hardest}."
+    return Breakdown(finding, (extremes, own_largest), tuple(names), changes)
 
 
-def _rows(run: Run, baseline: Run, gains: Sequence[tuple[str, float]]) -> Picture:
-    name = named(baseline.model)
-    rows = tuple(charts.DotRow(label, 100 * gain, change(gain)) for label, gain in gains)
-    alt = f"CRPS of {run.model} beside {name}: {'; '.join(f'{r.label} {r.text}' for r in rows)}."
-    drawn = charts.DotChart(f"{run.model} beside {name}", rows, alt, "CRPS, % above or below", (0.0, name))
-    return Picture(charts.draw_dot_chart(drawn), alt)
+def _draw_rows(run: Run, baseline: Run, changes: list[tuple[str, float]]) -> Picture:
+    name = model_name(baseline.model)
+    rows = tuple(charts.DotRow(label, 100 * change, relative_change(change)) for label, change in changes)
+    title, unit = f"{run.model} beside {name}", "CRPS, % above or below"
+    alt = f"CRPS of {title}: {'; '.join(f'{r.label} {r.text}' for r in rows)}."
+    return Picture.of(charts.DotChart(title, rows, alt, unit, (0.0, name)))
 
 
-def _histogram(run: Run, baseline: Run, gain: Float64[np.ndarray, " S"]) -> Picture:
-    """How many series have which gain; those beyond a hundred per cent are in the outermost bar."""
-    shown, name = np.clip(100 * gain, -100, 100), named(baseline.model)
-    wide = next(w for w in _WIDTHS if np.ptp(shown) <= (_BARS - 2) * w or w == _WIDTHS[-1])
-    edges = wide * np.arange(np.floor(shown.min() / wide), np.floor(shown.max() / wide) + 2).astype(np.int64)
-    counts = np.histogram(shown, edges)[0].astype(np.float64)
-    told = ", ".join(f"{n:.0f} from {a} to {b} %" for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True))
-    alt = f"Series by their CRPS beside {name}: {told}."
-    graph = charts.LineChart(
-        f"{run.model} beside {name}", (charts.Bars(edges, counts),), alt, "number of series",
-        f"CRPS, % above or below that of {name}", 0.0, height=230,
-    )  # fmt: skip
-    return Picture(charts.draw_line_chart(graph), alt)
+def _draw_histogram(run: Run, baseline: Run, changes: Float64[np.ndarray, " S"]) -> Picture:
+    """How many series have which change; those beyond a hundred per cent are in the outermost bars."""
+    clipped, name = np.clip(100 * changes, -100, 100), model_name(baseline.model)
+    width = next(w for w in _BAR_WIDTHS if np.ptp(clipped) <= (_MOST_BARS - 2) * w or w == _BAR_WIDTHS[-1])
+    first, last = np.floor(clipped.min() / width), np.floor(clipped.max() / width)
+    edges = width * np.arange(first, last + 2).astype(np.int64)
+    counts = np.histogram(clipped, edges)[0].astype(np.float64)
+    bars = zip(edges[:-1], edges[1:], counts, strict=True)
+    alt = f"Series by their CRPS beside {name}: {', '.join(f'{n:.0f} from {a} to {b} %' for a, b, n in bars)}."
+    title, x_label = f"{run.model} beside {name}", f"CRPS, % above or below that of {name}"
+    marks = (charts.Bars(edges, counts),)
+    return Picture.of(charts.LineChart(title, marks, alt, "number of series", x_label, 0.0, height=230))
 
 
-def _ranking(run: Run, baseline: Run, gain: Float64[np.ndarray, " S"], order: Int64[np.ndarray, " S"]) -> Table:
-    held, places_ = column(run, "coverage_80"), list(enumerate(order, 1))
+def _tabulate_ranks(
+    run: Run, baseline: Run, changes: Float64[np.ndarray, " S"], order: Int64[np.ndarray, " K"]
+) -> Table:
+    coverage, ranks = origin_scores(run, "coverage_80"), list(enumerate(order, 1))
     rows = []
-    for rank, s in [*places_[:_FEW], *places_[-_FEW:]]:
-        own = held[run.data.offsets[s] : run.data.offsets[s + 1]]
-        known = own[np.isfinite(own)]
-        rows.append((f"{rank}. {run.data.ids[s]}", change(gain[s]), percent(float(known.mean())), f"{len(known):,}"))
-    return Table(("", f"CRPS beside {named(baseline.model)}", "in the 80 % band", "origins scored"), tuple(rows))
+    for rank, s in [*ranks[:_RANKED], *ranks[-_RANKED:]]:
+        scored = coverage[run.data.offsets[s] : run.data.offsets[s + 1]]
+        scored = scored[np.isfinite(scored)]
+        name, change = f"{rank}. {run.data.ids[s]}", relative_change(changes[s])
+        rows.append((name, change, percent(float(scored.mean())), f"{len(scored):,}"))
+    return Table(("", f"CRPS beside {model_name(baseline.model)}", "in the 80 % band", "origins scored"), tuple(rows))

@@ -1,126 +1,165 @@
-"""Whether bands hold what they promise."""
+"""Whether prediction intervals contain as many actual values as they should."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64
 
 from nbforecast import charts
-from nbforecast.report.section import Beside, Picture, Section
-from nbforecast.report.stats import column, values
-from nbforecast.report.words import SURE, listed, percent
+from nbforecast.report.section import Picture, PictureRow, Section
+from nbforecast.report.stats import SIGNIFICANCE, origin_scores, overall_score
 from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
 from nbforecast.scoring.pit import cumulative_probability, pit_histogram
-from nbforecast.text import number
+from nbforecast.text import listing, number, percent
 
 if TYPE_CHECKING:
     from nbforecast.run import Run
     from nbforecast.scoring.pit import CumulativeProbability
 
-_PROMISED = (50, 80, 95)
+_COVERAGES = (50, 80, 95)
 _BINS = 10
+_LEAST_DEVIATION = 0.005  # of a coverage that is worth a word
+_LEAST_BIAS = 0.01  # of the share of values above the median
+_MOST_CALIBRATED = 0.95  # of the origins, below which their share is stated
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Coverage of the bands and bias of the medians.
+
+    Attributes:
+        finding: Coverage of the 80 % band in a sentence.
+        forecast: Coverage of the bands as forecast, by nominal coverage in per cent.
+        calibrated: Coverage of the calibrated bands; empty where there are none.
+        pit: Probabilities that forecasts give to less than the actual values, (N, H).
+        above_median: Share of actual values above the median, less one half.
+        calibrated_share: Of the scored origins, those with calibrated bands.
+    """
+
+    finding: str
+    forecast: dict[int, MeanEstimate]
+    calibrated: dict[int, MeanEstimate]
+    pit: CumulativeProbability
+    above_median: MeanEstimate
+    calibrated_share: float
+
+
+def describe_coverage(run: Run) -> str:
+    """Describe how many actual values the 80 % bands contain, in a sentence."""
+    if not run.scores()["n"].item():
+        return "Nothing is known of calibration: there is no actual value after any origin."
+    calibrated = overall_score(run, "calibrated_80") if run.calibrate else np.nan
+    after = f" and {percent(calibrated)} after calibration" if np.isfinite(calibrated) else ""
+    return (
+        f"The 80 % bands contain {percent(overall_score(run, 'coverage_80'))} of the actual values as forecast{after}."
+    )
+
+
+def find_calibration(run: Run) -> Calibration | None:
+    """Compute coverage and bias of a run's forecasts; None where no actual value is known."""
+    if not run.scores()["n"].item():
+        return None
+    coverage = {c: _coverage(run, f"coverage_{c}", c) for c in _COVERAGES}
+    calibrated = {c: _coverage(run, f"calibrated_{c}", c) for c in _COVERAGES} if run.calibrate else {}
+    calibrated = {c: m for c, m in calibrated.items() if np.isfinite(m.value)}
+    share = float("nan")
+    if calibrated:
+        scored, of = (np.isfinite(origin_scores(run, name)).sum() for name in ("calibrated_80", "coverage_80"))
+        share = float(scored / of)
+    actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
+    pit = cumulative_probability(run.frame["forecast"].to_numpy(), run.quantile_levels, actual)
+    return Calibration(describe_coverage(run), coverage, calibrated, pit, _above_median(run, pit), share)
 
 
 def calibration(run: Run) -> Section:
-    """How many actual values lie in the bands, as forecast and calibrated, and where in the forecast they lie."""
-    if not run.scores()["n"].item():
-        return Section(held(run))
-    forecast = {c: _held(run, f"coverage_{c}", c) for c in _PROMISED}
-    calibrated = {c: _held(run, f"calibrated_{c}", c) for c in _PROMISED} if run.calibrate else {}
-    known = {c: m for c, m in calibrated.items() if np.isfinite(m.value)}
-    found = _probabilities(run)
-    more = [_judged(known or forecast, "calibrated bands" if known else "bands")]
-    if run.calibrate and not known:
-        more.append("Too few past errors are known to calibrate them.")
-    elif known:
-        share = np.isfinite(column(run, "calibrated_80")).sum() / np.isfinite(column(run, "coverage_80")).sum()
-        if share < 0.95:
-            more.append(f"Calibrated bands are there for {percent(share, 0)} of the origins, the later ones.")
-    more.append(_leaning(run, found))
-    return Section(held(run), tuple(more), (Beside((_deviations(forecast, known), _histogram(found))),))
+    """Show how many actual values are inside the bands, as forecast and calibrated, and where in the forecast they are.
+
+    Args:
+        run: A completed run.
+    """
+    found = find_calibration(run)
+    if found is None:
+        return Section(describe_coverage(run))
+    bands, name = (found.calibrated, "calibrated bands") if found.calibrated else (found.forecast, "bands")
+    details = [_describe_deviations(bands, name)]
+    if run.calibrate and not found.calibrated:
+        details.append("There are too few past errors to calibrate them.")
+    elif found.calibrated_share < _MOST_CALIBRATED:
+        share = percent(found.calibrated_share, 0)
+        details.append(f"Calibrated bands exist for {share} of the origins, the later ones.")
+    details.append(_describe_bias(found.above_median))
+    return Section(found.finding, tuple(details), (PictureRow((_draw_deviations(found), _draw_pit(found.pit))),))
 
 
-def held(run: Run) -> str:
-    """What the 80 % bands held."""
-    scores = run.scores()
-    if not scores["n"].item():
-        return "Nothing is known of calibration yet: there is no actual value after any origin."
-    forecast = float(values(scores, "coverage_80")[0])
-    calibrated = float(values(scores, "calibrated_80")[0]) if run.calibrate else np.nan
-    after = f" and {percent(calibrated)} after calibration" if np.isfinite(calibrated) else ""
-    return f"The 80 % bands held {percent(forecast)} of the actual values as forecast{after}."
+def _coverage(run: Run, name: str, coverage: int) -> MeanEstimate:
+    """The share of actual values inside a band, with the error and p-value of its deviation from the nominal one."""
+    deviation = estimate_mean(origin_scores(run, name) - coverage / 100, run.data.time, run.horizon)
+    return deviation._replace(value=overall_score(run, name))
 
 
-def _held(run: Run, name: str, coverage: int) -> MeanEstimate:
-    """The share of actual values in a band, and how far chance may move it from what was promised."""
-    share = float(values(run.scores(), name)[0])
-    off = estimate_mean(column(run, name) - coverage / 100, run.data.time, run.horizon)
-    return off._replace(value=share)
-
-
-def _judged(bands: dict[int, MeanEstimate], what: str) -> str:
-    """Which bands are off by more than chance."""
-    if not all(m.degrees_of_freedom for m in bands.values()):
-        return f"There are too few origins to tell whether the {what} are off by more than chance."
-    off = {c: m for c, m in bands.items() if m.p_value < SURE and abs(m.value - c / 100) >= 0.005}
-    if not off:
-        largest = max(abs(m.value - c / 100) for c, m in bands.items())
-        why = "no more than chance or too little to matter"
-        return f"The {what} are off by {100 * largest:.1f} points at most, which is {why}."
-    told = [f"the {c} % band holds {percent(m.value)}" for c, m in off.items()]
-    wide = {m.value > c / 100 for c, m in off.items()}
-    kind = "too wide" if wide == {True} else "too narrow" if wide == {False} else "off"
-    return f"The {what} are {kind} by more than chance: {listed(told)}."
-
-
-def _probabilities(run: Run) -> CumulativeProbability:
-    """What each forecast said of the actual value, (N, H)."""
-    actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
-    return cumulative_probability(run.frame["forecast"].to_numpy(), run.quantile_levels, actual)
-
-
-def _leaning(run: Run, found: CumulativeProbability) -> str:
-    """Whether medians are too high or too low on the whole."""
-    above = np.where(found.below >= 0.5, 1.0, np.where(found.up_to <= 0.5, 0.0, 0.5))
-    above[~np.isfinite(found.below)] = np.nan
-    off = estimate_mean(_row_means(above) - 0.5, run.data.time, run.horizon)
-    told = f"{percent(off.value + 0.5)} of the actual values lie above the median forecast"
-    if not off.degrees_of_freedom or off.p_value >= SURE or abs(off.value) < 0.01:
-        return f"{told}, so forecasts lean to neither side."
-    return f"{told}: forecasts are too {'low' if off.value > 0 else 'high'} more often than chance would have it."
+def _above_median(run: Run, pit: CumulativeProbability) -> MeanEstimate:
+    above = np.where(pit.below >= 0.5, 1.0, np.where(pit.up_to <= 0.5, 0.0, 0.5))
+    above[~np.isfinite(pit.below)] = np.nan
+    return estimate_mean(_row_means(above) - 0.5, run.data.time, run.horizon)
 
 
 def _row_means(array: Float64[np.ndarray, "N H"]) -> Float64[np.ndarray, " N"]:
-    known = np.isfinite(array)
-    return np.where(known.any(1), np.where(known, array, 0).sum(1) / np.maximum(known.sum(1), 1), np.nan)
+    finite = np.isfinite(array)
+    return np.where(finite.any(1), np.where(finite, array, 0).sum(1) / np.maximum(finite.sum(1), 1), np.nan)
 
 
-def _deviations(forecast: dict[int, MeanEstimate], calibrated: dict[int, MeanEstimate]) -> Picture:
-    """Coverage less what was promised, in points."""
+def _describe_deviations(bands: dict[int, MeanEstimate], name: str) -> str:
+    """Which bands deviate by more than chance."""
+    if not all(m.degrees_of_freedom for m in bands.values()):
+        return f"There are too few origins to test whether the {name} deviate by more than chance."
+    deviation = {c: m.value - c / 100 for c, m in bands.items()}
+    significant = [c for c, m in bands.items() if m.p_value < SIGNIFICANCE and abs(deviation[c]) >= _LEAST_DEVIATION]
+    if not significant:
+        largest = 100 * max(map(abs, deviation.values()))
+        return f"The coverage of the {name} deviates by at most {largest:.1f} points, which is chance or negligible."
+    sentences = [f"the {c} % band contains {percent(bands[c].value)}" for c in significant]
+    too_wide = {deviation[c] > 0 for c in significant}
+    fault = "too wide or too narrow" if len(too_wide) > 1 else "too wide" if too_wide == {True} else "too narrow"
+    return f"The {name} are {fault} by more than chance: {listing(sentences)}."
+
+
+def _describe_bias(above_median: MeanEstimate) -> str:
+    """Whether medians are too high or too low on average."""
+    bias = above_median.value
+    sentence = f"{percent(bias + 0.5)} of the actual values are above the median forecast"
+    is_tested = above_median.degrees_of_freedom > 0
+    if not is_tested or above_median.p_value >= SIGNIFICANCE or abs(bias) < _LEAST_BIAS:
+        return f"{sentence}: forecasts are not biased by more than chance."
+    return f"{sentence}: forecasts are too {'low' if bias > 0 else 'high'}, by more than chance."
+
+
+def _draw_deviations(found: Calibration) -> Picture:
+    """Coverage less its nominal value, in points."""
     rows = []
-    for coverage in _PROMISED:
-        shown, other = calibrated.get(coverage, forecast[coverage]), forecast[coverage]
-        off = 100 * shown.value - coverage
-        low, high = shown._replace(value=off / 100).interval()
-        before = 100 * other.value - coverage if calibrated else float("nan")
-        words = f"{percent(other.value)} → {percent(shown.value)}" if calibrated else percent(shown.value)
-        rows.append(charts.DotRow(f"{coverage} %", off, words, 100 * low, 100 * high, before))
-    alt = "; ".join(f"the {c} % band holds {r.text}" for c, r in zip(_PROMISED, rows, strict=True))
-    unit = "points off; ring: as forecast, dot: calibrated" if calibrated else "points off"
-    drawn = charts.DotChart("Coverage of the bands", tuple(rows), f"Coverage: {alt}.", unit, (0.0, "as promised"), 424)
-    return Picture(charts.draw_dot_chart(drawn), drawn.alt)
+    for coverage in _COVERAGES:
+        before = found.forecast[coverage]
+        after = found.calibrated.get(coverage, before)
+        deviation = 100 * after.value - coverage
+        low, high = after._replace(value=deviation / 100).interval()
+        ring, text = float("nan"), percent(after.value)
+        if found.calibrated:
+            ring, text = 100 * before.value - coverage, f"{percent(before.value)} → {percent(after.value)}"
+        rows.append(charts.DotRow(f"{coverage} %", deviation, text, 100 * low, 100 * high, ring))
+    alt = "; ".join(f"the {c} % band contains {r.text}" for c, r in zip(_COVERAGES, rows, strict=True))
+    unit = "points of deviation; ring: as forecast, dot: calibrated" if found.calibrated else "points of deviation"
+    title = "Coverage of the bands"
+    return Picture.of(charts.DotChart(title, tuple(rows), f"Coverage: {alt}.", unit, (0.0, "nominal"), 424))
 
 
-def _histogram(found: CumulativeProbability) -> Picture:
-    shares = 100 * pit_histogram(found, _BINS)
+def _draw_pit(pit: CumulativeProbability) -> Picture:
+    shares = 100 * pit_histogram(pit, _BINS)
     edges = np.linspace(0, 100, _BINS + 1).round().astype(np.int64)
-    told = ", ".join(map(number, shares))
-    alt = f"Actual values by the probability that the forecast gave to less, in tenths: {told} %."
+    percentages = ", ".join(map(number, shares))
+    alt = f"Actual values by the forecast probability of lower values, in tenths: {percentages} %."
     marks = (charts.Bars(edges, shares), charts.ReferenceLine(100 / _BINS))
-    under = "probability forecast for less, %"
-    graph = charts.LineChart(
-        "Where the actual values fell", marks, alt, "% of them; level: calibrated", under, 0.0, width=424, height=250
-    )
-    return Picture(charts.draw_line_chart(graph), alt)
+    unit, x_label = "% of the values; line: calibrated", "forecast probability of lower values, %"
+    chart = charts.LineChart("Where actual values are", marks, alt, unit, x_label, 0.0, width=424, height=250)
+    return Picture.of(chart)

@@ -1,17 +1,18 @@
-"""Which model does best, and whether that may be chance."""
+"""Which model is most accurate, and whether that may be chance."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nbforecast import charts
-from nbforecast.report.section import Picture, Points, Section, Table
-from nbforecast.report.stats import compare, losses, panel, scale_words, values
-from nbforecast.report.words import SURE, chance, change, counted, listed, named, percent
+from nbforecast.report.labels import compared_with, model_name
+from nbforecast.report.section import Bullets, Picture, Section, Table
+from nbforecast.report.stats import SIGNIFICANCE, compare_losses, is_panel, loss_unit, losses, overall_score
 from nbforecast.scoring.diebold_mariano import MeanEstimate, holm
-from nbforecast.text import number
+from nbforecast.text import listing, number, p_value, percent, relative_change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,80 +21,110 @@ if TYPE_CHECKING:
 
 
 class Rival(NamedTuple):
-    """Another model: how much larger its losses are, relative to the run's, and the p-value among all of them."""
+    """Another model: how much larger its losses are, relative to the run's, and the corrected p-value."""
 
     run: Run
-    more: MeanEstimate
+    change: MeanEstimate
     p: float
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Other models beside a run.
+
+    Attributes:
+        finding: Which model is most accurate, in a sentence.
+        rivals: The other models, the most accurate first.
+    """
+
+    finding: str
+    rivals: tuple[Rival, ...] = ()
+
+
+def find_comparison(run: Run, others: Sequence[Run]) -> Comparison:
+    """Compare the CRPS of other models with the run's, over origins that both have forecast."""
+    changes = [(other, compare_losses(run, other)) for other in others if other.model != run.model]
+    if not changes:
+        return Comparison("There is no other model to compare with.")
+    if not np.isfinite(losses(run)).any():
+        return Comparison("No error is known yet.")
+    p_values = holm([change.p_value for _, change in changes])
+    rivals = [Rival(other, change, p) for (other, change), p in zip(changes, p_values, strict=True)]
+    return Comparison(verdict(run.model, rivals), tuple(sorted(rivals, key=lambda rival: rival.change.value)))
+
+
 def comparison(run: Run, others: Sequence[Run]) -> Section:
-    """The CRPS of other models beside the run's, over origins that both have forecast, and tests of the differences."""
-    found = [(other, compare(run, other)) for other in others if other.model != run.model]
-    if not found or not np.isfinite(losses(run)).any():
-        return Section("There is no other model to compare with." if not found else "No error is known yet.")
-    chances = holm([m.p_value for _, m in found])
-    rivals = [Rival(other, m, p) for (other, m), p in zip(found, chances, strict=True)]
-    finding = verdict(run.model, rivals)
-    return Section(finding, (), (_drawn(run, rivals), _table(run, rivals), Points((_method(run, rivals),), aside=True)))
+    """Show the CRPS of other models beside the run's, over origins that both have forecast, and test the differences.
+
+    Args:
+        run: A completed run.
+        others: Runs of other models over the same data.
+    """
+    found = find_comparison(run, others)
+    if not found.rivals:
+        return Section(found.finding)
+    method = Bullets((_describe_method(run, found.rivals),), secondary=True)
+    return Section(found.finding, (), (_draw(run, found.rivals), _tabulate(run, found.rivals), method))
 
 
 def verdict(model: str, rivals: Sequence[Rival]) -> str:
-    """What the comparison says, and no more than that."""
-    best = min(rivals, key=lambda o: o.more.value)
-    name = named(best.run.model)
-    if best.more.value < 0:
-        if best.p < SURE:
-            return f"{name} did better than {model}: its CRPS is {change(best.more.value)} ({chance(best.p)})."
-        why = f"no more than chance would do ({chance(best.p)})" if np.isfinite(best.p) else chance(best.p)
-        return f"{name} has a CRPS {change(best.more.value)} than {model}, {why}."
-    beaten = [named(o.run.model) for o in rivals if o.p < SURE]
-    next_ = f"the next, {name}, has {change(best.more.value)}"
-    if len(beaten) == len(rivals):
-        of = f"all {counted(len(rivals), 'other')}" if len(rivals) > 1 else name
-        return f"{model} has the lowest CRPS, by more than chance against {of}; {next_} ({chance(best.p)})."
-    sure = f"by more than chance against {listed(beaten)} only" if beaten else "but against none by more than chance"
-    return f"{model} has the lowest CRPS, {sure}; {next_} ({chance(best.p)})."
+    """State which model is most accurate, and no more than the tests support."""
+    best = min(rivals, key=lambda rival: rival.change.value)
+    name, change, chance = model_name(best.run.model), relative_change(best.change.value), p_value(best.p)
+    if best.change.value < 0:
+        comparison = compared_with(best.change.value, model)
+        if best.p < SIGNIFICANCE:
+            return f"{name} is more accurate than {model}: its CRPS is {comparison} ({chance})."
+        reason = f"which may be chance ({chance})" if np.isfinite(best.p) else f"with {chance}"
+        return f"The CRPS of {name} is {comparison}, {reason}."
+    worse = [model_name(rival.run.model) for rival in rivals if rival.p < SIGNIFICANCE]
+    following = f"the next, {name}, is {change} ({chance})"
+    if not worse:
+        return f"{model} has the lowest CRPS, but not by more than chance; {following}."
+    if len(worse) < len(rivals):
+        worse_names = f"{listing(worse)} only"
+    else:
+        worse_names = f"all {len(rivals)} others" if len(rivals) > 1 else name
+    return f"{model} has the lowest CRPS, by more than chance against {worse_names}; {following}."
 
 
-def _drawn(run: Run, rivals: Sequence[Rival]) -> Picture:
+def _draw(run: Run, rivals: Sequence[Rival]) -> Picture:
     rows = []
-    for other in sorted(rivals, key=lambda o: o.more.value):
-        low, high = other.more.interval()
-        words = f"{change(other.more.value)}, {chance(other.p)}"
-        rows.append(charts.DotRow(named(other.run.model), 100 * other.more.value, words, 100 * low, 100 * high))
+    for rival in rivals:
+        low, high = rival.change.interval()
+        text = f"{relative_change(rival.change.value)}, {p_value(rival.p)}"
+        rows.append(charts.DotRow(model_name(rival.run.model), 100 * rival.change.value, text, 100 * low, 100 * high))
     alt = "; ".join(f"{r.label} {r.text}" for r in rows)
     unit = f"CRPS, % above or below that of {run.model}, with 95 % confidence intervals"
-    drawn = charts.DotChart("Models compared", tuple(rows), f"CRPS beside {run.model}: {alt}.", unit, (0.0, run.model))
-    return Picture(charts.draw_dot_chart(drawn), drawn.alt)
+    alt = f"CRPS beside {run.model}: {alt}."
+    return Picture.of(charts.DotChart("Models compared", tuple(rows), alt, unit, (0.0, run.model)))
 
 
-def _table(run: Run, rivals: Sequence[Rival]) -> Table:
-    rows = [_row(run, "", "")]
-    rows += [_row(o.run, change(o.more.value), chance(o.p)) for o in sorted(rivals, key=lambda o: o.more.value)]
-    mae = () if panel(run.data) else ("MAE",)
+def _tabulate(run: Run, rivals: Sequence[Rival]) -> Table:
+    rows = [_table_row(run, "", "")]
+    rows += [_table_row(r.run, relative_change(r.change.value), p_value(r.p)) for r in rivals]
+    mae = () if is_panel(run.data) else ("MAE",)
     head = ("", *mae, "MASE", "CRPS", "in the 80 % band", f"CRPS beside {run.model}", "chance")
     return Table(head, tuple(rows))
 
 
-def _row(run: Run, more: str, p: str) -> tuple[str, ...]:
-    scores = run.scores()
-    usual = losses(run)
-    crps = float(usual[np.isfinite(usual)].mean()) if np.isfinite(usual).any() else float("nan")
-    mae = () if panel(run.data) else (number(float(values(scores, "mae")[0])),)
-    mase, held = (float(values(scores, n)[0]) for n in ("mase", "coverage_80"))
-    bands = percent(held) if len(run.quantile_levels) > 1 else "no bands"
-    return named(run.model), *mae, number(mase), number(crps), bands, more, p
+def _table_row(run: Run, change: str, p: str) -> tuple[str, ...]:
+    loss = losses(run)
+    crps = float(loss[np.isfinite(loss)].mean()) if np.isfinite(loss).any() else float("nan")
+    mae = () if is_panel(run.data) else (number(overall_score(run, "mae")),)
+    coverage = percent(overall_score(run, "coverage_80")) if len(run.quantile_levels) > 1 else "no bands"
+    return model_name(run.model), *mae, number(overall_score(run, "mase")), number(crps), coverage, change, p
 
 
-def _method(run: Run, rivals: Sequence[Rival]) -> str:
-    """How the differences were tested."""
-    degrees = listed([str(f) for f in sorted({o.more.degrees_of_freedom for o in rivals})])
-    scaled = f" {scale_words(run.data)}" if panel(run.data) else ""
-    series = "; series of one time count together, and nothing is said of other series" if panel(run.data) else ""
-    several = f" p-values are corrected for {len(rivals)} comparisons (Holm)." if len(rivals) > 1 else ""
+def _describe_method(run: Run, rivals: Sequence[Rival]) -> str:
+    """How the differences are tested."""
+    freedom = listing([str(f) for f in sorted({rival.change.degrees_of_freedom for rival in rivals})])
+    unit = f" {loss_unit(run.data)}" if is_panel(run.data) else ""
+    panel = " The series at one time count as one observation, so nothing is inferred about other series."
+    several = f" p-values are corrected for {len(rivals)} comparisons (Holm)."
     return (
-        f"Mean CRPS of an origin{scaled}, over origins that both models have forecast. The test is Diebold and "
-        f"Mariano's with a long-run variance (equally weighted cosines, t with {degrees} degrees of freedom), since "
-        f"neighbouring forecasts overlap{series}.{several}"
+        f"Mean CRPS of an origin{unit}, over origins that both models have forecast. The test is that of Diebold and "
+        f"Mariano with a long-run variance (equally weighted cosines, t with {freedom} degrees of freedom), since "
+        f"the horizons of neighbouring origins overlap.{panel if is_panel(run.data) else ''}"
+        f"{several if len(rivals) > 1 else ''}"
     )

@@ -1,73 +1,108 @@
-"""The forecast as of now."""
+"""The newest forecast."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nbforecast import charts
-from nbforecast.report.section import Beside, Picture, Points, Section
-from nbforecast.report.stats import newest, panel
-from nbforecast.report.words import counted, steps, when
-from nbforecast.text import number
+from nbforecast.report.labels import horizon_text, time_text
+from nbforecast.report.section import Bullets, Picture, PictureRow, Section
+from nbforecast.report.stats import is_panel, newest_index
+from nbforecast.text import number, plural
 
 if TYPE_CHECKING:
     from nbforecast.origin_forecast import Forecast
     from nbforecast.run import Run
 
-_SHOWN = 4  # series of a panel
+_MOST_SERIES = 4  # of a panel that are drawn
+_SMALL = (424, 300)  # pixels
 
 
-def outlook(run: Run, series: str | None = None) -> Section:
-    """The newest forecast; of a panel how many series are expected to rise, and the forecasts of the first few.
+@dataclass(frozen=True)
+class CurrentForecast:
+    """The newest forecasts of a run.
 
-    series: the one of a panel to be shown.
+    Attributes:
+        finding: The forecast in a sentence, or in how many series values are expected to rise.
+        forecasts: Of the only series, or of the first few.
     """
-    ids = [series] if series is not None else list(run.data.ids[:_SHOWN])
-    found = [run.at(at, s) for s in ids if (at := newest(run, s)) is not None]
-    if not found:
-        return Section("No origin can be forecast: there is too little history, or too many gaps.")
-    if not panel(run.data) or series is not None:
-        return Section(said_of(run, found[0]), _late(found[0]), (drawn(found[0]),))
-    rest = len(run.data.ids) - len(found)
-    said = [" ".join((f"{f.series}: {said_of(run, f).replace('As', 'as', 1)}", *_late(f))) for f in found]
-    others = (f"{counted(rest, 'more series is', 'more series are')} not drawn here.",) if rest > 0 else ()
-    pictures = Beside(tuple(drawn(f, 424, 300) for f in found))
-    return Section(_rising(run), (), (Points((*said, *others)), pictures))
+
+    finding: str
+    forecasts: tuple[Forecast, ...] = ()
 
 
-def _late(found: Forecast) -> tuple[str, ...]:
-    told = f"The last {counted(-found.index, 'step')} have no forecast: too little was observed before them."
-    return (told,) if found.index else ()
+def find_current_forecast(run: Run, series: str | None = None) -> CurrentForecast:
+    """Find the newest forecast of a series, or of the first few series of a panel."""
+    ids = [series] if series is not None else list(run.data.ids[:_MOST_SERIES])
+    forecasts = tuple(run.at(index, s) for s in ids if (index := newest_index(run, s)) is not None)
+    if not forecasts:
+        return CurrentForecast("No origin can be forecast: there is too little history, or too many gaps.")
+    single = not is_panel(run.data) or series is not None
+    return CurrentForecast(describe_forecast(run, forecasts[0]) if single else _describe_rises(run), forecasts)
 
 
-def said_of(run: Run, found: Forecast) -> str:
-    """A forecast in a sentence."""
-    row = run.data.row(found.index, found.series)
-    low, high = found.interval(80)[-1]
-    observed = run.data.values[row]
-    after = f" after {number(observed)}" if np.isfinite(observed) else ""
-    kind = "calibrated " if found.calibrated is not None and np.isfinite(found.calibrated).all() else ""
+def current_forecast(run: Run, series: str | None = None) -> Section:
+    """Show the newest forecast; of a panel, how many series are expected to rise, and the first few forecasts.
+
+    Args:
+        run: A completed run.
+        series: The only series of a panel to show.
+    """
+    newest = find_current_forecast(run, series)
+    if not newest.forecasts:
+        return Section(newest.finding)
+    if not is_panel(run.data) or series is not None:
+        forecast = newest.forecasts[0]
+        return Section(newest.finding, _describe_delay(forecast), (draw_forecast(forecast),))
+    sentences = [_describe_in_panel(run, f) for f in newest.forecasts]
+    rest = len(run.data.ids) - len(newest.forecasts)
+    if rest > 0:
+        sentences.append(f"{plural(rest, 'more series is', 'more series are')} not drawn here.")
+    pictures = PictureRow(tuple(draw_forecast(f, *_SMALL) for f in newest.forecasts))
+    return Section(newest.finding, (), (Bullets(tuple(sentences)), pictures))
+
+
+def describe_forecast(run: Run, forecast: Forecast, start: str = "As") -> str:
+    """Describe a forecast in one sentence, whose first word is `start` (`As`, `A: as`)."""
+    row = run.data.row(forecast.index, forecast.series)
+    low, high = forecast.interval(80)[-1]
+    last = run.data.values[row]
+    observed = f" after {number(last)}" if np.isfinite(last) else ""
+    calibrated = forecast.calibrated is not None and bool(np.isfinite(forecast.calibrated).all())
     return (
-        f"As of {when(run.data, row)}, {found.model} expects {number(found.median[-1])} in {steps(run)}{after}; "
-        f"the {kind}80 % band reaches from {number(low)} to {number(high)}."
+        f"{start} of {time_text(run.data, row)}, {forecast.model} expects {number(forecast.median[-1])} in "
+        f"{horizon_text(run)}{observed}; the {'calibrated ' if calibrated else ''}80 % band reaches from "
+        f"{number(low)} to {number(high)}."
     )
 
 
-def drawn(found: Forecast, width: int = 860, height: int = 340) -> Picture:
-    """A forecast's fan charts."""
-    fan = found.fan()
+def draw_forecast(forecast: Forecast, width: int = 860, height: int = 340) -> Picture:
+    """Draw the fan chart of a forecast, in pixels."""
+    fan = forecast.fan()
     return Picture(charts.draw_fan(fan, width=width, height=height), charts.describe(fan))
 
 
-def _rising(run: Run) -> str:
+def _describe_in_panel(run: Run, forecast: Forecast) -> str:
+    return " ".join((describe_forecast(run, forecast, f"{forecast.series}: as"), *_describe_delay(forecast)))
+
+
+def _describe_delay(forecast: Forecast) -> tuple[str, ...]:
+    """That the last origins have no forecast, if so."""
+    if not forecast.index:
+        return ()
+    return (f"The last {plural(-forecast.index, 'step')} have no forecast: too few values were observed before them.",)
+
+
+def _describe_rises(run: Run) -> str:
     """In how many series the newest forecast ends above the last value."""
     last = run.data.offsets[1:] - 1
-    there = last[run.reasons[last] == 0]
-    ends = run.frame["median"].gather(there).to_numpy()[:, -1]
-    rising = int((ends > run.data.values[there]).sum())
-    more = f"{run.model} expects more in {steps(run)} than was last observed"
-    if len(there) < len(run.data.ids):
-        return f"In {rising} of the {len(there)} series that can be forecast as of their last value, {more}."
-    return f"In {rising} of {counted(len(there), 'series', 'series')}, {more}."
+    available = last[run.reasons[last] == 0]
+    medians = run.frame["median"].gather(available).to_numpy()[:, -1]
+    rising = int((medians > run.data.values[available]).sum())
+    expectation = f"{run.model} expects a higher value in {horizon_text(run)} than the last one observed"
+    if len(available) < len(run.data.ids):
+        return f"In {rising} of the {len(available)} series with a forecast as of their last value, {expectation}."
+    return f"In {rising} of {plural(len(available), 'series', 'series')}, {expectation}."

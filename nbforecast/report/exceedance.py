@@ -1,102 +1,119 @@
-"""Probabilities of values below and above limits, and whether they come true."""
+"""Probabilities of values below and above limits, and how often such values are observed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64
 
 from nbforecast import charts
-from nbforecast.report.section import Beside, Picture, Section, Table
-from nbforecast.report.stats import newest
-from nbforecast.report.words import change, listed, percent, steps, when
+from nbforecast.report.labels import next_horizon_text, time_text
+from nbforecast.report.section import Picture, PictureRow, Section, Table
+from nbforecast.report.stats import newest_index
 from nbforecast.scoring.pit import cumulative_probability
-from nbforecast.text import number
+from nbforecast.text import UNKNOWN, listing, number, percent, relative_change
 
 if TYPE_CHECKING:
     from nbforecast.run import Run
 
 _BINS = 10
-_LEAST = 50  # steps in a bin, for its share to be drawn
+_LEAST_COUNT = 50  # steps in a bin, for its share to be drawn
 
 
-class _Event(NamedTuple):
-    """What was forecast of an event, its probability, and whether it came, each (N, H); NaN where not known."""
+@dataclass(frozen=True)
+class Event:
+    """Values beyond a limit.
+
+    Attributes:
+        name: `below 70`, `above 180`.
+        probability: Forecast at each origin and step, shape (N, H), NaN where there is no forecast.
+        observed: 1 where the value is beyond the limit, 0 where it is not, NaN where it is unknown, shape (N, H).
+    """
 
     name: str
-    said: Float64[np.ndarray, "N H"]
-    came: Float64[np.ndarray, "N H"]
+    probability: Float64[np.ndarray, "N H"]
+    observed: Float64[np.ndarray, "N H"]
 
     @property
-    def known(self) -> np.ndarray:
-        return np.isfinite(self.said) & np.isfinite(self.came)
-
-    def share(self, values: Float64[np.ndarray, "N H"]) -> float:
-        """The mean where both are known."""
-        return float(values[self.known].mean())
+    def scored(self) -> tuple[Float64[np.ndarray, " K"], Float64[np.ndarray, " K"]]:
+        """Probabilities and outcomes where both are known."""
+        both = np.isfinite(self.probability) & np.isfinite(self.observed)
+        return self.probability[both], self.observed[both]
 
 
-def limits(run: Run, below: float | None = None, above: float | None = None) -> Section:
-    """How probable values below one limit and above another are now, and how often such forecasts came true."""
-    events = [_event(run, f"below {v:g}", v, 1) for v in [below] if v is not None]
-    events += [_event(run, f"above {v:g}", v, -1) for v in [above] if v is not None]
-    scored = [e for e in events if e.known.any()]
+def find_events(run: Run, below: float | None = None, above: float | None = None) -> list[Event]:
+    """Compute the probabilities of values below one limit and above another, and which values are beyond them."""
+    events = []
+    forecast = run.frame["forecast"].to_numpy()
+    actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
+    if below is not None:
+        probability = cumulative_probability(forecast, run.quantile_levels, np.full_like(actual, below))
+        observed = np.where(np.isnan(actual), np.nan, actual < below)
+        events.append(Event(f"below {below:g}", probability.below, observed))
+    if above is not None:
+        probability = cumulative_probability(forecast, run.quantile_levels, np.full_like(actual, above))
+        observed = np.where(np.isnan(actual), np.nan, actual > above)
+        events.append(Event(f"above {above:g}", 1 - probability.up_to, observed))
+    return events
+
+
+def exceedance(run: Run, below: float | None = None, above: float | None = None) -> Section:
+    """Show how probable values below one limit and above another are, and how often such forecasts come true.
+
+    Args:
+        run: A completed run.
+        below: Lower limit, in units of the values; None for none.
+        above: Upper limit, in units of the values; None for none.
+    """
+    events = find_events(run, below, above)
+    scored = [e for e in events if len(e.scored[0])]
     if not scored:
         return Section("No actual value is known after any origin yet.")
-    said = listed([f"{percent(e.share(e.said))} {e.name}" for e in scored])
-    came = listed([f"{percent(e.share(e.came))} {e.name}" for e in scored])
-    more = f"Over all origins {run.model} expected {said}; what came was {came}."
-    return Section(_now(run, events), (more,), (_table(scored), Beside(tuple(_reliability(run, e) for e in scored))))
+    expected = listing([f"{percent(float(e.scored[0].mean()))} {e.name}" for e in scored])
+    observed = listing([f"{percent(float(e.scored[1].mean()))} {e.name}" for e in scored])
+    details = f"Over all origins {run.model} expects {expected}; observed are {observed}."
+    pictures = PictureRow(tuple(_draw_reliability(run, e) for e in scored))
+    return Section(_describe_newest(run, events), (details,), (_tabulate(scored), pictures))
 
 
-def _event(run: Run, name: str, limit: float, side: int) -> _Event:
-    """Values below a limit (`side` 1), or above it (-1)."""
-    forecast = run.frame["forecast"].to_numpy()
-    found = cumulative_probability(forecast, run.quantile_levels, np.full(forecast.shape[:2], limit))
-    actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
-    came = np.where(np.isnan(actual), np.nan, side * actual < side * limit)
-    return _Event(name, found.below if side > 0 else 1 - found.up_to, came)
-
-
-def _now(run: Run, events: list[_Event]) -> str:
-    """The share of the time ahead that is expected there, as of the newest origin of the first series."""
-    at = newest(run)
-    if at is None:
+def _describe_newest(run: Run, events: list[Event]) -> str:
+    """The expected shares of the time ahead, as of the newest origin of the first series."""
+    index = newest_index(run)
+    if index is None:
         return ""
-    row = run.data.row(at)
-    told = listed([f"{percent(float(e.said[row].mean()))} {e.name}" for e in events])
-    return f"As of {when(run.data, row)}, {run.model} expects the next {steps(run).removeprefix('1 ')} to be {told}."
+    row = run.data.row(index)
+    shares = listing([f"{percent(float(e.probability[row].mean()))} {e.name}" for e in events])
+    return f"As of {time_text(run.data, row)}, {run.model} expects {next_horizon_text(run)} to be {shares}."
 
 
-def _table(events: list[_Event]) -> Table:
+def _tabulate(events: list[Event]) -> Table:
     rows = []
     for event in events:
-        said, came = event.said[event.known], event.came[event.known]
-        brier, usual = float(((said - came) ** 2).mean()), float(came.var())
-        beside = change(brier / usual - 1) if usual else "–"
-        rows.append(
-            (event.name, percent(event.share(event.said)), percent(event.share(event.came)), number(brier), beside)
-        )
-    return Table(("", "expected", "observed", "Brier score", "beside the usual frequency"), tuple(rows))
+        probability, observed = event.scored
+        brier, variance = float(((probability - observed) ** 2).mean()), float(observed.var())
+        change = relative_change(brier / variance - 1) if variance else UNKNOWN
+        shares = percent(float(probability.mean())), percent(float(observed.mean()))
+        rows.append((event.name, *shares, number(brier), change))
+    return Table(("", "expected", "observed", "Brier score", "beside the mean frequency"), tuple(rows))
 
 
-def _reliability(run: Run, event: _Event) -> Picture:
-    """How often the event came, where it was said to be so probable."""
-    said, came = event.said[event.known], event.came[event.known]
-    where = np.minimum((said * _BINS).astype(int), _BINS - 1)
-    count = np.bincount(where, minlength=_BINS)
-    shown = np.flatnonzero(count >= _LEAST)
-    at = 100 * np.bincount(where, said, _BINS)[shown] / count[shown]
-    share = 100 * np.bincount(where, came, _BINS)[shown] / count[shown]
-    ends = np.array([0, 100])
+def _draw_reliability(run: Run, event: Event) -> Picture:
+    """How often the event is observed where it is forecast with a certain probability."""
+    probability, observed = event.scored
+    part = np.minimum((probability * _BINS).astype(int), _BINS - 1)
+    count = np.bincount(part, minlength=_BINS)
+    drawn = np.flatnonzero(count >= _LEAST_COUNT)
+    expected = 100 * np.bincount(part, probability, _BINS)[drawn] / count[drawn]
+    share = 100 * np.bincount(part, observed, _BINS)[drawn] / count[drawn]
+    diagonal, x = np.array([0, 100]), expected.round().astype(np.int64)
     marks = (
-        charts.Line(ends, ends.astype(float), "as said", "other"),
-        charts.Line(at.round().astype(np.int64), share),
-        charts.Dots(at.round().astype(np.int64), share, kind="model"),
+        charts.Line(diagonal, diagonal.astype(float), "calibrated", "other"),
+        charts.Line(x, share),
+        charts.Dots(x, share, kind="model"),
     )
-    told = "; ".join(f"{b:.0f} % where {a:.0f} % were forecast" for a, b in zip(at, share, strict=True))
-    alt = f"How often values came {event.name}: {told}."
-    name, unit, under = f"Values {event.name}", f"% of them observed, {run.model}", "probability forecast, %"
-    graph = charts.LineChart(name, marks, alt, unit, under, 0.0, width=424, height=280)
-    return Picture(charts.draw_line_chart(graph), alt)
+    pairs = "; ".join(f"{b:.0f} % where {a:.0f} % are forecast" for a, b in zip(expected, share, strict=True))
+    alt = f"How often values are {event.name}: {pairs}."
+    name, unit, x_label = f"Values {event.name}", f"% of them observed, {run.model}", "forecast probability, %"
+    return Picture.of(charts.LineChart(name, marks, alt, unit, x_label, 0.0, width=424, height=280))

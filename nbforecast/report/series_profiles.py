@@ -1,4 +1,4 @@
-"""Some series of a panel, each by itself."""
+"""Single series of a panel: those where a model is least accurate, and some at random."""
 
 from __future__ import annotations
 
@@ -6,44 +6,52 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast.report.current_forecast import drawn, said_of
-from nbforecast.report.section import Beside, Section
-from nbforecast.report.stats import by_series, column, newest, panel, worst
-from nbforecast.report.words import beside, named, percent, when
+from nbforecast.report.current_forecast import describe_forecast, draw_forecast
+from nbforecast.report.labels import compared_with, time_text
+from nbforecast.report.section import PictureRow, Section
+from nbforecast.report.stats import is_panel, loss_change_by_series, newest_index, origin_scores, worst_rows
+from nbforecast.text import percent
 
 if TYPE_CHECKING:
     from nbforecast.run import Run
 
+_SMALL = (424, 300)  # pixels
 
-def portraits(run: Run, baseline: Run, worst_few: int = 3, random_few: int = 3, seed: int = 0) -> Section:
-    """The series of a panel where the model does worst beside the baseline, and some at random.
 
-    Each has its newest forecast and its worst. Of a single series, nothing is shown.
+def series_profiles(run: Run, baseline: Run, worst_few: int = 3, random_few: int = 3, seed: int = 0) -> Section:
+    """Show series of a panel, each with its newest forecast and its worst; nothing for a single series.
+
+    Args:
+        run: A completed run.
+        baseline: A run of another model over the same data.
+        worst_few: How many series where the model is least accurate beside the baseline.
+        random_few: How many others, picked at random.
+        seed: Of the random choice.
     """
-    if not panel(run.data):
+    if not is_panel(run.data):
         return Section()
-    gain = by_series(run, baseline)
-    known = np.flatnonzero(np.isfinite(gain))
-    last = known[np.argsort(-gain[known], kind="stable")][:worst_few]
-    rest = np.setdiff1d(known, last)
+    changes = loss_change_by_series(run, baseline)
+    finite = np.flatnonzero(np.isfinite(changes))
+    least_accurate = finite[np.argsort(-changes[finite], kind="stable")][:worst_few]
+    rest = np.setdiff1d(finite, least_accurate)
     picked = np.sort(np.random.default_rng(seed).choice(rest, min(random_few, len(rest)), replace=False))
-    why = ["among the worst"] * len(last) + ["picked at random"] * len(picked)
-    shown = zip((*last, *picked), why, strict=True)
-    return Section("", (), tuple(_portrait(run, baseline, int(s), float(gain[s]), said) for s, said in shown))
+    parts = [_profile(run, baseline, int(s), float(changes[s]), "among the worst") for s in least_accurate]
+    parts += [_profile(run, baseline, int(s), float(changes[s]), "picked at random") for s in picked]
+    return Section("", (), tuple(parts))
 
 
-def _portrait(run: Run, baseline: Run, at: int, gain: float, why: str) -> Section:
-    series = run.data.ids[at]
-    held = column(run, "coverage_80")[run.data.offsets[at] : run.data.offsets[at + 1]]
-    told = f"The CRPS {beside(gain, named(baseline.model))}; the" if gain else "The"
-    finding = f"{told} 80 % bands held {percent(float(np.nanmean(held)))} of the actual values as forecast."
-    said, pictures = [], []
-    now = newest(run, series)
-    if now is not None:
-        found = run.at(now, series)
-        said.append(said_of(run, found))
-        pictures.append(drawn(found, 424, 300))
-    for row in worst(run, 1, series).tolist():
-        said.append(f"It was furthest off as of {when(run.data, row)}.")
-        pictures.append(drawn(run.at(run.data.locate(row)[1], series), 424, 300))
-    return Section(finding, tuple(said), (Beside(tuple(pictures)),), f"{series}: {why}")
+def _profile(run: Run, baseline: Run, series: int, change: float, reason: str) -> Section:
+    name, offsets = run.data.ids[series], run.data.offsets
+    coverage = percent(float(np.nanmean(origin_scores(run, "coverage_80")[offsets[series] : offsets[series + 1]])))
+    crps = f"The CRPS is {compared_with(change, baseline.model)}; the" if change else "The"
+    finding = f"{crps} 80 % bands contain {coverage} of the actual values as forecast."
+    details, pictures = [], []
+    newest = newest_index(run, name)
+    if newest is not None:
+        forecast = run.at(newest, name)
+        details.append(describe_forecast(run, forecast))
+        pictures.append(draw_forecast(forecast, *_SMALL))
+    for row in worst_rows(run, 1, name).tolist():
+        details.append(f"The largest error is as of {time_text(run.data, row)}.")
+        pictures.append(draw_forecast(run.forecast_at(row), *_SMALL))
+    return Section(finding, tuple(details), (PictureRow(tuple(pictures)),), f"{name}: {reason}")

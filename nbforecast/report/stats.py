@@ -1,4 +1,4 @@
-"""The numbers that a report's sentences rest on, from runs that are done."""
+"""The numbers behind a report's sentences, computed from completed runs."""
 
 from __future__ import annotations
 
@@ -16,108 +16,136 @@ if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.run import Run
 
+SIGNIFICANCE = 0.05  # a p-value below this is a difference by more than chance
 
-def panel(data: Dataset) -> bool:
-    """Whether there are several series."""
+
+def is_panel(data: Dataset) -> bool:
+    """Return whether there are several series."""
     return len(data.ids) > 1
 
 
-def scale(data: Dataset) -> Float64[np.ndarray, " N"]:
-    """What each row's losses are divided by, so that those of several series can be added.
+def relative(value: float, reference: float) -> float:
+    """Return how much larger a value is than a reference: 0.1 is 10 % more; NaN for a reference of zero."""
+    return value / reference - 1 if reference else float("nan")
 
-    Of a panel, how much the series changes from one season to the next, as for MASE, or from step to step where there
-    is a series without a season's history; else 1.
+
+def loss_scale(data: Dataset) -> Float64[np.ndarray, " N"]:
+    """Compute the divisor that makes losses of several series comparable, for each row.
+
+    It is the mean seasonal change of the series, as for MASE, or the mean change from step to step where a series is
+    shorter than a season; 1 for a single series.
     """
-    if not panel(data):
+    if not is_panel(data):
         return np.ones(len(data))
     seasonal = seasonal_scale(data)[data.offsets[1:] - 1]
-    found = seasonal if _seasonal(data) else _changes(data)
-    return np.repeat(found, data.lengths)
+    scale = seasonal if _has_seasonal_scale(data) else _mean_change(data)
+    return np.repeat(scale, data.lengths)
 
 
-def scale_words(data: Dataset) -> str:
-    """What `scale` is, in words; nothing where it is 1."""
-    if not panel(data):
+def loss_unit(data: Dataset) -> str:
+    """Describe the unit of scaled losses; nothing for a single series, whose losses are not scaled."""
+    if not is_panel(data):
         return ""
-    return f"in units of each series' mean change from {'season to season' if _seasonal(data) else 'step to step'}"
+    change = "season to season" if _has_seasonal_scale(data) else "step to step"
+    return f"in units of each series' mean change from {change}"
 
 
-def _seasonal(data: Dataset) -> bool:
+def _has_seasonal_scale(data: Dataset) -> bool:
     return bool(np.isfinite(seasonal_scale(data)[data.offsets[1:] - 1]).all())
 
 
-def _changes(data: Dataset) -> Float64[np.ndarray, " S"]:
+def _mean_change(data: Dataset) -> Float64[np.ndarray, " S"]:
+    """The mean absolute change from step to step of each series."""
     change = np.abs(np.diff(data.values, prepend=np.nan))
     change[data.offsets[:-1]] = np.nan
-    known = np.isfinite(change)
-    total, count = (np.add.reduceat(a, data.offsets[:-1]) for a in (np.where(known, change, 0), known.astype(float)))
+    finite = np.isfinite(change)
+    starts = data.offsets[:-1]
+    total, count = np.add.reduceat(np.where(finite, change, 0), starts), np.add.reduceat(finite.astype(float), starts)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(total > 0, total / count, np.nan)
 
 
 def losses(run: Run) -> Float64[np.ndarray, " N"]:
-    """The mean CRPS of each origin over the steps whose actual value is known, scaled; NaN where there is none."""
-    return column(run, "crps") / scale(run.data)
+    """Compute the mean scaled CRPS of each origin over the steps with an actual value; NaN where there is none."""
+    return origin_scores(run, "crps") / loss_scale(run.data)
 
 
-def column(run: Run, name: str) -> Float64[np.ndarray, " N"]:
-    """A score of each origin, NaN where there is none."""
-    return values(run.scores(by="index"), name)
+def origin_scores(run: Run, name: str) -> Float64[np.ndarray, " N"]:
+    """Return a score of each origin, NaN where there is none."""
+    return score_column(run.scores(by="index"), name)
 
 
-def compare(run: Run, other: Run) -> MeanEstimate:
-    """How much larger the other's losses are where both have any, relative to the run's: 0.1 is 10 % more."""
-    ours, theirs = losses(run), losses(other)
-    ours = np.where(np.isfinite(theirs), ours, np.nan)
-    usual = float(np.nanmean(ours)) if np.isfinite(ours).any() else np.nan
-    return estimate_mean((theirs - ours) / (usual or np.nan), run.data.time, run.horizon)
+def score_column(scores: pl.DataFrame, name: str) -> Float64[np.ndarray, " K"]:
+    """Return a column of scores, NaN where a score is unknown."""
+    return scores[name].cast(float).to_numpy().astype(np.float64)
 
 
-def by_series(run: Run, other: Run) -> Float64[np.ndarray, " S"]:
-    """How much larger the run's mean loss is than the other's in each series; NaN where it is not known."""
-    ours, theirs = losses(run), losses(other)
-    both = np.isfinite(ours) & np.isfinite(theirs)
+def overall_score(run: Run, name: str) -> float:
+    """Return a mean score over all origins, NaN where it is unknown."""
+    return float(score_column(run.scores(), name)[0])
+
+
+def point_score(run: Run) -> str:
+    """Return the name of the score of point forecasts: `mae`, or `mase` for a panel that has one."""
+    return "mase" if is_panel(run.data) and np.isfinite(overall_score(run, "mase")) else "mae"
+
+
+def compare_losses(run: Run, other: Run) -> MeanEstimate:
+    """Compare the losses of two runs over origins that both have forecast.
+
+    Returns:
+        How much larger the other's losses are, relative to the mean loss of `run`: 0.1 is 10 % more.
+    """
+    own, others = losses(run), losses(other)
+    own = np.where(np.isfinite(others), own, np.nan)
+    average = float(np.nanmean(own)) if np.isfinite(own).any() else np.nan
+    return estimate_mean((others - own) / (average or np.nan), run.data.time, run.horizon)
+
+
+def loss_change_by_series(run: Run, other: Run) -> Float64[np.ndarray, " S"]:
+    """Compute how much larger the mean loss of `run` is than the other's in each series; NaN where it is unknown."""
+    own, others = losses(run), losses(other)
+    both = np.isfinite(own) & np.isfinite(others)
     starts = run.data.offsets[:-1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.add.reduceat(np.where(both, ours, 0), starts) / np.add.reduceat(np.where(both, theirs, 0), starts)
+        ratio = np.add.reduceat(np.where(both, own, 0), starts) / np.add.reduceat(np.where(both, others, 0), starts)
     return np.where(np.isfinite(ratio), ratio - 1, np.nan)
 
 
-def newest(run: Run, series: str | None = None) -> int | None:
-    """The newest index of a series that has a forecast, None where none has."""
-    at = run.data.position(series)
-    start, end = int(run.data.offsets[at]), int(run.data.offsets[at + 1])
-    there = np.flatnonzero(run.reasons[start:end] == 0)
-    return int(there[-1]) - (end - start - 1) if len(there) else None
+def newest_index(run: Run, series: str | None = None) -> int | None:
+    """Return the newest index of a series, by default the first, that has a forecast, or None where none has."""
+    number = run.data.position(series)
+    start, end = int(run.data.offsets[number]), int(run.data.offsets[number + 1])
+    available = np.flatnonzero(run.reasons[start:end] == 0)
+    return int(available[-1]) - (end - start - 1) if len(available) else None
 
 
-def worst(run: Run, count: int, series: str | None = None) -> Int64[np.ndarray, " K"]:
-    """The rows with the largest losses, worst first: apart by two horizons or a season, of a panel one a series."""
+def worst_rows(run: Run, count: int, series: str | None = None) -> Int64[np.ndarray, " K"]:
+    """Find the rows with the largest losses, worst first.
+
+    Args:
+        run: A completed run.
+        count: At most so many rows.
+        series: Only rows of this series.
+
+    Returns:
+        Rows that are apart by two horizons or a season; of a panel without `series`, one row per series.
+    """
     data = run.data
-    loss = np.where(column(run, "n") == run.horizon, losses(run), np.nan)
+    loss = np.where(origin_scores(run, "n") == run.horizon, losses(run), np.nan)
     if not np.isfinite(loss).any():
         loss = losses(run)
     loss = np.where(np.isfinite(loss), loss, -np.inf)
     if series is not None:
-        at = data.position(series)
-        loss[: data.offsets[at]] = loss[data.offsets[at + 1] :] = -np.inf
-    apart = max(2 * run.horizon, *data.frequency.seasons[:1], 1)
-    found: list[int] = []
-    while len(found) < count and np.isfinite(loss).any():
+        number = data.position(series)
+        loss[: data.offsets[number]] = loss[data.offsets[number + 1] :] = -np.inf
+    distance = max(2 * run.horizon, *data.frequency.seasons[:1], 1)
+    rows: list[int] = []
+    while len(rows) < count and np.isfinite(loss).any():
         row = int(loss.argmax())
-        found.append(row)
-        first, end = (int(o) for o in data.offsets[[data.locate(row)[0], data.locate(row)[0] + 1]])
-        near = slice(first, end) if panel(data) and series is None else slice(max(first, row - apart), row + apart + 1)
-        loss[near] = -np.inf
-    return np.array(found, dtype=np.int64)
-
-
-def values(scores: pl.DataFrame, name: str) -> Float64[np.ndarray, " K"]:
-    """A column of scores, NaN where nothing is known."""
-    return scores[name].cast(float).to_numpy().astype(np.float64)
-
-
-def measure(run: Run) -> str:
-    """The score of points: `mae`, or `mase` of a panel, as far as that is known."""
-    scaled = panel(run.data) and np.isfinite(values(run.scores(), "mase"))[0]
-    return "mase" if scaled else "mae"
+        rows.append(row)
+        number = data.locate(row)[0]
+        start, end = int(data.offsets[number]), int(data.offsets[number + 1])
+        near = slice(max(start, row - distance), row + distance + 1)
+        loss[slice(start, end) if is_panel(data) and series is None else near] = -np.inf
+    return np.array(rows, dtype=np.int64)

@@ -1,19 +1,20 @@
-"""What a report says, at its top."""
+"""The findings of all sections, at the top of a report."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbforecast.report.breakdown import places
-from nbforecast.report.calibration import held
-from nbforecast.report.comparison import comparison
-from nbforecast.report.current_forecast import outlook
-from nbforecast.report.data import data
-from nbforecast.report.horizons import horizons
-from nbforecast.report.section import Points, Section
-from nbforecast.report.stats import panel
-from nbforecast.report.words import counted, steps, title
-from nbforecast.report.worst_origins import extremes
+from nbforecast.report.breakdown import find_breakdown
+from nbforecast.report.calibration import describe_coverage
+from nbforecast.report.comparison import find_comparison
+from nbforecast.report.current_forecast import find_current_forecast
+from nbforecast.report.data import find_data
+from nbforecast.report.horizons import find_horizon_errors
+from nbforecast.report.labels import data_title, horizon_text
+from nbforecast.report.section import Bullets, Section
+from nbforecast.report.stats import is_panel
+from nbforecast.report.worst_origins import find_worst_origins
+from nbforecast.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +23,22 @@ if TYPE_CHECKING:
 
 
 def summary(run: Run, baseline: Run, others: Sequence[Run], heading: str = "") -> Section:
-    """The findings of all sections, under a heading."""
-    told = [data(run), outlook(run), horizons(run, baseline), comparison(run, others)]
-    where = places(run, baseline) if panel(run.data) else extremes(run, 1)
-    findings = [s.finding for s in told if s.finding] + [held(run), where.finding]
-    about = f"{run.model}, {steps(run)} ahead, from {counted(run.available, 'origin')}."
-    return Section("", (about,), (Points(tuple(findings)),), heading or f"Backtest of {title(run.data)}", 1)
+    """Show the findings of all sections under a heading.
+
+    Args:
+        run: The completed run that the report is about.
+        baseline: A run of another model over the same data.
+        others: Runs of all other models, the baseline included.
+        heading: Title of the report; by default it names the data.
+    """
+    findings = [
+        find_data(run).finding,
+        find_current_forecast(run).finding,
+        find_horizon_errors(run, baseline).finding,
+        find_comparison(run, others).finding,
+        describe_coverage(run),
+        find_breakdown(run, baseline).finding if is_panel(run.data) else find_worst_origins(run, 1).finding,
+    ]
+    subject = f"{run.model}, {horizon_text(run)} ahead, from {plural(run.available, 'origin')}."
+    title = heading or f"Backtest of {data_title(run.data)}"
+    return Section("", (subject,), (Bullets(tuple(findings)),), title, 1)

@@ -1,4 +1,4 @@
-"""Stretches of time that people would name: years, quarters, months, weeks, days."""
+"""Periods that people name: years, quarters, months, weeks, days."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int64
 
-from nbforecast.report.words import when
+from nbforecast.report.labels import time_text
+from nbforecast.time_units import SHORT_MONTHS, SHORT_WEEKDAYS
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
@@ -18,26 +19,37 @@ _FEWEST, _MOST = 4, 16
 _PARTS = 8  # where there is no calendar, or none of its units fits
 
 
-def stretches(data: Dataset, rows: Int64[np.ndarray, " R"]) -> tuple[Int64[np.ndarray, " R"], list[str]]:
-    """For each row of a single series the number of its stretch, and what the stretches are called."""
+def time_buckets(data: Dataset, rows: Int64[np.ndarray, " R"]) -> tuple[Int64[np.ndarray, " R"], list[str]]:
+    """Divide the rows of a single series into 4 to 16 periods of the largest calendar unit that fits.
+
+    Args:
+        data: A dataset of one series.
+        rows: Ascending row numbers.
+
+    Returns:
+        The number of each row's period, and the names of the periods.
+    """
     time: Any = data.time[rows]
     if time.dtype.kind == "M":
         for unit, every in _UNITS:
-            step = (time + _SHIFT.get(unit, 0)).astype(f"datetime64[{unit}]").astype(np.int64) // every
-            starts = np.unique(step)
-            if _FEWEST <= len(starts) <= _MOST:
-                first = (starts * every).astype(f"datetime64[{unit}]").astype("datetime64[us]") - _SHIFT.get(unit, 0)
-                return np.searchsorted(starts, step), [_called(at, unit, every) for at in first.tolist()]
+            shift = _SHIFT.get(unit, 0)
+            period = (time + shift).astype(f"datetime64[{unit}]").astype(np.int64) // every
+            periods = np.unique(period)
+            if _FEWEST <= len(periods) <= _MOST:
+                starts = (periods * every).astype(f"datetime64[{unit}]").astype("datetime64[us]") - shift
+                return np.searchsorted(periods, period), [_name(start, unit, every) for start in starts.tolist()]
     parts = np.array_split(np.arange(len(rows)), min(_PARTS, len(rows)))
-    where = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
-    return where, [f"{when(data, int(rows[p[0]]))} to {when(data, int(rows[p[-1]]))}" for p in parts]
+    part = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
+    return part, [f"{time_text(data, int(rows[p[0]]))} to {time_text(data, int(rows[p[-1]]))}" for p in parts]
 
 
-def _called(start: Any, unit: str, every: int) -> str:
-    day = f"{start.day} {start:%b %Y}"
-    return {
+def _name(start: Any, unit: str, every: int) -> str:
+    month = f"{SHORT_MONTHS[start.month - 1]} {start:%Y}"
+    day = f"{start.day} {month}"
+    names = {
         "Y": f"{start:%Y}" if every == 1 else f"{start:%Y} to {start.year + every - 1}",
-        "M": f"{start:%b %Y}" if every == 1 else f"quarter {(start.month + 2) // 3} of {start:%Y}",
+        "M": month if every == 1 else f"quarter {(start.month + 2) // 3} of {start:%Y}",
         "W": f"the week of {day}",
-        "D": f"{start:%a} {day}",
-    }.get(unit, f"{day}, {start:%H:%M}")
+        "D": f"{SHORT_WEEKDAYS[start.weekday()]} {day}",
+    }
+    return names.get(unit, f"{day}, {start:%H:%M}")

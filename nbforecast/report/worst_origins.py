@@ -1,70 +1,106 @@
-"""The origins where a model was furthest off."""
+"""The origins with the largest errors."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Int64
 
 from nbforecast import charts
-from nbforecast.report.current_forecast import drawn
-from nbforecast.report.data import history
+from nbforecast.report.current_forecast import draw_forecast
+from nbforecast.report.data import draw_history
+from nbforecast.report.labels import horizon_text, time_text
 from nbforecast.report.section import Section
-from nbforecast.report.stats import losses, panel, worst
-from nbforecast.report.words import percent, steps, when
-from nbforecast.text import number
+from nbforecast.report.stats import is_panel, losses, worst_rows
+from nbforecast.text import number, percent, plural
 
 if TYPE_CHECKING:
+    from nbforecast.origin_forecast import Forecast
     from nbforecast.report.section import Picture
     from nbforecast.run import Run
 
+_LEAST_ORIGINS = 500  # for the share of the worst 1 % to be stated
 
-def extremes(run: Run, count: int = 3) -> Section:
-    """The worst origins by CRPS, each drawn, at least two horizons or a season apart; of a panel one a series."""
-    rows = worst(run, count)
+
+@dataclass(frozen=True)
+class WorstOrigins:
+    """The origins with the largest errors.
+
+    Attributes:
+        finding: The largest error in a sentence.
+        details: The share of the worst 1 % of origins.
+        rows: Of the origins, worst first.
+    """
+
+    finding: str
+    details: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+
+
+def find_worst_origins(run: Run, count: int = 3) -> WorstOrigins:
+    """Find the origins with the largest CRPS, apart by two horizons or a season; of a panel one per series."""
+    rows = worst_rows(run, count)
     if not len(rows):
-        return Section("No error is known yet.")
+        return WorstOrigins("No error is known yet.")
     loss = losses(run)
-    known = np.sort(loss[np.isfinite(loss)])[::-1]
-    usual, top = float(known.mean()), max(len(known) // 100, 1)
-    which = " in " + run.data.ids[run.data.locate(int(rows[0]))[0]] if panel(run.data) else ""
-    finding = f"{run.model} was furthest off{which} as of {when(run.data, int(rows[0]))}"
-    if not usual:
-        return Section(f"{run.model} was always right.")
-    finding += f": {number(float(loss[rows[0]]) / usual, 2)} times its usual CRPS."
-    share = f"The worst 1 % of origins make up {percent(float(known[:top].sum() / known.sum()), 0)} of all losses."
-    more = (share,) if len(known) >= 500 else ()
-    marks = () if panel(run.data) else (_map(run, rows),)
-    return Section(finding, more, (*marks, *(_one(run, n, int(row)) for n, row in enumerate(rows, 1))))
-
-
-def _map(run: Run, rows: Int64[np.ndarray, " K"]) -> Picture:
-    """Where they lie in the history."""
-    at = np.array([r + np.flatnonzero(np.isfinite(run.data.values[r:]))[0] for r in rows])
-    dots = charts.Dots(run.data.time[at], run.data.values[at], tuple(str(n + 1) for n in range(len(rows))))
-    return history(run.data, dots)
-
-
-def _one(run: Run, rank: int, row: int) -> Section:
-    series, index = run.data.locate(row)
-    found = run.at(index, run.data.ids[series])
-    last = np.flatnonzero(np.isfinite(found.actual))[-1:]
-    if not len(last):
-        return Section("", (), (drawn(found, height=300),))
-    step = int(last[0])
-    low, high = found.interval(95).T
-    known = np.isfinite(found.actual)
-    inside = int(((low <= found.actual) & (found.actual <= high))[known].sum())
-    which = f" of {found.series}" if panel(run.data) else ""
-    off = "inside" if low[step] <= found.actual[step] <= high[step] else "outside"
-    said = (
-        f"{rank}. As of {when(run.data, row)}: {steps(run, step + 1)} ahead, {number(found.median[step])}{which} was "
-        f"expected and {number(found.actual[step])} was observed, {off} the 95 % band of {number(low[step])} to "
-        f"{number(high[step])}."
+    descending = np.sort(loss[np.isfinite(loss)])[::-1]
+    average, worst = float(descending.mean()), int(rows[0])
+    if not average:
+        return WorstOrigins(f"{run.model} has no error.")
+    series = f" in {run.data.ids[run.data.locate(worst)[0]]}" if is_panel(run.data) else ""
+    ratio = number(float(loss[worst]) / average, 2)
+    share = percent(float(descending[: max(len(descending) // 100, 1)].sum() / descending.sum()), 0)
+    return WorstOrigins(
+        f"The largest error of {run.model} is{series} as of {time_text(run.data, worst)}: {ratio} times its mean CRPS.",
+        (f"The worst 1 % of origins account for {share} of the CRPS.",) if len(descending) >= _LEAST_ORIGINS else (),
+        tuple(rows.tolist()),
     )
-    if (count := int(known.sum())) > 1:
-        said += (
-            f" Of the {count} values that followed, {inside or 'none'} lie{'s' if inside == 1 else ''} in such a band."
-        )
-    return Section("", (said,), (drawn(found, height=300),))
+
+
+def worst_origins(run: Run, count: int = 3) -> Section:
+    """Show the origins with the largest CRPS, at least two horizons or a season apart; of a panel one per series.
+
+    Args:
+        run: A completed run.
+        count: How many origins.
+    """
+    found = find_worst_origins(run, count)
+    history = () if is_panel(run.data) or not found.rows else (_draw_on_history(run, found.rows),)
+    parts = tuple(_show_origin(run, rank, row) for rank, row in enumerate(found.rows, 1))
+    return Section(found.finding, found.details, (*history, *parts))
+
+
+def _draw_on_history(run: Run, rows: tuple[int, ...]) -> Picture:
+    """The origins on the history, each at its next observed value."""
+    marked = np.array([row + np.flatnonzero(np.isfinite(run.data.values[row:]))[0] for row in rows])
+    ranks = tuple(str(rank) for rank in range(1, len(rows) + 1))
+    return draw_history(run.data, charts.Dots(run.data.time[marked], run.data.values[marked], ranks))
+
+
+def _show_origin(run: Run, rank: int, row: int) -> Section:
+    forecast = run.forecast_at(row)
+    sentence = _describe_error(run, forecast, row)
+    return Section("", (f"{rank}. {sentence}",) if sentence else (), (draw_forecast(forecast, height=300),))
+
+
+def _describe_error(run: Run, forecast: Forecast, row: int) -> str:
+    """What was expected and observed at the last observed step; nothing where nothing is observed."""
+    actual = forecast.actual
+    is_observed = np.isfinite(actual)
+    if not is_observed.any():
+        return ""
+    step = int(np.flatnonzero(is_observed)[-1])
+    low, high = forecast.interval(95).T
+    is_inside = (low <= actual) & (actual <= high)
+    series = f" of {forecast.series}" if is_panel(run.data) else ""
+    reach = f"{horizon_text(run, step + 1)} ahead"
+    expected = f"{number(forecast.median[step])}{series} is expected and {number(actual[step])} is observed"
+    band = f"the 95 % band of {number(low[step])} to {number(high[step])}"
+    sentence = (
+        f"As of {time_text(run.data, row)}: {reach}, {expected}, {'in' if is_inside[step] else 'out'}side {band}."
+    )
+    count, inside = int(is_observed.sum()), int(is_inside[is_observed].sum())
+    if count < 2:
+        return sentence
+    return f"{sentence} Of the {count} observed values, {plural(inside, 'is', 'are') if inside else 'none is'} inside."

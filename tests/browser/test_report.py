@@ -75,7 +75,7 @@ def test_R2_W4_the_kept_notebook_shows_all_its_pictures_where_nobody_trusts_it(r
         page.goto(f"{lab.url}/lab/workspaces/report/tree/{report.with_suffix('.ipynb').name}?token={lab.token}&reset")
         page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
         panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-        panel.get_by_role("heading", name="How this was made").wait_for(timeout=60_000)
+        panel.get_by_role("heading", name="Provenance").wait_for(timeout=60_000)
         pictures = panel.locator(".nbf-chart img")
         pictures.last.wait_for()
         assert pictures.count() >= 8

@@ -18,19 +18,18 @@ import nbforecast as nbf
 from nbforecast import charts, report
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.report.comparison import Rival, verdict
-from nbforecast.report.stats import by_series, compare, losses, worst
-from nbforecast.report.time_buckets import stretches
-from nbforecast.report.words import chance, change, listed, percent
+from nbforecast.report.stats import compare_losses, loss_change_by_series, losses, worst_rows
+from nbforecast.report.time_buckets import time_buckets
 from nbforecast.scoring.diebold_mariano import MeanEstimate
-from nbforecast.text import number
+from nbforecast.text import number, percent, relative_change
 from tests.support.shared_data import shared
 
 if TYPE_CHECKING:
     from nbforecast.run import Run
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = ("data", "outlook", "calibration", "extremes")
-BESIDE = ("horizons", "places", "portraits")
+SECTIONS = ("data", "current_forecast", "calibration", "worst_origins")
+COMPARED_SECTIONS = ("horizons", "breakdown", "series_profiles")
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +66,10 @@ QUICK = (
 def everything(run: Run, baseline: Run) -> dict[str, report.Section]:
     """All sections of a report."""
     made = {name: getattr(report, name)(run) for name in SECTIONS}
-    made |= {name: getattr(report, name)(run, baseline) for name in BESIDE}
+    made |= {name: getattr(report, name)(run, baseline) for name in COMPARED_SECTIONS}
     made["comparison"] = report.comparison(run, [baseline])
     made["summary"] = report.summary(run, baseline, [baseline])
-    made["limits"] = report.limits(run, below=1.0, above=2.0)
+    made["exceedance"] = report.exceedance(run, below=1.0, above=2.0)
     return made | {"provenance": report.provenance([run, baseline], data="here/x.csv")}
 
 
@@ -83,24 +82,24 @@ def test_R3_error_by_horizon_is_that_of_utilsforecast(taxi: tuple[Run, Run]) -> 
         expected = mae(at.select("unique_id", "y", found.model), [found.model])[found.model].item()
         assert number(expected) in said.text()
     overall = mae(run.to_long().drop_nulls("y").select("unique_id", "y", "theta"), ["theta"])["theta"].item()
-    assert said.finding.startswith(f"theta is off by {number(overall)} on average: its MAE is ")
+    assert said.finding.startswith(f"The MAE of theta is {number(overall)}, ")
     assert "seasonal naive" in said.finding
 
 
 def test_R3_models_are_compared_by_the_crps_of_origins_that_both_have(taxi: tuple[Run, Run]) -> None:
     run, baseline = taxi
-    found = compare(run, baseline)
+    found = compare_losses(run, baseline)
     ours, theirs = (r.frame["crps"].to_numpy().astype(float) for r in (run, baseline))
     both = np.isfinite(ours[:, 0]) & np.isfinite(theirs[:, 0])
     means = [np.nanmean(np.nanmean(a[both], axis=1)) for a in (ours, theirs)]
     assert found.value == pytest.approx(means[1] / means[0] - 1, rel=1e-6)
     assert found.degrees_of_freedom == min(int(0.4 * both.sum() ** (2 / 3)), both.sum() // 24)
-    assert change(found.value) in report.comparison(run, [baseline]).text()
+    assert relative_change(found.value) in report.comparison(run, [baseline]).text()
 
 
 def test_R3_a_panel_weighs_series_by_how_much_they_change(people: tuple[Run, Run]) -> None:
     run, baseline = people
-    for series, gain in zip(run.data.ids, by_series(run, baseline), strict=True):
+    for series, gain in zip(run.data.ids, loss_change_by_series(run, baseline), strict=True):
         ours, theirs = (np.nanmean(nanmeans(r.series(series).frame)) for r in (run, baseline))
         assert gain == pytest.approx(ours / theirs - 1, rel=1e-6)
     scaled = losses(run)
@@ -109,9 +108,9 @@ def test_R3_a_panel_weighs_series_by_how_much_they_change(people: tuple[Run, Run
     assert scaled[start:end] == pytest.approx(
         nanmeans(run.series(run.data.ids[0]).frame) / np.nanmean(np.abs(y[288:] - y[:-288])), rel=1e-6, nan_ok=True
     )
-    text = report.places(run, baseline).text()
+    text = report.breakdown(run, baseline).text()
     assert re.search(rf"theta has a lower CRPS than seasonal naive in [0-4] of {len(run.data.ids)} series", text)
-    assert report.portraits(run, baseline, 1, 1).text().count("picked at random") == 1
+    assert report.series_profiles(run, baseline, 1, 1).text().count("picked at random") == 1
 
 
 def nanmeans(frame: pl.DataFrame) -> np.ndarray:
@@ -122,13 +121,13 @@ def nanmeans(frame: pl.DataFrame) -> np.ndarray:
 
 def test_R3_the_worst_origins_lie_apart(taxi: tuple[Run, Run], people: tuple[Run, Run]) -> None:
     run = taxi[0]
-    rows = worst(run, 4)
+    rows = worst_rows(run, 4)
     assert losses(run)[rows[0]] == np.nanmax(losses(run)[:-12])
     assert np.diff(np.sort(rows)).min() > 24
     assert (np.diff(losses(run)[rows]) <= 0).all()
     panel = people[0]
-    assert len({panel.data.locate(int(r))[0] for r in worst(panel, 4)}) == 4
-    own = worst(panel, 2, panel.data.ids[1])
+    assert len({panel.data.locate(int(r))[0] for r in worst_rows(panel, 4)}) == 4
+    own = worst_rows(panel, 2, panel.data.ids[1])
     assert {panel.data.locate(int(r))[0] for r in own} == {1}
 
 
@@ -145,18 +144,18 @@ def test_R3_coverage_is_that_of_the_scores_and_is_judged_by_what_chance_allows(t
     sure = FunctionForecaster(narrow, "sure", context=24, least=24, levels=tuple(np.linspace(0.1, 0.9, 9)))
     run = nbf.forecast(nbf.sample("taxi").tail(900), sure, wait=True)
     text = report.calibration(run).text()
-    assert "The bands are too narrow by more than chance: the 50 % band holds" in text
+    assert "The bands are too narrow by more than chance: the 50 % band contains" in text
 
 
 @pytest.mark.parametrize(
     ("rivals", "said"),
     [
-        ([("a", -0.1, 0.01)], "a did better than mine: its CRPS is 10 % lower (p = 0.010)."),
-        ([("a", -0.1, 0.3)], "a has a CRPS 10 % lower than mine, no more than chance would do (p = 0.30)."),
-        ([("a", -0.1, np.nan)], "a has a CRPS 10 % lower than mine, too few origins for a test."),
+        ([("a", -0.1, 0.01)], "a is more accurate than mine: its CRPS is 10 % lower than that of mine (p = 0.010)."),
+        ([("a", -0.1, 0.3)], "The CRPS of a is 10 % lower than that of mine, which may be chance (p = 0.30)."),
+        ([("a", -0.1, np.nan)], "The CRPS of a is 10 % lower than that of mine, with too few origins for a test."),
         (
             [("a", 0.1, 0.3)],
-            "mine has the lowest CRPS, but against none by more than chance; the next, a, has 10 % higher",
+            "mine has the lowest CRPS, but not by more than chance; the next, a, is 10 % higher",
         ),
         ([("naive", 0.1, 0.0)], "mine has the lowest CRPS, by more than chance against seasonal naive; the next"),
         (
@@ -206,7 +205,7 @@ def test_R3_any_data_make_a_report(frame: object, options: dict[str, int]) -> No
             assert "<b>" not in html
             ElementTree.fromstring(re.sub(r"<img ([^>]*)>", r"<img \1/>", html.replace("&nbsp;", " ")))
     same = everything(baseline, baseline)
-    assert "is the baseline itself" in same["places"].finding
+    assert "is the baseline itself" in same["breakdown"].finding
     assert same["comparison"].finding == "There is no other model to compare with."
 
 
@@ -231,16 +230,16 @@ def test_R3_real_data_make_a_report(name: str) -> None:
     run, baseline = two(frame, max_duration=150)
     made = everything(run, baseline)
     assert re.search(
-        r"theta is off by [\d,.]+ on average: its (MAE|MASE) is [\d.]+ % (lower|higher)", made["horizons"].finding
+        r"The (MAE|MASE) of theta is [\d,.]+, [\d.]+ % (lower|higher) than that of", made["horizons"].finding
     )
     assert re.search(r"\((p [<=] [\d.]+)\)\.|too few origins", made["comparison"].finding)
-    assert made["extremes"].html().count("<img ") >= 2
+    assert made["worst_origins"].html().count("<img ") >= 2
     if len(run.data.ids) > 1:
-        assert made["portraits"].html().count("<h3>") == 6
-        assert f"of {len(run.data.ids)} series" in made["places"].finding
+        assert made["series_profiles"].html().count("<h3>") == 6
+        assert f"of {len(run.data.ids)} series" in made["breakdown"].finding
     else:
-        assert made["portraits"].text() == ""
-        assert "of time." in made["places"].finding
+        assert made["series_profiles"].text() == ""
+        assert "periods." in made["breakdown"].finding
 
 
 def test_R3_probabilities_of_limits_are_those_of_the_draws(people: tuple[Run, Run]) -> None:
@@ -250,31 +249,20 @@ def test_R3_probabilities_of_limits_are_those_of_the_draws(people: tuple[Run, Ru
     assert below + above == pytest.approx(np.ones(12))
     fine = now.quantile(tuple(np.linspace(0.001, 0.999, 999)))
     assert below == pytest.approx((fine < 100).mean(1), abs=0.002)
-    said = report.limits(run, above=140)
+    said = report.exceedance(run, above=140)
     came = run.to_long().drop_nulls("y")["y"]
     assert percent(float((came > 140).mean())) in said.text()
     assert percent(float(now.above(140).mean())) in said.finding
 
 
-def test_R3_stretches_of_time_are_those_that_people_name() -> None:
+def test_R3_periods_are_those_that_people_name() -> None:
     hours = nbf.forecast(nbf.sample("taxi"), "naive", wait=True).data
-    where, names = stretches(hours, np.arange(len(hours)))
+    where, names = time_buckets(hours, np.arange(len(hours)))
     assert names[0] == "Jul 2014"
     assert len(names) == 7
     assert (where == (hours.time.astype("datetime64[M]") - np.datetime64("2014-07", "M")).astype(int)).all()
     counts = nbf.forecast(np.arange(100.0), "naive", wait=True).data
-    assert stretches(counts, np.arange(100))[1][0] == "t = 0 to t = 12"
-
-
-def test_R3_words() -> None:
-    assert [number(x) for x in (1234.5, 12.34, 0.01234, 0, -3.456, float("nan"), 2.5e-9)] == [
-        "1,234", "12.3", "0.0123", "0", "−3.46", "–", "2.50e-09",
-    ]  # fmt: skip
-    assert [change(x) for x in (-0.18, 0.003, 0.0, 2.5)] == ["18 % lower", "0.3 % higher", "equal", "250 % higher"]
-    assert [chance(p) for p in (1e-9, 0.0301, 0.42, float("nan"))] == [
-        "p < 0.001", "p = 0.030", "p = 0.42", "too few origins for a test",
-    ]  # fmt: skip
-    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert time_buckets(counts, np.arange(100))[1][0] == "t = 0 to t = 12"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "auto"])

@@ -23,3 +23,7 @@ def test_unknown_numbers_are_dashes_and_large_ones_keep_their_digits():
     assert text.did_you_mean("DS", ["y", "ds"]) == " Did you mean 'ds'?"
     assert text.did_you_mean("q", ["y", "ds"]) == ""
     assert [text.time_span(n) for n in (21 * HOUR + 35 * MINUTE, 2 * DAY, 0)] == ["21 h 35 min", "2 d", ""]
+    assert [text.relative_change(v) for v in (-0.18, 0.003, 0.0, 2.5)] == [
+        "18 % lower", "0.3 % higher", "equal", "250 % higher",
+    ]  # fmt: skip
+    assert text.p_value(nan) == "too few origins for a test"
