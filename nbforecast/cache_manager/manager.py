@@ -1,18 +1,17 @@
-"""`nbf.cache`: what the cache holds, and what can be done with it."""
+"""`nbforecast.cache`: shows and manages the result cache."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbforecast.cache_manager.handles import pick, pick_one
-from nbforecast.cache_manager.rerun import kept, recomputed
+from nbforecast.cache_manager.handles import parse_index_range, pick, pick_one, remaining_status
+from nbforecast.cache_manager.rerun import open_run, recompute
 from nbforecast.cache_manager.tables import Change, Detail, Info, Listing
 from nbforecast.data.span import parse_span
 from nbforecast.distributed.layout import shards_below
@@ -24,7 +23,7 @@ from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.inventory import Item, inventory
 from nbforecast.result_cache.metadata import Unreadable
-from nbforecast.result_cache.status import FILLED, Status
+from nbforecast.result_cache.status import Status
 from nbforecast.session import engine, results
 from nbforecast.settings import parse_size
 from nbforecast.time_units import MONTH, SECOND
@@ -38,55 +37,85 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.result_cache")
-_RANGE = re.compile(r"(-?\d*):(-?\d*)")
-ONLY = ("density", "scores", "quantiles", "forecast")
 
 
 class ResultCache:
-    """The result cache of this kernel, and the directory it shares with others."""
+    """The result cache of this process and the directory that it shares with others.
+
+    `nbforecast.cache` is its only instance.
+
+    Example:
+        >>> nbf.cache.entries().select("handle", "model", "inferred")
+        >>> nbf.cache.prune(max_size="500MB", max_age="30d")
+    """
 
     @property
     def directory(self) -> Path | None:
-        """Where entries are saved, a file each; None where nothing is written (`NBFORECAST_CACHE=memory`)."""
+        """The directory with one file per entry; None if nothing is written (`NBFORECAST_CACHE=memory`)."""
         store = results().store
         return None if store is None else store.directory
 
     def info(self) -> Info:
-        """Totals: entries, origins, bytes in memory and on disk with their budgets, hits, reuse."""
+        """Totals: entries, origins, bytes in memory and on disk with their budgets, hits and reuse."""
         return Info.of(results(), inventory(results()))
 
     def entries(self) -> pl.DataFrame:
-        """A row an entry, the last used first.
+        """The entries as a DataFrame, one row each, last used first.
 
-        handle, name (of the frame), model, horizon, series, origins, available, inferred, calculated, start, end,
-        memory_bytes, disk_bytes, hits, reused (origins that came from other entries), view_of (the longer history in
-        whose entry the results are), created, used.
+        Returns:
+            Columns handle, name (of the frame), model, horizon, series, origins, available, inferred, calculated,
+            start, end, memory_bytes, disk_bytes, hits, reused (origins taken from other entries), view_of (handle of
+            the longer history whose entry has the results), created and used.
         """
         return Listing(inventory(results())).frame()
 
     def listing(self) -> Listing:
-        """The entries as a table for people."""
+        """The entries as a table for people, last used first."""
         return Listing(inventory(results()))
 
     def show(self, handle: str, model: str | None = None) -> Detail:
-        """Everything known of the entries of one handle (or the first digits of it)."""
+        """All facts about the entries of one handle.
+
+        Args:
+            handle: A handle, or enough of its first digits to tell it from the others.
+            model: Name of the model; None for all.
+
+        Raises:
+            OptionError: The cache has no such entry.
+        """
         return Detail(self._pick(handle, model))
 
     def run(self, handle: str, model: str | None = None, *, calibrate: bool = False) -> Run:
-        """A run of what is kept, from memory or disk, without the frame and without inference.
+        """A run of cached results, from memory or disk, without the frame.
 
-        Calculations that it lacks are made. An origin that is not inferred is when it is asked for, if this kernel
-        knows the model. A handle with results of several models, horizons or settings needs the `model`, or the form
-        `HANDLE-RECIPE` that the error lists.
+        Missing calculations follow in the background. An origin without a forecast is inferred when it is requested,
+        if this process knows the model.
+
+        Args:
+            handle: A handle, or enough of its first digits; `HANDLE-SPEC`, as the error lists it, names one of several
+                results.
+            model: Name of the model, where the handle has results of several.
+            calibrate: As for `nbforecast.forecast`.
+
+        Raises:
+            OptionError: The cache has no such entry, or several.
+            StorageError: The entry cannot be read.
         """
-        return kept(pick_one(inventory(results()), handle, model), calibrate=calibrate)
+        return open_run(pick_one(inventory(results()), handle, model), calibrate=calibrate)
 
     def recompute(self, handle: str, model: str | None = None, *, calibrate: bool = False) -> Run:
-        """Have every origin of an entry inferred anew, in the background; what is kept stays until that is complete.
+        """Infer all origins of an entry anew, in the background; the old results stay until the new ones are complete.
 
-        Raises `UnknownModel` where this kernel does not know the model that the entry was made by.
+        Args:
+            handle: As for `run`.
+            model: As for `run`.
+            calibrate: As for `nbforecast.forecast`.
+
+        Raises:
+            OptionError: The cache has no such entry, or several.
+            UnknownModel: This process does not know the entry's model.
         """
-        return recomputed(pick_one(inventory(results()), handle, model), calibrate=calibrate)
+        return recompute(pick_one(inventory(results()), handle, model), calibrate=calibrate)
 
     def drop(
         self,
@@ -95,120 +124,163 @@ class ResultCache:
         index: int | str | slice | tuple[int, int] | None = None,
         only: str | None = None,
     ) -> Change:
-        """Remove results, from memory and from disk; what is in work for them is dropped.
+        """Remove results from memory and disk; tasks that fill them drop their work.
 
-        handle: a handle, or as many of its first digits as tell it from the others; with `-RECIPE`, as in the name of
-            its file, of one recipe only. model: of this model only.
-        index: only these origins: an index, or a range such as `"-24:0"` or `(-24, 0)`, both ends included.
-        only: "scores", "quantiles" (and the scores, which rest on them) or "density" keep the forecasts themselves;
-            they are calculated anew when next asked for.
+        Frames and arrays that were read before do not change.
 
-        Frames and arrays that were handed out before keep what they have. Returns what was removed.
+        Args:
+            handle: A handle, or enough of its first digits; `HANDLE-SPEC`, the stem of a file, names one result.
+            model: Name of the model; None for all.
+            index: Origins to remove: an index, or a range such as `"-24:0"` or `(-24, 0)`, both ends included. None
+                removes all.
+            only: "scores", "quantiles" (and the scores, which depend on them) or "density"; the forecasts stay and the
+                results are calculated anew when they are next requested. None removes the forecasts as well.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            OptionError: The cache has no such entry, or an argument makes no sense.
+            StorageError: A file cannot be removed.
         """
-        span, keep = _parse_index(index), _parse_only(only)
-        with results().putting_away, _files():
-            picked = self._pick(handle, model)
-            if span is None and keep is Status.PENDING:
-                return _removed([self._remove(item) for item in picked])
-            count = sum(self._thin(item, span, keep) for item in picked)
+        span, status = parse_index_range(index), remaining_status(only)
+        with results().putting_away, _storage_errors():
+            items = self._pick(handle, model)
+            if span is None and status is Status.PENDING:
+                return _removed([self._remove(item) for item in items])
+            count = sum(self._thin(item, span, status) for item in items)
         return Change("Removed", 0, count, 0, 0, what=only or "forecast")
 
     def flush(self, memory: bool = True, disk: bool = True) -> Change:
-        """Remove every entry, from memory, disk or both. From memory alone: what is not saved yet is saved first.
+        """Remove every entry. With `disk=False`, results that are not saved yet are saved first.
 
-        Raises `StorageError`, with nothing removed, where that cannot be done.
+        Args:
+            memory: Whether to remove entries from memory.
+            disk: Whether to remove entries from disk.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            StorageError: Results cannot be saved or files cannot be removed; nothing is removed from memory.
         """
         cache = results()
         with cache.putting_away:
-            gone = inventory(cache)
+            items = inventory(cache)
             if memory:
                 if not disk:
                     cache.save_all(changed=True, must=True)
                 cache.clear()
             if disk and cache.store is not None:
-                with _files():
+                with _storage_errors():
                     cache.store.clear()
-        touched = [i for i in gone if (memory and i.view is not None) or (disk and i.found is not None)]
+        removed = [i for i in items if (memory and i.view is not None) or (disk and i.found is not None)]
         return Change(
             "Removed",
-            len(touched),
-            sum(i.inferred for i in touched if i.view_of is None),
-            sum(i.memory_bytes for i in touched) if memory else 0,
-            sum(i.disk_bytes for i in touched) if disk else 0,
+            len(removed),
+            sum(i.inferred for i in removed if i.view_of is None),
+            sum(i.memory_bytes for i in removed) if memory else 0,
+            sum(i.disk_bytes for i in removed) if disk else 0,
         )
 
     def save(self, path: str | Path | None = None) -> Change:
-        """Save what is not saved yet; with a path, everything, into that folder (made if need be)."""
+        """Save results.
+
+        Args:
+            path: A folder that receives every entry, created if needed; None saves what is not saved yet into
+                `directory`.
+
+        Returns:
+            What was saved.
+
+        Raises:
+            OptionError: The path cannot be a folder, or there is no directory.
+            StorageError: A file cannot be written.
+        """
         cache = results()
         if path is None:
             if cache.store is None:
                 raise OptionError("NBFORECAST_CACHE=memory: nothing is written by itself. Give save() a folder.")
             return _saved(cache.save_all(), cache.store.directory)
-        target = CacheDirectory(_place(path), own=False)
+        target = CacheDirectory(_expand(path), own=False)
         if target.directory.exists() and not target.directory.is_dir():
             raise OptionError(f"{str(target.directory)!r} is a file; give a folder to save into.")
-        written = []
-        with _files():
+        files = []
+        with _storage_errors():
             for entry in cache.entries():
                 snapshot, _ = entry.snapshot()
                 if snapshot.inferred:
-                    written.append(target.write(snapshot))
+                    files.append(target.write(snapshot))
             for item in inventory(cache):
                 if item.view is None and item.found is not None and cache.store is not None:
                     saved = cache.store.read(item.found)
                     if saved is not None:
-                        written.append(target.write(saved))
-        return _saved(written, target.directory)
+                        files.append(target.write(saved))
+        return _saved(files, target.directory)
 
     def load(self, path: str | Path | None = None) -> Change:
-        """Bring saved entries into memory, as far as its budget goes; with a path, from that folder or file.
+        """Load saved entries into memory, as far as its budget goes; missing calculations follow at idle priority.
 
-        The folder may be one that `save` has written, or a destination of `forecast_dataset`.
-        What their origins lack of calculations is made when nothing else is to be done.
+        Args:
+            path: A folder that `save` has written, a destination of `nbforecast.forecast_dataset`, or one file; None
+                loads from `directory`.
+
+        Returns:
+            What was loaded.
+
+        Raises:
+            InputError: There is no such folder or file, or the file has no results.
+            OptionError: The path cannot be a folder or file, or there is no directory.
         """
         cache = results()
         if path is None and cache.store is None:
             raise OptionError("NBFORECAST_CACHE=memory: nothing is saved by itself. Give load() a folder or a file.")
         loaded = []
-        for entry in self._entries_at(None if path is None else _place(path)):
-            held = cache.take_in(entry).entry
-            view = EntrySlice.whole(held)
-            if len(view.uncalculated()):
-                engine().submit(view, None, 0, Priority.IDLE)
-            loaded.append(held)
+        for saved in self._entries_at(None if path is None else _expand(path)):
+            entry = cache.take_in(saved).entry
+            entry_slice = EntrySlice.whole(entry)
+            if len(entry_slice.uncalculated()):
+                engine().submit(entry_slice, None, 0, Priority.IDLE)
+            loaded.append(entry)
             if sum(e.nbytes for e in cache.entries()) > cache.memory:
                 cache.trim()
                 if path is None:
                     break
-        return Change(
-            "Loaded", len(loaded), sum(EntrySlice.whole(e).inferred for e in loaded), sum(e.nbytes for e in loaded), 0
-        )
+        inferred = sum(EntrySlice.whole(e).inferred for e in loaded)
+        return Change("Loaded", len(loaded), inferred, sum(e.nbytes for e in loaded), 0)
 
     def prune(self, max_size: str | float | None = None, max_age: str | dt.timedelta | None = None) -> Change:
-        """Remove what was used longest ago, until memory and disk each hold at most `max_size` and nothing older.
+        """Remove the entries that were used longest ago. Without arguments the budgets are applied.
 
-        max_size: "2GB", "500MB" or bytes. max_age: "30d", "12h" or a timedelta since the last use. Without either, the
-        budgets are applied.
+        Args:
+            max_size: Size to which memory and disk are each reduced: "2GB", "500MB" or a number of bytes.
+            max_age: Time since the last use after which an entry is removed: "30d", "12h" or a timedelta.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            OptionError: An argument makes no sense.
+            StorageError: A file cannot be removed.
         """
         cache = results()
-        most = None if max_size is None else parse_size(max_size, "max_size")
+        size = None if max_size is None else parse_size(max_size, "max_size")
         oldest = None if max_age is None else time.time() - _seconds(max_age)
-        with cache.putting_away, _files():
+        with cache.putting_away, _storage_errors():
             before = {item.key: item for item in inventory(cache)}
             for item in before.values():
                 if oldest is not None and item.used < oldest:
                     self._remove(item)
             if max_size is not None or max_age is None:
-                cache.trim(cache.memory if most is None else most)
+                cache.trim(cache.memory if size is None else size)
                 if cache.store is not None:
-                    cache.store.trim(cache.disk if most is None else most)
-        left = {item.key: item for item in inventory(cache)}
-        memory = sum(i.memory_bytes - (left[k].memory_bytes if k in left else 0) for k, i in before.items())
-        disk = sum(i.disk_bytes - (left[k].disk_bytes if k in left else 0) for k, i in before.items())
-        gone = [i for k, i in before.items() if k not in left]
-        return Change(
-            "Removed", len(gone), sum(i.inferred for i in gone if not i.view_of), max(memory, 0), max(disk, 0)
-        )
+                    cache.store.trim(cache.disk if size is None else size)
+        after = {item.key: item for item in inventory(cache)}
+        memory = sum(i.memory_bytes - (after[k].memory_bytes if k in after else 0) for k, i in before.items())
+        disk = sum(i.disk_bytes - (after[k].disk_bytes if k in after else 0) for k, i in before.items())
+        removed = [i for k, i in before.items() if k not in after]
+        inferred = sum(i.inferred for i in removed if not i.view_of)
+        return Change("Removed", len(removed), inferred, max(memory, 0), max(disk, 0))
 
     def _pick(self, handle: str, model: str | None) -> list[Item]:
         return pick(inventory(results()), handle, model)
@@ -220,24 +292,25 @@ class ResultCache:
             cache.store.remove(item.found)
         return item
 
-    def _thin(self, item: Item, span: tuple[int, int] | None, keep: Status | None) -> int:
-        """Take part of an entry's results away; returns from how many origins."""
+    def _thin(self, item: Item, span: tuple[int, int] | None, status: Status | None) -> int:
+        """Remove part of an entry's results; returns the number of origins that lost some."""
         cache = results()
         entry = item.view.entry if item.view is not None else cache.read(item.found) if item.found is not None else None
         if entry is None:
             return 0
-        view = item.view or EntrySlice.whole(entry)
-        index = view.data.index()
-        lo, hi = span or (int(index.min()), 0)
-        rows = view.rows(np.flatnonzero((index >= lo) & (index <= hi)))
-        if keep is None:
+        entry_slice = item.view or EntrySlice.whole(entry)
+        index = entry_slice.data.index()
+        low, high = span or (int(index.min()), 0)
+        rows = entry_slice.rows(np.flatnonzero((index >= low) & (index <= high)))
+        if status is None:
             return entry.forget_densities(rows)
-        count = entry.forget(rows, keep)
+        count = entry.forget(rows, status)
         if count and cache.store is not None and cache.store.find(entry.key) is not None:
             cache.save(entry, instead=True)
         return count
 
-    def _entries_at(self, path: Path | None) -> Any:
+    def _entries_at(self, path: Path | None) -> Iterator[Entry]:
+        """The saved entries in a file or folder; None is the cache's own directory."""
         cache = results()
         if path is not None and path.is_file():
             try:
@@ -253,8 +326,8 @@ class ResultCache:
             except Unreadable as reason:
                 _log.warning("%s is passed over: %s.", shard.path, reason)
         store = cache.store if path is None else CacheDirectory(path, own=False)
-        for found in store.files() if store is not None else []:
-            entry = cache.read(found, store)
+        for file in store.files() if store is not None else []:
+            entry = cache.read(file, store)
             if entry is not None:
                 yield entry
 
@@ -269,41 +342,6 @@ class ResultCache:
 cache = ResultCache()
 
 
-def _parse_index(index: object) -> tuple[int, int] | None:
-    """Both ends of a range of indices, included."""
-    if index is None:
-        return None
-    ends: tuple[Any, Any]
-    if isinstance(index, str) and (match := _RANGE.fullmatch(index.strip())):
-        ends = (int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
-    elif isinstance(index, slice) and index.step is None:
-        ends = (index.start, index.stop)
-    elif isinstance(index, tuple) and len(index) == 2:
-        ends = index
-    else:
-        text = str(index).strip()
-        ends = (int(text), int(text)) if re.fullmatch(r"-?\d+", text) else ("", "")
-    low, high = -(1 << 62) if ends[0] is None else ends[0], 0 if ends[1] is None else ends[1]
-    if not (isinstance(low, int | np.integer) and isinstance(high, int | np.integer) and low <= high <= 0):
-        raise OptionError(
-            f"index={index!r}: give an index such as -24, or a range such as '-24:0', both ends included."
-        )
-    return int(low), int(high)
-
-
-def _parse_only(only: str | None) -> Status | None:
-    """How far origins stay if only this is removed; None for densities."""
-    if only is None or only == "forecast":
-        return Status.PENDING
-    if only in ("density", "density_limits"):
-        return None
-    if only == "scores":
-        return Status.UNSCORED
-    if only in FILLED:
-        return Status(FILLED[only] - 1)
-    raise OptionError(f"only={only!r}: there are {', '.join(ONLY)}.")
-
-
 def _seconds(age: Any) -> float:
     span = parse_span(age, "max_age")
     if span.steps:
@@ -311,20 +349,20 @@ def _seconds(age: Any) -> float:
     return (span.microseconds + span.months * MONTH) / SECOND
 
 
-def _place(path: str | Path) -> Path:
-    """A path that a file or folder may have."""
+def _expand(path: str | Path) -> Path:
+    """A path with its `~` expanded; raises `OptionError` where no file or folder can have it."""
     try:
-        place = Path(path).expanduser()
+        expanded = Path(path).expanduser()
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            place.stat()
+            expanded.stat()
     except (OSError, ValueError, RuntimeError, TypeError) as error:
-        raise OptionError(f"{str(path)[:80]!r} is no place for files: {error}.") from error
-    return place
+        raise OptionError(f"{str(path)[:80]!r} cannot be the path of a file or folder: {error}.") from error
+    return expanded
 
 
 @contextlib.contextmanager
-def _files() -> Iterator[None]:
-    """What the system refuses is told as our error."""
+def _storage_errors() -> Iterator[None]:
+    """Raise errors of the operating system as `StorageError`."""
     try:
         yield
     except OSError as error:
@@ -343,5 +381,5 @@ def _removed(items: list[Item]) -> Change:
     )
 
 
-def _saved(written: list[Any], directory: Path) -> Change:
-    return Change("Saved", len(written), None, 0, sum(f.size for f in written), where=directory)
+def _saved(files: list[Any], directory: Path) -> Change:
+    return Change("Saved", len(files), None, 0, sum(f.size for f in files), where=directory)

@@ -1,4 +1,4 @@
-"""Runs of what the cache holds, without the frame that it was made of."""
+"""Runs of cached results, without the frame that they were made from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nbforecast.engine.tasks import Priority
 from nbforecast.errors import StorageError
 from nbforecast.forecasters.deferred import DeferredForecaster, unknown
 from nbforecast.options import ForecastOptions
-from nbforecast.session import current_session, engine, results
+from nbforecast.session import current_session
 
 if TYPE_CHECKING:
     from nbforecast.result_cache.entry_slice import EntrySlice
@@ -17,41 +17,50 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 
-def kept(item: Item, *, calibrate: bool = False) -> Run:
-    """A run of an item's results as they are; missing calculations follow, an origin is inferred when asked for."""
+def open_run(item: Item, *, calibrate: bool = False) -> Run:
+    """A run of an item's results: missing calculations follow, an origin is inferred when it is requested."""
     spec = item.key.spec
-    run = current_session().build_run(_view(item), _forecaster(spec), spec.model.seed, calibrate=calibrate)
+    run = current_session().build_run(_open(item), _deferred(spec), spec.model.seed, calibrate=calibrate)
     run.start(Priority.BATCH, infer=False)
     return run
 
 
-def recomputed(item: Item, *, calibrate: bool = False) -> Run:
-    """A run that infers all of an item's origins anew; one that already does is joined.
+def recompute(item: Item, *, calibrate: bool = False) -> Run:
+    """A run that infers all of an item's origins anew; an equal one that is going on is joined.
 
-    Raises `UnknownModel` if this kernel does not know the model.
+    Raises:
+        UnknownModel: This kernel does not know the model.
     """
-    spec = item.key.spec
-    forecaster, seed = _forecaster(spec).model(), spec.model.seed
-    for work in engine().work():
+    session, spec = current_session(), item.key.spec
+    forecaster, seed = _deferred(spec).model(), spec.model.seed
+    for work in session.engine.work():
         if work.task is not None and not work.task.stopped and work.view.key == item.key and work.view.entry.forced:
-            run = current_session().build_run(work.view, forecaster, seed, calibrate=calibrate)
+            run = session.build_run(work.view, forecaster, seed, calibrate=calibrate)
             run.start(Priority.BATCH)
             return run
     options = ForecastOptions(horizon=spec.horizon, seed=seed, force=True, calibrate=calibrate)
-    return current_session().forecast_data(_view(item).data, forecaster, options)
+    return session.forecast_data(_open(item).data, forecaster, options)
 
 
-def missing(spec: ForecastSpec, there: frozenset[tuple[str, str | None]]) -> str:
-    """Why results cannot be inferred anew with the models that can be recalled; empty if they can."""
-    return unknown(spec.model.name, spec.model.key, there)
+def why_not_recomputable(spec: ForecastSpec, models: frozenset[tuple[str, str | None]]) -> str:
+    """Why results cannot be inferred anew.
+
+    Args:
+        spec: How the results were made.
+        models: Names and keys of the models that this kernel knows, as `registered_keys` returns them.
+
+    Returns:
+        A sentence; empty if they can.
+    """
+    return unknown(spec.model.name, spec.model.key, models)
 
 
-def _forecaster(spec: ForecastSpec) -> DeferredForecaster:
+def _deferred(spec: ForecastSpec) -> DeferredForecaster:
     return DeferredForecaster(spec.model.name, spec.model.key, spec.context, spec.levels)
 
 
-def _view(item: Item) -> EntrySlice:
-    view = results().open(item.key)
-    if view is None:
-        raise StorageError(f"The entry {item.key} cannot be read, or has been removed meanwhile.")
-    return view
+def _open(item: Item) -> EntrySlice:
+    entry_slice = current_session().cache.open(item.key)
+    if entry_slice is None:
+        raise StorageError(f"The entry {item.key} cannot be read, or was removed meanwhile.")
+    return entry_slice

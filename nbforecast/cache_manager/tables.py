@@ -1,4 +1,4 @@
-"""The cache's state as people read it: tables in a notebook, aligned text elsewhere."""
+"""The state of the cache for people: HTML tables in a notebook, aligned text elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from nbforecast.charts.html import CELL, CODE, HEAD, NUMBER, TABLE
 from nbforecast.result_cache.entry_slice import EntrySlice
-from nbforecast.text import aligned_table, number, time_span
+from nbforecast.text import UNKNOWN, age, aligned_table, byte_size, number, plural
 from nbforecast.time_units import SECOND
 
 if TYPE_CHECKING:
@@ -27,7 +27,21 @@ _BAR = "display:block;height:100%;background:#3b6fd4"
 
 @dataclass(frozen=True)
 class Info:
-    """Totals of the cache; sizes in bytes. `reused` origins came from other entries instead of being inferred."""
+    """Totals of the cache.
+
+    Attributes:
+        directory: Directory with one file per entry; None if nothing is written.
+        entries: Number of entries.
+        origins: Number of origins of their data.
+        inferred: Number of origins with a forecast.
+        memory_bytes: Size of the results in memory, in bytes.
+        memory_budget: Size that they may have, in bytes.
+        disk_bytes: Size of the files, in bytes.
+        disk_budget: Size that they may have, in bytes.
+        hits: Number of requests that found an entry.
+        misses: Number of requests that found none.
+        reused: Number of origins taken from other entries instead of being inferred.
+    """
 
     directory: Path | None
     entries: int
@@ -43,7 +57,7 @@ class Info:
 
     @classmethod
     def of(cls, cache: Cache, items: Sequence[Item]) -> Info:
-        """Of a cache that holds some items."""
+        """The totals of a cache with these items."""
         return cls(
             directory=None if cache.store is None else cache.store.directory,
             entries=len(items),
@@ -59,8 +73,8 @@ class Info:
         )
 
     def _lines(self) -> list[tuple[str, str]]:
-        memory = f"{size_words(self.memory_bytes)} of {size_words(self.memory_budget)}"
-        disk = f"{size_words(self.disk_bytes)} of {size_words(self.disk_budget)}"
+        memory = f"{byte_size(self.memory_bytes)} of {byte_size(self.memory_budget)}"
+        disk = f"{byte_size(self.disk_bytes)} of {byte_size(self.disk_budget)}"
         return [
             ("entries", f"{self.entries:,}, {self.inferred:,} of {self.origins:,} origins inferred"),
             ("in memory", memory),
@@ -80,7 +94,17 @@ class Info:
 
 @dataclass(frozen=True)
 class Change:
-    """What an action has done: entries and origins concerned, bytes of memory and of disk."""
+    """The effect of an action on the cache.
+
+    Attributes:
+        done: What was done: "Removed", "Saved" or "Loaded".
+        entries: Number of entries concerned.
+        origins: Number of origins concerned, if they are counted.
+        memory_bytes: Bytes of memory concerned.
+        disk_bytes: Bytes of disk concerned.
+        what: The results concerned, where they are not whole entries.
+        where: The folder concerned.
+    """
 
     done: str
     entries: int
@@ -92,13 +116,13 @@ class Change:
 
     def __repr__(self) -> str:
         if self.what:
-            return f"{self.done} {self.what} of {_count(self.origins or 0, 'origin')}."
-        said = f"{self.done} {_count(self.entries, 'entry', 'entries')}"
+            return f"{self.done} {self.what} of {plural(self.origins or 0, 'origin')}."
+        sentence = f"{self.done} {plural(self.entries, 'entry', 'entries')}"
         if self.origins is not None:
-            said += f" with {_count(self.origins, 'inferred origin')}"
-        sizes = [(self.memory_bytes, "of memory"), (self.disk_bytes, "on disk" if self.done == "Saved" else "of disk")]
-        told = " and ".join(f"{size_words(size)} {of}" for size, of in sizes if size)
-        return said + (f": {told}" if told else "") + (f", in {self.where}" if self.where else "") + "."
+            sentence += f" with {plural(self.origins, 'inferred origin')}"
+        parts = [(self.memory_bytes, "of memory"), (self.disk_bytes, "on disk" if self.done == "Saved" else "of disk")]
+        sizes = " and ".join(f"{byte_size(size)} {place}" for size, place in parts if size)
+        return sentence + (f": {sizes}" if sizes else "") + (f", in {self.where}" if self.where else "") + "."
 
 
 class Listing:
@@ -108,10 +132,10 @@ class Listing:
         self._items = items
 
     def frame(self) -> pl.DataFrame:
-        """A row an entry, sizes in bytes, times in UTC."""
-        kinds = {"origins": pl.Int64, "series": pl.Int64, "available": pl.Int64, "inferred": pl.Int64,
+        """One row per entry, with sizes in bytes and times in UTC; columns as in `ResultCache.entries`."""
+        counts = {"origins": pl.Int64, "series": pl.Int64, "available": pl.Int64, "inferred": pl.Int64,
                  "calculated": pl.Int64}  # fmt: skip
-        schema = {"handle": pl.String, "name": pl.String, "model": pl.String, "horizon": pl.Int64, **kinds,
+        schema = {"handle": pl.String, "name": pl.String, "model": pl.String, "horizon": pl.Int64, **counts,
                   "start": pl.String, "end": pl.String, "memory_bytes": pl.Int64, "disk_bytes": pl.Int64,
                   "hits": pl.Int64, "reused": pl.Int64, "view_of": pl.String, "created": pl.Float64,
                   "used": pl.Float64}  # fmt: skip
@@ -120,8 +144,8 @@ class Listing:
             | {n: getattr(i, n) for n in schema if n not in ("handle", "horizon")}
             for i in self._items
         ]
-        moment = (pl.col("created", "used") * SECOND).cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
-        return pl.DataFrame(rows, schema=schema).with_columns(moment)
+        times = (pl.col("created", "used") * SECOND).cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
+        return pl.DataFrame(rows, schema=schema).with_columns(times)
 
     def _rows(self) -> list[tuple[str, ...]]:
         now = time.time()
@@ -133,12 +157,12 @@ class Listing:
                 str(i.key.spec.horizon),
                 f"{i.series:,}",
                 f"{i.origins:,}",
-                f"{i.calculated / i.available:.0%}" if i.available else "–",
-                f"in {i.view_of[:8]}" if i.view_of else size_words(i.memory_bytes) if i.view else "–",
-                size_words(i.disk_bytes) if i.found else "–",
+                f"{i.calculated / i.available:.0%}" if i.available else UNKNOWN,
+                f"in {i.view_of[:8]}" if i.view_of else byte_size(i.memory_bytes) if i.view else UNKNOWN,
+                byte_size(i.disk_bytes) if i.found else UNKNOWN,
                 f"{i.hits:,}",
                 f"{i.reused:,}",
-                f"{_ago(now - i.used)} ago",
+                age(now - i.used),
             )
             for i in self._items
         ]
@@ -151,9 +175,9 @@ class Listing:
     def _repr_html_(self) -> str:
         if not self._items:
             return "<div>The cache is empty.</div>"
-        heads = "".join(f'<th style="{_style(n)};{HEAD}">{head}</th>' for n, head in enumerate(_HEADS))
+        head = "".join(f'<th style="{_style(n)};{HEAD}">{name}</th>' for n, name in enumerate(_HEADS))
         body = "".join(_html_row(i, row) for i, row in zip(self._items, self._rows(), strict=True))
-        return f'<table style="{TABLE}"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+        return f'<table style="{TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 _HEADS = (
@@ -175,7 +199,7 @@ _DONE = _HEADS.index("done")
 
 
 class Detail:
-    """Everything known of some entries."""
+    """All facts about some entries."""
 
     def __init__(self, items: Sequence[Item]) -> None:
         self._items = items
@@ -192,46 +216,37 @@ class Detail:
         return "".join(f'<table style="{TABLE}">{rows}</table>' for rows in tables)
 
 
-def size_words(size: float) -> str:
-    """`480 B`, `12.3 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5 or unit == "GB":
-            break
-        size /= 1000
-    return f"{size:.0f} {unit}" if unit == "B" or size >= 99.5 else f"{size:.3g} {unit}"
-
-
 def _facts(item: Item) -> list[tuple[str, str]]:
     where = "nowhere" if item.view is None and item.found is None else ""
     if item.view_of:
         where = f"part of the entry {item.view_of}"
     elif item.view is not None:
-        where = f"memory, {size_words(item.memory_bytes)}"
-    saved = f"{item.found.path} ({size_words(item.disk_bytes)})" if item.found is not None else "no"
-    there = f"{item.available:,} can be forecast, {item.inferred:,} inferred, {item.calculated:,} calculated"
+        where = f"memory, {byte_size(item.memory_bytes)}"
+    saved = f"{item.found.path} ({byte_size(item.disk_bytes)})" if item.found is not None else "no"
+    progress = f"{item.available:,} can be forecast, {item.inferred:,} inferred, {item.calculated:,} calculated"
     model = item.key.spec.model
     facts = [
         ("handle", item.key.handle),
-        ("frame", item.name or "–"),
+        ("frame", item.name or UNKNOWN),
         ("model", model.name),
         ("model key", f"{model.key}, seed {model.seed}, gaps of up to {model.max_gap} steps bridged"),
         ("horizon", f"{item.key.spec.horizon} steps of {item.frequency}"),
-        ("data", f"{_count(item.series, 'series', 'series')}, {item.start} to {item.end}"),
-        ("origins", f"{item.origins:,}: {there}"),
+        ("data", f"{plural(item.series, 'series', 'series')}, {item.start} to {item.end}"),
+        ("origins", f"{item.origins:,}: {progress}"),
         ("results", where or "on disk"),
         ("saved", saved),
         ("version", item.version),
         (
             "use",
-            f"{_count(item.hits, 'hit')}, {item.reused:,} origins reused, last {_ago(time.time() - item.used)} ago",
+            f"{plural(item.hits, 'hit')}, {item.reused:,} origins reused, last {age(time.time() - item.used)}",
         ),
     ]
     if isinstance(item.view, EntrySlice) and item.view.calculated:
-        facts.append(("MAE", number(_error(item.view), 4)))
+        facts.append(("MAE", number(_mean_absolute_error(item.view), 4)))
     return facts
 
 
-def _error(view: EntrySlice) -> float:
+def _mean_absolute_error(view: EntrySlice) -> float:
     import numpy as np
 
     return float(np.nanmean(view.array("abs_error")))
@@ -250,11 +265,3 @@ def _html_row(item: Item, row: tuple[str, ...]) -> str:
 
 def _style(column: int) -> str:
     return NUMBER if column in _RIGHT else CELL
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def _ago(seconds: float) -> str:
-    return time_span(max(int(seconds), 0) * SECOND).split("  ")[0] or "0 s"

@@ -10,9 +10,9 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.cache_manager.tables import size_words
 from nbforecast.cli import main
 from nbforecast.settings import parse_size
+from nbforecast.text import byte_size
 
 
 @pytest.fixture(autouse=True)
@@ -218,6 +218,6 @@ def test_C12_sizes_as_people_write_them(text: str | int, size: int) -> None:
 
 
 def test_C11_sizes_as_people_read_them() -> None:
-    assert [size_words(s) for s in (0, 480, 1160, 99_960, 123_456, 7_640_000, 2e9)] == [
+    assert [byte_size(s) for s in (0, 480, 1160, 99_960, 123_456, 7_640_000, 2e9)] == [
         "0 B", "480 B", "1.16 kB", "100 kB", "123 kB", "7.64 MB", "2 GB",
     ]  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.cache_manager.handles import named
+from nbforecast.cache_manager.handles import shortest_name
 from nbforecast.cli import main
 from nbforecast.forecasters import base
 from nbforecast.forecasters.adapters.function import FunctionForecaster
@@ -115,7 +115,7 @@ def test_C11_of_several_results_of_a_handle_one_is_named(cache: Cache, frame: pl
     assert nbf.cache.run(first.handle, "other").model == "other"
     items = inventory(cache)
     for item in items:
-        said = named(item, items)
+        said = shortest_name(item, items)
         assert len(said) == (2 if item.model == "other" else 1)
         assert said[0] in str(told.value)
         assert nbf.cache.run(*said).entry_slice.key == nbf.cache.run(str(item.key)).entry_slice.key == item.key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from nbforecast.cache_manager.handles import named, pick_one
+from nbforecast.cache_manager.handles import pick_one, shortest_name
 from nbforecast.cache_manager.manager import cache
 from nbforecast.jupyter.display.run_card import headline
 from nbforecast.jupyter.widgets.cache import messages as messages
@@ -54,7 +54,9 @@ def perform(action: asked.Action) -> Done:
 def _open(key: str, *, widget: bool) -> Done:
     items = inventory(results())
     item = pick_one(items, key)
-    arguments = ", ".join(json.dumps(word, ensure_ascii=False) for word in named(item, items))  # a name may be a trap
+    arguments = ", ".join(
+        json.dumps(word, ensure_ascii=False) for word in shortest_name(item, items)
+    )  # a name may be a trap
     code = f"import nbforecast as nbf\nnbf.explore(nbf.cache.run({arguments}))"
     title = " · ".join(word for word in (item.name, item.model) if word)
     if not widget:

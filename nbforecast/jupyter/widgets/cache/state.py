@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbforecast.cache_manager.rerun import missing
+from nbforecast.cache_manager.rerun import why_not_recomputable
 from nbforecast.cache_manager.tables import Info
 from nbforecast.forecasters.base import registered_keys
 from nbforecast.jupyter.widgets.cache import messages as messages
@@ -69,5 +69,5 @@ class State:
         """Why entries of a spec cannot be recomputed."""
         known = self._reasons.get(spec)
         if known is None:
-            known = self._reasons[spec] = missing(spec, self._models or frozenset())
+            known = self._reasons[spec] = why_not_recomputable(spec, self._models or frozenset())
         return known
