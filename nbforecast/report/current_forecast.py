@@ -70,12 +70,12 @@ def describe_forecast(run: Run, forecast: Forecast, start: str = "As") -> str:
     row = run.data.row(forecast.index, forecast.series)
     low, high = forecast.interval(80)[-1]
     last = run.data.values[row]
-    observed = f" after {number(last)}" if np.isfinite(last) else ""
+    observed = f"; the last value is {number(last)}" if np.isfinite(last) else ""
     calibrated = forecast.calibrated is not None and bool(np.isfinite(forecast.calibrated).all())
     return (
         f"{start} of {time_text(run.data, row)}, {forecast.model} expects {number(forecast.median[-1])} in "
-        f"{horizon_text(run)}{observed}; the {'calibrated ' if calibrated else ''}80 % band reaches from "
-        f"{number(low)} to {number(high)}."
+        f"{horizon_text(run)}, with a{' calibrated' if calibrated else 'n'} 80 % band from {number(low)} to "
+        f"{number(high)}{observed}."
     )
 
 
