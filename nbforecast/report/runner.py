@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbforecast import errors
+from nbforecast.atomic_write import atomic_write_text
 from nbforecast.errors import MissingExtra, OptionError, ReportError
 from nbforecast.report.parameters import chosen
 
@@ -55,7 +56,7 @@ def make_report(
 
     with tempfile.TemporaryDirectory(prefix="nbforecast-") as folder:
         executed = execute(source, Path(folder) / source.name, values, kept=notebook)
-    out.write_text(as_page(executed, out.stem), encoding="utf-8")
+    atomic_write_text(out, as_page(executed, out.stem))
     if notebook:
         _write(without_pages(executed), notebook)
     return out
@@ -151,4 +152,4 @@ def _read(path: Path) -> NotebookNode:
 def _write(notebook: NotebookNode, path: Path) -> None:
     import nbformat
 
-    nbformat.write(notebook, path)
+    atomic_write_text(path, nbformat.writes(notebook) + "\n")

@@ -22,6 +22,7 @@ import filelock
 import numpy as np
 from jaxtyping import UInt8
 
+from nbforecast.atomic_write import atomic_write
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Damaged, Unreadable
 from nbforecast.result_cache.snapshot import union
@@ -243,18 +244,8 @@ class CacheDirectory:
             raise NotADirectoryError(f"{self.directory} is a file")
 
     def _put(self, snapshot: Snapshot, target: Path) -> None:
-        part = target.with_name(f".{target.stem}.{secrets.token_hex(8)}.part")
-        try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                parquet.write(snapshot, file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise
-        _sync(self.directory)
+        with atomic_write(target, mode=0o600) as file:
+            parquet.write(snapshot, file)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -309,13 +300,3 @@ def _found(path: Path, match: re.Match[str], facts: os.stat_result) -> CacheFile
 def _stamp(facts: os.stat_result) -> tuple[int, int, int]:
     """Tells whether a path still names the same file."""
     return facts.st_ino, facts.st_size, facts.st_mtime_ns
-
-
-def _sync(directory: Path) -> None:
-    """Have the rename itself on disk; not every system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

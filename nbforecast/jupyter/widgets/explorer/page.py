@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32
 
+from nbforecast.atomic_write import atomic_write_text
 from nbforecast.errors import OptionError
 from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.widgets.explorer import messages as messages
@@ -43,7 +44,7 @@ def write_page(path: Path, runs: Sequence[Run], start: Mapping[str, Any], still:
     """Write the page of some runs that are done; returns its path."""
     if not path.parent.is_dir():
         raise OptionError(f"There is no folder {str(path.parent)!r} to write {path.name!r} in.")
-    path.write_text(make_page(runs, start, still, BUDGET), encoding="utf-8")
+    atomic_write_text(path, make_page(runs, start, still, BUDGET))
     return path
 
 
