@@ -1,8 +1,11 @@
-"""nbforecast: probabilistic forecasts from every origin of a time series, in a notebook.
+"""Probabilistic forecasts from every origin of a time series, in a notebook.
 
-`forecast(frame)` forecasts from every origin in the background, `quickdraw(frame, -24)` draws one of them at once,
-`explore(frame)` shows them all, `forecast_dataset(source, destination)` forecasts panels of any size. Results are kept
-in `cache`. In a notebook `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw`, `%forecast_cache` and
+- `forecast(frame)` forecasts from every origin in the background; `quickdraw(frame, -24)` draws one of them at once.
+- `explore(frame)` shows all of them in a widget.
+- `forecast_dataset(source, destination)` forecasts panels of any size, into files.
+- `cache` manages the results; `models()` lists the models, `register` adds one; `sample(name)` loads sample data.
+
+In a notebook, `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw`, `%forecast_cache` and
 `%forecast_models`.
 """
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 __version__ = _version("nbforecast")
 
-_HOMES = {
+_MODULES = {
     "Chart": "nbforecast.origin_forecast",
     "DatasetRun": "nbforecast.distributed.run",
     "Forecast": "nbforecast.origin_forecast",
@@ -63,10 +66,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Public names are imported when first used, so that `import nbforecast` and `%load_ext` stay quick."""
-    if name not in _HOMES:
+    """Import a public name when it is first used, so that `import nbforecast` and `%load_ext` stay quick."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'nbforecast' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
@@ -74,14 +77,14 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """`%load_ext nbforecast`."""
+    """Load the magics and displays: `%load_ext nbforecast`."""
     from nbforecast.jupyter.extension import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """`%unload_ext nbforecast`."""
+    """Remove them: `%unload_ext nbforecast`."""
     from nbforecast.jupyter.extension import unload
 
     unload(shell)

@@ -21,65 +21,76 @@ from nbforecast.arguments import (
 from nbforecast.distributed.layout import FAILURES
 from nbforecast.errors import NbForecastError, OptionError
 
+USER_ERROR, INTERRUPTED = 2, 130  # exit statuses
+_MAX_FAILURES = 10  # listed on the terminal
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit status (2: an error that the user can mend, 130: interrupted)."""
+    """Run a command.
+
+    Args:
+        arguments: The words of the command line; None reads `sys.argv`.
+
+    Returns:
+        The exit status: 0, 2 for an error that the user can correct, 130 for an interrupt.
+    """
+    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # the encoding of a file on Windows may lack some characters
+            stream.reconfigure(errors="replace")
+    try:
+        options.run(options)
+    except (NbForecastError, OSError) as error:
+        sys.stderr.write(f"nbforecast: {error}\n")
+        return USER_ERROR
+    except KeyboardInterrupt:
+        sys.stderr.write("nbforecast: interrupted; finished results are saved, and the same command continues them\n")
+        return INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nbforecast", description="Forecasts from every origin of a time series.")
     parser.add_argument("--version", action="version", version=f"nbforecast {nbforecast.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    full = commands.add_parser("forecast", help="forecast from every origin, write the table of forecasts")
-    add_forecast_options(full)
-    add_shard_options(full)
-    full.add_argument(
+    forecast = commands.add_parser("forecast", help="forecast from every origin, write the table of forecasts")
+    add_forecast_options(forecast)
+    add_shard_options(forecast)
+    forecast.add_argument(
         "-o", "--out", required=True, metavar="FILE", help="the .parquet or .csv file to write; a folder with --engine"
     )
-    full.set_defaults(run=_forecast)
+    forecast.set_defaults(run=_forecast)
 
-    one = commands.add_parser("quickdraw", help="draw the forecast as of one origin")
-    add_forecast_options(one)
-    add_draw_options(one)
-    one.add_argument("-o", "--out", metavar="FILE", help="a .svg, .png or .pdf file to write")
-    one.set_defaults(run=_quickdraw)
+    quickdraw = commands.add_parser("quickdraw", help="draw the forecast as of one origin")
+    add_forecast_options(quickdraw)
+    add_draw_options(quickdraw)
+    quickdraw.add_argument("-o", "--out", metavar="FILE", help="a .svg, .png or .pdf file to write")
+    quickdraw.set_defaults(run=_quickdraw)
 
-    told = commands.add_parser("report", help="backtest a model, write what comes of it as one page")
-    told.add_argument("data", metavar="DATA", help="a CSV or Parquet file, or a glucose sensor's export")
-    told.add_argument("-o", "--out", required=True, metavar="FILE", help="the .html file to write")
-    told.add_argument("--notebook", metavar="FILE", help="keep the executed notebook in this .ipynb file")
+    report = commands.add_parser("report", help="backtest a model and write a report as one page")
+    report.add_argument("data", metavar="DATA", help="a CSV or Parquet file, or a glucose sensor's export")
+    report.add_argument("-o", "--out", required=True, metavar="FILE", help="the .html file to write")
+    report.add_argument("--notebook", metavar="FILE", help="write the executed notebook to this .ipynb file")
     parameter = "a parameter of the template, such as model, horizon or target; may be repeated"
-    told.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=parameter)
+    report.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=parameter)
     template = "a template's name, or a notebook with a cell tagged parameters (default: %(default)s)"
-    told.add_argument("--template", default="backtest_report", metavar="T", help=template)
-    told.set_defaults(run=_report)
+    report.add_argument("--template", default="backtest_report", metavar="T", help=template)
+    report.set_defaults(run=_report)
 
-    kept = commands.add_parser("cache", help="look after the results kept on disk")
-    add_cache_commands(kept)
-    kept.set_defaults(run=_cache)
+    cache = commands.add_parser("cache", help="manage the results on disk")
+    add_cache_commands(cache)
+    cache.set_defaults(run=_cache)
 
     commands.add_parser("models", help="list the models").set_defaults(run=_models)
-    demo = commands.add_parser("demo", help="copy the bundled samples and notebooks into a folder, to try things on")
+
+    demo = commands.add_parser("demo", help="copy the bundled samples and notebooks into a folder")
     demo.add_argument("folder", type=Path, nargs="?", default=Path("nbforecast-demo"))
     demo.set_defaults(run=_demo)
-
-    options = parser.parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a file on Windows may not take every sign
-            stream.reconfigure(errors="replace")
-    try:
-        options.run(options)
-    except NbForecastError as error:
-        sys.stderr.write(f"nbforecast: {error}\n")
-        return 2
-    except OSError as error:
-        sys.stderr.write(f"nbforecast: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("nbforecast: interrupted; what is finished is kept, and the same command goes on from there\n")
-        return 130
-    return 0
+    return parser
 
 
-def _say(text: object) -> None:
+def _print(text: object) -> None:
     sys.stdout.write(f"{text}\n")
 
 
@@ -99,52 +110,53 @@ def _forecast(options: argparse.Namespace) -> None:
         table.write_parquet(out)
     for warning in run.warnings:
         sys.stderr.write(f"{warning}\n")
-    _say(f"{out}: {len(table):,} rows, {run!r}")
+    _print(f"{out}: {len(table):,} rows, {run!r}")
     return None
 
 
 def _forecast_dataset(options: argparse.Namespace) -> None:
     run = nbforecast.forecast_dataset(options.frame, options.out, wait=True, **shard_keywords(options))
-    for name, kind, message in run.failures.select("unique_id", "kind", "message").head(10).iter_rows():
+    failures = run.failures.select("unique_id", "kind", "message")
+    for name, kind, message in failures.head(_MAX_FAILURES).iter_rows():
         sys.stderr.write(f"{name} ({kind}): {message}\n")
-    if len(run.failures) > 10:
-        sys.stderr.write(f"... {len(run.failures):,} in all, in {run.folder / FAILURES}\n")
-    _say(run)
+    if len(failures) > _MAX_FAILURES:
+        sys.stderr.write(f"... {len(failures):,} in all, in {run.folder / FAILURES}\n")
+    _print(run)
 
 
 def _quickdraw(options: argparse.Namespace) -> None:
     chart = nbforecast.quickdraw(options.frame, name=Path(options.frame).stem, **draw_keywords(options))
-    _say(chart)
+    _print(chart)
     if options.out:
-        _say(chart.save(options.out))
+        _print(chart.save(options.out))
 
 
 def _report(options: argparse.Namespace) -> None:
     from nbforecast.report.runner import make_report
 
-    out = _named(options.out, ".html")
-    notebook = _named(options.notebook, ".ipynb") if options.notebook else None
-    written = make_report(options.data, out, options.p, options.template, notebook)
-    _say(f"{written}: {written.stat().st_size / 1e6:.1f} MB")
+    out = _path_with_suffix(options.out, ".html")
+    notebook = _path_with_suffix(options.notebook, ".ipynb") if options.notebook else None
+    page = make_report(options.data, out, options.p, options.template, notebook)
+    _print(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
     if notebook:
-        _say(notebook)
+        _print(notebook)
 
 
-def _named(path: str, suffix: str) -> Path:
+def _path_with_suffix(path: str, suffix: str) -> Path:
     if Path(path).suffix != suffix:
         raise OptionError(f"That takes a {suffix} file, not {path!r}.")
     return Path(path)
 
 
 def _cache(options: argparse.Namespace) -> None:
-    done = run_cache_command(options)
-    _say(done.wait() if isinstance(done, nbforecast.Run) else done)
+    result = run_cache_command(options)
+    _print(result.wait() if isinstance(result, nbforecast.Run) else result)
 
 
 def _models(_: argparse.Namespace) -> None:
     from nbforecast.forecasters.catalogue import Catalogue
 
-    _say(Catalogue())
+    _print(Catalogue())
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -155,8 +167,8 @@ def _demo(options: argparse.Namespace) -> None:
     for name in SAMPLES:
         target = options.folder / f"{name}.parquet"
         target.write_bytes(path(name).read_bytes())
-        _say(f"{target}   try: nbforecast quickdraw {target} -i -24 -o {name}.svg")
+        _print(f"{target}   try: nbforecast quickdraw {target} -i -24 -o {name}.svg")
     for notebook in notebooks():
         target = options.folder / notebook.name
         target.write_bytes(notebook.read_bytes())
-        _say(target)
+        _print(target)

@@ -1,50 +1,50 @@
-"""Errors a user can cause: each says what is wrong, where, and what to do about it."""
+"""Errors that users can cause. Each message says what is wrong, where it is, and what to do."""
 
 import traceback
 
 
 class NbForecastError(Exception):
-    """Base of every error nbforecast raises on purpose."""
+    """The base class of all errors that nbforecast raises on purpose."""
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython prints: the sentence, without our frames above it; the cause, if there is one, in full."""
+        """What IPython prints: the cause in full, if there is one, and the message without our frames."""
         cause = traceback.format_exception(self.__cause__) if self.__cause__ else []
         return [*"".join(cause).splitlines(), f"{type(self).__name__}: {self}"]
 
 
 class InputError(NbForecastError):
-    """The frame handed in cannot be read as time series."""
+    """The data cannot be read as time series."""
 
 
 class IndexOutOfRange(NbForecastError, IndexError):
-    """An index is not one of the dataset's origins."""
+    """An index names no origin of the series."""
 
 
 class OriginUnavailable(NbForecastError):
-    """The origin exists, but its context is one the model cannot use."""
+    """The model cannot forecast from an origin, because its context is too short or has too many gaps."""
 
 
 class OptionError(NbForecastError, ValueError):
-    """An option has a value that makes no sense (horizon 0, unknown series ...)."""
+    """An option has a value that makes no sense, such as a horizon of 0 or an unknown series."""
 
 
 class UnknownModel(NbForecastError, KeyError):
-    """No forecaster is registered under that name."""
+    """No model has this name."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
 
 class ForecasterError(NbForecastError):
-    """A forecaster failed, or returned something that is no forecast."""
+    """A model failed, or returned an array that is no forecast."""
 
 
 class WeightsError(NbForecastError, ValueError):
-    """Weights are missing, damaged, not weights at all, or do not fit the configuration."""
+    """The weights of a model are missing, damaged or do not fit its configuration."""
 
 
 class RunCancelled(NbForecastError):
-    """Somebody has cancelled the work that another one waits for."""
+    """An equal request was cancelled, and this run with it."""
 
 
 class ReportError(NbForecastError):
@@ -52,8 +52,8 @@ class ReportError(NbForecastError):
 
 
 class StorageError(NbForecastError, OSError):
-    """Files of the result cache cannot be written, removed or read."""
+    """A file of the result cache cannot be read, written or removed."""
 
 
 class MissingExtra(NbForecastError, ImportError):
-    """An optional dependency is needed for what was asked."""
+    """An optional dependency is not installed."""

@@ -1,4 +1,4 @@
-"""One forecast: what a model said as of one origin, and its picture."""
+"""The forecast as of one origin, and its chart."""
 
 from __future__ import annotations
 
@@ -30,13 +30,23 @@ PICTURE_FORMATS = (".svg", ".png", ".pdf")
 
 
 class Forecast:
-    """The forecast of one origin.
+    """The forecast as of one origin; `Run.at` returns it. It shows itself as a chart in a notebook.
 
-    index: the origin's index (<= 0). time: its time, as the user's data give it. series: the series' id.
-    draws: float32 (H, Q), ascending; quantile_levels: the Q probability levels they stand for.
-    actual: float64 (H,), what was observed afterwards, NaN where that is not known.
-    calibrated: float32 (H, 8), the ends of the calibrated bands, at `CALIBRATED_LEVELS`; NaN where too few past
-        errors are known, None where they were not asked for.
+    Attributes:
+        index: Index of the origin, 0 for the last data point, negative before it.
+        series: Id of the series.
+        model: Name of the model.
+        draws: float32 (H, Q), ascending for every step. They are the model's quantiles, or its samples in order: in
+            both cases draw q is the quantile at `quantile_levels[q]`. Calibration does not change them.
+        quantile_levels: The Q probability levels of the draws, ascending.
+        actual: float64 (H,), the values observed after the origin; NaN where they are unknown.
+        calibrated: float32 (H, 8), the ends of the calibrated intervals at 2.5, 5, 10, 25, 75, 90, 95 and 97.5 %; NaN
+            where too few past errors are known. None if the run does not calibrate.
+
+    Example:
+        >>> forecast = nbf.quickdraw(nbf.sample("taxi"), -24, model="naive").forecast
+        >>> forecast.interval(80).shape, forecast.above(20_000).shape
+        ((12, 2), (12,))
     """
 
     def __init__(
@@ -48,8 +58,8 @@ class Forecast:
         model: str,
         calibrated: Float32[np.ndarray, "H K"] | None = None,
     ) -> None:
-        series, self.index = data.locate(row)
-        self.series = data.ids[series]
+        self._series_position, self.index = data.locate(row)
+        self.series = data.ids[self._series_position]
         self.draws = draws
         self.quantile_levels = quantile_levels
         self.model = model
@@ -60,80 +70,131 @@ class Forecast:
 
     @property
     def time(self) -> dt.datetime | dt.date | int:
-        """The origin's time."""
-        at: dt.datetime | dt.date | int = self._data.times(self._data.time[[self._row]]).item()
-        return at
+        """Time of the origin, of the type that the times of the data have."""
+        time: dt.datetime | dt.date | int = self._data.times(self._data.time[[self._row]]).item()
+        return time
 
     @property
     def future(self) -> pl.Series:
-        """(H,): the times forecast."""
+        """The H times that are forecast."""
         return self._data.times(self._data.future_times(np.array([self._row]), len(self.draws))[0])
 
     @property
     def median(self) -> Float32[np.ndarray, " H"]:
-        """(H,): the point forecast."""
+        """The point forecast, (H,)."""
         return np.asarray(self.quantile(0.5))
 
     def quantile(self, q: float | Sequence[float]) -> Float32[np.ndarray, "H *K"]:
-        """(H,) for one probability, (H, K) for several; each in (0, 1)."""
-        wanted = tuple(float(p) for p in np.atleast_1d(q))
-        if not all(0 < p < 1 for p in wanted):
+        """Quantiles of the forecast.
+
+        Args:
+            q: One probability, or K of them, each between 0 and 1.
+
+        Returns:
+            float32 (H,) for one probability, (H, K) for several, in the unit of the data.
+
+        Raises:
+            OptionError: A probability is not between 0 and 1.
+
+        Example:
+            >>> forecast.quantile([0.1, 0.9]).shape
+            (12, 2)
+        """
+        probabilities = tuple(float(p) for p in np.atleast_1d(q))
+        if not all(0 < p < 1 for p in probabilities):
             raise OptionError(f"A quantile's probability lies between 0 and 1, not {q!r}.")
-        values = quantiles(self.draws, self.quantile_levels, wanted)
+        values = quantiles(self.draws, self.quantile_levels, probabilities)
         return values[:, 0] if np.isscalar(q) else values
 
     def interval(self, coverage: float) -> Float32[np.ndarray, "H 2"]:
-        """The central interval of so many per cent: for 50, 80, 90 and 95 % the calibrated one, where there is one."""
+        """A central prediction interval.
+
+        Args:
+            coverage: Coverage in per cent, between 0 and 100.
+
+        Returns:
+            float32 (H, 2), lower and upper ends in the unit of the data. At 50, 80, 90 and 95 % they are calibrated if
+            the run calibrates and enough past errors are known.
+
+        Raises:
+            OptionError: The coverage is not between 0 and 100.
+        """
         if not 0 < coverage < 100:
             raise OptionError(f"A central interval has a coverage between 0 and 100 %, not {coverage!r}.")
         if self.calibrated is not None and coverage in CALIBRATED_COVERAGES and np.isfinite(self.calibrated).all():
-            at = CALIBRATED_COVERAGES.index(int(coverage))
-            return self.calibrated[:, [len(CALIBRATED_COVERAGES) - 1 - at, len(CALIBRATED_COVERAGES) + at]]
+            rank = CALIBRATED_COVERAGES.index(int(coverage))
+            return self.calibrated[:, [len(CALIBRATED_COVERAGES) - 1 - rank, len(CALIBRATED_COVERAGES) + rank]]
         tail = (100 - coverage) / 200
         return self.quantile((tail, 1 - tail))
 
     def below(self, value: float) -> Float64[np.ndarray, " H"]:
-        """(H,): the probability of less than a value at every step, as far as draws tell it."""
+        """The probability of a value below a limit, for every step.
+
+        Args:
+            value: The limit, in the unit of the data.
+
+        Returns:
+            float64 (H,), between 0 and 1.
+        """
         return cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), value)).below
 
     def above(self, value: float) -> Float64[np.ndarray, " H"]:
-        """(H,): the probability of more than a value at every step."""
+        """The probability of a value above a limit, for every step.
+
+        Args:
+            value: The limit, in the unit of the data.
+
+        Returns:
+            float64 (H,), between 0 and 1.
+        """
         return 1 - cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), value)).up_to
 
     def density(self) -> tuple[Float64[np.ndarray, "H G"], Float32[np.ndarray, "H G"]]:
-        """Values and the predictive density at them, for every horizon step."""
-        found = densities(self.draws[None], 1)
-        limits = found.limits[0].astype(np.float64)
-        return np.linspace(limits[:, 0], limits[:, 1], found.density.shape[-1], axis=1), found.density[0]
+        """The predictive density, a Gaussian kernel estimate from the draws.
+
+        Returns:
+            G values for every step, float64 (H, G), in the unit of the data, and the densities at them, float32 (H, G).
+        """
+        estimate = densities(self.draws[None], 1)
+        limits = estimate.limits[0].astype(np.float64)
+        return np.linspace(limits[:, 0], limits[:, 1], estimate.density.shape[-1], axis=1), estimate.density[0]
 
     def plot(self, ax: Any = None, style: Style = "bands") -> Any:
-        """Draw with matplotlib, on `ax` or a new figure; returns the axes."""
+        """Draw the forecast with matplotlib.
+
+        Args:
+            ax: Axes to draw on; None makes a figure.
+            style: "bands" for prediction intervals or "density" for densities.
+
+        Returns:
+            The matplotlib axes.
+        """
         return charts.draw_fan_on_axes(self.fan(density=style == "density"), ax, style)
 
     def fan(self, *, density: bool = False) -> charts.FanData:
-        """What a picture of this forecast shows."""
+        """What a fan chart of the forecast shows."""
         data, horizon = self._data, len(self.draws)
-        first = int(data.offsets[data.position(self.series)])
-        shown = slice(max(first, self._row + 1 - charts.history_steps(horizon)), self._row + 1)
-        grid = None
+        first = int(data.offsets[self._series_position])
+        history = slice(max(first, self._row + 1 - charts.history_steps(horizon)), self._row + 1)
+        curves = None
         if density:
             values, heights = self.density()
-            grid = charts.Density(values[:, 0], values[:, -1], heights)
+            curves = charts.Density(values[:, 0], values[:, -1], heights)
         zone = getattr(data.time_type, "time_zone", None)
-        known = self.series if data.names.id or len(data.ids) > 1 else None
-        names = [n for n in (data.names.frame, known) if n]
+        series = self.series if data.names.id or len(data.ids) > 1 else None
+        names = [n for n in (data.names.frame, series) if n]
         return charts.FanData(
             title=" · ".join(names) or data.names.target,
             target="" if data.names.target == "y" else data.names.target,
             model=self.model,
             index=self.index,
-            time=data.time[shown],
-            values=data.values[shown],
+            time=data.time[history],
+            values=data.values[history],
             future=data.future_times(np.array([self._row]), horizon)[0],
             actual=self.actual,
             median=self.median,
             bands=tuple(self._band(c) for c in reversed(COVERAGES)),
-            density=grid,
+            density=curves,
             notes=self._notes(),
             zone=None if data.frequency.wall_clock else zone,
         )
@@ -142,9 +203,12 @@ class Forecast:
         data = self._data
         notes = [w.label for w in data.warnings if w.series == self.series or len(data.ids) == 1]
         if self.calibrated is not None:
-            known = np.isfinite(self.calibrated).all()
-            why = f"not calibrated: fewer than {MIN_ERRORS} past errors are known yet"
-            notes.insert(0, "bands are calibrated by past errors" if known else f"bands are {why}")
+            notes.insert(
+                0,
+                "bands are calibrated by past errors"
+                if np.isfinite(self.calibrated).all()
+                else f"bands are not calibrated: fewer than {MIN_ERRORS} past errors are known yet",
+            )
         return tuple(notes)
 
     def _band(self, coverage: int) -> charts.Band:
@@ -152,7 +216,7 @@ class Forecast:
         return charts.Band(coverage, ends[:, 0], ends[:, 1])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return picture(self.fan(), "bands")
+        return fan_mimebundle(self.fan(), "bands")
 
     def __repr__(self) -> str:
         return charts.describe(self.fan())
@@ -161,9 +225,11 @@ class Forecast:
 
 
 class Chart:
-    """A drawn forecast: shows itself in a notebook, as text elsewhere, and saves itself as SVG, PNG or PDF.
+    """A drawn forecast; `nbforecast.quickdraw` returns it. It shows itself in a notebook, and as text elsewhere.
 
-    run: the forecasts of the other origins, which follow in the background.
+    Attributes:
+        forecast: The forecast.
+        run: The run with the forecasts from the other origins, which follow in the background.
     """
 
     def __init__(self, forecast: Forecast, run: Run, style: Style = "bands", notice: str | None = None) -> None:
@@ -174,12 +240,26 @@ class Chart:
         self._style: Style = style
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture; the format follows the suffix (.svg, .png, .pdf). Returns the path written."""
+        """Write the chart to a file.
+
+        Args:
+            path: The file; its suffix is the format: .svg, .png or .pdf.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            OptionError: The suffix is none of these, or the folder does not exist.
+
+        Example:
+            >>> nbf.quickdraw(nbf.sample("taxi"), -24).save("taxi.png")
+            PosixPath('taxi.png')
+        """
         target = Path(path)
         suffix = target.suffix.lower()
         if suffix not in PICTURE_FORMATS:
-            known = ", ".join(PICTURE_FORMATS)
-            raise OptionError(f"A chart is saved as {known}, not as {target.suffix or target.name!r}.")
+            formats = ", ".join(PICTURE_FORMATS)
+            raise OptionError(f"A chart is saved as {formats}, not as {target.suffix or target.name!r}.")
         if not target.parent.is_dir():
             raise OptionError(f"There is no folder {str(target.parent)!r} to save {target.name!r} in.")
         if suffix == ".svg":
@@ -189,14 +269,14 @@ class Chart:
         return target
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return picture(self._fan, self._style)
+        return fan_mimebundle(self._fan, self._style)
 
     def __repr__(self) -> str:
         return charts.describe(self._fan)
 
 
-def picture(fan: charts.FanData, style: Style) -> dict[str, str]:
-    """A forecast's mime bundle: HTML that survives sanitising, the SVG itself, and a sentence."""
+def fan_mimebundle(fan: charts.FanData, style: Style) -> dict[str, str]:
+    """A fan chart as HTML that survives sanitising, as SVG and in words."""
     svg = charts.draw_fan(fan, style=style)
-    said = charts.describe(fan)
-    return {"text/html": charts.svg_image(svg, said), "image/svg+xml": svg, "text/plain": said}
+    description = charts.describe(fan)
+    return {"text/html": charts.svg_image(svg, description), "image/svg+xml": svg, "text/plain": description}

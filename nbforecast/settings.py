@@ -1,4 +1,4 @@
-"""Settings from the environment: where files go, which device computes, how large things may become."""
+"""Settings from environment variables: directories, device, budgets and batch sizes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,22 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Settings:
-    """device: JAX platform, or one device of it (`cpu`, `gpu`, `gpu:1` ...), None for JAX's own choice
-        (`NBFORECAST_DEVICE`).
-    directory: where results and compiled functions are kept between kernels (`NBFORECAST_CACHE_DIR`); None where
-        nothing may be written (`NBFORECAST_CACHE=memory`).
-    memory, disk: bytes that results may take (`NBFORECAST_MEMORY`, `NBFORECAST_DISK`).
-    chunk: origins inferred between two looks at the queue (`NBFORECAST_CHUNK`), None for as many as take 50 ms.
-    batch: origins calculated under one lock (`NBFORECAST_BATCH`).
-    precision: of the networks' matrix products on a GPU, `float32` or `bfloat16` (`NBFORECAST_PRECISION`); on a CPU,
-        where `bfloat16` is slower, they are always `float32`.
-    explorer: bytes of the page that an explorer adds to the output of a cell where nobody watches
-        (`NBFORECAST_EXPLORER`), None for a picture alone; `nbforecast report` takes it out again.
+    """Settings of a process.
+
+    Attributes:
+        device: JAX platform, or one device of it (`cpu`, `gpu`, `gpu:1`); None is JAX's default
+            (`NBFORECAST_DEVICE`).
+        directory: Directory of results and compiled functions (`NBFORECAST_CACHE_DIR`); None if nothing is written
+            (`NBFORECAST_CACHE=memory`).
+        memory: Bytes of memory that results may use (`NBFORECAST_MEMORY`).
+        disk: Bytes of disk that results may use (`NBFORECAST_DISK`).
+        chunk: Number of origins inferred between two looks at the queue (`NBFORECAST_CHUNK`); None is the number that
+            takes 50 ms.
+        batch: Number of origins whose calculations are written under one lock (`NBFORECAST_BATCH`).
+        precision: Precision of the networks' matrix products on a GPU, `float32` or `bfloat16`
+            (`NBFORECAST_PRECISION`); a CPU, on which `bfloat16` is slower, always uses `float32`.
+        explorer: Bytes of the page that an explorer adds to the output of a cell in a non-interactive session
+            (`NBFORECAST_EXPLORER`); None adds a picture only. `nbforecast report` removes the page again.
     """
 
     device: str | None
@@ -41,7 +46,11 @@ class Settings:
 
 
 def settings() -> Settings:
-    """The settings in force, read from the environment at every call."""
+    """Read the settings from the environment.
+
+    Raises:
+        OptionError: A variable has a value that makes no sense.
+    """
     return Settings(
         device=os.environ.get("NBFORECAST_DEVICE") or None,
         directory=_directory(),
@@ -55,7 +64,18 @@ def settings() -> Settings:
 
 
 def parse_size(value: str | float, option: str) -> int:
-    """Bytes meant by `"2GB"`, `"500 MB"`, `"1.5GiB"` or a number; raises `OptionError` naming `option`."""
+    """Read a size: `"2GB"`, `"500 MB"`, `"1.5GiB"` or a number of bytes.
+
+    Args:
+        value: The size.
+        option: Name of the option, for the error.
+
+    Returns:
+        The size in bytes.
+
+    Raises:
+        OptionError: The value is not a size.
+    """
     match = _SIZE.fullmatch(str(value).strip())
     if match is None or isinstance(value, bool):
         raise OptionError(f'{option}={value!r} is not a size. Use something like "2GB", "500MB" or a number of bytes.')
@@ -83,5 +103,5 @@ def _one_of(name: str, default: str, other: str) -> str:
 def _directory() -> Path | None:
     if _one_of("NBFORECAST_CACHE", "disk", "memory") == "memory":
         return None
-    given = os.environ.get("NBFORECAST_CACHE_DIR")
-    return Path(given).expanduser() if given else platformdirs.user_cache_path("nbforecast", appauthor=False)
+    path = os.environ.get("NBFORECAST_CACHE_DIR")
+    return Path(path).expanduser() if path else platformdirs.user_cache_path("nbforecast", appauthor=False)

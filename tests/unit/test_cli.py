@@ -89,7 +89,7 @@ def test_E9_an_interrupted_command_keeps_what_is_finished_and_goes_on_from_there
     begun.send_signal(signal.SIGINT)
     _, said = begun.communicate(timeout=60)
     assert begun.returncode == 130
-    assert said == "nbforecast: interrupted; what is finished is kept, and the same command goes on from there\n"
+    assert said == "nbforecast: interrupted; finished results are saved, and the same command continues them\n"
     assert not out.exists()
     again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     inferred, reused = (int(n.replace(",", "")) for n in re.findall(r"([\d,]+) (?:inferred|reused)", again.stdout))

@@ -22,7 +22,7 @@ from nbforecast.jupyter.widgets.explorer.feed import Feed
 from nbforecast.jupyter.widgets.explorer.messages import names_of
 from nbforecast.jupyter.widgets.explorer.page import PAGE, make_page, write_page
 from nbforecast.jupyter.widgets.explorer.requests import read
-from nbforecast.origin_forecast import picture
+from nbforecast.origin_forecast import fan_mimebundle
 from nbforecast.session import wait_or_cancel
 from nbforecast.settings import settings
 
@@ -200,7 +200,7 @@ class Explorer(WidgetBase):
     def _picture(self) -> dict[str, str]:
         """What is shown without a kernel: a picture and a sentence."""
         try:
-            return picture(self.forecast.fan(density=self.style == "density"), self.style)
+            return fan_mimebundle(self.forecast.fan(density=self.style == "density"), self.style)
         except NbForecastError as error:
             return {"text/plain": f"{self!r}: {error}"}
 
