@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import pkgutil
 import subprocess
 import sys
 import warnings
@@ -22,6 +23,8 @@ def test_M6_every_public_name_is_there_and_none_is_a_module() -> None:
     nbf.models()
     for name in nbf.__all__:
         assert not isinstance(getattr(nbf, name), ModuleType), name
+    modules = {module.name for module in pkgutil.iter_modules(nbf.__path__)}
+    assert not modules & set(nbf.__all__), "a module would hide the name once it is imported"
     with pytest.raises(AttributeError, match="no attribute 'oracle'"):
         _ = nbf.oracle
 
