@@ -41,10 +41,10 @@ def manager() -> Iterator[Any]:
         manager.shutdown_kernel(now=True)
 
 
-def inferred(heard: list[dict[str, Any]]) -> list[int]:
-    """What the card has said how many origins are inferred, each time."""
-    said = [m["content"]["data"]["text/plain"] for m in heard if m["msg_type"] == "update_display_data"]
-    states = [text.splitlines()[1] for text in said]
+def inferred(messages: list[dict[str, Any]]) -> list[int]:
+    """The numbers of inferred origins that updates of the card have shown."""
+    texts = [m["content"]["data"]["text/plain"] for m in messages if m["msg_type"] == "update_display_data"]
+    states = [text.splitlines()[1] for text in texts]
     return [int(s.split(" of ")[0].replace(",", "")) for s in states if " of 103,060 origins inferred" in s]
 
 
@@ -56,21 +56,21 @@ def test_E5_progress_moves_in_its_own_display_and_nothing_is_printed_elsewhere(m
     assert kernel.run("print('other')")[0] == [{"text": "other\n"}]
     kernel.hear(" a second · ")
     kernel.start("time.sleep(3); print('slept')")
-    heard, until = kernel.listen(5), time.monotonic() + 60
-    while len(set(counts := inferred(heard))) < 2 and time.monotonic() < until:
-        heard += kernel.listen(1)  # a model may be compiled meanwhile
+    messages, until = kernel.listen(5), time.monotonic() + 60
+    while len(set(counts := inferred(messages))) < 2 and time.monotonic() < until:
+        messages += kernel.listen(1)  # a model may be compiled meanwhile
     assert counts == sorted(counts)
     assert counts[-1] > counts[0]
-    updates = [m["content"] for m in heard if m["msg_type"] == "update_display_data"]
+    updates = [m["content"] for m in messages if m["msg_type"] == "update_display_data"]
     assert len(updates) >= 5, "while a cell runs, and after it"
     assert len({u["transient"]["display_id"] for u in updates}) == 1
     states = [u["data"]["text/plain"].splitlines()[1] for u in updates]
     assert " calculated · " in states[-1]
     assert " a second · " in states[-1]
     assert states[-1].endswith(" left")
-    printed = [m["content"]["text"] for m in heard if m["msg_type"] == "stream"]
+    printed = [m["content"]["text"] for m in messages if m["msg_type"] == "stream"]
     assert printed == ["slept\n"]
-    assert not [m for m in heard if m["msg_type"] in ("display_data", "execute_result")]
+    assert not [m for m in messages if m["msg_type"] in ("display_data", "execute_result")]
 
     queued, _ = kernel.run("next = %forecast taxi -m theta -H 3")
     assert queued[0]["text/plain"].endswith("Waiting until another forecast has ended")
@@ -79,19 +79,20 @@ def test_E5_progress_moves_in_its_own_display_and_nothing_is_printed_elsewhere(m
     assert time.monotonic() - began < 5
     assert kernel.value("[run.cancel(), run.wait_for_end(20), run.cancelled][1:]") == [True, True]
     assert kernel.value("next.wait(60).progress") == 1.0
-    (shown,), _ = kernel.run("run")
-    assert shown["text/plain"].splitlines()[1].startswith("Cancelled: ")
+    (output,), _ = kernel.run("run")
+    assert output["text/plain"].splitlines()[1].startswith("Cancelled: ")
     assert kernel.value("run.inferred == run.calculated > 0") is True
 
 
 def test_E9_interrupting_a_cell_that_waits_for_its_own_run_cancels_it(manager: Any) -> None:
     kernel: Kernel = manager.kernel
-    cell = kernel.start("mine = %forecast big -m theta --wait -o kept")
+    cell = kernel.start("mine = %forecast big -m theta --wait -o stored")
     kernel.hear(" a second · ")
     manager.interrupt_kernel()
     kernel.ended(cell)
     assert kernel.value(
-        "[kept.wait_for_end(20), kept.cancelled, kept.inferred + kept.reused == kept.calculated, kept.inferred > 0]"
+        "[stored.wait_for_end(20), stored.cancelled, stored.inferred > 0, stored.inferred + stored.reused"
+        " == stored.calculated]"
     ) == [
         True,
         True,
@@ -159,11 +160,11 @@ nbf.register('broken', Broken())
 bad = nbf.forecast(small, 'broken')
 bad.wait_for_end(20)
 """)
-    (shown,), _ = kernel.run("bad")
-    assert "Failed: The model 'broken' failed: OverflowError: too <much>" in shown["text/plain"]
-    assert "<summary>Where it failed</summary>" in shown["text/html"]
-    assert "in helper" in shown["text/html"]
-    assert "too &lt;much&gt;" in shown["text/html"]
+    (output,), _ = kernel.run("bad")
+    assert "Failed: The model 'broken' failed: OverflowError: too <much>" in output["text/plain"]
+    assert "<summary>Where it failed</summary>" in output["text/html"]
+    assert "in helper" in output["text/html"]
+    assert "too &lt;much&gt;" in output["text/html"]
 
 
 def test_E5_M2_in_a_terminal_there_is_a_bar_for_those_who_wait_and_nothing_else(tmp_path: Path) -> None:
@@ -176,22 +177,22 @@ def test_E5_M2_in_a_terminal_there_is_a_bar_for_those_who_wait_and_nothing_else(
     )
     prompt = r"In \[\d+\]: "
 
-    def said(line: str) -> str:
+    def output_of(line: str) -> str:
         shell.sendline(line)
         shell.expect(prompt)
         return str(shell.before).replace("\r\n", "\n")
 
     shell.expect(prompt)
-    said("%load_ext nbforecast")
-    said("import nbforecast as nbf, polars as pl; taxi = nbf.sample('taxi')")
-    said("big = pl.concat([taxi.with_columns(unique_id=pl.lit(str(i))) for i in range(3)])")
-    begun = said("run = %forecast big -m theta -f")
-    assert begun.count("theta forecasts 12 steps") == 1
-    waited = said("run.wait();")
+    output_of("%load_ext nbforecast")
+    output_of("import nbforecast as nbf, polars as pl; taxi = nbf.sample('taxi')")
+    output_of("big = pl.concat([taxi.with_columns(unique_id=pl.lit(str(i))) for i in range(3)])")
+    started = output_of("run = %forecast big -m theta -f")
+    assert started.count("theta forecasts 12 steps") == 1
+    waited = output_of("run.wait();")
     assert "theta forecasts" not in waited, "nothing comes from the background"
     assert "theta: 100%|" in waited.split("\r")[-1]
     assert "15459/15459" in waited
-    at_once = said("%forecast big -m theta -f --wait")
+    at_once = output_of("%forecast big -m theta -f --wait")
     assert "theta: 100%|" in at_once
     assert at_once.count("theta forecasts 12 steps") == 1
     assert "Done: 15,459 origins inferred" in at_once

@@ -68,24 +68,24 @@ def test_M3_quickdraw_sees_names_expressions_locals_and_files(kernel: Kernel) ->
 
 
 def test_M2_forecast_returns_a_run_and_shows_one_live_card(kernel: Kernel) -> None:
-    outputs, error = kernel.run("run = %forecast df -m naive -o kept")
+    outputs, error = kernel.run("run = %forecast df -m naive -o stored")
     assert not error
     assert len(outputs) == 1
     assert "naive forecasts 12 steps of 1 hour ahead" in outputs[0]["text/plain"]
-    assert kernel.value("[type(run).__name__, kept is run, run.wait().progress, run.frame.height]") == [
+    assert kernel.value("[type(run).__name__, stored is run, run.wait().progress, run.frame.height]") == [
         "Run",
         True,
         1.0,
         400,
     ]
     assert len(kernel.run("%forecast df -m naive")[0]) == 1
-    (shown,), _ = kernel.run("run")
-    assert "Done:" in shown["text/plain"]
-    assert "MAE" in shown["text/html"]
-    assert "application/vnd.jupyter.widget-view+json" in shown, "the explorer, where a person looks"
+    (output,), _ = kernel.run("run")
+    assert "Done:" in output["text/plain"]
+    assert "MAE" in output["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in output, "the explorer, in an interactive session"
 
 
-def test_M7_where_nobody_watches_the_work_is_done_when_the_cell_ends(kernel: Kernel) -> None:
+def test_M7_in_a_session_without_a_person_the_work_is_done_when_the_cell_ends(kernel: Kernel) -> None:
     outputs, error = kernel.run("unseen = %forecast df -m theta", watched=False)
     assert not error
     assert "Done:" in outputs[-1]["text/plain"]
@@ -116,7 +116,7 @@ def test_M5_the_models_table(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("%forecast", "the following arguments are required: FRAME"),
         ("%forecast df --horizons 3", "unrecognized arguments"),
@@ -141,9 +141,9 @@ def test_M5_the_models_table(kernel: Kernel) -> None:
         ("%forecast_cache load /no/such/folder", "There is no folder or file '/no/such/folder'"),
     ],
 )
-def test_E5_a_wrong_line_is_told_in_a_sentence_without_our_traceback(kernel: Kernel, line: str, said: str) -> None:
+def test_E5_a_wrong_line_is_a_sentence_without_our_traceback(kernel: Kernel, line: str, message: str) -> None:
     _, error = kernel.run(line)
-    assert said in error
+    assert message in error
     assert "site-packages" not in error
     assert "Traceback" not in error
 
@@ -157,8 +157,8 @@ class Broken:
 nbf.register('broken', Broken())
 """)
     kernel.run("bad = %forecast df -m broken\nbad.wait_for_end(20)")
-    (shown,), _ = kernel.run("bad")
-    assert "Failed: The model 'broken' failed: ZeroDivisionError" in shown["text/plain"]
+    (output,), _ = kernel.run("bad")
+    assert "Failed: The model 'broken' failed: ZeroDivisionError" in output["text/plain"]
     _, error = kernel.run("bad.wait()")
     assert "ZeroDivisionError: division by zero" in error
     assert "in forecast" in error
@@ -187,31 +187,31 @@ def test_M4_help_shows_every_action_and_its_options(kernel: Kernel) -> None:
         assert word in doc
 
 
-def test_M4_the_cache_is_looked_at_thinned_saved_and_flushed(kernel: Kernel, tmp_path: Path) -> None:
+def test_M4_the_cache_is_shown_thinned_saved_and_flushed(kernel: Kernel, tmp_path: Path) -> None:
     kernel.run("other = df.with_columns(df['y'] + 1)\nrun = nbf.forecast(other, 'naive', wait=True)")
     handle = kernel.value("run.handle")
 
-    def shown(line: str) -> str:
+    def output_of(line: str) -> str:
         (output,), error = kernel.run(f"%forecast_cache {line}")
         assert not error
         return output["text/plain"]
 
-    assert "entries" in shown("")
-    assert "in memory" in shown("info")
-    assert handle[:8] in shown("list")
+    assert "entries" in output_of("")
+    assert "in memory" in output_of("info")
+    assert handle[:8] in output_of("list")
     assert "<table" in kernel.run("%forecast_cache list")[0][0]["text/html"]
     assert "<table" in kernel.run("nbf.cache")[0][0]["text/html"]
-    assert handle in shown(f"show {handle[:8]}")
-    assert shown(f"drop {handle[:8]} -m naive --index -24:0 --only scores") == "Removed scores of 25 origins."
-    assert shown(f"drop {handle[:8]} -m naive --index -24:0") == "Removed forecast of 25 origins."
+    assert handle in output_of(f"show {handle[:8]}")
+    assert output_of(f"drop {handle[:8]} -m naive --index -24:0 --only scores") == "Removed scores of 25 origins."
+    assert output_of(f"drop {handle[:8]} -m naive --index -24:0") == "Removed forecast of 25 origins."
     assert kernel.value("[(r := nbf.forecast(other, 'naive', wait=True)).inferred, r.progress]") == [25, 1.0]
-    assert "Saved" in shown(f"save {tmp_path}")
-    assert shown("flush").startswith("Removed ")
-    assert shown("list") == "The cache is empty."
-    assert "Loaded" in shown(f"load {tmp_path}")
+    assert "Saved" in output_of(f"save {tmp_path}")
+    assert output_of("flush").startswith("Removed ")
+    assert output_of("list") == "The cache is empty."
+    assert "Loaded" in output_of(f"load {tmp_path}")
     assert kernel.value("nbf.forecast(other, 'naive', wait=True).inferred") == 0
-    assert shown(f"drop {handle}").startswith("Removed ")
-    assert "Removed" in shown("prune --max-size 1GB --max-age 30d")
+    assert output_of(f"drop {handle}").startswith("Removed ")
+    assert "Removed" in output_of("prune --max-size 1GB --max-age 30d")
 
 
 def test_C9_C5_after_a_restart_nothing_is_inferred_and_one_row_more_costs_one_origin() -> None:

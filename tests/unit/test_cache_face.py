@@ -47,10 +47,10 @@ def test_C11_entries_tell_what_there_is(taxi: pl.DataFrame) -> None:
 def test_C4_an_entry_shows_all_its_metadata(taxi: pl.DataFrame) -> None:
     run = nbf.forecast(taxi, "naive", wait=True, name="taxi")
     for _ in range(2):
-        shown = repr(nbf.cache.show(run.handle[:6]))
+        detail = repr(nbf.cache.show(run.handle[:6]))
         for fact in (run.handle, "taxi", "naive v1 context=512", "seed 0", "12 steps of 1 hour", "2015-01-31 23:00:00",
                      "version", "ago", ".parquet"):  # fmt: skip
-            assert fact in shown
+            assert fact in detail
         nbf.cache.flush(disk=False)
 
 
@@ -172,7 +172,7 @@ def test_C11_C12_prune_by_age_and_size(taxi: pl.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (lambda: nbf.cache.drop("xyz"), "up to 32 digits of 0-9 and a-f, not 'xyz'. The cache is empty"),
         (lambda: nbf.cache.drop(7), "up to 32 digits"),  # type: ignore[arg-type]
@@ -186,8 +186,8 @@ def test_C11_C12_prune_by_age_and_size(taxi: pl.DataFrame) -> None:
         (lambda: nbf.cache.save(__file__), "is a file; give a folder"),
     ],
 )
-def test_C11_what_makes_no_sense_is_told(call: object, said: str) -> None:
-    with pytest.raises(nbf.NbForecastError, match=said):
+def test_C11_an_argument_that_makes_no_sense_is_an_error(call: object, message: str) -> None:
+    with pytest.raises(nbf.NbForecastError, match=message):
         call()  # type: ignore[operator]
 
 
@@ -196,9 +196,9 @@ def test_C11_the_command_line_does_the_same(
 ) -> None:
     run = nbf.forecast(taxi, "naive", wait=True)
     assert main(["cache"]) == main(["cache", "list"]) == 0
-    said = capsys.readouterr().out
-    assert "on disk" in said
-    assert run.handle[:8] in said
+    output = capsys.readouterr().out
+    assert "on disk" in output
+    assert run.handle[:8] in output
     assert main(["cache", "drop", run.handle[:8], "--index", "-24:0"]) == 0
     assert capsys.readouterr().out == "Removed forecast of 25 origins.\n"
     assert main(["cache", "save", str(tmp_path / "copy")]) == 0

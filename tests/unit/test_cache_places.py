@@ -1,4 +1,4 @@
-"""C9, C11, C14: handles and places, as people give them."""
+"""C9, C11, C14: handles and paths, as people write them."""
 
 import logging
 import threading
@@ -48,16 +48,16 @@ def test_C11_entries_are_saved_to_and_loaded_from_any_folder(cache: Cache, tmp_p
 
 
 @pytest.mark.parametrize("act", ["drop", "flush", "prune"])
-def test_C11_what_is_removed_while_it_is_saved_does_not_come_back(
+def test_C11_an_entry_removed_while_it_is_saved_does_not_come_back(
     act: str, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saving, go = threading.Event(), threading.Event()
     write = CacheDirectory._put
 
-    def slowly(*given: Any) -> None:
+    def slowly(*arguments: Any) -> None:
         saving.set()
         assert go.wait(30)
-        write(*given)
+        write(*arguments)
 
     monkeypatch.setattr(CacheDirectory, "_put", slowly)
     run = nbf.forecast(walk(1), Last())
@@ -88,7 +88,7 @@ def test_C11_a_tilde_means_the_same_to_save_and_to_load(
 
 @pytest.mark.parametrize("act", [nbf.cache.save, nbf.cache.load])
 @pytest.mark.parametrize("path", ["file/below", "a\0b", "x" * 300, "~nobody-of-that-name/x", "/proc/nothing/x"])
-def test_C11_a_folder_that_cannot_be_is_told_as_such(
+def test_C11_an_impossible_path_is_an_error(
     act: Callable[[Any], Any], path: str, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nbf.forecast(walk(1), Last(), wait=True)
@@ -124,7 +124,7 @@ def test_C14_saving_into_a_folder_follows_no_link_in_it(cache: Cache, tmp_path: 
     assert parquet.read(target).inferred == 200
 
 
-def test_C11_C13_loading_a_folder_passes_over_what_is_not_ours_and_leaves_it(
+def test_C11_C13_loading_a_folder_skips_foreign_files_and_leaves_them(
     cache: Cache, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     runs = [nbf.forecast(walk(seed), Last(), wait=True) for seed in range(2)]
@@ -140,9 +140,9 @@ def test_C11_C13_loading_a_folder_passes_over_what_is_not_ours_and_leaves_it(
     assert nbf.cache.load(away).entries == 1
     assert {e.key.handle for e in cache.entries()} == {runs[1].handle}
     assert tree(away) == before
-    said = warnings_of(caplog)
-    assert len(said) == 2
-    assert all("is passed over" in s for s in said)
+    messages = warnings_of(caplog)
+    assert len(messages) == 2
+    assert all("is passed over" in s for s in messages)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_C11_C13_loading_a_folder_passes_over_what_is_not_ours_and_leaves_it(
         lambda: nbf.cache.prune(max_size=0),
     ],
 )
-def test_C11_files_that_cannot_be_removed_are_told_as_such(
+def test_C11_files_that_cannot_be_removed_are_an_error(
     act: Callable[[], Any], cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nbf.forecast(walk(1), Last(), wait=True)

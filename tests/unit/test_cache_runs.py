@@ -65,9 +65,9 @@ def test_E5_an_origin_of_a_model_that_is_not_known_says_so(frame: pl.DataFrame) 
     nbf.cache.drop(handle, index=-5)
     run = nbf.cache.run(handle).wait()
     assert run.at(-6).index == -6
-    for ask in (lambda: run.at(-5), lambda: nbf.cache.recompute(handle)):
+    for request in (lambda: run.at(-5), lambda: nbf.cache.recompute(handle)):
         with pytest.raises(nbf.NbForecastError, match=r"'mine' .* is not known to this kernel\. Run the cells"):
-            ask()
+            request()
 
 
 def test_C11_a_model_that_was_handed_over_is_known_while_somebody_holds_it(frame: pl.DataFrame) -> None:
@@ -108,17 +108,19 @@ def test_C11_of_several_results_of_a_handle_one_is_named(cache: Cache, frame: pl
     other = FunctionForecaster(drift, "other", context=8, draws=10)
     for model, horizon, seed in ((DRIFT, 6, 0), (DRIFT, 6, 1), (other, 12, 0)):
         nbf.forecast(frame, model, horizon, seed=seed, wait=True)
-    with pytest.raises(nbf.NbForecastError, match=r"has 4 results: .*\(drift, horizon 6\).* Give one of these") as told:
+    with pytest.raises(
+        nbf.NbForecastError, match=r"has 4 results: .*\(drift, horizon 6\).* Give one of these"
+    ) as caught:
         nbf.cache.run(first.handle)
     with pytest.raises(nbf.NbForecastError, match="has 3 results"):
         nbf.cache.recompute(first.handle, "drift")
     assert nbf.cache.run(first.handle, "other").model == "other"
     items = inventory(cache)
     for item in items:
-        said = shortest_name(item, items)
-        assert len(said) == (2 if item.model == "other" else 1)
-        assert said[0] in str(told.value)
-        assert nbf.cache.run(*said).entry_slice.key == nbf.cache.run(str(item.key)).entry_slice.key == item.key
+        name = shortest_name(item, items)
+        assert len(name) == (2 if item.model == "other" else 1)
+        assert name[0] in str(caught.value)
+        assert nbf.cache.run(*name).entry_slice.key == nbf.cache.run(str(item.key)).entry_slice.key == item.key
     assert nbf.cache.drop(str(items[0].key)).entries == 1
     assert {str(i.key) for i in inventory(cache)} == {str(i.key) for i in items[1:]}
     with pytest.raises(nbf.NbForecastError, match="has no entry"):

@@ -54,7 +54,7 @@ def test_M6_demo_copies_samples_that_can_be_drawn(tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["quickdraw", "no.csv"], "no.csv"),
         (["quickdraw", "{taxi}", "-i", "5"], "valid indices run from"),
@@ -65,31 +65,31 @@ def test_M6_demo_copies_samples_that_can_be_drawn(tmp_path: Path, capsys: pytest
         (["demo", "{taxi}"], "{taxi}"),
     ],
 )
-def test_errors_are_sentences_and_a_status(
-    taxi: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+def test_an_error_is_a_sentence_and_a_status(
+    taxi: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([a.format(taxi=taxi) for a in arguments]) == 2
     error = capsys.readouterr().err
-    assert said.format(taxi=taxi) in error
+    assert message.format(taxi=taxi) in error
     assert "Traceback" not in error
 
 
-def test_E9_an_interrupted_command_keeps_what_is_finished_and_goes_on_from_there(tmp_path: Path) -> None:
-    one = pl.read_parquet(path("taxi"))
+def test_E9_an_interrupted_command_saves_finished_results_and_the_next_one_continues(tmp_path: Path) -> None:
+    taxi = pl.read_parquet(path("taxi"))
     source, out = tmp_path / "many.parquet", tmp_path / "out.parquet"
-    pl.concat([one.with_columns(unique_id=pl.lit(str(i))) for i in range(6)]).write_parquet(source)
+    pl.concat([taxi.with_columns(unique_id=pl.lit(str(i))) for i in range(6)]).write_parquet(source)
     main_ = "import sys; from nbforecast.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", main_, "forecast", str(source), "-m", "theta", "-o", str(out)]
     environment = os.environ | {"NBFORECAST_CACHE_DIR": str(tmp_path / "cache")}
-    begun = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
-    while not list((tmp_path / "cache" / "compiled").glob("jit__origin-*")):  # the first scores
-        assert time.monotonic() < until
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "cache" / "compiled").glob("jit__calculate_origin-*")):  # the first scores
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    begun.send_signal(signal.SIGINT)
-    _, said = begun.communicate(timeout=60)
-    assert begun.returncode == 130
-    assert said == "nbforecast: interrupted; finished results are saved, and the same command continues them\n"
+    process.send_signal(signal.SIGINT)
+    _, output = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert output == "nbforecast: interrupted; finished results are saved, and the same command continues them\n"
     assert not out.exists()
     again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     inferred, reused = (int(n.replace(",", "")) for n in re.findall(r"([\d,]+) (?:inferred|reused)", again.stdout))

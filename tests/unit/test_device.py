@@ -40,12 +40,12 @@ from nbforecast.engine.inference import run_inference
 from nbforecast.data import prepare
 data = prepare(nbf.sample("taxi").tail(700))
 rows = np.arange(540, 690)
-found = run_inference(resolve("theta"), data, rows, 6)
+draws = run_inference(resolve("theta"), data, rows, 6)
 sharded = device.shard_batch(np.zeros((32, 8), np.float32))
 shards = len(sharded.sharding.device_set) if isinstance(sharded, jax.Array) else 0
 odd = isinstance(device.shard_batch(np.zeros((33, 8), np.float32)), np.ndarray)
 run = nbf.forecast(nbf.sample("taxi").tail(700), "naive", wait=True)
-print(json.dumps([len(device.devices()), shards, odd, found.tolist(), run.progress]))
+print(json.dumps([len(device.devices()), shards, odd, draws.tolist(), run.progress]))
 """
 
 
@@ -132,15 +132,15 @@ def test_E2_two_threads_that_need_a_function_compile_it_once() -> None:
 
 def test_E5_threads_change_often_while_something_is_compiled_and_as_before_afterwards() -> None:
     before = sys.getswitchinterval()
-    first, seen = CompileOnce(), []
+    first, intervals = CompileOnce(), []
 
     def nested() -> None:
-        seen.append(sys.getswitchinterval())
-        first.call("inner", lambda: seen.append(sys.getswitchinterval()))
-        seen.append(sys.getswitchinterval())
+        intervals.append(sys.getswitchinterval())
+        first.call("inner", lambda: intervals.append(sys.getswitchinterval()))
+        intervals.append(sys.getswitchinterval())
 
     first.call("outer", nested)
-    assert max(seen) < before == sys.getswitchinterval()
+    assert max(intervals) < before == sys.getswitchinterval()
     with pytest.raises(ZeroDivisionError):
         first.call("failing", lambda: 1 // 0)
     assert sys.getswitchinterval() == before
@@ -157,11 +157,11 @@ def test_E5_threads_change_often_while_something_is_compiled_and_as_before_after
         (jax.errors.JaxRuntimeError("INTERNAL: something else"), False),
     ],
 )
-def test_E7_what_counts_as_too_little_memory(error: Exception, expected: bool) -> None:
+def test_E7_errors_that_mean_too_little_memory(error: Exception, expected: bool) -> None:
     assert out_of_memory(error) is expected
 
 
-def test_E9_compiled_functions_are_forgotten_before_a_process_can_hold_no_more(
+def test_E9_compiled_functions_are_evicted_before_a_process_runs_out_of_mappings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond the number of mappings that Linux grants a process, it would abort."""
@@ -183,20 +183,20 @@ def test_E9_compiled_functions_are_forgotten_before_a_process_can_hold_no_more(
     assert call(10) == 2
 
 
-def test_E2_cores_work_side_by_side_and_what_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_E2_cores_work_at_once_and_errors_are_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "cores", lambda: 3)
-    all_there, seen = threading.Barrier(3), []
+    barrier, calls = threading.Barrier(3), []
 
     def meet(item: int) -> None:
-        all_there.wait(30)  # in vain, unless three are at work at once
-        seen.append((item, threading.current_thread()))
+        barrier.wait(30)  # passes only if three threads run at once
+        calls.append((item, threading.current_thread()))
 
     device.map_on_cores(meet, range(3))
-    assert sorted(item for item, _ in seen) == [0, 1, 2]
-    assert not any(thread.is_alive() for _, thread in seen)
+    assert sorted(item for item, _ in calls) == [0, 1, 2]
+    assert not any(thread.is_alive() for _, thread in calls)
     with pytest.raises(ZeroDivisionError):
         device.map_on_cores(lambda item: 1 // item, range(3))
     monkeypatch.setattr(device, "cores", lambda: 1)
-    seen.clear()
-    device.map_on_cores(lambda item: seen.append((item, threading.current_thread())), range(3))
-    assert seen == [(item, threading.current_thread()) for item in range(3)]
+    calls.clear()
+    device.map_on_cores(lambda item: calls.append((item, threading.current_thread())), range(3))
+    assert calls == [(item, threading.current_thread()) for item in range(3)]

@@ -1,9 +1,10 @@
-"""C6, E1, E2, E3, E4, E5, E6, E9, Q1, Q2, S7, M6: runs, single origins, the background, what bad requests are told."""
+"""C6, E1, E2, E3, E4, E5, E6, E9, Q1, Q2, S7, M6: runs, single origins, the background, errors of bad requests."""
 
 import secrets
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
@@ -28,7 +29,7 @@ def glucose() -> pl.DataFrame:
 
 
 class Gate:
-    """A forecaster that repeats the last value, and stops at a gate whenever it works in the background."""
+    """A forecaster that repeats the last value and waits at a gate in the background thread."""
 
     name = "gate"
     context = 1
@@ -138,7 +139,7 @@ def test_C6_force_does_not_read_the_cache(glucose: pl.DataFrame) -> None:
     assert again.reused == 0
 
 
-def test_E4_a_cancelled_run_leaves_what_it_has_finished(glucose: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_E4_a_cancelled_run_keeps_its_finished_results(glucose: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBFORECAST_CHUNK", "50")
     gate = Gate()
     run = nbf.forecast(glucose, gate)
@@ -152,7 +153,7 @@ def test_E4_a_cancelled_run_leaves_what_it_has_finished(glucose: pl.DataFrame, m
     assert "cancelled" in repr(run)
 
 
-def test_E5_a_failing_model_is_raised_where_one_waits_with_its_cause(glucose: pl.DataFrame) -> None:
+def test_E5_wait_raises_the_error_of_a_failing_model_with_its_cause(glucose: pl.DataFrame) -> None:
     gate = Gate()
     gate.open.set()
     gate.fail = True
@@ -165,21 +166,23 @@ def test_E5_a_failing_model_is_raised_where_one_waits_with_its_cause(glucose: pl
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("output", "message"),
     [
         (lambda n, h: np.zeros((n, h)), "shape"),
         (lambda n, h: np.full((n, h, 10), np.nan), "not finite"),
         (lambda n, h: np.zeros((n, h + 1, 10)), "shape"),
     ],
 )
-def test_E5_what_is_no_forecast_is_refused(glucose: pl.DataFrame, made: object, said: str) -> None:
+def test_E5_a_model_that_returns_no_forecast_is_an_error(
+    glucose: pl.DataFrame, output: Callable[[int, int], np.ndarray], message: str
+) -> None:
     gate = Gate()
-    gate.forecast = lambda data, rows, horizon, seed=0: made(len(rows), horizon)  # type: ignore[method-assign]
-    with pytest.raises(nbf.NbForecastError, match=said):
+    gate.forecast = lambda data, rows, horizon, seed=0: output(len(rows), horizon)  # type: ignore[method-assign]
+    with pytest.raises(nbf.NbForecastError, match=message):
         nbf.forecast(glucose, gate, wait=True)
 
 
-def test_E6_order_of_work_around_the_asked_index_then_newest_first() -> None:
+def test_E6_origins_near_the_requested_index_come_first_then_the_newest() -> None:
     data = prepare(np.arange(300.0))
     rows = nearest_first(data, order_by_value(data, np.arange(300)), 199)
     index = data.index()[rows]
@@ -196,7 +199,7 @@ def test_E6_a_panel_begins_with_the_newest_origin_of_every_series() -> None:
     assert set(rows[:4]) == set(data.offsets[1:] - 1)
 
 
-def test_Q1_a_quickdraw_infers_one_origin_and_the_rest_follows(glucose: pl.DataFrame) -> None:
+def test_Q1_a_quickdraw_infers_one_origin_and_the_others_follow(glucose: pl.DataFrame) -> None:
     gate = Gate()
     nbf.quickdraw(glucose, -7, model=gate)
     assert len(gate.calls[0]) == 1
@@ -208,7 +211,7 @@ def test_Q1_a_quickdraw_infers_one_origin_and_the_rest_follows(glucose: pl.DataF
     assert np.abs(first_followers + 7).max() <= 3
 
 
-def test_Q1_a_quickdraw_of_what_is_there_asks_nothing_of_the_background(glucose: pl.DataFrame) -> None:
+def test_Q1_a_quickdraw_of_cached_results_submits_no_task(glucose: pl.DataFrame) -> None:
     run = nbf.forecast(glucose, "naive", wait=True)
     locks = run.entry_slice.entry.lock_count
     nbf.quickdraw(glucose, -7, model="naive")
@@ -217,7 +220,7 @@ def test_Q1_a_quickdraw_of_what_is_there_asks_nothing_of_the_background(glucose:
 
 
 @pytest.mark.parametrize("index", [1, 24, -400_000, 400_000, 10**30, -(10**30)])
-def test_Q2_an_index_outside_is_told_the_valid_range_before_any_inference(glucose: pl.DataFrame, index: int) -> None:
+def test_Q2_an_index_out_of_range_is_an_error_before_any_inference(glucose: pl.DataFrame, index: int) -> None:
     gate = Gate()
     with pytest.raises(nbf.NbForecastError, match=r"valid indices run from -\d+ to 0"):
         nbf.quickdraw(glucose, index, model=gate)
@@ -238,7 +241,9 @@ def test_S7_index_len_gives_the_smallest_valid_index(glucose: pl.DataFrame) -> N
         data.row(smallest - 1)
 
 
-def test_S3_an_unavailable_origin_says_why_and_names_the_nearest_that_is(glucose: pl.DataFrame) -> None:
+def test_S3_an_unavailable_origin_is_an_error_with_the_nearest_available_one(
+    glucose: pl.DataFrame,
+) -> None:
     run = nbf.forecast(glucose, "auto")
     with pytest.raises(nbf.NbForecastError, match=r"too little history. The nearest index with one is -\d+"):
         run.at(1 - int(run.data.lengths[0]))
@@ -251,19 +256,19 @@ def test_a_horizon_is_a_positive_number_of_steps(glucose: pl.DataFrame, horizon:
         nbf.forecast(glucose, horizon=horizon)  # type: ignore[arg-type]
 
 
-def test_an_unknown_model_names_the_nearest_and_all(glucose: pl.DataFrame) -> None:
+def test_an_unknown_model_is_an_error_with_the_nearest_name_and_all_names(glucose: pl.DataFrame) -> None:
     with pytest.raises(nbf.NbForecastError, match=r"'ato'. Did you mean 'auto'\? There are: pretrained, auto, naive"):
         nbf.forecast(glucose, "ato")
     with pytest.raises(nbf.NbForecastError, match="neither a name, nor a function, nor a forecaster"):
         nbf.forecast(glucose, 3)  # type: ignore[arg-type]
 
 
-def test_an_unknown_series_names_those_there_are() -> None:
+def test_an_unknown_series_is_an_error_with_the_existing_ones() -> None:
     with pytest.raises(nbf.NbForecastError, match=r"No series is called 'x'. There are 4: 'hall_1636"):
         nbf.quickdraw(nbf.sample("glucose"), series="x")
 
 
-def test_a_panels_array_is_asked_for_by_series() -> None:
+def test_a_panel_has_one_array_per_series() -> None:
     parts = [g.tail(60) for _, g in nbf.sample("glucose").group_by("unique_id", maintain_order=True)]
     run = nbf.forecast(pl.concat(parts), "naive", wait=True)
     with pytest.raises(nbf.NbForecastError, match=r"run.series\('hall_1636-69-048'\).array"):
