@@ -24,16 +24,17 @@ if TYPE_CHECKING:
     from nbforecast.distributed.request import forecast_dataset
     from nbforecast.distributed.run import DatasetRun
     from nbforecast.errors import NbForecastError
+    from nbforecast.forecast_chart import Chart
     from nbforecast.forecasters.base import register
     from nbforecast.forecasters.catalogue import models
     from nbforecast.jupyter.widgets.explorer.explore import explore
-    from nbforecast.origin_forecast import Chart, Forecast
+    from nbforecast.origin_forecast import Forecast
     from nbforecast.run import Run
 
 __version__ = _version("nbforecast")
 
 _MODULES = {
-    "Chart": "nbforecast.origin_forecast",
+    "Chart": "nbforecast.forecast_chart",
     "DatasetRun": "nbforecast.distributed.run",
     "Forecast": "nbforecast.origin_forecast",
     "NbForecastError": "nbforecast.errors",

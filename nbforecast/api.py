@@ -10,8 +10,8 @@ from nbforecast.session import current_session, wait_or_cancel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbforecast.forecast_chart import Chart
     from nbforecast.forecasters.base import Forecaster
-    from nbforecast.origin_forecast import Chart
     from nbforecast.run import Run
 
 

@@ -23,13 +23,13 @@ class RenamedAttribute:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.old = name
-        self.owner = owner.__name__
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         if instance is None:
             return self
+        kind = type(instance).__name__
         warnings.warn(
-            f"{self.owner}.{self.old} is now called {self.owner}.{self.new}; the old name works until nbforecast 0.3.",
+            f"{kind}.{self.old} is now called {kind}.{self.new}; the old name works until nbforecast 0.3.",
             DeprecationWarning,
             stacklevel=2,
         )

@@ -1,9 +1,7 @@
-"""The forecast as of one origin, and its chart."""
+"""The forecast as of one origin."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
 
     from nbforecast.data import Dataset
     from nbforecast.options import Style
-    from nbforecast.run import Run
-
-PICTURE_FORMATS = (".svg", ".png", ".pdf")
 
 
 class Forecast:
@@ -222,57 +217,6 @@ class Forecast:
         return charts.describe(self.fan())
 
     levels = RenamedAttribute("quantile_levels")
-
-
-class Chart:
-    """A drawn forecast; `nbforecast.quickdraw` returns it. It shows itself in a notebook, and as text elsewhere.
-
-    Attributes:
-        forecast: The forecast.
-        run: The run with the forecasts from the other origins, which follow in the background.
-    """
-
-    def __init__(self, forecast: Forecast, run: Run, style: Style = "bands", notice: str | None = None) -> None:
-        fan = forecast.fan(density=style == "density")
-        self.forecast = forecast
-        self.run = run
-        self._fan = replace(fan, notes=(notice, *fan.notes)) if notice else fan
-        self._style: Style = style
-
-    def save(self, path: str | Path) -> Path:
-        """Write the chart to a file.
-
-        Args:
-            path: The file; its suffix is the format: .svg, .png or .pdf.
-
-        Returns:
-            The path of the file.
-
-        Raises:
-            OptionError: The suffix is none of these, or the folder does not exist.
-
-        Example:
-            >>> nbf.quickdraw(nbf.sample("taxi"), -24).save("taxi.png")
-            PosixPath('taxi.png')
-        """
-        target = Path(path)
-        suffix = target.suffix.lower()
-        if suffix not in PICTURE_FORMATS:
-            formats = ", ".join(PICTURE_FORMATS)
-            raise OptionError(f"A chart is saved as {formats}, not as {target.suffix or target.name!r}.")
-        if not target.parent.is_dir():
-            raise OptionError(f"There is no folder {str(target.parent)!r} to save {target.name!r} in.")
-        if suffix == ".svg":
-            target.write_text(charts.draw_fan(self._fan, theme="light", style=self._style), encoding="utf-8")
-        else:
-            charts.fan_figure(self._fan, self._style).savefig(target, dpi=160, bbox_inches="tight")
-        return target
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return fan_mimebundle(self._fan, self._style)
-
-    def __repr__(self) -> str:
-        return charts.describe(self._fan)
 
 
 def fan_mimebundle(fan: charts.FanData, style: Style) -> dict[str, str]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from nbforecast.data import prepare
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
+from nbforecast.forecast_chart import Chart
 from nbforecast.forecasters.base import resolve
-from nbforecast.origin_forecast import Chart
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.key import ForecastSpec

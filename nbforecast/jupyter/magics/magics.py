@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from nbforecast.forecast_chart import Chart
     from nbforecast.forecasters.catalogue import Catalogue
-    from nbforecast.origin_forecast import Chart
     from nbforecast.run import Run
 
 

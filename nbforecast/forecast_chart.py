@@ -1,0 +1,69 @@
+"""A drawn forecast."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbforecast import charts
+from nbforecast.errors import OptionError
+from nbforecast.origin_forecast import fan_mimebundle
+
+if TYPE_CHECKING:
+    from nbforecast.options import Style
+    from nbforecast.origin_forecast import Forecast
+    from nbforecast.run import Run
+
+PICTURE_FORMATS = (".svg", ".png", ".pdf")
+
+
+class Chart:
+    """A drawn forecast; `nbforecast.quickdraw` returns it. It shows itself in a notebook, and as text elsewhere.
+
+    Attributes:
+        forecast: The forecast.
+        run: The run with the forecasts from the other origins, which follow in the background.
+    """
+
+    def __init__(self, forecast: Forecast, run: Run, style: Style = "bands", notice: str | None = None) -> None:
+        fan = forecast.fan(density=style == "density")
+        self.forecast = forecast
+        self.run = run
+        self._fan = replace(fan, notes=(notice, *fan.notes)) if notice else fan
+        self._style: Style = style
+
+    def save(self, path: str | Path) -> Path:
+        """Write the chart to a file.
+
+        Args:
+            path: The file; its suffix is the format: .svg, .png or .pdf.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            OptionError: The suffix is none of these, or the folder does not exist.
+
+        Example:
+            >>> nbf.quickdraw(nbf.sample("taxi"), -24).save("taxi.png")
+            PosixPath('taxi.png')
+        """
+        target = Path(path)
+        suffix = target.suffix.lower()
+        if suffix not in PICTURE_FORMATS:
+            formats = ", ".join(PICTURE_FORMATS)
+            raise OptionError(f"A chart is saved as {formats}, not as {target.suffix or target.name!r}.")
+        if not target.parent.is_dir():
+            raise OptionError(f"There is no folder {str(target.parent)!r} to save {target.name!r} in.")
+        if suffix == ".svg":
+            target.write_text(charts.draw_fan(self._fan, theme="light", style=self._style), encoding="utf-8")
+        else:
+            charts.fan_figure(self._fan, self._style).savefig(target, dpi=160, bbox_inches="tight")
+        return target
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return fan_mimebundle(self._fan, self._style)
+
+    def __repr__(self) -> str:
+        return charts.describe(self._fan)
