@@ -18,7 +18,7 @@ from nbforecast.arguments import (
     run_cache_command,
     shard_keywords,
 )
-from nbforecast.distributed.layout import FAILURES
+from nbforecast.distributed.layout import FAILURES_FILE
 from nbforecast.errors import NbForecastError, OptionError
 
 USER_ERROR, INTERRUPTED = 2, 130  # exit statuses
@@ -120,7 +120,7 @@ def _forecast_dataset(options: argparse.Namespace) -> None:
     for name, kind, message in failures.head(_MAX_FAILURES).iter_rows():
         sys.stderr.write(f"{name} ({kind}): {message}\n")
     if len(failures) > _MAX_FAILURES:
-        sys.stderr.write(f"... {len(failures):,} in all, in {run.folder / FAILURES}\n")
+        sys.stderr.write(f"... {len(failures):,} in all, in {run.folder / FAILURES_FILE}\n")
     _print(run)
 
 

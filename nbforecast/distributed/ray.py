@@ -1,6 +1,6 @@
-"""The engine of a Ray cluster: actors that load the model once and make shards, through Ray Data.
+"""The engine of a Ray cluster: actors of Ray Data, each of which loads the model once and writes shards.
 
-This module is imported by an actor before it says how many threads its libraries may have: it imports none of them.
+An actor imports this module before it limits the threads of its libraries, so this module imports none of them.
 """
 
 from __future__ import annotations
@@ -21,84 +21,96 @@ from nbforecast.errors import MissingExtra, OptionError, StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nbforecast.distributed.worker import Job, Report
+    from nbforecast.distributed.worker import Job, PartitionReport
 
-STORE = 128 << 20  # bytes of shared memory of a cluster of our own: nothing but numbers of buckets goes through it
-PATIENCE = 10.0  # seconds for a cluster to answer, or for workers to stop
-LOOK = 0.5  # seconds between two looks at whether the job is called off
-TRIES = 3  # of beginning one here: on a busy machine Ray gives up after half a minute
-CORES = 2  # of a worker, where there are no GPUs
+OBJECT_STORE_BYTES = 128 << 20  # of a cluster started here: only numbers of partitions pass through it
+TIMEOUT_SECONDS = 10.0  # for a cluster to answer, or for workers to stop
+POLL_SECONDS = 0.5  # between two looks at whether the job is cancelled
+START_ATTEMPTS = 3  # to start a cluster here: on a busy machine Ray gives up after half a minute
+CORES_PER_WORKER = 2  # where there are no GPUs
 _THREADS = ("PJRT_NPROC", "POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def require() -> None:
-    """Raise `MissingExtra` where Ray Data is not here."""
+def require_ray() -> None:
+    """Raise `MissingExtra` where Ray Data is not installed."""
     for module in ("ray", "pandas", "fsspec"):
         if importlib.util.find_spec(module) is None:
             raise MissingExtra(f"engine='ray' needs the library {module}: pip install 'nbforecast[ray]'.")
 
 
-def work(job: Job, buckets: list[int], address: str | None = None, workers: int | None = None) -> Iterator[Report]:
-    """Make the shards of some buckets, and tell of each as it comes.
+def forecast_on_ray(
+    job: Job, partitions: list[int], address: str | None = None, workers: int | None = None
+) -> Iterator[PartitionReport]:
+    """Write the shards of some partitions on a Ray cluster, and report each as it is finished.
 
-    Ray gives a bucket whose worker dies to another one.
+    Ray gives a partition whose worker dies to another one.
+
+    Args:
+        job: The request.
+        partitions: Their numbers.
+        address: Of the cluster; None as for `connect`.
+        workers: Number of actors; None for one per GPU, or one per two cores.
+
+    Raises:
+        OptionError: The model cannot be sent to workers.
+        StorageError: There is no cluster, or a worker cannot continue.
     """
     import ray
     import ray.data
 
     from nbforecast.distributed.layout import Failure
-    from nbforecast.distributed.worker import Report
+    from nbforecast.distributed.worker import PartitionReport
 
     connect(address)
     cluster = ray.cluster_resources()
     cpus, gpus = int(cluster.get("CPU", 1)), int(cluster.get("GPU", 0))
-    count = min(workers or gpus or max(1, cpus // CORES), len(buckets))
+    count = min(workers or gpus or max(1, cpus // CORES_PER_WORKER), len(partitions))
     largest = max((int(n["Resources"].get("CPU", 0)) for n in ray.nodes() if n["Alive"]), default=1)
     cores = max(1, min(cpus // max(count, 1), largest))  # a worker lives on one machine
-    _quiet()
-    rows = ray.data.from_items([{"bucket": bucket} for bucket in buckets], override_num_blocks=len(buckets))
-    actor: Any = _Actor
+    _silence_progress()
+    rows = ray.data.from_items([{"partition": p} for p in partitions], override_num_blocks=len(partitions))
+    actor: Any = _RayWorker
     reports = rows.map(
         actor,
-        fn_constructor_kwargs={"job": _packed(job), "threads": cores},
+        fn_constructor_kwargs={"job": _pickle(job), "threads": cores},
         compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=1),
         num_cpus=cores if not gpus else 1,
         num_gpus=min(1.0, gpus / count) if gpus else None,
     )
-    for row in _while_wanted(reports.iter_rows(), job):
+    for row in _until_cancelled(reports.iter_rows(), job):
         if row is None:
-            yield Report(buckets[0], stopped=True)
+            yield PartitionReport(partitions[0], cancelled=True)
             return
         if row["error"]:
-            raise StorageError(f"A worker of Ray has come to an end: {row['error']}")
-        told = json.loads(row["report"])
-        yield Report(**told | {"failures": tuple(Failure(**f) for f in told["failures"])})
+            raise StorageError(f"A Ray worker cannot continue: {row['error']}")
+        report = json.loads(row["report"])
+        yield PartitionReport(**report | {"failures": tuple(Failure(**f) for f in report["failures"])})
 
 
-def _while_wanted(rows: Iterable[dict[str, Any]], job: Job) -> Iterator[dict[str, Any] | None]:
-    """Rows as they come; None, and no more, if none comes for a while after the job is called off.
+def _until_cancelled(rows: Iterable[dict[str, Any]], job: Job) -> Iterator[dict[str, Any] | None]:
+    """Yield rows as they arrive; None, and no more, if none arrives for a while after the job is cancelled.
 
-    Workers see that by themselves, but on a busy cluster there may be none yet.
+    Workers notice the cancellation themselves, but on a busy cluster there may be none yet.
     """
-    found: queue.SimpleQueue[tuple[dict[str, Any] | None, BaseException | None]] = queue.SimpleQueue()
+    results: queue.SimpleQueue[tuple[dict[str, Any] | None, BaseException | None]] = queue.SimpleQueue()
 
     def pull() -> None:
         try:
             for row in rows:
-                found.put((row, None))
-            found.put((None, None))
+                results.put((row, None))
+            results.put((None, None))
         except BaseException as error:
-            found.put((None, error))
+            results.put((None, error))
 
     threading.Thread(target=pull, name="nbforecast-ray", daemon=True).start()
-    since = None
+    cancelled_at = None
     while True:
         try:
-            row, error = found.get(timeout=LOOK)
+            row, error = results.get(timeout=POLL_SECONDS)
         except queue.Empty:
-            if job.stopped:
-                since = since or time.monotonic()
-                if time.monotonic() - since > PATIENCE:
+            if job.is_cancelled:
+                cancelled_at = cancelled_at or time.monotonic()
+                if time.monotonic() - cancelled_at > TIMEOUT_SECONDS:
                     yield None
                     return
             continue
@@ -106,12 +118,12 @@ def _while_wanted(rows: Iterable[dict[str, Any]], job: Job) -> Iterator[dict[str
             raise error
         if row is None:
             return
-        since = None
+        cancelled_at = None
         yield row
 
 
-class _Actor:
-    """A worker in a process of its own."""
+class _RayWorker:
+    """A worker in a separate process."""
 
     def __init__(self, job: bytes, threads: int) -> None:
         for name in _THREADS:
@@ -124,15 +136,19 @@ class _Actor:
 
     def __call__(self, row: dict[str, Any]) -> dict[str, str]:
         try:
-            return {"report": json.dumps(asdict(self._worker.work(int(row["bucket"])))), "error": ""}
-        except Exception as error:  # as text: Ray would tell of its own frames, and not of the reason
+            return {"report": json.dumps(asdict(self._worker.forecast(int(row["partition"])))), "error": ""}
+        except Exception as error:  # as text: Ray would report its own frames instead of the reason
             return {"report": "", "error": f"{type(error).__name__}: {error}"}
 
 
 def connect(address: str | None = None) -> None:
-    """Connect to a cluster, unless this process is connected; without an address, to one begun here.
+    """Connect to a cluster, unless this process is connected to one.
 
-    Raises `StorageError` where there is none.
+    Args:
+        address: `HOST:PORT`; None for the one at `RAY_ADDRESS`, else one that is started on this machine.
+
+    Raises:
+        StorageError: There is no cluster at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -141,33 +157,34 @@ def connect(address: str | None = None) -> None:
     if ray.is_initialized():
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    own: dict[str, Any] = {"object_store_memory": STORE, "include_dashboard": False} if address == "local" else {}
+    is_local = address == "local"
+    own: dict[str, Any] = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False} if is_local else {}
     try:
-        _reach(address)
+        _check_address(address)
     except OSError as error:
-        raise StorageError(f"There is no Ray cluster to be had at {address!r}: {error}.") from error
-    tries = TRIES if own else 1
+        raise StorageError(f"There is no Ray cluster at {address!r}: {error}.") from error
+    attempts = START_ATTEMPTS if own else 1
     while True:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
         except Exception as error:  # Ray has no type of its own for it
             ray.shutdown()
-            tries -= 1
-            if not tries:
-                raise StorageError(f"There is no Ray cluster to be had at {address!r}: {error}.") from error
+            attempts -= 1
+            if not attempts:
+                raise StorageError(f"There is no Ray cluster at {address!r}: {error}.") from error
         else:
             return
 
 
-def _reach(address: str) -> None:
-    """Raise `OSError` where nobody answers at an address: Ray would try for minutes."""
+def _check_address(address: str) -> None:
+    """Raise `OSError` where nothing answers at an address: Ray would try for minutes."""
     host, _, port = address.rpartition("//")[2].rpartition(":")
     if port.isdigit():
-        socket.create_connection((host, int(port)), PATIENCE).close()
+        socket.create_connection((host, int(port)), TIMEOUT_SECONDS).close()
 
 
-def _quiet() -> None:
-    """Have Ray Data tell of its progress by what it yields."""
+def _silence_progress() -> None:
+    """Turn off the progress bars and logs of Ray Data."""
     import ray.data
 
     context = ray.data.DataContext.get_current()
@@ -176,10 +193,12 @@ def _quiet() -> None:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 
-def _packed(job: Job) -> bytes:
+def _pickle(job: Job) -> bytes:
     import ray.cloudpickle
 
     try:
         return bytes(ray.cloudpickle.dumps(job))
     except Exception as error:
-        raise OptionError(f"The model cannot be sent to Ray's workers: {error}. Give it by a name.") from error
+        raise OptionError(
+            f"The model cannot be sent to Ray's workers: {error}. Register it and pass its name."
+        ) from error

@@ -1,4 +1,4 @@
-"""`nbforecast.forecast_dataset`: from a source of any size to a destination."""
+"""`nbforecast.forecast_dataset`: forecasts of a panel of any size, from files to files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from nbforecast.data.frequency import parse_frequency
 from nbforecast.data.span import parse_span
-from nbforecast.distributed import local
-from nbforecast.distributed.layout import STAGING, folder_of, shards_in
+from nbforecast.distributed.layout import STAGING_PREFIX, shard_folder, shards_in
 from nbforecast.distributed.run import DatasetRun
-from nbforecast.distributed.source import open_panel, takes
-from nbforecast.distributed.worker import Job
+from nbforecast.distributed.source import open_panel, source_includes
+from nbforecast.distributed.worker import Job, forecast_locally
 from nbforecast.errors import OptionError, StorageError
 from nbforecast.forecasters.base import portable, resolve
 from nbforecast.options import ForecastOptions, PanelKeywords, takes_options
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from os import PathLike
 
-    from nbforecast.distributed.worker import Report
+    from nbforecast.distributed.worker import PartitionReport
     from nbforecast.forecasters.base import Forecaster
 
 ENGINES = ("local", "ray")
@@ -88,28 +87,28 @@ def forecast_dataset(
         parse_frequency(request.freq)
     if request.max_duration is not None:
         parse_span(request.max_duration, "max_duration")
-    folder = folder_of(_place(destination), forecaster.name, request.horizon)
-    _refuse_others(folder, forecaster, request.seed)
+    folder = shard_folder(_check_destination(destination), forecaster.name, request.horizon)
+    _check_earlier_shards(folder, forecaster, request.seed)
     panel = open_panel(source, request.time, request.target, request.id)
-    if takes(source, folder / "shard.parquet"):
-        raise OptionError("destination= lies inside source=, where its shards would be taken for data the next time.")
+    if source_includes(source, folder / "shard.parquet"):
+        raise OptionError("destination= is inside source=, where its shards would be read as data the next time.")
     job = Job(
-        staged=folder / f"{STAGING}{secrets.token_hex(8)}",
+        staging=folder / f"{STAGING_PREFIX}{secrets.token_hex(8)}",
         folder=folder,
-        of=1,
+        partition_count=1,
         options=replace(
             request, model=portable(model), time="ds", target="y", id="unique_id", name=panel.name
         ),  # staged rows have these columns
     )
-    work: Callable[[Job, list[int]], Iterator[Report]] = local.work
+    run_engine: Callable[[Job, list[int]], Iterator[PartitionReport]] = forecast_locally
     if engine == "ray":
-        from nbforecast.distributed import ray
+        from nbforecast.distributed.ray import forecast_on_ray, require_ray
 
-        ray.require()
-        work = partial(ray.work, address=address, workers=workers)
+        require_ray()
+        run_engine = partial(forecast_on_ray, address=address, workers=workers)
     elif address is not None or workers not in (None, 1):
         raise OptionError("address= and workers= are for engine='ray'; the local engine has one worker, this process.")
-    run = DatasetRun(panel, job, work, series_per_shard).start()
+    run = DatasetRun(panel, job, run_engine, series_per_shard).start()
     return wait_or_cancel(run) if wait else run
 
 
@@ -123,26 +122,26 @@ def wait_or_cancel(run: DatasetRun) -> DatasetRun:
         raise
 
 
-def _place(destination: str | PathLike[str]) -> Path:
+def _check_destination(destination: str | PathLike[str]) -> Path:
     text = str(destination)
     if "://" in text:
         raise OptionError(f"destination= takes a folder that every worker can write to, not {text!r}.")
-    place = Path(text).expanduser().resolve()
-    if place.exists() and not place.is_dir():
+    path = Path(text).expanduser().resolve()
+    if path.exists() and not path.is_dir():
         raise StorageError(f"{text!r} is a file; give a folder for the shards.")
-    return place
+    return path
 
 
-def _refuse_others(folder: Path, forecaster: Forecaster, seed: int) -> None:
-    """Raise `OptionError` where a folder holds forecasts of the same name that were made in another way."""
+def _check_earlier_shards(folder: Path, forecaster: Forecaster, seed: int) -> None:
+    """Raise `OptionError` where a folder has forecasts of another model of the same name."""
     for shard in shards_in(folder)[-1:]:
         try:
             model = parquet.read_header(shard.path).spec.model
         except Unreadable:
             continue
         if (model.key, model.seed) != (forecaster.key, seed):
-            found = "another seed" if model.key == forecaster.key else "other settings or weights"
+            difference = "another seed" if model.key == forecaster.key else "other settings or weights"
             raise OptionError(
-                f"{str(folder)!r} holds forecasts of a model of that name with {found}. Give another destination, or "
-                "the model another name."
+                f"{str(folder)!r} has forecasts of a model of that name with {difference}. Choose another "
+                "destination, or rename the model."
             )

@@ -1,4 +1,4 @@
-"""What the user holds of a panel that is forecast in shards: how far it is, what failed, what there is."""
+"""A run over a panel in shards: its progress, failures, results and scores."""
 
 from __future__ import annotations
 
@@ -15,13 +15,23 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import polars as pl
 
+from nbforecast.atomic_write import PART_SUFFIX
 from nbforecast.deprecation import RenamedAttribute
-from nbforecast.distributed import failures as failing
-from nbforecast.distributed.bucket import prepared
-from nbforecast.distributed.layout import PART, STAGING, Failure, Shard, bucket_count, bucket_of, newest, shards_in
-from nbforecast.distributed.scores import scores
-from nbforecast.distributed.source import allot, census, read_bucket, stage
-from nbforecast.distributed.worker import STOP, Job, Report
+from nbforecast.distributed.layout import (
+    STAGING_PREFIX,
+    Failure,
+    Shard,
+    choose_partition_count,
+    failures_frame,
+    newest_shards,
+    partition_of,
+    read_failures,
+    shards_in,
+    write_failures,
+)
+from nbforecast.distributed.partition import prepare_partition
+from nbforecast.distributed.shards import shard_scores
+from nbforecast.distributed.source import assign_partitions, count_series, read_partition, write_staging
 from nbforecast.engine.executor import FOR_EVER
 from nbforecast.engine.progress import ProgressState, wait_with_bar
 from nbforecast.errors import ForecasterError, NbForecastError, OptionError, RunCancelled, StorageError
@@ -30,34 +40,50 @@ from nbforecast.result_cache import parquet
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.session import current_session, results
+from nbforecast.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from nbforecast.distributed.source import Panel
+    from nbforecast.distributed.worker import Job, PartitionReport
     from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.run import Run
     from nbforecast.scoring.scores import By
 
-SAMPLED = 4  # buckets that tell a panel's grid
+SAMPLED_PARTITIONS = 4  # from which the grid of a panel is inferred
+_RATE_WINDOW = 16  # reports over which the present rate is measured
 
 _log = logging.getLogger("nbforecast.distributed")
 
 
 class DatasetRun:
-    """A panel's forecasts, made shard by shard in the background; everything can be read at any time.
+    """The forecasts of a panel, written shard by shard in the background; all results can be read at any time.
 
-    folder: where the shards are. series, series_done: of the source (None before they are counted), and those that
-    have come to their end, with forecasts or a failure. origins: that can be forecast, as far as is known; `inferred`
-    of them now, `reused` from shards that were there. peak: bytes of memory that any worker has needed at most.
+    Attributes:
+        folder: Where the shards are.
+        name: Name of the source.
+        model: Name of the model.
+        horizon: Number of steps, H.
+        phase: `waiting`, `counting series`, `sorting rows`, `forecasting`, `done`, `failed` or `cancelled`.
+        error: What ended the run, or None.
+        cancelled: Whether the run was cancelled.
+        series: Number of series in the source, None until they are counted.
+        series_done: Number of series with forecasts or a failure.
+        shards: Number of shards, None until the series are counted.
+        shards_done: Number of finished shards.
+        origins: Number of origins that can be forecast, in finished shards.
+        inferred: Those of them that were inferred by this run.
+        reused: Those of them from earlier shards.
+        peak_memory: Most memory that any worker has used, in bytes.
     """
 
     def __init__(
         self,
         panel: Panel,
         job: Job,
-        engine: Callable[[Job, list[int]], Iterator[Report]],
+        engine: Callable[[Job, list[int]], Iterator[PartitionReport]],
         series_per_shard: int | None = None,
     ) -> None:
         self.folder = job.folder
@@ -66,238 +92,279 @@ class DatasetRun:
         self.horizon = job.options.horizon
         self.phase = "waiting"
         self.error: Exception | None = None
-        self.cancelled = self._called_off = False
+        self.cancelled = self._cancel_requested = False
         self.series: int | None = None
-        self.series_done = self.origins = self.inferred = self.reused = self.shards_done = self.peak = 0
         self.shards: int | None = None
+        self.series_done = self.shards_done = self.origins = self.inferred = self.reused = self.peak_memory = 0
         self._panel = panel
         self._job = job
         self._engine = engine
         self._series_per_shard = series_per_shard
         self._failures: dict[int | None, list[Failure]] = {}
-        self._members: dict[int, int] = {}
+        self._partition_series: dict[int, int] = {}
         self._finished = threading.Event()
-        self._started = time.monotonic()
-        self._began: float | None = None
-        self._ended: float | None = None
-        self._marks: deque[tuple[float, int]] = deque(maxlen=16)
-        self._thread = threading.Thread(target=self._work, name="nbforecast-shards")
+        self._start_time = time.monotonic()
+        self._inference_start: float | None = None
+        self._end_time: float | None = None
+        self._inferred_over_time: deque[tuple[float, int]] = deque(maxlen=_RATE_WINDOW)
+        self._thread = threading.Thread(target=self._run, name="nbforecast-shards")
 
     def start(self) -> DatasetRun:
-        """Begin. At the interpreter's exit the run is cancelled; what is finished stays."""
+        """Start the background thread. The interpreter's exit cancels the run; finished shards remain."""
         register = getattr(threading, "_register_atexit", None)
-        if register is not None:  # before Python waits for the thread
+        if register is not None:  # called before Python waits for the thread
             register(_cancel, weakref.ref(self))
         self._thread.start()
         return self
 
     @property
     def done(self) -> bool:
-        """Nothing goes on any more: finished, failed or cancelled."""
+        """Whether the run has ended: finished, failed or cancelled."""
         return self._finished.is_set()
 
     @property
     def progress(self) -> float:
-        """Share of the series that have come to their end, 0 to 1."""
+        """Share of the series with forecasts or a failure, 0 to 1."""
         return self.series_done / self.series if self.series else 0.0
 
     @property
     def progress_state(self) -> ProgressState:
-        """How far the run is, as a bar shows it."""
+        """The progress as a bar shows it."""
         return ProgressState(f"{self.model}: {self.phase}", self.series_done, self.series, 0, " series")
 
     @property
     def seconds(self) -> float:
-        """Time since the run began, or that it took."""
-        return (self._ended or time.monotonic()) - self._started
+        """Seconds since the start, until the end."""
+        return (self._end_time or time.monotonic()) - self._start_time
 
     @property
-    def working(self) -> float:
+    def inference_seconds(self) -> float:
         """Seconds since the rows were sorted and the first worker was called, until the end; 0 before."""
-        return 0.0 if self._began is None else (self._ended or time.monotonic()) - self._began
+        if self._inference_start is None:
+            return 0.0
+        return (self._end_time or time.monotonic()) - self._inference_start
 
     @property
     def rate(self) -> float:
-        """Origins inferred a second: of late while it goes on, over all when it is done."""
-        marks = list(self._marks)
-        if self._ended is not None:
-            return self.inferred / self.working if self.working else 0.0
-        if len(marks) < 2:
+        """Origins inferred per second: over the latest shards, and over the whole run once it is done."""
+        if self._end_time is not None:
+            return self.inferred / self.inference_seconds if self.inference_seconds else 0.0
+        points = list(self._inferred_over_time)
+        if len(points) < 2:
             return 0.0
-        (began, before), (last, now) = marks[0], marks[-1]
-        return (now - before) / (last - began) if last > began else 0.0
+        (first_time, first), (last_time, last) = points[0], points[-1]
+        return (last - first) / (last_time - first_time) if last_time > first_time else 0.0
 
     @property
     def eta_seconds(self) -> float:
-        """Seconds until the end, at the present rate of series; NaN while that is not known."""
+        """Seconds until the end, at the mean rate of series; NaN while it is unknown."""
         if not self.series_done or self.series is None:
             return float("nan")
-        return self.working * (self.series / self.series_done - 1)
+        return self.inference_seconds * (self.series / self.series_done - 1)
 
     @property
     def failures(self) -> pl.DataFrame:
         """Series without forecasts: unique_id, shard, kind (`id`, `values`, `data`, `model`, `worker`), message."""
-        return failing.table(f for found in list(self._failures.values()) for f in found)
+        return failures_frame(self._all_failures())
 
     @property
     def paths(self) -> list[Path]:
-        """The shards that are there, one of each bucket."""
-        return [shard.path for _, shard in sorted(self._newest().items())]
+        """The finished shards, one per partition."""
+        return [shard.path for _, shard in sorted(self._newest_shards().items())]
 
     @property
     def frame(self) -> pl.LazyFrame:
-        """The Result DataFrame of all shards that are there, lazily: a row an origin, no densities."""
+        """The Result DataFrame of all finished shards, lazily, without densities: one row per origin.
+
+        Raises:
+            OptionError: No shard is finished.
+        """
         paths = self.paths
         if not paths:
             raise OptionError("No shard is finished yet.")
         return pl.scan_parquet(paths, hive_partitioning=False, glob=False)
 
     def scores(self, by: By | None = None) -> pl.DataFrame:
-        """Mean scores over the shards that are there: overall, or by "horizon" or "series"; columns as `Run.scores`.
+        """Mean scores over the finished shards, which are read one at a time.
 
-        One shard is read at a time.
+        Args:
+            by: None for one overall row, or "horizon" or "series" for one row each.
+
+        Returns:
+            A frame with the columns of `Run.scores`.
+
+        Raises:
+            OptionError: `by` has another value, or no shard is finished.
         """
-        return scores(self.paths, by)
+        return shard_scores(self.paths, by)
 
     def open(self, series: str, *, calibrate: bool = False) -> Run:
-        """The shard of one series as an ordinary run, to be explored, drawn and exported. It is held in the cache.
+        """Load the shard of one series as an ordinary run, which can be explored, drawn and exported.
 
-        calibrate: as for `forecast`.
+        Args:
+            series: Id of the series; the run has all series of its shard.
+            calibrate: As for `nbforecast.forecast`.
 
-        Raises `OptionError` where there is none.
+        Raises:
+            OptionError: No shard has this series.
+            StorageError: The shard cannot be read.
         """
-        there = self._newest()
-        of = next(iter(there.values())).of if there else 1
-        shard = there.get(bucket_of(str(series), of))
-        view = None if shard is None else _held(shard.path)
+        shards = self._newest_shards()
+        count = next(iter(shards.values())).partition_count if shards else 1
+        shard = shards.get(partition_of(str(series), count))
+        view = None if shard is None else _load_shard(shard.path)
         if view is None or str(series) not in view.data.ids:
-            raise OptionError(f"No shard of {str(self.folder)!r} holds a series {series!r}; see .failures.")
+            raise OptionError(f"No shard of {str(self.folder)!r} has a series {series!r}; see .failures.")
         options = self._job.options
         return current_session().build_run(view, resolve(options.model), options.seed, calibrate=calibrate)
 
     def wait(self, timeout: float | None = None) -> DatasetRun:
-        """Wait for the end, in a terminal with a bar; interrupting the wait does not stop the work.
+        """Wait for the end, in a terminal with a progress bar; an interrupt does not stop the work.
 
-        Raises what ended the run; `TimeoutError` after `timeout` seconds.
+        Args:
+            timeout: Seconds to wait; None for no limit.
+
+        Returns:
+            The run.
+
+        Raises:
+            TimeoutError: The run goes on after `timeout` seconds.
+            Exception: What ended the run.
         """
         if not wait_with_bar(self, timeout):
-            raise TimeoutError(f"The panel is {self.progress:.0%} done after {timeout:g} s; it goes on.")
+            raise TimeoutError(f"The panel is {self.progress:.0%} done after {timeout:g} s; the run goes on.")
         if self.error is not None:
             raise self.error
         return self
 
     def wait_for_end(self, timeout: float | None = None) -> bool:
-        """Wait up to `timeout` seconds for the end, whatever it is, and say whether it has come."""
+        """Wait for the end without raising what ended the run.
+
+        Args:
+            timeout: Seconds to wait; None for no limit.
+
+        Returns:
+            Whether the run has ended.
+        """
         return self._finished.wait(FOR_EVER if timeout is None else timeout)
 
     def cancel(self) -> None:
-        """Stop soon. Finished shards stay, and the same request later goes on from there."""
+        """Stop soon. Finished shards remain, and a repeated request continues from there."""
         if not self.done:
-            self._called_off = True
-            with contextlib.suppress(OSError):
-                (self._job.staged / STOP).touch()
+            self._cancel_requested = True
+            self._job.cancel()
 
-    def _newest(self) -> dict[int, Shard]:
-        return newest(shards_in(self.folder))
+    def _newest_shards(self) -> dict[int, Shard]:
+        return newest_shards(shards_in(self.folder))
 
-    def _work(self) -> None:
+    def _all_failures(self) -> list[Failure]:
+        return [failure for failures in list(self._failures.values()) for failure in failures]
+
+    def _run(self) -> None:
         try:
-            with _turn(self.folder):
+            with _folder_lock(self.folder):
                 self._forecast()
         except RunCancelled:
             self.cancelled = True
-        except BaseException as error:  # SystemExit in somebody's model, a panic in Rust
-            self.error = error if isinstance(error, NbForecastError | OSError) else _as_ours(error)
+        except BaseException as error:  # also SystemExit in a user's model, or a panic in Rust
+            self.error = error if isinstance(error, NbForecastError | OSError) else _wrap(error)
             _log.info("A panel was not finished: %s", error, exc_info=error)
         finally:
-            self._ended = time.monotonic()
+            self._end_time = time.monotonic()
             self.phase = "failed" if self.error else "cancelled" if self.cancelled else "done"
             self._finished.set()
 
     def _forecast(self) -> None:
-        """Everything (the folder is ours)."""
-        _clear(self.folder)
-        self._job.staged.mkdir()
-        earlier = failing.read(self.folder)
+        """Write all shards; the folder is locked."""
+        _delete_unfinished(self.folder)
+        self._job.staging.mkdir()
+        earlier_failures = read_failures(self.folder)
         try:
-            buckets, job = self._stage()
-            reports = [self._note(report) for report in self._engine(job, buckets)]
+            partitions, job = self._stage()
+            reports = [self._record(report) for report in self._engine(job, partitions)]
             if not all(reports):
                 raise RunCancelled
-            self._conclude()
+            self._delete_obsolete_shards()
+            self._raise_if_nothing_is_forecast()
         finally:
-            shutil.rmtree(self._job.staged, ignore_errors=True)
-            self._keep(earlier)
+            shutil.rmtree(self._job.staging, ignore_errors=True)
+            self._write_failures(earlier_failures)
 
     def _stage(self) -> tuple[list[int], Job]:
-        """Sort the source into buckets; returns those that have series, and the job as it is now known."""
+        """Sort the source into partitions; returns those with series, and the job with partitions and frequency."""
         self.phase = "counting series"
-        series = census(self._panel)
-        nameless = series.filter(pl.col("unique_id").is_null())["rows"].sum()
-        self.series = len(series) - bool(nameless)
-        self._check()
-        if nameless:
-            told = f"{nameless:,} rows have no series id and are left out."
-            self._failures[None] = [Failure(None, None, "id", told)]
-        there = self._newest()
-        of = next(iter(there.values())).of if there else None
-        of = of or bucket_count(self.series, int(series["rows"].sum()), self._series_per_shard)
-        allotted = allot(series, of)
-        self._members = dict(allotted.group_by("bucket").len().sort("bucket").iter_rows())
-        buckets = list(self._members)
-        self.shards = len(buckets)
+        counts = count_series(self._panel)
+        rows_without_id = int(counts.filter(pl.col("unique_id").is_null())["rows"].sum())
+        self.series = len(counts) - bool(rows_without_id)
+        self._check_cancelled()
+        if rows_without_id:
+            rows = plural(rows_without_id, "row has", "rows have")
+            self._failures[None] = [Failure(None, None, "id", f"{rows} no series id and are left out.")]
+        existing = self._newest_shards()
+        if existing:
+            count = next(iter(existing.values())).partition_count
+        else:
+            count = choose_partition_count(self.series, int(counts["rows"].sum()), self._series_per_shard)
+        assigned = assign_partitions(counts, count)
+        self._partition_series = dict(assigned.group_by("partition").len().sort("partition").iter_rows())
+        partitions = list(self._partition_series)
+        self.shards = len(partitions)
         self.phase = "sorting rows"
-        stage(self._panel, allotted, of, self._job.staged)
-        self._check()
+        write_staging(self._panel, assigned, count, self._job.staging)
+        self._check_cancelled()
         self.phase = "forecasting"
-        self._began = time.monotonic()
-        self._marks.append((self._began, 0))
-        job = replace(self._job, of=of)
-        return buckets, replace(job, options=replace(job.options, freq=_grid(job, buckets, there)))
+        self._inference_start = time.monotonic()
+        self._inferred_over_time.append((self._inference_start, 0))
+        job = replace(self._job, partition_count=count)
+        return partitions, replace(job, options=replace(job.options, freq=_find_freq(job, partitions, existing)))
 
-    def _note(self, report: Report) -> bool:
-        """Count what has become of a bucket; false if it has not come to its end."""
-        if report.stopped:
+    def _record(self, report: PartitionReport) -> bool:
+        """Add up the report of a partition; false if the job was cancelled before its end."""
+        if report.cancelled:
             return False
-        self._failures[report.bucket] = list(report.failures)
+        self._failures[report.partition] = list(report.failures)
         self.shards_done += 1
-        self.series_done += self._members[report.bucket]
+        self.series_done += self._partition_series[report.partition]
         self.origins += report.origins
         self.inferred += report.inferred
         self.reused += report.reused
-        self.peak = max(self.peak, report.peak)
-        self._marks.append((time.monotonic(), self.inferred))
+        self.peak_memory = max(self.peak_memory, report.peak_memory)
+        self._inferred_over_time.append((time.monotonic(), self.inferred))
         return True
 
-    def _conclude(self) -> None:
-        """What the source no longer has goes."""
-        for bucket, shard in self._newest().items():
-            if bucket not in self._members:
+    def _delete_obsolete_shards(self) -> None:
+        """Delete the shards of partitions that the source no longer has."""
+        for partition, shard in self._newest_shards().items():
+            if partition not in self._partition_series:
                 shard.path.unlink(missing_ok=True)
-        if not self.origins and not self._newest():
-            first = next((f.message for found in self._failures.values() for f in found), "they have no origins")
-            raise ForecasterError(f"None of the {self.series:,} series can be forecast. The first: {first}")
 
-    def _keep(self, earlier: list[Failure]) -> None:
-        """Write the failures; those of buckets that were not come to are as before."""
-        known = self._failures
-        before = [f for f in earlier if f.shard not in known and f.shard is not None]
-        failing.write(self.folder, [*before, *(f for found in known.values() for f in found)])
+    def _raise_if_nothing_is_forecast(self) -> None:
+        if self.origins or self._newest_shards():
+            return
+        first = next((f.message for f in self._all_failures()), "they have no origins")
+        raise ForecasterError(f"None of the {self.series:,} series can be forecast. The first: {first}")
 
-    def _check(self) -> None:
-        if self._called_off:
+    def _write_failures(self, earlier: list[Failure]) -> None:
+        """Write the failures; those of partitions without a report remain as they were."""
+        unchanged = [f for f in earlier if f.shard not in self._failures and f.shard is not None]
+        write_failures(self.folder, [*unchanged, *self._all_failures()])
+
+    def _check_cancelled(self) -> None:
+        if self._cancel_requested:
             raise RunCancelled
 
     def __repr__(self) -> str:
         state = f"failed: {self.error}" if self.error else self.phase
         series = "" if self.series is None else f", {self.series_done:,} of {self.series:,} series"
-        failed = sum(f.kind != "id" for found in list(self._failures.values()) for f in found)
+        failed = sum(f.kind != "id" for f in self._all_failures())
         counts = f"{self.inferred:,} origins inferred, {self.reused:,} reused, {failed:,} series failed"
         return f"DatasetRun({self.model}, horizon {self.horizon}{series}, {counts}, {state}, in {str(self.folder)!r})"
 
     level = RenamedAttribute("progress_state")
     left = RenamedAttribute("eta_seconds")
+    peak = RenamedAttribute("peak_memory")
     settle = RenamedAttribute("wait_for_end")
+    working = RenamedAttribute("inference_seconds")
 
 
 def _cancel(reference: weakref.ref[DatasetRun]) -> None:
@@ -306,8 +373,8 @@ def _cancel(reference: weakref.ref[DatasetRun]) -> None:
         run.cancel()
 
 
-def _held(path: Path) -> EntrySlice:
-    """A shard in the cache of this process, read unless it is there already."""
+def _load_shard(path: Path) -> EntrySlice:
+    """A shard in the cache of this process, read unless it is there."""
     cache = results()
     try:
         view = cache.held(parquet.read_header(path).key)
@@ -320,8 +387,8 @@ def _held(path: Path) -> EntrySlice:
 
 
 @contextlib.contextmanager
-def _turn(folder: Path) -> Iterator[None]:
-    """One run at a time in a folder, which is made."""
+def _folder_lock(folder: Path) -> Iterator[None]:
+    """Create a folder and hold its lock: one run at a time writes into it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / ".lock", timeout=0):
@@ -330,33 +397,34 @@ def _turn(folder: Path) -> Iterator[None]:
         raise StorageError(f"Another run is writing into {str(folder)!r}; wait for it, or cancel it.") from error
 
 
-def _clear(folder: Path) -> None:
-    """Remove what runs that were killed have left unfinished."""
-    for path in folder.glob(f"{STAGING}*"):
+def _delete_unfinished(folder: Path) -> None:
+    """Delete the unfinished files of runs that were killed."""
+    for path in folder.glob(f"{STAGING_PREFIX}*"):
         shutil.rmtree(path, ignore_errors=True)
-    for path in folder.glob(f".*{PART}"):
+    for path in folder.glob(f".*{PART_SUFFIX}"):
         path.unlink(missing_ok=True)
 
 
-def _grid(job: Job, buckets: list[int], there: dict[int, Shard]) -> Any:
-    """One grid for all shards: as asked for, as that of the shards there, or as the first buckets' series have it."""
-    found = None
+def _find_freq(job: Job, partitions: list[int], existing: dict[int, Shard]) -> Any:
+    """The frequency of all shards: the requested one, that of existing shards, or that of the first partitions."""
+    frequency = None
     if job.options.freq is None:
-        for shard in there.values():
+        for shard in existing.values():
             with contextlib.suppress(Unreadable):
-                found = parquet.read_header(shard.path).frequency
+                frequency = parquet.read_header(shard.path).frequency
                 break
-    if found is None:
-        for at in range(0, len(buckets), SAMPLED):
-            rows = pl.concat(read_bucket(job.staged, bucket) for bucket in buckets[at : at + SAMPLED])
-            data, _ = prepared(rows, job, buckets[at])
+    if frequency is None:
+        for first in range(0, len(partitions), SAMPLED_PARTITIONS):
+            sampled = partitions[first : first + SAMPLED_PARTITIONS]
+            rows = pl.concat(read_partition(job.staging, partition) for partition in sampled)
+            data, _ = prepare_partition(rows, job.options, sampled[0])
             if data is not None:
-                found = data.frequency
+                frequency = data.frequency
                 break
-    return job.options.freq if found is None else found.nominal or found
+    return job.options.freq if frequency is None else frequency.nominal or frequency
 
 
-def _as_ours(error: BaseException) -> NbForecastError:
-    found = ForecasterError(f"The panel was not finished: {type(error).__name__}: {error}")
-    found.__cause__ = error
-    return found
+def _wrap(error: BaseException) -> NbForecastError:
+    wrapped = ForecasterError(f"The panel was not finished: {type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped

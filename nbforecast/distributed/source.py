@@ -1,4 +1,4 @@
-"""A panel in Parquet files, near or far, read as one stream of rows and sorted into buckets (bounded memory)."""
+"""A panel in local or remote Parquet files: read as one stream of rows and sorted into partitions in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from nbforecast.data.columns import choose_columns
 from nbforecast.data.observations import SINGLE_SERIES
 from nbforecast.data.source import Source
 from nbforecast.data.values import MISSING_TEXTS
-from nbforecast.distributed.layout import bucket_of
+from nbforecast.distributed.layout import partition_of
 from nbforecast.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ROWS = 65_536  # read at once from afar
-HELD = 256 << 20  # bytes of rows that wait to be written while they are sorted
-_ROW = 32  # bytes of a row in memory, about
+REMOTE_ROWS = 65_536  # read at once from a URL
+SORT_BUFFER = 256 << 20  # bytes of rows in memory while they are sorted
+_ROW_BYTES = 32  # of a row in memory, about
 _PARQUET = (".parquet", ".pq", ".parq")
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Rows of a source as a lazy frame: unique_id (text, null where there is none), ds, y, and `wrong`.
+    """The rows of a source.
 
-    `wrong` is the value of a row that is no number, or no time, as text; y is then null.
+    Attributes:
+        rows: unique_id (text, null where there is none), ds, y, and unreadable: the text of a value that is not a
+            number, or of a time that is not one, null elsewhere; y is then null.
+        name: Name of the source.
     """
 
     rows: pl.LazyFrame
@@ -40,26 +43,33 @@ class Panel:
 
 
 def open_panel(source: Any, time: str | None, target: str | None, id: str | None) -> Panel:
-    """Open a Parquet file, folder, glob or URL. Nothing but footers is read.
+    """Open Parquet files, whose columns may differ in type; only footers are read.
 
-    Files may differ in the types of their columns. Raises `InputError` for what cannot be read as a panel.
+    Args:
+        source: A file, folder, glob or URL.
+        time: Column of times; None for the one that is recognised.
+        target: Column of values.
+        id: Column of series ids.
+
+    Raises:
+        InputError: The source cannot be read as a panel.
     """
     scans = _scans(source)
     first = scans[0]
     import narwhals as nw
 
-    chosen = choose_columns(Source(nw.from_native(first)), time, target, id)
+    columns = choose_columns(Source(nw.from_native(first)), time, target, id)
     schemas = [scan.collect_schema() for scan in scans]
-    wanted = [c for c in (chosen.time, chosen.target, chosen.id) if c is not None]
+    required = [c for c in (columns.time, columns.target, columns.id) if c is not None]
     for schema in schemas:
-        lacking = [name for name in wanted if name not in schema]
-        if lacking:
-            raise InputError(f"Some files of {str(source)!r} have no column {lacking[0]!r}; others have.")
-    kind = _common_time([schema[chosen.time] for schema in schemas])
+        missing = [name for name in required if name not in schema]
+        if missing:
+            raise InputError(f"Some files of {str(source)!r} have no column {missing[0]!r}; others have.")
+    kind = _common_time([schema[columns.time] for schema in schemas])
     parts = [
         scan.select(
-            _id(chosen.id, schema),
-            *_split(_time(chosen.time, schema, kind), _number(chosen.target, schema)),
+            _id(columns.id, schema),
+            *_columns(_time(columns.time, schema, kind), _number(columns.target, schema)),
         )
         for scan, schema in zip(scans, schemas, strict=True)
     ]
@@ -67,54 +77,75 @@ def open_panel(source: Any, time: str | None, target: str | None, id: str | None
     return Panel(pl.concat(parts) if len(parts) > 1 else parts[0], name)
 
 
-def takes(source: Any, file: Path) -> bool:
-    """Whether a file on this machine would be taken for one of a source's."""
+def source_includes(source: Any, file: Path) -> bool:
+    """Return whether a file on this machine would be read as part of a source."""
     text = os.fspath(source)
     if "://" in text and not text.startswith("file://"):
         return False
-    place = Path(text.removeprefix("file://")).expanduser().absolute()
+    path = Path(text.removeprefix("file://")).expanduser().absolute()
     if glob.has_magic(text):
-        return _matches(file.parts, place.parts)
-    return file.is_relative_to(place.resolve())
+        return _matches(file.parts, path.parts)
+    return file.is_relative_to(path.resolve())
 
 
-def census(panel: Panel) -> pl.DataFrame:
-    """unique_id and the number of its rows, in order of ids; without an id there may be a row with null."""
+def count_series(panel: Panel) -> pl.DataFrame:
+    """Count the rows of each series.
+
+    Returns:
+        unique_id and rows, in order of ids; rows without an id are counted under null.
+
+    Raises:
+        InputError: The source cannot be read, or has no rows.
+    """
     try:
-        found = panel.rows.group_by("unique_id").agg(rows=pl.len()).collect(engine="streaming")
+        counts = panel.rows.group_by("unique_id").agg(rows=pl.len()).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise InputError(f"The source cannot be read: {error}") from error
-    if not len(found):
+    if not len(counts):
         raise InputError("The source has no rows.")
-    return found.sort("unique_id")
+    return counts.sort("unique_id")
 
 
-def allot(series: pl.DataFrame, of: int) -> pl.DataFrame:
-    """unique_id and bucket of every series that has an id."""
-    ids = series["unique_id"].drop_nulls()
-    return pl.DataFrame([ids, pl.Series("bucket", [bucket_of(name, of) for name in ids], pl.Int64)])
+def assign_partitions(series: pl.DataFrame, partition_count: int) -> pl.DataFrame:
+    """Return unique_id and partition of every series that has an id.
 
-
-def stage(panel: Panel, allotted: pl.DataFrame, of: int, folder: Path) -> None:
-    """Sort a panel's rows into buckets, a folder each, in one pass.
-
-    Memory does not grow with the panel's length: rows of a bucket wait until there are enough of them for a file.
+    Args:
+        series: Result of `count_series`.
+        partition_count: Number of partitions.
     """
-    piece = max(1024, HELD // (_ROW * of))
-    rows = panel.rows.join(allotted.lazy(), on="unique_id", how="inner", maintain_order="none")
-    by = pl.PartitionBy(folder, key="bucket", include_key=False)
+    ids = series["unique_id"].drop_nulls()
+    return pl.DataFrame([ids, pl.Series("partition", [partition_of(name, partition_count) for name in ids], pl.Int64)])
+
+
+def write_staging(panel: Panel, partitions: pl.DataFrame, partition_count: int, folder: Path) -> None:
+    """Sort the rows of a panel into partitions, one folder each, in one pass.
+
+    Memory does not grow with the length of the panel: rows of a partition are buffered until they fill a row group.
+
+    Args:
+        panel: The rows.
+        partitions: Result of `assign_partitions`.
+        partition_count: Number of partitions.
+        folder: Where the folders are written.
+
+    Raises:
+        InputError: The source cannot be read.
+    """
+    group_rows = max(1024, SORT_BUFFER // (_ROW_BYTES * partition_count))
+    rows = panel.rows.join(partitions.lazy(), on="unique_id", how="inner", maintain_order="none")
+    by = pl.PartitionBy(folder, key="partition", include_key=False)
     try:
         rows.sink_parquet(
-            by, row_group_size=piece, compression_level=1, statistics=False, maintain_order=False, mkdir=True
+            by, row_group_size=group_rows, compression_level=1, statistics=False, maintain_order=False, mkdir=True
         )
     except pl.exceptions.PolarsError as error:
         raise InputError(f"The source cannot be read: {error}") from error
 
 
-def read_bucket(folder: Path, bucket: int) -> pl.DataFrame:
-    """The staged rows of a bucket."""
-    pieces = sorted((folder / f"bucket={bucket}").glob("*.parquet"))
-    return pl.read_parquet(pieces, hive_partitioning=False, glob=False)
+def read_partition(folder: Path, partition: int) -> pl.DataFrame:
+    """Read the staged rows of a partition."""
+    files = sorted((folder / f"partition={partition}").glob("*.parquet"))
+    return pl.read_parquet(files, hive_partitioning=False, glob=False)
 
 
 def _scans(source: Any) -> list[pl.LazyFrame]:
@@ -122,27 +153,26 @@ def _scans(source: Any) -> list[pl.LazyFrame]:
     if not isinstance(source, (str, os.PathLike)):
         raise InputError(
             f"source= takes a Parquet file, folder, glob or URL, not {type(source).__name__}. "
-            "What is in memory goes to nbf.forecast."
+            "Pass data in memory to nbf.forecast."
         )
     text = os.fspath(source)
     if "://" in text and not text.startswith("file://"):
-        return _far(text)
-    return _near(Path(text.removeprefix("file://")).expanduser())
+        return _scan_remote(text)
+    return _scan_local(Path(text.removeprefix("file://")).expanduser())
 
 
-def _near(path: Path) -> list[pl.LazyFrame]:
+def _scan_local(path: Path) -> list[pl.LazyFrame]:
     if path.is_file():
-        found = [path]
+        paths = [path]
     elif path.is_dir():
-        found = sorted(path.rglob("*"))
+        paths = sorted(path.rglob("*"))
     else:
-        found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-    root = _root(path.parts)
-    files = [p for p in found if p.is_file() and p.suffix.lower() in _PARQUET and not _hidden(p.parts[root:])]
+        paths = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    fixed = _fixed_parts(path.parts)
+    files = [p for p in paths if p.is_file() and p.suffix.lower() in _PARQUET and not _is_hidden(p.parts[fixed:])]
     if not files:
-        what = "There is no Parquet file in" if path.is_dir() else "There is no Parquet file at"
-        raise InputError(f"{what} {str(path)!r}.")
-    keyed = any("=" in part for file in files for part in file.parent.parts)
+        raise InputError(f"There is no Parquet file {'in' if path.is_dir() else 'at'} {str(path)!r}.")
+    is_hive = any("=" in part for file in files for part in file.parent.parts)
     groups: dict[tuple[Any, ...], list[Path]] = {}
     for file in files:
         try:
@@ -151,12 +181,12 @@ def _near(path: Path) -> list[pl.LazyFrame]:
             raise InputError(f"The file {str(file)!r} cannot be read as Parquet: {error}") from error
         groups.setdefault(tuple(schema.items()), []).append(file)
     return [
-        pl.scan_parquet(group, hive_partitioning=keyed, try_parse_hive_dates=False, glob=False)
+        pl.scan_parquet(group, hive_partitioning=is_hive, try_parse_hive_dates=False, glob=False)
         for group in groups.values()
     ]
 
 
-def _far(url: str) -> list[pl.LazyFrame]:
+def _scan_remote(url: str) -> list[pl.LazyFrame]:
     import pyarrow.parquet as pq
 
     try:
@@ -164,14 +194,14 @@ def _far(url: str) -> list[pl.LazyFrame]:
 
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        raise MissingExtra(f"Reading {url!r} needs a library that is not here: {error}") from error
+        raise MissingExtra(f"Reading {url!r} needs a library that is not installed: {error}") from error
     except ValueError as error:
-        raise InputError(f"{url!r} is no place to read from: {error}") from error
+        raise InputError(f"{url!r} cannot be read: {error}") from error
     groups: dict[Any, list[str]] = {}
     try:
-        found = system.glob(path) if glob.has_magic(path) else system.find(path)
-        parts, root = {n: n.split("/") for n in sorted(found)}, _root(path.rstrip("/").split("/"))
-        names = [n for n, p in parts.items() if n.lower().endswith(_PARQUET) and not _hidden(p[root:])]
+        paths = system.glob(path) if glob.has_magic(path) else system.find(path)
+        parts, fixed = {n: n.split("/") for n in sorted(paths)}, _fixed_parts(path.rstrip("/").split("/"))
+        names = [n for n, p in parts.items() if n.lower().endswith(_PARQUET) and not _is_hidden(p[fixed:])]
         for name in names:
             with system.open(name) as file, pq.ParquetFile(file) as table:
                 schema: Any = pl.from_arrow(table.schema_arrow.empty_table())
@@ -180,44 +210,44 @@ def _far(url: str) -> list[pl.LazyFrame]:
         raise InputError(f"The files of {url!r} cannot be read: {error}") from error
     if not groups:
         raise InputError(f"There is no Parquet file at {url!r}.")
-    return [_streamed(system, group, dict(schema)) for schema, group in groups.items()]
+    return [_scan_stream(system, group, dict(schema)) for schema, group in groups.items()]
 
 
-def _streamed(system: Any, names: list[str], schema: dict[str, pl.DataType]) -> pl.LazyFrame:
-    """Files of one schema on any file system that fsspec knows, a few rows at a time."""
+def _scan_stream(system: Any, names: list[str], schema: dict[str, pl.DataType]) -> pl.LazyFrame:
+    """Lazy frame of files of one schema on any file system of fsspec, read a few rows at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from polars.io.plugins import register_io_source
 
     def batches(
-        columns: list[str] | None, predicate: pl.Expr | None, most: int | None, size: int | None
+        columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, size: int | None
     ) -> Iterator[pl.DataFrame]:
-        left = most
+        remaining = n_rows
         for name in names:
             with system.open(name) as file, pq.ParquetFile(file) as table:
-                for batch in table.iter_batches(min(size or ROWS, ROWS), columns=columns):
+                for batch in table.iter_batches(min(size or REMOTE_ROWS, REMOTE_ROWS), columns=columns):
                     frame = pl.DataFrame(pa.Table.from_batches([batch]))
                     frame = frame if predicate is None else frame.filter(predicate)
-                    yield frame if left is None else frame.head(left)
-                    left = None if left is None else max(left - len(frame), 0)
-                    if left == 0:
+                    yield frame if remaining is None else frame.head(remaining)
+                    remaining = None if remaining is None else max(remaining - len(frame), 0)
+                    if remaining == 0:
                         return
 
     return register_io_source(batches, schema=schema)
 
 
-def _root(parts: Sequence[str]) -> int:
-    """How many parts a source has before the first that stands for several."""
+def _fixed_parts(parts: Sequence[str]) -> int:
+    """How many parts of a path are before the first one with wildcards."""
     return next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
 
 
-def _hidden(parts: Sequence[str]) -> bool:
-    """Whether a file, or a folder below the source that it is in, is one that tools take for no data."""
+def _is_hidden(parts: Sequence[str]) -> bool:
+    """Whether a file, or a folder between it and the source, is one that tools ignore."""
     return any(part.startswith((".", "_")) and "=" not in part for part in parts)
 
 
 def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether a glob's parts stand for those of a path."""
+    """Whether the parts of a glob match those of a path."""
     if not pattern:
         return not parts
     if pattern[0] == "**":
@@ -236,35 +266,35 @@ def _id(column: str | None, schema: pl.Schema) -> pl.Expr:
 
 
 def _common_time(kinds: list[pl.DataType]) -> pl.DataType:
-    """The type that times of several types are read as."""
-    known = [k for k in dict.fromkeys(kinds) if k != pl.Null] or [pl.Null()]
-    if len(known) == 1:
-        return known[0]
-    zones = {k.time_zone if isinstance(k, pl.Datetime) else None for k in known if k.is_temporal()}
+    """The common type of times of several types."""
+    types = [k for k in dict.fromkeys(kinds) if k != pl.Null] or [pl.Null()]
+    if len(types) == 1:
+        return types[0]
+    zones = {k.time_zone if isinstance(k, pl.Datetime) else None for k in types if k.is_temporal()}
     if len(zones) > 1:
         raise InputError(
-            f"The files of the source have times of different kinds: {', '.join(map(str, known))}. Write them anew "
-            "with one zone, or none."
+            f"The files of the source have times of different kinds: {', '.join(map(str, types))}. Write them with "
+            "one time zone, or without any."
         )
     if zones:
         return pl.Datetime("us", zones.pop())
-    return pl.Int64() if all(k.is_numeric() for k in known) else pl.String()
+    return pl.Int64() if all(k.is_numeric() for k in types) else pl.String()
 
 
 def _time(column: str, schema: pl.Schema, kind: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
-    """(times of that type, what is none)."""
-    given, times = schema[column], pl.col(column)
-    if given == kind:
+    """Times of that type, and the text of those that cannot be read."""
+    column_type, times = schema[column], pl.col(column)
+    if column_type == kind:
         return times, pl.lit(None, pl.String)
-    if given == pl.String and isinstance(kind, pl.Datetime):
-        read = times.str.to_datetime(strict=False, time_unit="us", time_zone=kind.time_zone, ambiguous="earliest")
+    if column_type == pl.String and isinstance(kind, pl.Datetime):
+        converted = times.str.to_datetime(strict=False, time_unit="us", time_zone=kind.time_zone, ambiguous="earliest")
     else:
-        read = times.cast(kind, strict=False)
-    return read, pl.when(times.is_not_null() & read.is_null()).then(times.cast(pl.String))
+        converted = times.cast(kind, strict=False)
+    return converted, pl.when(times.is_not_null() & converted.is_null()).then(times.cast(pl.String))
 
 
 def _number(column: str, schema: pl.Schema) -> tuple[pl.Expr, pl.Expr]:
-    """(values, what is none)."""
+    """Values as numbers, and the text of those that cannot be read."""
     kind, values = schema[column], pl.col(column)
     if kind.is_numeric() or kind in (pl.Boolean, pl.Null):
         return values.cast(pl.Float64), pl.lit(None, pl.String)
@@ -276,6 +306,6 @@ def _number(column: str, schema: pl.Schema) -> tuple[pl.Expr, pl.Expr]:
     return pl.lit(None, pl.Float64), pl.when(values.is_not_null()).then(pl.lit(f"of type {kind}"))
 
 
-def _split(times: tuple[pl.Expr, pl.Expr], values: tuple[pl.Expr, pl.Expr]) -> list[pl.Expr]:
-    wrong = reduce(lambda one, other: one.fill_null(other), (values[1], times[1]))
-    return [times[0].alias("ds"), values[0].alias("y"), wrong.alias("wrong")]
+def _columns(times: tuple[pl.Expr, pl.Expr], values: tuple[pl.Expr, pl.Expr]) -> list[pl.Expr]:
+    unreadable = reduce(lambda one, other: one.fill_null(other), (values[1], times[1]))
+    return [times[0].alias("ds"), values[0].alias("y"), unreadable.alias("unreadable")]

@@ -14,8 +14,8 @@ from polars.testing import assert_frame_equal
 
 import nbforecast as nbf
 from nbforecast.data.samples import path
-from nbforecast.distributed.layout import bucket_of, newest, shards_in
-from nbforecast.distributed.source import allot, census, open_panel, stage
+from nbforecast.distributed.layout import newest_shards, partition_of, shards_in
+from nbforecast.distributed.source import assign_partitions, count_series, open_panel, write_staging
 from nbforecast.distributed.worker import Job, Worker
 from nbforecast.options import ForecastOptions
 from nbforecast.result_cache import parquet
@@ -76,14 +76,14 @@ def test_C5_a_shorter_source_infers_nothing_and_stands_by_itself(source: Path, t
     assert_as_forecast(again, frame, Last())
 
 
-def test_a_series_stays_in_its_bucket_whatever_comes_beside_it(source: Path, tmp_path: Path) -> None:
-    assert [bucket_of(name, 100) for name in ("a", "Zürich", "")] == [28, 68, 56]
+def test_a_series_stays_in_its_partition_whatever_else_there_is(source: Path, tmp_path: Path) -> None:
+    assert [partition_of(name, 100) for name in ("a", "Zürich", "")] == [28, 68, 56]
     first = forecast(source, tmp_path / "to")
-    of = {s.of for s in shards_in(first.folder)}
+    of = {s.partition_count for s in shards_in(first.folder)}
     others = panel(28, seed=3).with_columns(unique_id="other " + pl.col("unique_id"))
     pl.concat([panel(), others]).write_parquet(source)
     again = forecast(source, tmp_path / "to")
-    assert {s.of for s in shards_in(first.folder)} == of == {3}
+    assert {s.partition_count for s in shards_in(first.folder)} == of == {3}
     assert again.reused == first.inferred
 
 
@@ -184,7 +184,7 @@ def test_C13_after_a_crash_between_two_names_the_newest_shard_counts(source: Pat
     os.utime(left, (1, 1))
     (first.folder / ".shard=0000-of-0003-x.0123.part").write_bytes(b"half")
     (first.folder / ".staging-dead").mkdir()
-    assert newest(shards_in(first.folder))[0].path == again.paths[0]
+    assert newest_shards(shards_in(first.folder))[0].path == again.paths[0]
     rows = 12 * ROWS
     assert again.frame.select(pl.len()).collect().item() == rows
     third = forecast(source, tmp_path / "to")
@@ -201,19 +201,19 @@ def test_C13_a_damaged_shard_is_made_anew(source: Path, tmp_path: Path) -> None:
     assert_as_forecast(again, pl.read_parquet(source), Last())
 
 
-def test_a_bucket_that_costs_worker_after_worker_is_given_up(source: Path, tmp_path: Path) -> None:
-    folder, staged = tmp_path / "to", tmp_path / "staged"
+def test_a_partition_whose_workers_die_is_given_up(source: Path, tmp_path: Path) -> None:
+    folder, staging = tmp_path / "to", tmp_path / "staging"
     folder.mkdir()
-    there = open_panel(source, None, None, None)
-    stage(there, allot(census(there), 1), 1, staged)
-    job = Job(staged, folder, 1, ForecastOptions(model=Last(), horizon=3))
-    (staged / "begun-0").write_bytes(b"...")  # as workers leave it that are killed
+    rows = open_panel(source, None, None, None)
+    write_staging(rows, assign_partitions(count_series(rows), 1), 1, staging)
+    job = Job(staging, folder, 1, ForecastOptions(model=Last(), horizon=3))
+    (staging / "attempts-0").write_bytes(b"...")  # as workers leave it that are killed
     worker = Worker(job)
-    report = worker.work(0)
+    report = worker.forecast(0)
     assert {(f.kind, f.message[:14]) for f in report.failures} == {("worker", "3 workers died")}
     assert len(report.failures) == 12
-    (staged / "begun-0").write_bytes(b"..")
-    assert worker.work(0).inferred == 698
+    (staging / "attempts-0").write_bytes(b"..")
+    assert worker.forecast(0).inferred == 698
     worker.close()
 
 
@@ -273,7 +273,7 @@ def test_C9_shards_are_entries_that_polars_the_cache_and_the_explorer_open(
     explorer = nbf.explore(one, series="s03")
     assert np.isfinite(explorer.forecast.draws).all()
     explorer.close()
-    with pytest.raises(nbf.NbForecastError, match="holds a series 'nobody'"):
+    with pytest.raises(nbf.NbForecastError, match="has a series 'nobody'"):
         run.open("nobody")
     cache.clear()
     assert nbf.cache.load(tmp_path / "to").entries == len(run.paths)

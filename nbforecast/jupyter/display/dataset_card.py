@@ -47,7 +47,7 @@ def _state(run: DatasetRun) -> str:
     known = f"{run.series_done:,} of {run.series or 0:,} series"
     if run.done:
         word = "Cancelled" if run.cancelled else "Done"
-        speed = f", {run.inferred / run.working:,.0f} a second" if run.inferred else ""
+        speed = f", {run.inferred / run.inference_seconds:,.0f} a second" if run.inferred else ""
         return f"{word}: {known}; {run.inferred:,} origins inferred in {duration(run.seconds)}{speed}{kept}"
     if not run.series_done:
         return run.phase.capitalize()

@@ -1,0 +1,83 @@
+"""Contents of shards: written, checked for completeness, and scored one at a time."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from nbforecast.atomic_write import atomic_write
+from nbforecast.errors import OptionError
+from nbforecast.result_cache import parquet
+from nbforecast.result_cache.metadata import Unreadable
+from nbforecast.scoring.scores import OriginScores, mean_scores, score_sums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from nbforecast.result_cache.entry import Entry
+    from nbforecast.result_cache.key import ForecastSpec
+    from nbforecast.scoring.scores import By
+
+_log = logging.getLogger("nbforecast.distributed")
+
+
+def write_shard(entry: Entry, target: Path) -> None:
+    """Write an entry of the result cache as a shard.
+
+    Args:
+        entry: Results of whole series.
+        target: Path of the shard.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    snapshot, _ = entry.snapshot()
+    with atomic_write(target) as file:
+        parquet.write(snapshot, file)
+
+
+def is_complete(path: Path, spec: ForecastSpec) -> bool:
+    """Return whether a shard has every result that can be calculated, by the same specification."""
+    try:
+        header = parquet.read_header(path)
+    except Unreadable:
+        return False
+    return bool(header.spec == spec and header.facts["calculated"] == header.facts["available"])
+
+
+def shard_scores(paths: Iterable[Path], by: By | None = None) -> pl.DataFrame:
+    """Compute mean scores over all shards; one shard's scores are in memory at a time.
+
+    A shard that cannot be read is skipped with a warning.
+
+    Args:
+        paths: Files of shards.
+        by: None for one overall row, or "horizon" or "series" for one row each.
+
+    Returns:
+        A frame with the columns of `Run.scores`.
+
+    Raises:
+        OptionError: `by` has another value, or there are no shards.
+    """
+    if by not in (None, "horizon", "series"):
+        raise OptionError(f"by= takes None, 'horizon' or 'series' here, not {by!r}.")
+    parts = []
+    for path in paths:
+        try:
+            data, columns = parquet.read_columns(path, OriginScores._fields[:4])
+        except Unreadable as reason:
+            _log.warning("%s is skipped: %s.", path, reason)
+            continue
+        parts.append(score_sums(data, OriginScores(**columns), by))
+    if not parts:
+        raise OptionError("There are no shards to score yet.")
+    sums = pl.concat(parts)
+    if by == "series":
+        return mean_scores(sums.sort("unique_id"))
+    if by == "horizon":
+        return mean_scores(sums.group_by("horizon").sum().sort("horizon"))
+    return mean_scores(sums.sum())
