@@ -6,9 +6,7 @@ Each function takes runs and returns a `Section`, which shows itself in a notebo
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
-
+from nbforecast.deprecation import renamed_functions
 from nbforecast.report.breakdown import breakdown
 from nbforecast.report.calibration import calibration
 from nbforecast.report.comparison import comparison
@@ -37,22 +35,13 @@ __all__ = [
     "worst_origins",
 ]
 
-_RENAMED = {
-    "extremes": worst_origins,
-    "limits": exceedance,
-    "outlook": current_forecast,
-    "places": breakdown,
-    "portraits": series_profiles,
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _RENAMED:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    function = _RENAMED[name]
-    warnings.warn(
-        f"report.{name} is now called report.{function.__name__}; the old name works until nbforecast 0.3.",
-        DeprecationWarning,
-        stacklevel=2,
-    )
-    return function
+__getattr__ = renamed_functions(
+    __name__,
+    {
+        "extremes": worst_origins,
+        "limits": exceedance,
+        "outlook": current_forecast,
+        "places": breakdown,
+        "portraits": series_profiles,
+    },
+)

@@ -71,6 +71,7 @@ def test_M6_every_error_a_user_can_cause_is_an_NbForecastError() -> None:
 
 
 def test_old_names_work_for_one_release_and_name_the_new_ones() -> None:
+    from nbforecast import report
     from nbforecast.deprecation import RenamedAttribute
     from nbforecast.distributed.run import DatasetRun
 
@@ -83,6 +84,8 @@ def test_old_names_work_for_one_release_and_name_the_new_ones() -> None:
         assert (run.known(-3), run.settle(1)) == (run.has_result(-3), True)
     with pytest.warns(DeprecationWarning, match=r"Run.left is now called Run.eta_seconds; the old name works until"):
         _ = run.left
+    with pytest.warns(DeprecationWarning, match=r"report.places is now called report.breakdown; the old name works"):
+        assert report.places is report.breakdown
     for owner in (*nbf.Run.__mro__[:2], nbf.Forecast, DatasetRun):
         renamed = {old: name.new for old, name in vars(owner).items() if isinstance(name, RenamedAttribute)}
         assert renamed
