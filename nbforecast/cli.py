@@ -160,13 +160,13 @@ def _models(_: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from nbforecast.data.samples import SAMPLES, path
+    from nbforecast.data.samples import SAMPLES, sample_path
     from nbforecast.report.runner import notebooks
 
     options.folder.mkdir(parents=True, exist_ok=True)
     for name in SAMPLES:
         target = options.folder / f"{name}.parquet"
-        target.write_bytes(path(name).read_bytes())
+        target.write_bytes(sample_path(name).read_bytes())
         _print(f"{target}   try: nbforecast quickdraw {target} -i -24 -o {name}.svg")
     for notebook in notebooks():
         target = options.folder / notebook.name

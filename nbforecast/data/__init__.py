@@ -1,4 +1,4 @@
-"""Series: from the user's frame to a dataset on a regular time grid."""
+"""From the user's frame to a dataset: one or more series on a regular time grid."""
 
 from nbforecast.data.dataset import Dataset, DataWarning
 from nbforecast.data.frequency import Frequency

@@ -1,4 +1,4 @@
-"""From a user's frame to a dataset: columns found, frequency inferred, times put on a grid, faults noted."""
+"""The time from a user's frame to a dataset: columns, frequency, grid and warnings."""
 
 from __future__ import annotations
 
@@ -21,30 +21,33 @@ def tables(quick: bool) -> Iterator[Table]:
     whole, gaps, panel = walk(points), walk(points, missing=0.01), walk(points, series=points // 1000)
     pandas = gaps.to_pandas()
     data = prepare(gaps)
-    work: dict[str, Callable[[], Any]] = {
+    calls: dict[str, Callable[[], Any]] = {
         "one series": lambda: prepare(whole),
         "one series, 1 % of the rows missing": lambda: prepare(gaps),
         "the same from pandas": lambda: prepare(pandas),
         f"a panel of {points // 1000:,} series": lambda: prepare(panel),
         "its content hash alone (`handle`)": lambda: replace(data).handle,
     }
-    absent = []
+    notes = []
     if find_spec("utilsforecast"):
         from utilsforecast.preprocessing import fill_gaps
 
-        work["utilsforecast `fill_gaps`, given freq, 1 % missing"] = lambda: fill_gaps(gaps, freq="5m")
+        calls["utilsforecast `fill_gaps`, given freq, 1 % missing"] = lambda: fill_gaps(gaps, freq="5m")
     if find_spec("darts"):
         logging.getLogger("darts").setLevel(logging.ERROR)
         from darts import TimeSeries
 
-        work["Darts `TimeSeries.from_dataframe`, fill_missing_dates, given freq"] = lambda: TimeSeries.from_dataframe(
+        calls["Darts `TimeSeries.from_dataframe`, fill_missing_dates, given freq"] = lambda: TimeSeries.from_dataframe(
             pandas, "ds", "y", fill_missing_dates=True, freq="5min"
         )
     else:
-        absent.append("Not installed, so not measured: darts.")
-    taken = compare(work, repeats)
-    first = taken["one series, 1 % of the rows missing"]
-    rows = [(name, milliseconds(t), number(1e9 * t / points), ratio(t / first)) for name, t in taken.items()]
-    note = "Ours finds columns and frequency and checks order, duplicates and gaps; the peers are told, and fill gaps."
+        notes.append("Darts is not installed and therefore not measured.")
+    seconds = compare(calls, repeats)
+    reference = seconds["one series, 1 % of the rows missing"]
+    rows = [(name, milliseconds(t), number(1e9 * t / points), ratio(t / reference)) for name, t in seconds.items()]
+    note = (
+        "nbforecast chooses the columns, infers the frequency and checks order, duplicates and gaps. "
+        "The other libraries are given columns and frequency, and fill gaps."
+    )
     columns = ("", "ms", "ns a row", "to one series with gaps")
-    yield Table(f"Preparing {points:,} rows", columns, rows, (note, *absent))
+    yield Table(f"Preparing {points:,} rows", columns, rows, (note, *notes))

@@ -1,4 +1,4 @@
-"""S3, S5, S6, L1: what holds for any series."""
+"""S3, S5, S6, L1: properties of any series."""
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, WEEK
 
 quick = settings(max_examples=40, deadline=None)
 STEPS = st.sampled_from([SECOND, 10 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY, WEEK])
-EPOCHS = st.integers(-(10**15), 2 * 10**15)
+TIMES = st.integers(-(10**15), 2 * 10**15)
 
 
 @st.composite
@@ -27,9 +27,9 @@ def frequencies(draw):
 
 @st.composite
 def tables(draw, series=1, exact=False):
-    """Regular or jittered series with gaps and NaN, and enough rows to tell the step."""
+    """Series with or without jitter, with gaps and NaN, and enough rows for the step to be inferred."""
     every, rng = draw(STEPS), np.random.default_rng(draw(st.integers(0, 2**32)))
-    start, jitter = draw(EPOCHS), 0 if exact else draw(st.sampled_from([0, 0, every // 100]))
+    start, jitter = draw(TIMES), 0 if exact else draw(st.sampled_from([0, 0, every // 100]))
     parts = []
     for s in range(series):
         n = draw(st.integers(40, 80))
@@ -57,9 +57,9 @@ def test_S3_steps_and_times_are_one_to_one(frequency, steps):
 
 
 @quick
-@given(frequencies(), st.lists(EPOCHS, min_size=2, max_size=20))
-def test_S3_steps_never_go_back(frequency, stamps):
-    assert (np.diff(frequency.to_step(np.sort(np.array(stamps)))) >= 0).all()
+@given(frequencies(), st.lists(TIMES, min_size=2, max_size=20))
+def test_S3_steps_ascend_with_times(frequency, times):
+    assert (np.diff(frequency.to_step(np.sort(np.array(times)))) >= 0).all()
 
 
 @quick
@@ -72,19 +72,18 @@ def test_S5_handle_does_not_depend_on_order_names_or_library(table, random):
     assert prepare(shuffled).handle == expected
     assert prepare(shuffled.to_arrow()).handle == expected
     assert prepare(table.to_pandas()).handle == expected
-    renamed = table.rename({"unique_id": "who", "ds": "when", "y": "what"}).select("what", "who", "when")
-    assert prepare(renamed, id="who").handle == expected
+    renamed = table.rename({"unique_id": "shop", "ds": "day", "y": "sales"}).select("sales", "shop", "day")
+    assert prepare(renamed, id="shop").handle == expected
 
 
 @quick
-@given(tables(), st.integers(0, 10**6), st.sampled_from(["value", "time", "id"]))
-def test_S5_handle_changes_with_any_edit(table, at, what):
+@given(tables(), st.integers(0, 10**6), st.sampled_from(["y", "ds", "unique_id"]))
+def test_S5_handle_changes_with_any_edit(table, number, column):
     expected = prepare(table)
-    row = at % len(table)
-    here = pl.int_range(pl.len()) == row
-    if what == "value":
-        edited = table.with_columns(y=pl.when(here).then(9.5).otherwise("y"))
-    elif what == "time":
+    is_edited = pl.int_range(pl.len()) == number % len(table)
+    if column == "y":
+        edited = table.with_columns(y=pl.when(is_edited).then(9.5).otherwise("y"))
+    elif column == "ds":
         edited = table.with_columns(pl.col("ds") + pl.duration(microseconds=expected.frequency.every))
     else:
         edited = table.with_columns(unique_id=pl.lit("other"))
@@ -93,12 +92,12 @@ def test_S5_handle_changes_with_any_edit(table, at, what):
 
 @quick
 @given(tables())
-def test_S3_nothing_is_invented_and_ends_are_data(table):
+def test_S3_values_are_observations_and_ends_are_data_points(table):
     data = prepare(table)
-    seen = set(table["y"].drop_nans().to_list())
-    known = data.values[~np.isnan(data.values)]
+    given_values = set(table["y"].drop_nans().to_list())
+    observed = data.values[~np.isnan(data.values)]
     if not any(w.flag == "duplicate_times" for w in data.warnings):
-        assert set(known.tolist()) <= seen
+        assert set(observed.tolist()) <= given_values
     assert not np.isnan(data.values[[0, -1]]).any()
     steps = data.frequency.to_step(data.time)
     assert (np.diff(steps) == 1).all()
@@ -106,7 +105,7 @@ def test_S3_nothing_is_invented_and_ends_are_data(table):
 
 @quick
 @given(tables(), st.integers(1, 60))
-def test_S6_the_newest_rows_are_those_of_the_whole(table, rows):
+def test_S6_the_newest_part_has_the_rows_of_the_whole_history(table, rows):
     whole, cut = prepare(table), prepare(table, max_duration=rows)
     assert len(cut) <= rows
     assert np.array_equal(cut.values, whole.values[len(whole) - len(cut) :], equal_nan=True)
@@ -117,17 +116,19 @@ def test_S6_the_newest_rows_are_those_of_the_whole(table, rows):
 @quick
 @given(tables(), st.integers(20, 39), st.floats(-1e6, 1e6))
 def test_L1_values_after_an_origin_change_nothing_before_it(table, keep, value):
-    later = pl.int_range(pl.len()) >= keep
-    edited = table.with_columns(y=pl.when(later).then(value).otherwise("y"))
-    a, b = prepare(table), prepare(edited)
-    before = a.time < table["ds"][keep].replace(tzinfo=None) if keep < len(table) else np.ones(len(a), dtype=bool)
-    n = int(before.sum()) - 1
-    assert np.array_equal(a.values[:n], b.values[:n], equal_nan=True)
+    is_later = pl.int_range(pl.len()) >= keep
+    edited = prepare(table.with_columns(y=pl.when(is_later).then(value).otherwise("y")))
+    data = prepare(table)
+    rows = np.ones(len(data), dtype=bool)
+    if keep < len(table):
+        rows = data.time < table["ds"][keep].replace(tzinfo=None)
+    n = int(rows.sum()) - 1
+    assert np.array_equal(data.values[:n], edited.values[:n], equal_nan=True)
 
 
 @quick
 @given(tables(exact=True), st.integers(1, 15))
-def test_S3_C5_regular_histories_keep_their_grid_when_cut_or_continued(table, rows):
+def test_S3_C5_regular_histories_that_are_cut_or_continued_keep_their_grid(table, rows):
     whole, tail, head = prepare(table), prepare(table.tail(len(table) - rows)), prepare(table.head(len(table) - rows))
     assert tail.frequency == whole.frequency == head.frequency
     assert np.array_equal(tail.values, whole.values[len(whole) - len(tail) :], equal_nan=True)

@@ -12,13 +12,13 @@ import polars as pl
 import pytest
 
 from nbforecast.cli import main
-from nbforecast.data.samples import path
+from nbforecast.data.samples import sample_path
 
 
 @pytest.fixture
 def taxi(tmp_path: Path) -> Path:
     target = tmp_path / "taxi.csv"
-    pl.read_parquet(path("taxi")).tail(300).write_csv(target)
+    pl.read_parquet(sample_path("taxi")).tail(300).write_csv(target)
     return target
 
 
@@ -75,7 +75,7 @@ def test_an_error_is_a_sentence_and_a_status(
 
 
 def test_E9_an_interrupted_command_saves_finished_results_and_the_next_one_continues(tmp_path: Path) -> None:
-    taxi = pl.read_parquet(path("taxi"))
+    taxi = pl.read_parquet(sample_path("taxi"))
     source, out = tmp_path / "many.parquet", tmp_path / "out.parquet"
     pl.concat([taxi.with_columns(unique_id=pl.lit(str(i))) for i in range(6)]).write_parquet(source)
     main_ = "import sys; from nbforecast.cli import main; sys.exit(main())"

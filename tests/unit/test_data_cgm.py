@@ -10,10 +10,10 @@ from nbforecast.data.cgm import is_export
 from nbforecast.errors import InputError, MissingExtra
 from tests.support.shared_data import shared
 
-DEXCOM_HEAD = "Index,Timestamp (YYYY-MM-DDThh:mm:ss),Event Type,Event Subtype,Glucose Value (mg/dL)\n"
+DEXCOM_HEADER = "Index,Timestamp (YYYY-MM-DDThh:mm:ss),Event Type,Event Subtype,Glucose Value (mg/dL)\n"
 
 
-def test_S1_dexcom_export_with_low_and_high():
+def test_S1_dexcom_readings_beyond_the_range_are_counted():
     data = prepare(shared("raw/dexcom_clarity_g6.csv"))
     flags = {w.flag: w.count for w in data.warnings}
     assert data.frequency.alias == "5min"
@@ -23,13 +23,13 @@ def test_S1_dexcom_export_with_low_and_high():
     assert data.names.target == "glucose (mg/dL)"
 
 
-def test_S1_old_libreview_export_that_the_library_does_not_know():
+def test_S1_libreview_export_unknown_to_cgm_format_is_read_as_a_table():
     data = prepare(shared("raw/libre_libreview_us.csv"))
     assert (len(data), data.frequency.alias) == (1337, "15min")
     assert str(data.time[-1])[:10] == "2018-08-15"
 
 
-def test_S1_a_libre_table_in_mmol_with_limits(tmp_path):
+def test_S1_libre_table_in_mmol_is_converted_to_mg_dl(tmp_path):
     path = tmp_path / "libre.csv"
     rows = [f"13-08-2024 1{i // 4}:{i % 4 * 15:02d};0;{v}" for i, v in enumerate(["5,5", "LO", "6,0", "HI", "5,0"])]
     path.write_text("Name;x;y\nTime;Record Type;Glucose Level (mmol/L)\n" + "\n".join(rows))
@@ -38,22 +38,22 @@ def test_S1_a_libre_table_in_mmol_with_limits(tmp_path):
     assert [w.flag for w in data.warnings] == ["out_of_range"]
 
 
-def test_S1_without_the_extra_the_error_says_how_to_get_it(tmp_path, monkeypatch):
+def test_S1_missing_extra_is_an_error_with_the_command_that_installs_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cgm_format", None)
     path = tmp_path / "dexcom.csv"
-    path.write_text(DEXCOM_HEAD + "1,2024-01-01T00:00:00,EGV,,100\n")
+    path.write_text(DEXCOM_HEADER + "1,2024-01-01T00:00:00,EGV,,100\n")
     with pytest.raises(MissingExtra, match=r'pip install "nbforecast\[cgm\]"'):
         prepare(path)
 
 
-def test_S1_an_export_without_readings_is_an_input_error(tmp_path):
+def test_S1_export_without_readings_is_an_input_error(tmp_path):
     path = tmp_path / "dexcom.csv"
-    path.write_text(DEXCOM_HEAD + "1,,FirstName,,\n")
+    path.write_text(DEXCOM_HEADER + "1,,FirstName,,\n")
     with pytest.raises(InputError, match="no glucose readings"):
         prepare(path)
 
 
-def test_S1_plain_tables_are_not_taken_for_exports():
+def test_S1_plain_tables_are_no_exports():
     assert not is_export(b"ds,y\n2024-01-01,1\n")
     assert not is_export(b"time,glucose (mg/dL)\n2024-01-01 00:00,100\n")
-    assert is_export(DEXCOM_HEAD.encode())
+    assert is_export(DEXCOM_HEADER.encode())

@@ -1,4 +1,4 @@
-"""S1, S2: what is accepted, and which columns are taken."""
+"""S1, S2: the inputs that are accepted, and the columns that are chosen."""
 
 import datetime as dt
 import decimal
@@ -27,7 +27,7 @@ def _csv(path, frame=FRAME, **options):
 
 
 @pytest.mark.parametrize(
-    "make",
+    "convert",
     [
         lambda _: FRAME, lambda _: FRAME.lazy(), lambda _: FRAME.to_pandas(), lambda _: FRAME.to_arrow(),
         lambda _: duckdb.sql("select * from FRAME order by random()"), lambda _: nw.from_native(FRAME),
@@ -48,11 +48,11 @@ def _csv(path, frame=FRAME, **options):
         lambda p: (p / "z.csv.gz").write_bytes(gzip.compress(_csv(p / "z.csv").read_bytes())) and p / "z.csv.gz",
     ],
 )  # fmt: skip
-def test_S1_S5_every_library_gives_the_same_handle(make, tmp_path):
-    assert prepare(make(tmp_path)).handle == HANDLE
+def test_S1_S5_every_library_gives_the_same_handle(convert, tmp_path):
+    assert prepare(convert(tmp_path)).handle == HANDLE
 
 
-def test_S1_arrays_and_series_without_times_are_numbered():
+def test_S1_arrays_and_series_without_times_have_steps_as_times():
     values = [3.0, 1.0, 2.0]
     inputs = [values, np.array(values), np.array(values)[:, None], pl.Series(values), pd.Series(values),
               pa.chunked_array([values[:2], values[2:]]), np.array(values, dtype=object)]  # fmt: skip
@@ -62,7 +62,7 @@ def test_S1_arrays_and_series_without_times_are_numbered():
     assert prepared[0].ids == ("series",)
 
 
-def test_S1_pandas_indices_give_times_and_ids():
+def test_S1_index_levels_of_pandas_are_read_as_times_and_ids():
     index = pd.MultiIndex.from_product([["a", "b"], pd.date_range("2024", periods=5)])
     unnamed = prepare(pd.DataFrame({"y": range(10)}, index=index))
     named = prepare(pd.Series(range(10), index=index.set_names(["shop", "day"])))
@@ -73,16 +73,16 @@ def test_S1_pandas_indices_give_times_and_ids():
     assert months.frequency.alias == "MS"
 
 
-def test_S1_one_handle_for_the_same_numbers_in_any_type():
+def test_S1_S5_equal_numbers_of_any_type_have_one_handle():
     small = FRAME.with_columns(pl.col("y").cast(pl.Float32))
     wide = small.with_columns(pl.col("y").cast(pl.Float64))
     handles = {prepare(f).handle for f in (small, wide, small.to_pandas(), small.to_arrow())}
     assert len(handles) == 1
-    whole = [
+    integers = [
         FRAME.with_columns(y=pl.int_range(pl.len()).cast(t))
         for t in (pl.Int8, pl.UInt64, pl.Float32, pl.Decimal(9, 2), pl.String)
     ]
-    assert len({prepare(f).handle for f in whole}) == 1
+    assert len({prepare(f).handle for f in integers}) == 1
     assert prepare(FRAME.with_columns(y=pl.col("y") > 0)).values.max() == 1.0
     objects = pd.DataFrame(
         {"d": [dt.date(2024, 1, i) for i in (1, 2, 3)], "y": [decimal.Decimal(1), None, decimal.Decimal(3)]}
@@ -90,8 +90,8 @@ def test_S1_one_handle_for_the_same_numbers_in_any_type():
     assert np.isnan(prepare(objects).values[1])
 
 
-def test_S2_names_come_first_and_text_is_no_id():
-    frame = FRAME.with_columns(other=pl.lit(1.0), kind=pl.lit("x"), seen=pl.col("ds"))
+def test_S2_named_columns_precede_others_and_text_is_no_id():
+    frame = FRAME.with_columns(other=pl.lit(1.0), kind=pl.lit("x"), created=pl.col("ds"))
     data = prepare(frame, name="load")
     assert data.ids == ("series",)
     assert (data.names.frame, data.names.time, data.names.target) == ("load", "ds", "y")
@@ -101,7 +101,7 @@ def test_S2_names_come_first_and_text_is_no_id():
 
 
 @pytest.mark.parametrize(
-    ("frame", "options", "words"),
+    ("frame", "options", "message"),
     [
         (FRAME.rename({"y": "a"}).with_columns(b=pl.lit(1.0)), {}, r"'a', 'b'.*target="),
         (FRAME.rename({"ds": "a"}).with_columns(b=pl.col("a")), {}, r"'a', 'b'.*time="),
@@ -110,6 +110,7 @@ def test_S2_names_come_first_and_text_is_no_id():
         (FRAME, {"target": "Y"}, r"'Y' \(target=\).*Did you mean 'y'"),
         (FRAME, {"time": "ds", "target": "ds"}, "cannot serve twice"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), {}, "same name: a"),
+        (pa.table([[1], [2], [3]], names=["a", "b", "a"]), {}, "same name: a"),
         (FRAME.head(0), {}, "no rows"), (pl.DataFrame(), {}, "no columns"), (FRAME.head(1), {}, "two different times"),
         (FRAME.with_columns(y=pl.lit(None, dtype=pl.Float64)), {}, r"Every value of 'y' is missing.*target="),
         (pl.DataFrame({"ds": ["2024-01-01", "soon"], "y": [1, 2]}), {}, "Row 1 .*'soon'"),
@@ -123,18 +124,18 @@ def test_S2_names_come_first_and_text_is_no_id():
         ("missing.csv", {}, "does not exist"), (pl.scan_parquet("missing.parquet"), {}, "cannot be read"),
     ],
 )  # fmt: skip
-def test_S2_S4_what_cannot_be_read_is_said_clearly(frame, options, words):
-    with pytest.raises(InputError, match=words):
+def test_S2_S4_unreadable_input_is_an_error_that_names_place_and_remedy(frame, options, message):
+    with pytest.raises(InputError, match=message):
         prepare(frame, **options)
 
 
-def test_S4_options_that_make_no_sense():
+def test_S4_column_arguments_must_be_names():
     with pytest.raises(OptionError, match="not the name of a column"):
         prepare(FRAME, time=3)
 
 
 def test_S1_damaged_and_foreign_files_are_input_errors(tmp_path):
-    for name, content, said in [
+    for name, content, message in [
         ("a.parquet", b"x", "a.parquet"),
         ("b.csv", b"", "b.csv"),
         ("c.xlsx", b"x", "c.xlsx"),
@@ -142,13 +143,13 @@ def test_S1_damaged_and_foreign_files_are_input_errors(tmp_path):
         ("e.csv", b"a,b\n", "No column holds times"),
     ]:
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             prepare(tmp_path / name)
     with pytest.raises(InputError, match="folder"):
         prepare(tmp_path)
 
 
-def test_S1_csv_of_other_places(tmp_path):
+def test_S1_csv_with_semicolons_decimal_commas_and_other_encodings(tmp_path):
     text = "Datum;Größe\n13.02.2024;1,5\n14.02.2024;2,5\n15.02.2024;3,5\n"
     for encoding in ("utf-8", "utf-8-sig", "cp1252"):
         path = tmp_path / f"{encoding}.csv"
@@ -163,25 +164,30 @@ def test_S2_text_times_with_offsets_are_utc_and_numbers_can_be_dates():
     zoned = prepare({"ds": ["2024-01-01T00:00:00+02:00", "2024-01-01T01:00:00+02:00"], "y": [1, 2]})
     assert str(zoned.time[0]) == "2023-12-31T22:00:00.000000"
     assert zoned.time_type == pl.Datetime("us", "UTC")
-    for kind in (pl.Int8, pl.UInt16, pl.UInt64, pl.Float64):
-        assert prepare(pl.DataFrame({"ds": pl.Series([1, 2, 3], dtype=kind), "y": [1, 2, 3]})).time.tolist() == [
-            1,
-            2,
-            3,
-        ]
+    for dtype in (pl.Int8, pl.UInt16, pl.UInt64, pl.Float64):
+        steps = prepare(pl.DataFrame({"ds": pl.Series([1, 2, 3], dtype=dtype), "y": [1, 2, 3]}))
+        assert steps.time.tolist() == [1, 2, 3]
     with pytest.raises(InputError, match="too large"):
         prepare({"ds": [1, 2, 2**62], "y": [1, 2, 3]})
     days = prepare({"ds": [20240130, 20240131, 20240201], "y": [1, 2, 3]})
     assert days.frequency.alias == "D"
 
 
+def test_S2_columns_of_text_are_times_by_their_content_alone():
+    frame = {"when": ["1/2/2024", "1/3/2024"], "note": ["2024-01-01", "either"], "y": [1, 2]}
+    with pytest.raises(InputError, match=r"'when'.*month/day or day/month"):
+        prepare(frame)
+    with pytest.raises(InputError, match=r"Row 1 .*'note' is 'either'"):
+        prepare(frame, time="note")
+
+
 def test_S1_raw_files_as_published():
-    cr = prepare(shared("raw/air_passengers_cr_line_ends.csv"))
-    assert (len(cr), cr.frequency.alias) == (144, "MS")
-    air = shared("raw/air_quality_valencia.csv")
+    passengers = prepare(shared("raw/air_passengers_cr_line_ends.csv"))
+    assert (len(passengers), passengers.frequency.alias) == (144, "MS")
+    air_quality = shared("raw/air_quality_valencia.csv")
     with pytest.raises(InputError, match=r"'pm2.5'.*target="):
-        prepare(air)
-    assert prepare(air, target="pm2.5").frequency.alias == "h"
-    machine = prepare(shared("raw/nab_machine_temperature.csv"))
-    assert machine.frequency.alias == "5min"
-    assert {w.flag: w.count for w in machine.warnings} == {"duplicate_times": 12}
+        prepare(air_quality)
+    assert prepare(air_quality, target="pm2.5").frequency.alias == "h"
+    temperature = prepare(shared("raw/nab_machine_temperature.csv"))
+    assert temperature.frequency.alias == "5min"
+    assert {w.flag: w.count for w in temperature.warnings} == {"duplicate_times": 12}

@@ -1,4 +1,4 @@
-"""S3, S4, S5, S6, S7: the grid, repairs, errors, and the newest part."""
+"""S3, S4, S5, S6, S7: the grid, repairs, errors, and the newest part of a history."""
 
 import subprocess
 import sys
@@ -23,14 +23,14 @@ def flags(data):
     return {w.flag: w.count for w in data.warnings}
 
 
-def test_S3_gaps_and_nulls_stay_missing_rows():
+def test_S3_absent_rows_nulls_and_nan_are_missing_rows():
     whole = frame(np.arange(300.0))
-    holes = whole.filter(~pl.int_range(pl.len()).is_in([5, 6, *range(100, 150)]))
+    gaps = whole.filter(~pl.int_range(pl.len()).is_in([5, 6, *range(100, 150)]))
     nulls = whole.with_columns(
         y=pl.when(pl.int_range(pl.len()).is_in([5, 6, *range(100, 150)])).then(None).otherwise("y")
     )
     nans = nulls.with_columns(pl.col("y").fill_null(float("nan")))
-    prepared = [prepare(f) for f in (holes, nulls, nans)]
+    prepared = [prepare(f) for f in (gaps, nulls, nans)]
     assert len({d.handle for d in prepared}) == 1
     data = prepared[0]
     assert len(data) == 300
@@ -40,10 +40,10 @@ def test_S3_gaps_and_nulls_stay_missing_rows():
 
 
 def test_S3_a_gap_never_shifts_an_index():
-    whole, holes = frame(np.arange(60.0)), frame(np.arange(60.0)).filter(pl.col("y") % 7 != 2)
-    a, b = prepare(whole), prepare(holes)
+    table = frame(np.arange(60.0))
+    whole, part = prepare(table), prepare(table.filter(pl.col("y") % 7 != 2))
     for index in (0, -1, -30, -59):
-        assert a.time[a.row(index)] == b.time[b.row(index)]
+        assert whole.time[whole.row(index)] == part.time[part.row(index)]
 
 
 def test_S3_max_gap_default_is_half_a_season_at_most_twelve_steps():
@@ -55,7 +55,7 @@ def test_S3_max_gap_default_is_half_a_season_at_most_twelve_steps():
         prepare(frame(np.ones(9)), max_gap=-1)
 
 
-def test_S3_duplicates_become_their_mean_and_exact_ones_collapse():
+def test_S3_duplicate_times_become_their_mean_and_equal_rows_count_once():
     more = pl.DataFrame({"ds": START + np.array([0, 0, 1]) * FIVE, "y": [0.0, 6.0, 1.0]})
     data = prepare(pl.concat([frame(np.arange(20.0)), more]))
     assert data.values[:2].tolist() == [3.0, 1.0]
@@ -63,7 +63,7 @@ def test_S3_duplicates_become_their_mean_and_exact_ones_collapse():
     assert len(data) == 20
 
 
-def test_S3_shifted_times_are_snapped_and_counted():
+def test_S3_shifted_times_move_to_the_grid_and_are_counted():
     shift = np.zeros(300, dtype="timedelta64[us]")
     shift[[10, 20]] = 60_000_000
     data = prepare(frame(np.arange(300.0)).with_columns(pl.col("ds") + pl.Series(shift)))
@@ -71,8 +71,8 @@ def test_S3_shifted_times_are_snapped_and_counted():
     assert (data.values == np.arange(300)).all()
 
 
-def test_S3_snapping_looks_at_one_point_at_a_time():
-    """L1: with the frequency given, rows before the last one do not change when rows are added."""
+def test_S3_L1_each_time_is_placed_by_itself():
+    """With a given frequency, later rows change no row before the last one."""
     rng = np.random.default_rng(3)
     times = START + np.sort(rng.integers(0, 86_400_000_000, 200)).astype("timedelta64[us]")
     table = pl.DataFrame({"ds": times, "y": rng.normal(size=200)})
@@ -84,7 +84,7 @@ def test_S3_snapping_looks_at_one_point_at_a_time():
 
 
 @pytest.mark.parametrize("series", range(4))
-def test_S3_C5_the_grid_of_sensor_data_does_not_depend_on_where_they_are_cut(series):
+def test_S3_C5_the_grid_of_sensor_data_does_not_depend_on_a_cut(series):
     table = pl.read_parquet(shared("demo/cgm_demo.parquet"))
     table = table.filter(pl.col("unique_id") == table["unique_id"].unique().sort()[series])
     whole = prepare(table)
@@ -97,14 +97,14 @@ def test_S3_C5_the_grid_of_sensor_data_does_not_depend_on_where_they_are_cut(ser
         assert np.array_equal(cut.values[:-1], whole.values[: len(cut) - 1], equal_nan=True)
 
 
-def test_S4_ends_are_trimmed_and_infinities_missing():
+def test_S4_ends_without_values_are_trimmed_and_infinities_are_missing():
     data = prepare(frame([np.nan, np.inf, 1, 2, -np.inf, 3, np.nan]))
     assert flags(data) == {"non_finite": 2, "trimmed": 3, "interpolated": 1}
     assert data.values[[0, -1]].tolist() == [1.0, 3.0]
     assert data.row(0) == 3
 
 
-def test_S4_bad_series_of_a_panel_are_left_out_with_a_warning():
+def test_S4_series_with_less_than_two_points_are_left_out_with_a_warning():
     good = frame(np.arange(9.0)).with_columns(unique_id=pl.lit("good"))
     one = good.head(1).with_columns(unique_id=pl.lit("one"))
     empty = good.with_columns(y=pl.lit(None, dtype=pl.Float64), unique_id=pl.lit("empty"))
@@ -117,7 +117,7 @@ def test_S4_bad_series_of_a_panel_are_left_out_with_a_warning():
     assert flags(prepare(many)) == {"too_short": 9}
 
 
-def test_S4_a_stray_time_is_an_error_that_says_where():
+def test_S4_a_stray_time_is_an_error_that_names_its_row():
     stray = pl.DataFrame({"ds": np.array(["1970-01-01"], dtype="datetime64[us]"), "y": [0.0]})
     table = pl.concat([frame(np.arange(1000.0)), stray])
     with pytest.raises(InputError, match=r"1970-01-01.*row 1000.*2024-03-01.*row 0.*max_duration="):
@@ -125,7 +125,7 @@ def test_S4_a_stray_time_is_an_error_that_says_where():
     assert len(prepare(table, max_duration="1d")) == 288
 
 
-def test_S4_naive_clock_change_is_repaired_and_explained():
+def test_S4_hours_doubled_by_a_clock_change_are_merged_and_explained():
     zoned = pl.datetime_range(
         pl.datetime(2024, 10, 20), pl.datetime(2024, 10, 30), "15m", time_zone="Europe/Madrid", eager=True
     )
@@ -133,12 +133,12 @@ def test_S4_naive_clock_change_is_repaired_and_explained():
     naive = prepare(table.with_columns(pl.col("ds").dt.replace_time_zone(None)))
     assert flags(naive) == {"duplicate_times": 4}
     assert "clocks put back" in str(naive.warnings[0])
-    kept = prepare(table)
-    assert not kept.warnings
-    assert (kept.times(kept.time) == table["ds"]).all()
+    data = prepare(table)
+    assert not data.warnings
+    assert (data.times(data.time) == table["ds"]).all()
 
 
-def test_S3_zoned_days_are_wall_clock_dates():
+def test_S3_days_with_a_zone_are_dates_of_the_local_clock():
     zoned = pl.datetime_range(
         pl.datetime(2024, 3, 1), pl.datetime(2024, 11, 30), "1d", time_zone="Europe/Madrid", eager=True
     )
@@ -149,20 +149,20 @@ def test_S3_zoned_days_are_wall_clock_dates():
     assert not data.warnings
 
 
-def test_dates_come_back_as_dates_and_hours_of_dates_as_datetimes():
+def test_times_are_returned_as_dates_or_as_datetimes_if_the_step_needs_them():
     days = frame(np.arange(5.0), np.timedelta64(1, "D")).with_columns(pl.col("ds").cast(pl.Date))
     assert prepare(days).time_type == pl.Date
     assert prepare(days, freq="12h").time_type == pl.Datetime("us")
 
 
-def test_S3_L1_a_given_step_coarser_than_the_data_is_refused():
-    """L1: a label of a coarser grid would hold values observed after it."""
+def test_S3_L1_a_given_step_coarser_than_the_data_is_an_error():
+    """A label of a coarser grid would hold values observed after it."""
     hours = frame(np.arange(600.0), np.timedelta64(1, "h"))
     with pytest.raises(
         InputError, match=r"every 1 hour, but freq='D' is 1 day: aggregate first.*or leave freq out"
-    ) as e:
+    ) as error:
         prepare(hours, freq="D")
-    assert "group_by_dynamic('ds', every='1d').agg(pl.col('y').mean())" in str(e.value)
+    assert "group_by_dynamic('ds', every='1d').agg(pl.col('y').mean())" in str(error.value)
     days = hours.sort("ds").group_by_dynamic("ds", every="1d").agg(pl.col("y").mean())
     assert len(prepare(days, freq="D")) == 25
     with pytest.raises(InputError, match=r"every 1 step, but freq=2 is 2 steps.*every='2i'"):
@@ -174,7 +174,7 @@ def test_S3_L1_a_given_step_coarser_than_the_data_is_refused():
         prepare(panel, freq="D")
 
 
-def test_S3_exact_duplicates_and_what_is_cut_away_make_no_step_coarse():
+def test_S3_equal_rows_and_discarded_rows_do_not_make_a_step_coarse():
     hours = frame(np.arange(60.0), np.timedelta64(1, "h"))
     data = prepare(pl.concat([hours] * 3), freq="h")
     assert data.values.tolist() == list(range(60))
@@ -182,7 +182,7 @@ def test_S3_exact_duplicates_and_what_is_cut_away_make_no_step_coarse():
     assert len(prepare(pl.concat([fine, hours]), freq="h", max_duration="2d")) == 48
 
 
-def test_S4_what_single_precision_blurs_is_said():
+def test_S4_changes_below_single_precision_are_a_warning():
     walk = np.cumsum(np.where(np.arange(200) % 2, 1.5, -1.5))
     (warning,) = prepare(frame(1e9 + walk)).warnings
     assert (warning.flag, warning.count) == ("precision", 1)
@@ -201,7 +201,7 @@ def test_S4_what_single_precision_blurs_is_said():
     assert warning.series == "b"
 
 
-def test_S4_values_beyond_single_precision_are_refused():
+def test_S4_values_beyond_single_precision_are_an_error():
     panel = frame([1.0, 2.0, -2e37, 3.0]).with_columns(unique_id=pl.lit("b"))
     panel = pl.concat([frame(np.arange(9.0)).with_columns(unique_id=pl.lit("a")), panel])
     with pytest.raises(InputError, match=r"-2e\+37 in row 11 \(series 'b'\) of 'y'.*Rescale the column"):
@@ -209,22 +209,22 @@ def test_S4_values_beyond_single_precision_are_refused():
     assert not prepare(frame([0.0, 1e37, 0.0, 1e37])).warnings
 
 
-def test_S4_a_step_finer_than_the_data_is_said():
-    finer = prepare(frame(np.arange(50.0), np.timedelta64(1, "h")), freq="5min")
-    assert "sparse_grid" in flags(finer)
+def test_S4_a_step_finer_than_the_data_is_a_warning():
+    data = prepare(frame(np.arange(50.0), np.timedelta64(1, "h")), freq="5min")
+    assert "sparse_grid" in flags(data)
 
 
 @pytest.mark.parametrize(
     ("span", "rows"),
     [("18h", 216), ("1d", 288), (10, 10), (1, 1), (np.timedelta64(1, "h"), 12), ("9999d", 600), ("1mo", 600)],
 )
-def test_S6_only_the_newest_part(span, rows):
+def test_S6_max_duration_keeps_the_newest_part(span, rows):
     whole, data = prepare(frame(np.arange(600.0))), prepare(frame(np.arange(600.0)), max_duration=span)
     assert len(data) == rows
     assert (data.values == whole.values[-rows:]).all()
 
 
-def test_S6_the_newest_part_of_each_series_and_of_calendars():
+def test_S6_max_duration_counts_from_the_end_of_each_series_and_by_calendar():
     late = frame(np.arange(90.0), np.timedelta64(1, "D")).with_columns(unique_id=pl.lit("late"))
     early = frame(np.arange(80.0), np.timedelta64(1, "D"), START - np.timedelta64(500, "D")).with_columns(
         unique_id=pl.lit("early")
@@ -237,31 +237,31 @@ def test_S6_the_newest_part_of_each_series_and_of_calendars():
     with pytest.raises(OptionError, match="integer"):
         prepare(np.arange(9.0), max_duration="3h")
     assert len(prepare(np.arange(90.0), max_duration="1d", freq="h")) == 24
-    for bad in ("0h", 0, -4, "soon", 1.5):
+    for other in ("0h", 0, -4, "soon", 1.5):
         with pytest.raises(OptionError, match="max_duration"):
-            prepare(late, max_duration=bad)
+            prepare(late, max_duration=other)
 
 
-def test_S4_S6_only_rows_of_the_newest_part_count_as_trimmed():
+def test_S4_S6_rows_before_the_newest_part_do_not_count_as_trimmed():
     values = np.arange(600.0)
     values[[0, 1, 50, 99, 590, 599]] = np.nan
     assert flags(prepare(frame(values)))["trimmed"] == 3
     assert flags(prepare(frame(values), max_duration="9999d"))["trimmed"] == 3
     assert flags(prepare(frame(values), max_duration=100)) == {"trimmed": 1, "interpolated": 1}
-    late = prepare(frame(values), max_duration=9)  # the oldest of the nine has no value
-    assert "2 rows without a value are left out (1 at the start, 1 at the end)" in str(late.warnings[0])
+    newest = prepare(frame(values), max_duration=9)  # the oldest of the nine has no value
+    assert "2 rows without a value are left out (1 at the start, 1 at the end)" in str(newest.warnings[0])
     beijing = prepare(shared("beijing_pm25_hourly.parquet"), max_duration="60d")
     assert "trimmed" not in flags(beijing)
 
 
-def test_S6_a_cut_keeps_the_grid_of_the_whole():
+def test_S6_max_duration_keeps_the_grid_of_the_whole_history():
     table = pl.read_parquet(shared("demo/cgm_demo.parquet")).filter(pl.col("unique_id") == "hall_2133-036")
     whole, cut = prepare(table), prepare(table, max_duration="18h")
     assert cut.frequency == whole.frequency
     assert np.array_equal(cut.values, whole.values[-len(cut) :], equal_nan=True)
 
 
-def test_S7_index_len_is_the_smallest_valid_index():
+def test_S7_length_gives_the_smallest_valid_index():
     data = prepare(frame(np.arange(9.0)))
     assert data.lengths.tolist() == [9]
     assert data.row(-8) == 0
@@ -292,7 +292,7 @@ def test_future_times_and_actuals_follow_the_grid():
         ("demo/retail_demo", "MS", 293, 1),
     ],
 )  # fmt: skip
-def test_S3_real_data(name, alias, rows, series):
+def test_S3_frequency_and_length_of_real_data(name, alias, rows, series):
     data = prepare(shared(f"{name}.parquet"))
     assert (data.frequency.alias, len(data), len(data.ids)) == (alias, rows, series)
     assert (np.diff(data.offsets) > 1).all()
@@ -301,7 +301,7 @@ def test_S3_real_data(name, alias, rows, series):
     assert all(w.count > 0 and w.sentence.endswith(".") for w in data.warnings)
 
 
-def test_S3_mixed_frequencies_together_and_apart():
+def test_S3_series_of_different_frequencies_are_prepared_apart():
     table = pl.read_parquet(shared("nab_shared.parquet"))
     with pytest.raises(InputError, match=r"5 minutes.*30 minutes.*1 hour"):
         prepare(table)
@@ -315,5 +315,5 @@ def test_S3_mixed_frequencies_together_and_apart():
 def test_S5_import_is_light():
     heavy = ("pandas", "jax", "IPython", "cgm_format", "polars")
     code = f"import sys, nbforecast.data; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"

@@ -13,7 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import nbforecast as nbf
-from nbforecast.data.samples import path
+from nbforecast.data.samples import sample_path
 from nbforecast.distributed.layout import newest_shards, partition_of, shards_in
 from nbforecast.distributed.source import assign_partitions, count_series, open_panel, write_staging
 from nbforecast.distributed.worker import Job, Worker
@@ -28,7 +28,7 @@ from tests.support.panels import ROWS, SHARD, Odd, Slow, assert_as_forecast, for
 def test_E8_shards_hold_what_forecast_says_of_every_series_alone(sample: str, tmp_path: Path, source: Path) -> None:
     frame = pl.read_parquet(source)
     if sample == "glucose":
-        frame = pl.read_parquet(path(sample)).group_by("unique_id").tail(250)
+        frame = pl.read_parquet(sample_path(sample)).group_by("unique_id").tail(250)
         frame.write_parquet(source)
     run = nbf.forecast_dataset(source, tmp_path / "to", model="naive", series_per_shard=2, wait=True)
     assert run.done

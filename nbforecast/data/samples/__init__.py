@@ -1,4 +1,4 @@
-"""Small real datasets to try things on; SOURCES.md beside this file has their origins and licences."""
+"""Small real datasets to try things on; SOURCES.md beside this file states their origins and licences."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbforecast.errors import OptionError
+from nbforecast.text import did_you_mean, quoted
 
 if TYPE_CHECKING:
     import polars as pl
 
+# name -> (file, title)
 SAMPLES = {
     "glucose": ("cgm_demo.parquet", "Glucose, mg/dL"),
     "taxi": ("taxi_demo.parquet", "Taxi passengers an hour"),
@@ -17,17 +19,38 @@ SAMPLES = {
 }
 
 
-def path(name: str) -> Path:
-    """The Parquet file of a sample."""
+def sample_path(name: str) -> Path:
+    """Return the Parquet file of a sample.
+
+    Args:
+        name: A key of `SAMPLES`.
+
+    Raises:
+        OptionError: If there is no such sample.
+    """
     if name not in SAMPLES:
-        raise OptionError(f"There is no sample {name!r}; there are: {', '.join(SAMPLES)}.")
+        raise OptionError(
+            f"No sample is called {name!r}.{did_you_mean(name, SAMPLES)} There are: {quoted(list(SAMPLES))}."
+        )
     return Path(__file__).parent / SAMPLES[name][0]
 
 
 def sample(name: str) -> pl.DataFrame:
-    """A bundled dataset, columns `unique_id, ds, y`: "glucose" (5 minutes, 4 people), "taxi" (hourly) or "retail"
-    (monthly).
+    """Read a bundled dataset.
+
+    Args:
+        name: `"glucose"` (every 5 minutes, four people), `"taxi"` (hourly) or `"retail"` (monthly).
+
+    Returns:
+        A frame with the columns `unique_id`, `ds` and `y`.
+
+    Raises:
+        OptionError: If there is no such sample.
+
+    Example:
+        >>> sample("retail").columns
+        ['unique_id', 'ds', 'y']
     """
     import polars as pl
 
-    return pl.read_parquet(path(name))
+    return pl.read_parquet(sample_path(name))
