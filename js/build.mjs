@@ -10,7 +10,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { lean } from "./explorer/lean.mjs";
+import { slimUplot } from "./explorer/slim-uplot.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const STATIC = join(here, "..", "nbforecast", "jupyter", "static");
@@ -18,8 +18,8 @@ const LAB = join(here, "lab");
 const LAB_BUILT = join(here, "dist", "labextension");
 
 /** Style sheets as minified text. */
-const sheets = {
-  name: "sheets",
+const styleSheets = {
+  name: "style-sheets",
   setup(b) {
     b.onLoad({ filter: /\.css$/ }, async ({ path }) => {
       const done = await build({ entryPoints: [path], bundle: false, minify: true, write: false });
@@ -36,7 +36,7 @@ const widget = (name, plugins) =>
 /** First one module by esbuild; then JupyterLab's builder wraps it up, with what JupyterLab itself brings left out. */
 async function lab() {
   const external = ["@jupyterlab/*", "@lumino/*"];
-  await build({ ...common, entryPoints: [join(LAB, "src/index.ts")], outfile: join(LAB, "build/index.js"), external, plugins: [sheets] });
+  await build({ ...common, entryPoints: [join(LAB, "src/index.ts")], outfile: join(LAB, "build/index.js"), external, plugins: [styleSheets] });
   const { resolve } = createRequire(import.meta.url);
   const builder = resolve("@jupyter/builder/lib/build-labextension.js");
   const core = resolve("@jupyterlab/core-meta/core.package.json");
@@ -62,7 +62,7 @@ function within(name, most, files) {
 
 const scripts = (folder) => readdirSync(folder).map((f) => join(folder, f)).filter((f) => statSync(f).isFile() && f.endsWith(".js"));
 
-await Promise.all([widget("explorer", [sheets, lean]), widget("cache", [sheets]), lab()]);
+await Promise.all([widget("explorer", [styleSheets, slimUplot]), widget("cache", [styleSheets]), lab()]);
 const kept = [
   within("explorer.js", 120_000, [join(STATIC, "explorer.js")]),
   within("cache.js", 40_000, [join(STATIC, "cache.js")]),

@@ -1,4 +1,4 @@
-"""The front end's scripts, as they are built from js/."""
+"""The front end's scripts, which are built from js/."""
 
 from __future__ import annotations
 
@@ -8,21 +8,35 @@ from pathlib import Path
 
 from nbforecast.errors import MissingExtra
 
-_HERE = Path(__file__).parent / "static"
+_FOLDER = Path(__file__).parent / "static"
 
 
-def need_widgets(what: str) -> None:
-    """Raise `MissingExtra` where the libraries of widgets are not installed."""
+def need_widgets(feature: str) -> None:
+    """Checks that the libraries of widgets are installed.
+
+    Args:
+        feature: What needs them, as the first words of a sentence.
+
+    Raises:
+        MissingExtra: If one is not installed.
+    """
     for module in ("anywidget", "ipywidgets"):
         if find_spec(module) is None:
-            raise MissingExtra(f"{what} needs the library {module}: pip install 'nbforecast[notebook]'.")
+            raise MissingExtra(f"{feature} needs the library {module}: pip install 'nbforecast[notebook]'.")
 
 
 @cache
 def bundle(name: str) -> str:
-    """One ES module with everything in it: "explorer" or "cache". Raises `MissingExtra` where it has not been built."""
+    """Returns the script of a widget: one ES module with everything in it.
+
+    Args:
+        name: "explorer" or "cache".
+
+    Raises:
+        MissingExtra: If it has not been built.
+    """
     try:
-        return (_HERE / f"{name}.js").read_text(encoding="utf-8")
+        return (_FOLDER / f"{name}.js").read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise MissingExtra(
             f"This copy of nbforecast comes without the front end {name}.js: in the folder js/ of its sources, "

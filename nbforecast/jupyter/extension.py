@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbforecast.jupyter import lab_comm
 from nbforecast.jupyter.magics.completion import complete_magic
 from nbforecast.jupyter.magics.magics import PARSERS, ForecastMagics, NbForecast
-from nbforecast.jupyter.sender import hub
+from nbforecast.jupyter.sender import comm_sender
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -80,7 +80,7 @@ def unload(shell: InteractiveShell) -> None:
     if complete_magic in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(complete_magic)
     lab_comm.disconnect()
-    hub.close()
+    comm_sender.close()
     session = sys.modules.get("nbforecast.session")
     if session is not None:
         session.shutdown()

@@ -1,7 +1,7 @@
-"""The one thread that tells pages things: explorers, and views of the cache.
+"""The one thread that sends messages to pages: those of explorers and of views of the cache.
 
-Messages from a browser arrive in whatever thread the kernel gives them to, and runs are filled by others: all of these
-only leave word, and this thread sends. Comm messages sent from it reach the page while a cell runs, too.
+Messages from a browser arrive in whatever thread the kernel gives them to, and other threads fill the runs. All of
+these only queue, and this thread sends. Comm messages from it reach the page while a cell runs, too.
 """
 
 from __future__ import annotations
@@ -18,113 +18,115 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _log = logging.getLogger("nbforecast.jupyter")
-REFRESH = 0.1  # seconds between looks at runs that go on
-IDLE = 1.0  # and at those that are done, whose results may still be taken away or computed again
+REFRESH = 0.1  # seconds between two rounds while runs go on
+IDLE = 1.0  # seconds while none does: results may still be evicted, or computed again
 
 
-class Served(Protocol):
-    """One of those whose messages the hub sends."""
+class MessageSource(Protocol):
+    """A connection to pages whose messages the sender sends."""
 
-    def serve(self) -> bool:
-        """Send what there is to say; returns whether more is expected soon."""
+    def send_messages(self) -> bool:
+        """Sends the messages that are due; returns whether more are due soon."""
         ...
 
 
 class CommSender:
-    """Serves everyone attached, from a thread that ends with the last of them.
+    """Sends the messages of all attached sources from one thread, which ends with the last of them.
 
-    It holds them weakly: who has been closed or forgotten is served no more, and nothing here keeps its results.
-    What takes longer than a message may wait is for its lanes: `lane` for forecasts, `actions` for what is done to the
-    cache.
+    It holds the sources weakly: a source that is closed or forgotten is served no more, and its results are freed.
+    What takes longer than a message may wait runs on two other threads.
+
+    Attributes:
+        inference: Runs the forecasts that pages request.
+        actions: Runs what pages do to the cache.
     """
 
     def __init__(self) -> None:
-        self.lane = SingleThreadExecutor("page-inference")
+        self.inference = SingleThreadExecutor("page-inference")
         self.actions = SingleThreadExecutor("page-actions")
-        self._served: list[weakref.ref[Served]] = []
+        self._sources: list[weakref.ref[MessageSource]] = []
         self._lock = threading.Lock()
-        self._woken = threading.Event()
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def attach(self, served: Served) -> None:
-        """Serve it from now on, at once if possible."""
+    def attach(self, source: MessageSource) -> None:
+        """Serves a source from now on, at once if possible."""
         with self._lock:
-            if not any(ref() is served for ref in self._served):
-                self._served.append(weakref.ref(served, self._gone))
+            if not any(ref() is source for ref in self._sources):
+                self._sources.append(weakref.ref(source, self._on_collected))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="nbforecast-page", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="nbforecast-page", daemon=True)
                 self._thread.start()
-        self._woken.set()
+        self._wake.set()
 
-    def detach(self, served: Served) -> None:
-        """Serve it no more."""
+    def detach(self, source: MessageSource) -> None:
+        """Serves a source no more."""
         with self._lock:
-            self._served = [ref for ref in self._served if ref() not in (served, None)]
-        self._woken.set()
+            self._sources = [ref for ref in self._sources if ref() not in (source, None)]
+        self._wake.set()
 
     def close(self) -> None:
-        """End the thread; whoever has something to say later starts another."""
+        """Ends the thread; a source that is attached later starts another."""
         with self._lock:
-            self._served, thread = [], self._thread
-        self._woken.set()
+            self._sources, thread = [], self._thread
+        self._wake.set()
         if thread is not None:
             thread.join(5)
-        self._close_lanes()
+        self._close_executors()
 
-    def _close_lanes(self) -> None:
-        self.lane.close()
+    def _close_executors(self) -> None:
+        self.inference.close()
         self.actions.close()
 
-    def _gone(self, _: weakref.ref[Served]) -> None:
-        self._woken.set()  # takes no lock: garbage may be collected while this thread holds it
+    def _on_collected(self, _: weakref.ref[MessageSource]) -> None:
+        self._wake.set()  # takes no lock: garbage may be collected while this thread holds it
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         while True:
-            self._woken.clear()
-            soon = self._round()
-            if soon is None:
-                self._close_lanes()
+            self._wake.clear()
+            expects_more = self._send_round()
+            if expects_more is None:
+                self._close_executors()
                 return
-            self._woken.wait(REFRESH if soon else IDLE)
+            self._wake.wait(REFRESH if expects_more else IDLE)
 
-    def _round(self) -> bool | None:
-        """Serve everyone once; None if there is nobody left."""
+    def _send_round(self) -> bool | None:
+        """Serves every source once; returns whether more is due soon, None if there is no source."""
         with self._lock:
-            there = [served for ref in self._served if (served := ref()) is not None]
-            if not there:
-                self._served, self._thread = [], None
+            sources = [source for ref in self._sources if (source := ref()) is not None]
+            if not sources:
+                self._sources, self._thread = [], None
                 return None
-        return sum(self._serve(served) for served in there) > 0  # each of them: any() stops at the first
+        return sum(self._send(source) for source in sources) > 0  # each of them: any() stops at the first
 
-    def _serve(self, served: Served) -> bool:
+    def _send(self, source: MessageSource) -> bool:
         try:
-            return served.serve()
+            return source.send_messages()
         except Exception:
-            _log.warning("A page is told nothing more until it asks.", exc_info=True)
-            self.detach(served)
+            _log.warning("Messages to a page could not be sent; it is served again when it asks.", exc_info=True)
+            self.detach(source)
             return False
 
 
-def answer_beside_cells(comm: Any) -> None:
-    """Have what pages send over a comm arrive where they send it to, beside the cell that runs.
+def receive_during_cells(comm: Any) -> None:
+    """Has the messages of pages over a comm arrive in the thread they are sent to, while a cell runs.
 
-    ipykernel 7.4 has messages of a page wait for the shell that last sent to it: that of the busy cell.
+    ipykernel 7.4 moves them to the shell that last sent over the comm, which may be that of the busy cell.
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda _, default: default
 
 
-def waker(served: Served) -> Callable[[], None]:
-    """Has the hub serve somebody, as long as there is somebody."""
-    me = weakref.ref(served)
+def wake_callback(source: MessageSource) -> Callable[[], None]:
+    """Returns a function that attaches a source to the sender, without keeping it alive."""
+    ref = weakref.ref(source)
 
     def wake() -> None:
-        there = me()
-        if there is not None:
-            hub.attach(there)
+        if (target := ref()) is not None:
+            comm_sender.attach(target)
 
     return wake
 
 
-hub = CommSender()
-atexit.register(hub.close)
+comm_sender = CommSender()
+atexit.register(comm_sender.close)

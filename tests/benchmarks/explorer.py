@@ -13,7 +13,7 @@ import polars as pl
 import nbforecast as nbf
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.jupyter.assets import bundle
-from nbforecast.jupyter.widgets.explorer import messages as messages
+from nbforecast.jupyter.widgets.explorer import encoding
 from tests.benchmarks.table import Table, milliseconds, number
 from tests.benchmarks.timing import compare, seconds
 from tests.support.lab import browser_page, chromium
@@ -72,10 +72,10 @@ def _kernel(run: Any, written: float, size: int, repeats: int) -> Table:
     some = min(512, len(run.data))
     taken = compare(
         {
-            "history": lambda: messages.history(run.data, 0),
-            "status": lambda: messages.status(run, 0, 0, 0, messages.standing(run, 0)),
-            "scores": lambda: messages.scores(run, 0, 0),
-            "rows": lambda: list(messages.rows(run, 0, 0, len(run.data) - some, some, 1)),
+            "history": lambda: encoding.encode_history(run.data, 0),
+            "status": lambda: encoding.encode_status(run, 0, 0, 0, encoding.series_status(run, 0)),
+            "scores": lambda: encoding.encode_scores(run, 0, 0),
+            "rows": lambda: list(encoding.encode_rows(run, 0, 0, len(run.data) - some, some, 1)),
         },
         repeats,
     )

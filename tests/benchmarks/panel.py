@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbforecast import session
 from nbforecast.data import prepare
 from nbforecast.jupyter.assets import bundle
-from nbforecast.jupyter.widgets.cache.state import State
+from nbforecast.jupyter.widgets.cache.state import CacheState
 from nbforecast.result_cache.entry_slice import EntrySlice
 from tests.benchmarks.entries import SPEC, daily, made_up_entry
 from tests.benchmarks.table import Table, milliseconds, number
@@ -21,15 +21,16 @@ from tests.support.lab import browser_page, chromium
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# the view on a page of its own, told what a kernel tells; then the times between frames while it is scrolled through
-# from top to bottom, and while an entry changes five times a second, in ms
+# the view on a page of its own, with the messages of a kernel; then the times between frames while it is scrolled
+# through from top to bottom, and while an entry changes five times a second, in ms
 SHOW = """async ([script, messages]) => {
   const { default: widget } = await import(URL.createObjectURL(new Blob([script], {type: 'text/javascript'})));
-  const hear = new Set(), model = {on: (_, f) => hear.add(f), off: (_, f) => hear.delete(f), send: () => undefined};
+  const listeners = new Set(), send = () => undefined;
+  const model = {on: (_, f) => listeners.add(f), off: (_, f) => listeners.delete(f), send};
   widget.render({model, el: document.body});
-  window.tell = message => hear.forEach(f => f(message));
+  window.receive = message => listeners.forEach(f => f(message));
   const began = performance.now();
-  messages.forEach(window.tell);
+  messages.forEach(window.receive);
   await new Promise(requestAnimationFrame);
   return performance.now() - began;
 }"""
@@ -42,7 +43,7 @@ SCROLL = """async ([frames, changes]) => {
     if (i % 12 === 0) {
       const began = performance.now();
       const put = [{...changes[i % changes.length], used: Date.now() / 1000}];
-      window.tell({kind: 'entries', put, gone: [], all: false});
+      window.receive({kind: 'entries', put, gone: [], all: false});
       script.push(performance.now() - began);
     }
     const now = await frame();
@@ -61,31 +62,31 @@ def tables(quick: bool) -> Iterator[Table]:
         cache.offer(EntrySlice.whole(entry))
     saving = seconds(cache.save_all)
     time.sleep(SETTLED)
-    state = State()
-    first = seconds(lambda: told(state, everything=True))
+    state = CacheState()
+    first = seconds(lambda: contents(state, everything=True))
 
     def one_change() -> list[dict[str, Any]]:
         entries[count // 2].changes += 1
-        return told(state)
+        return contents(state)
 
     found = {
-        "all": lambda: told(state, everything=True),
-        "none": lambda: told(state),
+        "all": lambda: contents(state, everything=True),
+        "none": lambda: contents(state),
         "one": one_change,
     }
     taken = compare(found, 3 if quick else 21)
     size = {name: len(json.dumps(call())) for name, call in found.items()}
-    messages = told(state, everything=True)
+    messages = contents(state, everything=True)
     cache.clear()
     time.sleep(SETTLED)
-    saved = State()
-    restarted = seconds(lambda: told(saved, everything=True))
-    unread = compare({"saved": lambda: told(saved)}, 3 if quick else 21)["saved"]
+    saved = CacheState()
+    restarted = seconds(lambda: contents(saved, everything=True))
+    unread = compare({"saved": lambda: contents(saved)}, 3 if quick else 21)["saved"]
     cache.store.clear()  # type: ignore[union-attr]
     kilobytes = {name: number(bytes_ / 1e3) for name, bytes_ in size.items()}
     rows = [
-        ("the first look, everything told", milliseconds(first), kilobytes["all"]),
-        ("everything told again, to a view that comes later", milliseconds(taken["all"]), kilobytes["all"]),
+        ("the first look, everything sent", milliseconds(first), kilobytes["all"]),
+        ("everything sent again, to a view that comes later", milliseconds(taken["all"]), kilobytes["all"]),
         ("a look at which nothing has changed", milliseconds(taken["none"]), "0"),
         ("a look at which one entry has", milliseconds(taken["one"]), kilobytes["one"]),
         ("after a restart: the first look, at files alone", milliseconds(restarted), kilobytes["all"]),
@@ -113,5 +114,6 @@ def frames(messages: list[dict[str, Any]], count: int) -> Table:
     return Table(f"Scrolling through {len(entries):,} entries", head, rows, (note,))
 
 
-def told(state: State, *, everything: bool = False) -> list[dict[str, Any]]:
-    return list(state.everything() if everything else state.changes())
+def contents(state: CacheState, *, everything: bool = False) -> list[dict[str, Any]]:
+    messages = state.everything() if everything else state.changes()
+    return [message.content for message in messages]

@@ -35,7 +35,7 @@ def threads():
 
 
 class Page:
-    """A front end with one explorer: sends what its script sends, hears what it would hear."""
+    """A front end with one explorer: sends and receives the messages of its script."""
 
     def __init__(self, client: Any, comm: str, subshell: str | None) -> None:
         self._client, self._comm, self._subshell = client, comm, subshell
@@ -95,7 +95,7 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     cell = kernel.start("time.sleep(4); 'slept'")
     time.sleep(0.2)
     began = time.monotonic()
-    page.send({"kind": "hello", "v": 1})
+    page.send({"kind": "connect", "v": 2})
     assert page.listen(3, "progress") == ["meta", "history", "status", "scores", "rows", "progress"]
     assert time.monotonic() - began < 1.5, "the cell is not waited for"
     meta = page.last("meta")[0]
@@ -106,8 +106,9 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     assert [len(b) for b in history[1]] == [8 * rows, 8 * rows]
 
     page.send({"index": -500}, "update")
-    page.send({"kind": "want", "series": series, "model": 0, "first": rows - 600, "count": 200, "request": 77})
-    page.send({"kind": "infer", "series": 7, "model": 0, "row": 3000})
+    request = {"kind": "rows_request", "series": series, "model": 0, "first": rows - 600, "count": 200, "request": 77}
+    page.send(request)
+    page.send({"kind": "infer_origin", "series": 7, "model": 0, "row": 3000})
     kinds = page.listen(2.5)
     assert "rows" in kinds
     answers = {m.get("request"): (m, b) for m, b in page.heard if m["kind"] == "rows"}
@@ -129,7 +130,7 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     assert kernel.value("ex.forecast.index") == -500
 
     kernel.run("ex.index = -24")
-    page.send({"kind": "cancel", "model": 0})
+    page.send({"kind": "cancel_run", "model": 0})
     until = time.monotonic() + 20
     while not page.last("progress")[0]["done"]:
         page.listen(1, "progress")
@@ -144,18 +145,18 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     assert page.last("scores")[0]["overall"]["n"] == kernel.value(scored) > 0, "told once more when all was done"
 
 
-def test_E9_unloading_and_closing_end_the_thread_and_a_page_that_asks_again_is_answered(
+def test_E9_unloading_and_closing_end_the_thread_and_a_page_that_connects_again_is_answered(
     started: tuple[Kernel, Any],
 ) -> None:
     kernel, client = started
     (output,), _ = kernel.run("ex2 = nbf.explore(taxi.tail(400), 'naive'); ex2")
     page = Page(client, output[VIEW]["model_id"], None)
-    page.send({"kind": "hello", "v": 1})
+    page.send({"kind": "connect", "v": 2})
     page.listen(10, "progress")
     assert "nbforecast-page" in kernel.value("threads()")
     assert kernel.run("%unload_ext nbforecast")[1] == ""
     assert kernel.value("threads()") == []
-    page.send({"kind": "hello", "v": 1})
+    page.send({"kind": "connect", "v": 2})
     assert page.listen(10, "progress")[0] == "meta"
     kernel.run("%load_ext nbforecast\nimport ipywidgets; ipywidgets.Widget.close_all(); time.sleep(0.5)")
     assert kernel.value("threads()") == []

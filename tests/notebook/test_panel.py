@@ -1,4 +1,4 @@
-"""W3, E5, E9, M1: what pages are told of a real kernel's cache, and have done to it, while cells run and after all."""
+"""W3, E5, E9, M1: the messages of a real kernel's cache to pages, and the actions of pages, while cells run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NAMES = "[sorted(n for n in globals() if n[0] != '_'), len(In)]"
 
 
 class Page:
-    """A page with a view of the cache: sends what its script sends, hears what it would hear."""
+    """A page with a view of the cache: sends and receives the messages of its script."""
 
     def __init__(self, client: Any, subshell: str | None = None, comm: str = PANEL, *, widget: bool = False) -> None:
         self._client, self._subshell, self._comm, self._widget = client, subshell, comm, widget
@@ -44,15 +44,15 @@ class Page:
         message["header"]["subshell_id"] = self._subshell
         self._client.shell_channel.send(message)
 
-    def hello(self, client: str = "one") -> dict[str, dict[str, Any]]:
-        """Everything, by its kind."""
-        self.send({"kind": "hello", "v": 1, "client": client})
+    def connect(self, client: str = "one") -> dict[str, dict[str, Any]]:
+        """The whole cache: messages by their kind."""
+        self.send({"kind": "connect", "v": 2, "client": client})
         return {m["kind"]: m for m in self.until(lambda m: m["kind"] == "entries" and m["all"])}
 
-    def act(self, action: str, **more: Any) -> dict[str, Any]:
-        """What comes of an action."""
-        self.send({"kind": "act", "id": f"one-{action}", "action": action, **more})
-        return self.until(lambda m: m.get("id") == f"one-{action}" and m["kind"] != "queued")[-1]
+    def act(self, name: str, **fields: Any) -> dict[str, Any]:
+        """The answer to an action."""
+        self.send({"kind": "action_request", "id": f"one-{name}", "action": {"name": name, **fields}})
+        return self.until(lambda m: m.get("id") == f"one-{name}" and m["kind"] != "queued")[-1]
 
     def until(self, awaited: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
         """What is told, up to the first message that is waited for."""
@@ -107,10 +107,10 @@ def test_W3_the_kernel_tells_that_the_extension_is_loaded_and_unloaded_and_nothi
     opened = await_message(client, "comm_open", PANEL)
     kernel.ended(cell)
     assert opened["target_name"] == "nbforecast.hub"
-    assert opened["data"] == {"kind": "loaded", "v": 1, "version": kernel.value("nbf.__version__")}
+    assert opened["data"] == {"kind": "loaded", "v": 2, "version": kernel.value("nbf.__version__")}
     assert comms(client) == [PANEL]
     assert kernel.value("threads()") == []
-    Page(client).hello()
+    Page(client).connect()
     assert kernel.value("threads()") == ["nbforecast-page"]
     cell = kernel.start("%unload_ext nbforecast")
     await_message(client, "comm_close", PANEL)
@@ -122,7 +122,7 @@ def test_E5_pages_are_answered_and_obeyed_while_a_cell_runs(loaded: tuple[Kernel
     kernel, client = loaded
     page, names = Page(client, subshell(client)), kernel.value(NAMES)
     cell = kernel.start("nbf.forecast(big, slow, name='big').wait_for_end(60); nbf.cache.entries()")
-    told = page.hello()
+    told = page.connect()
     by_name = {e["name"]: e for e in told["entries"]["put"]}
     page.until(lambda m: m["kind"] == "work" and m["tasks"] and m["tasks"][0]["inferred"] > 200)
     assert page.act("drop", key=by_name["some"]["key"])["text"].startswith("Removed 1 entry with 9")
@@ -143,9 +143,9 @@ def test_E5_pages_are_answered_and_obeyed_while_a_cell_runs(loaded: tuple[Kernel
 def test_W3_two_pages_follow_and_one_that_closes_the_connection_does_not_end_it(loaded: tuple[Kernel, Any]) -> None:
     kernel, client = loaded
     page = Page(client)
-    assert [e["name"] for e in page.hello("one")["entries"]["put"]] == ["some"]
-    page.hello("two")
-    page.send({"kind": "bye", "client": "one"})
+    assert [e["name"] for e in page.connect("one")["entries"]["put"]] == ["some"]
+    page.connect("two")
+    page.send({"kind": "disconnect", "client": "one"})
     page.send({}, "comm_close")
     page.send({"kind": "nonsense"})
     cell = kernel.start("nbf.cache.flush()")
@@ -153,14 +153,14 @@ def test_W3_two_pages_follow_and_one_that_closes_the_connection_does_not_end_it(
     kernel.ended(cell)
     assert len(gone["gone"]) == 1
     assert comms(client) == [PANEL]
-    page.send({"kind": "bye", "client": "two"})
+    page.send({"kind": "disconnect", "client": "two"})
     kernel.run("while threads():\n    time.sleep(0.01)")
 
 
 def test_W3_an_entry_is_opened_in_an_explorer_and_closed(loaded: tuple[Kernel, Any]) -> None:
     kernel, client = loaded
     page = Page(client)
-    (entry,) = page.hello()["entries"]["put"]
+    (entry,) = page.connect()["entries"]["put"]
     kernel.run("'by an extension that nobody can answer'", watched=False)
     opened = page.act("open", key=entry["key"])
     assert opened["title"] == "some · slow"
@@ -168,14 +168,14 @@ def test_W3_an_entry_is_opened_in_an_explorer_and_closed(loaded: tuple[Kernel, A
     assert not error
     assert VIEW in output
     assert kernel.value(f"'{opened['model_id']}' in __import__('ipywidgets').widgets.widget._instances")
-    page.send({"kind": "closed", "model_id": opened["model_id"]})
+    page.send({"kind": "close_explorer", "model_id": opened["model_id"]})
     await_message(client, "comm_close", opened["model_id"])
 
 
 def test_W3_the_cache_in_a_cell_is_a_live_view_beside_its_table(loaded: tuple[Kernel, Any], tmp_path: Path) -> None:
     kernel, client = loaded
-    where = f"from nbforecast.jupyter import bundles; from pathlib import Path; bundles._HERE = Path({str(tmp_path)!r})"
-    (output,), error = kernel.run(f"{where}; bundles.bundle.cache_clear()\nnbf.cache")
+    where = f"from nbforecast.jupyter import assets; from pathlib import Path; assets._FOLDER = Path({str(tmp_path)!r})"
+    (output,), error = kernel.run(f"{where}; assets.bundle.cache_clear()\nnbf.cache")
     assert set(output) == {"text/html", "text/plain"}
     assert "The cache is shown as a table only" in error
     assert "npm run build" in error
@@ -187,7 +187,7 @@ def test_W3_the_cache_in_a_cell_is_a_live_view_beside_its_table(loaded: tuple[Ke
     assert again[VIEW]["model_id"] == output[VIEW]["model_id"], "one for all cells"
     page = Page(client, subshell(client), output[VIEW]["model_id"], widget=True)
     cell = kernel.start("while len(nbf.cache.entries()):\n    time.sleep(0.01)")
-    (entry,) = page.hello()["entries"]["put"]
+    (entry,) = page.connect()["entries"]["put"]
     assert page.act("drop", key=entry["key"])["kind"] == "done"
     kernel.ended(cell)
     assert set(kernel.run("nbf.cache", watched=False)[0][0]) == {"text/html", "text/plain"}, "where nobody watches"
@@ -224,13 +224,13 @@ def test_E9_after_a_restart_a_page_finds_nothing_until_the_extension_is_loaded_a
     kernel, client, manager = started
     kernel.run("%load_ext nbforecast\nbegin()")
     page = Page(client)
-    page.hello()
+    page.connect()
     manager.restart_kernel()
     client.wait_for_ready(timeout=60)
     assert comms(client) == []
-    page.send({"kind": "hello", "v": 1, "client": "one"})
+    page.send({"kind": "connect", "v": 2, "client": "one"})
     assert kernel.run("import nbforecast as nbf\n%load_ext nbforecast") == ([], "")
-    (entry,) = page.hello()["entries"]["put"]
+    (entry,) = page.connect()["entries"]["put"]
     assert (entry["name"], entry["memory_bytes"], entry["recomputable"]) == ("some", 0, False)
     assert "'slow'" in entry["reason"]
     fault = page.act("recompute", key=entry["key"])

@@ -1,4 +1,4 @@
-"""Views of the cache as tests have them: what they say, what they are told, and entries for them to show."""
+"""Views of the cache as tests have them: their requests, the messages they receive, and entries for them to show."""
 
 from __future__ import annotations
 
@@ -22,11 +22,16 @@ if TYPE_CHECKING:
     Look = Callable[..., list[dict[str, Any]]]
     Answer = Callable[..., dict[str, Any]]
 
-HELLO = {"kind": "hello", "v": 1, "client": "a"}
+CONNECT = {"kind": "connect", "v": 2, "client": "a"}
+
+
+def action_request(id: Any, name: str, **fields: Any) -> dict[str, Any]:
+    """The request for an action."""
+    return {"kind": "action_request", "id": id, "action": {"name": name, **fields}}
 
 
 class Clock:
-    """Moves when a test says so."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -35,13 +40,14 @@ class Clock:
         return self.now
 
 
-def kinds(told: list[dict[str, Any]]) -> list[str]:
-    return [m["kind"] for m in told]
+def kinds(contents: list[dict[str, Any]]) -> list[str]:
+    return [content["kind"] for content in contents]
 
 
-def only(told: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-    (found,) = [m for m in told if m["kind"] == kind]
-    return found
+def only(contents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    """The one message of a kind."""
+    (content,) = [content for content in contents if content["kind"] == kind]
+    return content
 
 
 def held_up(gate: Turnstile) -> FunctionForecaster:

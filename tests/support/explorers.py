@@ -1,4 +1,4 @@
-"""Runs to explore, and what an explorer tells its page."""
+"""Runs to explore, and the messages that an explorer sends to its page."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 
 from nbforecast.forecasters.adapters.function import FunctionForecaster
-from nbforecast.jupyter.widgets.explorer.feed import Feed
+from nbforecast.jupyter.validation import buffers_of
+from nbforecast.jupyter.widgets.explorer.feed import ExplorerFeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbforecast.jupyter.widgets.explorer.messages import Message
+    from nbforecast.jupyter.validation import Message
     from nbforecast.run import Run
 
 HOSTILE = "<img src=x onerror=window.hacked=1></script><!--<script>"
@@ -43,24 +44,25 @@ def panel() -> pl.DataFrame:
     return pl.concat([series(), gap, series(90, 2, HOSTILE)])
 
 
-def feed(*runs: Run, row: int = 89, shown: int = 0) -> Feed:
-    return Feed(runs, lambda: (shown, 0, row), lambda: None)
+def make_feed(*runs: Run, row: int = 89, series: int = 0) -> ExplorerFeed:
+    return ExplorerFeed(runs, lambda: (series, 0, row), lambda: None)
 
 
-def told(feed: Feed, *requests: Any) -> list[Message]:
+def answers(feed: ExplorerFeed, *requests: Any) -> list[Message]:
+    """The messages that a feed sends next."""
     for request in requests:
-        feed.ask(request)
+        feed.add_request(request)
     return list(feed.messages())
 
 
 def arrays(message: Message) -> list[np.ndarray]:
-    kinds = {"history": ("<f8", "<f8"), "status": ("u1", "u1", "<f4"), "rows": ("<f4", "<f4")}
-    found = zip(message.buffers, kinds.get(message.content["kind"], ()), strict=True)
-    return [np.frombuffer(b, k) for b, k in found]
+    """The arrays of a message, as they arrive at its page."""
+    dtypes = buffers_of(type(message)).values()
+    return [np.frombuffer(buffer, dtype) for buffer, dtype in zip(message.buffers, dtypes, strict=True)]
 
 
-def kinds(found: list[Message]) -> list[str]:
-    return [m.content["kind"] for m in found]
+def kinds(messages: list[Message]) -> list[str]:
+    return [message.content["kind"] for message in messages]
 
 
 def part(run: Run, position: int) -> pl.DataFrame:
@@ -74,5 +76,5 @@ def wait_for(true: Callable[[], object], seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
-def hub_threads() -> list[str]:
+def sender_threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith("nbforecast-page")]

@@ -9,13 +9,13 @@ import pytest
 import nbforecast as nbf
 from nbforecast import session
 from nbforecast.engine import calculation
-from nbforecast.jupyter.sender import hub
+from nbforecast.jupyter.sender import comm_sender
 from nbforecast.jupyter.widgets.cache import feed as cache_feed
-from nbforecast.jupyter.widgets.cache.feed import Feed
+from nbforecast.jupyter.widgets.cache.feed import CacheFeed
 from nbforecast.result_cache.directory import CacheDirectory
 from tests.support import engine_fixture as scenes
 from tests.support import panels
-from tests.support.cache_feed import Clock
+from tests.support.cache_feed import Clock, action_request
 from tests.support.deterministic_engine import CHUNK, Stage
 from tests.support.explorers import DRIFT, panel, wait_for
 
@@ -93,38 +93,39 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def feed(cache: Cache, clock: Clock) -> Iterator[Feed]:
-    yield Feed(lambda: None)
-    hub.close()
+def feed(cache: Cache, clock: Clock) -> Iterator[CacheFeed]:
+    yield CacheFeed(lambda: None)
+    comm_sender.close()
 
 
 @pytest.fixture
-def look(feed: Feed, clock: Clock) -> Look:
-    """Has the feed hear something, and gives what it tells a second later."""
+def look(feed: CacheFeed, clock: Clock) -> Look:
+    """Sends requests to the feed, and returns the messages that it sends a second later."""
 
-    def look(*heard: Any) -> list[dict[str, Any]]:
+    def look(*requests: Any) -> list[dict[str, Any]]:
         clock.now += 1
-        for content in heard:
-            feed.hear(content)
-        return list(feed.messages())
+        for content in requests:
+            feed.receive(content)
+        return [message.content for message in feed.messages()]
 
     return look
 
 
 @pytest.fixture
-def answer(feed: Feed) -> Answer:
-    """What comes of an action."""
+def answer(feed: CacheFeed) -> Answer:
+    """Requests an action and returns its answer."""
 
-    def answer(action: str, **more: Any) -> dict[str, Any]:
-        feed.hear({"kind": "act", "id": "a-1", "action": action, **more})
-        found: list[dict[str, Any]] = []
+    def answer(name: str, **fields: Any) -> dict[str, Any]:
+        feed.receive(action_request("a-1", name, **fields))
+        answers: list[dict[str, Any]] = []
 
-        def answered() -> bool:
-            found.extend(m for m in feed.messages() if m.get("id") == "a-1")
-            return bool(found) and found[-1]["kind"] != "queued"
+        def is_answered() -> bool:
+            contents = [message.content for message in feed.messages()]
+            answers.extend(content for content in contents if content.get("id") == "a-1")
+            return bool(answers) and answers[-1]["kind"] != "queued"
 
-        wait_for(answered)
-        return found[-1]
+        wait_for(is_answered)
+        return answers[-1]
 
     return answer
 

@@ -1,4 +1,4 @@
-"""C11, C14, E5, W3: what views of the cache may have done to it, what comes of it, and what is refused."""
+"""C11, C14, E5, W3: the actions that views of the cache request, their answers, and the messages that are refused."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 import nbforecast as nbf
 from nbforecast import session
 from nbforecast.forecasters.adapters.function import FunctionForecaster
-from nbforecast.jupyter.sender import hub
+from nbforecast.jupyter.sender import comm_sender
 from nbforecast.jupyter.widgets.cache import feed
 from tests.support.blocking_model import Turnstile
-from tests.support.cache_feed import HELLO, held_up, kinds, only
+from tests.support.cache_feed import CONNECT, action_request, held_up, kinds, only
 from tests.support.explorers import DRIFT, drift, series, wait_for
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from nbforecast.jupyter.widgets.cache.feed import Feed
+    from nbforecast.jupyter.widgets.cache.feed import CacheFeed
     from tests.support.cache_feed import Answer, Look
 
 KEY = "0" * 32 + "-" + "1" * 16
@@ -35,7 +35,7 @@ def test_C11_the_cache_is_emptied_while_a_run_goes_on(
     gate.close()
     run = nbf.forecast(series(60), held_up(gate))
     gate.wait_for_one()
-    key = only(look(HELLO), "entries")["put"][0]["key"]
+    key = only(look(CONNECT), "entries")["put"][0]["key"]
     done = answer("drop", key=key) if what == "drop" else answer("flush", **what)
     assert (done["kind"], done["text"][:16]) == ("done", "Removed 1 entry ")
     told = look()
@@ -55,7 +55,7 @@ def test_C11_work_is_cancelled_from_a_view(look: Look, answer: Answer) -> None:
     gate.close()
     run = nbf.forecast(series(60), held_up(gate))
     gate.wait_for_one()
-    (task,) = only(look(HELLO), "work")["tasks"]
+    (task,) = only(look(CONNECT), "work")["tasks"]
     assert answer("cancel", task=task["id"])["text"].startswith("Cancelled; 0 of ")
     (task,) = only(look(), "work")["tasks"]
     assert (task["state"], task["cancellable"]) == ("ending", False)
@@ -67,9 +67,9 @@ def test_C11_work_is_cancelled_from_a_view(look: Look, answer: Answer) -> None:
     assert answer("cancel", task=task["id"])["text"] == "It has ended already."
 
 
-def test_C11_actions_do_what_the_magics_do_and_say_what_they_say(look: Look, answer: Answer) -> None:
+def test_C11_actions_do_what_the_magics_do_and_report_it_in_the_same_words(look: Look, answer: Answer) -> None:
     run = nbf.forecast(series(60), DRIFT, wait=True, name="load")
-    key = only(look(HELLO), "entries")["put"][0]["key"]
+    key = only(look(CONNECT), "entries")["put"][0]["key"]
     assert answer("save")["text"] == repr(nbf.cache.save())
     assert answer("flush", memory=True, disk=False)["text"].startswith("Removed 1 entry with ")
     assert answer("load")["text"].startswith(f"Loaded 1 entry with {run.available} inferred origins: ")
@@ -97,7 +97,7 @@ def test_C14_a_model_may_be_called_what_it_likes_and_the_code_that_names_it_does
     name = 'x"))\nraise SystemExit("\\'
     for model in (DRIFT, FunctionForecaster(drift, name, context=8, draws=10)):
         nbf.forecast(series(60), model, wait=True)
-    key = next(e["key"] for e in only(look(HELLO), "entries")["put"] if e["model"] == name)
+    key = next(e["key"] for e in only(look(CONNECT), "entries")["put"] if e["model"] == name)
     code = answer("open", key=key, widget=False)["code"]
     names: dict[str, Any] = {}
     exec(code.replace("nbf.explore(", "made = nbf.explore("), names)
@@ -105,21 +105,19 @@ def test_C14_a_model_may_be_called_what_it_likes_and_the_code_that_names_it_does
     names["made"].close()
 
 
-def test_E5_actions_that_come_too_fast_are_told_so(look: Look) -> None:
+def test_E5_actions_that_come_too_fast_are_refused(look: Look) -> None:
     gate = Turnstile()
     gate.close()
-    hub.actions.submit(gate.pass_through)
+    comm_sender.actions.submit(gate.pass_through)
     gate.wait_for_one()
-    look(*({"kind": "act", "id": n, "action": "save"} for n in range(feed.WAITING)))
-    told = look({"kind": "act", "id": "late", "action": "save"})
+    look(*(action_request(n, "save") for n in range(feed.MAX_ACTIONS)))
+    told = look(action_request("late", "save"))
     assert [(m["kind"], m["id"]) for m in told if m["kind"] == "fault"] == [("fault", "late")]
     gate.open()
-    wait_for(lambda: not hub.actions.backlog)
+    wait_for(lambda: not comm_sender.actions.backlog)
 
 
-def test_E5_what_was_begun_from_a_view_and_fails_is_told(
-    look: Look,
-) -> None:
+def test_E5_a_run_that_was_started_from_a_view_and_fails_is_reported(look: Look) -> None:
     well = [True]
 
     def fails(contexts: np.ndarray, horizon: int) -> np.ndarray:
@@ -129,9 +127,9 @@ def test_E5_what_was_begun_from_a_view_and_fails_is_told(
 
     model = FunctionForecaster(fails, "brittle", context=8, draws=10, key="brittle")
     nbf.forecast(series(60), model, wait=True)
-    key = only(look(HELLO), "entries")["put"][0]["key"]
+    key = only(look(CONNECT), "entries")["put"][0]["key"]
     well[0] = False
-    found = look({"kind": "act", "id": 1, "action": "recompute", "key": key})
+    found = look(action_request(1, "recompute", key=key))
     wait_for(lambda: found.extend(look()) or "fault" in kinds(found))
     assert only(found, "done")["id"] == 1
     fault = only(found, "fault")
@@ -142,27 +140,27 @@ def test_E5_what_was_begun_from_a_view_and_fails_is_told(
 
 @pytest.mark.parametrize(
     "content",
-    [None, 3, [], "hello", {}, {"kind": "hi"}, {"kind": ["hello"]}, {"kind": "hello"}, {**HELLO, "v": 2},
-     {**HELLO, "client": ""}, {**HELLO, "client": "x" * 10_000_000}, {**HELLO, "client": 3}, {"kind": "bye"},
-     {"kind": "closed"}, {"kind": "closed", "model_id": "../x"},
-     *({"kind": "act", "id": 1, **more} for more in (
-         {}, {"action": "burn"}, {"action": {}}, {"action": "drop"}, {"action": "drop", "key": KEY[:8]},
-         {"action": "drop", "key": "../../etc/passwd"}, {"action": "drop", "key": KEY + "\n"},
-         {"action": "drop", "key": KEY.replace("0", "A")}, {"action": "drop", "key": [KEY]},
-         {"action": "open", "key": KEY,
-         "widget": "yes"}, {"action": "flush"}, {"action": "flush", "memory": 1, "disk": 0},
-         {"action": "cancel", "task": "1"}, {"action": "cancel", "task": True}, {"action": "cancel", "task": -1},
-         {"action": "cancel", "task": 10**30}, {"action": "prune", "max_size": 3},
-         {"action": "prune", "max_size": "9" * 100_000})),
-     {"kind": "act", "action": "save"}, {"kind": "act", "action": "save", "id": None},
-     {"kind": "act", "action": "save", "id": "x" * 65}, {"kind": "act", "action": "save", "id": 1.5}],
+    [None, 3, [], "hello", {}, {"kind": "hi"}, {"kind": ["connect"]}, {"kind": "connect"}, {**CONNECT, "v": 1},
+     {**CONNECT, "client": ""}, {**CONNECT, "client": "x" * 10_000_000}, {**CONNECT, "client": 3},
+     {"kind": "disconnect"}, {"kind": "close_explorer"}, {"kind": "close_explorer", "model_id": "../x"},
+     {"kind": "action_request", "id": 1},
+     *({"kind": "action_request", "id": 1, "action": action} for action in (
+         None, "save", {}, {"name": "burn"}, {"name": {}}, {"name": "drop"}, {"name": "drop", "key": KEY[:8]},
+         {"name": "drop", "key": "../../etc/passwd"}, {"name": "drop", "key": KEY + "\n"},
+         {"name": "drop", "key": KEY.replace("0", "A")}, {"name": "drop", "key": [KEY]},
+         {"name": "open", "key": KEY, "widget": "yes"}, {"name": "flush"}, {"name": "flush", "memory": 1, "disk": 0},
+         {"name": "cancel", "task": "1"}, {"name": "cancel", "task": True}, {"name": "cancel", "task": -1},
+         {"name": "cancel", "task": 10**30}, {"name": "prune", "max_size": 3},
+         {"name": "prune", "max_size": "9" * 100_000})),
+     {"kind": "action_request", "action": {"name": "save"}}, action_request(None, "save"),
+     action_request("x" * 65, "save"), action_request(1.5, "save")],
 )  # fmt: skip
-def test_W3_whatever_was_not_agreed_on_is_refused_and_logged_briefly(
-    content: Any, feed: Feed, caplog: pytest.LogCaptureFixture
+def test_W3_whatever_is_not_in_the_schema_is_refused_and_logged_briefly(
+    content: Any, feed: CacheFeed, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "nbforecast"):
-        feed.hear(content)
-    assert "is ignored, since" in caplog.text
+        feed.receive(content)
+    assert "is ignored: " in caplog.text
     assert len(caplog.text) < 1000
     assert list(feed.messages()) == []
-    assert not feed.open
+    assert not feed.is_open

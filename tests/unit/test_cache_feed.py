@@ -1,4 +1,4 @@
-"""W3, C11, E5: what views of the cache are told, how often, by whom, and what it costs."""
+"""W3, C11, E5: the messages that views of the cache receive, how often, from which thread, and what they cost."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import nbforecast as nbf
 from nbforecast.forecasters.adapters.function import FunctionForecaster
-from nbforecast.jupyter.sender import hub
+from nbforecast.jupyter.sender import comm_sender
 from nbforecast.jupyter.widgets.cache import feed as feed_module
-from nbforecast.jupyter.widgets.cache.feed import Feed
+from nbforecast.jupyter.widgets.cache.feed import CacheFeed
 from nbforecast.result_cache import inventory as inventories
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.inventory import Inventory
 from tests.support.blocking_model import Turnstile
-from tests.support.cache_feed import HELLO, filled, held_up, kinds, made_up, only
-from tests.support.explorers import DRIFT, HOSTILE, drift, hub_threads, series, wait_for
+from tests.support.cache_feed import CONNECT, action_request, filled, held_up, kinds, made_up, only
+from tests.support.explorers import DRIFT, HOSTILE, drift, sender_threads, series, wait_for
 
 if TYPE_CHECKING:
     import pytest
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from tests.support.cache_feed import Clock, Look
 
 
-def test_W3_a_view_that_opens_is_told_everything(look: Look) -> None:
+def test_W3_a_view_that_connects_receives_everything(look: Look) -> None:
     run = nbf.forecast(series(60), DRIFT, 6, wait=True, name=HOSTILE)
-    told = look(HELLO)
+    told = look(CONNECT)
     assert kinds(told) == ["totals", "device", "work", "entries"]
     totals, device, work, entries = told
     assert (totals["entries"], totals["inferred"]) == (1, run.available)
@@ -51,9 +51,9 @@ def test_W3_a_view_that_opens_is_told_everything(look: Look) -> None:
     assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
-def test_W3_after_that_only_what_has_changed_is_told(look: Look) -> None:
+def test_W3_after_that_only_changes_are_sent(look: Look) -> None:
     first = nbf.forecast(series(60), DRIFT, wait=True)
-    look(HELLO)
+    look(CONNECT)
     look()
     assert look() == []
     second = nbf.forecast(series(60, 5), DRIFT, wait=True)
@@ -71,9 +71,9 @@ def test_W3_after_that_only_what_has_changed_is_told(look: Look) -> None:
     assert look() == []
 
 
-def test_W3_what_another_kernel_saves_and_removes_is_told(cache: Cache, look: Look) -> None:
+def test_W3_what_another_kernel_saves_and_removes_is_sent(cache: Cache, look: Look) -> None:
     other = CacheDirectory(cache.store.directory)  # type: ignore[union-attr]
-    look(HELLO)
+    look(CONNECT)
     entry = made_up(1)[0]
     found = other.write(entry.snapshot()[0])
     assert [e["key"] for e in only(look(), "entries")["put"]] == [str(entry.key)]
@@ -81,61 +81,64 @@ def test_W3_what_another_kernel_saves_and_removes_is_told(cache: Cache, look: Lo
     assert only(look(), "entries")["gone"] == [str(entry.key)]
 
 
-def test_W3_nobody_is_told_anything_before_a_hello_or_after_the_last_bye(look: Look, feed: Feed) -> None:
+def test_W3_nothing_is_sent_before_a_view_connects_or_after_the_last_disconnects(look: Look, feed: CacheFeed) -> None:
     nbf.forecast(series(60), DRIFT, wait=True)
     assert look() == []
-    assert not feed.open
-    assert only(look(HELLO, {**HELLO, "client": "b"}), "entries")["all"]
+    assert not feed.is_open
+    assert only(look(CONNECT, {**CONNECT, "client": "b"}), "entries")["all"]
     nbf.cache.flush()
-    assert len(only(look({"kind": "bye", "client": "a"}), "entries")["gone"]) == 1
+    assert len(only(look({"kind": "disconnect", "client": "a"}), "entries")["gone"]) == 1
     nbf.forecast(series(60), DRIFT, wait=True)
     assert "entries" in kinds(look()), "another view is still open"
-    assert look({"kind": "bye", "client": "b"}) == []
-    assert not feed.open
+    assert look({"kind": "disconnect", "client": "b"}) == []
+    assert not feed.is_open
     nbf.cache.flush()
     assert look() == []
-    assert only(look(HELLO), "entries") == {"kind": "entries", "put": [], "gone": [], "all": True}
+    assert only(look(CONNECT), "entries") == {"kind": "entries", "put": [], "gone": [], "all": True}
 
 
-def test_W3_a_view_that_comes_again_is_told_everything_again_and_only_so_many_are_kept(look: Look, feed: Feed) -> None:
-    look(HELLO)
-    assert kinds(look(HELLO)) == ["totals", "device", "work", "entries"]
-    look(*({**HELLO, "client": f"c{n}"} for n in range(100)))
-    assert list(feed._views) == [f"c{n}" for n in range(100 - feed_module.VIEWS, 100)]
+def test_W3_a_view_that_connects_again_receives_everything_and_only_so_many_stay_open(
+    look: Look, feed: CacheFeed
+) -> None:
+    look(CONNECT)
+    assert kinds(look(CONNECT)) == ["totals", "device", "work", "entries"]
+    look(*({**CONNECT, "client": f"c{n}"} for n in range(100)))
+    assert list(feed._views) == [f"c{n}" for n in range(100 - feed_module.MAX_VIEWS, 100)]
 
 
 def test_E9_a_view_that_is_gone_keeps_no_results_in_memory(cache: Cache, look: Look) -> None:
-    look(HELLO)
+    look(CONNECT)
     for entry in made_up(3):
         cache.offer(EntrySlice.whole(entry))
     look()
     cache.clear()
-    look({"kind": "bye", "client": "a"})
+    look({"kind": "disconnect", "client": "a"})
     del entry
     gc.collect()
     assert not [one for one in gc.get_objects() if isinstance(one, Entry) and one.spec.model.name == "made up"]
 
 
-def test_E5_a_run_is_told_a_few_times_a_second_and_not_more(
-    look: Look, feed: Feed, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_E5_the_progress_of_a_run_is_sent_a_few_times_a_second_and_not_more(
+    look: Look, feed: CacheFeed, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBFORECAST_CHUNK", "4")
     gate = Turnstile()
     gate.close()
     run = nbf.forecast(series(200), held_up(gate))
     gate.wait_for_one()
-    (task,) = only(look(HELLO), "work")["tasks"]
-    assert (task["state"], task["priority"], task["left"], task["model"]) == ("running", "batch", None, "held up")
-    assert task["key"] == look(HELLO)[-1]["put"][0]["key"]
+    (task,) = only(look(CONNECT), "work")["tasks"]
+    assert (task["state"], task["priority"], task["model"]) == ("running", "batch", "held up")
+    assert task["eta_seconds"] is None
+    assert task["key"] == look(CONNECT)[-1]["put"][0]["key"]
     told = []
-    for _ in range(200):  # two seconds of a hub that is in a hurry
+    for _ in range(200):  # two seconds of a sender in a hurry
         clock.now += 0.01
         gate.let_one()
         gate.wait_for_one()
-        told += list(feed.messages())
+        told += [message.content for message in feed.messages()]
         if task["available"] - run.inferred <= 8:
             break
-    assert feed.expecting
+    assert feed.expects_more
     seconds = clock.now - 1000 - 2
     for kind in ("totals", "device", "work", "entries"):
         assert kinds(told).count(kind) <= 5 * seconds + 1
@@ -143,15 +146,13 @@ def test_E5_a_run_is_told_a_few_times_a_second_and_not_more(
     gate.open()
     run.wait()
     assert only(look(), "work")["tasks"] == []
-    assert not feed.expecting
+    assert not feed.expects_more
 
 
-def test_C11_whether_an_entry_can_be_recomputed_follows_what_the_kernel_knows(
-    look: Look,
-) -> None:
+def test_C11_whether_an_entry_can_be_recomputed_follows_what_the_kernel_knows(look: Look) -> None:
     model = FunctionForecaster(drift, "short-lived", context=8, draws=10)
     nbf.forecast(series(60), model, wait=True)
-    (entry,) = only(look(HELLO), "entries")["put"]
+    (entry,) = only(look(CONNECT), "entries")["put"]
     assert entry["recomputable"]
     del model
     gc.collect()
@@ -187,7 +188,7 @@ def test_W3_a_thousand_entries_cost_nothing_while_they_do_not_change(
         counted(where, name)
     wait_for(lambda: not calls.clear() and not Inventory(cache)._list_files() and calls == ["files"])
     calls.clear()
-    told = only(look(HELLO), "entries")
+    told = only(look(CONNECT), "entries")
     assert len(told["put"]) == 1003
     assert [calls.count(n) for n in ("_held", "_saved")] == [1000, 3]
     settle(look, calls)
@@ -212,39 +213,39 @@ def settle(look: Look, calls: list[str]) -> None:
 
 
 class Owner:
-    """A connection that keeps what it is told."""
+    """A connection that keeps the messages it sends."""
 
     def __init__(self) -> None:
-        self.feed = Feed(lambda: hub.attach(self))
+        self.feed = CacheFeed(lambda: comm_sender.attach(self))
         self.told: list[dict[str, Any]] = []
         self.senders: set[str] = set()
 
-    def serve(self) -> bool:
+    def send_messages(self) -> bool:
         def send(content: dict[str, Any]) -> None:
             self.told.append(content)
             self.senders.add(threading.current_thread().name)
 
-        return self.feed.serve(self, send)
+        return self.feed.send_messages(self, send)
 
 
-def test_E9_one_thread_tells_everybody_and_ends_with_the_last_view(cache: Cache) -> None:
+def test_E9_one_thread_sends_to_all_and_ends_with_the_last_view(cache: Cache) -> None:
     owners = [Owner(), Owner()]
-    assert not hub_threads()
+    assert not sender_threads()
     for owner in owners:
-        owner.feed.hear(HELLO)
+        owner.feed.receive(CONNECT)
     wait_for(lambda: all(len(owner.told) == 4 for owner in owners))
-    owners[0].feed.hear({"kind": "act", "id": 7, "action": "save"})
+    owners[0].feed.receive(action_request(7, "save"))
     wait_for(lambda: kinds(owners[0].told)[-1] == "done")
     assert [m["id"] for m in owners[0].told[-2:]] == [7, 7]
     assert len(owners[1].told) == 4
     assert owners[0].senders == owners[1].senders == {"nbforecast-page"}
     for owner in owners:
-        owner.feed.hear({"kind": "bye", "client": "a"})
-    wait_for(lambda: not hub_threads())
-    owners[1].feed.hear(HELLO)
+        owner.feed.receive({"kind": "disconnect", "client": "a"})
+    wait_for(lambda: not sender_threads())
+    owners[1].feed.receive(CONNECT)
     wait_for(lambda: kinds(owners[1].told).count("entries") == 2)
-    owners[1].feed.hear({"kind": "bye", "client": "a"})
-    wait_for(lambda: not hub_threads())
+    owners[1].feed.receive({"kind": "disconnect", "client": "a"})
+    wait_for(lambda: not sender_threads())
 
 
 def test_M1_the_connection_imports_nothing_before_a_view_opens_and_starts_no_jax_then() -> None:
@@ -252,12 +253,12 @@ def test_M1_the_connection_imports_nothing_before_a_view_opens_and_starts_no_jax
 import sys, types
 from nbforecast.jupyter import lab_comm
 lab_comm.connect(types.SimpleNamespace(kernel=None))
-assert not lab_comm._panels, "there is no kernel"
+assert not lab_comm._comms, "there is no kernel"
 assert not {"polars", "jax", "numpy", "anywidget", "comm"} & set(sys.modules)
-feed = lab_comm.Feed(lambda: None)
-feed.hear({"kind": "hello", "v": 1, "client": "a"})
-device = next(m for m in feed.messages() if m["kind"] == "device")
-assert (device["platform"], device["text"]) == (None, "JAX has not been started in this kernel")
+feed = lab_comm.CacheFeed(lambda: None)
+feed.receive({"kind": "connect", "v": 2, "client": "a"})
+device = next(m for m in feed.messages() if m.content["kind"] == "device")
+assert (device.platform, device.text) == (None, "JAX has not been started in this kernel")
 assert "jax" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)

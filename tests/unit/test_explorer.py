@@ -16,19 +16,19 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.jupyter.sender import hub
-from nbforecast.jupyter.widgets.explorer import messages as messages
-from nbforecast.jupyter.widgets.explorer.requests import Infer
+from nbforecast.jupyter.sender import comm_sender
+from nbforecast.jupyter.widgets.explorer import encoding
+from nbforecast.jupyter.widgets.explorer.messages import InferOrigin
 from nbforecast.options import ForecastOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbforecast.jupyter.widgets.explorer.messages import Message
+    from nbforecast.jupyter.validation import Message
     from nbforecast.jupyter.widgets.explorer.widget import Explorer
     from nbforecast.run import Run
 
-from tests.support.explorers import CODES, DRIFT, HOSTILE, feed, hub_threads, kinds, panel, series, wait_for
+from tests.support.explorers import CODES, DRIFT, HOSTILE, kinds, make_feed, panel, sender_threads, series, wait_for
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_W1_a_frame_is_forecast_by_each_model_and_a_run_takes_no_options(done: R
     try:
         assert [run.model for run in made.runs] == ["naive", "drift"]
         assert (made.series, made.index, made.style) == (2, -3, "density")
-        assert messages.meta(made.runs).content["title"] == "load"
+        assert encoding.encode_meta(made.runs).content["title"] == "load"
         assert "Explorer(naive, drift, index -3, series 'b')" in repr(made)
     finally:
         made.close()
@@ -145,7 +145,7 @@ def test_E9_one_thread_sends_for_all_and_ends_with_the_last(done: Run, other: Ru
     sent: dict[str, list[Any]] = {"one": [], "two": []}
     senders = set()
     both = {"one": nbf.explore(done), "two": nbf.explore(other)}
-    assert not hub_threads(), "nobody has asked for anything"
+    assert not sender_threads(), "nobody has asked for anything"
     for name, made in both.items():
 
         def send(content: Any, buffers: Any, name: str = name) -> None:
@@ -153,28 +153,28 @@ def test_E9_one_thread_sends_for_all_and_ends_with_the_last(done: Run, other: Ru
             sent[name].append(content["kind"])
 
         made.send = send
-        made._heard({"kind": "hello", "v": 1})
+        made._receive({"kind": "connect", "v": 2})
     wait_for(lambda: all(len(s) == 6 for s in sent.values()))
-    assert hub_threads() == ["nbforecast-page"]
+    assert sender_threads() == ["nbforecast-page"]
     assert len(senders) == 1
     both["one"].close()
-    both["two"]._heard({"kind": "open", "series": 0, "model": 0})
+    both["two"]._receive({"kind": "open_series", "series": 0, "model": 0})
     wait_for(lambda: len(sent["two"]) == 8)
     assert len(sent["one"]) == 6
     both["two"].close()
-    wait_for(lambda: not hub_threads())
+    wait_for(lambda: not sender_threads())
 
 
 def test_E9_a_closed_explorer_keeps_nothing_alive() -> None:
     run = nbf.forecast(series(120, 7), "naive", wait=True)
     made = nbf.explore(run)
-    made._heard({"kind": "hello", "v": 1})
-    wait_for(lambda: made._feed._open)
+    made._receive({"kind": "connect", "v": 2})
+    wait_for(lambda: made._feed._is_open)
     made.close()
     kept = weakref.ref(run), weakref.ref(made)
     del run, made
     wait_for(lambda: gc.collect() is None or all(ref() is None for ref in kept))
-    wait_for(lambda: not hub_threads())
+    wait_for(lambda: not sender_threads())
 
 
 def test_E9_the_interpreter_exits_while_an_explorer_is_served_and_its_run_goes_on() -> None:
@@ -187,8 +187,8 @@ def slow(contexts, horizon):
 made = nbf.explore(np.arange(3000.0), FunctionForecaster(slow, "slow", context=8, batch=8), freq=1)
 told = []
 made.send = lambda content, buffers: told.append(content["kind"])
-made._heard({"kind": "hello", "v": 1})
-made._heard({"kind": "infer", "series": 0, "model": 0, "row": 100})
+made._receive({"kind": "connect", "v": 2})
+made._receive({"kind": "infer_origin", "series": 0, "model": 0, "row": 100})
 while told.count("progress") < 2 or told.count("rows") < 2:
     time.sleep(0.01)
 assert not made.run.done
@@ -210,20 +210,20 @@ def test_E5_one_that_fails_is_logged_once_and_disturbs_no_other(
 
     broken.send, explorer.send = fails, lambda content, buffers: sent.append(content["kind"])
     with caplog.at_level(logging.WARNING, "nbforecast"):
-        broken._heard({"kind": "hello", "v": 1})
-        explorer._heard({"kind": "hello", "v": 1})
+        broken._receive({"kind": "connect", "v": 2})
+        explorer._receive({"kind": "connect", "v": 2})
         wait_for(lambda: "progress" in sent)
         time.sleep(0.3)
-    assert caplog.text.count("is told nothing more") == 1
+    assert caplog.text.count("could not be sent") == 1
     broken.close()
 
 
 def test_E5_what_cannot_be_inferred_is_told_in_a_sentence(done: Run) -> None:
-    view = feed(done, shown=2)
-    gap = int(np.flatnonzero(messages.standing(done, 2) == CODES["unavailable"])[0])
-    view.ask(Infer(2, 0, gap))
+    view = make_feed(done, series=2)
+    gap = int(np.flatnonzero(encoding.series_status(done, 2) == CODES["unavailable"])[0])
+    view.add_request(InferOrigin(2, 0, gap))
     found: list[Message] = []
     wait_for(lambda: found.extend(view.messages()) or found)
     assert kinds(found) == ["fault"]
     assert "There is no forecast at index" in found[0].content["text"]
-    hub.close()
+    comm_sender.close()

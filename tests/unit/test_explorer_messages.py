@@ -1,4 +1,4 @@
-"""W1, W2: what the explorer tells its page, and what it takes from it."""
+"""W1, W2: the messages that the explorer sends to its page, and the requests that it takes from it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,27 @@ import polars as pl
 import pytest
 
 import nbforecast as nbf
-from nbforecast.jupyter.sender import hub
-from nbforecast.jupyter.widgets.explorer import messages as messages
-from nbforecast.jupyter.widgets.explorer.requests import Cancel, Hello, Infer, InvalidMessage, Open, Want, read
+from nbforecast.jupyter.sender import comm_sender
+from nbforecast.jupyter.validation import InvalidMessage
+from nbforecast.jupyter.widgets.explorer import encoding
+from nbforecast.jupyter.widgets.explorer.messages import (
+    CancelRun,
+    Connect,
+    InferOrigin,
+    OpenSeries,
+    RowsRequest,
+    read_request,
+)
 
 if TYPE_CHECKING:
     from nbforecast.jupyter.widgets.explorer.widget import Explorer
     from nbforecast.run import Run
 
-from tests.support.explorers import CODES, arrays, feed, hub_threads, kinds, part, series, told
+from tests.support.explorers import CODES, answers, arrays, kinds, make_feed, part, sender_threads, series
 
 
-def test_W1_a_new_view_is_told_everything_in_order_and_as_the_frame_has_it(done: Run) -> None:
-    found = told(feed(done), Hello())
+def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done: Run) -> None:
+    found = answers(make_feed(done), Connect(2))
     assert kinds(found) == ["meta", "history", "status", "scores", "rows", "progress"]
     meta, past, standing, scores, rows, progress = found
     assert json.loads(json.dumps([m.content for m in found], allow_nan=False)) == [m.content for m in found]
@@ -58,12 +66,12 @@ def test_W1_a_new_view_is_told_everything_in_order_and_as_the_frame_has_it(done:
     assert len(scores.content["horizon"]["mae"]) == 12
     assert np.average(scores.content["horizon"]["mae"]) == pytest.approx(overall["mae"], rel=0.05)
     assert progress.content["done"] is True
-    assert progress.content["left"] == 0
+    assert progress.content["eta_seconds"] == 0
     assert progress.content["calculated"] == done.calculated
 
 
 def test_W2_rows_of_a_gap_are_nan_and_its_status_says_why(done: Run) -> None:
-    found = told(feed(done), Hello(), Open(2, 0), Want(2, 0, 95, 100, "x"))
+    found = answers(make_feed(done), Connect(2), OpenSeries(2, 0), RowsRequest(2, 0, 95, 100, "x"))
     rows = next(m for m in found if m.content.get("request") == "x")
     frame = part(done, 2)[95:195]
     draws, ends = arrays(rows)
@@ -81,40 +89,40 @@ def test_W2_rows_of_a_gap_are_nan_and_its_status_says_why(done: Run) -> None:
 
 def test_W2_rows_come_in_slices_and_are_bounded(done: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     size = 12 * 17 * 4
-    monkeypatch.setattr(messages, "_SLICE", 40 * size)
-    found = list(messages.rows(done, 0, 0, 10, 100, 7))
+    monkeypatch.setattr(encoding, "_MESSAGE_BYTES", 40 * size)
+    found = list(encoding.encode_rows(done, 0, 0, 10, 100, 7))
     assert [(m.content["first"], m.content["count"], m.content["request"]) for m in found] == [
         (10, 40, 7), (50, 40, 7), (90, 20, 7)
     ]  # fmt: skip
-    monkeypatch.setattr(messages, "_ANSWER", 50 * size)
-    assert [m.content["first"] for m in messages.rows(done, 0, 0, 10, 100, 7)] == [35, 75]
+    monkeypatch.setattr(encoding, "_ANSWER_BYTES", 50 * size)
+    assert [m.content["first"] for m in encoding.encode_rows(done, 0, 0, 10, 100, 7)] == [35, 75]
 
 
-def test_W1_only_what_has_changed_is_told_again(cache: Any) -> None:
+def test_W1_only_changes_are_sent_again(cache: Any) -> None:
     run = nbf.forecast(series(), "naive", wait=True)
-    view = feed(run)
-    told(view, Hello())
-    assert not told(view)
+    view = make_feed(run)
+    answers(view, Connect(2))
+    assert not answers(view)
     time.sleep(0.06)
-    assert not told(view), "nothing has changed"
+    assert not answers(view), "nothing has changed"
     assert nbf.cache.drop(run.handle, index="-120:-101")
     time.sleep(0.06)
-    found = told(view)
+    found = answers(view)
     assert [(m.content["first"], m.content["count"]) for m in found if m.content["kind"] == "status"] == [(179, 20)]
     assert set(arrays(found[0])[0].tolist()) == {0}
-    assert np.isnan(arrays(next(iter(messages.rows(run, 0, 0, 185, 3, None))))[0]).all()
-    view.ask(Infer(0, 0, 190))
+    assert np.isnan(arrays(next(iter(encoding.encode_rows(run, 0, 0, 185, 3, None))))[0]).all()
+    view.add_request(InferOrigin(0, 0, 190))
     until = time.monotonic() + 20
     found = []
     while "rows" not in kinds(found):
         assert time.monotonic() < until
-        found = told(view)
+        found = answers(view)
         time.sleep(0.01)
     rows = next(m for m in found if m.content["kind"] == "rows")
     assert (rows.content["first"], rows.content["count"]) == (190, 1)
     assert np.array_equal(arrays(rows)[0].reshape(12, -1), run.at(190 - 299).draws)
-    hub.close()
-    assert not hub_threads()
+    comm_sender.close()
+    assert not sender_threads()
 
 
 @pytest.mark.parametrize(
@@ -125,18 +133,18 @@ def test_W1_only_what_has_changed_is_told_again(cache: Any) -> None:
 def test_W1_ranges_cover_what_has_changed(rows: list[int], expected: list[tuple[int, int]]) -> None:
     changed = np.zeros(1000, bool)
     changed[rows] = True
-    assert messages.ranges(changed) == expected
+    assert encoding.changed_ranges(changed) == expected
 
 
 def test_W1_very_scattered_changes_are_one_range() -> None:
     changed = np.zeros(100_000, bool)
     changed[::100] = True
-    assert messages.ranges(changed) == [(0, 99_901)]
+    assert encoding.changed_ranges(changed) == [(0, 99_901)]
 
 
 def test_W1_calibrated_bands_are_those_of_the_run() -> None:
     run = nbf.forecast(series(900), "naive", calibrate=True, wait=True)
-    (rows,) = messages.rows(run, 0, 0, 500, 300, None)
+    (rows,) = encoding.encode_rows(run, 0, 0, 500, 300, None)
     ends = arrays(rows)[1].reshape(300, 12, 7)
     frame = run.frame[500:800]
     bands = frame["calibrated"].to_numpy()
@@ -144,7 +152,7 @@ def test_W1_calibrated_bands_are_those_of_the_run() -> None:
     assert np.allclose(ends[..., [0, 1, 2]], bands[..., [0, 2, 3]], rtol=1e-6)
     assert np.allclose(ends[..., [4, 5, 6]], bands[..., [4, 5, 7]], rtol=1e-6)
     assert np.array_equal(ends[..., 3], frame["median"].to_numpy())
-    assert messages.meta([run]).content["calibrated"] is True
+    assert encoding.encode_meta([run]).content["calibrated"] is True
 
 
 @pytest.mark.parametrize(
@@ -155,19 +163,19 @@ def test_W1_calibrated_bands_are_those_of_the_run() -> None:
         (np.sin(np.arange(200.0)), "number", None, 1),
     ],
 )
-def test_W1_times_are_told_with_their_clock(frame: Any, clock: str, zone: str | None, step: float | None) -> None:
+def test_W1_times_are_sent_with_their_clock(frame: Any, clock: str, zone: str | None, step: float | None) -> None:
     run = nbf.forecast(frame, "naive", freq=1 if clock == "number" else None, wait=True)
-    content = messages.meta([run]).content
+    content = encoding.encode_meta([run]).content
     assert (content["clock"], content["zone"], content["step"]) == (clock, zone, step)
-    at = arrays(messages.history(run.data, 0))[0]
+    at = arrays(encoding.encode_history(run.data, 0))[0]
     assert len(at) == len(run.data)
     assert (np.diff(at) > 0).all()
     assert at[0] == (0 if clock == "number" else run.data.time[0].astype("datetime64[ms]").astype(int))
 
 
-def test_W1_several_models_are_told_side_by_side(done: Run, other: Run) -> None:
-    view = feed(done, other)
-    found = told(view, Hello(), Open(1, 1), Want(1, 1, 200, 10, 1), Want(1, 0, 200, 10, 2))
+def test_W1_several_models_are_sent_side_by_side(done: Run, other: Run) -> None:
+    view = make_feed(done, other)
+    found = answers(view, Connect(2), OpenSeries(1, 1), RowsRequest(1, 1, 200, 10, 1), RowsRequest(1, 0, 200, 10, 2))
     assert [m["name"] for m in found[0].content["models"]] == ["naive", "drift"]
     rows = {m.content["request"]: arrays(m)[0] for m in found if m.content["kind"] == "rows"}
     assert np.array_equal(rows[1], part(other, 1)[200:210]["forecast"].to_numpy().ravel())
@@ -176,54 +184,61 @@ def test_W1_several_models_are_told_side_by_side(done: Run, other: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "request_"),
+    ("content", "expected"),
     [
-        ({"kind": "hello", "v": 1}, Hello()),
-        ({"kind": "open", "series": 1, "model": 0}, Open(1, 0)),
-        ({"kind": "want", "series": 1, "model": 0, "first": 5, "count": 4096, "request": "r"}, Want(1, 0, 5, 25, "r")),
-        ({"kind": "want", "series": 0, "model": 1, "first": 2.0, "count": 3, "request": 9}, Want(0, 1, 2, 3, 9)),
-        ({"kind": "cancel", "model": 1}, Cancel(1)),
-        ({"kind": "infer", "series": 0, "model": 0, "row": 9}, Infer(0, 0, 9)),
+        ({"kind": "connect", "v": 2}, Connect(2)),
+        ({"kind": "open_series", "series": 1, "model": 0}, OpenSeries(1, 0)),
+        (
+            {"kind": "rows_request", "series": 1, "model": 0, "first": 5, "count": 4096, "request": "r"},
+            RowsRequest(1, 0, 5, 25, "r"),
+        ),
+        (
+            {"kind": "rows_request", "series": 0, "model": 1, "first": 2.0, "count": 3, "request": 9},
+            RowsRequest(0, 1, 2, 3, 9),
+        ),
+        ({"kind": "cancel_run", "model": 1}, CancelRun(1)),
+        ({"kind": "infer_origin", "series": 0, "model": 0, "row": 9}, InferOrigin(0, 0, 9)),
     ],
 )
-def test_W2_requests_are_read(content: dict[str, Any], request_: Any) -> None:
-    assert read(content, [10, 30], 2) == request_
+def test_W2_requests_are_read(content: dict[str, Any], expected: Any) -> None:
+    assert read_request(content, [10, 30], 2) == expected
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        None, [], "hello", 3, {}, {"kind": "eval", "code": "1"}, {"kind": ["hello"]}, {"kind": "hello", "v": 2},
-        {"kind": "hello"}, {"kind": "open", "series": "0", "model": 0}, {"kind": "open", "series": 0, "model": 2},
-        {"kind": "open", "series": True, "model": 0}, {"kind": "open", "series": -1, "model": 0},
-        {"kind": "want", "series": 0, "model": 0, "first": 0, "count": 4097, "request": 1},
-        {"kind": "want", "series": 0, "model": 0, "first": 10, "count": 1, "request": 1},
-        {"kind": "want", "series": 0, "model": 0, "first": -1, "count": 1, "request": 1},
-        {"kind": "want", "series": 0, "model": 0, "first": 0, "count": 0, "request": 1},
-        {"kind": "want", "series": 0, "model": 0, "first": 0, "count": 1e300, "request": 1},
-        {"kind": "want", "series": 0, "model": 0, "first": float("nan"), "count": 1, "request": 1},
-        {"kind": "want", "series": 0, "model": 0, "first": 0, "count": 1, "request": {"a": 1}},
-        {"kind": "want", "series": 0, "model": 0, "first": 0, "count": 1, "request": "x" * 65},
-        {"kind": "cancel"}, {"kind": "infer", "series": 0, "model": 0, "row": 10},
+        None, [], "hello", 3, {}, {"kind": "eval", "code": "1"}, {"kind": ["connect"]}, {"kind": "connect", "v": 1},
+        {"kind": "connect"}, {"kind": "open_series", "series": "0", "model": 0},
+        {"kind": "open_series", "series": 0, "model": 2},
+        {"kind": "open_series", "series": True, "model": 0}, {"kind": "open_series", "series": -1, "model": 0},
+        {"kind": "rows_request", "series": 0, "model": 0, "first": 0, "count": 4097, "request": 1},
+        {"kind": "rows_request", "series": 0, "model": 0, "first": 10, "count": 1, "request": 1},
+        {"kind": "rows_request", "series": 0, "model": 0, "first": -1, "count": 1, "request": 1},
+        {"kind": "rows_request", "series": 0, "model": 0, "first": 0, "count": 0, "request": 1},
+        {"kind": "rows_request", "series": 0, "model": 0, "first": 0, "count": 1e300, "request": 1},
+        {"kind": "rows_request", "series": 0, "model": 0, "first": float("nan"), "count": 1, "request": 1},
+        {"kind": "rows_request", "series": 0, "model": 0, "first": 0, "count": 1, "request": {"a": 1}},
+        {"kind": "rows_request", "series": 0, "model": 0, "first": 0, "count": 1, "request": "x" * 65},
+        {"kind": "cancel_run"}, {"kind": "infer_origin", "series": 0, "model": 0, "row": 10},
     ],
 )  # fmt: skip
 def test_W2_what_is_no_request_is_refused_and_logged(
     content: Any, explorer: Explorer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(InvalidMessage):
-        read(content, [10, 30], 2)
+        read_request(content, [10, 30], 2)
     if isinstance(content, dict) and content.get("first") == 10:
         return  # there are more rows in the explorer's series
     with caplog.at_level(logging.WARNING, "nbforecast"):
-        explorer._heard(content if not isinstance(content, dict) or "row" not in content else {**content, "row": 999})
+        explorer._receive(content if not isinstance(content, dict) or "row" not in content else {**content, "row": 999})
     assert "is ignored" in caplog.text
     assert len(caplog.text) < 1000
-    assert hub._thread is None
+    assert comm_sender._thread is None
 
 
-def test_W1_the_coverage_told_is_that_of_the_bands_that_are_drawn() -> None:
+def test_W1_the_coverage_is_that_of_the_bands_that_are_drawn() -> None:
     run = nbf.forecast(series(400, 9), "naive", calibrate=True, wait=True)
-    overall = messages.scores(run, 0, 0).content["overall"]
+    overall = encoding.encode_scores(run, 0, 0).content["overall"]
     expected = run.scores(by="series").row(0, named=True)
     assert overall["coverage_80"] == pytest.approx(expected["calibrated_80"])
     assert overall["coverage_80"] != pytest.approx(expected["coverage_80"])

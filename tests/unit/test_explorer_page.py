@@ -15,7 +15,7 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.jupyter import assets
-from nbforecast.jupyter.widgets.explorer import messages as messages
+from nbforecast.jupyter.widgets.explorer import encoding
 from nbforecast.jupyter.widgets.explorer import page as pages
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def test_W4_the_page_holds_everything_that_the_run_has(
     page = Page(path.read_text())
     assert page.held["start"] == {"index": -30, "series": 1, "model": 0, "drawing": "density"}
     meta = page.held["messages"][0]["content"]
-    assert meta == messages.meta(explorer.runs, live=False).content
+    assert meta == encoding.encode_meta(explorer.runs, live=False).content
     assert meta["live"] is False
     for position, model in ((0, 0), (1, 1), (2, 0)):
         run = explorer.runs[model]
@@ -124,7 +124,7 @@ def test_W4_no_name_becomes_markup(explorer: Explorer, tmp_path: Path) -> None:
 def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Path, monkeypatch: Any) -> None:
     whole = explorer.to_html(tmp_path / "whole.html").stat().st_size
     fixed = len(assets.bundle("explorer")) * 4 // 3 + 60_000
-    monkeypatch.setattr(pages, "LEAST", 40_000)
+    monkeypatch.setattr(pages, "MIN_FORECASTS", 40_000)
     monkeypatch.setattr(pages, "BUDGET", fixed + 100_000)
     path = explorer.to_html(tmp_path / "thin.html")
     assert path.stat().st_size < min(whole - 80_000, pages.BUDGET)
@@ -172,6 +172,6 @@ def test_W4_a_page_waits_for_its_run_and_needs_a_folder(tmp_path: Path) -> None:
 
 def test_W4_without_the_front_end_it_says_how_to_make_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assets.bundle.cache_clear()
-    monkeypatch.setattr(assets, "_HERE", tmp_path)
+    monkeypatch.setattr(assets, "_FOLDER", tmp_path)
     with pytest.raises(nbf.NbForecastError, match="npm run build"):
         assets.bundle("explorer")

@@ -1,9 +1,9 @@
 /** The anywidget: the view of the cache in a cell, and below it the explorers that are opened from it. */
 
 import { h } from "../../common/src/dom";
-import { iconButton } from "./button";
-import { Link } from "./link";
-import type { Opened } from "./protocol";
+import { iconButton } from "./buttons";
+import { Connection } from "./connection";
+import type { OpenedMessage } from "./messages";
 import sheet from "./style.css";
 import { View } from "./view";
 
@@ -16,7 +16,7 @@ interface WidgetModel {
 interface RenderProps {
   model: WidgetModel;
   el: HTMLElement;
-  /** Aborted when the view goes away. */
+  /** Aborted when the view is removed. */
   signal?: AbortSignal;
   host?: {
     getWidget(ref: string): Promise<{ render(target: { el: HTMLElement; signal?: AbortSignal }): Promise<void> }>;
@@ -27,39 +27,39 @@ function render({ model, el, signal, host }: RenderProps): () => void {
   const end = new AbortController();
   const close = (): void => end.abort();
   signal?.addEventListener("abort", close, { once: true });
-  // In the element itself, so that it holds inside shadow roots as well.
+  // In the element itself, so that it applies inside shadow roots as well.
   const style = h("style", {}, sheet);
   const below = h("div", { class: "nbf-below" });
-  const view = new View({ opened: (message) => void open(message), cells: false }, end.signal);
+  const view = new View({ open: (message) => void open(message), hasCells: false }, end.signal);
   view.root.classList.add("nbf-in-cell");
   view.root.append(below);
   el.append(style, view.root);
-  const link = new Link((message) => model.send(message), view);
-  view.use(link);
-  const receive = (content: unknown): void => link.receive(content);
+  const connection = new Connection((message) => model.send(message), view);
+  view.use(connection);
+  const receive = (content: unknown): void => connection.receive(content);
   model.on("msg:custom", receive);
-  link.hello();
+  connection.connect();
 
   let shown: AbortController | null = null;
 
-  /** One at a time: the one before is closed. */
-  async function open({ model_id, title, code }: Opened): Promise<void> {
+  /** Shows an explorer below the view, in place of the one before. */
+  async function open({ model_id, title, code }: OpenedMessage): Promise<void> {
     if (model_id === null) return;
     shown?.abort();
-    const mine = new AbortController();
-    shown = mine;
-    end.signal.addEventListener("abort", () => mine.abort(), { signal: mine.signal });
+    const own = new AbortController();
+    shown = own;
+    end.signal.addEventListener("abort", () => own.abort(), { signal: own.signal });
     const place = h("div");
-    const closer = iconButton("cancel", `Close ${title}`, () => mine.abort());
+    const closer = iconButton("cancel", `Close ${title}`, () => own.abort());
     below.replaceChildren(h("div", { class: "nbf-opened" }, h("code", {}, code.slice(code.lastIndexOf("\n") + 1)), closer), place);
-    mine.signal.addEventListener("abort", () => {
+    own.signal.addEventListener("abort", () => {
       below.replaceChildren();
-      link.closed(model_id);
+      connection.closeExplorer(model_id);
     });
     try {
       const widget = await host?.getWidget(`anywidget:${model_id}`);
       if (!widget) throw new Error("this front end cannot");
-      await widget.render({ el: place, signal: mine.signal });
+      await widget.render({ el: place, signal: own.signal });
     } catch (error) {
       console.warn("nbforecast:", error);
       place.textContent = "It cannot be shown here. Run the line above in a cell.";
@@ -67,8 +67,8 @@ function render({ model, el, signal, host }: RenderProps): () => void {
   }
 
   end.signal.addEventListener("abort", () => {
-    link.bye();
-    link.end();
+    connection.disconnect();
+    connection.end();
     model.off("msg:custom", receive);
     view.root.remove();
     style.remove();

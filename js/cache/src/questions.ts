@@ -1,15 +1,15 @@
-/** What is asked before entries go, with counts and bytes. */
+/** The questions before entries are removed, with counts and bytes. */
 
 import { plural, size } from "../../common/src/format";
-import type { Question } from "./ask";
-import type { Action, Entry } from "./protocol";
-import { titleOf, type State } from "./state";
+import type { Question } from "./confirm-dialog";
+import type { Action, CacheEntry } from "./messages";
+import { titleOf, type CacheState } from "./state";
 
 type Act = (action: Action) => void;
 
-const sum = (entries: Iterable<Entry>, of: (e: Entry) => number): number => [...entries].reduce((total, e) => total + of(e), 0);
-const inMemory = (e: Entry): number => e.memory_bytes;
-const onDisk = (e: Entry): number => e.disk_bytes;
+const sum = (entries: Iterable<CacheEntry>, of: (e: CacheEntry) => number): number => [...entries].reduce((total, e) => total + of(e), 0);
+const inMemory = (e: CacheEntry): number => e.memory_bytes;
+const onDisk = (e: CacheEntry): number => e.disk_bytes;
 
 /** "8.1 MB of memory and 7.4 MB on disk", without what is none. */
 function bytes(memory: number, disk: number): string {
@@ -17,26 +17,28 @@ function bytes(memory: number, disk: number): string {
   return parts.join(" and ") || "no memory and no file";
 }
 
-export function dropping(entry: Entry, state: State, act: Act): Question {
+/** Before an entry is dropped. */
+export function dropQuestion(entry: CacheEntry, state: CacheState, act: Act): Question {
   return {
     title: `Drop ${titleOf(entry)} · ${entry.model}?`,
-    words: () => {
+    describe: () => {
       if (entry.view_of !== null) return "It is part of a longer entry, which stays.";
       const views = state.viewsOf(entry).length;
       const also = views ? ` ${plural(views, "shorter entry", "shorter entries")} that read it will be inferred anew when asked for.` : "";
       return `${plural(entry.inferred, "forecast")}, ${bytes(entry.memory_bytes, entry.disk_bytes)}.${also}`;
     },
     confirm: "Drop",
-    act: () => act({ action: "drop", key: entry.key }),
+    act: () => act({ name: "drop", key: entry.key }),
   };
 }
 
 const entries = (n: number): string => plural(n, "entry", "entries");
 
-export function flushing(state: State, act: Act): Question {
+/** Before the cache is flushed. */
+export function flushQuestion(state: CacheState, act: Act): Question {
   let where = "memory";
-  const held = (): Entry[] => [...state.entries.values()].filter((e) => e.memory_bytes > 0 || e.view_of !== null);
-  const saved = (): Entry[] => [...state.entries.values()].filter((e) => e.disk_bytes > 0);
+  const inMemoryNow = (): CacheEntry[] => [...state.entries.values()].filter((e) => e.memory_bytes > 0 || e.view_of !== null);
+  const onDiskNow = (): CacheEntry[] => [...state.entries.values()].filter((e) => e.disk_bytes > 0);
   return {
     title: "Flush the cache?",
     choices: [{
@@ -46,14 +48,14 @@ export function flushing(state: State, act: Act): Question {
         where = value;
       },
     }],
-    words: () => {
+    describe: () => {
       const all = state.entries.size;
-      if (where === "memory") return `${entries(held().length)}, ${size(sum(held(), inMemory))}. What is not saved yet is saved first; files stay.`;
-      if (where === "disk") return `${entries(saved().length)}, ${size(sum(saved(), onDisk))} on disk. What is in memory stays until the kernel ends.`;
-      return `All of it, for good: ${entries(all)}, ${bytes(sum(held(), inMemory), sum(saved(), onDisk))}.`;
+      if (where === "memory") return `${entries(inMemoryNow().length)}, ${size(sum(inMemoryNow(), inMemory))}. What is not saved yet is saved first; files stay.`;
+      if (where === "disk") return `${entries(onDiskNow().length)}, ${size(sum(onDiskNow(), onDisk))} on disk. What is in memory stays until the kernel ends.`;
+      return `All of it, for good: ${entries(all)}, ${bytes(sum(inMemoryNow(), inMemory), sum(onDiskNow(), onDisk))}.`;
     },
     confirm: "Flush",
-    act: () => act({ action: "flush", memory: where !== "disk", disk: where !== "memory" }),
+    act: () => act({ name: "flush", memory: where !== "disk", disk: where !== "memory" }),
   };
 }
 
@@ -62,38 +64,39 @@ const AGES = [["", "any time"], ["1d", "1 day"], ["7d", "7 days"], ["30d", "30 d
 const SIZES = [["", "any size"], ["100MB", "100 MB"], ["500MB", "500 MB"], ["1GB", "1 GB"], ["2GB", "2 GB"], ["5GB", "5 GB"]] as const;
 const UNITS: Record<string, number> = { MB: 1e6, GB: 1e9 };
 
-const parsed = (text: string): number => (text ? parseInt(text, 10) * UNITS[text.slice(-2)] : Infinity);
+const bytesOf = (text: string): number => (text ? parseInt(text, 10) * UNITS[text.slice(-2)] : Infinity);
 
-/** What goes where at most `most` bytes may stay: the last used ones are kept. */
-function beyond(entries: readonly Entry[], of: (e: Entry) => number, most: number): Entry[] {
-  let kept = 0;
-  return entries.filter((e) => of(e) > 0 && (kept += of(e)) > most);
+/** The entries beyond a limit in bytes; entries are given the last used first. */
+function beyond(entries: readonly CacheEntry[], of: (e: CacheEntry) => number, limit: number): CacheEntry[] {
+  let total = 0;
+  return entries.filter((e) => of(e) > 0 && (total += of(e)) > limit);
 }
 
-export function pruning(state: State, act: Act, now: () => number): Question {
+/** Before the cache is pruned. */
+export function pruneQuestion(state: CacheState, act: Act, now: () => number): Question {
   let age = "";
-  let most = "";
-  const going = (): { memory: number; disk: number; count: number } => {
+  let limit = "";
+  const removed = (): { memory: number; disk: number; count: number } => {
     const sorted = [...state.entries.values()].sort((a, b) => b.used - a.used);
     const oldest = age ? now() - parseInt(age, 10) * DAY : -Infinity;
-    const old = sorted.filter((e) => e.used < oldest);
-    const young = sorted.filter((e) => e.used >= oldest);
-    const memory = [...old, ...beyond(young, inMemory, parsed(most))];
-    const disk = [...old, ...beyond(young, onDisk, parsed(most))];
+    const unused = sorted.filter((e) => e.used < oldest);
+    const recent = sorted.filter((e) => e.used >= oldest);
+    const memory = [...unused, ...beyond(recent, inMemory, bytesOf(limit))];
+    const disk = [...unused, ...beyond(recent, onDisk, bytesOf(limit))];
     return { memory: sum(memory, inMemory), disk: sum(disk, onDisk), count: new Set([...memory, ...disk]).size };
   };
   return {
     title: "Prune the cache?",
     choices: [
-      { label: "Unused for", options: AGES, chosen: "30d", set: (value) => void (age = value) },
-      { label: "Keep at most, of each", options: SIZES, set: (value) => void (most = value) },
+      { label: "Unused for", options: AGES, initial: "30d", set: (value) => void (age = value) },
+      { label: "Keep at most, of each", options: SIZES, set: (value) => void (limit = value) },
     ],
-    words: () => {
-      if (!age && !most) return "The budgets are applied: what was used longest ago goes until both are kept.";
-      const { memory, disk, count } = going();
+    describe: () => {
+      if (!age && !limit) return "The budgets are applied: what was used longest ago goes until both are kept.";
+      const { memory, disk, count } = removed();
       return count ? `What was used longest ago goes: ${entries(count)}, ${bytes(memory, disk)}.` : "Nothing would go.";
     },
     confirm: "Prune",
-    act: () => act({ action: "prune", ...(most && { max_size: most }), ...(age && { max_age: age }) }),
+    act: () => act({ name: "prune", ...(limit && { max_size: limit }), ...(age && { max_age: age }) }),
   };
 }

@@ -1,24 +1,23 @@
-/** What is known of the kernel's cache. */
+/** The kernel's cache as its messages describe it. */
 
-import type { Device, Entry, Incoming, Task, Totals } from "./protocol";
+import type { CacheEntry, CacheTask, DeviceMessage, Messages, TotalsMessage } from "./messages";
 
-export class State {
-  totals: Totals | null = null;
-  device: Device | null = null;
-  tasks: readonly Task[] = [];
-  readonly entries = new Map<string, Entry>();
+/** Everything that a view shows. */
+export class CacheState {
+  totals: TotalsMessage | null = null;
+  device: DeviceMessage | null = null;
+  tasks: readonly CacheTask[] = [];
+  readonly entries = new Map<string, CacheEntry>();
   /** Whether the list of entries has come. */
   complete = false;
 
-  take(message: Incoming): void {
+  receive(message: Messages): void {
     switch (message.kind) {
-      case "totals": {
-        const { kind: _, ...totals } = message;
-        this.totals = totals;
+      case "totals":
+        this.totals = message;
         break;
-      }
       case "device":
-        this.device = message.device;
+        this.device = message;
         break;
       case "work":
         this.tasks = message.tasks;
@@ -26,8 +25,8 @@ export class State {
       case "entries": {
         if (message.all) {
           this.complete = true;
-          const there = new Set(message.put.map((entry) => entry.key));
-          for (const key of this.entries.keys()) if (!there.has(key)) this.entries.delete(key);
+          const keys = new Set(message.put.map((entry) => entry.key));
+          for (const key of this.entries.keys()) if (!keys.has(key)) this.entries.delete(key);
         }
         for (const key of message.gone) this.entries.delete(key);
         for (const entry of message.put) this.entries.set(entry.key, entry);
@@ -36,13 +35,13 @@ export class State {
     }
   }
 
-  /** The entries whose results lie in this one. */
-  viewsOf(entry: Entry): Entry[] {
+  /** The entries whose results are in this one. */
+  viewsOf(entry: CacheEntry): CacheEntry[] {
     return [...this.entries.values()].filter(
       (e) => e.view_of === entry.handle && e.model === entry.model && e.horizon === entry.horizon,
     );
   }
 }
 
-/** What an entry is called: by its frame's name, else by its handle. */
+/** The title of an entry: its frame's name, else its handle. */
 export const titleOf = (e: { name: string | null; handle: string }): string => e.name ?? e.handle.slice(0, 8);

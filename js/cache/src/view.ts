@@ -1,225 +1,230 @@
 /** The view of the cache: the same in a cell and in a side bar. */
 
-import { h, keyed, say } from "../../common/src/dom";
+import { h, suppressShortcuts, setText } from "../../common/src/dom";
 import { count, plural } from "../../common/src/format";
-import { Ask } from "./ask";
-import { iconButton } from "./button";
-import { Foot } from "./foot";
-import type { Link, Listener } from "./link";
-import { List } from "./list";
-import { Menu, type Item } from "./menu";
-import { Notice } from "./notice";
-import { matches, ORDERS, type OrderName } from "./order";
-import type { Action, Entry, Incoming, Opened } from "./protocol";
-import { dropping, flushing, pruning } from "./questions";
-import { State } from "./state";
-import { Work } from "./work";
+import { ConfirmDialog } from "./confirm-dialog";
+import { iconButton } from "./buttons";
+import { UsageFooter } from "./usage-footer";
+import type { Connection, MessageListener } from "./connection";
+import { EntryList, matches, SORTINGS, type SortName } from "./entry-list";
+import { Menu, type MenuItem } from "./menu";
+import { Toast } from "./toast";
+import type { Action, CacheEntry, Messages, OpenedMessage } from "./messages";
+import { dropQuestion, flushQuestion, pruneQuestion } from "./questions";
+import { CacheState } from "./state";
+import { TaskList } from "./task-list";
 
 const REFRESH = 20_000;
 /** Fewer entries than this are seen at a glance. */
 const MANY = 6;
 
-/** What the kernel does, once it has taken an action on an entry. */
-const WORKS: Record<string, string> = { open: "opening …", recompute: "recomputing …", drop: "dropping …" };
+/** What the kernel does with an entry, once it has taken an action. */
+const ACTIVITIES: Record<string, string> = { open: "opening …", recompute: "recomputing …", drop: "dropping …" };
 
+/** What surrounds a view: a cell, or JupyterLab's panel. */
 export interface Host {
-  /** Shows an explorer that the kernel has made; `cell`: its line of code is wanted in a new cell instead. */
-  opened(message: Opened, cell: boolean): void;
+  /** Shows an explorer that the kernel has made; with `inCell` puts its line of code into a new cell instead. */
+  open(message: OpenedMessage, inCell: boolean): void;
   /** Whether there is a notebook to put a new cell into. */
-  cells: boolean;
+  hasCells: boolean;
   /** Something that commands depend on has changed. */
   changed?(): void;
 }
 
-export class View implements Listener {
+/** The view. */
+export class View implements MessageListener {
   readonly root: HTMLElement;
-  readonly state = new State();
-  private readonly filter = keyed(h("input", { type: "search", class: "nbf-filter", placeholder: "Filter", "aria-label": "Filter entries" }));
-  private readonly count = h("h3");
-  private readonly sort: HTMLSelectElement;
-  private readonly tools: HTMLElement;
-  private readonly more: HTMLButtonElement;
-  private readonly ask = new Ask();
-  private readonly work: Work;
-  private readonly list: List;
-  private readonly empty = h("p", { class: "nbf-empty" });
-  private readonly foot = new Foot();
-  private readonly notice = new Notice();
-  private readonly menu: Menu;
-  private order: OrderName = "used";
+  readonly state = new CacheState();
+  readonly #filter = suppressShortcuts(h("input", { type: "search", class: "nbf-filter", placeholder: "Filter", "aria-label": "Filter entries" }));
+  readonly #count = h("h3");
+  readonly #sort: HTMLSelectElement;
+  readonly #tools: HTMLElement;
+  readonly #more: HTMLButtonElement;
+  readonly #dialog = new ConfirmDialog();
+  readonly #tasks: TaskList;
+  readonly #list: EntryList;
+  readonly #empty = h("p", { class: "nbf-empty" });
+  readonly #footer = new UsageFooter();
+  readonly #toast = new Toast();
+  readonly #menu: Menu;
+  #sorting: SortName = "used";
 
-  /** `link` is made by the caller with this view as its listener, and handed over by `use`. */
-  constructor(private readonly host: Host, signal: AbortSignal) {
-    this.sort = keyed(h("select", { class: "nbf-select nbf-sort", "aria-label": "Sort by" }));
-    for (const [name, { label }] of Object.entries(ORDERS)) this.sort.append(h("option", { value: name }, label));
-    this.more = iconButton("more", "More actions", () => this.openMenu());
-    this.more.setAttribute("aria-haspopup", "menu");
-    this.tools = h("div", { class: "nbf-tools" }, this.count, this.filter, this.sort, this.more);
-    this.work = new Work((action) => this.link?.act(action));
-    this.list = new List(
+  /** The caller makes the connection, with this view as its listener, and passes it to `use`. */
+  readonly #host: Host;
+
+  constructor(host: Host, signal: AbortSignal) {
+    this.#host = host;
+    this.#sort = suppressShortcuts(h("select", { class: "nbf-select nbf-sort", "aria-label": "Sort by" }));
+    for (const [name, { label }] of Object.entries(SORTINGS)) this.#sort.append(h("option", { value: name }, label));
+    this.#more = iconButton("more", "More actions", () => this.#openMenu());
+    this.#more.setAttribute("aria-haspopup", "menu");
+    this.#tools = h("div", { class: "nbf-tools" }, this.#count, this.#filter, this.#sort, this.#more);
+    this.#tasks = new TaskList((action) => this.#connection?.act(action));
+    this.#list = new EntryList(
       {
         open: (entry) => this.open(entry, false),
         recompute: (entry) => this.recompute(entry),
         drop: (entry) => this.drop(entry),
-        copy: (entry) => void this.copy(entry.handle),
+        copy: (entry) => void this.#copy(entry.handle),
       },
-      (entry, x, y, row) => this.menu.open(this.itemsOf(entry), x, y, row),
-      (order) => this.sortBy(order),
+      (entry, x, y, row) => this.#menu.open(this.#itemsOf(entry), x, y, row),
+      (sorting) => this.#sortBy(sorting),
     );
-    const scroll = h("div", { class: "nbf-scroll" }, this.work.el, this.list.el, this.empty);
-    const frame = h("div", { class: "nbf-frame" }, this.tools, this.ask.el, scroll, this.notice.el, this.foot.el);
+    const scroll = h("div", { class: "nbf-scroll" }, this.#tasks.el, this.#list.el, this.#empty);
+    const frame = h("div", { class: "nbf-frame" }, this.#tools, this.#dialog.el, scroll, this.#toast.el, this.#footer.el);
     this.root = h("div", { class: "nbf-cache" }, frame);
-    this.menu = new Menu(this.root, signal);
-    this.root.append(this.menu.el);
-    this.filter.addEventListener("input", () => this.show());
-    this.filter.addEventListener("keydown", (event) => this.filterKey(event));
-    this.sort.addEventListener("change", () => this.sortBy(this.sort.value as OrderName));
-    const timer = setInterval(() => this.tick(), REFRESH);
+    this.#menu = new Menu(this.root, signal);
+    this.root.append(this.#menu.el);
+    this.#filter.addEventListener("input", () => this.#show());
+    this.#filter.addEventListener("keydown", (event) => this.#onFilterKey(event));
+    this.#sort.addEventListener("change", () => this.#sortBy(this.#sort.value as SortName));
+    const timer = setInterval(() => this.#tick(), REFRESH);
     signal.addEventListener("abort", () => {
       clearInterval(timer);
-      this.notice.clear();
+      this.#toast.clear();
     });
-    this.show();
+    this.#show();
   }
 
-  private link: Link | null = null;
+  #connection: Connection | null = null;
 
-  use(link: Link): void {
-    this.link = link;
+  use(connection: Connection): void {
+    this.#connection = connection;
   }
 
-  heard(message: Incoming, mine: Action | null): void {
-    this.state.take(message);
+  receive(message: Messages, action: Action | null): void {
+    this.state.receive(message);
     switch (message.kind) {
       case "done":
-        if (mine) this.notice.tell(message.text);
+        if (action) this.#toast.show(message.text);
         break;
       case "fault":
-        if (mine || message.id === null) this.notice.tell(message.text, true);
+        if (action || message.id === null) this.#toast.show(message.text, true);
         break;
       case "opened":
-        if (mine?.action === "open") this.host.opened(message, !mine.widget);
+        if (action?.name === "open") this.#host.open(message, !action.widget);
         break;
     }
-    this.show();
+    this.#show();
   }
 
-  waited(): void {
-    this.show();
+  pendingChanged(): void {
+    this.#show();
   }
 
-  /** The entry that the keyboard is at. */
-  get selected(): Entry | null {
-    return this.list.selected;
+  /** The entry that has the keyboard's focus. */
+  get selected(): CacheEntry | null {
+    return this.#list.selected;
   }
 
   act(action: Action): void {
-    this.link?.act(action);
+    this.#connection?.act(action);
   }
 
-  open(entry: Entry, cell: boolean): void {
-    this.act({ action: "open", key: entry.key, widget: !cell });
+  open(entry: CacheEntry, inCell: boolean): void {
+    this.act({ name: "open", key: entry.key, widget: !inCell });
   }
 
-  recompute(entry: Entry): void {
-    if (entry.recomputable) this.act({ action: "recompute", key: entry.key });
-    else this.notice.tell(entry.reason, true);
+  recompute(entry: CacheEntry): void {
+    if (entry.recomputable) this.act({ name: "recompute", key: entry.key });
+    else this.#toast.show(entry.reason, true);
   }
 
-  drop(entry: Entry): void {
-    const row = this.list.mark(entry.key);
-    this.ask.show(dropping(entry, this.state, (action) => this.act(action)), row ?? this.more, () => this.list.mark(null));
+  drop(entry: CacheEntry): void {
+    const row = this.#list.mark(entry.key);
+    this.#dialog.show(dropQuestion(entry, this.state, (action) => this.act(action)), row ?? this.#more, () => this.#list.mark(null));
   }
 
   flush(): void {
-    this.ask.show(flushing(this.state, (action) => this.act(action)), this.more);
+    this.#dialog.show(flushQuestion(this.state, (action) => this.act(action)), this.#more);
   }
 
   prune(): void {
-    this.ask.show(pruning(this.state, (action) => this.act(action), () => Date.now() / 1000), this.more);
+    this.#dialog.show(pruneQuestion(this.state, (action) => this.act(action), () => Date.now() / 1000), this.#more);
   }
 
-  private async copy(text: string): Promise<void> {
+  async #copy(text: string): Promise<void> {
     try {
       await navigator.clipboard.writeText(text);
-      this.notice.tell(`Copied ${text.slice(0, 8)}`);
+      this.#toast.show(`Copied ${text.slice(0, 8)}`);
     } catch {
-      this.notice.tell(`The browser does not let it be copied: ${text}`, true);
+      this.#toast.show(`The browser does not let it be copied: ${text}`, true);
     }
   }
 
-  private itemsOf(entry: Entry): Item[] {
+  #itemsOf(entry: CacheEntry): MenuItem[] {
     const cell = { label: "Open in a new cell", act: () => this.open(entry, true) };
     return [
       { label: "Open", act: () => this.open(entry, false) },
-      ...(this.host.cells ? [cell] : []),
-      { label: "Recompute", act: () => this.recompute(entry), not: entry.recomputable ? undefined : entry.reason },
-      { label: "Copy handle", act: () => void this.copy(entry.handle) },
-      { label: "Drop…", act: () => this.drop(entry), apart: true },
+      ...(this.#host.hasCells ? [cell] : []),
+      { label: "Recompute", act: () => this.recompute(entry), disabled: entry.recomputable ? undefined : entry.reason },
+      { label: "Copy handle", act: () => void this.#copy(entry.handle) },
+      { label: "Drop…", act: () => this.drop(entry), separated: true },
     ];
   }
 
-  private openMenu(): void {
-    const box = this.more.getBoundingClientRect();
+  #openMenu(): void {
+    const box = this.#more.getBoundingClientRect();
     const none = this.state.entries.size ? undefined : "The cache is empty";
     const memory = this.state.totals?.directory === null ? "Nothing is written: NBFORECAST_CACHE=memory" : undefined;
-    const items: Item[] = [
-      { label: "Save", act: () => this.act({ action: "save" }), not: memory },
-      { label: "Load", act: () => this.act({ action: "load" }), not: memory },
-      { label: "Prune…", act: () => this.prune(), not: none, apart: true },
-      { label: "Flush…", act: () => this.flush(), not: none },
+    const items: MenuItem[] = [
+      { label: "Save", act: () => this.act({ name: "save" }), disabled: memory },
+      { label: "Load", act: () => this.act({ name: "load" }), disabled: memory },
+      { label: "Prune…", act: () => this.prune(), disabled: none, separated: true },
+      { label: "Flush…", act: () => this.flush(), disabled: none },
     ];
-    this.menu.open(items, box.right, box.bottom + 2, this.more);
+    this.#menu.open(items, box.right, box.bottom + 2, this.#more);
   }
 
-  private sortBy(order: OrderName): void {
-    this.order = order;
-    this.sort.value = order;
-    this.show();
+  #sortBy(sorting: SortName): void {
+    this.#sorting = sorting;
+    this.#sort.value = sorting;
+    this.#show();
   }
 
-  private filterKey(event: KeyboardEvent): void {
-    if (event.key !== "Escape" || !this.filter.value) return;
+  #onFilterKey(event: KeyboardEvent): void {
+    if (event.key !== "Escape" || !this.#filter.value) return;
     event.stopPropagation();
-    this.filter.value = "";
-    this.show();
+    this.#filter.value = "";
+    this.#show();
   }
 
-  private show(): void {
-    const { state, link } = this;
-    const waiting = [...(link?.waiting.values() ?? [])].filter((w) => w.stage === "queued").map((w) => w.action);
-    this.work.show(state.tasks, new Set(waiting.flatMap((a) => (a.action === "cancel" ? [a.task] : []))));
-    const words = this.filter.value.trim();
+  #show(): void {
+    const { state } = this;
+    const pending = [...(this.#connection?.pending.values() ?? [])];
+    const queued = pending.filter(({ stage }) => stage === "queued").map(({ action }) => action);
+    this.#tasks.show(state.tasks, new Set(queued.flatMap((action) => (action.name === "cancel" ? [action.task] : []))));
+    const words = this.#filter.value.trim();
     const all = [...state.entries.values()];
     const shown = words ? all.filter((entry) => matches(entry, words)) : all;
-    this.list.show(shown, this.order);
-    this.list.el.hidden = shown.length === 0;
-    const few = all.length < MANY && !words;
-    say(this.count, state.complete ? plural(all.length, "entry", "entries") : "");
-    this.count.hidden = !few;
-    this.filter.placeholder = `Filter ${count(all.length)}`;
-    this.filter.hidden = this.sort.hidden = few;
-    this.tools.classList.toggle("nbf-few", few);
-    say(this.empty, this.sentence(all.length, shown.length, words));
-    this.empty.hidden = !this.empty.textContent;
-    this.foot.show(state.totals, state.device);
+    this.#list.show(shown, this.#sorting);
+    this.#list.el.hidden = shown.length === 0;
+    const isShort = all.length < MANY && !words;
+    setText(this.#count, state.complete ? plural(all.length, "entry", "entries") : "");
+    this.#count.hidden = !isShort;
+    this.#filter.placeholder = `Filter ${count(all.length)}`;
+    this.#filter.hidden = this.#sort.hidden = isShort;
+    this.#tools.classList.toggle("nbf-few", isShort);
+    setText(this.#empty, this.#sentence(all.length, shown.length, words));
+    this.#empty.hidden = !this.#empty.textContent;
+    this.#footer.show(state.totals, state.device);
     this.root.toggleAttribute("aria-busy", !state.complete);
-    const general = waiting.find((a) => !("key" in a) && a.action !== "cancel");
-    if (general) this.notice.tell(`The kernel is busy: ${general.action} is queued.`);
-    this.tick();
-    this.host.changed?.();
+    const general = queued.find((action) => !("key" in action) && action.name !== "cancel");
+    if (general) this.#toast.show(`The kernel is busy: ${general.name} is queued.`);
+    this.#tick();
+    this.#host.changed?.();
   }
 
-  private tick(): void {
-    const waits = new Map<string, string>();
-    for (const { action, stage } of this.link?.waiting.values() ?? []) {
-      if (stage !== "sent" && "key" in action) waits.set(action.key, stage === "queued" ? `${action.action}: queued` : WORKS[action.action]);
+  #tick(): void {
+    const pending = new Map<string, string>();
+    for (const { action, stage } of this.#connection?.pending.values() ?? []) {
+      if (stage !== "sent" && "key" in action) pending.set(action.key, stage === "queued" ? `${action.name}: queued` : ACTIVITIES[action.name]);
     }
-    this.list.tick(Date.now() / 1000, waits);
+    this.#list.tick(Date.now() / 1000, pending);
   }
 
-  private sentence(all: number, shown: number, words: string): string {
-    if (!this.state.complete) return this.link?.silent ? "The kernel is busy. The list comes when the cell has ended." : "";
+  #sentence(all: number, shown: number, words: string): string {
+    if (!this.state.complete) return this.#connection?.silent ? "The kernel is busy. The list comes when the cell has ended." : "";
     if (!all) return this.state.tasks.length ? "" : "Nothing is kept yet: what %forecast and %quickdraw infer appears here.";
     return shown ? "" : `No entry has “${words}” in its name, model or handle.`;
   }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { entry, Kernel, NOW, task, TOTALS } from "./help";
+import { entry, Kernel, NOW, task, TOTALS } from "./helpers";
 
 let kernel: Kernel;
 
@@ -16,7 +16,7 @@ afterEach(() => {
 
 describe("what is shown", () => {
   test("one sentence while nothing is kept, and another while a busy kernel does not answer", () => {
-    kernel.link.hello();
+    kernel.connection.connect();
     expect(kernel.find(".nbf-empty").hidden).toBe(true);
     vi.advanceTimersByTime(600);
     expect(kernel.find(".nbf-empty").textContent).toMatch(/kernel is busy/);
@@ -42,20 +42,20 @@ describe("what is shown", () => {
   });
 
   test("work in its order, with what waits counted", () => {
-    kernel.say({ kind: "work", tasks: [task(1), ...Array.from({ length: 9 }, (_, i) => task(i + 2, { state: "queued", priority: "idle" }))] });
+    kernel.send({ kind: "work", tasks: [task(1), ...Array.from({ length: 9 }, (_, i) => task(i + 2, { state: "queued", priority: "idle" }))] });
     const told = [...kernel.view.root.querySelectorAll(".nbf-task .nbf-told")].map((el) => el.textContent);
     expect(told[0]).toBe("250 of 1,000 · 50 origins/s · 15 s left");
     expect(told.slice(1)).toEqual(Array(4).fill("queued, idle"));
     expect(kernel.find(".nbf-more").textContent).toBe("and 5 more wait");
     kernel.button("Cancel frame 1 · auto").click();
-    expect(kernel.asked).toMatchObject({ action: "cancel", task: 1 });
-    kernel.say({ kind: "work", tasks: [] });
+    expect(kernel.request?.action).toMatchObject({ name: "cancel", task: 1 });
+    kernel.send({ kind: "work", tasks: [] });
     expect(kernel.find(".nbf-work").hidden).toBe(true);
   });
 
   test("totals against their budgets, and the device", () => {
-    kernel.say(TOTALS);
-    kernel.say({ kind: "device", platform: "gpu", text: "H200", memory_bytes: 2e10, memory_limit: 8e10 });
+    kernel.send(TOTALS);
+    kernel.send({ kind: "device", platform: "gpu", text: "H200", memory_bytes: 2e10, memory_limit: 8e10 });
     const gauges = [...kernel.view.root.querySelectorAll(".nbf-gauge")];
     expect(gauges.map((g) => g.querySelector(".nbf-bar")?.getAttribute("aria-valuenow"))).toEqual(["25", "10", "25"]);
     expect(gauges.map((g) => g.querySelector(".nbf-told")?.textContent)).toEqual(["500 MB of 2 GB", "1 GB of 10 GB", "20 GB of 80 GB"]);
@@ -64,8 +64,8 @@ describe("what is shown", () => {
   test("hostile names are text", () => {
     const evil = '<img src=x onerror="window.pwned=1">';
     kernel.list(entry(1, { name: evil, model: evil, reason: evil }));
-    kernel.say({ kind: "work", tasks: [task(1, { name: evil })] });
-    kernel.say({ kind: "fault", id: null, text: evil });
+    kernel.send({ kind: "work", tasks: [task(1, { name: evil })] });
+    kernel.send({ kind: "fault", id: null, text: evil });
     kernel.press(kernel.rows[0], "Delete");
     expect(kernel.view.root.querySelector("img")).toBeNull();
     expect(kernel.names).toEqual([evil]);
@@ -75,7 +75,7 @@ describe("what is shown", () => {
   test("malformed messages are ignored with a warning", () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
     const wrong = [null, 5, { kind: "nonsense" }, { ...TOTALS, hits: "many" }, { kind: "entries", put: [{}], gone: [], all: true }, { kind: "work", tasks: [{ ...task(1), state: "asleep" }] }];
-    for (const message of wrong) kernel.say(message);
+    for (const message of wrong) kernel.send(message);
     expect(warn).toHaveBeenCalledTimes(wrong.length);
     expect(kernel.view.state.complete).toBe(false);
   });
@@ -97,9 +97,9 @@ describe("changes of a thousand entries", () => {
   test("touch what has changed and nothing else", { timeout: 30_000 }, () => {
     kernel.list(...thousand);
     expect(kernel.rows.length).toBe(1000);
-    expect(moved(() => kernel.say({ kind: "entries", put: [], gone: [], all: false }))).toBe(0);
+    expect(moved(() => kernel.send({ kind: "entries", put: [], gone: [], all: false }))).toBe(0);
     const last = kernel.rows[999];
-    const count = moved(() => kernel.say({ kind: "entries", put: [entry(999, { used: NOW + 1, hits: 5 })], gone: ["key500"], all: false }));
+    const count = moved(() => kernel.send({ kind: "entries", put: [entry(999, { used: NOW + 1, hits: 5 })], gone: ["key500"], all: false }));
     expect(kernel.rows[0]).toBe(last);
     expect(kernel.names.length).toBe(999);
     expect(kernel.names.slice(0, 3)).toEqual(["frame 999", "frame 0", "frame 1"]);
@@ -123,10 +123,10 @@ describe("changes of a thousand entries", () => {
   test("keep rows where they are while someone points at them", () => {
     kernel.list(entry(1), entry(2), entry(3));
     kernel.find(".nbf-rows").dispatchEvent(new Event("pointerenter"));
-    kernel.say({ kind: "entries", put: [entry(3, { used: NOW + 10 })], gone: [], all: false });
+    kernel.send({ kind: "entries", put: [entry(3, { used: NOW + 10 })], gone: [], all: false });
     expect(kernel.names).toEqual(["frame 1", "frame 2", "frame 3"]);
     kernel.find(".nbf-rows").dispatchEvent(new Event("pointerleave"));
-    kernel.say({ kind: "entries", put: [], gone: [], all: false });
+    kernel.send({ kind: "entries", put: [], gone: [], all: false });
     expect(kernel.names).toEqual(["frame 3", "frame 1", "frame 2"]);
   });
 });
@@ -153,7 +153,7 @@ describe("the keyboard", () => {
   test("opens with Enter, asks before Delete, and Escape goes back to where one was", () => {
     kernel.rows[1].focus();
     kernel.press(kernel.rows[1], "Enter");
-    expect(kernel.asked).toMatchObject({ action: "open", key: "key2", widget: true });
+    expect(kernel.request?.action).toMatchObject({ name: "open", key: "key2", widget: true });
     kernel.press(kernel.rows[1], "Delete");
     const ask = kernel.find("[role=alertdialog]");
     expect(ask.textContent).toContain("Drop frame 2 · auto?");
@@ -162,15 +162,15 @@ describe("the keyboard", () => {
     kernel.press(document.activeElement as Element, "Escape");
     expect(ask.hidden).toBe(true);
     expect(focused()).toBe("frame 2");
-    expect(kernel.asked.action).toBe("open");
+    expect(kernel.request?.action.name).toBe("open");
     kernel.press(kernel.rows[1], "Delete");
     (document.activeElement as HTMLElement).click();
-    expect(kernel.asked).toMatchObject({ action: "drop", key: "key2" });
+    expect(kernel.request?.action).toMatchObject({ name: "drop", key: "key2" });
   });
 
   test("goes on from the row after one that is gone", () => {
     kernel.rows[1].focus();
-    kernel.say({ kind: "entries", put: [], gone: ["key2"], all: false });
+    kernel.send({ kind: "entries", put: [], gone: ["key2"], all: false });
     expect(focused()).toBe("frame 3");
   });
 
@@ -183,7 +183,7 @@ describe("the keyboard", () => {
     expect(document.activeElement).toBe(items[4]);
     expect(items[2].title).toBe("no frame");
     items[2].click();
-    expect(kernel.asked).toBeUndefined();
+    expect(kernel.request).toBeUndefined();
     kernel.press(items[4], "Escape");
     expect(focused()).toBe("frame 2");
   });
@@ -191,7 +191,7 @@ describe("the keyboard", () => {
 
 describe("what goes is named before", () => {
   beforeEach(() => {
-    kernel.say(TOTALS);
+    kernel.send(TOTALS);
     kernel.list(entry(1), entry(2, { used: NOW - 40 * 86400, disk_bytes: 2e6 }), entry(3, { memory_bytes: 0, disk_bytes: 7e5 }));
   });
 
@@ -214,7 +214,7 @@ describe("what goes is named before", () => {
     choose(0, "both");
     expect(words()).toBe("All of it, for good: 3 entries, 2 MB of memory and 3.2 MB on disk.");
     kernel.button("Flush").click();
-    expect(kernel.asked).toMatchObject({ action: "flush", memory: true, disk: true });
+    expect(kernel.request?.action).toMatchObject({ name: "flush", memory: true, disk: true });
   });
 
   test("prune: by age, by size", () => {
@@ -225,11 +225,11 @@ describe("what goes is named before", () => {
     choose(1, "100MB");
     expect(words()).toBe("Nothing would go.");
     kernel.button("Prune").click();
-    expect(kernel.asked).toMatchObject({ action: "prune", max_age: "90d", max_size: "100MB" });
+    expect(kernel.request?.action).toMatchObject({ name: "prune", max_age: "90d", max_size: "100MB" });
   });
 
   test("dropping one that others lie in", () => {
-    kernel.say({ kind: "entries", put: [entry(4, { view_of: entry(1).handle, memory_bytes: 0 })], gone: [], all: false });
+    kernel.send({ kind: "entries", put: [entry(4, { view_of: entry(1).handle, memory_bytes: 0 })], gone: [], all: false });
     kernel.press(kernel.rows[kernel.names.indexOf("frame 1")], "Delete");
     expect(kernel.find(".nbf-words").textContent).toContain("1 shorter entry");
   });
@@ -245,42 +245,42 @@ describe("answers", () => {
     expect(kernel.find(".nbf-used").textContent).toBe("1 min ago");
     vi.advanceTimersByTime(200);
     expect(kernel.find(".nbf-used").textContent).toBe("open: queued");
-    expect(kernel.link.busy).toBe(true);
-    kernel.say({ kind: "queued", id: kernel.asked.id });
+    expect(kernel.connection.busy).toBe(true);
+    kernel.send({ kind: "queued", id: kernel.request?.id });
     expect(kernel.find(".nbf-used").textContent).toBe("opening …");
-    expect(kernel.link.busy).toBe(false);
-    kernel.say({ kind: "opened", id: kernel.asked.id, model_id: "m", title: "frame 1", code: "c" });
+    expect(kernel.connection.busy).toBe(false);
+    kernel.send({ kind: "opened", id: kernel.request?.id, model_id: "m", title: "frame 1", code: "c" });
     expect(kernel.find(".nbf-used").textContent).toBe("1 min ago");
     expect(kernel.opened.map(([m, cell]) => [m.model_id, cell])).toEqual([["m", false]]);
   });
 
   test("are told for a while, faults until the next", () => {
-    kernel.view.act({ action: "save" });
-    kernel.say({ kind: "done", id: kernel.asked.id, text: "Saved 2 entries" });
+    kernel.view.act({ name: "save" });
+    kernel.send({ kind: "done", id: kernel.request?.id, text: "Saved 2 entries" });
     const notice = kernel.find(".nbf-notice");
     expect([notice.getAttribute("role"), notice.querySelector("span")?.textContent]).toEqual(["status", "Saved 2 entries"]);
     vi.advanceTimersByTime(9000);
     expect(notice.querySelector("span")?.textContent).toBe("");
-    kernel.say({ kind: "fault", id: null, text: "The disk is full" });
+    kernel.send({ kind: "fault", id: null, text: "The disk is full" });
     vi.advanceTimersByTime(60_000);
     expect(notice.textContent).toContain("The disk is full");
   });
 
   test("of other pages are not ours", () => {
-    kernel.view.act({ action: "save" });
-    kernel.say({ kind: "done", id: "other-1", text: "Removed all" });
-    kernel.say({ kind: "opened", id: "other-2", model_id: "m", title: "t", code: "c" });
+    kernel.view.act({ name: "save" });
+    kernel.send({ kind: "done", id: "other-1", text: "Removed all" });
+    kernel.send({ kind: "opened", id: "other-2", model_id: "m", title: "t", code: "c" });
     expect(kernel.find(".nbf-notice span").textContent).toBe("");
     expect(kernel.opened).toEqual([]);
   });
 
   test("nothing is left behind", () => {
-    kernel.link.hello();
-    kernel.link.bye();
-    kernel.view.act({ action: "save" });
-    kernel.link.end();
+    kernel.connection.connect();
+    kernel.connection.disconnect();
+    kernel.view.act({ name: "save" });
+    kernel.connection.end();
     kernel.end.abort();
     expect(vi.getTimerCount()).toBe(0);
-    expect(kernel.sent.map((m) => m.kind)).toEqual(["hello", "bye", "act"]);
+    expect(kernel.sent.map((m) => m.kind)).toEqual(["connect", "disconnect", "action_request"]);
   });
 });

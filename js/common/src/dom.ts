@@ -1,4 +1,4 @@
-/** Making elements. Text only ever becomes text nodes. */
+/** Makes elements. Text only ever becomes text nodes. */
 
 type Props = Record<string, string | number | boolean | undefined>;
 
@@ -17,34 +17,34 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return el;
 }
 
-/** Sets text only where it differs, so that nothing is laid out in vain. */
-export function say(el: Element, text: string): void {
+/** Sets text only where it differs, so that nothing is laid out again without need. */
+export function setText(el: Element, text: string): void {
   if (el.textContent !== text) el.textContent = text;
 }
 
-/** An element that takes keys of its own; JupyterLab's shortcuts would swallow arrow keys otherwise. */
-export function keyed<T extends HTMLElement>(el: T): T {
+/** Marks an element that takes keys of its own; JupyterLab's shortcuts would swallow arrow keys otherwise. */
+export function suppressShortcuts<T extends HTMLElement>(el: T): T {
   el.dataset.lmSuppressShortcuts = "true";
   return el;
 }
 
-/** A canvas that follows the size it is told, in device pixels, and paints in CSS pixels. */
+/** A canvas of a given size, in device pixels, that is painted on in CSS pixels. */
 export class Layer {
   readonly canvas: HTMLCanvasElement;
-  private ctx: CanvasRenderingContext2D | null = null;
+  #context: CanvasRenderingContext2D | null = null;
   width = 0;
   height = 0;
-  private ratio = 0;
+  #ratio = 0;
 
   constructor(className: string) {
     this.canvas = h("canvas", { class: className, "aria-hidden": "true" });
   }
 
-  /** In CSS pixels. True where that is a change, which also wipes the canvas. */
+  /** Sets the size in CSS pixels; true where that is a change, which also wipes the canvas. */
   resize(width: number, height: number): boolean {
     const ratio = window.devicePixelRatio || 1;
-    if (width === this.width && height === this.height && ratio === this.ratio) return false;
-    [this.width, this.height, this.ratio] = [width, height, ratio];
+    if (width === this.width && height === this.height && ratio === this.#ratio) return false;
+    [this.width, this.height, this.#ratio] = [width, height, ratio];
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
     this.canvas.style.width = `${width}px`;
@@ -52,9 +52,9 @@ export class Layer {
     return true;
   }
 
-  /** How wide a text would be, in CSS pixels. */
-  wide(font: string, text: string): number {
-    const ctx = (this.ctx ??= this.canvas.getContext("2d"));
+  /** The width of a text, in CSS pixels. */
+  textWidth(font: string, text: string): number {
+    const ctx = (this.#context ??= this.canvas.getContext("2d"));
     if (!ctx) return 0;
     ctx.font = font;
     return ctx.measureText(text).width;
@@ -62,9 +62,9 @@ export class Layer {
 
   /** A wiped context in CSS pixels; null where there is none (tests without a canvas). */
   begin(): CanvasRenderingContext2D | null {
-    this.ctx ??= this.canvas.getContext("2d");
-    this.ctx?.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    this.ctx?.clearRect(0, 0, this.width, this.height);
-    return this.ctx;
+    this.#context ??= this.canvas.getContext("2d");
+    this.#context?.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
+    this.#context?.clearRect(0, 0, this.width, this.height);
+    return this.#context;
   }
 }

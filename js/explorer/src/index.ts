@@ -1,13 +1,13 @@
 /** The anywidget: `render` puts one explorer into a cell's output, and takes it away again. */
 
 import { Explorer } from "./explorer";
-import type { WidgetModel } from "./link";
+import type { WidgetModel } from "./wire/connection";
 import sheet from "./style.css";
 
 interface RenderProps {
   model: WidgetModel;
   el: HTMLElement;
-  /** Aborted when the view goes away (anywidget 0.11). */
+  /** Aborted when the view is removed. */
   signal?: AbortSignal;
 }
 
@@ -15,7 +15,7 @@ function render({ model, el, signal }: RenderProps): () => void {
   const end = new AbortController();
   const close = (): void => end.abort();
   signal?.addEventListener("abort", close, { once: true });
-  // In the element itself, so that it holds inside shadow roots as well.
+  // In the element itself, so that it applies inside shadow roots as well.
   const style = document.createElement("style");
   style.textContent = sheet;
   el.append(style);

@@ -1,129 +1,139 @@
-/** All that is seen of one explorer: owns the parts, sizes and colours them, and has them draw what it is told. */
+/** Everything on the page of one explorer: its parts, their sizes and colours, drawn as the store says. */
 
-import { Hearing } from "./a11y";
-import { Card } from "./card";
-import { Controls, type Settings, type Wishes } from "./controls";
-import { Focus } from "./focus";
-import { onFocus, onKeys, onOverview, onStrip, type Stage } from "./gestures";
-import { layout, type Layout } from "./layout";
-import { legend, stripLegend } from "./legend";
-import { Overview } from "./overview";
-import type { Meta, Style } from "./protocol";
-import { readout } from "./readout";
-import type { Row } from "./rows";
-import { cellText, forecast, pointText, type Sight } from "./sight";
-import { StatusLine } from "./status";
-import { Strip } from "./strip";
-import { applyTheme, onTheme, readTheme, type Palette } from "./theme";
-import { Tooltip } from "./tooltip";
-import type { Window } from "./window";
+import type { Store } from "./state/store";
+import type { Selection } from "./state/selection";
+import { type ControlCallbacks, Controls } from "./controls/controls";
+import { type Layout, layOut, legendItems } from "./controls/layout";
+import { showReadout } from "./controls/readout";
+import { ScoreCard } from "./controls/score-card";
+import { LiveRegion } from "./controls/screen-reader";
+import { StatusLine } from "./controls/status-line";
+import { cellText, rowText, Tooltip } from "./controls/tooltip";
+import { Overview } from "./drawing/overview";
+import { ScoreStrip } from "./drawing/score-strip";
+import { applyTheme, onTheme, type Palette, readTheme } from "./drawing/theme";
+import { ZoomView } from "./drawing/zoom-view";
+import { type GestureActions, onKeys, onOverview, onStrip, onZoomView } from "./input/gestures";
 
+/** The view. */
 export class View {
   readonly root: HTMLElement;
   readonly controls: Controls;
-  readonly focus: Focus;
-  readonly status: StatusLine;
-  readonly tip = new Tooltip();
-  /** CSS pixels of the charts; 0 while hidden. */
-  width = 0;
-  private readonly parts: Layout;
-  private readonly overview = new Overview();
-  private readonly strip = new Strip();
-  private readonly card = new Card();
-  private readonly hearing: Hearing;
-  private readonly calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-  private palette: Palette | null = null;
+  readonly #status: StatusLine;
+  readonly #zoomView: ZoomView;
+  readonly #tooltip = new Tooltip();
+  readonly #overview = new Overview();
+  readonly #strip = new ScoreStrip();
+  readonly #card = new ScoreCard();
+  readonly #liveRegion: LiveRegion;
+  readonly #layout: Layout;
+  readonly #calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+  #palette: Palette | null = null;
+  #shown: unknown[] = [];
+  readonly #store: Store;
+  readonly #signal: AbortSignal;
 
-  constructor(wishes: Wishes, cancel: () => void, private readonly signal: AbortSignal) {
-    this.controls = new Controls(wishes, signal);
-    this.status = new StatusLine(cancel, signal);
-    this.hearing = new Hearing(signal);
-    this.parts = layout({
-      head: this.controls.head, transport: this.controls.transport, overview: this.overview.el, strip: this.strip.el,
-      card: this.card.el, status: this.status.el, progress: this.status.bar, tip: this.tip.el,
-      live: this.hearing.live, table: this.hearing.table,
+  constructor(store: Store, callbacks: ControlCallbacks, cancel: () => void, signal: AbortSignal) {
+    this.#store = store;
+    this.#signal = signal;
+    this.controls = new Controls(callbacks, signal);
+    this.#status = new StatusLine(cancel, signal);
+    this.#liveRegion = new LiveRegion(signal);
+    this.#layout = layOut({
+      head: this.controls.head, transport: this.controls.transport, overview: this.#overview.el, strip: this.#strip.el,
+      card: this.#card.el, status: this.#status.el, progress: this.#status.bar, tip: this.#tooltip.el,
+      live: this.#liveRegion.live, table: this.#liveRegion.table,
     });
-    this.parts.stripLegend.append(...stripLegend());
-    this.root = this.parts.root;
+    this.root = this.#layout.root;
     this.root.classList.add("nbf-empty");
-    this.focus = new Focus(this.parts.surface);
+    this.#zoomView = new ZoomView(this.#layout.surface);
   }
 
-  /** Follows the host's size and colours from now on; the root has to be in the page. */
-  start(stage: Stage, changed: () => void): void {
-    const { signal } = this;
-    onKeys(this.parts.surface, stage, signal);
-    onFocus(this.parts.surface, this.focus, stage, signal);
-    onOverview(this.overview.el, this.overview, stage, signal);
-    onStrip(this.strip, this.focus, stage, signal);
+  /** Follows the host's size and colours, and listens to gestures; the root has to be in the page. */
+  start(actions: GestureActions, changed: () => void): void {
+    const store = this.#store;
+    const signal = this.#signal;
+    const { surface, main } = this.#layout;
+    onKeys(surface, store, actions, signal);
+    onZoomView(surface, this.#zoomView, store, actions, signal);
+    onOverview(this.#overview.el, this.#overview, store, actions, signal);
+    onStrip(this.#strip, this.#zoomView, store, actions, signal);
     const recolour = (): void => {
-      const found = readTheme(this.root);
+      const palette = readTheme(this.root);
       // Hosts change classes and styles all the time; only colours matter.
-      if (JSON.stringify(found) === JSON.stringify(this.palette)) return;
-      this.palette = found;
-      applyTheme(this.root, found);
-      this.focus.recolour(found);
+      if (JSON.stringify(palette) === JSON.stringify(this.#palette)) return;
+      this.#palette = palette;
+      applyTheme(this.root, palette);
+      this.#zoomView.recolour(palette);
       changed();
     };
     onTheme(recolour, signal);
     recolour();
     const measure = (): void => {
-      const width = Math.floor(this.parts.main.clientWidth);
-      if (!width || width === this.width) return;
-      this.width = width;
-      this.focus.resize(width, width < 460 ? 290 : width < 1100 ? 350 : 400);
+      const width = Math.floor(main.clientWidth);
+      if (!width || width === store.width) return;
+      store.width = width;
+      this.#zoomView.resize(width, width < 460 ? 290 : width < 1100 ? 350 : 400);
       changed();
     };
     const observer = new ResizeObserver(measure);
-    observer.observe(this.parts.main);
+    observer.observe(main);
     measure();
     signal.addEventListener("abort", () => {
       observer.disconnect();
-      this.focus.destroy();
+      this.#zoomView.destroy();
     });
   }
 
-  /** What there is to choose from, and what is chosen. True the first time. */
-  offer(meta: Meta, settings: Settings): boolean {
-    const first = this.root.classList.contains("nbf-empty");
+  /** Shows what there is to choose from and what is chosen, where that has changed. */
+  update(): void {
+    const { meta, settings, held } = this.#store;
+    this.root.classList.toggle("nbf-held", held);
+    this.#showStatus();
+    const shown = [meta, settings.series, settings.model, settings.compare, settings.style];
+    if (!meta || shown.every((v, i) => v === this.#shown[i])) return;
+    this.#shown = shown;
     this.root.classList.remove("nbf-empty");
-    this.controls.offer(meta, settings);
+    this.controls.showSettings(meta, settings);
     const other = settings.compare === null ? null : meta.models[settings.compare].name;
-    this.parts.legend.replaceChildren(...legend(settings.style, meta.coverages, meta.calibrated, other));
-    return first;
+    this.#layout.legend.replaceChildren(...legendItems(settings.style, meta.coverages, meta.calibrated, other));
   }
 
-  /** Draws; says the main model's forecast, if there is one, and whether the picture is still gliding. */
-  draw(sight: Sight, w: Window, style: Style, held: boolean): { main: Row | null; gliding: boolean } {
-    const { width, palette, focus } = this;
-    const rows = sight.models.map((m) => forecast(sight, m));
-    const main = rows[0];
-    if (!palette || !width) return { main, gliding: false };
-    const standing = sight.store.standing(sight.series, sight.models[0]);
-    const left = focus.side;
+  #showStatus(): void {
+    const { progress, meta, busy, fault } = this.#store;
+    this.#status.show(progress, meta?.live ?? false, busy, fault);
+  }
+
+  /** Draws a selection; true while the picture is still gliding. */
+  draw(selection: Selection): boolean {
+    const palette = this.#palette;
+    if (!palette) return false;
+    const { origin: { viewport }, settings: { style }, held, width } = this.#store;
+    const { row, history, meta, statuses: [origins] } = selection;
+    const isGliding = this.#zoomView.draw(selection, { viewport, style, held, glide: !this.#calm.matches });
+    const left = this.#zoomView.side;
     const right = width - left;
     this.root.style.setProperty("--nbf-side", `${left}px`);
-    const glide = !this.calm.matches;
-    const gliding = focus.draw({ row: sight.row, window: w, main, other: rows[1] ?? null, style, held, glide });
-    this.overview.draw(width, left, right, w, sight.row, sight.meta.horizon, sight.history, standing, palette);
-    this.strip.draw(width, left, right, w, (row) => focus.xOf(row), sight.row, standing, palette);
-    readout(sight, rows, this.parts, this.controls, this.card, this.hearing);
-    return { main, gliding };
+    this.#overview.draw(width, left, right, viewport, row, meta.horizon, history, origins, palette);
+    this.#strip.draw(width, left, right, viewport, (r) => this.#zoomView.xOf(r), row, origins, palette);
+    showReadout(selection, this.#layout, this.controls, this.#card, this.#liveRegion);
+    return isGliding;
   }
 
-  /** The row a cell of the strip leads to: its worst. */
-  cellRow(sight: Sight, row: number): number {
-    return this.strip.cellOf(sight.store.standing(sight.series, sight.models[0]), row)?.row ?? row;
+  /** The row that a cell of the strip leads to: its worst. */
+  cellRow(row: number): number {
+    return this.#strip.cellOf(this.#store.status, row)?.row ?? row;
   }
 
-  /** Tells about a row under the pointer, in the zoomed view or the strip; null: about none. */
-  hover(sight: Sight | null, row: number | null, x: number, y: number, on: "focus" | "strip"): void {
-    if (!sight || row === null) {
-      this.tip.hide();
+  /** Describes a row under the pointer, in the zoomed view or the strip; null hides the tooltip. */
+  hover(row: number | null, x: number, y: number, chart: "zoom" | "strip"): void {
+    const { selection, status } = this.#store;
+    if (!selection || row === null) {
+      this.#tooltip.hide();
       return;
     }
-    const cell = on === "strip" ? this.strip.cellOf(sight.store.standing(sight.series, sight.models[0]), row) : null;
-    if (cell) this.tip.show(x, this.strip.el.offsetTop, cellText(sight, cell));
-    else if (on === "focus") this.tip.show(x, (this.parts.surface.parentElement?.offsetTop ?? 0) + y, pointText(sight, row));
+    const cell = chart === "strip" ? this.#strip.cellOf(status, row) : null;
+    if (cell) this.#tooltip.show(x, this.#strip.el.offsetTop, cellText(selection, cell));
+    else if (chart === "zoom") this.#tooltip.show(x, (this.#layout.surface.parentElement?.offsetTop ?? 0) + y, rowText(selection, row));
   }
 }

@@ -1,20 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { thinned } from "../src/card";
-import { cell, grouping, heat } from "../src/cells";
-import { slopes } from "../src/curve";
-import { density, GRID, stretches, TINTS } from "../src/density";
+import { thin } from "../src/controls/score-card";
+import { heat, rowsPerCell, summarise } from "../src/drawing/heatmap-cells";
+import { slopes } from "../src/drawing/fan";
+import { density, GRID, stretches, TINTS } from "../src/drawing/density";
 import { ahead, count, decimalsFor, duration, percent, score, value } from "../../common/src/format";
-import { indexOf, move, rowOf, season } from "../src/keys";
-import { next, random, ranking, worst } from "../src/order";
-import { originScores } from "../src/origin";
-import { search } from "../src/picker";
-import { settle } from "../src/range";
-import { Position } from "../src/position";
-import { progressText } from "../src/status";
-import { Standing } from "../src/store";
-import { mix, palette, parseColour } from "../src/theme";
-import { Calendar, DAY, extended } from "../src/time";
-import { anchored, fitted, following, zoomed } from "../src/window";
+import { seasonOf, targetRow } from "../src/input/keys";
+import { nextWorst, randomRow, ranking, worstRows } from "../src/state/ranking";
+import { originScores } from "../src/controls/origin-scores";
+import { search } from "../src/controls/series-picker";
+import { nextRange } from "../src/drawing/y-range";
+import { indexOf, OriginState, rowOf } from "../src/state/origin-state";
+import { progressText } from "../src/controls/status-line";
+import { OriginStatus } from "../src/state/origin-status";
+import { mix, palette, parseColour } from "../src/drawing/theme";
+import { Calendar, DAY, extended } from "../src/state/calendar";
+import { anchor, fit, follow, zoom } from "../src/state/viewport";
 
 /** The definition, written out: a mean of normal densities of Scott's width, at every point of the grid. */
 function slow(draws: number[], at: number): number {
@@ -68,15 +68,15 @@ describe("keys", () => {
     ["ArrowLeft", false, 49], ["ArrowRight", false, 51], ["ArrowLeft", true, 26], ["ArrowRight", true, 74], ["Home", false, 0],
     ["End", false, 99], ["PageUp", false, 74], ["PageDown", false, 26], ["a", false, null],
   ])("%s (shift %s) leads from 50 to %s", (key, shift, to) => {
-    expect(move(key, shift, 50, 100, 24)).toBe(to);
+    expect(targetRow(key, shift, 50, 100, 24)).toBe(to);
   });
 
   test("nothing leads beyond the ends", () => {
-    expect([move("ArrowLeft", true, 3, 100, 24), move("ArrowRight", true, 98, 100, 24)]).toEqual([0, 99]);
+    expect([targetRow("ArrowLeft", true, 3, 100, 24), targetRow("ArrowRight", true, 98, 100, 24)]).toEqual([0, 99]);
   });
 
   test("a season is the first one, or ten", () => {
-    expect([season([24, 168]), season([]), season([1])]).toEqual([24, 10, 10]);
+    expect([seasonOf([24, 168]), seasonOf([]), seasonOf([1])]).toEqual([24, 10, 10]);
   });
 
   test("index and row are each other's inverse", () => {
@@ -92,23 +92,23 @@ describe("order", () => {
   });
 
   test("the worst are some way apart", () => {
-    expect(worst(scores, 1)).toEqual([2, 5, 3, 7, 4, 1]);
-    expect(worst(scores, 2)).toEqual([2, 5, 7]);
-    expect(worst(scores, 2, 1)).toEqual([2]);
-    expect(worst(new Float32Array(4).fill(NaN), 3)).toEqual([]);
+    expect(worstRows(scores, 1)).toEqual([2, 5, 3, 7, 4, 1]);
+    expect(worstRows(scores, 2)).toEqual([2, 5, 7]);
+    expect(worstRows(scores, 2, 1)).toEqual([2]);
+    expect(worstRows(new Float32Array(4).fill(NaN), 3)).toEqual([]);
   });
 
   test("the next worst goes down the list and round again", () => {
-    const list = worst(scores, 2);
-    expect([2, 5, 7, 4, 0].map((row) => next(list, scores, row))).toEqual([5, 7, 2, 2, 2]);
-    expect(next(list, scores, 3)).toBe(7);
-    expect(next([], scores, 3)).toBeNull();
+    const list = worstRows(scores, 2);
+    expect([2, 5, 7, 4, 0].map((row) => nextWorst(list, scores, row))).toEqual([5, 7, 2, 2, 2]);
+    expect(nextWorst(list, scores, 3)).toBe(7);
+    expect(nextWorst([], scores, 3)).toBeNull();
   });
 
   test("random is one with a forecast, and another one", () => {
     const status = Uint8Array.from([0, 1, 4, 3, 2]);
-    expect([0, 0.5, 0.999, 1].map((chance) => random(status, 3, () => chance))).toEqual([1, 4, 4, 4]);
-    expect(random(Uint8Array.from([0, 4]), 0)).toBeNull();
+    expect([0, 0.5, 0.999, 1].map((chance) => randomRow(status, 3, () => chance))).toEqual([1, 4, 4, 4]);
+    expect(randomRow(Uint8Array.from([0, 4]), 0)).toBeNull();
   });
 });
 
@@ -126,7 +126,7 @@ describe("format", () => {
   });
 
   test("a run in words", () => {
-    const p = { kind: "progress" as const, model: 0, available: 2250, inferred: 1204, calculated: 1100, reused: 0, rate: 430.2, left: 3.2, done: false, cancelled: false, error: null, note: "" };
+    const p = { kind: "progress" as const, model: 0, available: 2250, inferred: 1204, calculated: 1100, reused: 0, rate: 430.2, eta_seconds: 3.2, done: false, cancelled: false, error: null, note: "" };
     expect(progressText(p)).toBe("1,204 of 2,250 origins · 430 origins/s · 3 s left");
     expect(progressText({ ...p, cancelled: true })).toBe("Cancelled after 1,204 of 2,250 origins");
     expect(progressText({ ...p, done: true, reused: 5 })).toBe("2,250 origins done, 5 from the cache");
@@ -168,55 +168,55 @@ describe("window", () => {
   const b = { rows: 1000, horizon: 12 };
 
   test("stays where the origin is in view, follows where it is not", () => {
-    const w = anchored({ start: 0, span: 100 }, 500, b);
-    expect(following(w, 510, b)).toBe(w);
-    const moved = following(w, 560, b);
+    const w = anchor({ start: 0, span: 100 }, 500, b);
+    expect(follow(w, 510, b)).toBe(w);
+    const moved = follow(w, 560, b);
     expect(moved.start).toBeGreaterThan(w.start);
     expect(560 + 12).toBeLessThanOrEqual(moved.start + moved.span);
   });
 
   test("stays within the data, and no narrower than the fan", () => {
-    expect(anchored({ start: 0, span: 100 }, 0, b).start).toBeGreaterThan(-3);
-    expect(fitted({ start: 9999, span: 100 }, b).start).toBeLessThan(1000);
-    expect(zoomed({ start: 400, span: 100 }, 0.001, 450, b).span).toBe(24);
-    expect(zoomed({ start: 400, span: 100 }, 1e9, 450, b).span).toBe(1012);
+    expect(anchor({ start: 0, span: 100 }, 0, b).start).toBeGreaterThan(-3);
+    expect(fit({ start: 9999, span: 100 }, b).start).toBeLessThan(1000);
+    expect(zoom({ start: 400, span: 100 }, 0.001, 450, b).span).toBe(24);
+    expect(zoom({ start: 400, span: 100 }, 1e9, 450, b).span).toBe(1012);
   });
 });
 
 test("the window goes along with an origin that is scrubbed, and waits for one that is dragged", () => {
   const b = { rows: 1000, horizon: 12 };
-  const at = new Position();
+  const at = new OriginState();
   at.begin(500, 860, b);
-  const { start } = at.window;
-  at.go(490, "follow", b);
-  expect([at.window.start, at.direction]).toEqual([start, -1]);
-  at.go(450, "carry", b);
-  expect(at.window.start).toBe(start - 40);
-  at.go(5, "carry", b);
-  expect(at.window.start).toBeLessThanOrEqual(0);
-  at.go(900, "anchor", b);
-  expect(900 - at.window.start).toBeCloseTo(at.window.span * 0.66, 0);
-  expect(at.next(Uint8Array.from({ length: 1000 }, (_, i) => (i < 950 ? 4 : 3)))).toBe(950);
-  expect(at.next(new Uint8Array(1000).fill(4))).toBeNull();
+  const { start } = at.viewport;
+  at.move(490, "follow", b);
+  expect([at.viewport.start, at.direction]).toEqual([start, -1]);
+  at.move(450, "carry", b);
+  expect(at.viewport.start).toBe(start - 40);
+  at.move(5, "carry", b);
+  expect(at.viewport.start).toBeLessThanOrEqual(0);
+  at.move(900, "anchor", b);
+  expect(900 - at.viewport.start).toBeCloseTo(at.viewport.span * 0.66, 0);
+  expect(at.nextRow(Uint8Array.from({ length: 1000 }, (_, i) => (i < 950 ? 4 : 3)))).toBe(950);
+  expect(at.nextRow(new Uint8Array(1000).fill(4))).toBeNull();
 });
 
 test("the value axis widens at once to where it must and does not shiver", () => {
-  expect(settle(null, [0, 10], true).range[1]).toBeGreaterThan(10);
+  expect(nextRange(null, [0, 10], true).range[1]).toBeGreaterThan(10);
   const now: [number, number] = [0, 100];
-  expect(settle(now, [10, 90], true)).toEqual({ range: now, gliding: false });
-  expect(settle(now, [10, 120], true).gliding).toBe(true);
-  expect(settle(now, [10, 120], false).range[1]).toBeGreaterThan(120);
-  expect(settle(now, [50, 60], false).range[1]).toBeLessThan(70);
+  expect(nextRange(now, [10, 90], true)).toEqual({ range: now, gliding: false });
+  expect(nextRange(now, [10, 120], true).gliding).toBe(true);
+  expect(nextRange(now, [10, 120], false).range[1]).toBeGreaterThan(120);
+  expect(nextRange(now, [50, 60], false).range[1]).toBeLessThan(70);
 });
 
 test("a cell tells the furthest status, the worst score, and where it is", () => {
-  const standing = new Standing(6);
-  standing.status.set([4, 4, 0, 1, 3, 3]);
-  standing.score.set([NaN, NaN, NaN, NaN, 2, 6]);
-  expect(cell(standing, 0, 2)).toMatchObject({ status: 4, row: 0 });
-  expect(cell(standing, 1, 3)).toMatchObject({ status: 0, row: 2 });
-  expect(cell(standing, 0, 6)).toMatchObject({ status: 3, row: 5, score: 6, mean: 4, count: 6 });
-  expect([grouping(10, 3), grouping(1, 3), grouping(0.01, 3)]).toEqual([1, 4, 512]);
+  const origins = new OriginStatus(6);
+  origins.status.set([4, 4, 0, 1, 3, 3]);
+  origins.score.set([NaN, NaN, NaN, NaN, 2, 6]);
+  expect(summarise(origins, 0, 2)).toMatchObject({ status: 4, row: 0 });
+  expect(summarise(origins, 1, 3)).toMatchObject({ status: 0, row: 2 });
+  expect(summarise(origins, 0, 6)).toMatchObject({ status: 3, row: 5, score: 6, mean: 4, count: 6 });
+  expect([rowsPerCell(10, 3), rowsPerCell(1, 3), rowsPerCell(0.01, 3)]).toEqual([1, 4, 512]);
   expect([heat(-9, [0, 1]), heat(99, [0, 1])]).toEqual([0, 11]);
 });
 
@@ -224,7 +224,7 @@ test("an origin's scores are those of its bands", () => {
   const ends = Float32Array.from([...[0, 1, 2, 3, 4, 5, 6], ...[0, 1, 2, 3, 4, 5, 6], ...[0, 1, 2, 3, 4, 5, 6]]);
   const row = { draws: new Float32Array(0), ends, filled: true };
   const found = originScores(row, Float64Array.from([9, 3.5, 5.5, NaN]), 0, 3);
-  expect(found).toEqual({ mae: 1.5, inside: [1, 1, 2], known: 2 });
+  expect(found).toEqual({ mae: 1.5, inside: [1, 1, 2], steps: 2 });
   expect(originScores(row, Float64Array.from([9]), 0, 3)).toBeNull();
 });
 
@@ -234,14 +234,14 @@ test("slopes never overshoot", () => {
 
 test("search finds all words, those in front first, at most 200", () => {
   const names = ["Store 1 milk", "milk store", "bread", "MILK"];
-  expect(search(names, "milk")).toEqual({ shown: [1, 3, 0], total: 3 });
+  expect(search(names, "milk")).toEqual({ positions: [1, 3, 0], total: 3 });
   expect(search(names, "store milk").total).toBe(2);
   const many = search(Array.from({ length: 5000 }, (_, i) => `s${i}`), "");
-  expect([many.shown.length, many.total]).toEqual([200, 5000]);
+  expect([many.positions.length, many.total]).toEqual([200, 5000]);
 });
 
 test("bars are thinned to means, with gaps kept", () => {
-  expect(thinned([1, 3, null, null, 5, 7], 3)).toEqual([2, null, 6]);
+  expect(thin([1, 3, null, null, 5, 7], 3)).toEqual([2, null, 6]);
 });
 
 test("colours mix opaquely with any host's background", () => {

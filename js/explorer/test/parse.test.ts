@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Malformed } from "../../common/src/check";
-import { aligned, parse } from "../src/parse";
-import { META, RAW } from "./help";
+import { aligned, parse } from "../src/wire/parse";
+import { META, RAW } from "./helpers";
 
 const f32 = (n: number): Float32Array => new Float32Array(n);
 const rowsOf = (count: number): unknown[] => [f32(count * 3 * 4), f32(count * 3 * 7)];
@@ -14,7 +14,7 @@ describe("meta", () => {
   });
 
   test.each([
-    ["another version", { v: 2 }], ["no series", { series: [] }], ["no models", { models: [] }], ["series as text", { series: "a" }],
+    ["another version", { v: 1 }], ["no series", { series: [] }], ["no models", { models: [] }], ["series as text", { series: "a" }],
     ["a horizon of nothing", { horizon: 0 }], ["a horizon beyond reason", { horizon: 1e9 }], ["half a step", { horizon: 1.5 }],
     ["six levels", { levels: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6] }], ["an id that is no text", { series: [{ id: { toString: 1 }, rows: 3 }] }],
     ["negative rows", { series: [{ id: "a", rows: -1 }] }], ["an unknown clock", { clock: "sundial" }], ["levels that fall", { models: [{ name: "m", draws: 2, levels: [0.5, 0.5] }] }], ["fewer levels than draws", { models: [{ name: "m", draws: 2, levels: [0.5] }] }],
@@ -36,7 +36,7 @@ describe("meta", () => {
   });
 });
 
-test.each([null, undefined, 3, "hello", [], {}, { kind: "eval" }, { kind: "__proto__" }, { kind: 4 }])("%j is refused", (content) => {
+test.each([null, undefined, 3, "connect", [], {}, { kind: "eval" }, { kind: "__proto__" }, { kind: 4 }])("%j is refused", (content) => {
   expect(() => parse(content, [], META)).toThrow(Malformed);
 });
 
@@ -94,7 +94,7 @@ test("scores and progress take null for unknown, and nothing that is no number",
   expect(parse(scores, [], META)).toMatchObject({ overall: { mae: null, crps: 1, n: null }, horizon: { crps: [1, null, 3], mae: [] } });
   expect(() => parse({ ...scores, overall: { mae: "<b>" } }, [], META)).toThrow(Malformed);
   expect(() => parse({ ...scores, horizon: { crps: [1, 2, 3, 4] } }, [], META)).toThrow(Malformed);
-  const progress = { kind: "progress", model: 0, available: 9, inferred: 3, calculated: 2, reused: 0, rate: 2, left: null, done: false, cancelled: false, error: null, note: "" };
+  const progress = { kind: "progress", model: 0, available: 9, inferred: 3, calculated: 2, reused: 0, rate: 2, eta_seconds: null, done: false, cancelled: false, error: null, note: "" };
   expect(parse(progress, [], META)).toEqual(progress);
   expect(() => parse({ ...progress, done: 1 }, [], META)).toThrow(Malformed);
 });

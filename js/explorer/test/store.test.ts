@@ -1,27 +1,29 @@
 import { describe, expect, test } from "vitest";
-import { neighbourhood, nextWant } from "../src/prefetch";
-import { complete } from "../src/quantiles";
-import { chunkSize, RowCache } from "../src/rows";
-import { Store } from "../src/store";
-import { META, rows, status } from "./help";
+import golden from "../../../tests/golden/quantiles.json";
+import { neighbourhood, nextRows } from "../src/state/prefetch";
+import { fillEnds } from "../src/state/quantiles";
+import { chunkSize, RowCache } from "../src/state/row-cache";
+import { Store } from "../src/state/store";
+import { LEVELS } from "../src/wire/messages";
+import { META, rows, status } from "./helpers";
 
 const cache = (most?: number): RowCache => new RowCache(3, (m) => META.models[m].levels, (s) => META.series[s].rows, most);
-const LOOK = { series: 0, models: [0], row: 1000, direction: 0, rows: 2000 };
+const VISIBLE = { series: 0, models: [0], row: 1000, direction: 0, rows: 2000 };
 
 describe("rows", () => {
   test("come back as they were put, across chunks", () => {
     const c = cache();
     c.put(rows(500, 30));
-    expect(c.row(0, 0, 511)?.ends[0]).toBe(511);
-    expect(c.row(0, 0, 512)?.draws[11]).toBe(512);
-    expect(c.row(0, 0, 530)).toBeNull();
-    expect(c.row(0, 1, 511)).toBeNull();
+    expect(c.forecast(0, 0, 511)?.ends[0]).toBe(511);
+    expect(c.forecast(0, 0, 512)?.draws[11]).toBe(512);
+    expect(c.forecast(0, 0, 530)).toBeNull();
+    expect(c.forecast(0, 1, 511)).toBeNull();
   });
 
   test("that are not there yet are not filled", () => {
     const c = cache();
     c.put(rows(0, 2, (r) => (r ? 1 : NaN)));
-    expect([c.row(0, 0, 0)?.filled, c.row(0, 0, 1)?.filled]).toEqual([false, true]);
+    expect([c.forecast(0, 0, 0)?.filled, c.forecast(0, 0, 1)?.filled]).toEqual([false, true]);
   });
 
   test("the least used chunk goes first, and the bytes stay below the limit", () => {
@@ -33,7 +35,7 @@ describe("rows", () => {
     c.touch(0, 0, 3);
     c.put(rows(1024, 512));
     expect(c.bytes).toBeLessThanOrEqual(one.bytes * 2);
-    expect([c.absent(0, 0, 0), c.absent(0, 0, 512), c.absent(0, 0, 1024)]).toEqual([false, true, false]);
+    expect([c.has(0, 0, 0), c.has(0, 0, 512), c.has(0, 0, 1024)]).toEqual([true, false, true]);
   });
 
   test("a chunk is two megabytes or 512 origins at most", () => {
@@ -47,42 +49,41 @@ describe("rows", () => {
     expect(c.missing(0, 0, 700)).toEqual({ first: 512, count: 512 });
     c.put(rows(512, 512));
     expect(c.missing(0, 0, 700)).toBeNull();
-    c.stale(0, 0, 600);
-    c.stale(0, 0, 610);
+    c.markStale(0, 0, 600);
+    c.markStale(0, 0, 610);
     expect(c.missing(0, 0, 700)).toEqual({ first: 600, count: 11 });
-    expect(c.row(0, 0, 600)?.ends[0]).toBe(600);
+    expect(c.forecast(0, 0, 600)?.ends[0]).toBe(600);
     expect(c.missing(0, 0, 1999)).toEqual({ first: 1536, count: 464 });
   });
 });
 
-test("bands come from the draws until the kernel has calculated them", () => {
+test("bands come from the draws until the kernel has scored them", () => {
   const c = cache();
   const message = rows(0, 2, () => NaN);
   message.draws.set([1, 2, 3, 4], 0);
   message.ends.set([0, 0, 0, 9, 9, 9, 9], 7);
   c.put(message);
-  const ends = [...(c.row(0, 0, 0)?.ends ?? [])].slice(0, 14).map((v) => +v.toFixed(3));
-  expect(ends).toEqual([0.6, 0.9, 1.5, 2.5, 3.5, 4.1, 4.4, 0, 0, 0, 9, 9, 9, 9]);
-  expect(c.row(0, 0, 1)?.filled).toBe(false);
+  const ends = [...(c.forecast(0, 0, 0)?.ends ?? [])].slice(0, 14).map((v) => +v.toFixed(3));
+  expect(ends).toEqual([0.027, 0.842, 1.572, 2.5, 3.428, 4.158, 4.973, 0, 0, 0, 9, 9, 9, 9]);
+  expect(c.forecast(0, 0, 1)?.filled).toBe(false);
 });
 
-test("what lies beyond draws of one sign keeps it", () => {
+test.each(golden.cases)("quantiles of $name are the kernel's", ({ draw_levels, draws, quantiles }) => {
   const ends = new Float32Array(7).fill(NaN);
-  complete(Float32Array.from([0, 10]), ends, [0.25, 0.75]);
-  expect([...ends]).toEqual([0, 0, 0, 5, 10, 13, 14.5]);
-  const one = new Float32Array(7).fill(NaN);
-  complete(Float32Array.from([3]), one, [0.5]);
-  expect([...one]).toEqual([3, 3, 3, 3, 3, 3, 3]);
+  fillEnds(Float32Array.from(draws), ends, draw_levels);
+  const size = Math.max(...quantiles.map(Math.abs));
+  expect(golden.levels).toEqual([...LEVELS]);
+  quantiles.forEach((q, i) => expect(Math.abs(ends[i] - q)).toBeLessThanOrEqual(1e-6 * size));
 });
 
 describe("prefetch", () => {
   test("first what is looked at, then ahead in the direction of travel", () => {
     const c = cache();
     const order: number[] = [];
-    for (let want = nextWant(c, { ...LOOK, direction: -1 }); want; want = nextWant(c, { ...LOOK, direction: -1 })) {
-      order.push(want.first);
-      expect(want.count).toBeLessThanOrEqual(4096);
-      c.put(rows(want.first, want.count));
+    for (let needed = nextRows(c, { ...VISIBLE, direction: -1 }); needed; needed = nextRows(c, { ...VISIBLE, direction: -1 })) {
+      order.push(needed.first);
+      expect(needed.count).toBeLessThanOrEqual(4096);
+      c.put(rows(needed.first, needed.count));
     }
     expect(order).toEqual([512, 0, 1024]);
     expect(neighbourhood(1)).toEqual([0, 1, 2, -1]);
@@ -90,50 +91,50 @@ describe("prefetch", () => {
 
   test("only the first is urgent, and not beyond the ends", () => {
     const c = cache();
-    expect(nextWant(c, { ...LOOK, row: 1999 })).toMatchObject({ first: 1536, count: 464, urgent: true });
+    expect(nextRows(c, { ...VISIBLE, row: 1999 })).toMatchObject({ first: 1536, count: 464, urgent: true });
     c.put(rows(1536, 464));
-    expect(nextWant(c, { ...LOOK, row: 1999 })).toMatchObject({ first: 512, count: 1024, urgent: false });
+    expect(nextRows(c, { ...VISIBLE, row: 1999 })).toMatchObject({ first: 512, count: 1024, urgent: false });
   });
 
   test("two models are asked for by turns", () => {
     const c = cache();
     c.put(rows(512, 512));
-    expect(nextWant(c, { ...LOOK, models: [0, 1] })).toMatchObject({ model: 1, first: 512 });
+    expect(nextRows(c, { ...VISIBLE, models: [0, 1] })).toMatchObject({ model: 1, first: 512 });
   });
 });
 
 describe("store", () => {
   test("rows whose origin has got further are asked for again", () => {
     const store = new Store();
-    store.take(META);
-    store.take(rows(0, 512, () => NaN));
+    store.receive(META);
+    store.receive(rows(0, 512, () => NaN));
     expect(store.rows?.missing(0, 0, 0)).toBeNull();
-    store.take(status(10, [1, 0, 1]));
+    store.receive(status(10, [1, 0, 1]));
     expect(store.rows?.missing(0, 0, 0)).toEqual({ first: 10, count: 3 });
-    store.take(rows(10, 3));
-    store.take(status(10, [3, 0, 3]));
+    store.receive(rows(10, 3));
+    store.receive(status(10, [3, 0, 3]));
     expect(store.rows?.missing(0, 0, 0)).toEqual({ first: 10, count: 3 });
-    store.take(rows(10, 3));
-    store.take(status(10, [3, 0, 3]));
+    store.receive(rows(10, 3));
+    store.receive(status(10, [3, 0, 3]));
     expect(store.rows?.missing(0, 0, 0)).toBeNull();
   });
 
-  test("a second hello of another view keeps what is held; other data do not", () => {
+  test("a meta message for another view keeps what is held; other data do not", () => {
     const store = new Store();
-    store.take(META);
-    store.take(rows(0, 2));
-    store.take({ ...META, series: META.series.map((s) => ({ ...s })) });
-    expect(store.rows?.absent(0, 0, 0)).toBe(false);
-    store.take({ ...META, horizon: 4 });
-    expect(store.rows?.absent(0, 0, 0)).toBe(true);
+    store.receive(META);
+    store.receive(rows(0, 2));
+    store.receive({ ...META, series: META.series.map((s) => ({ ...s })) });
+    expect(store.rows?.has(0, 0, 0)).toBe(true);
+    store.receive({ ...META, horizon: 4 });
+    expect(store.rows?.has(0, 0, 0)).toBe(false);
   });
 
   test("the scale of colours spans the scores, even equal ones", () => {
     const store = new Store();
-    store.take(META);
-    expect(store.standing(0, 0).scale()).toBeNull();
-    store.take(status(0, [3, 3, 3], [2, 2, 2]));
-    const scale = store.standing(0, 0).scale();
+    store.receive(META);
+    expect(store.statusOf(0, 0).scale()).toBeNull();
+    store.receive(status(0, [3, 3, 3], [2, 2, 2]));
+    const scale = store.statusOf(0, 0).scale();
     expect(scale?.[0]).toBe(2);
     expect(scale?.[1]).toBeGreaterThan(2);
   });

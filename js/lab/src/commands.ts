@@ -1,82 +1,82 @@
-/** The palette's entries: whatever the panel can do, as long as it makes sense. */
+/** The commands of the palette: everything that the panel can do. */
 
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import type { ICommandPalette } from "@jupyterlab/apputils";
-import type { Entry } from "../../cache/src/protocol";
+import type { CacheEntry } from "../../cache/src/messages";
 import type { View } from "../../cache/src/view";
-import type { Attachment } from "./attachment";
+import type { KernelSession } from "./kernel-session";
 
 const CATEGORY = "nbforecast";
 
 interface Command {
   label: string;
-  /** Needs an entry that is picked in the panel. */
-  entry?: (view: View, entry: Entry) => void;
+  /** Acts on the entry that is selected in the panel. */
+  entry?: (view: View, entry: CacheEntry) => void;
   view?: (view: View) => void;
-  /** Where a view is needed: whether there is something to do. */
+  /** Whether the view has something to act on. */
   enabled?: (view: View) => boolean;
 }
 
-const saved = ({ state }: View): boolean => state.totals?.directory !== null;
-const some = ({ state }: View): boolean => state.entries.size > 0;
-const running = ({ state }: View): boolean => state.tasks.some((task) => task.cancellable);
+const hasDirectory = ({ state }: View): boolean => state.totals?.directory !== null;
+const hasEntries = ({ state }: View): boolean => state.entries.size > 0;
+const hasTasks = ({ state }: View): boolean => state.tasks.some((task) => task.cancellable);
 
 const COMMANDS: Record<string, Command> = {
   explore: { label: "Open the selected entry", entry: (view, entry) => view.open(entry, false) },
   "explore-in-cell": { label: "Open the selected entry in a new cell", entry: (view, entry) => view.open(entry, true) },
   recompute: { label: "Recompute the selected entry", entry: (view, entry) => view.recompute(entry) },
   drop: { label: "Drop the selected entry…", entry: (view, entry) => view.drop(entry) },
-  save: { label: "Save the cache", view: (view) => view.act({ action: "save" }), enabled: saved },
-  "load-saved": { label: "Load what is saved", view: (view) => view.act({ action: "load" }), enabled: saved },
-  prune: { label: "Prune the cache…", view: (view) => view.prune(), enabled: some },
-  flush: { label: "Flush the cache…", view: (view) => view.flush(), enabled: some },
+  save: { label: "Save the cache", view: (view) => view.act({ name: "save" }), enabled: hasDirectory },
+  "load-saved": { label: "Load what is saved", view: (view) => view.act({ name: "load" }), enabled: hasDirectory },
+  prune: { label: "Prune the cache…", view: (view) => view.prune(), enabled: hasEntries },
+  flush: { label: "Flush the cache…", view: (view) => view.flush(), enabled: hasEntries },
   cancel: {
     label: "Cancel all work",
-    view: (view) => view.state.tasks.forEach((task) => task.cancellable && view.act({ action: "cancel", task: task.id })),
-    enabled: running,
+    view: (view) => view.state.tasks.forEach((task) => task.cancellable && view.act({ name: "cancel", task: task.id })),
+    enabled: hasTasks,
   },
 };
 
 const LOADABLE: readonly string[] = ["absent", "missing", "failed"];
 
-/** Adds them; returns what is to be called when something they depend on has changed. */
+/** Adds the commands; returns a function to call when something that they depend on has changed. */
 export function addCommands(
   { commands }: JupyterFrontEnd,
   palette: ICommandPalette | null,
-  current: () => Attachment | null,
+  current: () => KernelSession | null,
   reveal: () => void,
 ): () => void {
   const view = (): View | null => {
-    const attachment = current();
-    return attachment?.standing === "live" && attachment.view.state.complete ? attachment.view : null;
+    const session = current();
+    return session?.status === "live" && session.view.state.complete ? session.view : null;
   };
-  const known = new Map<string, { isEnabled: () => boolean; was: boolean }>();
+  const commandStates = new Map<string, { isEnabled: () => boolean; enabled: boolean }>();
   const add = (name: string, label: string, execute: () => void, isEnabled: () => boolean): void => {
     const command = `${CATEGORY}:${name}`;
     commands.addCommand(command, { label, execute, isEnabled });
     palette?.addItem({ command, category: CATEGORY });
-    known.set(command, { isEnabled, was: isEnabled() });
+    commandStates.set(command, { isEnabled, enabled: isEnabled() });
   };
   add("show-panel", "Show what the kernel keeps", reveal, () => true);
-  add("load", "Load nbforecast into the kernel", () => void current()?.load(), () => LOADABLE.includes(current()?.standing ?? ""));
+  add("load", "Load nbforecast into the kernel", () => void current()?.load(), () => LOADABLE.includes(current()?.status ?? ""));
   for (const [name, command] of Object.entries(COMMANDS)) {
     const execute = (): void => {
-      const there = view();
+      const target = view();
       reveal();
-      if (there?.selected) command.entry?.(there, there.selected);
-      if (there) command.view?.(there);
+      if (target?.selected) command.entry?.(target, target.selected);
+      if (target) command.view?.(target);
     };
     const isEnabled = (): boolean => {
-      const there = view();
-      return there !== null && (command.entry === undefined || there.selected !== null) && (command.enabled?.(there) ?? true);
+      const target = view();
+      return target !== null && (command.entry === undefined || target.selected !== null) && (command.enabled?.(target) ?? true);
     };
     add(name, command.label, execute, isEnabled);
   }
   return () => {
-    for (const [id, command] of known) {
-      const is = command.isEnabled();
-      if (is === command.was) continue;
-      command.was = is;
+    for (const [id, state] of commandStates) {
+      const enabled = state.isEnabled();
+      if (enabled === state.enabled) continue;
+      state.enabled = enabled;
       commands.notifyCommandChanged(id);
     }
   };

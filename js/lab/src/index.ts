@@ -3,7 +3,7 @@
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ICommandPalette } from "@jupyterlab/apputils";
 import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
-import { Attachment } from "./attachment";
+import { KernelSession } from "./kernel-session";
 import { addCommands } from "./commands";
 import { openBeside, openInCell } from "./opening";
 import { CachePanel } from "./panel";
@@ -11,39 +11,39 @@ import { showStills } from "./stills";
 
 function activate(app: JupyterFrontEnd, tracker: INotebookTracker, restorer: ILayoutRestorer | null, palette: ICommandPalette | null): void {
   const panel = new CachePanel();
-  const attachments = new Map<NotebookPanel, Attachment>();
-  const current = (): Attachment | null => (tracker.currentWidget && attachments.get(tracker.currentWidget)) ?? null;
+  const sessions = new Map<NotebookPanel, KernelSession>();
+  const current = (): KernelSession | null => (tracker.currentWidget && sessions.get(tracker.currentWidget)) ?? null;
 
   const follow = (): void => panel.follow(current(), tracker.currentWidget?.title.label ?? "");
   const reveal = (): void => app.shell.activateById(panel.id);
   const notify = addCommands(app, palette, current, reveal);
   const changed = (): void => {
-    panel.renew();
+    panel.refresh();
     notify();
   };
 
-  /** Every notebook has one from the start: a kernel whose greeting nobody takes would withdraw it. */
+  /** Every notebook has a session from the start: a kernel closes a comm that nobody takes. */
   const attach = (notebook: NotebookPanel): void => {
-    const attachment: Attachment = new Attachment(
+    const session: KernelSession = new KernelSession(
       notebook.sessionContext,
       {
-        cells: true,
-        opened: (message, cell) => {
+        hasCells: true,
+        open: (message, inCell) => {
           const { model_id: model, code } = message;
-          if (cell) void openInCell(notebook, code);
-          else if (model !== null) void openBeside(app, notebook, message, () => attachment.closed(model));
+          if (inCell) void openInCell(notebook, code);
+          else if (model !== null) void openBeside(app, notebook, message, () => session.closeExplorer(model));
         },
       },
       changed,
     );
-    attachments.set(notebook, attachment);
+    sessions.set(notebook, session);
     notebook.title.changed.connect(follow);
     notebook.disposed.connect(() => {
-      attachments.delete(notebook);
-      attachment.dispose();
+      sessions.delete(notebook);
+      session.dispose();
       follow();
     });
-    // The widget manager's own renderer has to be there first.
+    // After the widget manager has set its own renderer.
     void app.started.then(() => showStills(notebook));
     follow();
   };
@@ -60,7 +60,7 @@ function activate(app: JupyterFrontEnd, tracker: INotebookTracker, restorer: ILa
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: "@nbforecast/lab:panel",
-  description: "What a kernel keeps of nbforecast's results, and what can be done with it.",
+  description: "The cache of nbforecast's results in a kernel, and the actions on it.",
   autoStart: true,
   requires: [INotebookTracker],
   optional: [ILayoutRestorer, ICommandPalette],

@@ -1,15 +1,15 @@
-/** Shows an explorer beside its notebook, or puts its line of code into a cell. */
+/** Opens an explorer beside its notebook, or puts its line of code into a cell. */
 
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import { MainAreaWidget } from "@jupyterlab/apputils";
 import { NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
-import type { Opened } from "../../cache/src/protocol";
+import type { OpenedMessage } from "../../cache/src/messages";
 import { icon } from "./icon";
 
 export const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
 
-/** A tab split to the right of the notebook, which ends with it; `closed` is told when it goes. */
-export async function openBeside(app: JupyterFrontEnd, notebook: NotebookPanel, opened: Opened, closed: () => void): Promise<void> {
+/** Opens a tab to the right of the notebook, which closes with it; `closed` is called when it does. */
+export async function openBeside(app: JupyterFrontEnd, notebook: NotebookPanel, opened: OpenedMessage, closed: () => void): Promise<void> {
   const { rendermime } = notebook.content;
   const data = { [WIDGET_VIEW]: { model_id: opened.model_id, version_major: 2, version_minor: 0 } };
   const content = rendermime.createRenderer(WIDGET_VIEW);
@@ -28,7 +28,7 @@ export async function openBeside(app: JupyterFrontEnd, notebook: NotebookPanel, 
   await content.renderModel(rendermime.createModel({ data, trusted: true }));
 }
 
-/** A cell below the active one, which runs. */
+/** Runs code in a new cell below the active one. */
 export async function openInCell(notebook: NotebookPanel, code: string): Promise<void> {
   const { content, sessionContext } = notebook;
   NotebookActions.insertBelow(content);

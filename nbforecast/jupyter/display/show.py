@@ -81,9 +81,9 @@ def _cache_view() -> dict[str, Any]:
     """The mime bundle of the cache's view; empty, with a notice, where it has not been built or cannot be shown."""
     try:
         need_widgets("The live view of the cache")
-        from nbforecast.jupyter.widgets.cache.widget import the_view
+        from nbforecast.jupyter.widgets.cache.widget import cache_view
 
-        return the_view().view()
+        return cache_view().view()
     except MissingExtra as missing:
         _log.warning("The cache is shown as a table only. %s", missing)
         return {}

@@ -1,4 +1,4 @@
-"""What the widgets have in common: the connection to their page, and the thread that sends to it."""
+"""What both widgets have in common: the connection to their page, and the thread that sends to it."""
 
 from __future__ import annotations
 
@@ -9,46 +9,54 @@ import anywidget
 from IPython.core.getipython import get_ipython
 
 from nbforecast.jupyter.interactivity import is_interactive
-from nbforecast.jupyter.sender import answer_beside_cells, hub
+from nbforecast.jupyter.sender import comm_sender, receive_during_cells
 
 
 class WidgetBase(anywidget.AnyWidget):
-    """A widget that is told things while cells run; the hub serves it once its page has sent something."""
+    """A widget that receives and sends messages while cells run.
+
+    The sender serves it once its page has sent a message.
+    """
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
-        self.on_msg(_hear(weakref.ref(self)))
+        self.on_msg(_receiver(weakref.ref(self)))
 
     def open(self) -> None:
-        """Open the connection to the page, if there is one: where nobody watches, the still says it all."""
+        """Opens the connection to the page where a person watches; elsewhere the still picture has it all."""
         shell = get_ipython()
         if shell is not None and is_interactive(shell):
             self.connect()
 
     def connect(self) -> None:
-        """Open the connection in any case: a page has asked for it."""
+        """Opens the connection in any case: a page has asked for the widget."""
         super().open()
-        answer_beside_cells(self.comm)
+        receive_during_cells(self.comm)
 
     def close(self) -> None:
-        """Take the widget off the page, and let go of the thread that served it."""
-        hub.detach(self)
+        """Takes the widget off the page, and frees the thread that served it."""
+        comm_sender.detach(self)
         super().close()
 
+    def send_messages(self) -> bool:
+        """Sends the messages that are due; returns whether more are due soon."""
+        raise NotImplementedError
+
     def view(self) -> dict[str, Any]:
-        """The mime bundle of the widget, without a still; empty where nobody watches."""
+        """Returns the mime bundle of the widget without a still picture; empty where nobody watches."""
         bundle = super()._repr_mimebundle_() if self.comm is not None else None
         return {} if bundle is None else {k: v for k, v in bundle[0].items() if "widget-view" in k}
 
-    def _heard(self, content: Any) -> None:
-        """A message of the page has come, in any thread."""
+    def _receive(self, content: Any) -> None:
+        """Takes a message of the page, in any thread."""
         raise NotImplementedError
 
 
-def _hear(widget: weakref.ref[WidgetBase]) -> Any:
-    def heard(_: Any, content: Any, __: Any) -> None:
-        there = widget()
-        if there is not None:
-            there._heard(content)
+def _receiver(ref: weakref.ref[WidgetBase]) -> Any:
+    """A callback for messages that does not keep its widget alive."""
 
-    return heard
+    def receive(_: Any, content: Any, __: Any) -> None:
+        if (widget := ref()) is not None:
+            widget._receive(content)
+
+    return receive

@@ -1,4 +1,4 @@
-"""What is done to the cache from a page: the same as by its magics, told in the same sentences."""
+"""What pages do to the cache: the same as its magics do, reported in the same sentences."""
 
 from __future__ import annotations
 
@@ -8,50 +8,60 @@ from typing import TYPE_CHECKING, NamedTuple
 from nbforecast.cache_manager.handles import pick_one, shortest_name
 from nbforecast.cache_manager.manager import cache
 from nbforecast.jupyter.display.run_card import headline
-from nbforecast.jupyter.widgets.cache import messages as messages
-from nbforecast.jupyter.widgets.cache import requests as asked
+from nbforecast.jupyter.widgets.cache import messages
+from nbforecast.jupyter.widgets.cache.messages import ActionRequest, DoneMessage, OpenedMessage
 from nbforecast.jupyter.widgets.explorer.explore import explore
 from nbforecast.result_cache.inventory import inventory
 from nbforecast.session import engine, results
 
 if TYPE_CHECKING:
-    from nbforecast.jupyter.widgets.cache.messages import Content
     from nbforecast.jupyter.widgets.explorer.widget import Explorer
     from nbforecast.run import Run
 
 
-class Done(NamedTuple):
-    """answer: what to tell. run: what has begun by it. explorer: what has been opened."""
+class Outcome(NamedTuple):
+    """What an action has led to.
 
-    answer: Content
+    Attributes:
+        answer: The message to the page.
+        run: The run that was started by it.
+        explorer: The explorer that was opened by it.
+    """
+
+    answer: DoneMessage | OpenedMessage
     run: Run | None = None
     explorer: Explorer | None = None
 
 
-def perform(action: asked.Action) -> Done:
-    """Do it; raises `NbForecastError` for what cannot be done."""
-    match action:
-        case asked.Open(key, widget):
-            return _open(key, widget=widget)
-        case asked.Recompute(key):
+def perform(request: ActionRequest) -> Outcome:
+    """Performs an action.
+
+    Raises:
+        NbForecastError: If it cannot be done; the text says why.
+    """
+    run = None
+    match request.action:
+        case messages.Open(key, widget):
+            return _open(request.id, key, widget=widget)
+        case messages.Recompute(key):
             run = cache.recompute(key)
-            return Done(messages.done(f"{headline(run)}, all anew."), run)
-        case asked.Drop(key):
-            change = cache.drop(key)
-        case asked.Save():
-            change = cache.save()
-        case asked.Load():
-            change = cache.load()
-        case asked.Prune(max_size, max_age):
-            change = cache.prune(max_size, max_age)
-        case asked.Flush(memory, disk):
-            change = cache.flush(memory, disk)
-        case asked.Cancel(task):
-            return Done(messages.done(_cancel(task)))
-    return Done(messages.done(repr(change)))
+            text = f"{headline(run)}, all anew."
+        case messages.Drop(key):
+            text = repr(cache.drop(key))
+        case messages.Save():
+            text = repr(cache.save())
+        case messages.Load():
+            text = repr(cache.load())
+        case messages.Prune(max_size, max_age):
+            text = repr(cache.prune(max_size, max_age))
+        case messages.Flush(memory, disk):
+            text = repr(cache.flush(memory, disk))
+        case messages.Cancel(task):
+            text = _cancel(task)
+    return Outcome(DoneMessage(id=request.id, text=text), run)
 
 
-def _open(key: str, *, widget: bool) -> Done:
+def _open(id: int | str, key: str, *, widget: bool) -> Outcome:
     items = inventory(results())
     item = pick_one(items, key)
     arguments = ", ".join(
@@ -60,15 +70,15 @@ def _open(key: str, *, widget: bool) -> Done:
     code = f"import nbforecast as nbf\nnbf.explore(nbf.cache.run({arguments}))"
     title = " · ".join(word for word in (item.name, item.model) if word)
     if not widget:
-        return Done(messages.opened(title, code, None))
-    made = explore(cache.run(key))
-    made.connect()
-    return Done(messages.opened(title, code, made.model_id), explorer=made)
+        return Outcome(OpenedMessage(id=id, model_id=None, title=title, code=code))
+    explorer = explore(cache.run(key))
+    explorer.connect()
+    return Outcome(OpenedMessage(id=id, model_id=explorer.model_id, title=title, code=code), explorer=explorer)
 
 
 def _cancel(number: int) -> str:
-    for work in engine().work():
-        if work.number == number and work.task is not None:
-            engine().cancel(work.task)
-            return f"Cancelled; {work.inferred:,} of {work.available:,} origins are inferred, and stay."
+    for task in engine().work():
+        if task.number == number and task.task is not None:
+            engine().cancel(task.task)
+            return f"Cancelled; {task.inferred:,} of {task.available:,} origins are inferred, and stay."
     return "It has ended already."

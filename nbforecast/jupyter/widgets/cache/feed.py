@@ -1,6 +1,6 @@
-"""What the views of one connection are told of the cache, and what they have done to it.
+"""What the views of one connection hold of the cache, and the actions that they request.
 
-What needs Polars is imported when the first view asks.
+What needs Polars is imported when the first view connects.
 """
 
 from __future__ import annotations
@@ -12,150 +12,170 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import NbForecastError
-from nbforecast.jupyter.sender import hub
+from nbforecast.jupyter.sender import comm_sender
 from nbforecast.jupyter.validation import InvalidMessage
-from nbforecast.jupyter.widgets.cache.requests import Act, Bye, Cancel, Closed, Hello, read
+from nbforecast.jupyter.widgets.cache.messages import (
+    ActionRequest,
+    Cancel,
+    CloseExplorer,
+    Connect,
+    Disconnect,
+    FaultMessage,
+    QueuedMessage,
+    read_request,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nbforecast.jupyter.sender import Served
-    from nbforecast.jupyter.widgets.cache.messages import Content
-    from nbforecast.jupyter.widgets.cache.requests import Request
-    from nbforecast.jupyter.widgets.cache.state import State
+    from nbforecast.jupyter.sender import MessageSource
+    from nbforecast.jupyter.widgets.cache.messages import Messages, Requests
+    from nbforecast.jupyter.widgets.cache.state import CacheState
     from nbforecast.jupyter.widgets.explorer.widget import Explorer
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.jupyter")
-BUSY, IDLE = 0.2, 0.5  # seconds between two looks while something goes on, and while nothing does
-VIEWS = 16  # open at once; beyond that the one that has said so first is taken for gone
-WAITING = 64  # actions that may wait
+BUSY, IDLE = 0.2, 0.5  # seconds between two looks at the cache while tasks run, and while none does
+MAX_VIEWS = 16  # open at once; beyond that the one that connected first counts as gone
+MAX_ACTIONS = 64  # that may wait
 
 
-class Feed:
-    """`hear` in any thread, `messages` in the hub's alone; actions are done in the hub's lane for them.
+class CacheFeed:
+    """Turns requests, and changes of the cache, into messages.
 
-    wake: called when there is something to say. Nothing is looked at unless a view is open.
+    `receive` runs in any thread, `messages` in the sender's alone, and actions in the sender's executor for them. The
+    cache is looked at only while a view is open.
+
+    Args:
+        wake: Is called when there are messages to send.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._requests: deque[Request] = deque()
-        self._answers: deque[Content] = deque()
+        self._requests: deque[Requests] = deque()
+        self._answers: deque[Messages] = deque()
         self._views: dict[str, None] = {}
-        self._state: State | None = None
-        self._behind = self._greeted = False
+        self._state: CacheState | None = None
+        self._is_behind = self._sends_everything = False
         self._looked = 0.0
         self._runs: list[Run] = []
         self._explorers: dict[str, Explorer] = {}
 
     @property
-    def open(self) -> bool:
-        """Whether a view is open, or something is still to be told."""
+    def is_open(self) -> bool:
+        """Whether a view is open, or messages wait."""
         return bool(self._views or self._requests or self._answers)
 
     @property
-    def expecting(self) -> bool:
-        """Whether there will be more to tell soon."""
+    def expects_more(self) -> bool:
+        """Whether more messages are due soon."""
         state = self._state
-        return state is not None and (state.busy or self._behind)
+        return state is not None and (state.is_busy or self._is_behind)
 
-    def hear(self, content: Any) -> None:
-        """Leave word of a message; what makes no sense is logged."""
+    def receive(self, content: Any) -> None:
+        """Queues a request for the sender's thread; what is not a request is logged."""
         try:
-            request = read(content)
-        except InvalidMessage as why:
-            _log.warning("A message of a view of the cache is ignored, since %s: %s", why, reprlib.repr(content))
+            request = read_request(content)
+        except InvalidMessage as error:
+            _log.warning("A message of a view of the cache is ignored: %s: %s", error, reprlib.repr(content))
             return
         self._requests.append(request)
         self._wake()
 
-    def messages(self) -> Iterator[Content]:
-        """Everything to be told now: answers first, then what has changed, if it is time to look."""
+    def messages(self) -> Iterator[Messages]:
+        """Yields every message that is due: answers first, then what has changed, if it is time to look."""
         while self._requests:
-            self._take(self._requests.popleft())
+            self._answer(self._requests.popleft())
         while self._answers:
             yield self._answers.popleft()
         yield from self._failures()
         now, state = time.monotonic(), self._state
-        if state is None or now - self._looked < (BUSY if self.expecting else IDLE):
+        if state is None or now - self._looked < (BUSY if self.expects_more else IDLE):
             return
-        self._looked, greeted = now, self._greeted
-        self._greeted = self._behind = False
-        yield from state.everything() if greeted else state.changes()
+        self._looked, sends_everything = now, self._sends_everything
+        self._sends_everything = self._is_behind = False
+        yield from state.everything() if sends_everything else state.changes()
 
-    def serve(self, owner: Served, send: Callable[[Content], object]) -> bool:
-        """Send everything to be told now for the owner of the connection; the hub lets go of it with its last view."""
+    def send_messages(self, owner: MessageSource, send: Callable[[dict[str, Any]], object]) -> bool:
+        """Sends the messages that are due; detaches the owner from the sender after the last view.
+
+        Args:
+            owner: The owner of the connection.
+            send: Sends the content of one message.
+
+        Returns:
+            Whether more are due soon.
+        """
         for message in self.messages():
-            send(message)
-        if not self.open:
-            hub.detach(owner)
-            if self.open:  # a view has come meanwhile
-                hub.attach(owner)
-        return self.expecting
+            send(message.content)
+        if not self.is_open:
+            comm_sender.detach(owner)
+            if self.is_open:  # a view has connected meanwhile
+                comm_sender.attach(owner)
+        return self.expects_more
 
     def close(self) -> None:
-        """Nobody is there any more: forget what was looked at."""
+        """Forgets all views, and the state of the cache."""
         self._views.clear()
         self._state = None
 
-    def _take(self, request: Request) -> None:
+    def _answer(self, request: Requests) -> None:
         match request:
-            case Hello(client):
+            case Connect(client=client):
                 self._views.pop(client, None)
                 self._views[client] = None
-                while len(self._views) > VIEWS:
+                while len(self._views) > MAX_VIEWS:
                     del self._views[next(iter(self._views))]
-                self._greet()
-            case Bye(client):
+                self._start()
+            case Disconnect(client):
                 self._views.pop(client, None)
                 if not self._views:
                     self.close()
-            case Closed(model_id):
+            case CloseExplorer(model_id):
                 explorer = self._explorers.pop(model_id, None)
                 if explorer is not None:
                     explorer.close()
-            case Act(_, Cancel()):
-                self._do(request)  # what is to be cancelled may be what the lane is busy with
-            case Act() if hub.actions.backlog >= WAITING:
-                self._tell(request, {"kind": "fault", "text": "Too much waits to be done already; ask again later."})
-            case Act():
-                self._answers.append({"kind": "queued", "id": request.id})
+            case ActionRequest(_, Cancel()):
+                self._perform(request)  # the executor may be busy with what is to be cancelled
+            case ActionRequest(id) if comm_sender.actions.backlog >= MAX_ACTIONS:
+                self._send(FaultMessage(id=id, text="Too many actions wait already; try again later."))
+            case ActionRequest(id):
+                self._answers.append(QueuedMessage(id=id))
                 try:
-                    hub.actions.submit(lambda: self._do(request))
+                    comm_sender.actions.submit(lambda: self._perform(request))
                 except RuntimeError:
-                    self._tell(request, {"kind": "fault", "text": "The kernel is about to end."})
+                    self._send(FaultMessage(id=id, text="The kernel is about to end."))
 
-    def _greet(self) -> None:
-        from nbforecast.jupyter.widgets.cache.state import State
+    def _start(self) -> None:
+        from nbforecast.jupyter.widgets.cache.state import CacheState
 
-        self._state = self._state or State()
-        self._greeted = self._behind = True
+        self._state = self._state or CacheState()
+        self._sends_everything = self._is_behind = True
 
-    def _do(self, act: Act) -> None:
+    def _perform(self, request: ActionRequest) -> None:
         from nbforecast.jupyter.widgets.cache.actions import perform
 
         try:
-            answer, run, explorer = perform(act.action)
+            answer, run, explorer = perform(request)
         except NbForecastError as error:
-            return self._tell(act, {"kind": "fault", "text": str(error)})
+            return self._send(FaultMessage(id=request.id, text=str(error)))
         except Exception as error:
-            _log.warning("%s has failed.", act.action, exc_info=True)
-            return self._tell(act, {"kind": "fault", "text": f"{type(error).__name__}: {error}"})
+            _log.warning("%s has failed.", request.action, exc_info=True)
+            return self._send(FaultMessage(id=request.id, text=f"{type(error).__name__}: {error}"))
         if run is not None:
             self._runs.append(run)
         if explorer is not None:
             self._explorers[explorer.model_id] = explorer
-        return self._tell(act, answer)
+        return self._send(answer)
 
-    def _tell(self, act: Act, answer: Content) -> None:
-        self._answers.append({**answer, "id": act.id})
-        self._behind = True
+    def _send(self, answer: Messages) -> None:
+        self._answers.append(answer)
+        self._is_behind = True
         self._wake()
 
-    def _failures(self) -> Iterator[Content]:
-        """What has been begun from here and has failed: nobody else may look at it."""
+    def _failures(self) -> Iterator[Messages]:
+        """Runs that were started from here and have failed: perhaps nobody else looks at them."""
         for run in [run for run in self._runs if run.done]:
             self._runs.remove(run)
             if run.error is not None:
-                yield {"kind": "fault", "id": None, "text": f"{run.model}: {run.error}"}
+                yield FaultMessage(id=None, text=f"{run.model}: {run.error}")

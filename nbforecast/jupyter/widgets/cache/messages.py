@@ -1,119 +1,312 @@
-"""What views of the cache are told: JSON with a `kind`."""
+"""The messages of the view of the cache, both ways: the one schema, of which the front end's types are generated."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, Literal
 
-from nbforecast.device import describe, devices_if_configured
+import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from nbforecast.jupyter.validation import Count, Label, Message, Name, Request, parse
 
-    from nbforecast.cache_manager.tables import Info
-    from nbforecast.engine.work import TaskInfo
-    from nbforecast.result_cache.inventory import Item
+VERSION = 2
+TARGET, COMM_ID = "nbforecast.hub", "nbforecast-hub"  # of the panel's comm, which the kernel opens
 
-Content = dict[str, Any]
-
-_LONGEST = 200  # letters of a name that somebody else has given
+Key = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}-[0-9a-f]{16}\Z", max_length=64)]
+ModelId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f-]{1,64}\Z", max_length=64)]
 
 
-def totals(info: Info) -> Content:
-    """Sums over all entries; sizes and budgets in bytes."""
-    facts = asdict(info)
-    return {"kind": "totals", **facts, "directory": None if info.directory is None else str(info.directory)}
+class Connect(Request, frozen=True):
+    """A view has been opened, or holds nothing any more.
+
+    Attributes:
+        v: The version of this schema.
+        client: The view's own name.
+    """
+
+    v: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
+    client: Name
 
 
-def device() -> Content:
-    """What computes, and its memory in bytes; says so where JAX has not been started, and does not start it."""
-    there = devices_if_configured()
-    if there is None:
-        told = {"platform": None, "text": "JAX has not been started in this kernel"}
-        return {"kind": "device", **told, "memory_bytes": None, "memory_limit": None}
-    used = [stats for stats in (one.memory_stats() for one in there) if stats]
-    return {
-        "kind": "device",
-        "platform": there[0].platform,
-        "text": describe(there),
-        "memory_bytes": sum(s.get("bytes_in_use", 0) for s in used) if used else None,
-        "memory_limit": sum(s.get("bytes_limit", 0) for s in used) if used else None,
-    }
+class Disconnect(Request, frozen=True):
+    """A view is not seen any more."""
+
+    client: Name
 
 
-def work(pieces: Iterable[TaskInfo]) -> Content:
-    """What goes on and waits, in its order."""
-    return {"kind": "work", "tasks": [_task(piece) for piece in pieces]}
+class CloseExplorer(Request, frozen=True):
+    """An explorer that was opened from a view is not seen any more."""
+
+    model_id: ModelId
 
 
-def _task(piece: TaskInfo) -> Content:
-    key = piece.view.key
-    return {
-        "id": piece.number,
-        "key": str(key),
-        "handle": key.handle,
-        "name": _short(piece.view.data.names.frame),
-        "model": _short(key.spec.model.name),
-        "priority": piece.priority.name.lower(),
-        "state": piece.state,
-        "available": piece.available,
-        "inferred": piece.inferred,
-        "calculated": piece.calculated,
-        "rate": round(piece.rate, 1),
-        "left": None if math.isnan(piece.left) else round(piece.left, 1),
-        "seconds": round(piece.seconds, 1),
-        "cancellable": piece.task is not None and piece.state != "ending",
-    }
+class _Action(msgspec.Struct, frozen=True, tag_field="name", tag=str.lower):
+    """Something that is done to the cache."""
 
 
-def entries(put: Sequence[Content], gone: Sequence[str] = (), *, complete: bool = False) -> Content:
-    """Entries that are new or have changed, and keys of those that are no more. complete: there are no others."""
-    return {"kind": "entries", "put": list(put), "gone": list(gone), "all": complete}
+class Open(_Action, frozen=True):
+    """Opens an entry.
+
+    Attributes:
+        widget: Whether an explorer is made for it; otherwise the answer has only the line of code that makes one.
+    """
+
+    key: Key
+    widget: bool = True
 
 
-def entry(item: Item, reason: str) -> Content:
-    """One entry; `reason` says why it cannot be recomputed, if it cannot."""
-    return {
-        "key": item.address,
-        "handle": item.key.handle,
-        "name": _short(item.name),
-        "model": _short(item.model),
-        "horizon": item.key.spec.horizon,
-        "series": item.series,
-        "origins": item.origins,
-        "available": item.available,
-        "inferred": item.inferred,
-        "calculated": item.calculated,
-        "start": item.start,
-        "end": item.end,
-        "frequency": item.frequency,
-        "memory_bytes": item.memory_bytes,
-        "disk_bytes": item.disk_bytes,
-        "hits": item.hits,
-        "reused": item.reused,
-        "view_of": item.view_of,
-        "created": item.created,
-        "used": item.used,
-        "recomputable": not reason,
-        "reason": reason,
-    }
+class Recompute(_Action, frozen=True):
+    """Infers all origins of an entry anew."""
+
+    key: Key
 
 
-def done(text: str) -> Content:
-    """What was asked for is done; a sentence that says what."""
-    return {"kind": "done", "text": text}
+class Drop(_Action, frozen=True):
+    """Removes an entry."""
+
+    key: Key
 
 
-def fault(text: str) -> Content:
-    """What could not be done, and why."""
-    return {"kind": "fault", "text": text}
+class Save(_Action, frozen=True):
+    """Saves what is not saved yet."""
 
 
-def opened(title: str, code: str, model_id: str | None) -> Content:
-    """An explorer is there under this model id, if it was wanted; `code` shows the same in a cell."""
-    return {"kind": "opened", "model_id": model_id, "title": title, "code": code}
+class Load(_Action, frozen=True):
+    """Brings saved entries into memory."""
 
 
-def _short(name: str | None) -> str | None:
-    return name if name is None or len(name) <= _LONGEST else f"{name[: _LONGEST - 2]} …"
+class Prune(_Action, frozen=True):
+    """Removes what was used longest ago.
+
+    Attributes:
+        max_size: What may stay, as people write sizes: "1GB".
+        max_age: For how long it may have been unused: "30d".
+    """
+
+    max_size: Name | None = None
+    max_age: Name | None = None
+
+
+class Flush(_Action, frozen=True):
+    """Removes every entry."""
+
+    memory: bool
+    disk: bool
+
+
+class Cancel(_Action, frozen=True):
+    """Ends a task.
+
+    Attributes:
+        task: Its `id`.
+    """
+
+    task: Count
+
+
+Action = Open | Recompute | Drop | Save | Load | Prune | Flush | Cancel
+
+
+class ActionRequest(Request, frozen=True):
+    """Asks for an action.
+
+    Attributes:
+        id: Comes back with the answers.
+    """
+
+    id: Label
+    action: Action
+
+
+Requests = Connect | Disconnect | CloseExplorer | ActionRequest
+
+
+class LoadedMessage(Message, frozen=True):
+    """The extension is loaded: the first message of the panel's comm.
+
+    Attributes:
+        version: The version of nbforecast.
+        v: The version of this schema.
+    """
+
+    version: str
+    v: int = VERSION
+
+
+class TotalsMessage(Message, frozen=True):
+    """Sums over all entries; sizes and budgets are in bytes.
+
+    Attributes:
+        directory: Null where nothing is written.
+    """
+
+    entries: int
+    origins: int
+    inferred: int
+    memory_bytes: int
+    memory_budget: int
+    disk_bytes: int
+    disk_budget: int
+    directory: str | None
+    hits: int
+    misses: int
+    reused: int
+
+
+class DeviceMessage(Message, frozen=True):
+    """The device that computes.
+
+    Attributes:
+        platform: Null as long as JAX has not been started.
+        memory_bytes: Memory in use, null where the device does not report it.
+        memory_limit: In bytes, null where the device does not report it.
+    """
+
+    platform: str | None
+    text: str
+    memory_bytes: int | None
+    memory_limit: int | None
+
+
+class CacheTask(msgspec.Struct, frozen=True):
+    """A task that runs or waits.
+
+    Attributes:
+        key: Of the entry that it fills.
+        rate: Origins a second.
+        eta_seconds: Null where it is not known.
+        seconds: How long it has run.
+    """
+
+    id: int
+    key: str
+    handle: str
+    name: str | None
+    model: str
+    priority: Literal["interactive", "batch", "idle"]
+    state: Literal["running", "queued", "calculating", "ending"]
+    available: int
+    inferred: int
+    calculated: int
+    rate: float | None
+    eta_seconds: float | None
+    seconds: float
+    cancellable: bool
+
+
+class WorkMessage(Message, frozen=True):
+    """All tasks, in the order in which they run."""
+
+    tasks: list[CacheTask]
+
+
+class CacheEntry(msgspec.Struct, frozen=True):
+    """An entry of the cache.
+
+    Attributes:
+        view_of: The handle of the longer history in whose entry the results are.
+        created: Seconds since the epoch.
+        used: Seconds since the epoch.
+        reason: Why it cannot be recomputed.
+    """
+
+    key: str
+    handle: str
+    name: str | None
+    model: str
+    horizon: int
+    series: int
+    origins: int
+    available: int
+    inferred: int
+    calculated: int
+    start: str
+    end: str
+    frequency: str
+    memory_bytes: int
+    disk_bytes: int
+    hits: int
+    reused: int
+    view_of: str | None
+    created: float
+    used: float
+    recomputable: bool
+    reason: str
+
+
+class EntriesMessage(Message, frozen=True):
+    """Entries that are new or have changed.
+
+    Attributes:
+        put: These entries.
+        gone: The keys of entries that are no more.
+        all: Whether there are no entries but these.
+    """
+
+    put: list[CacheEntry]
+    gone: list[str]
+    all: bool
+
+
+class QueuedMessage(Message, frozen=True):
+    """The kernel has taken an action, which waits for its turn."""
+
+    id: int | str
+
+
+class DoneMessage(Message, frozen=True):
+    """An action is done.
+
+    Attributes:
+        text: A sentence that says what was done.
+    """
+
+    id: int | str
+    text: str
+
+
+class FaultMessage(Message, frozen=True):
+    """An action could not be done, or a run that was started from here has failed.
+
+    Attributes:
+        id: Null for a run that has failed.
+    """
+
+    id: int | str | None
+    text: str
+
+
+class OpenedMessage(Message, frozen=True):
+    """An entry is opened.
+
+    Attributes:
+        model_id: The widget model of its explorer; null where only the code was requested.
+        code: Shows the same in a cell.
+    """
+
+    id: int | str
+    model_id: str | None
+    title: str
+    code: str
+
+
+Messages = (
+    LoadedMessage
+    | TotalsMessage
+    | DeviceMessage
+    | WorkMessage
+    | EntriesMessage
+    | QueuedMessage
+    | DoneMessage
+    | FaultMessage
+    | OpenedMessage
+)
+
+
+def read_request(content: Any) -> Requests:
+    """Reads a request to the view of the cache.
+
+    Raises:
+        InvalidMessage: If the content is not a request.
+    """
+    request: Requests = parse(content, Requests)
+    return request

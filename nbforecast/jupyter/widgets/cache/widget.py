@@ -1,41 +1,41 @@
-"""The cache view: a widget that shows what is kept and what goes on, live, and takes orders."""
+"""The cache's widget: what the cache holds and which tasks run, live, with the actions on them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from nbforecast.jupyter.assets import bundle
-from nbforecast.jupyter.sender import waker
+from nbforecast.jupyter.sender import wake_callback
 from nbforecast.jupyter.widgets.base import WidgetBase
-from nbforecast.jupyter.widgets.cache.feed import Feed
+from nbforecast.jupyter.widgets.cache.feed import CacheFeed
 
 
 class CacheView(WidgetBase):
-    """Shows `nbf.cache`, in as many cells as one likes."""
+    """Shows `nbf.cache`, in any number of cells."""
 
     _esm = bundle("cache")
 
     def __init__(self) -> None:
-        self._feed = Feed(waker(self))
+        self._feed = CacheFeed(wake_callback(self))
         super().__init__()
 
     def close(self) -> None:
-        """Take the widget off the page."""
+        """Takes the widget off the page."""
         self._feed.close()
         super().close()
 
-    def serve(self) -> bool:
-        """Send what there is to say; called by the hub's thread."""
-        return self._feed.serve(self, self.send)
+    def send_messages(self) -> bool:
+        """Sends the messages that are due; returns whether more are due soon."""
+        return self._feed.send_messages(self, self.send)
 
-    def _heard(self, content: Any) -> None:
-        self._feed.hear(content)
+    def _receive(self, content: Any) -> None:
+        self._feed.receive(content)
 
 
 _views: list[CacheView] = []
 
 
-def the_view() -> CacheView:
-    """This kernel's view, a new one if there is none or it has been closed."""
+def cache_view() -> CacheView:
+    """Returns this kernel's view, a new one if there is none or it has been closed."""
     _views[:] = [view for view in _views if view.comm is not None] or [CacheView()]
     return _views[0]

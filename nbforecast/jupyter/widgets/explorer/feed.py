@@ -1,4 +1,4 @@
-"""What one explorer's front ends have been told, what they have asked for, and so what to tell them next."""
+"""What one explorer's pages hold, what they have requested, and so which messages come next."""
 
 from __future__ import annotations
 
@@ -6,183 +6,195 @@ import logging
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 
 from nbforecast.errors import NbForecastError
-from nbforecast.jupyter.sender import hub
-from nbforecast.jupyter.widgets.explorer import messages as messages
-from nbforecast.jupyter.widgets.explorer.requests import Cancel, Hello, Infer, Open, Want
+from nbforecast.jupyter.sender import comm_sender
+from nbforecast.jupyter.widgets.explorer import encoding
+from nbforecast.jupyter.widgets.explorer.messages import (
+    CancelRun,
+    Connect,
+    FaultMessage,
+    InferOrigin,
+    OpenSeries,
+    ProgressMessage,
+    RowsRequest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from nbforecast.jupyter.widgets.explorer.messages import Message
-    from nbforecast.jupyter.widgets.explorer.requests import Request
+    from nbforecast.jupyter.widgets.explorer.messages import Messages, Requests, ScoresMessage
     from nbforecast.run import Run
 
     Pair = tuple[int, int]  # series, model
 
 _log = logging.getLogger("nbforecast.jupyter")
-LIVE = 0.05  # seconds between two reports on a run that goes on
-SCORES = 2.0  # and between two summaries of its scores
-SHARE = 0.05  # of the time, at most, is spent on these
-WAITING = 8  # requests for rows that may wait; older ones are of no use any more
-AT_FIRST = 1024  # rows that a new view is sent unasked
+REPORT_INTERVAL = 0.05  # seconds between two reports on a run that goes on
+SCORES_INTERVAL = 2.0  # seconds between two summaries of its scores
+MAX_SHARE = 0.05  # of the time is spent on these
+MAX_ROWS_REQUESTS = 8  # that may wait; older ones are of no use any more
+FIRST_ROWS = 1024  # that a new view receives without a request
 
 
-class Feed:
-    """Turns requests and the progress of runs into messages; `ask` in any thread, the rest in the hub's alone.
+class ExplorerFeed:
+    """Turns requests and the progress of runs into messages.
 
-    shown: says which series, model and row are in view. wake: called when an inference asked for has ended.
+    `add_request` runs in any thread, the rest in the sender's alone.
+
+    Args:
+        runs: The runs that are explored, all of the same data.
+        view: Returns the positions of the series and the model, and the row, that are in view.
+        wake: Is called when an inference that a page requested has ended.
     """
 
-    def __init__(
-        self, runs: Sequence[Run], shown: Callable[[], tuple[int, int, int]], wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, runs: Sequence[Run], view: Callable[[], tuple[int, int, int]], wake: Callable[[], None]) -> None:
         self._runs = tuple(runs)
-        self._shown = shown
+        self._view = view
         self._wake = wake
         self._lock = threading.Lock()
-        self._requests: deque[Hello | Open | Cancel | Infer] = deque()
-        self._wanted: deque[Want] = deque(maxlen=WAITING)
-        self._asked: Infer | None = None
-        self._ended: deque[Infer | str] = deque()
+        self._requests: deque[Connect | OpenSeries | CancelRun | InferOrigin] = deque()
+        self._rows_requests: deque[RowsRequest] = deque(maxlen=MAX_ROWS_REQUESTS)
+        self._next_inference: InferOrigin | None = None
+        self._inferences: deque[InferOrigin | FaultMessage] = deque()
+        # What the pages hold.
         self._histories: set[int] = set()
-        self._stands: dict[Pair, UInt8[np.ndarray, " N"]] = {}
-        self._states: dict[Pair, tuple[str, int]] = {}
-        self._scored: dict[Pair, tuple[float, tuple[str, int]]] = {}
-        self._answered: dict[Pair, Want] = {}
-        self._progress: dict[int, dict[str, Any]] = {}
+        self._statuses: dict[Pair, UInt8[np.ndarray, " N"]] = {}
+        self._versions: dict[Pair, tuple[str, int]] = {}
+        self._scores: dict[Pair, tuple[float, tuple[str, int]]] = {}
+        self._last_rows: dict[Pair, RowsRequest] = {}
+        self._progress: dict[int, ProgressMessage] = {}
         self._reported = 0.0
-        self._open = False
-        self._going = [False] * len(self._runs)
+        self._is_open = False
+        self._is_running = [False] * len(self._runs)
 
-    def ask(self, request: Request) -> None:
-        """Leave word of a request."""
+    def add_request(self, request: Requests) -> None:
+        """Queues a request for the sender's thread."""
         with self._lock:
-            if isinstance(request, Want):
-                self._wanted.append(request)
+            if isinstance(request, RowsRequest):
+                self._rows_requests.append(request)
             else:
                 self._requests.append(request)
 
-    def messages(self) -> Iterator[Message]:
-        """Everything to be told now: answers first, the newest request for rows before older ones."""
+    def messages(self) -> Iterator[Messages]:
+        """Yields every message that is due: answers first, the newest request for rows before older ones."""
         with self._lock:
-            asked, self._requests = self._requests, deque()
-            wanted = list(reversed(self._wanted))
-            self._wanted.clear()
-        for request in asked:
+            requests, self._requests = self._requests, deque()
+            rows_requests = list(reversed(self._rows_requests))
+            self._rows_requests.clear()
+        for request in requests:
             yield from self._answer(request)
-        for want in wanted:
-            yield from self._rows(want)
-        while self._ended:
-            ended = self._ended.popleft()
-            if isinstance(ended, str):
-                yield messages.fault(ended)
+        for rows_request in rows_requests:
+            yield from self._rows(rows_request)
+        while self._inferences:
+            inference = self._inferences.popleft()
+            if isinstance(inference, FaultMessage):
+                yield inference
             else:
-                yield from self._changes((ended.series, ended.model))
-                yield from self._rows(Want(ended.series, ended.model, ended.row, 1, None))
+                series, model, row = inference.series, inference.model, inference.row
+                yield from self._status_changes((series, model))
+                yield from self._rows(RowsRequest(series, model, row, 1))
         now = time.monotonic()
-        if self._open and now - self._reported >= LIVE:
+        if self._is_open and now - self._reported >= REPORT_INTERVAL:
             self._reported = now
             yield from self._report(now)
 
     @property
-    def expecting(self) -> bool:
-        """Whether there will be more to tell soon."""
-        return self._open and (any(self._going) or self._behind())
+    def expects_more(self) -> bool:
+        """Whether more messages are due soon."""
+        return self._is_open and (any(self._is_running) or self._lacks_scores())
 
-    def _answer(self, request: Hello | Open | Cancel | Infer) -> Iterator[Message]:
+    def _answer(self, request: Connect | OpenSeries | CancelRun | InferOrigin) -> Iterator[Messages]:
         match request:
-            case Hello():
-                series, model, row = self._shown()
-                self._open = True
+            case Connect():
+                series, model, row = self._view()
+                self._is_open = True
                 self._histories.clear()
-                yield messages.meta(self._runs)
-                yield from self._opened(series, model)
-                length = len(self._stands[series, model])
-                first = min(max(row - AT_FIRST // 2, 0), max(length - AT_FIRST, 0))
-                yield from self._rows(Want(series, model, first, min(AT_FIRST, length), None))
+                yield encoding.encode_meta(self._runs)
+                yield from self._open(series, model)
+                length = len(self._statuses[series, model])
+                first = min(max(row - FIRST_ROWS // 2, 0), max(length - FIRST_ROWS, 0))
+                yield from self._rows(RowsRequest(series, model, first, min(FIRST_ROWS, length)))
                 self._progress.clear()
-                yield from self._progressed()
-            case Open(series, model):
-                yield from self._opened(series, model)
-            case Cancel(model):
+                yield from self._progress_changes()
+            case OpenSeries(series, model):
+                yield from self._open(series, model)
+            case CancelRun(model):
                 self._runs[model].cancel()
-            case Infer():
-                self._infer(request)
+            case InferOrigin():
+                self._request_inference(request)
 
-    def _opened(self, series: int, model: int) -> Iterator[Message]:
+    def _open(self, series: int, model: int) -> Iterator[Messages]:
         run = self._runs[model]
         if series not in self._histories:
             self._histories.add(series)
-            yield messages.history(run.data, series)
-        self._states[series, model] = run.revision
-        stands = self._stands[series, model] = messages.standing(run, series)
-        yield messages.status(run, series, model, 0, stands)
-        yield self._scores((series, model), time.monotonic())
+            yield encoding.encode_history(run.data, series)
+        self._versions[series, model] = run.revision
+        status = self._statuses[series, model] = encoding.series_status(run, series)
+        yield encoding.encode_status(run, series, model, 0, status)
+        yield self._summarise((series, model), time.monotonic())
 
-    def _rows(self, want: Want) -> Iterator[Message]:
-        run = self._runs[want.model]
-        if want.count > 1:
-            self._answered[want.series, want.model] = want
-        yield from messages.rows(run, want.series, want.model, want.first, want.count, want.request)
+    def _rows(self, request: RowsRequest) -> Iterator[Messages]:
+        series, model = request.series, request.model
+        if request.count > 1:
+            self._last_rows[series, model] = request
+        yield from encoding.encode_rows(self._runs[model], series, model, request.first, request.count, request.request)
 
-    def _report(self, now: float) -> Iterator[Message]:
-        """What has changed in all that was opened, since it was last told."""
-        going = [not run.done for run in self._runs]
-        ended = [was and not goes for was, goes in zip(self._going, going, strict=True)]
-        self._going = going
-        for pair in list(self._stands):
-            yield from self._changes(pair)
-            due, state = self._scored[pair]
-            # scores of a run that has just ended are told at once
-            if state != self._states[pair] and (now >= due or not going[pair[1]]):
-                yield self._scores(pair, now)
-            if ended[pair[1]] and self._runs[pair[1]].calibrate and pair in self._answered:
-                yield from self._rows(self._answered[pair])  # more past errors are known than when they were sent
-        yield from self._progressed()
+    def _report(self, now: float) -> Iterator[Messages]:
+        """Yields what has changed, since it was last sent, in all that pages have opened."""
+        is_running = [not run.done for run in self._runs]
+        has_ended = [before and not after for before, after in zip(self._is_running, is_running, strict=True)]
+        self._is_running = is_running
+        for pair in list(self._statuses):
+            yield from self._status_changes(pair)
+            due, version = self._scores[pair]
+            # Scores of a run that has just ended come at once.
+            if version != self._versions[pair] and (now >= due or not is_running[pair[1]]):
+                yield self._summarise(pair, now)
+            if has_ended[pair[1]] and self._runs[pair[1]].calibrate and pair in self._last_rows:
+                yield from self._rows(self._last_rows[pair])  # more past errors are known than when they were sent
+        yield from self._progress_changes()
 
-    def _changes(self, pair: Pair) -> Iterator[Message]:
+    def _status_changes(self, pair: Pair) -> Iterator[Messages]:
         series, model = pair
-        run, before = self._runs[model], self._stands.get(pair)
-        state = run.revision
-        if before is None or self._states[pair] == state:
+        run, before = self._runs[model], self._statuses.get(pair)
+        version = run.revision
+        if before is None or self._versions[pair] == version:
             return
-        self._states[pair] = state
-        stands = self._stands[pair] = messages.standing(run, series)
-        for first, count in messages.ranges(stands != before):
-            yield messages.status(run, series, model, first, stands[first : first + count])
+        self._versions[pair] = version
+        status = self._statuses[pair] = encoding.series_status(run, series)
+        for first, count in encoding.changed_ranges(status != before):
+            yield encoding.encode_status(run, series, model, first, status[first : first + count])
 
-    def _progressed(self) -> Iterator[Message]:
+    def _progress_changes(self) -> Iterator[Messages]:
         for model, run in enumerate(self._runs):
-            message = messages.progress(run, model)
-            if self._progress.get(model) != message.content:
-                self._progress[model] = message.content
+            message = encoding.encode_progress(run, model)
+            if self._progress.get(model) != message:
+                self._progress[model] = message
                 yield message
 
-    def _scores(self, pair: Pair, now: float) -> Message:
-        began, state = time.monotonic(), self._states[pair]
-        message = messages.scores(self._runs[pair[1]], *pair)
-        self._scored[pair] = now + max(SCORES, (time.monotonic() - began) / SHARE), state
+    def _summarise(self, pair: Pair, now: float) -> ScoresMessage:
+        start, version = time.monotonic(), self._versions[pair]
+        message = encoding.encode_scores(self._runs[pair[1]], *pair)
+        self._scores[pair] = now + max(SCORES_INTERVAL, (time.monotonic() - start) / MAX_SHARE), version
         return message
 
-    def _behind(self) -> bool:
-        return any(self._scored[pair][1] != state for pair, state in self._states.items())
+    def _lacks_scores(self) -> bool:
+        return any(self._scores[pair][1] != version for pair, version in self._versions.items())
 
-    def _infer(self, request: Infer) -> None:
-        """Have a row inferred beside everything else; of several asked for meanwhile only the last."""
+    def _request_inference(self, request: InferOrigin) -> None:
+        """Has an origin inferred beside everything else; of several that come meanwhile only the last."""
         with self._lock:
-            busy, self._asked = self._asked is not None, request
-        if not busy:
-            hub.lane.submit(self._inferred)
+            is_busy, self._next_inference = self._next_inference is not None, request
+        if not is_busy:
+            comm_sender.inference.submit(self._infer)
 
-    def _inferred(self) -> None:
+    def _infer(self) -> None:
         with self._lock:
-            request, self._asked = self._asked, None
+            request, self._next_inference = self._next_inference, None
         if request is None:
             return
         run = self._runs[request.model]
@@ -190,10 +202,10 @@ class Feed:
         try:
             run.at(index, run.data.ids[request.series])
         except NbForecastError as error:
-            self._ended.append(str(error))
+            self._inferences.append(FaultMessage(text=str(error)))
         except Exception as error:
             _log.warning("The forecast at index %d could not be inferred.", index, exc_info=True)
-            self._ended.append(f"{type(error).__name__}: {error}")
+            self._inferences.append(FaultMessage(text=f"{type(error).__name__}: {error}"))
         else:
-            self._ended.append(request)
+            self._inferences.append(request)
         self._wake()

@@ -1,239 +1,265 @@
-"""What the explorer's front end is told: JSON with a `kind`, and raw little-endian arrays beside it."""
+"""The explorer's messages, both ways: the one schema, of which the front end's types are generated."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from msgspec import structs
 
-from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, is_covered
-from nbforecast.result_cache.status import Status
-from nbforecast.scoring.calculations import COVERAGES, LEVELS, quantiles
-from nbforecast.scoring.scores import OriginScores, summarise
+from nbforecast.jupyter.validation import Buffer, InvalidMessage, Label, Message, Position, Request, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from nbforecast.data import Dataset
-    from nbforecast.run import Run
+VERSION = 2
+MAX_ROWS = 4096  # of one request
 
-VERSION = 1
-MOST_ROWS = 4096
-MOST_NOTES = 40
-_SLICE, _ANSWER = 8 << 20, 64 << 20  # bytes of rows in one message, and in all messages that answer one request
-_NEAR = 64  # changed rows that are this close travel together
-_MOST_RANGES = 32
+Bytes = Annotated[np.ndarray, Buffer("u1")]
+Floats = Annotated[np.ndarray, Buffer("<f4")]
+Doubles = Annotated[np.ndarray, Buffer("<f8")]
 
 
-class Message(NamedTuple):
-    """content: JSON-safe, no NaN. buffers: arrays' bytes."""
+class Connect(Request, frozen=True):
+    """A view has been opened, which holds nothing yet.
 
-    content: dict[str, Any]
-    buffers: tuple[bytes, ...] = ()
-
-
-def names_of(runs: Sequence[Run]) -> list[str]:
-    """What the models are called: their names, numbered where two have the same."""
-    names: list[str] = []
-    for run in runs:
-        names.append(run.model if run.model not in names else f"{run.model} ({len(names) + 1})")
-    return names
-
-
-def meta(runs: Sequence[Run], *, live: bool = True, notes: Sequence[str] = ()) -> Message:
-    """What there is to explore; `notes` come before those on the data."""
-    data, zone = runs[0].data, getattr(runs[0].data.time_type, "time_zone", None)
-    number = data.frequency.kind == "integer"
-    wall = data.frequency.wall_clock or zone is None
-    fixed = data.frequency.kind in ("fixed", "integer")
-    models = [
-        {"name": name, "draws": run.spec.draws, "levels": [float(p) for p in run.quantile_levels]}
-        for name, run in zip(names_of(runs), runs, strict=True)
-    ]
-    content = {
-        "kind": "meta",
-        "v": VERSION,
-        "live": live,
-        "title": data.names.frame or ("" if data.names.target == "y" else data.names.target),
-        "target": "" if data.names.target == "y" else data.names.target,
-        "zone": None if number or wall else zone,
-        "clock": "number" if number else "wall" if wall else "utc",
-        "step": data.frequency.every / (1 if number else 1e6) if fixed else None,
-        "frequency": data.frequency.describe(),
-        "seasons": [int(s) for s in data.frequency.seasons],
-        "horizon": runs[0].horizon,
-        "levels": list(LEVELS),
-        "coverages": list(COVERAGES),
-        "calibrated": any(run.calibrate for run in runs),
-        "series": [{"id": i, "rows": int(n)} for i, n in zip(data.ids, data.lengths, strict=True)],
-        "models": models,
-        "notes": [*notes, *_notes(data)],
-        "reasons": {str(int(r)): r.sentence for r in UnavailableReason if r},
-    }
-    return Message(content)
-
-
-def _notes(data: Dataset) -> list[str]:
-    told = [
-        f"{w.series}: {w}" if w.series is not None and len(data.ids) > 1 and w.series not in str(w) else str(w)
-        for w in data.warnings
-    ]
-    rest = len(told) - MOST_NOTES
-    return told if rest <= 0 else [*told[:MOST_NOTES], f"{rest:,} more notes on the data are in run.warnings."]
-
-
-def span(data: Dataset, series: int) -> tuple[int, int]:
-    """The first row of a series in the data, and the one after its last."""
-    return int(data.offsets[series]), int(data.offsets[series + 1])
-
-
-def history(data: Dataset, series: int) -> Message:
-    """Times, in milliseconds since the epoch or plain numbers, and observed values of a series."""
-    start, end = span(data, series)
-    time = data.time[start:end]
-    number = data.frequency.kind == "integer"
-    stamps = time.astype(np.float64) if number else time.astype("datetime64[us]").astype(np.int64) / 1e3
-    return Message({"kind": "history", "series": series}, (_raw(stamps, "<f8"), _raw(data.values[start:end], "<f8")))
-
-
-def status(run: Run, series: int, model: int, first: int, stands: UInt8[np.ndarray, " N"]) -> Message:
-    """How far the rows from `first` on have come, as `stands` has it, why not, and their mean CRPS."""
-    start = span(run.data, series)[0] + first
-    rows = np.arange(start, start + len(stands))
-    score = np.full(len(rows), np.nan, np.float32)
-    scored = stands == Status.SCORED
-    score[scored] = _mean(run.take("crps", rows[scored]))
-    content = {"kind": "status", "series": series, "model": model, "first": first, "count": len(rows)}
-    reasons = run.reasons[start : start + len(rows)]
-    return Message(content, (_raw(stands, "u1"), _raw(reasons, "u1"), _raw(score, "<f4")))
-
-
-def standing(run: Run, series: int) -> UInt8[np.ndarray, " N"]:
-    """How far every row of a series has come."""
-    start, end = span(run.data, series)
-    return run.status[start:end].copy()
-
-
-def ranges(changed: Bool[np.ndarray, " N"]) -> list[tuple[int, int]]:
-    """The rows that changed, as few (first, count), some between them included."""
-    at = np.flatnonzero(changed)
-    if not len(at):
-        return []
-    breaks = np.flatnonzero(np.diff(at) > _NEAR)
-    if len(breaks) >= _MOST_RANGES:
-        breaks = breaks[:0]
-    firsts, lasts = at[np.append(0, breaks + 1)], at[np.append(breaks, len(at) - 1)]
-    return [(int(a), int(b - a + 1)) for a, b in zip(firsts, lasts, strict=True)]
-
-
-def rows(run: Run, series: int, model: int, first: int, count: int, request: int | str | None) -> Iterator[Message]:
-    """Draws and quantiles of some rows of a series, in slices; where they are too many, of those in the middle."""
-    spec = run.spec
-    size = spec.horizon * (spec.draws + len(LEVELS)) * 4
-    kept = min(count, MOST_ROWS, max(_ANSWER // size, 1))
-    first += (count - kept) // 2
-    step = max(min(_SLICE // size, kept), 1)
-    for at in range(first, first + kept, step):
-        number = min(step, first + kept - at)
-        draws, ends = shown(run, series, at, number)
-        content = {"kind": "rows", "series": series, "model": model, "first": at, "count": number, "request": request}
-        yield Message(content, (_raw(draws, "<f4"), _raw(ends, "<f4")))
-
-
-def shown(
-    run: Run, series: int, first: int, count: int
-) -> tuple[Float32[np.ndarray, "R H Q"], Float32[np.ndarray, "R H K"]]:
-    """Draws of some rows of a series, and the ends of bands at `LEVELS`; NaN where nothing stands yet.
-
-    The ends are calibrated where that was asked for and enough past errors are known.
+    Attributes:
+        v: The version of this schema.
     """
-    start = span(run.data, series)[0] + first
-    at = np.arange(start, start + count)
-    draws, ends = run.take("forecast", at), run.take("quantiles", at)
-    lacking = np.isnan(ends).any((1, 2)) & np.isfinite(draws).all((1, 2))
-    if lacking.any():
-        ends[lacking] = quantiles(draws[lacking], run.quantile_levels, LEVELS)
-    if run.calibrate:
-        bands = run.calibrated_bands(slice(start, start + count))
-        known = np.isfinite(bands).all((1, 2)) & np.isfinite(draws).all((1, 2))
-        for k, level in enumerate(LEVELS):
-            if level in CALIBRATED_LEVELS:
-                ends[known, :, k] = bands[known][..., CALIBRATED_LEVELS.index(level)]
-    return draws, ends
+
+    v: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
 
 
-def scores(run: Run, series: int, model: int) -> Message:
-    """Mean scores of one series, overall (over `n` origins) and by horizon step, as far as they have come.
+class RowsRequest(Request, frozen=True):
+    """Asks for the forecasts from some origins.
 
-    The coverage is that of the bands that are drawn: of calibrated ones once the run is done.
+    Attributes:
+        first: The first row.
+        count: How many rows from there on.
+        request: Comes back with the answer.
     """
-    start, end = span(run.data, series)
-    at, data = np.arange(start, end), run.data
-    part = replace(
-        data,
-        ids=(data.ids[series],),
-        offsets=np.array([0, end - start]),
-        time=data.time[start:end],
-        values=data.values[start:end],
-    )
-    scored = OriginScores(*(run.take(name, at) for name in ("abs_error", "crps", "pinball", "covered")))
-    held = "coverage"
-    if run.calibrate and run.done:
-        known = is_covered(run.calibrated_bands()[at], data.actuals(at, run.horizon))
-        scored, held = scored._replace(calibrated=known), "calibrated" if np.isfinite(known).any() else held
-    overall = summarise(part, scored).row(0, named=True)
-    horizon = summarise(part, scored, "horizon")
-    overall |= {f"coverage_{c}": overall[f"{held}_{c}"] for c in COVERAGES}
-    horizon = horizon.with_columns(coverage_80=f"{held}_80")
-    names = ("mae", "crps", "mase", *(f"coverage_{c}" for c in COVERAGES))
-    content = {
-        "kind": "scores",
-        "series": series,
-        "model": model,
-        "overall": {**{n: _finite(overall[n]) for n in names}, "n": int(np.isfinite(scored.crps).any(1).sum())},
-        "horizon": {n: [_finite(x) for x in horizon[n]] for n in ("mae", "crps", "coverage_80")},
-    }
-    return Message(content)
+
+    series: Position
+    model: Position
+    first: Position
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_ROWS)]
+    request: Label | None = None
 
 
-def progress(run: Run, model: int) -> Message:
-    """How far a run has come, and how it ended."""
-    content = {
-        "kind": "progress",
-        "model": model,
-        "available": run.available,
-        "inferred": run.inferred,
-        "calculated": run.calculated,
-        "reused": run.reused,
-        "rate": _finite(run.rate) or 0.0,
-        "left": _finite(run.eta_seconds),
-        "done": run.done,
-        "cancelled": run.cancelled,
-        "error": None if run.error is None else str(run.error),
-    }
-    return Message(content)
+class OpenSeries(Request, frozen=True):
+    """Asks for history, status and scores of a series by a model."""
+
+    series: Position
+    model: Position
 
 
-def fault(text: str) -> Message:
-    """Something the front end asked for failed."""
-    return Message({"kind": "fault", "text": text})
+class CancelRun(Request, frozen=True):
+    """Ends the run of a model."""
+
+    model: Position
 
 
-def _mean(scores: Float32[np.ndarray, "R H"]) -> Float32[np.ndarray, " R"]:
-    """Over the steps whose actual value is known; NaN where none is."""
-    known = np.isfinite(scores)
-    count = known.sum(1)
-    total = np.where(known, scores, 0).sum(1, dtype=np.float64)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+class InferOrigin(Request, frozen=True):
+    """Asks for the forecast from one origin, before those that the run comes to by itself."""
+
+    series: Position
+    model: Position
+    row: Position
 
 
-def _finite(number: float | None) -> float | None:
-    return None if number is None or not math.isfinite(number) else float(number)
+Requests = Connect | RowsRequest | OpenSeries | CancelRun | InferOrigin
 
 
-def _raw(values: np.ndarray, kind: str) -> bytes:
-    return np.ascontiguousarray(values, kind).tobytes()
+class SeriesInfo(msgspec.Struct, frozen=True):
+    """One series of the data."""
+
+    id: str
+    rows: int
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """One of the models that are explored together.
+
+    Attributes:
+        draws: Q, the number of draws or quantiles of one step.
+        levels: The probabilities of the draws, ascending.
+    """
+
+    name: str
+    draws: int
+    levels: list[float]
+
+
+class MetaMessage(Message, frozen=True):
+    """What there is to explore.
+
+    Attributes:
+        live: Whether a kernel answers.
+        zone: The time zone of a "utc" clock.
+        clock: How times read: "utc" in `zone`, "wall" as they are, "number" for plain numbers.
+        step: Seconds between rows, or the plain difference; null where steps are calendar ones.
+        seasons: In steps.
+        levels: The probabilities of the bands' ends, ascending.
+        reasons: Why origins have no forecast, by the codes of `reason` in a `StatusMessage`.
+        v: The version of this schema.
+    """
+
+    live: bool
+    title: str
+    target: str
+    zone: str | None
+    clock: Literal["utc", "wall", "number"]
+    step: float | None
+    frequency: str
+    seasons: list[int]
+    horizon: int
+    levels: list[float]
+    coverages: list[int]
+    calibrated: bool
+    series: list[SeriesInfo]
+    models: list[ModelInfo]
+    notes: list[str]
+    reasons: dict[str, str]
+    v: int = VERSION
+
+
+class HistoryMessage(Message, frozen=True):
+    """The observations of a series.
+
+    Attributes:
+        time: Milliseconds since the epoch, or plain numbers; shape (N,).
+        value: NaN where nothing was observed; shape (N,).
+    """
+
+    series: int
+    time: Doubles
+    value: Doubles
+
+
+class StatusMessage(Message, frozen=True):
+    """How far the origins from row `first` on have come.
+
+    Attributes:
+        status: Codes of `Status`, shape (count,).
+        reason: Codes of `UnavailableReason`, shape (count,).
+        score: The mean CRPS over the steps, NaN where it is not known; shape (count,).
+    """
+
+    series: int
+    model: int
+    first: int
+    count: int
+    status: Bytes
+    reason: Bytes
+    score: Floats
+
+
+class RowsMessage(Message, frozen=True):
+    """The forecasts from some origins.
+
+    Attributes:
+        request: The label of the request that this answers.
+        draws: Shape (count, H, Q).
+        ends: Quantiles at the `levels` of the meta message, shape (count, H, 7).
+    """
+
+    series: int
+    model: int
+    first: int
+    count: int
+    request: int | str | None
+    draws: Floats
+    ends: Floats
+
+
+class OverallScores(msgspec.Struct, frozen=True):
+    """Mean scores over `n` origins of a series; null where they are not known."""
+
+    mae: float | None
+    crps: float | None
+    mase: float | None
+    coverage_50: float | None
+    coverage_80: float | None
+    coverage_95: float | None
+    n: int | None
+
+
+class HorizonScores(msgspec.Struct, frozen=True):
+    """Mean scores of a series for each step ahead."""
+
+    mae: list[float | None]
+    crps: list[float | None]
+    coverage_80: list[float | None]
+
+
+class ScoresMessage(Message, frozen=True):
+    """The scores of a series by a model."""
+
+    series: int
+    model: int
+    overall: OverallScores
+    horizon: HorizonScores
+
+
+class ProgressMessage(Message, frozen=True):
+    """How far a run has come, and how it ended.
+
+    Attributes:
+        rate: Origins a second.
+        eta_seconds: Null where it is not known.
+        note: Stands beside a run that is done.
+    """
+
+    model: int
+    available: int
+    inferred: int
+    calculated: int
+    reused: int
+    rate: float | None
+    eta_seconds: float | None
+    done: bool
+    cancelled: bool
+    error: str | None
+    note: str = ""
+
+
+class FaultMessage(Message, frozen=True):
+    """Something that a page asked for failed."""
+
+    text: str
+
+
+Messages = MetaMessage | HistoryMessage | StatusMessage | RowsMessage | ScoresMessage | ProgressMessage | FaultMessage
+
+
+def read_request(content: Any, lengths: Sequence[int], models: int) -> Requests:
+    """Reads a request to an explorer.
+
+    Args:
+        content: What its page has sent.
+        lengths: The number of rows of each series.
+        models: The number of models.
+
+    Returns:
+        The request; the rows of a `RowsRequest` end with the series.
+
+    Raises:
+        InvalidMessage: If it is not a request, or is about something that is not there.
+    """
+    request: Requests = parse(content, Requests)
+    if isinstance(request, Connect):
+        return request
+    if request.model >= models:
+        raise InvalidMessage(f"there are {models} models")
+    if isinstance(request, CancelRun):
+        return request
+    if request.series >= len(lengths):
+        raise InvalidMessage(f"there are {len(lengths)} series")
+    rows = lengths[request.series]
+    match request:
+        case InferOrigin(row=row) | RowsRequest(first=row) if row >= rows:
+            raise InvalidMessage(f"the series has {rows} rows")
+        case RowsRequest(first=first, count=count):
+            return structs.replace(request, count=min(count, rows - first))
+    return request

@@ -1,4 +1,4 @@
-"""One page that holds runs and the explorer's front end, and needs nothing else."""
+"""Writes runs and the explorer's front end as one page that needs nothing else."""
 
 from __future__ import annotations
 
@@ -13,142 +13,160 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32
+from msgspec import structs
 
 from nbforecast.atomic_write import atomic_write_text
 from nbforecast.errors import OptionError
 from nbforecast.jupyter.assets import bundle
-from nbforecast.jupyter.widgets.explorer import messages as messages
+from nbforecast.jupyter.widgets.explorer import encoding
+from nbforecast.jupyter.widgets.explorer.messages import HistoryMessage
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.calculations import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nbforecast.jupyter.widgets.explorer.messages import Message
+    from nbforecast.jupyter.validation import Message
+    from nbforecast.jupyter.widgets.explorer.messages import StatusMessage
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.jupyter")
 PAGE = "application/vnd.nbforecast.page"  # the mime type of a page among a cell's outputs
 BUDGET = 20 << 20  # bytes of a page
-LEAST = 2 << 20  # and of forecasts in it, whatever the rest takes
-LEFT_OUT = 255  # the reason of an origin whose forecast the page leaves out
-_SLICE = 512  # rows quantised, packed and unpacked together
-_FINEST = 8190  # steps between the least and the most of a slice: finer ones are noise that packs badly
+MIN_FORECASTS = 2 << 20  # bytes of forecasts in it, however large the rest is
+OMITTED = 255  # the reason of an origin whose forecast the page leaves out
+_SLICE_ROWS = 512  # quantised, packed and unpacked together
+_STEPS = 8190  # between the least and the most of a slice: finer ones are noise that packs badly
 _NAN = 65535  # of quantised numbers
 _WORST = 12  # origins that are never left out; of a panel shared out, at least one a series
-_BEST = 8  # quantised forecasts have never been packed to less than an eighth
-_HERE = Path(__file__).parent
+_BEST_RATIO = 8  # quantised forecasts have never been packed to less than an eighth
+_FOLDER = Path(__file__).parent
 
 
-def write_page(path: Path, runs: Sequence[Run], start: Mapping[str, Any], still: str) -> Path:
-    """Write the page of some runs that are done; returns its path."""
+def write_page(path: Path, runs: Sequence[Run], traits: Mapping[str, Any], still: str) -> Path:
+    """Writes the page of some runs that are done.
+
+    Args:
+        path: The file.
+        runs: The runs, of the same data and horizon.
+        traits: The traits that the page begins with.
+        still: HTML of a picture, for where scripts do not run.
+
+    Returns:
+        The path.
+
+    Raises:
+        OptionError: If the folder does not exist.
+    """
     if not path.parent.is_dir():
         raise OptionError(f"There is no folder {str(path.parent)!r} to write {path.name!r} in.")
-    atomic_write_text(path, make_page(runs, start, still, BUDGET))
+    atomic_write_text(path, make_page(runs, traits, still, BUDGET))
     return path
 
 
-def make_page(runs: Sequence[Run], start: Mapping[str, Any], still: str, budget: int) -> str:
-    """The page of some runs that are done.
+def make_page(runs: Sequence[Run], traits: Mapping[str, Any], still: str, budget: int) -> str:
+    """Makes the page of some runs that are done.
 
-    start: the traits that the page begins with. still: HTML of a picture, for where scripts do not run. budget: bytes,
-    into which fewer origins are made to fit.
+    Args:
+        runs: The runs, of the same data and horizon.
+        traits: The traits that the page begins with.
+        still: HTML of a picture, for where scripts do not run.
+        budget: The page's size in bytes; fewer origins are kept to stay within it.
+
+    Returns:
+        The HTML.
     """
-    told = [packed(m) for m in _plain(runs)]
-    room = max(budget - _size(told) - len(bundle("explorer")) * 4 // 3 - len(still), LEAST)
-    worst = _worst(runs[0])
-    every, tables = _thinned(runs, worst, room)
+    messages = [_pack_message(message) for message in _messages(runs)]
+    room = max(budget - _size(messages) - len(bundle("explorer")) * 4 // 3 - len(still), MIN_FORECASTS)
+    worst = _worst_rows(runs[0])
+    every, tables = _thin(runs, worst, room)
     if every > 1:
         note = (
             f"To keep this page small, it holds the forecasts of one origin in {every} and of the worst ones; "
             "scores are over all of them."
         )
-        told = [packed(m) for m in _plain(runs, every, worst, note)]
-    data = {"start": dict(start), "messages": told + tables}
+        messages = [_pack_message(message) for message in _messages(runs, every, worst, note)]
+    data = {"start": dict(traits), "messages": messages + tables}
     parts = {
         "title": html.escape(_title(runs)),
         "still": still,
         "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "bundle": base64.b64encode(bundle("explorer").encode()).decode("ascii"),
     }
-    template = (_HERE / "page.html").read_text(encoding="utf-8")
-    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
-    kept = "every origin" if every == 1 else f"one origin in {every}"
-    _log.info("A page of %.1f MB, %s.", len(page) / 1e6, kept)
+    template = (_FOLDER / "page.html").read_text(encoding="utf-8")
+    page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
+    _log.info("A page of %.1f MB, %s.", len(page) / 1e6, "every origin" if every == 1 else f"one origin in {every}")
     return page
 
 
-def packed(message: Message) -> dict[str, Any]:
+def _pack_message(message: Message) -> dict[str, Any]:
     """A message as JSON, its buffers compressed."""
-    content = message.content
-    if content["kind"] == "history":
-        return {"content": content, "buffers": [_pack_times(message.buffers[0]), _pack(message.buffers[1])]}
-    return {"content": content, "buffers": [_pack(b) for b in message.buffers]}
+    if isinstance(message, HistoryMessage):
+        time, value = message.buffers
+        return {"content": message.content, "buffers": [_pack_times(time), _pack(value)]}
+    return {"content": message.content, "buffers": [_pack(buffer) for buffer in message.buffers]}
 
 
-def _plain(runs: Sequence[Run], every: int = 1, worst: Sequence[list[int]] = (), *notes: str) -> list[Message]:
-    """Everything but forecasts."""
-    first = messages.meta(runs, live=False, notes=notes)
+def _messages(runs: Sequence[Run], every: int = 1, worst: Sequence[list[int]] = (), *notes: str) -> list[Message]:
+    """All messages but those with forecasts; with `every` > 1 some origins are marked as omitted."""
+    meta, data = encoding.encode_meta(runs, live=False, notes=notes), runs[0].data
     if every > 1:
-        first.content["reasons"][str(LEFT_OUT)] = "left out of this page to keep it small"
-    told, data = [first], runs[0].data
+        meta.reasons[str(OMITTED)] = "left out of this page to keep it small"
+    messages: list[Message] = [meta]
     for series in range(len(data.ids)):
-        told.append(messages.history(data, series))
+        messages.append(encoding.encode_history(data, series))
         for model, run in enumerate(runs):
-            stands = messages.standing(run, series)
-            message = messages.status(run, series, model, 0, stands)
+            status = encoding.encode_status(run, series, model, 0, encoding.series_status(run, series))
             if every > 1:
-                message = _without(message, every, worst[series])
-            told += [message, messages.scores(run, series, model)]
-    ends = [messages.progress(run, model) for model, run in enumerate(runs)]
-    for message in ends if every > 1 else ():
-        message.content["note"] = f"; this page has one in {every}, and the worst"
-    return [*told, *ends]
+                status = _omit(status, every, worst[series])
+            messages += [status, encoding.encode_scores(run, series, model)]
+    note = f"; this page has one in {every}, and the worst" if every > 1 else ""
+    return [*messages, *(encoding.encode_progress(run, model, note) for model, run in enumerate(runs))]
 
 
-def _without(message: Message, every: int, worst: list[int]) -> Message:
-    """A status that says which origins are left out: all but one in so many, and the worst."""
-    kinds = ("u1", "u1", "<f4")
-    status, reason, score = (np.frombuffer(b, k).copy() for b, k in zip(message.buffers, kinds, strict=True))
-    out = (np.arange(len(status))[::-1] % every > 0) & (status != Status.UNAVAILABLE)
-    out[worst] = False
-    status[out], reason[out], score[out] = Status.UNAVAILABLE, LEFT_OUT, np.nan
-    return message._replace(buffers=(status.tobytes(), reason.tobytes(), score.tobytes()))
+def _omit(message: StatusMessage, every: int, worst: list[int]) -> StatusMessage:
+    """A status that says which origins the page omits: all but one in so many, and the worst."""
+    status, reason, score = message.status.copy(), message.reason.copy(), message.score.copy()
+    is_omitted = (np.arange(len(status))[::-1] % every > 0) & (status != Status.UNAVAILABLE)
+    is_omitted[worst] = False
+    status[is_omitted], reason[is_omitted], score[is_omitted] = Status.UNAVAILABLE, OMITTED, np.nan
+    return structs.replace(message, status=status, reason=reason, score=score)
 
 
-def _thinned(runs: Sequence[Run], worst: Sequence[list[int]], room: int) -> tuple[int, list[dict[str, Any]]]:
-    """Forecasts of the worst origins and of as many others as fit.
+def _thin(runs: Sequence[Run], worst: Sequence[list[int]], room: int) -> tuple[int, list[dict[str, Any]]]:
+    """Packs the forecasts of the worst origins and of as many others as fit.
 
-    Returns one in how many that is, counted from each series' newest, and the messages.
+    Returns:
+        One in how many that is, counted from each series' newest, and the messages.
     """
-    cells = sum(run.horizon * (run.spec.draws + len(LEVELS)) * len(run.data) for run in runs)
-    every = max(1, -(-cells * 2 // (_BEST * room)))
+    numbers = sum(run.horizon * (run.spec.draws + len(LEVELS)) * len(run.data) for run in runs)
+    every = max(1, -(-numbers * 2 // (_BEST_RATIO * room)))
     while True:
-        tables = _tables(runs, every, worst)
+        tables = _all_forecasts(runs, every, worst)
         size = _size(tables)
         if size <= room or every >= max(int(run.data.lengths.max()) for run in runs):
             return every, tables
         every = max(every + 1, int(every * size / room * 1.05))
 
 
-def _tables(runs: Sequence[Run], every: int, worst: Sequence[list[int]]) -> list[dict[str, Any]]:
+def _all_forecasts(runs: Sequence[Run], every: int, worst: Sequence[list[int]]) -> list[dict[str, Any]]:
     return [
         table
         for series in range(len(runs[0].data.ids))
         for model, run in enumerate(runs)
-        for table in _table(run, series, model, every, worst[series])
+        for table in _forecasts(run, series, model, every, worst[series])
     ]
 
 
-def _table(run: Run, series: int, model: int, every: int, worst: list[int]) -> list[dict[str, Any]]:
-    """Rows messages of a series: of the rows first, first + every ... up to first + count; and of the worst ones."""
+def _forecasts(run: Run, series: int, model: int, every: int, worst: list[int]) -> list[dict[str, Any]]:
+    """Packs rows of a series: first, first + every ... up to first + count, and the worst ones."""
     length = int(run.data.lengths[series])
-    tables, span = [], _SLICE * every
+    tables, span = [], _SLICE_ROWS * every
 
     def add(first: int, count: int, every: int) -> None:
-        draws, ends = messages.shown(run, series, first, count)
+        draws, ends = encoding.read_forecasts(run, series, first, count)
         content = {"kind": "rows", "series": series, "model": model, "first": first, "count": count, "every": every}
-        tables.append({"content": content, "buffers": [_quantised(draws[::every]), _quantised(ends[::every])]})
+        tables.append({"content": content, "buffers": [_quantise(draws[::every]), _quantise(ends[::every])]})
 
     for first in range((length - 1) % every, length, span):
         add(first, min(span, length - first), every)
@@ -158,36 +176,34 @@ def _table(run: Run, series: int, model: int, every: int, worst: list[int]) -> l
     return tables
 
 
-def _worst(run: Run) -> list[list[int]]:
+def _worst_rows(run: Run) -> list[list[int]]:
     """For each series the rows with the largest mean CRPS, a horizon or more apart."""
-    most, found = max(_WORST // len(run.data.ids), 1), []
+    most, worst = max(_WORST // len(run.data.ids), 1), []
     for series in range(len(run.data.ids)):
-        score = np.frombuffer(
-            messages.status(run, series, 0, 0, messages.standing(run, series)).buffers[2], "<f4"
-        ).copy()
+        score = encoding.encode_status(run, series, 0, 0, encoding.series_status(run, series)).score.copy()
         rows: list[int] = []
         while len(rows) < most and np.isfinite(score).any():
             rows.append(int(np.nanargmax(score)))
             score[max(rows[-1] - run.horizon + 1, 0) : rows[-1] + run.horizon] = np.nan
-        found.append(rows)
-    return found
+        worst.append(rows)
+    return worst
 
 
-def _quantised(values: Float32[np.ndarray, "R H K"]) -> dict[str, Any]:
-    """Whole numbers of steps, evenly spaced over the slice's range, as differences from one row to the next."""
-    known = np.isfinite(values)
-    low = float(values[known].min()) if known.any() else 0.0
-    step = (float(values[known].max()) - low) / _FINEST if known.any() else 0.0
-    scaled = (np.where(known, values, low).astype(np.float64) - low) / (step or 1.0)
-    codes = np.where(known, np.rint(scaled), _NAN).astype(np.uint16).reshape(len(values), -1)
+def _quantise(values: Float32[np.ndarray, "R H K"]) -> dict[str, Any]:
+    """Packs values as whole steps, evenly spaced over the slice's range, and as differences from row to row."""
+    is_known = np.isfinite(values)
+    low = float(values[is_known].min()) if is_known.any() else 0.0
+    step = (float(values[is_known].max()) - low) / _STEPS if is_known.any() else 0.0
+    scaled = (np.where(is_known, values, low).astype(np.float64) - low) / (step or 1.0)
+    codes = np.where(is_known, np.rint(scaled), _NAN).astype(np.uint16).reshape(len(values), -1)
     codes[1:] -= codes[:-1].copy()
-    # bytes of one significance lie together, so that they are packed better
+    # Bytes of one significance lie together, so that they pack better.
     planes = np.ascontiguousarray(codes, "<u2").view(np.uint8).reshape(-1, 2).T
     return {"as": "codes", "low": low, "step": step, "rows": len(values), **_pack(planes.tobytes())}
 
 
 def _pack_times(buffer: bytes) -> dict[str, Any]:
-    """On a regular grid, differences are nearly nothing."""
+    """Packs times as differences, which are nearly nothing on a regular grid."""
     times = np.frombuffer(buffer, "<f8")
     steps = np.diff(times, prepend=0.0)
     if np.array_equal(np.cumsum(steps), times):
@@ -199,12 +215,11 @@ def _pack(buffer: bytes) -> dict[str, Any]:
     return {"gzip": base64.b64encode(gzip.compress(buffer, 6, mtime=0)).decode("ascii")}
 
 
-def _size(told: Sequence[dict[str, Any]]) -> int:
+def _size(messages: Sequence[dict[str, Any]]) -> int:
     """Bytes that messages take in the page, nearly."""
-    return sum(200 + sum(len(b["gzip"]) + 80 for b in m["buffers"]) for m in told)
+    return sum(200 + sum(len(b["gzip"]) + 80 for b in message["buffers"]) for message in messages)
 
 
 def _title(runs: Sequence[Run]) -> str:
-    data = runs[0].data
-    what = data.names.frame or data.names.target
-    return f"{what}: {', '.join(messages.names_of(runs))}"
+    names = runs[0].data.names
+    return f"{names.frame or names.target}: {', '.join(encoding.model_names(runs))}"

@@ -1,8 +1,9 @@
-"""The explorer: a widget that shows the forecast as of any origin of a run."""
+"""The explorer's widget: the forecast from any origin of a run, or of several."""
 
 from __future__ import annotations
 
 import logging
+import reprlib
 import weakref
 from functools import cached_property
 from pathlib import Path
@@ -14,14 +15,13 @@ import traitlets
 from nbforecast.errors import NbForecastError, OptionError
 from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.interactivity import WITH_STILL
-from nbforecast.jupyter.sender import hub, waker
+from nbforecast.jupyter.sender import comm_sender, wake_callback
 from nbforecast.jupyter.validation import InvalidMessage
 from nbforecast.jupyter.widgets.base import WidgetBase
-from nbforecast.jupyter.widgets.explorer.explore import comparable
-from nbforecast.jupyter.widgets.explorer.feed import Feed
-from nbforecast.jupyter.widgets.explorer.messages import names_of
+from nbforecast.jupyter.widgets.explorer.encoding import model_names
+from nbforecast.jupyter.widgets.explorer.feed import ExplorerFeed
+from nbforecast.jupyter.widgets.explorer.messages import read_request
 from nbforecast.jupyter.widgets.explorer.page import PAGE, make_page, write_page
-from nbforecast.jupyter.widgets.explorer.requests import read
 from nbforecast.origin_forecast import fan_mimebundle
 from nbforecast.session import wait_or_cancel
 from nbforecast.settings import settings
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("nbforecast.jupyter")
 _STYLES = ("bands", "density")
-_MOVED = ("index", "series", "model", "drawing")
+_PAGE_TRAITS = ("index", "series", "model", "drawing")
 
 
 class _Position(traitlets.Int[int, Any]):
-    """A position in a list, or what is there by its name."""
+    """A position in a list; names are taken, too."""
 
     def validate(self, obj: Any, value: Any) -> int:
         number = obj._position(self.name, value) if isinstance(value, str) else value
@@ -48,42 +48,52 @@ class _Position(traitlets.Int[int, Any]):
 
 
 class Explorer(WidgetBase):
-    """Shows the forecasts of one or more runs of the same data; made by `nbforecast.explore`.
+    """Shows the forecasts of one or more runs of the same data; `nbforecast.explore` makes it.
 
-    index, series, model: the origin (<= 0) and the positions of the series and the run in view; a series and a model
-    can be set by name, too. They follow what is done on the page, and move it when they are set. style: "bands" or
-    "density".
+    The traits follow the page, and move it when they are set.
+
+    Args:
+        runs: The runs, of the same data and horizon.
+        index: The origin that is shown first; by default the newest that can be forecast.
+        series: The name of the series that is shown first; by default the first one.
+        style: How forecasts are drawn, "bands" or "density".
+
+    Attributes:
+        index: The origin in view (<= 0; the newest is 0).
+        series: The position of the series in view; a name can be set, too.
+        model: The position of the run in view; the name of its model can be set, too.
+        drawing: The style, as the page has it.
     """
 
     _esm = bundle("explorer")
-    # the page holds what it has sent; an echo of it would fight with a hand that goes on dragging
+    # Without an echo, which would pull back an origin that is being dragged.
     index = traitlets.Int(0).tag(sync=True, echo_update=False)
     series = _Position(0).tag(sync=True, echo_update=False)
     model = _Position(0).tag(sync=True, echo_update=False)
-    # not called style: Jupyter takes that for another widget, and fails to show it
+    # Not called style: Jupyter takes that for another widget, and fails to show it.
     drawing = traitlets.Enum(_STYLES, "bands").tag(sync=True, echo_update=False)
 
     def __init__(
         self, runs: Sequence[Run], *, index: int | None = None, series: str | None = None, style: Style = "bands"
     ) -> None:
-        self._runs = comparable(runs)
+        self._runs = _comparable(runs)
         self._data = self._runs[0].data
         if style not in _STYLES:
             raise OptionError(f"style= takes 'bands' or 'density', not {style!r}.")
-        at = self._data.position(series)
+        position = self._data.position(series)
         if index is None:
-            index = self._newest(at)
-        self._data.row(index, self._data.ids[at])
-        super().__init__(index=index, series=at, drawing=style)
+            index = self._newest_index(position)
+        self._data.row(index, self._data.ids[position])
+        super().__init__(index=index, series=position, drawing=style)
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """All runs that can be shown."""
+        """The runs that can be shown."""
         return self._runs
 
     @property
     def run(self) -> Run:
-        """The run shown."""
+        """The run in view."""
         return self._runs[self.model]
 
     @property
@@ -99,83 +109,94 @@ class Explorer(WidgetBase):
 
     @property
     def forecast(self) -> Forecast:
-        """The forecast shown, inferred now if the background has not come to it.
+        """The forecast in view; it is inferred now if its run has not come to it.
 
-        Raises `OriginUnavailable` with the reason.
+        Raises:
+            OriginUnavailable: If the origin has no forecast; the text has the reason.
         """
         return self.run.at(self.index, self._data.ids[self.series])
 
     def to_html(self, path: str | Path) -> Path:
-        """Write a page with everything that needs no kernel, which works by itself and offline; returns its path.
+        """Writes one page that needs no kernel and works offline.
 
-        Waits for runs that go on. Of large runs only every so many origins are kept, with a notice.
+        The runs are waited for. A large run is thinned to one origin in so many, and the page says so.
+
+        Args:
+            path: The file to write.
+
+        Returns:
+            The path.
+
+        Raises:
+            OptionError: If the folder does not exist.
         """
         for run in self._runs:
             run.wait()
-        return write_page(Path(path), self._runs, self._start(), self._picture().get("text/html", ""))
+        return write_page(Path(path), self._runs, self._page_traits(), self._picture().get("text/html", ""))
 
-    def serve(self) -> bool:
-        """Send what there is to say; called by the hub's thread."""
+    def send_messages(self) -> bool:
+        """Sends the messages that are due; returns whether more are due soon."""
         for message in self._feed.messages():
             self.send(message.content, list(message.buffers))
-        return self._feed.expecting
+        return self._feed.expects_more
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what the page has set, as far as it makes sense."""
-        super().set_state({k: v for k, v in sync_data.items() if k not in _MOVED or self._sensible(k, v, sync_data)})
+        """Takes the traits that the page has set, as far as they are valid."""
+        is_valid = self._is_valid
+        super().set_state({k: v for k, v in sync_data.items() if k not in _PAGE_TRAITS or is_valid(k, v, sync_data)})
 
     @cached_property
-    def _feed(self) -> Feed:
-        me = weakref.ref(self)
+    def _feed(self) -> ExplorerFeed:
+        ref = weakref.ref(self)
 
-        def shown() -> tuple[int, int, int]:
-            explorer = me()
+        def view() -> tuple[int, int, int]:
+            explorer = ref()
             if explorer is None:
                 return 0, 0, 0
             length = int(explorer._data.lengths[explorer.series])
             return explorer.series, explorer.model, max(length - 1 + explorer.index, 0)
 
-        return Feed(self._runs, shown, waker(self))
+        return ExplorerFeed(self._runs, view, wake_callback(self))
 
-    def _heard(self, content: Any) -> None:
+    def _receive(self, content: Any) -> None:
         try:
-            request = read(content, self._data.lengths.tolist(), len(self._runs))
-        except InvalidMessage as why:
-            _log.warning("A message of the explorer's page is ignored, since %s: %.200r", why, content)
+            request = read_request(content, self._data.lengths.tolist(), len(self._runs))
+        except InvalidMessage as error:
+            _log.warning("A message of the explorer's page is ignored: %s: %s", error, reprlib.repr(content))
             return
-        self._feed.ask(request)
-        hub.attach(self)
+        self._feed.add_request(request)
+        comm_sender.attach(self)
 
-    def _sensible(self, name: str, value: Any, state: dict[str, Any]) -> bool:
+    def _is_valid(self, name: str, value: Any, state: dict[str, Any]) -> bool:
         if name == "drawing":
-            good = value in _STYLES if isinstance(value, str) else False
+            is_valid = value in _STYLES if isinstance(value, str) else False
         elif isinstance(value, bool) or not isinstance(value, int):
-            good = False
+            is_valid = False
         elif name == "index":
-            at = state.get("series", self.series)
-            known = isinstance(at, int) and 0 <= at < len(self._data.ids)
-            good = known and -int(self._data.lengths[at]) < value <= 0
+            series = state.get("series", self.series)
+            has_series = isinstance(series, int) and 0 <= series < len(self._data.ids)
+            is_valid = has_series and -int(self._data.lengths[series]) < value <= 0
         else:
-            good = 0 <= value < len(self._data.ids if name == "series" else self._runs)
-        if not good:
-            _log.warning("The explorer's page has set %s to %.200r, which is ignored.", name, value)
-        return good
+            is_valid = 0 <= value < len(self._data.ids if name == "series" else self._runs)
+        if not is_valid:
+            _log.warning("The explorer's page has set %s to %s, which is ignored.", name, reprlib.repr(value))
+        return is_valid
 
     @traitlets.validate("index")
-    def _checked_index(self, proposal: Any) -> int:
+    def _validate_index(self, proposal: Any) -> int:
         self._data.row(proposal["value"], self._data.ids[self.series])
         return int(proposal["value"])
 
     @traitlets.validate("series", "model")
-    def _checked_position(self, proposal: Any) -> int:
+    def _validate_position(self, proposal: Any) -> int:
         value, name = proposal["value"], proposal["trait"].name
-        there = len(self._data.ids if name == "series" else self._runs)
-        if not 0 <= value < there:
-            raise OptionError(f"{name} is a position from 0 to {there - 1} or a name, not {value!r}.")
+        count = len(self._data.ids if name == "series" else self._runs)
+        if not 0 <= value < count:
+            raise OptionError(f"{name} is a position from 0 to {count - 1} or a name, not {value!r}.")
         return int(value)
 
     @traitlets.observe("series")
-    def _keep_index(self, _: Any) -> None:
+    def _limit_index(self, _: Any) -> None:
         least = 1 - int(self._data.lengths[self.series])
         if self.index < least:
             self.index = least
@@ -183,40 +204,55 @@ class Explorer(WidgetBase):
     def _position(self, name: str, value: str) -> int:
         if name == "series":
             return self._data.position(value)
-        names = names_of(self._runs)
+        names = model_names(self._runs)
         if value not in names:
             raise OptionError(f"No model here is called {value!r}; there are: {', '.join(names)}.")
         return names.index(value)
 
-    def _newest(self, series: int) -> int:
+    def _newest_index(self, series: int) -> int:
         """The newest index of a series that can be forecast."""
         start, end = int(self._data.offsets[series]), int(self._data.offsets[series + 1])
-        there = np.flatnonzero(self._runs[0].reasons[start:end] == 0)
-        return int(there[-1]) - (end - start - 1) if len(there) else 0
+        rows = np.flatnonzero(self._runs[0].reasons[start:end] == 0)
+        return int(rows[-1]) - (end - start - 1) if len(rows) else 0
 
-    def _start(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _MOVED}
+    def _page_traits(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _PAGE_TRAITS}
 
     def _picture(self) -> dict[str, str]:
-        """What is shown without a kernel: a picture and a sentence."""
+        """A picture and a sentence, for where there is no kernel."""
         try:
             return fan_mimebundle(self.forecast.fan(density=self.style == "density"), self.style)
         except NbForecastError as error:
             return {"text/plain": f"{self!r}: {error}"}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        live = self.comm is not None
-        if not live:
+        is_live = self.comm is not None
+        if not is_live:
             for run in self._runs:
                 wait_or_cancel(run)
         still = {k: v for k, v in self._picture().items() if k != "image/svg+xml"}
         budget = settings().explorer
-        if not live and budget is not None:
-            still[PAGE] = make_page(self._runs, self._start(), still.get("text/html", ""), budget)
-        views = super()._repr_mimebundle_(**kwargs) if live else None
+        if not is_live and budget is not None:
+            still[PAGE] = make_page(self._runs, self._page_traits(), still.get("text/html", ""), budget)
+        views = super()._repr_mimebundle_(**kwargs) if is_live else None
         data, metadata = views if views is not None else ({}, {})
         return {**data, **still}, {**metadata, **(WITH_STILL if data else {})}
 
     def __repr__(self) -> str:
         series = f", series {self._data.ids[self.series]!r}" if len(self._data.ids) > 1 else ""
-        return f"Explorer({', '.join(names_of(self._runs))}, index {self.index}{series})"
+        return f"Explorer({', '.join(model_names(self._runs))}, index {self.index}{series})"
+
+
+def _comparable(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The runs, if they can be shown beside each other."""
+    if not runs:
+        raise OptionError("There is no run to explore.")
+    first = runs[0]
+    for run in runs[1:]:
+        if run.handle != first.handle:
+            raise OptionError("Runs that are explored together are of the same data; these have different handles.")
+        if run.horizon != first.horizon:
+            raise OptionError(
+                f"Runs that are explored together have the same horizon, not {first.horizon} and {run.horizon}."
+            )
+    return tuple(runs)

@@ -1,0 +1,78 @@
+/** Asks inside the view, before entries are removed, and says what they are. */
+
+import { h, suppressShortcuts } from "../../common/src/dom";
+import { button } from "./buttons";
+
+/** A question with its button. */
+export interface Question {
+  title: string;
+  /** What is removed, in words; called again whenever a choice changes. */
+  describe: () => string;
+  confirm: string;
+  act: () => void;
+  choices?: readonly Choice[];
+}
+
+/** An option to choose; `set` is called at once with the first value, or the `initial` one. */
+export interface Choice {
+  label: string;
+  options: readonly (readonly [value: string, text: string])[];
+  initial?: string;
+  set: (value: string) => void;
+}
+
+/** The dialog. */
+export class ConfirmDialog {
+  readonly el = h("div", { class: "nbf-ask", role: "alertdialog", "aria-label": "Confirm", hidden: true });
+  #origin: HTMLElement | null = null;
+  #onClose: () => void = () => undefined;
+
+  constructor() {
+    this.el.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.close();
+    });
+  }
+
+  /** Shows a question; however it ends, the focus returns to `origin` and `onClose` is called. */
+  show(question: Question, origin: HTMLElement, onClose: () => void = () => undefined): void {
+    this.close(false);
+    [this.#origin, this.#onClose] = [origin, onClose];
+    const description = h("p", { class: "nbf-words" });
+    const update = (): void => {
+      description.textContent = question.describe();
+    };
+    const choices = (question.choices ?? []).map((choice) => this.#choice(choice, update));
+    const confirm = button(question.confirm, () => {
+      this.close();
+      question.act();
+    }, { class: "nbf-button nbf-danger" });
+    const buttons = h("div", { class: "nbf-buttons" }, confirm, button("Cancel", () => this.close()));
+    this.el.replaceChildren(h("strong", {}, question.title), ...choices, description, buttons);
+    this.el.setAttribute("aria-label", question.title);
+    update();
+    this.el.hidden = false;
+    (this.el.querySelector("select") ?? confirm).focus({ preventScroll: true });
+  }
+
+  close(focus = true): void {
+    if (this.el.hidden) return;
+    this.el.hidden = true;
+    this.el.replaceChildren();
+    this.#onClose();
+    if (focus && this.#origin?.isConnected) this.#origin.focus({ preventScroll: true });
+  }
+
+  #choice({ label, options, initial, set }: Choice, update: () => void): HTMLElement {
+    const items = options.map(([value, text]) => h("option", { value, selected: value === initial }, text));
+    const select = suppressShortcuts(h("select", { class: "nbf-select" }, ...items));
+    set(select.value);
+    select.addEventListener("change", () => {
+      set(select.value);
+      update();
+    });
+    return h("label", { class: "nbf-choice" }, h("span", {}, label), select);
+  }
+}

@@ -1,0 +1,122 @@
+/** Buttons, slider, index box, pickers: they report what a person chooses, and show the state. */
+
+import { h, suppressShortcuts, setText } from "../../../common/src/dom";
+import type { Settings, Style } from "../state/selection";
+import type { MetaMessage } from "../wire/messages";
+import { SeriesPicker } from "./series-picker";
+
+/** Where a button jumps to. */
+export type Jump = "worst" | "next" | "random" | "latest";
+
+/** What controls do. */
+export interface ControlCallbacks {
+  series(position: number): void;
+  model(position: number): void;
+  compare(position: number | null): void;
+  style(style: Style): void;
+  jump(where: Jump): void;
+  /** `isFinal`: the slider is let go, or a number was entered. */
+  index(index: number, isFinal: boolean): void;
+  play(): void;
+}
+
+function button(text: string, title: string, act: () => void, signal: AbortSignal): HTMLButtonElement {
+  const el = suppressShortcuts(h("button", { type: "button", class: "nbf-button", title }, text));
+  el.addEventListener("click", act, { signal });
+  return el;
+}
+
+function select(label: string, act: (value: string) => void, signal: AbortSignal): HTMLSelectElement {
+  const el = suppressShortcuts(h("select", { class: "nbf-select", "aria-label": label, title: label }));
+  el.addEventListener("change", () => act(el.value), { signal });
+  return el;
+}
+
+/** The head and the row of buttons. */
+export class Controls {
+  readonly head = h("div", { class: "nbf-head" });
+  readonly transport = h("div", { class: "nbf-transport", role: "group", "aria-label": "Choose an origin" });
+  readonly #title = h("span", { class: "nbf-title" });
+  readonly #picker: SeriesPicker;
+  readonly #models: HTMLSelectElement;
+  readonly #compare: HTMLSelectElement;
+  readonly #versus = h("span", { class: "nbf-versus" }, "vs");
+  readonly #styles: Record<Style, HTMLButtonElement>;
+  readonly #playButton: HTMLButtonElement;
+  readonly #slider: HTMLInputElement;
+  readonly #indexBox: HTMLInputElement;
+  #indexText = "";
+
+  constructor(callbacks: ControlCallbacks, signal: AbortSignal) {
+    this.#picker = new SeriesPicker(callbacks.series, signal);
+    this.#models = select("Model", (v) => callbacks.model(Number(v)), signal);
+    this.#compare = select("Compare with a second model", (v) => callbacks.compare(v === "" ? null : Number(v)), signal);
+    const style = (name: Style, text: string, title: string): HTMLButtonElement => button(text, title, () => callbacks.style(name), signal);
+    this.#styles = {
+      bands: style("bands", "Bands", "Central 50, 80 and 95 % bands"),
+      density: style("density", "Density", "The density of each step's draws"),
+    };
+    const toggle = h("div", { class: "nbf-toggle", role: "group", "aria-label": "Show the forecast as" }, this.#styles.bands, this.#styles.density);
+    const choice = h("div", { class: "nbf-choice" }, this.#models, this.#versus, this.#compare);
+    this.head.append(this.#title, this.#picker.el, h("span", { class: "nbf-space" }), choice, toggle);
+    this.#playButton = button("", "Play through the origins (space)", callbacks.play, signal);
+    this.#playButton.classList.add("nbf-player");
+    this.#slider = suppressShortcuts(h("input", { type: "range", class: "nbf-slider", "aria-label": "Index of the origin", step: "1" }));
+    this.#slider.addEventListener("input", () => callbacks.index(Number(this.#slider.value), false), { signal });
+    this.#slider.addEventListener("change", () => callbacks.index(Number(this.#slider.value), true), { signal });
+    this.#indexBox = suppressShortcuts(h("input", { type: "text", inputmode: "numeric", class: "nbf-index", "aria-label": "Index of the origin; 0 is the latest" }));
+    const enter = (): void => {
+      const typed = Number(this.#indexBox.value.replace(/[−–]/g, "-").replace(/[,\s]/g, ""));
+      const isNumber = Number.isFinite(typed) && this.#indexBox.value.trim() !== "";
+      this.#indexBox.value = this.#indexText;
+      this.#indexBox.blur();
+      if (isNumber) callbacks.index(-Math.abs(typed), true);
+    };
+    this.#indexBox.addEventListener("keydown", (e) => e.key === "Enter" && enter(), { signal });
+    this.#indexBox.addEventListener("change", enter, { signal });
+    const jumps = h("div", { class: "nbf-jumps" },
+      button("Worst", "The origin with the worst score (w)", () => callbacks.jump("worst"), signal),
+      button("Next worst", "The next worst, a horizon or more away from worse ones (n)", () => callbacks.jump("next"), signal),
+      button("Random", "Any origin that has a forecast (r)", () => callbacks.jump("random"), signal),
+      button("Latest", "The newest origin (End)", () => callbacks.jump("latest"), signal),
+    );
+    const index = h("label", { class: "nbf-field" }, h("span", {}, "Index"), this.#indexBox);
+    this.transport.append(this.#playButton, this.#slider, index, jumps);
+    this.setPlaying(false);
+  }
+
+  /** Shows what there is to choose from, and what is chosen. */
+  showSettings(meta: MetaMessage, settings: Settings): void {
+    setText(this.#title, meta.title || "Forecasts");
+    this.#title.title = meta.title;
+    this.#picker.show(meta.series.map((s) => s.id), settings.series);
+    const names = meta.models.map((m, i) => new Option(m.name, String(i), false, i === settings.model));
+    this.#models.replaceChildren(...names);
+    const others = meta.models.flatMap((m, i) => (i === settings.model ? [] : [new Option(m.name, String(i), false, i === settings.compare)]));
+    this.#compare.replaceChildren(new Option("none", "", false, settings.compare === null), ...others);
+    this.#models.hidden = meta.models.length < 1;
+    this.#models.disabled = meta.models.length < 2;
+    this.#compare.hidden = this.#versus.hidden = meta.models.length < 2;
+    this.#compare.classList.toggle("nbf-none", settings.compare === null);
+    for (const name of ["bands", "density"] as const) this.#styles[name].setAttribute("aria-pressed", String(settings.style === name));
+    this.#slider.min = String(1 - meta.series[settings.series].rows);
+    this.#slider.max = "0";
+  }
+
+  /** Shows the origin; screen readers read `description`. */
+  showIndex(index: number, description: string): void {
+    const text = String(index);
+    if (this.#slider.value !== text) this.#slider.value = text;
+    this.#slider.setAttribute("aria-valuetext", description);
+    this.#indexText = text.replace("-", "−");
+    // Nothing is written into the box while somebody types there.
+    if ((this.#indexBox.getRootNode() as Document | ShadowRoot).activeElement !== this.#indexBox) this.#indexBox.value = this.#indexText;
+  }
+
+  /** Shows whether the player is on. */
+  setPlaying(on: boolean): void {
+    this.#playButton.classList.toggle("nbf-on", on);
+    this.#playButton.setAttribute("aria-label", on ? "Pause" : "Play through the origins");
+    this.#playButton.setAttribute("aria-pressed", String(on));
+  }
+}

@@ -1,0 +1,61 @@
+/** The scores of one origin, from its bands and the observations, and its forecast in words. */
+
+import type { OriginStatus } from "../state/origin-status";
+import { ENDS, MEDIAN } from "../state/quantiles";
+import type { Forecast } from "../state/row-cache";
+import { type MetaMessage, PENDING, UNAVAILABLE } from "../wire/messages";
+import { decimalsFor, value } from "../../../common/src/format";
+
+/** The scores. */
+export interface OriginScores {
+  /** Mean absolute error of the median, in the data's unit. */
+  mae: number;
+  /** Steps inside the 50, 80 and 95 % bands. */
+  inside: [number, number, number];
+  /** Steps with an observation. */
+  steps: number;
+}
+
+/** The scores of a forecast from `row`; null where there is no forecast or nothing was observed. */
+export function originScores(forecast: Forecast | null, values: Float64Array, row: number, horizon: number): OriginScores | null {
+  if (!forecast?.filled) return null;
+  const inside: [number, number, number] = [0, 0, 0];
+  let error = 0;
+  let steps = 0;
+  for (let h = 0; h < horizon; h++) {
+    const actual = values[row + h + 1];
+    const ends = forecast.ends.subarray(h * ENDS, (h + 1) * ENDS);
+    if (!Number.isFinite(actual) || !Number.isFinite(ends[MEDIAN])) continue;
+    steps++;
+    error += Math.abs(actual - ends[MEDIAN]);
+    // Level 2 holds the 50 % band's lower end, level 0 the 95 % band's.
+    for (let band = 0; band < 3; band++) if (actual >= ends[2 - band] && actual <= ends[4 + band]) inside[band]++;
+  }
+  return steps ? { mae: error / steps, inside, steps } : null;
+}
+
+/** Why there is no forecast to show; empty where there is one. */
+export function statusText(meta: MetaMessage, origins: OriginStatus, row: number, hasForecast: boolean): string {
+  const status = origins.status[row];
+  if (status === UNAVAILABLE) {
+    const reason = meta.reasons[String(origins.reason[row])];
+    return reason ? `No forecast: ${reason}` : "No forecast from this origin";
+  }
+  if (hasForecast) return "";
+  return status === PENDING ? "Waiting for its forecast" : "Loading";
+}
+
+/** The forecast of an origin in one sentence: the median from first to last step, the 80 % band at the end, the observation. */
+export function describe(
+  meta: MetaMessage, forecast: Forecast | null, values: Float64Array, row: number, time: string, status: string,
+): string {
+  const index = `index ${row - values.length + 1}`.replace("-", "−");
+  if (!forecast?.filled) return `${time}, ${index}. ${status || "No forecast yet"}.`;
+  const last = (meta.horizon - 1) * ENDS;
+  const decimals = decimalsFor(Math.max(Math.abs(forecast.ends[last + 6] - forecast.ends[last]), 1e-9));
+  const number = (v: number): string => value(v, decimals);
+  const end = `80 % band at the end ${number(forecast.ends[last + 1])} to ${number(forecast.ends[last + 5])}`;
+  const actual = values[row + meta.horizon];
+  const observed = Number.isFinite(actual) ? `, observed ${number(actual)}` : "";
+  return `${time}, ${index}. Median ${number(forecast.ends[MEDIAN])} to ${number(forecast.ends[last + 3])}, ${end}${observed}.`;
+}

@@ -1,0 +1,36 @@
+/** Everything that words and numbers say of the selection: card, slider, index box, and the text for screen readers. */
+
+import { setText } from "../../../common/src/dom";
+import { indexOf } from "../state/origin-state";
+import type { Selection } from "../state/selection";
+import type { Controls } from "./controls";
+import type { Layout } from "./layout";
+import { describe, originScores, statusText } from "./origin-scores";
+import type { ScoreCard } from "./score-card";
+import type { LiveRegion } from "./screen-reader";
+
+/** Shows them. */
+export function showReadout(s: Selection, layout: Layout, controls: Controls, card: ScoreCard, region: LiveRegion): void {
+  const { meta, history, row, models, forecasts, statuses } = s;
+  const { horizon, step, target } = meta;
+  const [main] = forecasts;
+  const values = history.value;
+  const index = indexOf(row, s.rows);
+  const time = s.calendar.text(history.time[row]);
+  const status = statusText(meta, statuses[0], row, main?.filled ?? false);
+  setText(layout.chip, status);
+  layout.chip.hidden = !status;
+  const text = describe(meta, main, values, row, time, status);
+  const aria = { valuemin: 1 - s.rows, valuemax: 0, valuenow: index, valuetext: text };
+  for (const [name, v] of Object.entries(aria)) layout.surface.setAttribute(`aria-${name}`, String(v));
+  controls.showIndex(index, `${time}, index ${index}`);
+  const scores = models.map((model, i) => ({
+    name: meta.models[model].name,
+    crps: statuses[i].score[row],
+    scores: originScores(forecasts[i], values, row, horizon),
+  }));
+  card.showOrigin({ time, index, models: scores });
+  card.showOverall(meta, models, s.scores);
+  const actual = values.subarray(row + 1, row + 1 + horizon);
+  region.announce(text, () => ({ text, forecast: main, actual, horizon, step, target }));
+}

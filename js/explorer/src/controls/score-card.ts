@@ -1,0 +1,159 @@
+/** The side card: the scores of the origin, those over all origins, and facts on data and model. */
+
+import { h, setText } from "../../../common/src/dom";
+import { ahead, count, percent, plural, score } from "../../../common/src/format";
+import type { OriginScores } from "./origin-scores";
+import type { MetaMessage, ScoresMessage } from "../wire/messages";
+
+/** Most bars; longer horizons are thinned to the mean of neighbours. */
+export const MAX_BARS = 48;
+
+/** A model's scores at the origin. */
+export interface ModelScores {
+  name: string;
+  crps: number;
+  scores: OriginScores | null;
+}
+
+/** The part of the card on the origin. */
+export interface OriginCard {
+  time: string;
+  index: number;
+  /** The main model, and the second one if there is one. */
+  models: ModelScores[];
+}
+
+/** Means of neighbours, so that there are at most `max`. */
+export function thin(values: readonly (number | null)[], max: number): (number | null)[] {
+  const each = Math.ceil(values.length / max) || 1;
+  const out: (number | null)[] = [];
+  for (let i = 0; i < values.length; i += each) {
+    const numbers = values.slice(i, i + each).filter((v): v is number => v !== null);
+    out.push(numbers.length ? numbers.reduce((a, b) => a + b, 0) / numbers.length : null);
+  }
+  return out;
+}
+
+type Cells = [string, ...string[]];
+
+function table(el: HTMLTableElement, head: string[], rows: Cells[]): void {
+  // Texts change with every frame of a drag, the shape hardly ever: elements stay.
+  const shape = `${rows.map((r) => r[0]).join()}/${head.length}`;
+  if (el.dataset.shape !== shape) {
+    el.dataset.shape = shape;
+    el.replaceChildren();
+    if (head.length > 1) {
+      const cells = head.map((_, i) => h("th", { scope: "col", class: i ? "nbf-second-head" : "nbf-first-head" }));
+      el.append(h("thead", {}, h("tr", {}, h("td"), ...cells)));
+    }
+    el.append(h("tbody", {}, ...rows.map((r) => h("tr", {}, h("th", { scope: "row" }, r[0]), ...head.map(() => h("td"))))));
+  }
+  if (head.length > 1) el.querySelectorAll("thead th").forEach((th, i) => setText(th, head[i]));
+  el.querySelectorAll("tbody tr").forEach((tr, i) => tr.querySelectorAll("td").forEach((td, j) => setText(td, rows[i][j + 1] ?? "")));
+}
+
+/** The card. */
+export class ScoreCard {
+  readonly el = h("aside", { class: "nbf-card", "aria-label": "Scores" });
+  readonly #time = h("div", { class: "nbf-time" });
+  readonly #index = h("div", { class: "nbf-sub" });
+  readonly #own = h("table");
+  readonly #heading = h("h4");
+  readonly #all = h("table");
+  readonly #bars = h("div", { class: "nbf-bars" });
+  readonly #gauges = h("div", { class: "nbf-gauges" });
+  readonly #about = h("div", { class: "nbf-about" });
+  readonly #notes = h("details", { class: "nbf-notes" });
+  #shownKey: unknown[] = [];
+
+  constructor() {
+    const first = h("section", {}, h("h4", {}, "This origin"), this.#time, this.#index, this.#own);
+    const second = h("section", {}, this.#heading, this.#all);
+    const third = h("section", {}, h("h4", {}, "CRPS by step ahead"), this.#bars);
+    const fourth = h("section", {}, h("h4", {}, "Coverage"), this.#gauges);
+    this.el.append(first, second, third, fourth, h("section", { class: "nbf-foot" }, this.#about, this.#notes));
+  }
+
+  /** Shows the origin's part; called with every frame of a drag. */
+  showOrigin(data: OriginCard): void {
+    // The day above, the time of day below: neither wraps, so nothing moves.
+    const [day, ...rest] = data.time.split(", ");
+    setText(this.#time, day);
+    setText(this.#index, [...rest, `index ${count(data.index)}`].join(" · "));
+    const of = (pick: (m: ModelScores) => string): string[] => data.models.map(pick);
+    const share = (m: ModelScores, band: number): string => (m.scores ? `${m.scores.inside[band]} of ${m.scores.steps}` : "–");
+    const rows: Cells[] = [
+      ["CRPS", ...of((m) => score(m.crps))],
+      ["MAE", ...of((m) => score(m.scores?.mae))],
+      ["in 50 %", ...of((m) => share(m, 0))],
+      ["in 80 %", ...of((m) => share(m, 1))],
+      ["in 95 %", ...of((m) => share(m, 2))],
+    ];
+    table(this.#own, of((m) => m.name), rows);
+  }
+
+  /** Shows the part over all origins, where it has changed. */
+  showOverall(meta: MetaMessage, models: number[], scores: (ScoresMessage | null)[]): void {
+    const key = [meta, ...models, ...scores];
+    if (key.length === this.#shownKey.length && key.every((v, i) => v === this.#shownKey[i])) return;
+    this.#shownKey = key;
+    const n = scores[0]?.overall.n ?? null;
+    setText(this.#heading, n === null ? "All origins" : `All ${plural(n, "origin")}`);
+    const of = (pick: (s: ScoresMessage) => number | null): string[] => scores.map((s) => score(s && pick(s)));
+    table(this.#all, models.map((m) => meta.models[m].name), [
+      ["CRPS", ...of((s) => s.overall.crps)],
+      ["MAE", ...of((s) => s.overall.mae)],
+      ["MASE", ...of((s) => s.overall.mase)],
+    ]);
+    this.#drawBars(meta, scores);
+    this.#drawGauges(scores);
+    const model = meta.models[models[0]];
+    setText(this.#about, `${model.name} · ${plural(model.draws, "draw")} a step · ${plural(meta.horizon, "step")} ahead${meta.frequency ? ` · every ${meta.frequency}` : ""}`);
+    const summary = h("summary", {}, plural(meta.notes.length, "note") + " on the data");
+    this.#notes.replaceChildren(summary, h("ul", {}, ...meta.notes.map((note) => h("li", {}, note))));
+    this.#notes.hidden = !meta.notes.length;
+  }
+
+  #drawBars(meta: MetaMessage, scores: (ScoresMessage | null)[]): void {
+    const pick = (s: ScoresMessage | null): (number | null)[] =>
+      thin(s ? (s.horizon.crps.some((v) => v !== null) ? s.horizon.crps : s.horizon.mae) : [], MAX_BARS);
+    const series = scores.map(pick);
+    const highest = Math.max(...series.flat().filter((v): v is number => v !== null), 1e-300);
+    const steps = series[0].length;
+    const columns = Array.from({ length: steps }, (_, i) => {
+      const step = ahead(Math.min(meta.horizon, Math.round(((i + 1) * meta.horizon) / steps)), meta.step);
+      const column = h("div", { class: "nbf-bar", title: `${step}: ${series.map((v) => score(v[i])).join(" vs ")}` });
+      series.forEach((v, s) => {
+        const bar = h("i", { class: s ? "nbf-bar-other" : "nbf-bar-main" });
+        bar.style.height = `${((v[i] ?? 0) / highest) * 100}%`;
+        column.append(bar);
+      });
+      return column;
+    });
+    const ends = [ahead(Math.max(1, Math.round(meta.horizon / Math.max(steps, 1))), meta.step), ahead(meta.horizon, meta.step)];
+    const first = series[0].filter((v): v is number => v !== null);
+    const values = h("div", { class: "nbf-ends" }, h("span", {}, score(first[0])), h("span", {}, score(first[first.length - 1])));
+    const axis = h("div", { class: "nbf-ends nbf-sub" }, ...ends.map((t) => h("span", {}, t)));
+    const chart = h("div", { class: "nbf-columns", role: "img", "aria-label": `CRPS from ${score(first[0])} at ${ends[0]} to ${score(first[first.length - 1])} at ${ends[1]}` }, ...columns);
+    this.#bars.replaceChildren(...(steps ? [values, chart, axis] : [h("div", { class: "nbf-sub" }, "not known yet")]));
+  }
+
+  #drawGauges(scores: (ScoresMessage | null)[]): void {
+    const rows = ([50, 80, 95] as const).map((nominal) => {
+      const shares = scores.map((s) => s?.overall[`coverage_${nominal}`] ?? null);
+      const track = h("div", { class: "nbf-track" });
+      shares.forEach((share, i) => {
+        const mark = h("i", { class: i ? "nbf-gauge-other" : "nbf-gauge-main", hidden: share === null });
+        if (i) mark.style.left = `${(share ?? 0) * 100}%`;
+        else mark.style.width = `${(share ?? 0) * 100}%`;
+        track.append(mark);
+      });
+      const tick = h("i", { class: "nbf-tick" });
+      tick.style.left = `${nominal}%`;
+      track.append(tick);
+      const text = h("span", { class: "nbf-share" }, shares.map((s) => percent(s)).join(" · "));
+      return h("div", { class: "nbf-gauge" }, h("span", { class: "nbf-nominal" }, `${nominal} %`), track, text);
+    });
+    this.#gauges.replaceChildren(...rows);
+  }
+}

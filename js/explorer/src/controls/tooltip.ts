@@ -1,0 +1,60 @@
+/** A small box of lines beside the pointer: what hovering over the charts describes. */
+
+import { h, setText } from "../../../common/src/dom";
+import { count, decimalsFor, score, value } from "../../../common/src/format";
+import type { Cell } from "../drawing/heatmap-cells";
+import { indexOf } from "../state/origin-state";
+import { ENDS } from "../state/quantiles";
+import type { Selection } from "../state/selection";
+import { PENDING, SCORED, UNAVAILABLE } from "../wire/messages";
+import { statusText } from "./origin-scores";
+
+/** The box, kept within its parent. */
+export class Tooltip {
+  readonly el = h("div", { class: "nbf-tip", hidden: true, "aria-hidden": "true" });
+
+  /** Shows lines beside a place in the parent's pixels. */
+  show(x: number, y: number, lines: string[]): void {
+    this.el.hidden = false;
+    while (this.el.children.length > lines.length) this.el.lastChild?.remove();
+    while (this.el.children.length < lines.length) this.el.append(h("div"));
+    lines.forEach((line, i) => setText(this.el.children[i], line));
+    const parent = this.el.offsetParent as HTMLElement | null;
+    const [wide, tall] = [this.el.offsetWidth, this.el.offsetHeight];
+    const left = Math.max(0, Math.min(x - wide / 2, (parent?.clientWidth ?? wide) - wide));
+    this.el.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(0, y - tall - 10))}px)`;
+  }
+
+  hide(): void {
+    this.el.hidden = true;
+  }
+}
+
+/** Lines on a cell of the strip: time, index, and the score or why there is none. */
+export function cellText(s: Selection, cell: Cell): string[] {
+  const isScored = Number.isFinite(cell.score);
+  const state =
+    isScored ? `CRPS ${score(cell.score)}`
+    : cell.status === UNAVAILABLE ? statusText(s.meta, s.statuses[0], cell.row, false)
+    : cell.status === PENDING ? "pending"
+    : cell.status === SCORED ? "nothing observed to score by" : "not scored yet";
+  const lines = [s.calendar.text(s.history.time[cell.row]), `index ${count(indexOf(cell.row, s.rows))} · ${state}`];
+  return isScored && cell.count > 1 ? [...lines, `the worst of ${cell.count} origins; mean ${score(cell.mean)}`] : lines;
+}
+
+/** Lines on a row of the zoomed view: time, observation, and the forecasts of it. */
+export function rowText(s: Selection, row: number): string[] {
+  const { time, value: values, low, high } = s.history;
+  const last = time.length - 1;
+  const step = s.meta.step !== null ? s.meta.step * 1000 : last > 0 ? time[last] - time[last - 1] : 1;
+  const lines = [s.calendar.text(row <= last ? time[row] : time[last] + (row - last) * step)];
+  const decimals = decimalsFor((high - low) / 4);
+  if (Number.isFinite(values[row])) lines.push(`observed ${value(values[row], decimals)}`);
+  const from = (row - s.row - 1) * ENDS;
+  s.forecasts.forEach((forecast, i) => {
+    if (from < 0 || row - s.row > s.meta.horizon || !forecast?.filled) return;
+    const [least, middle, most] = [1, 3, 5].map((k) => value(forecast.ends[from + k], decimals));
+    lines.push(`${s.models.length > 1 ? s.meta.models[s.models[i]].name : "median"} ${middle} · 80 % ${least} to ${most}`);
+  });
+  return lines;
+}

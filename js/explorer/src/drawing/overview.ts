@@ -1,0 +1,182 @@
+/** The whole history in one strip, with the viewport as a brush, the origin, and a line of scores. */
+
+import { paintCell, rowsPerCell, summarise } from "./heatmap-cells";
+import { h, suppressShortcuts, Layer } from "../../../common/src/dom";
+import type { OriginStatus } from "../state/origin-status";
+import type { History } from "../state/selection";
+import { mix, type Palette } from "./theme";
+import type { Viewport } from "../state/viewport";
+
+export const TALL = 52;
+const HEAT = 5;
+const GAP = 3;
+/** Pixels of a bucket of the envelope. */
+const BUCKET = 2;
+
+/** What a press takes hold of. */
+export type Grip = "scrub" | "start" | "end";
+
+/** The overview. */
+export class Overview {
+  readonly el = suppressShortcuts(h("div", { class: "nbf-overview" }));
+  readonly #base = new Layer("nbf-base");
+  readonly #scores = new Layer("nbf-scores");
+  readonly #top = new Layer("nbf-top");
+  #left = 0;
+  #right = 1;
+  #rows = 1;
+  #total = 1;
+  #edges: [number, number] = [0, 1];
+  #baseKey: unknown[] = [];
+  #scoresKey: unknown[] = [];
+
+  constructor() {
+    this.el.append(this.#base.canvas, this.#scores.canvas, this.#top.canvas);
+    this.el.style.height = `${TALL + GAP + HEAT}px`;
+  }
+
+  #x(row: number): number {
+    return this.#left + ((this.#right - this.#left) * row) / Math.max(this.#total - 1, 1);
+  }
+
+  /** The row at a place, in pixels of the element. */
+  rowAt(x: number): number {
+    const row = Math.round(((x - this.#left) / (this.#right - this.#left)) * (this.#total - 1));
+    return Math.max(0, Math.min(this.#rows - 1, row));
+  }
+
+  /** The row, fractional and beyond the ends too, for an edge of the viewport. */
+  edgeAt(x: number): number {
+    return ((x - this.#left) / (this.#right - this.#left)) * (this.#total - 1);
+  }
+
+  /** What a press at a place takes hold of: an edge of the brush, or the origin. */
+  gripAt(x: number): Grip {
+    const [low, high] = this.#edges;
+    const inside = Math.min(5, (high - low) / 5);
+    if (x > low - 8 && x < low + inside) return "start";
+    if (x > high - inside && x < high + 8) return "end";
+    return "scrub";
+  }
+
+  draw(
+    width: number, left: number, right: number, viewport: Viewport, row: number, horizon: number,
+    history: History, origins: OriginStatus, palette: Palette,
+  ): void {
+    [this.#left, this.#right, this.#rows, this.#total] = [left, right, history.value.length, history.value.length + horizon];
+    const resized = [this.#base, this.#scores, this.#top].map((l) => l.resize(width, TALL + GAP + HEAT)).some(Boolean);
+    const baseKey = [history, palette, width, left, right];
+    if (resized || baseKey.some((v, i) => v !== this.#baseKey[i])) {
+      this.#baseKey = baseKey;
+      this.#paintBase(history, palette);
+    }
+    const scoresKey = [origins, origins.version, palette, width];
+    if (resized || scoresKey.some((v, i) => v !== this.#scoresKey[i])) {
+      this.#scoresKey = scoresKey;
+      this.#paintScores(origins, palette);
+    }
+    this.#paintTop(viewport, row, palette);
+  }
+
+  #paintBase(history: History, p: Palette): void {
+    const ctx = this.#base.begin();
+    if (!ctx) return;
+    const { value, low, high } = history;
+    const n = value.length;
+    const y = (v: number): number => TALL - 5 - ((v - low) / (high - low || 1)) * (TALL - 10);
+    ctx.fillStyle = p.wash;
+    ctx.beginPath();
+    ctx.roundRect(this.#left, 0, this.#right - this.#left, TALL, 4);
+    ctx.fill();
+    const buckets = Math.max(1, Math.floor((this.#right - this.#left) / BUCKET));
+    const each = n / buckets;
+    ctx.strokeStyle = mix(p.bg, p.ink, 0.62);
+    ctx.lineWidth = 1;
+    ctx.lineJoin = "round";
+    if (each < 4) {
+      ctx.beginPath();
+      let isOpen = false;
+      for (let i = 0; i < n; i++) {
+        if (!Number.isFinite(value[i])) isOpen = false;
+        else {
+          if (isOpen) ctx.lineTo(this.#x(i), y(value[i]));
+          else ctx.moveTo(this.#x(i), y(value[i]));
+          isOpen = true;
+        }
+      }
+      ctx.stroke();
+      return;
+    }
+    this.#envelope(ctx, value, buckets, each, y, p);
+  }
+
+  /** Paints 10 to 90 % of each bucket, and its mean, which is smooth at any width. */
+  #envelope(
+    ctx: CanvasRenderingContext2D, value: Float64Array, buckets: number, each: number,
+    y: (v: number) => number, p: Palette,
+  ): void {
+    ctx.fillStyle = mix(p.bg, p.ink, 0.24);
+    const means = new Path2D();
+    let isOpen = false;
+    for (let b = 0; b < buckets; b++) {
+      const part = value.subarray(Math.floor(b * each), Math.floor((b + 1) * each)).filter(Number.isFinite).sort();
+      if (!part.length) {
+        isOpen = false;
+        continue;
+      }
+      const x = this.#x((b + 0.5) * each);
+      const top = y(part[Math.floor(part.length * 0.9)]);
+      const wide = this.#x(each) - this.#x(0);
+      ctx.fillRect(x - wide / 2, top, wide + 0.3, Math.max(y(part[Math.floor(part.length * 0.1)]) - top, 1));
+      const mean = y(part.reduce((sum, v) => sum + v, 0) / part.length);
+      if (isOpen) means.lineTo(x, mean);
+      else means.moveTo(x, mean);
+      isOpen = true;
+    }
+    ctx.stroke(means);
+  }
+
+  #paintScores(origins: OriginStatus, p: Palette): void {
+    const ctx = this.#scores.begin();
+    if (!ctx) return;
+    const rows = origins.status.length;
+    const group = rowsPerCell((this.#right - this.#left) / Math.max(this.#total, 1), 2);
+    const scale = origins.scale();
+    for (let from = 0; from < rows; from += group) {
+      const to = Math.min(rows, from + group);
+      const x = this.#x(from);
+      paintCell(ctx, summarise(origins, from, to), scale, p, x, TALL + GAP, Math.max(this.#x(to) - x, 0.6), HEAT);
+    }
+  }
+
+  #paintTop(viewport: Viewport, row: number, p: Palette): void {
+    const ctx = this.#top.begin();
+    if (!ctx) return;
+    let low = Math.max(this.#left, this.#x(viewport.start));
+    let high = Math.min(this.#right, this.#x(viewport.start + viewport.span));
+    if (high - low < 8) [low, high] = [(low + high) / 2 - 4, (low + high) / 2 + 4];
+    this.#edges = [low, high];
+    ctx.globalAlpha = 0.4;
+    ctx.fillStyle = p.bg;
+    ctx.fillRect(this.#left, 0, low - this.#left, TALL);
+    ctx.fillRect(high, 0, this.#right - high, TALL);
+    ctx.globalAlpha = 1;
+    ctx.strokeStyle = mix(p.bg, p.ink, 0.5);
+    ctx.lineWidth = 1.25;
+    ctx.beginPath();
+    ctx.roundRect(low, 0.75, high - low, TALL - 1.5, 3);
+    ctx.stroke();
+    ctx.fillStyle = mix(p.bg, p.ink, 0.5);
+    for (const edge of [low, high]) {
+      ctx.beginPath();
+      ctx.roundRect(edge - 2, TALL / 2 - 7, 4, 14, 2);
+      ctx.fill();
+    }
+    const x = this.#x(row);
+    ctx.fillStyle = p.accent;
+    ctx.fillRect(x - 0.75, 0, 1.5, TALL + GAP + HEAT);
+    ctx.beginPath();
+    ctx.arc(x, 5, 3.5, 0, 2 * Math.PI);
+    ctx.fill();
+  }
+}

@@ -1,0 +1,63 @@
+/** The strip under the axis: a cell for each origin in view, or for several where they are many. */
+
+import { type Cell, paintCell, rowsPerCell, summarise } from "./heatmap-cells";
+import { h, Layer } from "../../../common/src/dom";
+import type { OriginStatus } from "../state/origin-status";
+import type { Palette } from "./theme";
+import type { Viewport } from "../state/viewport";
+
+const TALL = 14;
+
+/** The strip. */
+export class ScoreStrip {
+  readonly el = h("div", { class: "nbf-strip" });
+  readonly #layer = new Layer("nbf-cells");
+  #rowsPerCell = 1;
+
+  constructor() {
+    this.el.append(this.#layer.canvas);
+  }
+
+  /** Draws the strip; `x` gives the place of a row in pixels, and cells end half way to the next row. */
+  draw(
+    width: number, left: number, right: number, viewport: Viewport, x: (row: number) => number,
+    row: number, origins: OriginStatus, palette: Palette,
+  ): void {
+    this.#layer.resize(width, TALL + 8);
+    const ctx = this.#layer.begin();
+    if (!ctx) return;
+    const pitch = (right - left) / viewport.span;
+    this.#rowsPerCell = rowsPerCell(pitch, 3);
+    const rows = origins.status.length;
+    const scale = origins.scale();
+    const gap = pitch * this.#rowsPerCell > 5 ? 1 : 0;
+    const last = Math.min(rows, Math.ceil(viewport.start + viewport.span) + 1);
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(left, 0, right - left, TALL + 8);
+    ctx.clip();
+    const first = Math.max(0, Math.floor(viewport.start));
+    for (let from = first - (first % this.#rowsPerCell); from < last; from += this.#rowsPerCell) {
+      const to = Math.min(from + this.#rowsPerCell, rows);
+      const left = x(from - 0.5);
+      paintCell(ctx, summarise(origins, from, to), scale, palette, left, 4, Math.max(x(to - 0.5) - left - gap, 0.5), TALL);
+    }
+    const from = row - (row % this.#rowsPerCell);
+    const start = x(from - 0.5) - 1;
+    const wide = Math.max(x(Math.min(from + this.#rowsPerCell, rows) - 0.5) - start - gap + 1, 4);
+    ctx.strokeStyle = palette.bg;
+    ctx.lineWidth = 4;
+    ctx.strokeRect(start, 3, wide, TALL + 2);
+    ctx.strokeStyle = palette.accent;
+    ctx.lineWidth = 2;
+    ctx.strokeRect(start, 3, wide, TALL + 2);
+    ctx.restore();
+  }
+
+  /** The cell a row lies in. */
+  cellOf(origins: OriginStatus, row: number): Cell | null {
+    const from = row - (row % this.#rowsPerCell);
+    const rows = origins.status.length;
+    return row < 0 || row >= rows ? null : summarise(origins, from, Math.min(from + this.#rowsPerCell, rows));
+  }
+}

@@ -1,0 +1,49 @@
+/** How far the origins of a series have come with a model, and their scores. */
+
+import type { StatusMessage } from "../wire/messages";
+import { quantiles, worstRows } from "./ranking";
+
+/** One number a row. */
+export class OriginStatus {
+  /** Codes: PENDING, INFERRED, UNSCORED, SCORED or UNAVAILABLE. */
+  readonly status: Uint8Array;
+  /** Codes of `reasons` in the meta message. */
+  readonly reason: Uint8Array;
+  /** Mean CRPS over the steps, in the data's unit; NaN where it is not known. */
+  readonly score: Float32Array;
+  /** Counts the changes. */
+  version = 0;
+  #worst: { version: number; distance: number; rows: number[] } | null = null;
+  #scale: { version: number; time: number; range: [number, number] | null } | null = null;
+
+  constructor(rows: number) {
+    this.status = new Uint8Array(rows);
+    this.reason = new Uint8Array(rows);
+    this.score = new Float32Array(rows).fill(NaN);
+  }
+
+  receive({ status, reason, score, first }: StatusMessage): void {
+    this.status.set(status, first);
+    this.reason.set(reason, first);
+    this.score.set(score, first);
+    this.version++;
+  }
+
+  /** The worst rows, at least `distance` rows from each other, the worst first. */
+  worst(distance: number): number[] {
+    if (this.#worst?.version !== this.version || this.#worst.distance !== distance) {
+      this.#worst = { version: this.version, distance, rows: worstRows(this.score, distance) };
+    }
+    return this.#worst.rows;
+  }
+
+  /** The scores of the palest and the darkest colour; while a run goes on updated at most once a second. */
+  scale(now = performance.now()): [number, number] | null {
+    const last = this.#scale;
+    if (last && (last.version === this.version || (now - last.time < 1000 && last.range))) return last.range;
+    const ends = quantiles(this.score, [0.05, 0.98]);
+    const range: [number, number] | null = ends && [ends[0], ends[1] > ends[0] ? ends[1] : ends[0] + 1e-12];
+    this.#scale = { version: this.version, time: now, range };
+    return range;
+  }
+}

@@ -1,0 +1,51 @@
+/** Worst, next worst, random: which origin to show next, from the scores in the browser. */
+
+import { INFERRED, SCORED } from "../wire/messages";
+
+/** Rows from the worst (highest) score to the best; equal ones in order of time; those without a score left out. */
+export function ranking(score: Float32Array): Int32Array {
+  const rows: number[] = [];
+  for (let i = 0; i < score.length; i++) if (Number.isFinite(score[i])) rows.push(i);
+  return Int32Array.from(rows.sort((a, b) => score[b] - score[a] || a - b));
+}
+
+/**
+ * The worst row of each bad stretch, the worst first, at most `max` of them.
+ *
+ * Neighbours of a bad origin are bad for the same reason, so rows within `distance` of a worse one are left out.
+ */
+export function worstRows(score: Float32Array, distance: number, max = 1000): number[] {
+  const isNear = new Uint8Array(score.length);
+  const rows: number[] = [];
+  for (const row of ranking(score)) {
+    if (isNear[row]) continue;
+    rows.push(row);
+    if (rows.length >= max) break;
+    isNear.fill(1, Math.max(0, row - distance + 1), Math.min(score.length, row + distance));
+  }
+  return rows;
+}
+
+/** The next of the worst rows after `row`; from a row that is none of them, the first that is better; at the end the first again. */
+export function nextWorst(worst: readonly number[], score: Float32Array, row: number): number | null {
+  if (!worst.length) return null;
+  const position = worst.indexOf(row);
+  if (position >= 0) return worst[(position + 1) % worst.length];
+  const current = score[row];
+  if (!Number.isFinite(current)) return worst[0];
+  return worst.find((r) => score[r] < current) ?? worst[0];
+}
+
+/** A random row among those with a forecast, other than `row` if there is another. */
+export function randomRow(status: Uint8Array, row: number, chance: () => number = Math.random): number | null {
+  const rows: number[] = [];
+  for (let i = 0; i < status.length; i++) if (status[i] >= INFERRED && status[i] <= SCORED && i !== row) rows.push(i);
+  return rows.length ? rows[Math.min(rows.length - 1, Math.floor(chance() * rows.length))] : null;
+}
+
+/** The values at the given shares of all finite ones, for the scale of colours. */
+export function quantiles(values: Float32Array, shares: readonly number[]): number[] | null {
+  const sorted = values.filter((v) => Number.isFinite(v)).sort();
+  if (!sorted.length) return null;
+  return shares.map((s) => sorted[Math.round(s * (sorted.length - 1))]);
+}

@@ -1,0 +1,44 @@
+/** What is on the page now: the one value that everything is drawn and described from. */
+
+import type { MetaMessage, ScoresMessage } from "../wire/messages";
+import type { Calendar } from "./calendar";
+import type { OriginStatus } from "./origin-status";
+import type { Forecast } from "./row-cache";
+
+/** How forecasts are drawn. */
+export type Style = "bands" | "density";
+
+/** What a person chooses, besides the origin. */
+export interface Settings {
+  /** Positions in the meta message. */
+  series: number;
+  model: number;
+  /** The position of a second model; null for none. */
+  compare: number | null;
+  style: Style;
+}
+
+/** The observations of a series. */
+export interface History {
+  time: Float64Array;
+  value: Float64Array;
+  /** The lowest and the highest value. */
+  low: number;
+  high: number;
+}
+
+/** The origin in view with everything that is known of it, for the main model and, if chosen, a second one. */
+export interface Selection {
+  meta: MetaMessage;
+  calendar: Calendar;
+  history: History;
+  /** The origin's row, and how many rows the series has. */
+  row: number;
+  rows: number;
+  /** Positions of the models; the lists below have one item for each. */
+  models: number[];
+  statuses: OriginStatus[];
+  /** Null where there is nothing to draw. */
+  forecasts: (Forecast | null)[];
+  scores: (ScoresMessage | null)[];
+}

@@ -1,0 +1,227 @@
+/** The state of one explorer: what the kernel has sent, and what a person has chosen. Everything reads it, and paints what it says. */
+
+import { type HistoryMessage, type Messages, type MetaMessage, type ProgressMessage, type ScoresMessage, type StatusMessage, UNAVAILABLE, UNSCORED } from "../wire/messages";
+import { Calendar } from "./calendar";
+import { indexOf, type MoveMode, OriginState, rowOf } from "./origin-state";
+import { OriginStatus } from "./origin-status";
+import { type Forecast, RowCache } from "./row-cache";
+import type { History, Selection, Settings, Style } from "./selection";
+import type { Bounds, Viewport } from "./viewport";
+
+const clamp = (position: number, count: number): number => Math.max(0, Math.min(position, count - 1));
+
+/** The store. `changed` is called after every change. */
+export class Store {
+  meta: MetaMessage | null = null;
+  rows: RowCache | null = null;
+  /** What could not be done, in words. */
+  fault = "";
+  settings: Settings = { series: 0, model: 0, compare: null, style: "bands" };
+  readonly origin = new OriginState();
+  /** Whether the origin is being dragged. */
+  held = false;
+  /** Whether the kernel owes an answer. */
+  busy = false;
+  /** The width of the charts in CSS pixels; 0 while hidden. */
+  width = 0;
+  #calendar = new Calendar("number", null, null);
+  /** The index to show once there is a meta message. */
+  #initialIndex = 0;
+  #histories = new Map<number, History>();
+  #statuses = new Map<string, OriginStatus>();
+  #scores = new Map<string, ScoresMessage>();
+  #progress = new Map<number, ProgressMessage>();
+  readonly #changed: () => void;
+
+  constructor(changed: () => void = () => undefined) {
+    this.#changed = changed;
+  }
+
+  // ---- reading
+
+  /** How many rows the series has. */
+  get rowCount(): number {
+    return this.meta?.series[this.settings.series]?.rows ?? 1;
+  }
+
+  get bounds(): Bounds {
+    return { rows: this.rowCount, horizon: this.meta?.horizon ?? 1 };
+  }
+
+  get index(): number {
+    return indexOf(this.origin.row, this.rowCount);
+  }
+
+  /** The main model, and the second one if there is one. */
+  get models(): number[] {
+    const { model, compare } = this.settings;
+    return compare === null ? [model] : [model, compare];
+  }
+
+  /** The main model's status of all origins. */
+  get status(): OriginStatus {
+    return this.statusOf(this.settings.series, this.settings.model);
+  }
+
+  /** The status of all origins; before any has come, all are pending. */
+  statusOf(series: number, model: number): OriginStatus {
+    const key = `${series}/${model}`;
+    let status = this.#statuses.get(key);
+    if (!status) {
+      status = new OriginStatus(this.meta?.series[series]?.rows ?? 0);
+      this.#statuses.set(key, status);
+    }
+    return status;
+  }
+
+  /** The main model's run. */
+  get progress(): ProgressMessage | null {
+    return this.#progress.get(this.settings.model) ?? null;
+  }
+
+  /** What is on the page; null until the series has come. */
+  get selection(): Selection | null {
+    const { meta, models, rowCount } = this;
+    const { series } = this.settings;
+    const { row } = this.origin;
+    const history = this.#histories.get(series);
+    if (!meta || !history) return null;
+    return {
+      meta, calendar: this.#calendar, history, row, rows: rowCount, models,
+      statuses: models.map((model) => this.statusOf(series, model)),
+      forecasts: models.map((model) => this.#forecast(series, model, row)),
+      scores: models.map((model) => this.#scores.get(`${series}/${model}`) ?? null),
+    };
+  }
+
+  #forecast(series: number, model: number, row: number): Forecast | null {
+    if (this.statusOf(series, model).status[row] === UNAVAILABLE) return null;
+    this.rows?.touch(series, model, row);
+    return this.rows?.forecast(series, model, row) ?? null;
+  }
+
+  // ---- messages of the kernel
+
+  /** Takes a checked message. */
+  receive(message: Messages): void {
+    switch (message.kind) {
+      case "meta":
+        this.#receiveMeta(message);
+        break;
+      case "history":
+        this.#histories.set(message.series, withRange(message));
+        break;
+      case "status":
+        this.#receiveStatus(message);
+        break;
+      case "rows":
+        this.rows?.put(message);
+        break;
+      case "scores":
+        this.#scores.set(`${message.series}/${message.model}`, message);
+        break;
+      case "progress":
+        this.#progress.set(message.model, message);
+        break;
+      case "fault":
+        this.fault = message.text;
+        break;
+    }
+    this.#changed();
+  }
+
+  /** A repeated meta message, for another view, changes nothing; a different one starts afresh. */
+  #receiveMeta(meta: MetaMessage): void {
+    const before = this.meta;
+    this.meta = meta;
+    if (!before || shape(before) !== shape(meta)) {
+      this.#histories.clear();
+      this.#statuses.clear();
+      this.#scores.clear();
+      this.#progress.clear();
+      this.rows = new RowCache(meta.horizon, (model) => meta.models[model].levels, (series) => meta.series[series].rows);
+    }
+    const { settings } = this;
+    settings.series = clamp(settings.series, meta.series.length);
+    settings.model = clamp(settings.model, meta.models.length);
+    if (settings.compare !== null && settings.compare >= meta.models.length) settings.compare = null;
+    this.#calendar = new Calendar(meta.clock, meta.zone, meta.step);
+    if (!before) this.origin.begin(rowOf(this.#initialIndex, this.rowCount), this.width, this.bounds);
+    else if (this.origin.row >= this.rowCount) this.origin.show(this.rowCount - 1, this.bounds);
+  }
+
+  #receiveStatus(message: StatusMessage): void {
+    const { series, model, first, count } = message;
+    const status = this.statusOf(series, model);
+    for (let i = 0; i < count; i++) {
+      const before = status.status[first + i];
+      // A forecast, or its bands, have come since the row was requested.
+      if (message.status[i] !== before && before < UNSCORED) this.rows?.markStale(series, model, first + i);
+    }
+    status.receive(message);
+  }
+
+  // ---- what a person, or Python, chooses
+
+  /** Sets what is shown first, before there is a meta message. */
+  start(settings: Partial<Settings>, index: number): void {
+    this.settings = { ...this.settings, ...settings };
+    this.#initialIndex = index;
+  }
+
+  /** Shows another series, model or comparison at the same index; false where there is none. */
+  select(change: Partial<Omit<Settings, "style">>): boolean {
+    const { meta, index } = this;
+    const next = { ...this.settings, ...change };
+    if (!meta?.series[next.series] || !meta.models[next.model]) return false;
+    if (next.compare === next.model) next.compare = null;
+    const isMoved = next.series !== this.settings.series;
+    this.settings = next;
+    if (isMoved) this.origin.show(rowOf(index, this.rowCount), this.bounds);
+    this.#changed();
+    return true;
+  }
+
+  setStyle(style: Style): void {
+    this.settings = { ...this.settings, style };
+    this.#changed();
+  }
+
+  /** Moves the origin at once, so that keys pressed faster than frames add up; false before the meta message. */
+  moveTo(row: number, mode: MoveMode): boolean {
+    if (!this.meta) return false;
+    this.origin.move(row, mode, this.bounds);
+    this.fault = ""; // it was about the origin before
+    this.#changed();
+    return true;
+  }
+
+  setViewport(viewport: Viewport): void {
+    this.origin.viewport = viewport;
+    this.#changed();
+  }
+
+  setHeld(held: boolean): void {
+    this.held = held;
+    this.#changed();
+  }
+
+  setBusy(busy: boolean): void {
+    this.busy = busy;
+    this.#changed();
+  }
+}
+
+function shape(meta: MetaMessage): string {
+  return JSON.stringify([meta.horizon, meta.clock, meta.series, meta.models.map((m) => [m.name, m.draws])]);
+}
+
+function withRange({ time, value }: HistoryMessage): History {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const v of value) {
+    if (v < low) low = v;
+    if (v > high) high = v;
+  }
+  return high >= low ? { time, value, low, high } : { time, value, low: 0, high: 1 };
+}

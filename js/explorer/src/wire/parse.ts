@@ -1,0 +1,166 @@
+/** Checks every message from the kernel: nothing unchecked gets past this file. */
+
+import { fail, finite, flag, integer, list, maybe, record, text, type Fields } from "../../../common/src/check";
+import { ENDS } from "../state/quantiles";
+import {
+  type Messages, type MetaMessage, type ModelInfo, type ProgressMessage, type RowsMessage, type ScoresMessage, type SeriesInfo, UNAVAILABLE, VERSION,
+} from "./messages";
+
+const MAX_SERIES_ROWS = 50_000_000;
+
+/** The bytes of a buffer, copied: views may start anywhere, typed arrays only at multiples of their width. */
+export function aligned(buffer: unknown): ArrayBuffer {
+  if (buffer instanceof ArrayBuffer) return buffer;
+  if (ArrayBuffer.isView(buffer)) {
+    const copy = new Uint8Array(buffer.byteLength);
+    copy.set(new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength));
+    return copy.buffer;
+  }
+  return fail("a buffer is not binary");
+}
+
+function bytes(buffers: readonly unknown[], position: number, length: number, name: string): ArrayBuffer {
+  const buffer = aligned(buffers[position]);
+  if (buffer.byteLength !== length) fail(`${name} has ${buffer.byteLength} bytes, not ${length}`);
+  return buffer;
+}
+
+function parseMeta(m: Fields): MetaMessage {
+  if (m.v !== VERSION) fail(`protocol version ${String(m.v)}`);
+  const horizon = integer(m.horizon, "horizon", 1, 100_000);
+  const levels = list(m.levels, "levels", ENDS).map((v) => finite(v, "levels"));
+  if (levels.length !== ENDS) fail("levels are not seven");
+  const series = list(m.series, "series", 1_000_000).map((v): SeriesInfo => {
+    const s = record(v, "series");
+    return { id: text(s.id, "id"), rows: integer(s.rows, "rows", 0, MAX_SERIES_ROWS) };
+  });
+  const models = list(m.models, "models", 1000).map((v): ModelInfo => {
+    const s = record(v, "model");
+    const draws = integer(s.draws, "draws", 1, 100_000);
+    const levels = list(s.levels, "levels", 100_000).map((l) => finite(l, "level"));
+    if (levels.length !== draws || levels.some((l, i) => i > 0 && l <= levels[i - 1])) fail("levels of draws");
+    return { name: text(s.name, "name"), draws, levels };
+  });
+  if (!series.length || !models.length) fail("no series or no models");
+  const clock = m.clock;
+  if (clock !== "utc" && clock !== "wall" && clock !== "number") fail("clock");
+  const step = maybe(m.step, "step");
+  const reasons: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const [code, why] of Object.entries(record(m.reasons ?? {}, "reasons"))) reasons[code] = text(why, "reason");
+  return {
+    kind: "meta",
+    v: VERSION,
+    title: text(m.title ?? "", "title"),
+    target: text(m.target ?? "", "target"),
+    zone: m.zone === null || m.zone === undefined ? null : text(m.zone, "zone"),
+    clock,
+    step: step !== null && step > 0 ? step : null,
+    frequency: text(m.frequency ?? "", "frequency"),
+    seasons: list(m.seasons ?? [], "seasons", 100).map((v) => integer(v, "season", 1, MAX_SERIES_ROWS)),
+    horizon,
+    levels,
+    coverages: list(m.coverages, "coverages", 10).map((v) => finite(v, "coverage")),
+    calibrated: m.calibrated === true,
+    series,
+    models,
+    notes: list(m.notes ?? [], "notes", 1000).map((v) => text(v, "note")),
+    reasons,
+    live: m.live !== false,
+  };
+}
+
+/** Series, model, first and count of a message, within the bounds of the meta message. */
+function range(m: Fields, meta: MetaMessage): { series: number; model: number; first: number; count: number } {
+  const series = integer(m.series, "series", 0, meta.series.length - 1);
+  const model = integer(m.model, "model", 0, meta.models.length - 1);
+  const rows = meta.series[series].rows;
+  const first = integer(m.first, "first", 0, rows);
+  return { series, model, first, count: integer(m.count, "count", 0, rows - first) };
+}
+
+function parseRows(m: Fields, buffers: readonly unknown[], meta: MetaMessage): RowsMessage {
+  const rows = range(m, meta);
+  const request = m.request ?? null;
+  if (request !== null && typeof request !== "number" && typeof request !== "string") fail("request");
+  const cells = rows.count * meta.horizon;
+  const draws = new Float32Array(bytes(buffers, 0, cells * meta.models[rows.model].draws * 4, "draws"));
+  return { kind: "rows", ...rows, request, draws, ends: new Float32Array(bytes(buffers, 1, cells * ENDS * 4, "ends")) };
+}
+
+function parseScores(m: Fields, meta: MetaMessage): ScoresMessage {
+  const overall = record(m.overall ?? {}, "overall");
+  const horizon = record(m.horizon ?? {}, "horizon");
+  const steps = (name: string): (number | null)[] =>
+    list(horizon[name] ?? [], name, meta.horizon).map((v) => maybe(v, name));
+  return {
+    kind: "scores",
+    series: integer(m.series, "series", 0, meta.series.length - 1),
+    model: integer(m.model, "model", 0, meta.models.length - 1),
+    overall: {
+      mae: maybe(overall.mae, "mae"),
+      crps: maybe(overall.crps, "crps"),
+      mase: maybe(overall.mase, "mase"),
+      coverage_50: maybe(overall.coverage_50, "coverage_50"),
+      coverage_80: maybe(overall.coverage_80, "coverage_80"),
+      coverage_95: maybe(overall.coverage_95, "coverage_95"),
+      n: maybe(overall.n, "n"),
+    },
+    horizon: { mae: steps("mae"), crps: steps("crps"), coverage_80: steps("coverage_80") },
+  };
+}
+
+function parseProgress(m: Fields, meta: MetaMessage): ProgressMessage {
+  const count = (name: string): number => Math.max(0, maybe(m[name], name) ?? 0);
+  return {
+    kind: "progress",
+    model: integer(m.model, "model", 0, meta.models.length - 1),
+    available: count("available"),
+    inferred: count("inferred"),
+    calculated: count("calculated"),
+    reused: count("reused"),
+    rate: maybe(m.rate, "rate"),
+    eta_seconds: maybe(m.eta_seconds, "eta_seconds"),
+    done: flag(m.done, "done"),
+    cancelled: flag(m.cancelled, "cancelled"),
+    error: m.error === null || m.error === undefined ? null : text(m.error, "error"),
+    note: m.note ? text(m.note, "note") : "",
+  };
+}
+
+/**
+ * One message from the kernel, checked against the meta message; throws `Malformed`.
+ *
+ * Before the meta message (null) only that one and faults are allowed.
+ */
+export function parse(content: unknown, buffers: readonly unknown[], meta: MetaMessage | null): Messages {
+  const m = record(content, "message");
+  if (m.kind === "meta") return parseMeta(m);
+  if (m.kind === "fault") return { kind: "fault", text: text(m.text, "text") };
+  if (meta === null) return fail(`${String(m.kind)} before meta`);
+  switch (m.kind) {
+    case "history": {
+      const series = integer(m.series, "series", 0, meta.series.length - 1);
+      const length = meta.series[series].rows * 8;
+      const time = new Float64Array(bytes(buffers, 0, length, "time"));
+      for (let i = 0; i < time.length; i++) {
+        if (!(time[i] > (i ? time[i - 1] : -Infinity))) fail("times do not ascend");
+      }
+      return { kind: "history", series, time, value: new Float64Array(bytes(buffers, 1, length, "value")) };
+    }
+    case "status": {
+      const rows = range(m, meta);
+      const status = new Uint8Array(bytes(buffers, 0, rows.count, "status"));
+      if (status.some((s) => s > UNAVAILABLE)) fail("an unknown status");
+      const reason = new Uint8Array(bytes(buffers, 1, rows.count, "reason"));
+      return { kind: "status", ...rows, status, reason, score: new Float32Array(bytes(buffers, 2, rows.count * 4, "score")) };
+    }
+    case "rows":
+      return parseRows(m, buffers, meta);
+    case "scores":
+      return parseScores(m, meta);
+    case "progress":
+      return parseProgress(m, meta);
+    default:
+      return fail(`unknown kind ${String(m.kind).slice(0, 40)}`);
+  }
+}

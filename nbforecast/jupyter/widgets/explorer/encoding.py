@@ -1,0 +1,265 @@
+"""Encodes datasets and runs as the messages of the explorer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from nbforecast.forecasters.unavailable import UnavailableReason
+from nbforecast.jupyter.widgets.explorer.messages import (
+    MAX_ROWS,
+    HistoryMessage,
+    HorizonScores,
+    MetaMessage,
+    ModelInfo,
+    OverallScores,
+    ProgressMessage,
+    RowsMessage,
+    ScoresMessage,
+    SeriesInfo,
+    StatusMessage,
+)
+from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, is_covered
+from nbforecast.result_cache.status import Status
+from nbforecast.scoring.calculations import COVERAGES, LEVELS, quantiles
+from nbforecast.scoring.scores import OriginScores, summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nbforecast.data import Dataset
+    from nbforecast.run import Run
+
+MAX_NOTES = 40
+_MESSAGE_BYTES, _ANSWER_BYTES = 8 << 20, 64 << 20  # rows in one message, and in all that answer one request
+_NEAR = 64  # changed rows that are this close travel together
+_MAX_RANGES = 32
+
+
+def model_names(runs: Sequence[Run]) -> list[str]:
+    """Returns the names of the models, numbered where two are the same."""
+    names: list[str] = []
+    for run in runs:
+        names.append(run.model if run.model not in names else f"{run.model} ({len(names) + 1})")
+    return names
+
+
+def encode_meta(runs: Sequence[Run], *, live: bool = True, notes: Sequence[str] = ()) -> MetaMessage:
+    """Encodes what there is to explore.
+
+    Args:
+        runs: The runs, all of the same data.
+        live: Whether a kernel answers.
+        notes: Sentences that come before the notes on the data.
+    """
+    data, zone = runs[0].data, getattr(runs[0].data.time_type, "time_zone", None)
+    is_number = data.frequency.kind == "integer"
+    is_wall = data.frequency.wall_clock or zone is None
+    has_step = data.frequency.kind in ("fixed", "integer")
+    target = "" if data.names.target == "y" else data.names.target
+    return MetaMessage(
+        live=live,
+        title=data.names.frame or target,
+        target=target,
+        zone=None if is_number or is_wall else zone,
+        clock="number" if is_number else "wall" if is_wall else "utc",
+        step=data.frequency.every / (1 if is_number else 1e6) if has_step else None,
+        frequency=data.frequency.describe(),
+        seasons=[int(season) for season in data.frequency.seasons],
+        horizon=runs[0].horizon,
+        levels=list(LEVELS),
+        coverages=list(COVERAGES),
+        calibrated=any(run.calibrate for run in runs),
+        series=[SeriesInfo(id, int(rows)) for id, rows in zip(data.ids, data.lengths, strict=True)],
+        models=[
+            ModelInfo(name, run.spec.draws, [float(p) for p in run.quantile_levels])
+            for name, run in zip(model_names(runs), runs, strict=True)
+        ],
+        notes=[*notes, *_data_notes(data)],
+        reasons={str(int(reason)): reason.sentence for reason in UnavailableReason if reason},
+    )
+
+
+def _data_notes(data: Dataset) -> list[str]:
+    names_series = len(data.ids) > 1
+    notes = [
+        f"{warning.series}: {warning}"
+        if names_series and warning.series is not None and warning.series not in str(warning)
+        else str(warning)
+        for warning in data.warnings
+    ]
+    surplus = len(notes) - MAX_NOTES
+    return notes if surplus <= 0 else [*notes[:MAX_NOTES], f"{surplus:,} more notes on the data are in run.warnings."]
+
+
+def series_span(data: Dataset, series: int) -> tuple[int, int]:
+    """Returns the first row of a series in the data, and the one after its last."""
+    return int(data.offsets[series]), int(data.offsets[series + 1])
+
+
+def encode_history(data: Dataset, series: int) -> HistoryMessage:
+    """Encodes the observations of a series."""
+    start, end = series_span(data, series)
+    time = data.time[start:end]
+    if data.frequency.kind == "integer":
+        stamps = time.astype(np.float64)
+    else:
+        stamps = time.astype("datetime64[us]").astype(np.int64) / 1e3
+    return HistoryMessage(series=series, time=stamps, value=data.values[start:end])
+
+
+def encode_status(run: Run, series: int, model: int, first: int, status: UInt8[np.ndarray, " N"]) -> StatusMessage:
+    """Encodes how far the origins from row `first` on have come, why not, and their mean CRPS.
+
+    Args:
+        run: The run of the model.
+        series: The position of the series.
+        model: The position of the model.
+        first: The first row.
+        status: The status of each row from there on, as `series_status` has it.
+    """
+    start = series_span(run.data, series)[0] + first
+    rows = np.arange(start, start + len(status))
+    score = np.full(len(rows), np.nan, np.float32)
+    is_scored = status == Status.SCORED
+    score[is_scored] = _mean_over_steps(run.take("crps", rows[is_scored]))
+    reason = run.reasons[start : start + len(rows)]
+    return StatusMessage(
+        series=series, model=model, first=first, count=len(rows), status=status, reason=reason, score=score
+    )
+
+
+def series_status(run: Run, series: int) -> UInt8[np.ndarray, " N"]:
+    """Returns the status of every row of a series."""
+    start, end = series_span(run.data, series)
+    return run.status[start:end].copy()
+
+
+def changed_ranges(is_changed: Bool[np.ndarray, " N"]) -> list[tuple[int, int]]:
+    """Returns the rows that changed as few (first, count); some rows between them are included."""
+    rows = np.flatnonzero(is_changed)
+    if not len(rows):
+        return []
+    breaks = np.flatnonzero(np.diff(rows) > _NEAR)
+    if len(breaks) >= _MAX_RANGES:
+        breaks = breaks[:0]
+    firsts, lasts = rows[np.append(0, breaks + 1)], rows[np.append(breaks, len(rows) - 1)]
+    return [(int(first), int(last - first + 1)) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def encode_rows(
+    run: Run, series: int, model: int, first: int, count: int, request: int | str | None
+) -> Iterator[RowsMessage]:
+    """Encodes the forecasts from some origins, in slices; of too many the ones in the middle.
+
+    Args:
+        run: The run of the model.
+        series: The position of the series.
+        model: The position of the model.
+        first: The first row.
+        count: How many rows from there on.
+        request: The label of the request that is answered.
+    """
+    row_bytes = run.horizon * (run.spec.draws + len(LEVELS)) * 4
+    size = min(count, MAX_ROWS, max(_ANSWER_BYTES // row_bytes, 1))
+    first += (count - size) // 2
+    step = max(min(_MESSAGE_BYTES // row_bytes, size), 1)
+    for start in range(first, first + size, step):
+        number = min(step, first + size - start)
+        draws, ends = read_forecasts(run, series, start, number)
+        yield RowsMessage(
+            series=series, model=model, first=start, count=number, request=request, draws=draws, ends=ends
+        )
+
+
+def read_forecasts(
+    run: Run, series: int, first: int, count: int
+) -> tuple[Float32[np.ndarray, "R H Q"], Float32[np.ndarray, "R H K"]]:
+    """Reads the forecasts from some origins of a series.
+
+    Returns:
+        The draws, and the ends of the bands at `LEVELS`; NaN where there is no forecast yet. The ends are calibrated
+        where the run is and enough past errors are known.
+    """
+    start = series_span(run.data, series)[0] + first
+    rows = np.arange(start, start + count)
+    draws, ends = run.take("forecast", rows), run.take("quantiles", rows)
+    has_forecast = np.isfinite(draws).all((1, 2))
+    needs_ends = np.isnan(ends).any((1, 2)) & has_forecast
+    if needs_ends.any():
+        ends[needs_ends] = quantiles(draws[needs_ends], run.quantile_levels, LEVELS)
+    if run.calibrate:
+        bands = run.calibrated_bands(slice(start, start + count))
+        is_calibrated = np.isfinite(bands).all((1, 2)) & has_forecast
+        for k, level in enumerate(LEVELS):
+            if level in CALIBRATED_LEVELS:
+                ends[is_calibrated, :, k] = bands[is_calibrated][..., CALIBRATED_LEVELS.index(level)]
+    return draws, ends
+
+
+def encode_scores(run: Run, series: int, model: int) -> ScoresMessage:
+    """Encodes the mean scores of one series, overall and by step ahead, as far as they are known.
+
+    The coverage is that of the bands that are drawn: of calibrated ones once the run is done.
+    """
+    start, end = series_span(run.data, series)
+    rows, data = np.arange(start, end), run.data
+    part = replace(
+        data,
+        ids=(data.ids[series],),
+        offsets=np.array([0, end - start]),
+        time=data.time[start:end],
+        values=data.values[start:end],
+    )
+    scored = OriginScores(*(run.take(name, rows) for name in ("abs_error", "crps", "pinball", "covered")))
+    column = "coverage"
+    if run.calibrate and run.done:
+        covered = is_covered(run.calibrated_bands()[rows], data.actuals(rows, run.horizon))
+        scored, column = scored._replace(calibrated=covered), "calibrated" if np.isfinite(covered).any() else column
+    overall = summarise(part, scored).row(0, named=True)
+    horizon = summarise(part, scored, "horizon")
+    means = {name: _finite(overall[name]) for name in ("mae", "crps", "mase")}
+    coverage = {f"coverage_{c}": _finite(overall[f"{column}_{c}"]) for c in COVERAGES}
+    return ScoresMessage(
+        series=series,
+        model=model,
+        overall=OverallScores(**means, **coverage, n=int(np.isfinite(scored.crps).any(1).sum())),
+        horizon=HorizonScores(
+            mae=[_finite(x) for x in horizon["mae"]],
+            crps=[_finite(x) for x in horizon["crps"]],
+            coverage_80=[_finite(x) for x in horizon[f"{column}_80"]],
+        ),
+    )
+
+
+def encode_progress(run: Run, model: int, note: str = "") -> ProgressMessage:
+    """Encodes how far a run has come, and how it ended."""
+    return ProgressMessage(
+        model=model,
+        available=run.available,
+        inferred=run.inferred,
+        calculated=run.calculated,
+        reused=run.reused,
+        rate=_finite(run.rate) or 0.0,
+        eta_seconds=_finite(run.eta_seconds),
+        done=run.done,
+        cancelled=run.cancelled,
+        error=None if run.error is None else str(run.error),
+        note=note,
+    )
+
+
+def _mean_over_steps(scores: Float32[np.ndarray, "R H"]) -> Float32[np.ndarray, " R"]:
+    """Means over the steps whose score is known; NaN where none is."""
+    is_known = np.isfinite(scores)
+    count = is_known.sum(1)
+    total = np.where(is_known, scores, 0).sum(1, dtype=np.float64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def _finite(number: float | None) -> float | None:
+    return None if number is None or not math.isfinite(number) else float(number)
