@@ -1,11 +1,13 @@
-"""Results of the tests go to a directory of their own; interrupts reach those they are meant for."""
+"""What holds for all tests: a cache directory of their own, quick compilation, skips for stated reasons only."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.isolation import compile_quickly, use_own_directory
+from tests.support.requirements import Requirement, check_requirements, is_expected, requires
 
 use_own_directory()
 compile_quickly()
@@ -13,6 +15,36 @@ compile_quickly()
 # a shell that runs the tests in the background has interrupts ignored, by all that they start too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+TESTS = Path(__file__).parent
+MARKERS = {"notebook": "kernel", "browser": "browser", "benchmarks": "benchmark"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in MARKERS:
+            item.add_marker(MARKERS[folder])
+        if folder == "browser":
+            item.add_marker(requires(Requirement.CHROMIUM))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    check_requirements(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that is skipped for a reason that is not expected fails."""
+    report = yield
+    is_skipped = report.skipped and call.excinfo is not None and not hasattr(report, "wasxfail")
+    if is_skipped and not is_expected(call.excinfo.value):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} must not be skipped: {call.excinfo.value}"
+    return report
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -56,7 +56,8 @@ def draw(past: ScaledContext, inner: BacktestOrigins, outlook: PointForecast) ->
     ordered = sort_leading(standard)
     levels = jnp.array(LEVELS)[:, None, None]
     place = jnp.clip(levels * count - 0.5, 0.0, jnp.maximum(count - 1.0, 0.0))
-    below = jnp.floor(place).astype(jnp.int32)
+    # a whole number, which rounding may leave just below itself here and not where it is computed again
+    below = jnp.floor(place + 1e-3).astype(jnp.int32)
     low = jnp.take_along_axis(ordered, below, axis=0)
     high = jnp.take_along_axis(ordered, jnp.minimum(below + 1, jnp.maximum(count - 1, 0).astype(jnp.int32)), axis=0)
     seen = jnp.where(count > 0, low + (high - low) * (place - below), 0.0)

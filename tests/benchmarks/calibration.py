@@ -12,7 +12,7 @@ import nbforecast as nbf
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, calibrate, is_covered
 from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, quantiles
 from tests.benchmarks.table import Table, number
-from tests.support.shared_data import SHARED
+from tests.support.requirements import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +79,6 @@ def _sets(quick: bool) -> Iterator[tuple[str, pl.DataFrame]]:
         "carbon dioxide, weekly": ("co2_weekly", pl.lit(True)),
     }
     for name, (file, chosen) in parts.items():
-        path = SHARED / f"{file}.parquet"
+        path = SHARED / "data" / f"{file}.parquet"
         if path.exists():
             yield name, pl.read_parquet(path).filter(chosen).group_by("unique_id", maintain_order=True).tail(12_000)

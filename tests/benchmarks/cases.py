@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tests.support.shared_data import SHARED
+from tests.support.requirements import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ class Case:
 
 
 def _series(file: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for part in pl.read_parquet(SHARED / f"{file}.parquet").partition_by("unique_id", maintain_order=True):
+    for part in pl.read_parquet(SHARED / "data" / f"{file}.parquet").partition_by("unique_id", maintain_order=True):
         yield part["ds"].to_numpy(), part["y"].to_numpy().astype(float)
 
 

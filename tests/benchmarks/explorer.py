@@ -16,7 +16,8 @@ from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.widgets.explorer import encoding
 from tests.benchmarks.table import Table, milliseconds, number
 from tests.benchmarks.timing import compare, seconds
-from tests.support.lab import browser_page, chromium
+from tests.support.lab import browser_page
+from tests.support.requirements import chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,8 @@ from nbforecast.result_cache.entry_slice import EntrySlice
 from tests.benchmarks.entries import SPEC, daily, made_up_entry
 from tests.benchmarks.table import Table, milliseconds, number
 from tests.benchmarks.timing import compare, seconds
-from tests.support.lab import browser_page, chromium
+from tests.support.lab import browser_page
+from tests.support.requirements import chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

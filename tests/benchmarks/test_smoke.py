@@ -10,8 +10,12 @@ from tests.benchmarks.spans import Spans
 from tests.benchmarks.table import Table, number, ratio
 from tests.benchmarks.timing import rate
 
+QUICKEST = "prepare"
 
-@pytest.mark.parametrize("name", SECTIONS)
+
+@pytest.mark.parametrize(
+    "name", [name if name == QUICKEST else pytest.param(name, marks=pytest.mark.long) for name in SECTIONS]
+)
 def test_every_section_gives_tables(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,14 +6,10 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.support.lab import Lab, Notebook, browser_page, chromium
+from tests.support.lab import Lab, Notebook, browser_page
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no chromium here")
 
 SETUP = """
 %load_ext nbforecast

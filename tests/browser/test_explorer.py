@@ -11,15 +11,13 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.forecasters.adapters.function import FunctionForecaster
-from tests.support.lab import SCREENSHOTS, Lab, Notebook, browser_page, chromium
+from tests.support.lab import SCREENSHOTS, Lab, Notebook, browser_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Locator, Page
-
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no chromium here")
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 PERSON = "unique_id='hall_2133-036'"

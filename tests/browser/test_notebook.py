@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab import Lab, Notebook, browser_page, chromium
-
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no chromium here")
+from tests.support.lab import Lab, Notebook, browser_page
 
 CELLS = [
     "%load_ext nbforecast\nimport nbforecast as nbf\ndf = nbf.sample('glucose').filter(unique_id='hall_2133-036')",

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.lab import SCREENSHOTS, Lab, Notebook, browser_page, chromium, write_notebook
+from tests.support.lab import SCREENSHOTS, Lab, Notebook, browser_page, write_notebook
+from tests.support.requirements import Requirement, skip_without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Error, Locator, Page
-
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no chromium here")
 
 LOAD = "%load_ext nbforecast"
 SETUP = """
@@ -94,7 +93,7 @@ def old_kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--no-compile"]
     done = subprocess.run([*pip, "--target", str(folder), OLD], capture_output=True, text=True)
     if done.returncode:
-        pytest.skip(f"{OLD} cannot be had here: {done.stderr[-300:]}")
+        skip_without(Requirement.PACKAGE_INDEX, f"{OLD}: {done.stderr[-300:]}")
     return folder
 
 

@@ -8,14 +8,12 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.report.runner import make_report
-from tests.support.lab import SCREENSHOTS, Lab, browser_page, chromium
+from tests.support.lab import SCREENSHOTS, Lab, browser_page
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Page
-
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no chromium here")
 
 
 @pytest.fixture(scope="module")

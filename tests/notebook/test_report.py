@@ -13,7 +13,7 @@ import nbforecast as nbf
 from nbforecast.cli import main
 from nbforecast.jupyter.widgets.explorer.page import PAGE
 from nbforecast.report.runner import find_template
-from tests.support.shared_data import SHARED
+from tests.support.requirements import SHARED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +118,7 @@ def test_R2_what_goes_wrong_is_told_with_its_cell(tmp_path: Path, capsys: pytest
 
 
 def test_R1_the_glucose_notebook_goes_from_an_export_to_probabilities(tmp_path: Path) -> None:
-    export = SHARED / "raw" / "dexcom_clarity_g6.csv"
+    export = SHARED / "data" / "raw" / "dexcom_clarity_g6.csv"
     given = {"data": str(export) if export.exists() else "", "model": "theta", "max_duration": "3d"}
     out = tmp_path / "glucose.ipynb"
     papermill.execute_notebook(find_template("glucose"), out, given, progress_bar=False)

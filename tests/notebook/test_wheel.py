@@ -18,10 +18,6 @@ import nbforecast as nbf
 ROOT = Path(__file__).parents[2]
 EXTENSION = "share/jupyter/labextensions/@nbforecast/lab"
 
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "js" / "dist" / "labextension" / "package.json").exists(), reason="the front end has not been built"
-)
-
 
 def run(*words: str | Path, cwd: Path = ROOT, **env: str) -> str:
     """What a command says, on both channels; there is no npm unless `PATH` is given."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn.linear_model import LinearRegression
 from statsforecast.models import RandomWalkWithDrift
+
+from tests.support.requirements import library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +52,9 @@ def hushed() -> Iterator[None]:
 
 @functools.cache
 def darts(kind: str) -> Any:
-    models = pytest.importorskip("darts.models")
+    models = library("darts.models")
     if kind == "nlinear":
-        pytest.importorskip("pytorch_lightning")
+        library("pytorch_lightning")
     from darts import TimeSeries
 
     lags = {"lags": LAGS, "output_chunk_length": AHEAD}
@@ -74,7 +75,7 @@ def darts(kind: str) -> Any:
 
 @functools.cache
 def neural(kind: str) -> Any:
-    library = pytest.importorskip("neuralforecast")
+    neuralforecast = library("neuralforecast")
     from neuralforecast.losses.pytorch import MAE, DistributionLoss, MQLoss
     from neuralforecast.models import MLP
 
@@ -85,7 +86,7 @@ def neural(kind: str) -> Any:
     }[kind]()
     frame = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2024", periods=200, freq="h"), "y": TRAINING[:200, 0]})
     with hushed():
-        model = library.NeuralForecast(
+        model = neuralforecast.NeuralForecast(
             [MLP(h=AHEAD, input_size=LAGS, hidden_size=8, max_steps=2, loss=loss, **TRAINER)],
             freq="h",
             local_scaler_type="standard" if kind == "points" else None,

@@ -7,7 +7,7 @@ import time
 from queue import Empty
 from typing import Any
 
-import pytest
+from tests.support.requirements import Requirement, skip_without
 
 
 class Kernel:
@@ -77,7 +77,7 @@ def subshell(client: Any) -> str:
     """A thread of the kernel for comm messages, as JupyterLab asks for one."""
     info = client.kernel_info(reply=True, timeout=10)
     if "kernel subshells" not in info["content"].get("supported_features", []):
-        pytest.skip("before ipykernel 7 a page is heard when the cell has ended")
+        skip_without(Requirement.SUBSHELLS, "a page is heard when the cell has ended")
     request = client.session.msg("create_subshell_request", {})
     client.control_channel.send(request)
     reply = client.get_control_msg(timeout=10)

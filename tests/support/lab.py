@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Self
 import nbformat
 from playwright.sync_api import Locator, Page, sync_playwright
 
+from tests.support.requirements import chromium
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,11 +27,6 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-
-
-def chromium() -> str | None:
-    """The browser's executable, if there is one."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 class Lab:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 from safetensors.numpy import save_file
 
 from nbforecast.forecasters.chronos_bolt import network as bolt_network
 from nbforecast.forecasters.chronos_bolt.forecaster import ChronosBolt
 from nbforecast.forecasters.gluformer import network as gluformer_network
 from nbforecast.forecasters.gluformer.forecaster import Gluformer
+from tests.support.requirements import shared_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-GOLDENS = Path(__file__).parents[3] / "shared" / "models"
 BOLT = bolt_network.Sizes(
     width=16, head=4, heads=4, feed_forward=32, layers=2, decoder_layers=1, context=64, patch=8, steps=16,
     levels=(0.1, 0.25, 0.5, 0.75, 0.9), register=True,
@@ -32,10 +31,7 @@ GLUFORMER = gluformer_network.Sizes(
 
 def golden(name: str) -> Path:
     """The path of a file of reference numbers; skips the test where it is absent."""
-    path = GOLDENS / name
-    if not path.exists():
-        pytest.skip(f"reference numbers are not here: {name}")
-    return path
+    return shared_model(name)
 
 
 def random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int = 0) -> dict[str, np.ndarray]:

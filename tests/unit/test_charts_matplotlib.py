@@ -2,12 +2,9 @@
 
 import io
 
+import matplotlib
 import numpy as np
 import pytest
-
-pytest.importorskip("matplotlib")
-
-import matplotlib
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 

@@ -21,7 +21,7 @@ from nbforecast.postprocessing.conformal import (
     rows_needed,
 )
 from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, quantiles
-from tests.support.shared_data import shared
+from tests.support.requirements import shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import pytest
 from nbforecast.data import prepare
 from nbforecast.data.cgm import is_export
 from nbforecast.errors import InputError, MissingExtra
-from tests.support.shared_data import shared
+from tests.support.requirements import shared
 
 DEXCOM_HEADER = "Index,Timestamp (YYYY-MM-DDThh:mm:ss),Event Type,Event Subtype,Glucose Value (mg/dL)\n"
 

@@ -14,7 +14,7 @@ import pytest
 
 from nbforecast.data import prepare
 from nbforecast.errors import InputError, OptionError
-from tests.support.shared_data import shared
+from tests.support.requirements import shared
 
 TIMES = pl.datetime_range(dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 4), "1h", eager=True)
 FRAME = pl.DataFrame({"ds": TIMES, "y": np.sin(np.arange(len(TIMES)))})

@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nbforecast.data import Frequency, prepare
+import nbforecast as nbf
+from nbforecast.data import Frequency, prepare, samples
 from nbforecast.errors import IndexOutOfRange, InputError, OptionError
-from tests.support.shared_data import shared
+from tests.support.requirements import shared
 
 FIVE = np.timedelta64(300, "s")
 START = np.datetime64("2024-03-01", "us")
@@ -85,7 +86,7 @@ def test_S3_L1_each_time_is_placed_by_itself():
 
 @pytest.mark.parametrize("series", range(4))
 def test_S3_C5_the_grid_of_sensor_data_does_not_depend_on_a_cut(series):
-    table = pl.read_parquet(shared("demo/cgm_demo.parquet"))
+    table = nbf.sample("glucose")
     table = table.filter(pl.col("unique_id") == table["unique_id"].unique().sort()[series])
     whole = prepare(table)
     for part in (table.tail(1500), table.tail(600), table.tail(300)):
@@ -168,7 +169,7 @@ def test_S3_L1_a_given_step_coarser_than_the_data_is_an_error():
     with pytest.raises(InputError, match=r"every 1 step, but freq=2 is 2 steps.*every='2i'"):
         prepare(np.arange(60.0), freq=2)
     with pytest.raises(InputError, match=r"every 1 month, but freq='QS'.*every='3mo'"):
-        prepare(shared("demo/retail_demo.parquet"), freq="QS")
+        prepare(samples.path("retail"), freq="QS")
     panel = pl.concat([hours.with_columns(unique_id=pl.lit(i)) for i in "ab"])
     with pytest.raises(InputError, match="group_by='unique_id'"):
         prepare(panel, freq="D")
@@ -231,9 +232,9 @@ def test_S6_max_duration_counts_from_the_end_of_each_series_and_by_calendar():
     )
     assert prepare(pl.concat([late, early]), max_duration="30d").lengths.tolist() == [30, 30]
     assert str(prepare(late, max_duration="1mo").time[0])[:10] == "2024-04-30"  # the last day is 2024-05-29
-    months = prepare(shared("demo/retail_demo.parquet"), max_duration="2y")
+    months = prepare(samples.path("retail"), max_duration="2y")
     assert len(months) == 24
-    assert len(prepare(shared("demo/retail_demo.parquet"), max_duration="365d")) == 12
+    assert len(prepare(samples.path("retail"), max_duration="365d")) == 12
     with pytest.raises(OptionError, match="integer"):
         prepare(np.arange(9.0), max_duration="3h")
     assert len(prepare(np.arange(90.0), max_duration="1d", freq="h")) == 24
@@ -255,7 +256,7 @@ def test_S4_S6_rows_before_the_newest_part_do_not_count_as_trimmed():
 
 
 def test_S6_max_duration_keeps_the_grid_of_the_whole_history():
-    table = pl.read_parquet(shared("demo/cgm_demo.parquet")).filter(pl.col("unique_id") == "hall_2133-036")
+    table = nbf.sample("glucose").filter(pl.col("unique_id") == "hall_2133-036")
     whole, cut = prepare(table), prepare(table, max_duration="18h")
     assert cut.frequency == whole.frequency
     assert np.array_equal(cut.values, whole.values[-len(cut) :], equal_nan=True)
@@ -273,7 +274,7 @@ def test_S7_length_gives_the_smallest_valid_index():
 
 
 def test_future_times_and_actuals_follow_the_grid():
-    data = prepare(shared("demo/retail_demo.parquet"))
+    data = prepare(samples.path("retail"))
     last = np.array([len(data) - 1, len(data) - 3])
     assert [str(t)[:7] for t in data.future_times(last, 2)[0]] == ["2016-06", "2016-07"]
     assert np.isnan(data.actuals(last, 3)[0]).all()

@@ -17,6 +17,7 @@ import pytest
 from nbforecast import device
 from nbforecast.device import CompileOnce, out_of_memory
 from tests.support.isolation import QUICK_COMPILATION
+from tests.support.requirements import Requirement, skip_without
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,7 @@ def test_E7_a_device_that_is_not_there_is_an_error_that_names_those_that_are(nam
         "except nbf.NbForecastError as error: print(error)"
     )
     if name.startswith("gpu") and any(d.platform == "gpu" for d in jax.devices()):
-        pytest.skip("there is one")
+        skip_without(Requirement.NO_GPU, name)
     assert fresh(code, NBFORECAST_DEVICE=name, NBFORECAST_CACHE="memory") == (
         f"NBFORECAST_DEVICE={name!r} is not a device JAX has here; there are: cpu:0.\n"
     )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import ray
 
 import nbforecast as nbf
 from nbforecast.distributed import ray as engine
@@ -22,7 +23,6 @@ from nbforecast.options import ForecastOptions
 from tests.support.cache_files import Last, until
 from tests.support.panels import ROWS, SHARD, Odd, assert_as_forecast, panel, states
 
-ray = pytest.importorskip("ray")
 PATIENCE = 240  # seconds
 
 

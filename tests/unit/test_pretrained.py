@@ -22,7 +22,7 @@ from nbforecast.forecasters.pretrained.network import QUANTILES, Gated, between
 from nbforecast.forecasters.seasonality import find_seasons
 from tests.benchmarks import accuracy
 from tests.benchmarks.cases import SETS
-from tests.support.shared_data import shared
+from tests.support.requirements import shared
 from tests.support.windows import context, forecast, windows
 
 if TYPE_CHECKING:

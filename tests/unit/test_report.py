@@ -22,7 +22,7 @@ from nbforecast.report.stats import compare_losses, loss_change_by_series, losse
 from nbforecast.report.time_buckets import time_buckets
 from nbforecast.scoring.diebold_mariano import MeanEstimate
 from nbforecast.text import number, percent, relative_change
-from tests.support.shared_data import shared
+from tests.support.requirements import shared
 
 if TYPE_CHECKING:
     from nbforecast.run import Run

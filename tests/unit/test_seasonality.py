@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+import nbforecast as nbf
 from nbforecast.forecasters.context import history
 from nbforecast.forecasters.seasonality import adjust, ahead, find_seasons, seasonal
-from tests.support.shared_data import shared
+from tests.support.requirements import shared
 from tests.support.windows import context, past_of, windows
 
 
@@ -81,7 +82,7 @@ def test_real_hours_without_dates(file: str, expected: int) -> None:
 
 
 def test_taxis_have_days_and_weeks() -> None:
-    y = pl.read_parquet(shared("demo/taxi_demo.parquet"))["y"].to_numpy()
+    y = nbf.sample("taxi")["y"].to_numpy()
     x = np.stack([y[i - 512 : i] for i in range(600, len(y), 150)])
     for calendar in ((24, 168), ()):
         short, long = _seasons(x, calendar)
