@@ -137,13 +137,19 @@ class ForecastKeywords(PanelKeywords, total=False):
     name: str | None
 
 
+class ExploreKeywords(ForecastKeywords, total=False):
+    """The options that `nbforecast.explore` takes as keyword arguments; see `ForecastOptions`."""
+
+    horizon: int
+
+
 def takes_options(keywords: type) -> Callable[[F], F]:
     """Show the options in the signature of a function with `**options: Unpack[keywords]`.
 
     Help and tab completion list the options, and a name that is no parameter is an error that names the nearest one.
 
     Args:
-        keywords: `ForecastKeywords` or `PanelKeywords`.
+        keywords: `ForecastKeywords` or another TypedDict of options.
 
     Returns:
         A decorator.

@@ -14,7 +14,7 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.arguments import add_forecast_options, forecast_keywords
-from nbforecast.options import ForecastKeywords, ForecastOptions
+from nbforecast.options import ForecastKeywords, ForecastOptions, PanelKeywords
 
 
 def test_M6_every_public_name_is_there_and_none_is_a_module() -> None:
@@ -42,12 +42,14 @@ def test_M1_import_is_lazy() -> None:
 
 def test_M6_every_request_takes_the_options_that_are_declared_once() -> None:
     options = {f.name: f for f in fields(ForecastOptions)}
-    of = {f: dict(inspect.signature(f).parameters) for f in (nbf.forecast, nbf.quickdraw, nbf.forecast_dataset)}
+    functions = (nbf.forecast, nbf.quickdraw, nbf.explore, nbf.forecast_dataset)
+    of = {f: dict(inspect.signature(f).parameters) for f in functions}
     assert of[nbf.forecast].keys() - {"frame", "wait"} == options.keys() == of[nbf.quickdraw].keys() & options.keys()
     keywords = {"model", "horizon", *ForecastKeywords.__annotations__}
     assert keywords == options.keys()
     assert of[nbf.forecast_dataset].keys() & options.keys() == options.keys() - {"calibrate", "name"}
     for parameters in of.values():
+        assert parameters.keys() >= {"model", "horizon", *PanelKeywords.__annotations__}
         for name in parameters.keys() & options.keys():
             assert parameters[name].default == options[name].default, name
     parser = argparse.ArgumentParser()

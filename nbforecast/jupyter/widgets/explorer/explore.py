@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nbforecast.api import forecast
 from nbforecast.errors import OptionError
 from nbforecast.jupyter.assets import need_widgets
+from nbforecast.options import ExploreKeywords, takes_options
 from nbforecast.run import Run
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nbforecast.options import Style
 
 
+@takes_options(ExploreKeywords)
 def explore(
     data: Any,
     model: Any = None,
@@ -23,7 +25,8 @@ def explore(
     index: int | None = None,
     series: str | None = None,
     style: Style = "bands",
-    **options: Any,
+    wait: bool = False,
+    **options: Unpack[ExploreKeywords],
 ) -> Explorer:
     """Shows the forecasts from every origin in a widget: the whole history, and an origin to drag through it.
 
@@ -37,7 +40,9 @@ def explore(
         index: The origin that is shown first (<= 0); by default the newest that can be forecast.
         series: The series of a panel that is shown first; by default the first one.
         style: How forecasts are drawn, "bands" or "density".
-        **options: Options of `forecast`, for a frame only.
+        wait: Whether to return only when the forecasts are done; for a frame only.
+        **options: Other options of `forecast`, for a frame only: horizon, time, target, id, freq, max_duration, seed,
+            force, calibrate, name.
 
     Returns:
         The widget.
@@ -57,9 +62,9 @@ def explore(
         models = model if isinstance(model, (list, tuple)) else [model]
         if not models:
             raise OptionError("model= names at least one model.")
-        runs = [forecast(data, one, **options) for one in models]
-    elif options or model is not None:
-        names = ", ".join([*(["model"] if model is not None else []), *options])
+        runs = [forecast(data, one, wait=wait, **options) for one in models]
+    elif options or wait or model is not None:
+        names = ", ".join([*(["model"] if model is not None else []), *(["wait"] if wait else []), *options])
         raise OptionError(f"{names}= cannot be changed in a run: pass them to nbf.forecast, or explore the frame.")
     return Explorer(runs, index=index, series=series, style=style)
 

@@ -198,13 +198,15 @@ class ExplorerFeed:
         if request is None:
             return
         run = self._runs[request.model]
-        index = request.row + 1 - int(run.data.lengths[request.series])
+        row = int(run.data.offsets[request.series]) + request.row
         try:
-            run.at(index, run.data.ids[request.series])
+            run.forecast_at(row)
         except NbForecastError as error:
             self._inferences.append(FaultMessage(text=str(error)))
         except Exception as error:
-            _log.warning("The forecast at index %d could not be inferred.", index, exc_info=True)
+            _log.warning(
+                "The forecast at row %d of series %d could not be inferred.", request.row, request.series, exc_info=True
+            )
             self._inferences.append(FaultMessage(text=f"{type(error).__name__}: {error}"))
         else:
             self._inferences.append(request)

@@ -22,6 +22,7 @@ from nbforecast.jupyter.widgets.explorer.encoding import model_names
 from nbforecast.jupyter.widgets.explorer.feed import ExplorerFeed
 from nbforecast.jupyter.widgets.explorer.messages import read_request
 from nbforecast.jupyter.widgets.explorer.page import PAGE, make_page, write_page
+from nbforecast.options import STYLES, check_style
 from nbforecast.origin_forecast import fan_mimebundle
 from nbforecast.session import wait_or_cancel
 from nbforecast.settings import settings
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.jupyter")
-_STYLES = ("bands", "density")
 _PAGE_TRAITS = ("index", "series", "model", "drawing")
 
 
@@ -71,15 +71,14 @@ class Explorer(WidgetBase):
     series = _Position(0).tag(sync=True, echo_update=False)
     model = _Position(0).tag(sync=True, echo_update=False)
     # Not called style: Jupyter takes that for another widget, and fails to show it.
-    drawing = traitlets.Enum(_STYLES, "bands").tag(sync=True, echo_update=False)
+    drawing = traitlets.Enum(STYLES, "bands").tag(sync=True, echo_update=False)
 
     def __init__(
         self, runs: Sequence[Run], *, index: int | None = None, series: str | None = None, style: Style = "bands"
     ) -> None:
         self._runs = _comparable(runs)
         self._data = self._runs[0].data
-        if style not in _STYLES:
-            raise OptionError(f"style= takes 'bands' or 'density', not {style!r}.")
+        check_style(style)
         position = self._data.position(series)
         if index is None:
             index = self._newest_index(position)
@@ -103,8 +102,7 @@ class Explorer(WidgetBase):
 
     @style.setter
     def style(self, style: Style) -> None:
-        if style not in _STYLES:
-            raise OptionError(f"style= takes 'bands' or 'density', not {style!r}.")
+        check_style(style)
         self.drawing = style
 
     @property
@@ -169,7 +167,7 @@ class Explorer(WidgetBase):
 
     def _is_valid(self, name: str, value: Any, state: dict[str, Any]) -> bool:
         if name == "drawing":
-            is_valid = value in _STYLES if isinstance(value, str) else False
+            is_valid = value in STYLES if isinstance(value, str) else False
         elif isinstance(value, bool) or not isinstance(value, int):
             is_valid = False
         elif name == "index":
