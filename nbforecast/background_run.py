@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Self
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.engine.executor import FOR_EVER
 from nbforecast.engine.progress import ProgressState, wait_with_bar
-from nbforecast.engine.tasks import Priority
-from nbforecast.engine.work import time_left
+from nbforecast.engine.tasks import Priority, eta_seconds
 from nbforecast.errors import RunCancelled
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class BackgroundRun:
     @property
     def started(self) -> bool:
         """Whether the background has begun to work on the run."""
-        return self._task is None or self._task.begun
+        return self._task is None or self._task.is_started
 
     @property
     def cancelled(self) -> bool:
@@ -140,7 +139,7 @@ class BackgroundRun:
     @property
     def eta_seconds(self) -> float:
         """Seconds until all origins are inferred at the present rate; NaN while the rate is unknown."""
-        return time_left(self.available - self._slice.inferred, self.rate)
+        return eta_seconds(self.available - self._slice.inferred, self.rate)
 
     def wait(self, timeout: float | None = None) -> Self:
         """Wait until the run is done; a terminal shows a progress bar.

@@ -14,7 +14,6 @@ from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.origin_forecast import Forecast
 from nbforecast.postprocessing.conformal import is_covered
-from nbforecast.result_cache.calibrated import calibrated, calibrated_at, calibrated_between
 from nbforecast.result_cache.export import to_long
 from nbforecast.scoring.scores import By, OriginScores, summarise
 
@@ -148,13 +147,13 @@ class Run(BackgroundRun):
             )
         rows, current = np.array([row]), self._slice
         while True:
-            current = self._engine.answer(current, self._forecaster, rows, self._seed)
+            current = self._engine.infer_now(current, self._forecaster, rows, self._seed)
             draws = current.take("forecast", rows)[0]
             if np.isfinite(draws).all():  # otherwise the result was dropped between the answer and the reading
                 break
         if self._task is None:  # a run with a task stays with the entry that the task fills
             self._slice = current
-        bands = calibrated_at(current, row) if self.calibrate else None
+        bands = current.calibrate_rows(row, row + 1)[0] if self.calibrate else None
         return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands)
 
     def has_result(self, index: int, series: str | None = None) -> bool:
@@ -165,7 +164,7 @@ class Run(BackgroundRun):
             series: Id of the series; None is the first one.
         """
         row = self.data.row(index, series)
-        return not self._slice.entry.waiting(self._slice.rows(np.array([row]))).any()
+        return not self._slice.entry.is_pending(self._slice.entry_rows(np.array([row]))).any()
 
     def scores(self, by: By | None = None) -> pl.DataFrame:
         """Mean scores over the origins that are calculated.
@@ -249,10 +248,10 @@ class Run(BackgroundRun):
             rows: Rows of one series; None returns all rows, and the array is kept until the results change.
         """
         if rows is not None:
-            return calibrated_between(self._slice, rows.start, rows.stop)
+            return self._slice.calibrate_rows(rows.start, rows.stop)
         revision = self.revision
         if self._bands is None or self._bands[0] != revision:
-            self._bands = revision, calibrated(self._slice)
+            self._bands = revision, self._slice.calibrate()
         return self._bands[1]
 
     def _step_scores(self) -> OriginScores:

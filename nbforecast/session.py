@@ -72,7 +72,7 @@ class Session:
         run = self.build_run(entry_slice, forecaster, options.seed, calibrate=options.calibrate)
         forecast = run.forecast_at(row)
         if options.force:
-            self.cache.offer(entry_slice, force=True)
+            self.cache.publish(entry_slice, force=True)
         run.start(Priority.IDLE, near=row)
         return Chart(forecast, run, draw.style, _other_series(data, draw.series))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbforecast.errors import OptionError
-from nbforecast.result_cache.status import FILLED, Status
+from nbforecast.result_cache.status import FIRST_STATUS, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,8 +117,8 @@ def remaining_status(only: str | None) -> Status | None:
         return None
     if only == "scores":
         return Status.UNSCORED
-    if only in FILLED:
-        return Status(FILLED[only] - 1)
+    if only in FIRST_STATUS:
+        return Status(FIRST_STATUS[only] - 1)
     raise OptionError(f"only={only!r}: there are {', '.join(ONLY)}.")
 
 

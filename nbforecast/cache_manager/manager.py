@@ -52,8 +52,8 @@ class ResultCache:
     @property
     def directory(self) -> Path | None:
         """The directory with one file per entry; None if nothing is written (`NBFORECAST_CACHE=memory`)."""
-        store = results().store
-        return None if store is None else store.directory
+        directory = results().directory
+        return None if directory is None else directory.path
 
     def info(self) -> Info:
         """Totals: entries, origins, bytes in memory and on disk with their budgets, hits and reuse."""
@@ -144,7 +144,7 @@ class ResultCache:
             StorageError: A file cannot be removed.
         """
         span, status = parse_index_range(index), remaining_status(only)
-        with results().putting_away, _storage_errors():
+        with results().write_lock, _storage_errors():
             items = self._pick(handle, model)
             if span is None and status is Status.PENDING:
                 return _removed([self._remove(item) for item in items])
@@ -165,16 +165,16 @@ class ResultCache:
             StorageError: Results cannot be saved or files cannot be removed; nothing is removed from memory.
         """
         cache = results()
-        with cache.putting_away:
+        with cache.write_lock:
             items = inventory(cache)
             if memory:
                 if not disk:
-                    cache.save_all(changed=True, must=True)
+                    cache.save_all(changed=True, required=True)
                 cache.clear()
-            if disk and cache.store is not None:
+            if disk and cache.directory is not None:
                 with _storage_errors():
-                    cache.store.clear()
-        removed = [i for i in items if (memory and i.view is not None) or (disk and i.found is not None)]
+                    cache.directory.clear()
+        removed = [i for i in items if (memory and i.entry_slice is not None) or (disk and i.file is not None)]
         return Change(
             "Removed",
             len(removed),
@@ -199,12 +199,12 @@ class ResultCache:
         """
         cache = results()
         if path is None:
-            if cache.store is None:
+            if cache.directory is None:
                 raise OptionError("NBFORECAST_CACHE=memory: nothing is written by itself. Give save() a folder.")
-            return _saved(cache.save_all(), cache.store.directory)
+            return _saved(cache.save_all(), cache.directory.path)
         target = CacheDirectory(_expand(path), own=False)
-        if target.directory.exists() and not target.directory.is_dir():
-            raise OptionError(f"{str(target.directory)!r} is a file; give a folder to save into.")
+        if target.path.exists() and not target.path.is_dir():
+            raise OptionError(f"{str(target.path)!r} is a file; give a folder to save into.")
         files = []
         with _storage_errors():
             for entry in cache.entries():
@@ -212,11 +212,11 @@ class ResultCache:
                 if snapshot.inferred:
                     files.append(target.write(snapshot))
             for item in inventory(cache):
-                if item.view is None and item.found is not None and cache.store is not None:
-                    saved = cache.store.read(item.found)
+                if item.entry_slice is None and item.file is not None and cache.directory is not None:
+                    saved = cache.directory.read(item.file)
                     if saved is not None:
                         files.append(target.write(saved))
-        return _saved(files, target.directory)
+        return _saved(files, target.path)
 
     def load(self, path: str | Path | None = None) -> Change:
         """Load saved entries into memory, as far as its budget goes; missing calculations follow at idle priority.
@@ -233,13 +233,13 @@ class ResultCache:
             OptionError: The path cannot be a folder or file, or there is no directory.
         """
         cache = results()
-        if path is None and cache.store is None:
+        if path is None and cache.directory is None:
             raise OptionError("NBFORECAST_CACHE=memory: nothing is saved by itself. Give load() a folder or a file.")
         loaded = []
         for saved in self._entries_at(None if path is None else _expand(path)):
-            entry = cache.take_in(saved).entry
+            entry = cache.adopt(saved).entry
             entry_slice = EntrySlice.whole(entry)
-            if len(entry_slice.uncalculated()):
+            if len(entry_slice.incomplete_rows()):
                 engine().submit(entry_slice, None, 0, Priority.IDLE)
             loaded.append(entry)
             if sum(e.nbytes for e in cache.entries()) > cache.memory:
@@ -266,15 +266,15 @@ class ResultCache:
         cache = results()
         size = None if max_size is None else parse_size(max_size, "max_size")
         oldest = None if max_age is None else time.time() - _seconds(max_age)
-        with cache.putting_away, _storage_errors():
+        with cache.write_lock, _storage_errors():
             before = {item.key: item for item in inventory(cache)}
             for item in before.values():
                 if oldest is not None and item.used < oldest:
                     self._remove(item)
             if max_size is not None or max_age is None:
                 cache.trim(cache.memory if size is None else size)
-                if cache.store is not None:
-                    cache.store.trim(cache.disk if size is None else size)
+                if cache.directory is not None:
+                    cache.directory.trim(cache.disk if size is None else size)
         after = {item.key: item for item in inventory(cache)}
         memory = sum(i.memory_bytes - (after[k].memory_bytes if k in after else 0) for k, i in before.items())
         disk = sum(i.disk_bytes - (after[k].disk_bytes if k in after else 0) for k, i in before.items())
@@ -287,26 +287,28 @@ class ResultCache:
 
     def _remove(self, item: Item) -> Item:
         cache = results()
-        cache.forget(item.key)
-        if item.found is not None and cache.store is not None:
-            cache.store.remove(item.found)
+        cache.evict(item.key)
+        if item.file is not None and cache.directory is not None:
+            cache.directory.remove(item.file)
         return item
 
     def _thin(self, item: Item, span: tuple[int, int] | None, status: Status | None) -> int:
         """Remove part of an entry's results; returns the number of origins that lost some."""
         cache = results()
-        entry = item.view.entry if item.view is not None else cache.read(item.found) if item.found is not None else None
+        entry = item.entry_slice.entry if item.entry_slice is not None else None
+        if entry is None and item.file is not None:
+            entry = cache.read(item.file)
         if entry is None:
             return 0
-        entry_slice = item.view or EntrySlice.whole(entry)
+        entry_slice = item.entry_slice or EntrySlice.whole(entry)
         index = entry_slice.data.index()
         low, high = span or (int(index.min()), 0)
-        rows = entry_slice.rows(np.flatnonzero((index >= low) & (index <= high)))
+        rows = entry_slice.entry_rows(np.flatnonzero((index >= low) & (index <= high)))
         if status is None:
-            return entry.forget_densities(rows)
-        count = entry.forget(rows, status)
-        if count and cache.store is not None and cache.store.find(entry.key) is not None:
-            cache.save(entry, instead=True)
+            return entry.discard_densities(rows)
+        count = entry.discard(rows, status)
+        if count and cache.directory is not None and cache.directory.find(entry.key) is not None:
+            cache.save(entry, overwrite=True)
         return count
 
     def _entries_at(self, path: Path | None) -> Iterator[Entry]:
@@ -314,7 +316,7 @@ class ResultCache:
         cache = results()
         if path is not None and path.is_file():
             try:
-                yield Entry.of(parquet.read(path))
+                yield Entry.from_snapshot(parquet.read(path))
             except Unreadable as reason:
                 raise InputError(f"{str(path)!r} is not loaded: {reason}.") from reason
             return
@@ -322,12 +324,12 @@ class ResultCache:
             raise InputError(f"There is no folder or file {str(path)!r} to load from.")
         for shard in [] if path is None else shards_below(path):
             try:
-                yield Entry.of(parquet.read(shard.path))
+                yield Entry.from_snapshot(parquet.read(shard.path))
             except Unreadable as reason:
                 _log.warning("%s is passed over: %s.", shard.path, reason)
-        store = cache.store if path is None else CacheDirectory(path, own=False)
-        for file in store.files() if store is not None else []:
-            entry = cache.read(file, store)
+        directory = cache.directory if path is None else CacheDirectory(path, own=False)
+        for file in directory.files() if directory is not None else []:
+            entry = cache.read(file, directory)
             if entry is not None:
                 yield entry
 

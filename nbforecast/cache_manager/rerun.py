@@ -33,9 +33,11 @@ def recompute(item: Item, *, calibrate: bool = False) -> Run:
     """
     session, spec = current_session(), item.key.spec
     forecaster, seed = _deferred(spec).model(), spec.model.seed
-    for work in session.engine.work():
-        if work.task is not None and not work.task.stopped and work.view.key == item.key and work.view.entry.forced:
-            run = session.build_run(work.view, forecaster, seed, calibrate=calibrate)
+    for work in session.engine.tasks_info():
+        entry_slice = work.entry_slice
+        is_at_work = work.task is not None and not work.task.is_stopped
+        if is_at_work and entry_slice.key == item.key and entry_slice.entry.forced:
+            run = session.build_run(entry_slice, forecaster, seed, calibrate=calibrate)
             run.start(Priority.BATCH)
             return run
     options = ForecastOptions(horizon=spec.horizon, seed=seed, force=True, calibrate=calibrate)

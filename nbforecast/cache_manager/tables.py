@@ -59,14 +59,14 @@ class Info:
     def of(cls, cache: Cache, items: Sequence[Item]) -> Info:
         """The totals of a cache with these items."""
         return cls(
-            directory=None if cache.store is None else cache.store.directory,
+            directory=None if cache.directory is None else cache.directory.path,
             entries=len(items),
             origins=sum(i.origins for i in items),
             inferred=sum(i.inferred for i in items if i.view_of is None),
             memory_bytes=sum(i.memory_bytes for i in items),
             memory_budget=cache.memory,
             disk_bytes=sum(i.disk_bytes for i in items),
-            disk_budget=cache.disk if cache.store is not None else 0,
+            disk_budget=cache.disk if cache.directory is not None else 0,
             hits=cache.hits,
             misses=cache.misses,
             reused=cache.reused,
@@ -158,8 +158,8 @@ class Listing:
                 f"{i.series:,}",
                 f"{i.origins:,}",
                 f"{i.calculated / i.available:.0%}" if i.available else UNKNOWN,
-                f"in {i.view_of[:8]}" if i.view_of else byte_size(i.memory_bytes) if i.view else UNKNOWN,
-                byte_size(i.disk_bytes) if i.found else UNKNOWN,
+                f"in {i.view_of[:8]}" if i.view_of else byte_size(i.memory_bytes) if i.entry_slice else UNKNOWN,
+                byte_size(i.disk_bytes) if i.file else UNKNOWN,
                 f"{i.hits:,}",
                 f"{i.reused:,}",
                 age(now - i.used),
@@ -217,12 +217,12 @@ class Detail:
 
 
 def _facts(item: Item) -> list[tuple[str, str]]:
-    where = "nowhere" if item.view is None and item.found is None else ""
+    where = "nowhere" if item.entry_slice is None and item.file is None else ""
     if item.view_of:
         where = f"part of the entry {item.view_of}"
-    elif item.view is not None:
+    elif item.entry_slice is not None:
         where = f"memory, {byte_size(item.memory_bytes)}"
-    saved = f"{item.found.path} ({byte_size(item.disk_bytes)})" if item.found is not None else "no"
+    saved = f"{item.file.path} ({byte_size(item.disk_bytes)})" if item.file is not None else "no"
     progress = f"{item.available:,} can be forecast, {item.inferred:,} inferred, {item.calculated:,} calculated"
     model = item.key.spec.model
     facts = [
@@ -241,8 +241,8 @@ def _facts(item: Item) -> list[tuple[str, str]]:
             f"{plural(item.hits, 'hit')}, {item.reused:,} origins reused, last {age(time.time() - item.used)}",
         ),
     ]
-    if isinstance(item.view, EntrySlice) and item.view.calculated:
-        facts.append(("MAE", number(_mean_absolute_error(item.view), 4)))
+    if isinstance(item.entry_slice, EntrySlice) and item.entry_slice.calculated:
+        facts.append(("MAE", number(_mean_absolute_error(item.entry_slice), 4)))
     return facts
 
 

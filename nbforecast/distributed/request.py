@@ -136,7 +136,7 @@ def _check_earlier_shards(folder: Path, forecaster: Forecaster, seed: int) -> No
     """Raise `OptionError` where a folder has forecasts of another model of the same name."""
     for shard in shards_in(folder)[-1:]:
         try:
-            model = parquet.read_header(shard.path).spec.model
+            model = parquet.read_metadata(shard.path).spec.model
         except Unreadable:
             continue
         if (model.key, model.seed) != (forecaster.key, seed):

@@ -377,9 +377,9 @@ def _load_shard(path: Path) -> EntrySlice:
     """A shard in the cache of this process, read unless it is there."""
     cache = results()
     try:
-        view = cache.held(parquet.read_header(path).key)
+        view = cache.peek(parquet.read_metadata(path).key)
         if view is None or not view.complete:
-            view = cache.take_in(Entry.of(parquet.read(path)))
+            view = cache.adopt(Entry.from_snapshot(parquet.read(path)))
             cache.trim()
     except Unreadable as reason:
         raise StorageError(f"{path} cannot be read: {reason}.") from reason
@@ -411,7 +411,7 @@ def _find_freq(job: Job, partitions: list[int], existing: dict[int, Shard]) -> A
     if job.options.freq is None:
         for shard in existing.values():
             with contextlib.suppress(Unreadable):
-                frequency = parquet.read_header(shard.path).frequency
+                frequency = parquet.read_metadata(shard.path).frequency
                 break
     if frequency is None:
         for first in range(0, len(partitions), SAMPLED_PARTITIONS):

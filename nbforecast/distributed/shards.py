@@ -42,7 +42,7 @@ def write_shard(entry: Entry, target: Path) -> None:
 def is_complete(path: Path, spec: ForecastSpec) -> bool:
     """Return whether a shard has every result that can be calculated, by the same specification."""
     try:
-        header = parquet.read_header(path)
+        header = parquet.read_metadata(path)
     except Unreadable:
         return False
     return bool(header.spec == spec and header.facts["calculated"] == header.facts["available"])

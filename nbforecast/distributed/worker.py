@@ -151,7 +151,7 @@ class Worker:
         path = self._path(partition, data)
         if path in existing and self._is_complete(path, data):
             _delete(existing.keys() - {path})
-            origins = parquet.read_header(path).facts["available"]
+            origins = parquet.read_metadata(path).facts["available"]
             return PartitionReport(partition, len(data.ids), origins, 0, origins, failures=tuple(failures))
         if existing and not job.options.force:
             self._load(newest_shards(existing.values())[partition].path)
@@ -188,7 +188,7 @@ class Worker:
     def _load(self, path: Path) -> None:
         """Load the partition's earlier shard: origins with an equal context are reused."""
         try:
-            self._cache.take_in(Entry.of(parquet.read(path)))
+            self._cache.adopt(Entry.from_snapshot(parquet.read(path)))
         except Unreadable as reason:
             _log.warning("%s is not used: %s.", path, reason)
 
@@ -232,7 +232,7 @@ class Worker:
         if run.cancelled:
             raise JobCancelled
         if run.error is not None and not view.inferred:
-            self._cache.forget(view.key)  # it has nothing to reuse, and every later part would search it
+            self._cache.evict(view.key)  # it has nothing to reuse, and every later part would search it
         return view, run.error if isinstance(run.error, Exception) else None
 
 
@@ -265,7 +265,7 @@ def _copy_entry(view: EntrySlice) -> Entry:
     """A new entry with a copy of the results of a part of another."""
     entry = Entry(view.data, view.spec, view.reasons)
     rows = np.flatnonzero(has_forecast(view.status))
-    source_rows = view.rows(rows)
+    source_rows = view.entry_rows(rows)
     status, values = view.entry.read(source_rows)
     entry.adopt(rows, status, view.entry.contexts[source_rows], values)
     return entry

@@ -1,4 +1,4 @@
-"""How many origins to infer at once: few enough to look at the queue often, enough to be quick about it."""
+"""How many origins to infer at once: few enough to look at the queue often, enough to be quick about it (E2, E4)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,23 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.key import ModelSpec
 
 TARGET = 0.05  # seconds between two looks at the queue
-_ANY = tuple(2**i for i in range(13))
-_WORSE = 1.2  # an origin that takes this many times as long, in so many batches, is not noise
-_SURE = 4
+_POWERS_OF_TWO = tuple(2**i for i in range(13))
+_SLOWER = 1.2  # an origin that takes this many times as long is not noise ...
+_MIN_BATCHES = 4  # ... in so many batches
+_SMOOTHING = 0.3  # weight of the newest batch in the usual time
 
 
 @dataclass
 class _Size:
-    """What is known of batches of one size: the seconds of the first, of a usual one, of all, and their number."""
+    """Measurements of batches of one size.
+
+    Attributes:
+        origins: The size.
+        first: Seconds of the first batch, compilation included.
+        usual: Seconds of a usual batch, smoothed; 0 before the second one.
+        spent: Seconds of all batches.
+        batches: Their number.
+    """
 
     origins: int
     first: float = 0.0
@@ -28,109 +37,161 @@ class _Size:
     spent: float = 0.0
     batches: int = 0
 
-    def note(self, seconds: float) -> None:
+    def observe(self, seconds: float) -> None:
         self.batches += 1
         self.spent += seconds
         if self.batches == 1:
             self.first = seconds
         else:
-            self.usual += (seconds - self.usual) * (0.3 if self.usual else 1.0)
+            self.usual += (seconds - self.usual) * (_SMOOTHING if self.usual else 1.0)
 
     @property
-    def each(self) -> float:
-        """Seconds an origin; 0 before they are known."""
+    def seconds_per_origin(self) -> float:
+        """0 before it is known."""
         return self.usual / self.origins
 
 
 class BatchSizer:
-    """Finds the batch of one model, at one horizon on this machine, from how long batches have taken.
+    """Chooses the batch size of one model, at one horizon on this machine, from how long batches take.
 
-    It begins with the smallest of some sizes. The next one is tried where it should still end within `TARGET` seconds;
-    if sizes are `compiled`, only once what the present one has cost, or is about to, exceeds what a first batch does.
-    It is kept unless origins take longer in it. What does not fit the device's memory is not tried again.
+    It begins with the smallest size. It tries the next one if that should still end within `TARGET` seconds; if sizes
+    are compiled, only once the present size has cost, or is about to cost, more than a first batch. It goes back if
+    origins take longer in the larger batch. A size that does not fit the device's memory is not tried again (E7).
     """
 
-    def __init__(self, sizes: tuple[int, ...] = _ANY, *, compiled: bool = False) -> None:
+    def __init__(self, sizes: tuple[int, ...] = _POWERS_OF_TWO, *, compiled: bool = False) -> None:
+        """Create a sizer that has measured nothing.
+
+        Args:
+            sizes: The sizes to choose from, ascending, in origins.
+            compiled: Whether the first batch of each size costs a compilation.
+        """
         self._sizes = [_Size(origins) for origins in sizes]
-        self._at = 0
+        self._number = 0  # of the present size
         self._compiled = compiled
-        self._longest = 0.0
+        self._longest_elsewhere = 0.0
 
     @classmethod
-    def of(cls, forecaster: Forecaster) -> BatchSizer:
-        """For a forecaster; its `batch_sizes`, if it has any, are the shapes that it is compiled for.
+    def for_forecaster(cls, forecaster: Forecaster) -> BatchSizer:
+        """A sizer that has measured nothing.
 
-        Where batches are shared out to cores (`core` windows each), any size will do.
+        Args:
+            forecaster: Its `batch_sizes`, if it has any, are the shapes that it is compiled for. Where batches are
+                shared out to cores (`windows_per_core`), any size between them will do.
+
+        Returns:
+            The sizer.
         """
         sizes: tuple[int, ...] | None = getattr(forecaster, "batch_sizes", None)
         if sizes is None:
             return cls()
         if getattr(forecaster, "core", None) is not None and cores() > 1:
-            sizes = tuple(n for n in _ANY if sizes[0] <= n <= sizes[-1])
+            sizes = tuple(n for n in _POWERS_OF_TWO if sizes[0] <= n <= sizes[-1])
         return cls(sizes, compiled=True)
 
     @classmethod
     def fixed(cls, origins: int) -> BatchSizer:
-        """Always so many, or half of that if they do not fit, or a quarter ..."""
-        pace = cls(tuple(sorted({max(origins >> i, 1) for i in range(origins.bit_length())})))
-        pace._at = len(pace._sizes) - 1
-        return pace
+        """A sizer that a person has chosen the size for.
+
+        Args:
+            origins: The size; a half, a quarter and so on of it are used where it does not fit the device's memory.
+
+        Returns:
+            The sizer.
+        """
+        sizer = cls(tuple(sorted({max(origins >> i, 1) for i in range(origins.bit_length())})))
+        sizer._number = len(sizer._sizes) - 1
+        return sizer
 
     @property
     def size(self) -> int:
         """Origins of a batch."""
-        return self._sizes[self._at].origins
+        return self._sizes[self._number].origins
 
     @property
     def chunk(self) -> int:
         """Origins until the next look at the queue: as many batches as `TARGET` has room for, at least one."""
-        usual = self._sizes[self._at].usual
+        usual = self._sizes[self._number].usual
         return self.size * (max(int(TARGET / usual), 1) if usual else 1)
 
-    def note(self, origins: int, seconds: float) -> None:
-        """A batch of so many origins took so long."""
+    def observe(self, origins: int, seconds: float) -> None:
+        """Record how long a batch took.
+
+        Args:
+            origins: Its size; another size than the present one is ignored, since it was cut short.
+            seconds: Its duration.
+        """
         if origins == self.size:
-            self._sizes[self._at].note(seconds)
+            self._sizes[self._number].observe(seconds)
 
-    def hear(self, seconds: float) -> None:
-        """A few origins took somebody else so long: a compilation, if it is much."""
-        self._longest = max(self._longest, seconds)
+    def observe_elsewhere(self, seconds: float) -> None:
+        """Record how long a few origins took in another thread: a compilation, if it is much.
 
-    def adapt(self, left: int) -> None:
-        """Choose the size for the `left` origins that are still to be inferred."""
-        now = self._sizes[self._at]
-        if not now.usual:
-            return
-        if self._at and now.batches >= _SURE and now.each > _WORSE * self._sizes[self._at - 1].each > 0:
+        Args:
+            seconds: The duration.
+        """
+        self._longest_elsewhere = max(self._longest_elsewhere, seconds)
+
+    def choose(self, remaining: int) -> int:
+        """Choose the batch size for the origins that are still to be inferred.
+
+        Args:
+            remaining: Their number.
+
+        Returns:
+            The size, also `size` from now on.
+        """
+        present = self._sizes[self._number]
+        if not present.usual:
+            return self.size
+        each = present.seconds_per_origin
+        previous = self._sizes[self._number - 1].seconds_per_origin if self._number else 0.0
+        if present.batches >= _MIN_BATCHES and each > _SLOWER * previous > 0:
             self.shrink()
-        elif self._at + 1 < len(self._sizes):
-            larger = self._sizes[self._at + 1]
-            first = max(now.first, self._longest)
-            compiling = max(first - now.usual, 0.0) if self._compiled else 0.0
-            fits = now.each * larger.origins <= TARGET
-            if fits and left >= larger.origins and now.spent + left * now.each > compiling:
-                self._at += 1
+        elif self._number + 1 < len(self._sizes):
+            larger = self._sizes[self._number + 1].origins
+            first = max(present.first, self._longest_elsewhere)
+            compilation = max(first - present.usual, 0.0) if self._compiled else 0.0
+            ends_in_time = each * larger <= TARGET
+            if ends_in_time and remaining >= larger and present.spent + remaining * each > compilation:
+                self._number += 1
+        return self.size
 
     def shrink(self) -> bool:
-        """Take the next smaller size, for good, if there is one."""
-        if not self._at:
+        """Take the next smaller size, for good.
+
+        Returns:
+            Whether there was one.
+        """
+        if not self._number:
             return False
-        del self._sizes[self._at :]
-        self._at -= 1
+        del self._sizes[self._number :]
+        self._number -= 1
         return True
 
 
 class BatchSizers:
-    """The paces found so far, by model and horizon."""
+    """The batch sizers of this process, by model, horizon and the chunk that a person has chosen."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[ModelSpec, int, int | None], BatchSizer] = {}
+        self._sizers: dict[tuple[ModelSpec, int, int | None], BatchSizer] = {}
         self._lock = threading.Lock()
 
-    def of(self, forecaster: Forecaster, model: ModelSpec, horizon: int, chunk: int | None) -> BatchSizer:
-        """That of a forecaster, which `model` names with all its settings; of a `chunk` that was chosen, if any."""
+    def get(self, forecaster: Forecaster, model: ModelSpec, horizon: int, chunk: int | None) -> BatchSizer:
+        """The sizer of a forecaster.
+
+        Args:
+            forecaster: The forecaster.
+            model: What it is, with all its settings.
+            horizon: The number of steps forecast.
+            chunk: The number of origins that `NBFORECAST_CHUNK` names, or None to measure.
+
+        Returns:
+            The sizer, shared by all threads.
+        """
         name = model, horizon, chunk
         with self._lock:
-            if name not in self._known:
-                self._known[name] = BatchSizer.of(forecaster) if chunk is None else BatchSizer.fixed(chunk)
-            return self._known[name]
+            if name not in self._sizers:
+                sizer = BatchSizer.for_forecaster(forecaster) if chunk is None else BatchSizer.fixed(chunk)
+                self._sizers[name] = sizer
+            return self._sizers[name]

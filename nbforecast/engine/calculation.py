@@ -1,4 +1,4 @@
-"""Calculations of the background: a batch of origins computed without a lock and written under one."""
+"""Calculations of inferred origins: a batch is computed without a lock and written under one (E3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nbforecast.scoring.calculations import calculate, densities
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
-    from nbforecast.engine.statistics import Statistics
+    from nbforecast.engine.tasks import Statistics
     from nbforecast.result_cache.entry import Entry
 
 DENSITY_ORIGINS = 256
@@ -24,24 +24,39 @@ def calculate_rows(
     version: str,
     statistics: Statistics,
 ) -> None:
-    """Quantiles and scores of some rows, batch by batch; dropped once `version` is not the entry's (C8a)."""
+    """Calculate quantiles and scores batch by batch, and write them to an entry.
+
+    Args:
+        entry: The entry that holds the forecasts.
+        rows: (R,) rows of the entry.
+        draws: (R, H, Q) their forecasts.
+        version: The entry's version that the forecasts belong to; results for another version are dropped (C8a).
+        statistics: Where batches, origins and locks are counted.
+    """
     batch = settings().batch
     actual = entry.data.actuals(rows, entry.spec.horizon)
-    for at in range(0, len(rows), batch):
-        part = slice(at, at + batch)
-        made = calculate(draws[part], actual[part], entry.spec.levels, batch)
-        entry.write_calculations(rows[part], made, version)
+    for start in range(0, len(rows), batch):
+        part = slice(start, start + batch)
+        calculations = calculate(draws[part], actual[part], entry.spec.levels, batch)
+        entry.write_calculations(rows[part], calculations, version)
         statistics.add(batches=1, calculated=len(rows[part]), locks=1)
 
 
-def density_of_newest(entry: Entry, version: str, statistics: Statistics) -> None:
-    """Densities of the newest origins of the first series, those a person draws first."""
+def calculate_newest_densities(entry: Entry, version: str, statistics: Statistics) -> None:
+    """Calculate densities of the newest origins of the first series, those that a person draws first.
+
+    Args:
+        entry: The entry that holds the forecasts.
+        version: The entry's version; results for another version are dropped (C8a).
+        statistics: Where batches and locks are counted.
+    """
     end = int(entry.data.offsets[1])
     rows = np.arange(max(end - DENSITY_ORIGINS, 0), end)
-    batch = settings().batch
     draws = entry.take("forecast", rows)
-    known = np.isfinite(draws[:, 0, 0])
-    rows, draws = rows[known], draws[known]
-    for at in range(0, len(rows), batch):
-        entry.write_densities(rows[at : at + batch], densities(draws[at : at + batch], batch), version)
+    is_inferred = np.isfinite(draws[:, 0, 0])
+    rows, draws = rows[is_inferred], draws[is_inferred]
+    batch = settings().batch
+    for start in range(0, len(rows), batch):
+        part = slice(start, start + batch)
+        entry.write_densities(rows[part], densities(draws[part], batch), version)
         statistics.add(batches=1, locks=1)

@@ -1,4 +1,4 @@
-"""A thread of its own for one kind of job, made when the first one comes."""
+"""A single thread for one kind of job, started by the first job."""
 
 from __future__ import annotations
 
@@ -16,34 +16,45 @@ FOR_EVER = threading.TIMEOUT_MAX
 
 
 class SingleThreadExecutor:
-    """Does jobs in their order, in one thread.
+    """Runs jobs in their order, in one thread.
 
-    The thread is a pool's: at interpreter exit Python waits for the job in work, before JAX is taken down.
+    The thread belongs to a `ThreadPoolExecutor`, so that at interpreter exit Python waits for the job in work before
+    JAX is taken down (E9).
     """
 
     def __init__(self, name: str) -> None:
         self.name = f"nbforecast-{name}"
         self._pool: ThreadPoolExecutor | None = None
-        self._waiting = 0
+        self._backlog = 0
         self._lock = threading.Lock()
 
     @property
     def backlog(self) -> int:
-        """Jobs that wait or are in work."""
-        return self._waiting
+        """Jobs that are queued or in work."""
+        return self._backlog
 
     def submit(self, job: Callable[[], T]) -> Future[T]:
-        """Have a job done; raises `RuntimeError` when the lane is closing or the interpreter exiting."""
+        """Queue a job.
+
+        Args:
+            job: A function without arguments.
+
+        Returns:
+            The future of what the job returns.
+
+        Raises:
+            RuntimeError: The executor is closing or the interpreter is exiting.
+        """
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(1, thread_name_prefix=self.name)
             future = self._pool.submit(job)
-            self._waiting += 1
-        future.add_done_callback(self._done)
+            self._backlog += 1
+        future.add_done_callback(self._count_done)
         return future
 
     def close(self) -> None:
-        """Do what waits, and end the thread; a later job starts another."""
+        """Run what is queued and end the thread; a later job starts another."""
         pool = self._pool
         if pool is not None:
             try:
@@ -53,6 +64,6 @@ class SingleThreadExecutor:
                     if self._pool is pool:
                         self._pool = None
 
-    def _done(self, _: Future[T]) -> None:
+    def _count_done(self, _: Future[T]) -> None:
         with self._lock:
-            self._waiting -= 1
+            self._backlog -= 1

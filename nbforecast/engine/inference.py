@@ -1,4 +1,4 @@
-"""From origins to one array of forecasts."""
+"""From origins to one array of forecasts (E1)."""
 
 from __future__ import annotations
 
@@ -26,46 +26,55 @@ def run_inference(
     rows: Int64[np.ndarray, " R"],
     horizon: int,
     seed: int = 0,
-    pace: BatchSizer | None = None,
+    sizer: BatchSizer | None = None,
 ) -> Float32[np.ndarray, "R H Q"]:
-    """Forecasts as of some rows of a dataset, draws sorted in ascending order.
+    """Forecast from some origins, batch by batch, in smaller batches where the device's memory is short (E7).
 
-    They are inferred in batches as `pace` has found them to be best, smaller ones where the device has not enough
-    memory (E7); what is learnt of it is noted there.
+    Args:
+        forecaster: The model.
+        data: The dataset.
+        rows: (R,) the origins, as rows of the dataset.
+        horizon: H, the number of steps to forecast.
+        seed: For models that draw at random.
+        sizer: Chooses the batch sizes, and is told how long batches take; None for a new one.
 
-    Raises `ForecasterError` if the forecaster fails, or returns another shape or values that are not finite.
+    Returns:
+        (R, H, Q) finite draws, ascending along the last axis, in the data's unit.
+
+    Raises:
+        ForecasterError: The forecaster fails, returns another shape or values that are not finite, or does not fit the
+            device's memory.
     """
     import jax
 
-    pace = pace or BatchSizer.of(forecaster)
-    out = np.empty((len(rows), horizon, forecaster.draws), np.float32)
-    at = 0
+    sizer = sizer or BatchSizer.for_forecaster(forecaster)
+    forecasts = np.empty((len(rows), horizon, forecaster.draws), np.float32)
+    start = 0
     with jax.default_device(device.devices()[0]):
-        while at < len(rows):
-            pace.adapt(len(rows) - at)
-            part = rows[at : at + pace.size]
+        while start < len(rows):
+            batch = rows[start : start + sizer.choose(len(rows) - start)]
             began = time.perf_counter()
             try:
-                out[at : at + len(part)] = _forecast(forecaster, data, part, horizon, seed)
+                forecasts[start : start + len(batch)] = _forecast_batch(forecaster, data, batch, horizon, seed)
             except ForecasterError as error:
                 if not device.out_of_memory(error.__cause__ or error):
                     raise
-                if not pace.shrink():
+                if not sizer.shrink():
                     raise ForecasterError(
                         f"The model {forecaster.name!r} does not fit into the device's memory, not even with "
-                        f"{pace.size} origins at once. Free some (other kernels?), or set NBFORECAST_DEVICE=cpu."
+                        f"{sizer.size} origins at once. Free some (other kernels?), or set NBFORECAST_DEVICE=cpu."
                     ) from error.__cause__
-                _log.info("Out of memory with %d origins at once; going on with %d.", len(part), pace.size)
+                _log.info("Out of memory with %d origins at once; continuing with %d.", len(batch), sizer.size)
                 continue
-            pace.note(len(part), time.perf_counter() - began)
-            at += len(part)
-    return out
+            sizer.observe(len(batch), time.perf_counter() - began)
+            start += len(batch)
+    return forecasts
 
 
-def _forecast(
-    forecaster: Forecaster, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int
-) -> Float32[np.ndarray, "R H Q"]:
-    """One batch, checked and sorted."""
+def _forecast_batch(
+    forecaster: Forecaster, data: Dataset, rows: Int64[np.ndarray, " B"], horizon: int, seed: int
+) -> Float32[np.ndarray, "B H Q"]:
+    """The forecasts of one batch, checked and sorted."""
     try:
         draws = np.asarray(forecaster.forecast(data, rows, horizon, seed), np.float32)
     except NbForecastError:
@@ -78,11 +87,11 @@ def _forecast(
             f"The model {forecaster.name!r} returned an array of shape {draws.shape}; expected (origins, horizon, "
             f"draws) = {expected}."
         )
-    bad = ~np.isfinite(draws).all((1, 2))
-    if bad.any():
-        series, index = data.locate(int(rows[np.argmax(bad)]))
+    is_bad = ~np.isfinite(draws).all((1, 2))
+    if is_bad.any():
+        series, index = data.locate(int(rows[np.argmax(is_bad)]))
         raise ForecasterError(
-            f"The model {forecaster.name!r} returned values that are not finite for {int(bad.sum())} of {len(rows)} "
-            f"origins, the first at index {index} of series {data.ids[series]!r}."
+            f"The model {forecaster.name!r} returned values that are not finite for {int(is_bad.sum())} of "
+            f"{len(rows)} origins, the first at index {index} of series {data.ids[series]!r}."
         )
     return np.sort(draws, axis=-1)

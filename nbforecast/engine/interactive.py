@@ -1,4 +1,4 @@
-"""Requests of people who wait: served in a thread of their own, beside whatever the background does."""
+"""Requests of people who wait: inferred in a thread of their own, whatever the background does (E4)."""
 
 from __future__ import annotations
 
@@ -15,114 +15,144 @@ from jaxtyping import Int64
 from nbforecast.engine.calculation import calculate_rows
 from nbforecast.engine.executor import FOR_EVER, SingleThreadExecutor
 from nbforecast.engine.inference import run_inference
-from nbforecast.engine.tasks import Priority
-from nbforecast.engine.versions import StaleAction, action_for_stale
-from nbforecast.engine.work import TaskInfo, next_number
+from nbforecast.engine.tasks import Priority, StaleAction, TaskInfo, action_for_stale, next_number
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from nbforecast.engine.batch_size import BatchSizers
-    from nbforecast.engine.statistics import Statistics
-    from nbforecast.engine.work import State
+    from nbforecast.engine.tasks import State, Statistics
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.result_cache.cache import Cache
     from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.result_cache.key import CacheKey
 
-    Name = tuple[int, CacheKey, bytes]
+    RequestName = tuple[int, CacheKey, bytes]
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Request:
     """A request in work."""
 
-    view: EntrySlice
+    entry_slice: EntrySlice
     rows: Int64[np.ndarray, " R"]
     answer: Future[EntrySlice]
     number: int
-    began: float
+    start_time: float
+
+    def info(self, state: State) -> TaskInfo:
+        is_pending = self.entry_slice.entry.is_pending(self.entry_slice.entry_rows(self.rows))
+        origins, pending = len(self.rows), int(is_pending.sum())
+        return TaskInfo(
+            number=self.number,
+            entry_slice=self.entry_slice,
+            priority=Priority.INTERACTIVE,
+            state=state,
+            available=origins,
+            inferred=origins - pending,
+            calculated=0,
+            rate=0.0,
+            eta_seconds=float("nan") if pending else 0.0,
+            seconds=time.monotonic() - self.start_time,
+        )
 
 
 class InteractiveQueue:
-    """Infers and calculates the rows that somebody waits for. Equal requests in work are joined.
+    """Infers and calculates single origins at once. Equal requests in work are joined (E4).
 
-    Who waits can be interrupted; what was asked for is still finished and kept.
+    Whoever waits can be interrupted; the request is still finished and its result stored (E11).
     """
 
-    def __init__(self, cache: Cache, paces: BatchSizers, statistics: Statistics) -> None:
+    def __init__(self, cache: Cache, batch_sizers: BatchSizers, statistics: Statistics) -> None:
         self._cache = cache
-        self._paces = paces
+        self._batch_sizers = batch_sizers
         self._statistics = statistics
-        self._asked: dict[Name, _Asked] = {}
-        self._lock = threading.Lock()
-        self.lane = SingleThreadExecutor("interactive")
+        self._requests: dict[RequestName, _Request] = {}
+        self._lock = threading.Lock()  # protects _requests; see engine.py for the order of locks
+        self.executor = SingleThreadExecutor("interactive")
 
-    def answer(self, view: EntrySlice, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> EntrySlice:
-        """Have some rows inferred and calculated, and wait for it.
+    def infer_now(
+        self, entry_slice: EntrySlice, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int
+    ) -> EntrySlice:
+        """Infer and calculate some rows, and wait for them.
 
-        Returns the view that holds them: another one if the cache has come to hold other results meanwhile (C8).
+        Args:
+            entry_slice: The results that the rows belong to.
+            forecaster: What infers.
+            rows: (R,) rows of the slice.
+            seed: For models that draw at random.
+
+        Returns:
+            The slice that holds the forecasts: another one if the cache holds other results by then (C8).
+
+        Raises:
+            ForecasterError: The forecaster fails.
         """
-        if not view.entry.waiting(view.rows(rows)).any():
-            return view
-        name = (id(view.entry), view.key, rows.tobytes())
-        serve = partial(self._serve, view, forecaster, rows, seed, name)
+        if not entry_slice.entry.is_pending(entry_slice.entry_rows(rows)).any():
+            return entry_slice
+        name = (id(entry_slice.entry), entry_slice.key, rows.tobytes())
+        serve = partial(self._serve, entry_slice, forecaster, rows, seed, name)
         with self._lock:
-            asked = self._asked.get(name)
-            if asked is not None:
+            request = self._requests.get(name)
+            if request is not None:
                 self._statistics.add(joined=1)
             else:
-                with suppress(RuntimeError):  # the interpreter is exiting: no thread can be had
-                    asked = _Asked(view, rows, self.lane.submit(serve), next_number(), time.monotonic())
-                    self._asked[name] = asked
-        return serve() if asked is None else asked.answer.result(FOR_EVER).of(view.data)
+                with suppress(RuntimeError):  # the interpreter is exiting and starts no thread
+                    answer = self.executor.submit(serve)
+                    request = _Request(entry_slice, rows, answer, next_number(), time.monotonic())
+                    self._requests[name] = request
+        answered = serve() if request is None else request.answer.result(FOR_EVER)
+        return answered.with_data(entry_slice.data)
 
-    def work(self) -> list[TaskInfo]:
-        """What people wait for, in the order in which they have asked."""
+    def tasks_info(self) -> list[TaskInfo]:
+        """The requests in work, in the order in which they were made."""
         with self._lock:
-            asked = list(self._asked.values())
-        return [_told(one, "queued" if at else "running") for at, one in enumerate(asked)]
+            requests = list(self._requests.values())
+        return [request.info("queued" if number else "running") for number, request in enumerate(requests)]
 
     def _serve(
-        self, view: EntrySlice, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int, name: Name
+        self,
+        entry_slice: EntrySlice,
+        forecaster: Forecaster,
+        rows: Int64[np.ndarray, " R"],
+        seed: int,
+        name: RequestName,
     ) -> EntrySlice:
         try:
             self._statistics.add(answers=1)
-            return self._infer(view, forecaster, rows, seed)
+            return self._infer(entry_slice, forecaster, rows, seed)
         finally:
             with self._lock:
-                self._asked.pop(name, None)
+                self._requests.pop(name, None)
 
-    def _infer(self, view: EntrySlice, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int) -> EntrySlice:
-        alone = bool(view.entry.forced) and not view.entry.offered
+    def _infer(
+        self, entry_slice: EntrySlice, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int
+    ) -> EntrySlice:
+        """Infer until the rows have forecasts in an entry that is current (C8b, C8c).
+
+        A forced entry that nobody has published yet is private to its run: it need not be current.
+        """
+        is_private = bool(entry_slice.entry.forced) and not entry_slice.entry.is_published
         while True:
-            entry, version, at = view.entry, view.entry.version, view.rows(rows)
-            at = at[entry.waiting(at)]
-            if not len(at):
-                return view
-            if not alone and not self._cache.current(view):
-                current = self._cache.held(view.key)
-                there = current is not None and not current.reasons[rows].any()
-                if (
-                    current is not None
-                    and action_for_stale(Priority.INTERACTIVE, same=False, there=there) is StaleAction.RESTART
-                ):
-                    view = current.of(view.data)
+            entry, version = entry_slice.entry, entry_slice.entry.version
+            entry_rows = entry_slice.entry_rows(rows)
+            entry_rows = entry_rows[entry.is_pending(entry_rows)]
+            if not len(entry_rows):
+                return entry_slice
+            if not is_private and not self._cache.is_current(entry_slice):
+                current = self._cache.peek(entry_slice.key)
+                available = current is not None and not current.reasons[rows].any()
+                action = action_for_stale(Priority.INTERACTIVE, same=False, available=available)
+                if current is not None and action is StaleAction.RESTART:
+                    entry_slice = current.with_data(entry_slice.data)
                     continue
-                self._cache.offer(view)
-                alone = not self._cache.current(view)
+                self._cache.publish(entry_slice)
+                is_private = not self._cache.is_current(entry_slice)
             began, spec = time.perf_counter(), entry.spec
-            draws = run_inference(forecaster, entry.data, at, spec.horizon, seed)
-            self._paces.of(forecaster, spec.model, spec.horizon, None).hear(time.perf_counter() - began)
-            if alone or self._cache.current(view):
+            draws = run_inference(forecaster, entry.data, entry_rows, spec.horizon, seed)
+            seconds = time.perf_counter() - began
+            self._batch_sizers.get(forecaster, spec.model, spec.horizon, None).observe_elsewhere(seconds)
+            if is_private or self._cache.is_current(entry_slice):
                 self._statistics.add(locks=1)
-                if entry.write_forecasts(at, draws, version):
-                    calculate_rows(entry, at, draws, version, self._statistics)
-
-
-def _told(asked: _Asked, state: State) -> TaskInfo:
-    view, rows = asked.view, asked.rows
-    inferred = len(rows) - int(view.entry.waiting(view.rows(rows)).sum())
-    seconds = time.monotonic() - asked.began
-    left = 0.0 if inferred == len(rows) else float("nan")
-    return TaskInfo(asked.number, view, Priority.INTERACTIVE, state, len(rows), inferred, 0, 0.0, left, seconds)
+                if entry.write_forecasts(entry_rows, draws, version):
+                    calculate_rows(entry, entry_rows, draws, version, self._statistics)

@@ -1,4 +1,4 @@
-"""One result column: a write-once float32 buffer behind, immutable Polars series in front."""
+"""Result columns: write-once float32 buffers behind, immutable Polars series in front (C1, C3)."""
 
 from __future__ import annotations
 
@@ -6,123 +6,263 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int64
 
+from nbforecast.scoring.calculations import DENSITY_POINTS
+
 BLOCK = 4096
+MAX_DENSITIES = 1024
+_DENSITY_COLUMNS = {"density_limits": 2, "density": DENSITY_POINTS}
 
 
 class Column:
-    """A float32 column of `rows` arrays of shape `tail`, NaN where nothing has been written.
+    """A float32 column of N arrays of one shape, NaN where nothing has been written.
 
-    The buffer is contiguous and each row is written at most once, so a finished column is its own NumPy array and a
-    finished block is handed to Polars without a copy: nothing can change under a reader. Blocks being filled
-    are copied into a snapshot; blocks nobody has touched share one NaN block and take no memory. Not thread-safe: the
-    entry holds the lock.
+    The buffer is contiguous and each row is written at most once, so a finished column is its own NumPy array, and a
+    finished block is handed to Polars without a copy: nothing changes under a reader (C3). Blocks that are being filled
+    are copied into a snapshot. Blocks without a written row share one NaN block and take no memory (E10). Not
+    thread-safe: `Entry` holds its lock.
     """
 
     def __init__(
-        self, name: str, rows: int, tail: tuple[int, ...], never: Bool[np.ndarray, " N"], block: int = BLOCK
+        self, name: str, rows: int, shape: tuple[int, ...], never: Bool[np.ndarray, " N"], block: int = BLOCK
     ) -> None:
-        """`never` marks the rows that will not be written (origins that are unavailable)."""
+        """Create a column without values.
+
+        Args:
+            name: The column's name.
+            rows: N, the number of rows.
+            shape: The shape of one row's array.
+            never: (N,) the rows that will not be written: origins that are unavailable.
+            block: Rows of a block.
+        """
         self.name = name
-        self._buffer = np.empty((rows, *tail), np.float32)
+        self._buffer = np.empty((rows, *shape), np.float32)
         self._block = block
         starts = np.arange(0, rows, block)
         self._sizes = np.minimum(block, rows - starts)
-        self._left = self._sizes - np.add.reduceat(never.astype(np.int64), starts)
-        self._touched = np.zeros(len(starts), bool)
+        self._unwritten = self._sizes - np.add.reduceat(never.astype(np.int64), starts)
+        self._is_touched = np.zeros(len(starts), bool)
 
     @classmethod
-    def of(
+    def from_array(
         cls,
         name: str,
         values: Float32[np.ndarray, "N *T"],
         written: Bool[np.ndarray, " N"],
         never: Bool[np.ndarray, " N"],
     ) -> Column:
-        """A column that holds `written` rows of `values`: the array itself, if that is all there will ever be."""
+        """A column with the values of an array, which becomes its buffer if nothing else will be written.
+
+        Args:
+            name: The column's name.
+            values: (N, ...) the array.
+            written: (N,) the rows whose values count.
+            never: (N,) the rows that will not be written.
+
+        Returns:
+            The column.
+        """
         column = cls(name, len(values), values.shape[1:], never)
         if (written | never).all():
             column._buffer = values
-            column._touched[:] = True
-            column._left[:] = 0
+            column._is_touched[:] = True
+            column._unwritten[:] = 0
         elif written.any():
             rows = np.flatnonzero(written)
             column.write(rows, values[rows])
         return column
 
-    def keeping(self, rows: Int64[np.ndarray, " R"], never: Bool[np.ndarray, " N"]) -> Column:
-        """A new column with some of the rows written; this one stays as it is."""
-        kept = Column(self.name, len(self._buffer), self._buffer.shape[1:], never, self._block)
+    def with_rows(self, rows: Int64[np.ndarray, " R"], never: Bool[np.ndarray, " N"]) -> Column:
+        """A copy with only some of the written rows.
+
+        Args:
+            rows: (R,) the rows to copy.
+            never: (N,) the rows that will not be written.
+
+        Returns:
+            A new column; this one does not change.
+        """
+        column = Column(self.name, len(self._buffer), self._buffer.shape[1:], never, self._block)
         if len(rows):
-            kept.write(rows, self.take(rows))
-        return kept
+            column.write(rows, self.take(rows))
+        return column
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory in use."""
-        return int(self._sizes[self._touched].sum()) * int(np.prod(self._buffer.shape[1:])) * 4
+        return int(self._sizes[self._is_touched].sum()) * int(np.prod(self._buffer.shape[1:])) * 4
 
     def write(self, rows: Int64[np.ndarray, " R"], values: Float32[np.ndarray, "R *T"]) -> None:
-        """Write rows that have not been written before."""
+        """Write rows that have not been written before.
+
+        Args:
+            rows: (R,) distinct rows.
+            values: (R, ...) their values.
+        """
         if not len(rows):
             return
-        counts = np.bincount(rows // self._block, minlength=len(self._left))
-        for block in np.flatnonzero((counts > 0) & (counts < self._sizes) & ~self._touched).tolist():
-            self._touch(block)
-        self._touched |= counts > 0
-        self._buffer[_compact(rows)] = values
-        self._left -= counts
+        counts = np.bincount(rows // self._block, minlength=len(self._unwritten))
+        for block in np.flatnonzero((counts > 0) & (counts < self._sizes) & ~self._is_touched).tolist():
+            self._fill_with_nan(block)
+        self._is_touched |= counts > 0
+        self._buffer[_as_slice(rows)] = values
+        self._unwritten -= counts
 
     def take(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
-        """A copy of some rows."""
-        touched = self._touched[rows // self._block]
-        if touched.all():
+        """A copy of some rows, NaN where nothing has been written.
+
+        Args:
+            rows: (R,) rows.
+
+        Returns:
+            (R, ...) their values.
+        """
+        is_touched = self._is_touched[rows // self._block]
+        if is_touched.all():
             return self._buffer[rows]
-        out = np.full((len(rows), *self._buffer.shape[1:]), np.nan, np.float32)
-        out[touched] = self._buffer[rows[touched]]
-        return out
+        values = np.full((len(rows), *self._buffer.shape[1:]), np.nan, np.float32)
+        values[is_touched] = self._buffer[rows[is_touched]]
+        return values
 
     def peek(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
-        """As `take`, but without a copy where rows are neighbours: for rows that are known to be written."""
-        place = _compact(rows)
-        if isinstance(place, slice) and self._touched[rows[0] // self._block : rows[-1] // self._block + 1].all():
-            return self._buffer[place]
+        """As `take`, without a copy where the rows are neighbours.
+
+        Args:
+            rows: (R,) rows; only what has been written is defined.
+
+        Returns:
+            (R, ...) their values, or a view of the buffer.
+        """
+        index = _as_slice(rows)
+        if isinstance(index, slice) and self._is_touched[rows[0] // self._block : rows[-1] // self._block + 1].all():
+            return self._buffer[index]
         return self.take(rows)
 
     def array(self) -> Float32[np.ndarray, "N *T"]:
         """Every row, read-only: the buffer itself once nothing is left to write, a copy before."""
-        done = not self._left.any()
-        if done:
-            for block in np.flatnonzero(~self._touched).tolist():
-                self._touch(block)
-            out = self._buffer.view()
+        if self._unwritten.any():
+            values = self.take(np.arange(len(self._buffer)))
         else:
-            out = self.take(np.arange(len(self._buffer)))
-        out.flags.writeable = False
-        return out
+            for block in np.flatnonzero(~self._is_touched).tolist():
+                self._fill_with_nan(block)
+            values = self._buffer.view()
+        values.flags.writeable = False
+        return values
 
     def series(self) -> pl.Series:
-        """A snapshot: later writes do not change it."""
-        if not self._left.any():
+        """A snapshot as a Polars series, which later writes do not change."""
+        if not self._unwritten.any():
             return pl.Series(self.name, self.array())
-        nothing = pl.Series(
-            self.name, np.full((min(self._block, len(self._buffer)), *self._buffer.shape[1:]), np.nan, "f4")
-        )
+        shape = (min(self._block, len(self._buffer)), *self._buffer.shape[1:])
+        nan_block = pl.Series(self.name, np.full(shape, np.nan, np.float32))
         parts = []
-        for block, (touched, left) in enumerate(zip(self._touched, self._left, strict=True)):
+        for block, (is_touched, unwritten) in enumerate(zip(self._is_touched, self._unwritten, strict=True)):
             rows = self._buffer[block * self._block : (block + 1) * self._block]
-            if not touched:
-                parts.append(nothing[: len(rows)])
+            if not is_touched:
+                parts.append(nan_block[: len(rows)])
             else:
-                parts.append(pl.Series(self.name, rows.copy() if left else rows))
+                parts.append(pl.Series(self.name, rows.copy() if unwritten else rows))
         return pl.concat(parts, rechunk=False)
 
-    def _touch(self, block: int) -> None:
+    def _fill_with_nan(self, block: int) -> None:
         self._buffer[block * self._block : (block + 1) * self._block] = np.nan
-        self._touched[block] = True
+        self._is_touched[block] = True
 
 
-def _compact(rows: Int64[np.ndarray, " R"]) -> slice | Int64[np.ndarray, " R"]:
+class DensityColumns:
+    """The densities of at most `MAX_DENSITIES` origins; they are too large to store for all (E3).
+
+    Arrays are replaced and never changed, so series that were handed out do not change. Not thread-safe: `Entry` holds
+    its lock.
+    """
+
+    def __init__(self, horizon: int) -> None:
+        """Create columns without values.
+
+        Args:
+            horizon: H, the number of steps forecast.
+        """
+        self._horizon = horizon
+        self._clear()
+
+    def _clear(self) -> None:
+        self.rows = np.zeros(0, np.int64)
+        shapes = {name: (0, self._horizon, size) for name, size in _DENSITY_COLUMNS.items()}
+        self._values = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory in use."""
+        return sum(values.nbytes for values in self._values.values())
+
+    def write(
+        self,
+        rows: Int64[np.ndarray, " R"],
+        limits: Float32[np.ndarray, "R H 2"],
+        density: Float32[np.ndarray, "R H G"],
+    ) -> None:
+        """Store densities; all earlier ones are discarded if there would be too many.
+
+        Args:
+            rows: (R,) distinct rows; those that have a density keep it.
+            limits: (R, H, 2) first and last value, as in `Densities`.
+            density: (R, H, G) densities, as in `Densities`.
+        """
+        is_new = ~np.isin(rows, self.rows)
+        if len(self.rows) + int(is_new.sum()) > MAX_DENSITIES:
+            self._clear()
+            is_new[:] = True
+        all_rows = np.concatenate([self.rows, rows[is_new]])
+        order = np.argsort(all_rows)
+        self.rows = all_rows[order]
+        for name, values in (("density_limits", limits), ("density", density)):
+            self._values[name] = np.concatenate([self._values[name], values[is_new]])[order]
+
+    def discard(self, rows: Int64[np.ndarray, " R"]) -> int:
+        """Remove the densities of some rows.
+
+        Args:
+            rows: (R,) rows.
+
+        Returns:
+            How many of them had a density.
+        """
+        is_kept = ~np.isin(self.rows, rows)
+        self.rows = self.rows[is_kept]
+        self._values = {name: values[is_kept] for name, values in self._values.items()}
+        return int((~is_kept).sum())
+
+    def series(self, count: int) -> list[pl.Series]:
+        """Both columns as Polars series; rows without a density share one NaN block.
+
+        Args:
+            count: N, the number of rows.
+
+        Returns:
+            `density_limits` (N, H, 2) and `density` (N, H, G).
+        """
+        breaks = np.flatnonzero(np.diff(self.rows) != 1) + 1
+        starts, ends = np.append(0, breaks), np.append(breaks, len(self.rows))
+        runs = list(zip(starts.tolist(), ends.tolist(), strict=True)) if len(self.rows) else []
+        columns = []
+        for name, values in self._values.items():
+            nan_block = pl.Series(name, np.full((min(MAX_DENSITIES, count), *values.shape[1:]), np.nan, np.float32))
+            parts, position = [], 0
+            for start, end in runs:
+                parts += _nan_rows(nan_block, int(self.rows[start]) - position)
+                parts.append(pl.Series(name, values[start:end]))
+                position = int(self.rows[end - 1]) + 1
+            columns.append(pl.concat([*parts, *_nan_rows(nan_block, count - position)], rechunk=False))
+        return columns
+
+
+def _as_slice(rows: Int64[np.ndarray, " R"]) -> slice | Int64[np.ndarray, " R"]:
     """Neighbouring ascending rows as a slice, which copies many times faster."""
     if len(rows) > 1 and rows[-1] - rows[0] == len(rows) - 1 and (rows[1:] > rows[:-1]).all():
         return slice(int(rows[0]), int(rows[-1]) + 1)
     return rows
+
+
+def _nan_rows(nan_block: pl.Series, count: int) -> list[pl.Series]:
+    """`count` NaN rows as copies of one block."""
+    whole, rest = divmod(count, len(nan_block))
+    return [nan_block] * whole + ([nan_block[:rest]] if rest else [])

@@ -1,4 +1,4 @@
-"""A directory of entries that several kernels share.
+"""A directory of entries that several processes share (C9, C13).
 
 Files are written beside and renamed into place, so a reader sees a whole file or none; writers of one directory take
 turns. Names are made of hashes alone; nothing in a file decides where anything is written. Links are not followed.
@@ -30,273 +30,355 @@ from nbforecast.result_cache.snapshot import union
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from nbforecast.data import Dataset
     from nbforecast.result_cache.key import CacheKey
     from nbforecast.result_cache.metadata import Metadata
+    from nbforecast.result_cache.parquet import FileOutline
     from nbforecast.result_cache.snapshot import Snapshot
 
-    Outline = tuple[Dataset, np.ndarray, np.ndarray]
+    FileStamp = tuple[int, int, int]
 
 
 _log = logging.getLogger("nbforecast.result_cache")
 _NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})\.parquet")
 _PART = re.compile(r"\.[0-9a-f]{32}-[0-9a-f]{16}\.[0-9a-f]{16}\.part")
-_PATIENCE = 60.0  # seconds to wait for another kernel's turn
-_ABANDONED = 3600.0  # seconds after which an unfinished file was left by a kernel that was killed
-_REMEMBERED = 2_000_000  # rows of outlines that are not read again
+_TURN_TIMEOUT = 60.0  # seconds to wait for another process's turn
+_ABANDONED_AFTER = 3600.0  # seconds after which an unfinished file belongs to a process that was killed
+_MAX_OUTLINE_ROWS = 2_000_000  # rows of outlines that are held in memory
 ASIDE = "aside"
 
 
 @dataclass(frozen=True)
 class CacheFile:
-    """A file of the directory. `used` is when an entry of it was last asked for (its modification time)."""
+    """A file of a cache directory, as it was when the directory was read.
+
+    Attributes:
+        path: Where it is.
+        handle: The handle of its data, from its name.
+        group: The group of its spec, from its name.
+        size: Its bytes.
+        used: When its entry was last requested, in seconds since the epoch (its modification time).
+        stamp: Differs once another file has its name.
+    """
 
     path: Path
     handle: str
     group: str
     size: int
     used: float
-    stamp: tuple[int, int, int]
+    stamp: FileStamp
 
 
 class CacheDirectory:
-    """The entries of one directory, made when the first one is written.
+    """The entries of one directory, which is created when the first one is written.
 
-    `own` says whether the directory is ours: what cannot be read is then moved to its folder `aside`; elsewhere it is
-    only passed over. Both are logged as warnings.
+    Attributes:
+        path: The directory.
     """
 
-    def __init__(self, directory: Path, *, own: bool = True) -> None:
-        self.directory = directory
+    def __init__(self, path: Path, *, own: bool = True) -> None:
+        """Use a directory that may not exist yet.
+
+        Args:
+            path: The directory.
+            own: Whether it belongs to nbforecast: damaged files are then moved to its folder `aside`, elsewhere they
+                are only passed over. Both are logged as warnings (C13).
+        """
+        self.path = path
         self._own = own
-        self._lock = filelock.FileLock(directory / ".lock", timeout=_PATIENCE, mode=0o600)
-        self._headers: dict[tuple[Path, tuple[int, int, int]], Metadata | None] = {}
-        self._remembering = threading.Lock()
-        self._outlines: dict[tuple[Path, tuple[int, int, int]], Outline] = {}
+        self._file_lock = filelock.FileLock(path / ".lock", timeout=_TURN_TIMEOUT, mode=0o600)
+        self._metadata: dict[tuple[Path, FileStamp], Metadata | None] = {}
+        self._outlines: dict[tuple[Path, FileStamp], FileOutline] = {}
+        self._outlines_lock = threading.Lock()  # protects _outlines while room is made in it
         self._written: dict[Path, tuple[Metadata, UInt8[np.ndarray, " N"]]] = {}
-        self._passed: set[tuple[Path, tuple[int, int, int]]] = set()
+        self._passed_over: set[tuple[Path, FileStamp]] = set()
 
     def files(self, groups: Collection[str] | None = None) -> list[CacheFile]:
-        """The directory's files (of some groups), the last used first."""
-        found = []
-        with contextlib.suppress(OSError), os.scandir(self.directory) as entries:
-            for entry in entries:
-                match = _NAME.fullmatch(entry.name)
+        """The directory's files.
+
+        Args:
+            groups: Only files of these groups.
+
+        Returns:
+            The files, the last used first.
+        """
+        files = []
+        with contextlib.suppress(OSError), os.scandir(self.path) as directory:
+            for item in directory:
+                match = _NAME.fullmatch(item.name)
                 if match is None or not (groups is None or match[2] in groups):
                     continue
                 with contextlib.suppress(FileNotFoundError):
-                    facts = entry.stat(follow_symlinks=False)
-                    if stat.S_ISREG(facts.st_mode):
-                        found.append(_found(Path(entry.path), match, facts))
-        return sorted(found, key=lambda f: -f.used)
+                    details = item.stat(follow_symlinks=False)
+                    if stat.S_ISREG(details.st_mode):
+                        files.append(_cache_file(Path(item.path), match, details))
+        return sorted(files, key=lambda file: -file.used)
 
     def find(self, key: CacheKey) -> CacheFile | None:
-        """The file of an entry, under its present name or else under its name in an earlier version."""
+        """The file of an entry, under its present name or else under its name in an earlier version.
+
+        Args:
+            key: The entry's key.
+
+        Returns:
+            The file, None if there is none.
+        """
         return next(iter(self._find_all(key)), None)
 
     def _find_all(self, key: CacheKey) -> list[CacheFile]:
         files = []
         for name in key.names:
-            path = self.directory / f"{name}.parquet"
+            path = self.path / f"{name}.parquet"
             match = _NAME.fullmatch(path.name)
             with contextlib.suppress(OSError):
-                facts = path.lstat()
-                if match is not None and stat.S_ISREG(facts.st_mode):
-                    files.append(_found(path, match, facts))
+                details = path.lstat()
+                if match is not None and stat.S_ISREG(details.st_mode):
+                    files.append(_cache_file(path, match, details))
         return files
 
-    def path(self, key: CacheKey) -> Path:
-        """Where an entry's file belongs."""
-        return self.directory / f"{key}.parquet"
+    def file_path(self, key: CacheKey) -> Path:
+        """Where an entry's file belongs.
 
-    def header(self, found: CacheFile) -> Metadata | None:
-        """What a file says of itself; None if it cannot be read."""
-        known = (found.path, found.stamp)
-        header = self._headers.get(known)
-        if header is not None or known in self._headers:
-            return header
+        Args:
+            key: The entry's key.
+
+        Returns:
+            The path.
+        """
+        return self.path / f"{key}.parquet"
+
+    def metadata(self, file: CacheFile) -> Metadata | None:
+        """The metadata of a file.
+
+        Args:
+            file: The file.
+
+        Returns:
+            The metadata, None if they cannot be read.
+        """
+        name = (file.path, file.stamp)
+        metadata = self._metadata.get(name)
+        if metadata is not None or name in self._metadata:
+            return metadata
         try:
-            header = parquet.read_header(found.path)
-            _check_name(found, header.key)
+            metadata = parquet.read_metadata(file.path)
+            _check_name(file, metadata.key)
         except Unreadable as reason:
-            header = None
-            self._set_aside(found, reason)
-        self._headers[known] = header
-        return header
+            metadata = None
+            self._set_aside(file, reason)
+        self._metadata[name] = metadata
+        return metadata
 
-    def outline(self, found: CacheFile) -> Outline | None:
-        """A file's data, contexts and status, without results; None if it cannot be read."""
-        known = (found.path, found.stamp)
-        outline = self._outlines.get(known)
+    def outline(self, file: CacheFile) -> FileOutline | None:
+        """A file's data, contexts and status, without results.
+
+        Args:
+            file: The file.
+
+        Returns:
+            The outline, None if it cannot be read.
+        """
+        name = (file.path, file.stamp)
+        outline = self._outlines.get(name)
         if outline is None:
             try:
-                outline = parquet.read_outline(found.path)
+                outline = parquet.read_outline(file.path)
             except Unreadable as reason:
-                self._set_aside(found, reason)
+                self._set_aside(file, reason)
                 return None
-            with self._remembering:
-                room = _REMEMBERED - len(outline[1])
-                while self._outlines and sum(len(o[1]) for o in self._outlines.values()) > room:
+            with self._outlines_lock:
+                room = _MAX_OUTLINE_ROWS - len(outline.contexts)
+                while self._outlines and sum(len(o.contexts) for o in self._outlines.values()) > room:
                     del self._outlines[next(iter(self._outlines))]
-                self._outlines[known] = outline
+                self._outlines[name] = outline
         return outline
 
-    def read(self, found: CacheFile) -> Snapshot | None:
-        """The entry of a file; None if it cannot be read."""
+    def read(self, file: CacheFile) -> Snapshot | None:
+        """The entry of a file.
+
+        Args:
+            file: The file.
+
+        Returns:
+            A snapshot, None if it cannot be read.
+        """
         try:
-            snapshot = parquet.read(found.path)
-            _check_name(found, snapshot.key)
+            snapshot = parquet.read(file.path)
+            _check_name(file, snapshot.key)
         except Unreadable as reason:
-            self._set_aside(found, reason)
+            self._set_aside(file, reason)
             return None
         return snapshot
 
-    def write(self, snapshot: Snapshot, *, instead: bool = False) -> CacheFile:
-        """Save an entry, together with what another kernel has saved of it (or `instead` of that).
+    def write(self, snapshot: Snapshot, *, overwrite: bool = False) -> CacheFile:
+        """Save an entry, together with what other processes have saved of it (C13).
 
-        Raises `OSError` if the directory cannot be written to, or holds a file that can neither be read nor set aside.
+        Args:
+            snapshot: The entry.
+            overwrite: Save the snapshot alone.
+
+        Returns:
+            The file written.
+
+        Raises:
+            OSError: The directory cannot be written to, or holds a file that can neither be read nor set aside.
         """
-        self._make()
-        target = self.path(snapshot.key)
+        self._create()
+        target = self.file_path(snapshot.key)
         with self._turn():
             files = self._find_all(snapshot.key)
-            there = next(iter(files), None)
-            header = None if there is None else self.header(there)
-            known = instead or header is None or self._contains(snapshot, header)
-            saved = None if known or there is None else self.read(there)
-            if there is not None and (header is None or not known) and saved is None and self.find(snapshot.key):
+            present = next(iter(files), None)
+            metadata = None if present is None else self.metadata(present)
+            is_contained = overwrite or metadata is None or self._contains(snapshot, metadata)
+            saved = None if is_contained or present is None else self.read(present)
+            is_unread = metadata is None or (not is_contained and saved is None)
+            if present is not None and is_unread and self.find(snapshot.key):
                 raise OSError(f"{target} cannot be read, and not be set aside")
-            both = snapshot if saved is None else union(snapshot, saved)
-            for file in files[1:]:
-                saved = None if instead else self.read(file)
-                both = both if saved is None else union(both, saved)
-            self._put(both, target)
-            for file in files:
-                if file.path != target:
-                    self.remove(file)
-            found = self.find(snapshot.key)
-            header = None if found is None else self.header(found)
-            if found is None or header is None:
-                raise OSError(f"{target} has been removed as soon as it was written")
-            self._written[target] = header, both.status
-        return found
+            merged = snapshot if saved is None else union(snapshot, saved)
+            for former in files[1:]:
+                saved = None if overwrite else self.read(former)
+                merged = merged if saved is None else union(merged, saved)
+            with atomic_write(target, mode=0o600) as file:
+                parquet.write(merged, file)
+            for former in files:
+                if former.path != target:
+                    self.remove(former)
+            written = self.find(snapshot.key)
+            metadata = None if written is None else self.metadata(written)
+            if written is None or metadata is None:
+                raise OSError(f"{target} was removed as soon as it was written")
+            self._written[target] = metadata, merged.status
+        return written
 
-    def _contains(self, snapshot: Snapshot, header: Metadata | None) -> bool:
-        """Whether a snapshot has everything that its file has: we have written that, and it was less."""
-        known = self._written.get(self.path(snapshot.key))
-        if known is None or header is None or known[0].facts != header.facts:
+    def _contains(self, snapshot: Snapshot, metadata: Metadata | None) -> bool:
+        """Whether a snapshot has everything that its file has: this process wrote the file, and it had less then."""
+        written = self._written.get(self.file_path(snapshot.key))
+        if written is None or metadata is None or written[0].facts != metadata.facts:
             return False
-        return bool(header.facts["version"] == snapshot.version and (snapshot.status >= known[1]).all())
+        return bool(metadata.facts["version"] == snapshot.version and (snapshot.status >= written[1]).all())
 
-    def touch(self, found: CacheFile, used: float | None = None) -> None:
-        """Note that an entry has been used, now or at a time in seconds since the epoch."""
+    def touch(self, file: CacheFile, used: float | None = None) -> None:
+        """Record that an entry was requested.
+
+        Args:
+            file: Its file.
+            used: When, in seconds since the epoch; None for now.
+        """
         with contextlib.suppress(OSError):
-            os.utime(found.path, None if used is None else (used, used))
+            os.utime(file.path, None if used is None else (used, used))
 
-    def remove(self, found: CacheFile) -> int:
-        """Delete a file; returns the bytes this gave back."""
+    def remove(self, file: CacheFile) -> int:
+        """Delete a file.
+
+        Args:
+            file: The file; another process may have deleted it.
+
+        Returns:
+            The bytes that this freed.
+        """
         try:
-            found.path.unlink()
+            file.path.unlink()
         except FileNotFoundError:
             return 0
-        return found.size
+        return file.size
 
-    def trim(self, most: int, keep: Path | None = None) -> list[CacheFile]:
-        """Delete the files used longest ago, but for `keep`, until the rest take at most so many bytes.
+    def trim(self, limit: int, keep: Path | None = None) -> list[CacheFile]:
+        """Delete the files used longest ago, and what killed processes have left unfinished (C12).
 
-        Also deletes what killed kernels have left unfinished. Returns what was deleted.
+        Args:
+            limit: The bytes that the other files may take.
+            keep: A file that stays.
+
+        Returns:
+            The files deleted.
         """
-        self._clear_parts(_ABANDONED)
-        there = self.files()
-        total = sum(f.size for f in there)
-        gone = []
-        for found in reversed(there):
-            if total <= most:
+        self._clear_parts(_ABANDONED_AFTER)
+        files = self.files()
+        total = sum(file.size for file in files)
+        removed = []
+        for file in reversed(files):
+            if total <= limit:
                 break
-            if found.path != keep:
-                total -= found.size
-                self.remove(found)
-                gone.append(found)
-        return gone
+            if file.path != keep:
+                total -= file.size
+                self.remove(file)
+                removed.append(file)
+        return removed
 
     def clear(self) -> list[CacheFile]:
         """Delete every entry, and what was set aside or left unfinished. Returns the entries deleted."""
-        gone = self.files()
-        for found in gone:
-            self.remove(found)
-        with contextlib.suppress(OSError), self._turn():  # nobody writes: what is unfinished stays so
+        files = self.files()
+        for file in files:
+            self.remove(file)
+        with contextlib.suppress(OSError), self._turn():  # nobody writes: what is unfinished was abandoned
             self._clear_parts(0.0)
         with contextlib.suppress(OSError):
-            aside = self.directory / ASIDE
+            aside = self.path / ASIDE
             if not aside.is_symlink():
                 for path in aside.iterdir():
                     path.unlink()
                 aside.rmdir()
-        self._headers.clear()
-        return gone
+        self._metadata.clear()
+        return files
 
-    def _make(self) -> None:
-        """The directory, and those above it that are missing, for their owner alone."""
-        missing = [d for d in (self.directory, *self.directory.parents) if not d.exists()]
+    def _create(self) -> None:
+        """Create the directory, and those above it that are missing, for their owner alone."""
+        missing = [d for d in (self.path, *self.path.parents) if not d.exists()]
         for directory in reversed(missing):
             directory.mkdir(exist_ok=True, mode=0o700)
-        if not self.directory.is_dir():
-            raise NotADirectoryError(f"{self.directory} is a file")
-
-    def _put(self, snapshot: Snapshot, target: Path) -> None:
-        with atomic_write(target, mode=0o600) as file:
-            parquet.write(snapshot, file)
+        if not self.path.is_dir():
+            raise NotADirectoryError(f"{self.path} is a file")
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """One writer at a time; a killed one's turn ends with it."""
+        """Let one process write at a time; the turn of a process that is killed ends with it."""
         try:
-            with self._lock:  # may be taken again by the thread that holds it
+            with self._file_lock:  # the thread that holds it may take it again
                 yield
         except filelock.Timeout as error:
-            raise OSError(f"another program has been writing to {self.directory} for {_PATIENCE:.0f} s") from error
+            raise OSError(f"another program has been writing to {self.path} for {_TURN_TIMEOUT:.0f} s") from error
 
-    def _set_aside(self, found: CacheFile, reason: Unreadable) -> None:
-        seen = (found.path, found.stamp)
-        if seen in self._passed or not os.path.lexists(found.path):
+    def _set_aside(self, file: CacheFile, reason: Unreadable) -> None:
+        """Move a damaged file to the folder `aside`, or pass an unreadable one over; with a warning, once."""
+        name = (file.path, file.stamp)
+        if name in self._passed_over or not os.path.lexists(file.path):
             return
-        self._passed.add(seen)
+        self._passed_over.add(name)
         if not self._own or not isinstance(reason, Damaged):
-            _log.warning("%s is passed over: %s.", found.path, reason)
+            _log.warning("%s is passed over: %s.", file.path, reason)
             return
-        aside = self.directory / ASIDE
+        aside = self.path / ASIDE
         try:
             with self._turn():
-                if _stamp(found.path.lstat()) != found.stamp:
-                    return  # another kernel has put a whole one in its place
+                if _stamp(file.path.lstat()) != file.stamp:
+                    return  # another process has put a whole one in its place
                 aside.mkdir(mode=0o700, exist_ok=True)
                 if aside.is_symlink():
                     raise OSError(f"{aside} is a link")
-                found.path.rename(aside / f"{found.path.stem}.{secrets.token_hex(4)}.parquet")
-            _log.warning("%s is set aside, in the folder %r: %s.", found.path, ASIDE, reason)
+                file.path.rename(aside / f"{file.path.stem}.{secrets.token_hex(4)}.parquet")
+            _log.warning("%s is set aside, in the folder %r: %s.", file.path, ASIDE, reason)
         except FileNotFoundError:
-            return  # another kernel has removed it
+            return  # another process has removed it
         except OSError as error:
-            _log.warning("%s is passed over: %s (and it cannot be moved: %s).", found.path, reason, error)
+            _log.warning("%s is passed over: %s (and it cannot be moved: %s).", file.path, reason, error)
 
     def _clear_parts(self, age: float) -> None:
-        with contextlib.suppress(OSError), os.scandir(self.directory) as entries:
-            for entry in entries:
-                if _PART.fullmatch(entry.name):
+        """Delete the unfinished files that are at least `age` seconds old."""
+        with contextlib.suppress(OSError), os.scandir(self.path) as directory:
+            for item in directory:
+                if _PART.fullmatch(item.name):
                     with contextlib.suppress(OSError):
-                        if time.time() - entry.stat(follow_symlinks=False).st_mtime >= age:
-                            Path(entry.path).unlink()
+                        if time.time() - item.stat(follow_symlinks=False).st_mtime >= age:
+                            Path(item.path).unlink()
 
 
-def _check_name(found: CacheFile, key: CacheKey) -> None:
-    if found.path.stem not in key.names:
+def _check_name(file: CacheFile, key: CacheKey) -> None:
+    if file.path.stem not in key.names:
         raise Damaged("it is another entry's file under a false name")
 
 
-def _found(path: Path, match: re.Match[str], facts: os.stat_result) -> CacheFile:
-    return CacheFile(path, match[1], match[2], facts.st_size, facts.st_mtime, _stamp(facts))
+def _cache_file(path: Path, match: re.Match[str], details: os.stat_result) -> CacheFile:
+    return CacheFile(path, match[1], match[2], details.st_size, details.st_mtime, _stamp(details))
 
 
-def _stamp(facts: os.stat_result) -> tuple[int, int, int]:
-    """Tells whether a path still names the same file."""
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+def _stamp(details: os.stat_result) -> FileStamp:
+    return details.st_ino, details.st_size, details.st_mtime_ns

@@ -1,4 +1,4 @@
-"""All that the cache knows of one (handle, model, horizon): a row an origin."""
+"""Everything that the cache holds for one key: forecasts and calculations, a row an origin."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8, UInt64
 
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.result_cache.column import Column
-from nbforecast.result_cache.densities import DensityWindow
+from nbforecast.result_cache.column import Column, DensityColumns
 from nbforecast.result_cache.fingerprints import Fingerprints
 from nbforecast.result_cache.snapshot import Snapshot, has_forecast
-from nbforecast.result_cache.status import FILLED, Status, shapes
+from nbforecast.result_cache.status import FIRST_STATUS, Status, column_shapes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,17 +24,29 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
     from nbforecast.scoring.calculations import Calculations, Densities
 
+Version = str
+State = tuple[Version, int]
+
 
 class Entry:
-    """Forecasts and calculations of every origin of a dataset, filled while readers read.
+    """Forecasts and calculations of every origin of a dataset, written while readers read.
 
-    Results are written a batch at a time under one lock; `lock_count` counts these. What is handed out is a
-    snapshot that later writes do not change (C3). Rows are the dataset's rows: ascending in time, the last of each
-    series index 0.
+    Rows are the dataset's rows: ascending in time, the last of each series index 0. Results are written a batch at a
+    time under one lock (E3). What is handed out is a snapshot that later writes do not change (C3).
 
-    `version` changes whenever results are taken away (C4): a write made for an earlier version is dropped (C8a).
-    `used` is when it was last asked for, `hits` how often; `reused` origins came from other entries; `saved` is the
-    `state` in which it was last saved; `offered` says that the cache has taken it.
+    Attributes:
+        data: The dataset.
+        spec: How the forecasts are made.
+        key: The key of both.
+        reasons: (N,) uint8, an `UnavailableReason` each; 0 where the origin can be forecast.
+        forced: When the forecasts were last requested with `force`, in seconds since the epoch; 0 if never (C6).
+        version: Changes whenever results are discarded (C4); a write for an earlier version is dropped (C8a).
+        created, used: When the entry was created and last requested, in seconds since the epoch.
+        hits: How often it was requested.
+        reused: Origins whose forecasts came from other entries.
+        lock_count: How often results were written under the lock.
+        saved: The `state` that was last saved, None if none was.
+        is_published: The cache has held the entry.
     """
 
     def __init__(
@@ -45,37 +56,52 @@ class Entry:
         reasons: UInt8[np.ndarray, " N"],
         *,
         forced: float = 0.0,
-        prints: Fingerprints | None = None,
+        fingerprints: Fingerprints | None = None,
     ) -> None:
-        """`reasons` says for every row why it cannot be forecast (0: it can)."""
+        """Create an entry without results.
+
+        Args:
+            data: The dataset.
+            spec: How the forecasts are made.
+            reasons: (N,) for every row why it cannot be forecast, 0 where it can.
+            forced: See the attributes.
+            fingerprints: Those of the data, if they are known.
+        """
         self.data = data
         self.spec = spec
         self.key: CacheKey = spec.key(data.handle)
         self.reasons = reasons
         self.forced = forced
-        self.version = secrets.token_hex(8)
+        self.version: Version = secrets.token_hex(8)
         self.created = self.used = time.time()
-        self.hits = self.reused = self.lock_count = self.changes = 0
-        self.saved: tuple[str, int] | None = None
-        self.offered = False
-        if prints is not None:
-            self.fingerprints = prints
+        self.hits = self.reused = self.lock_count = self._changes = 0
+        self.saved: State | None = None
+        self.is_published = False
+        if fingerprints is not None:
+            self.fingerprints = fingerprints
         never = reasons != UnavailableReason.AVAILABLE
-        tails = shapes(spec.horizon, spec.draws)
-        self._columns = {name: Column(name, len(data), tail, never) for name, tail in tails.items()}
+        shapes = column_shapes(spec.horizon, spec.draws)
+        self._columns = {name: Column(name, len(data), shape, never) for name, shape in shapes.items()}
         self._status = np.where(never, Status.UNAVAILABLE, Status.PENDING).astype(np.uint8)
-        self._lock = threading.Lock()
-        self._density = DensityWindow(spec.horizon)
+        self._densities = DensityColumns(spec.horizon)
+        self._lock = threading.Lock()  # protects the columns, the status and the version; see engine/engine.py
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> Entry:
-        """The entry that a snapshot was taken of."""
+    def from_snapshot(cls, snapshot: Snapshot) -> Entry:
+        """The entry that a snapshot was taken of.
+
+        Args:
+            snapshot: Its arrays become the entry's.
+
+        Returns:
+            An entry with the snapshot's results.
+        """
         entry = cls(snapshot.data, snapshot.spec, snapshot.reasons, forced=snapshot.forced)
         entry.version, entry.created, entry.contexts = snapshot.version, snapshot.created, snapshot.contexts
         entry._status = snapshot.status.copy()
         never = snapshot.reasons != UnavailableReason.AVAILABLE
         for name, values in snapshot.columns.items():
-            entry._columns[name] = Column.of(name, values, _filled(name, entry._status), never)
+            entry._columns[name] = Column.from_array(name, values, _has_result(name, entry._status), never)
         return entry
 
     def __len__(self) -> int:
@@ -83,82 +109,109 @@ class Entry:
 
     @cached_property
     def fingerprints(self) -> Fingerprints:
-        """Of the data."""
+        """Those of the data."""
         return Fingerprints(self.data)
 
     @cached_property
     def contexts(self) -> UInt64[np.ndarray, " N"]:
-        """For every row the fingerprint of the context that its forecast is made from."""
+        """(N,) the fingerprint of the context that each row's forecast is made from."""
         return self.fingerprints.contexts(self.spec.context)
 
     @property
     def status(self) -> UInt8[np.ndarray, " N"]:
-        """How far every row has come: a `Status` each, as it stands now."""
+        """(N,) a `Status` each, at this moment."""
         return self._status.copy()
 
     @property
-    def state(self) -> tuple[str, int]:
-        """Changes with every write: version and count of changes."""
-        return self.version, self.changes
+    def state(self) -> State:
+        """Differs after every write: the version and the number of changes."""
+        return self.version, self._changes
 
     @property
     def complete(self) -> bool:
-        """Nothing waits and nothing is half done."""
+        """Whether no row is pending or lacks calculations."""
         return bool((self._status >= Status.SCORED).all())
 
     @property
     def densities(self) -> int:
-        """Rows that have a density."""
-        return len(self._density.rows)
+        """How many rows have a density."""
+        return len(self._densities.rows)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory that results take."""
-        return sum(c.nbytes for c in self._columns.values()) + self._density.nbytes + 18 * len(self)
+        """Bytes of memory that the results take."""
+        return sum(c.nbytes for c in self._columns.values()) + self._densities.nbytes + 18 * len(self)
 
-    def waiting(self, rows: Int64[np.ndarray, " R"]) -> Bool[np.ndarray, " R"]:
-        """Which of the rows wait for a forecast."""
+    def is_pending(self, rows: Int64[np.ndarray, " R"]) -> Bool[np.ndarray, " R"]:
+        """Which rows have no forecast yet.
+
+        Args:
+            rows: (R,) rows.
+
+        Returns:
+            (R,) whether each is pending.
+        """
         return self._status[rows] == Status.PENDING
 
     def write_forecasts(
-        self, rows: Int64[np.ndarray, " R"], draws: Float32[np.ndarray, "R H Q"], version: str | None = None
+        self, rows: Int64[np.ndarray, " R"], draws: Float32[np.ndarray, "R H Q"], version: Version | None = None
     ) -> int:
-        """Store forecasts, ascending draws; rows that have one keep it. Returns how many were new.
+        """Store forecasts; rows that have one keep it.
 
-        Nothing is stored if `version` is given and no longer the entry's.
+        Args:
+            rows: (R,) distinct rows.
+            draws: (R, H, Q) ascending draws.
+            version: The version they were made for; nothing is stored if it is no longer the entry's (C8a).
+
+        Returns:
+            How many were stored.
         """
         with self._lock:
             self.lock_count += 1
             if version not in (None, self.version):
                 return 0
-            new = self._status[rows] == Status.PENDING
-            self._columns["forecast"].write(rows[new], draws[new])
-            self._status[rows[new]] = Status.INFERRED
-            self.changes += 1
-            return int(new.sum())
+            is_new = self._status[rows] == Status.PENDING
+            self._columns["forecast"].write(rows[is_new], draws[is_new])
+            self._status[rows[is_new]] = Status.INFERRED
+            self._changes += 1
+            return int(is_new.sum())
 
     def write_calculations(
-        self, rows: Int64[np.ndarray, " R"], values: Calculations, version: str | None = None
+        self, rows: Int64[np.ndarray, " R"], calculations: Calculations, version: Version | None = None
     ) -> None:
-        """Store what was calculated from the forecasts of some rows, unless `version` is no longer the entry's."""
+        """Store what was calculated from the forecasts of some rows.
+
+        Args:
+            rows: (R,) distinct rows.
+            calculations: Of these rows.
+            version: The version they were made for; nothing is stored if it is no longer the entry's (C8a).
+        """
         with self._lock:
             self.lock_count += 1
             if version not in (None, self.version):
                 return
             status = self._status[rows]
-            for name, column in values._asdict().items():
-                lacking = (status >= Status.INFERRED) & (status < FILLED[name])
-                self._columns[name].write(rows[lacking], column[lacking])
+            for name, values in calculations._asdict().items():
+                is_missing = (status >= Status.INFERRED) & (status < FIRST_STATUS[name])
+                self._columns[name].write(rows[is_missing], values[is_missing])
             self._status[rows[has_forecast(status)]] = Status.SCORED
-            self.changes += 1
+            self._changes += 1
 
-    def write_densities(self, rows: Int64[np.ndarray, " R"], values: Densities, version: str | None = None) -> None:
-        """Store densities; only those of the last rows written are kept."""
+    def write_densities(
+        self, rows: Int64[np.ndarray, " R"], densities: Densities, version: Version | None = None
+    ) -> None:
+        """Store densities; only those of the rows written last are kept.
+
+        Args:
+            rows: (R,) distinct rows.
+            densities: Of these rows.
+            version: The version they were made for; nothing is stored if it is no longer the entry's (C8a).
+        """
         with self._lock:
             self.lock_count += 1
             if version not in (None, self.version):
                 return
-            self._density.write(rows, values.limits, values.density)
+            self._densities.write(rows, densities.limits, densities.density)
 
     def adopt(
         self,
@@ -167,100 +220,147 @@ class Entry:
         contexts: UInt64[np.ndarray, " R"],
         values: dict[str, Float32[np.ndarray, "R ..."]],
     ) -> None:
-        """Take over results of another entry for rows that wait, bit for bit."""
+        """Store results of another entry bit for bit, for the rows that are pending (C5).
+
+        Args:
+            rows: (R,) distinct rows.
+            status: (R,) which of the values count.
+            contexts: (R,) the fingerprints of the contexts that the forecasts were made from.
+            values: (R, ...) of each column.
+        """
         if not len(rows):
             return
         with self._lock:
             self.lock_count += 1
-            waiting = self._status[rows] == Status.PENDING
-            if not waiting.all():
-                rows, status, contexts = rows[waiting], status[waiting], contexts[waiting]
-                values = {name: column[waiting] for name, column in values.items()}
+            is_pending = self._status[rows] == Status.PENDING
+            if not is_pending.all():
+                rows, status, contexts = rows[is_pending], status[is_pending], contexts[is_pending]
+                values = {name: column[is_pending] for name, column in values.items()}
             for name, column in values.items():
-                there = status >= FILLED[name]
-                if there.all():
+                has_result = status >= FIRST_STATUS[name]
+                if has_result.all():
                     self._columns[name].write(rows, column)
                 else:
-                    self._columns[name].write(rows[there], column[there])
+                    self._columns[name].write(rows[has_result], column[has_result])
             self._status[rows] = status
-            made_from = self.contexts.copy()
-            made_from[rows] = contexts
-            self.contexts = made_from
-            self.changes += 1
+            all_contexts = self.contexts.copy()
+            all_contexts[rows] = contexts
+            self.contexts = all_contexts
+            self._changes += 1
 
     def read(
         self, rows: Int64[np.ndarray, " R"]
     ) -> tuple[UInt8[np.ndarray, " R"], dict[str, Float32[np.ndarray, "R ..."]]]:
-        """Status and results of some rows; a result counts where the status says that it stands, and may be a view."""
+        """Status and results of some rows at one moment, to adopt elsewhere.
+
+        Args:
+            rows: (R,) rows.
+
+        Returns:
+            status: (R,), which of the values count.
+            values: (R, ...) of each column, possibly a view of the entry's memory.
+        """
         with self._lock:
-            return self._status[rows], {n: c.peek(rows) for n, c in self._columns.items()}
+            return self._status[rows], {name: column.peek(rows) for name, column in self._columns.items()}
 
-    def forget(self, rows: Int64[np.ndarray, " R"], keep: Status) -> int:
-        """Take results away, so that rows have come as far as `keep` and no further; returns how many rows had more.
+    def discard(self, rows: Int64[np.ndarray, " R"], keep: Status) -> int:
+        """Remove results above a status; work in progress for the entry is dropped (C8a, C11).
 
-        Frames and arrays handed out before are not changed. Work in progress for these rows is dropped.
+        Frames and arrays that were handed out do not change (C3).
+
+        Args:
+            rows: (R,) rows.
+            keep: The highest status that the rows may have afterwards.
+
+        Returns:
+            How many rows had a higher one.
         """
         with self._lock:
             status = self._status[rows]
-            fewer = rows[has_forecast(status) & (status > keep)]
-            if not len(fewer):
+            affected = rows[has_forecast(status) & (status > keep)]
+            if not len(affected):
                 return 0
-            left = self._status.copy()
-            left[fewer] = keep
+            new_status = self._status.copy()
+            new_status[affected] = keep
             never = self.reasons != UnavailableReason.AVAILABLE
             columns = {
-                name: column.keeping(np.flatnonzero(_filled(name, left)), never) if FILLED[name] > keep else column
+                name: column.with_rows(np.flatnonzero(_has_result(name, new_status)), never)
+                if FIRST_STATUS[name] > keep
+                else column
                 for name, column in self._columns.items()
             }
             # an interrupt up to here changes nothing, and one from here on costs work in progress at most
             self.version = secrets.token_hex(8)
-            self._columns, self._status = columns, left
-            self.changes += 1
+            self._columns, self._status = columns, new_status
+            self._changes += 1
             if keep == Status.PENDING:
-                self._density.forget(fewer)
-            return len(fewer)
+                self._densities.discard(affected)
+            return len(affected)
 
-    def forget_densities(self, rows: Int64[np.ndarray, " R"]) -> int:
-        """Take the densities of some rows away, as `forget` does; returns how many had one."""
+    def discard_densities(self, rows: Int64[np.ndarray, " R"]) -> int:
+        """Remove the densities of some rows; work in progress for the entry is dropped.
+
+        Args:
+            rows: (R,) rows.
+
+        Returns:
+            How many of them had a density.
+        """
         with self._lock:
-            count = self._density.forget(rows)
+            count = self._densities.discard(rows)
             if count:
                 self.version = secrets.token_hex(8)
             return count
 
     def take(self, column: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
-        """A copy of some rows of one column, NaN where nothing stands yet."""
+        """A copy of some rows of one column.
+
+        Args:
+            column: A name of `status.FIRST_STATUS`.
+            rows: (R,) rows.
+
+        Returns:
+            (R, ...) the values, NaN where there is no result yet.
+        """
         with self._lock:
             return self._columns[column].take(rows)
 
     def array(self, column: str) -> Float32[np.ndarray, "N *T"]:
-        """A whole column, read-only; no copy once the entry is complete."""
+        """A whole column, read-only; no copy once the entry is complete.
+
+        Args:
+            column: A name of `status.FIRST_STATUS`.
+
+        Returns:
+            (N, ...) the values, NaN where there is no result yet.
+        """
         with self._lock:
             return self._columns[column].array()
 
     def results(self) -> tuple[UInt8[np.ndarray, " N"], list[pl.Series]]:
-        """Status and every result column, densities included, at one moment: snapshots."""
+        """Status and every result column, densities included, at one moment."""
         with self._lock:
-            columns = [c.series() for c in self._columns.values()]
-            return self._status.copy(), [*columns, *self._density.series(len(self))]
+            columns = [column.series() for column in self._columns.values()]
+            return self._status.copy(), [*columns, *self._densities.series(len(self))]
 
-    def snapshot(self) -> tuple[Snapshot, tuple[str, int]]:
-        """What a file keeps (everything but densities), and the `state` it was taken in."""
+    def snapshot(self) -> tuple[Snapshot, State]:
+        """What a file holds (everything but densities), and the `state` it was taken in."""
         with self._lock:
             columns = {name: column.array() for name, column in self._columns.items()}
             status, state = self._status.copy(), self.state
-        return Snapshot(
-            self.data,
-            self.spec,
-            status,
-            self.reasons,
-            self.contexts,
-            columns,
-            self.version,
-            self.created,
-            self.forced,
-        ), state
+        snapshot = Snapshot(
+            data=self.data,
+            spec=self.spec,
+            status=status,
+            reasons=self.reasons,
+            contexts=self.contexts,
+            columns=columns,
+            version=state[0],
+            created=self.created,
+            forced=self.forced,
+        )
+        return snapshot, state
 
 
-def _filled(name: str, status: UInt8[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
-    return (status >= FILLED[name]) & (status <= Status.SCORED)
+def _has_result(column: str, status: UInt8[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+    return (status >= FIRST_STATUS[column]) & (status <= Status.SCORED)

@@ -1,4 +1,4 @@
-"""The rows of an entry that belong to a dataset: all of its own entry, or the newest part of a longer history's."""
+"""The rows of an entry that belong to a dataset: the whole entry, or the newest part of a longer history's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64, UInt8
 
-from nbforecast.result_cache.fingerprints import matched_series, tails
+from nbforecast.postprocessing import conformal
+from nbforecast.result_cache.fingerprints import are_newest_parts, match_series
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import REASON, STATUS, Status
 
@@ -24,38 +25,71 @@ if TYPE_CHECKING:
 class EntrySlice:
     """Results for a dataset, read from an entry without a copy. Rows are the dataset's.
 
-    A history that another one contains, with the same end, is a view of the longer one's entry: the same
-    indices mean the same origins, and forecasts made from more of the same history serve both.
+    The results of a history that a longer one contains, with the same end, are a slice of the longer one's entry: the
+    same indices mean the same origins, and forecasts made from more of the same history serve both (C5).
+
+    Attributes:
+        entry: The entry.
+        data: The dataset.
     """
 
     def __init__(self, entry: Entry, data: Dataset, starts: Int64[np.ndarray, " S"]) -> None:
-        """`starts`: the entry's row of the first row of each of the dataset's series."""
+        """Use `whole` or `newest_part`.
+
+        Args:
+            entry: The entry.
+            data: The dataset.
+            starts: (S,) the entry's row of the first row of each of the dataset's series.
+        """
         self.entry = entry
         self.data = data
         self._starts = starts
-        self._whole = len(data) == len(entry)
+        self._is_whole = len(data) == len(entry)
 
     @classmethod
     def whole(cls, entry: Entry, data: Dataset | None = None) -> EntrySlice:
-        """All of an entry, for the data it was made for or others of the same content."""
+        """All of an entry.
+
+        Args:
+            entry: The entry.
+            data: Data of the same content as the entry's, to be shown instead of them.
+
+        Returns:
+            The slice.
+        """
         return cls(entry, data or entry.data, entry.data.offsets[:-1])
 
     @classmethod
-    def tail(
+    def newest_part(
         cls, entry: Entry, data: Dataset, fingerprints: Fingerprints, reasons: UInt8[np.ndarray, " N"]
     ) -> EntrySlice | None:
-        """The newest part of an entry's history, if that is what `data` are; `reasons` are those of `data` alone.
+        """The newest part of an entry's history, if the data are that.
 
-        None also where the longer history bars an origin (a gap, say) that could be forecast without it.
+        Args:
+            entry: The entry of the longer history.
+            data: The shorter history.
+            fingerprints: Those of `data`.
+            reasons: (N,) for every row of `data` why it cannot be forecast from `data` alone, 0 where it can.
+
+        Returns:
+            The slice. None if `data` are not the newest part, or if the longer history bars an origin (a gap, say)
+            that can be forecast without it.
         """
-        if not tails(fingerprints, entry.fingerprints).all():
+        if not are_newest_parts(fingerprints, entry.fingerprints).all():
             return None
-        match = matched_series(fingerprints, entry.fingerprints)
-        view = cls(entry, data, entry.data.offsets[match + 1] - data.lengths)
-        return None if ((reasons == 0) & (view.reasons > 0)).any() else view
+        match = match_series(fingerprints, entry.fingerprints)
+        part = cls(entry, data, entry.data.offsets[match + 1] - data.lengths)
+        return None if ((reasons == 0) & (part.reasons > 0)).any() else part
 
-    def of(self, data: Dataset) -> EntrySlice:
-        """The same rows for data of the same content, as somebody else's frame has them."""
+    def with_data(self, data: Dataset) -> EntrySlice:
+        """The same rows, for another request's data.
+
+        Args:
+            data: Data of the same content; names and warnings may differ.
+
+        Returns:
+            The slice.
+        """
         return EntrySlice(self.entry, data, self._starts)
 
     def __len__(self) -> int:
@@ -63,91 +97,140 @@ class EntrySlice:
 
     @property
     def key(self) -> CacheKey:
-        """The key under which the data's results are found."""
+        """The key of the data's results."""
         return self.spec.key(self.data.handle)
 
     @property
     def spec(self) -> ForecastSpec:
+        """How the forecasts are made."""
         return self.entry.spec
 
     @property
     def reasons(self) -> UInt8[np.ndarray, " N"]:
-        """For every row 0, or the `UnavailableReason` why it is not forecast."""
-        return self._cut(self.entry.reasons)
+        """(N,) for every row 0, or the `UnavailableReason` why it is not forecast."""
+        return self._select(self.entry.reasons)
 
     @property
     def status(self) -> UInt8[np.ndarray, " N"]:
-        """How far every row has come."""
-        return self._cut(self.entry.status)
+        """(N,) a `Status` each, at this moment."""
+        return self._select(self.entry.status)
 
     @property
     def available(self) -> int:
-        """Origins that can be forecast."""
+        """How many origins can be forecast."""
         return int((self.reasons == 0).sum())
 
     @property
     def inferred(self) -> int:
-        """Origins whose forecast stands here."""
+        """How many origins have a forecast."""
         return int(has_forecast(self.status).sum())
 
     @property
     def calculated(self) -> int:
-        """Origins whose calculations stand here."""
+        """How many origins have a forecast and all calculations."""
         return int((self.status == Status.SCORED).sum())
 
     @property
     def complete(self) -> bool:
-        """Nothing waits and nothing is half done."""
+        """Whether no row is pending or lacks calculations."""
         return bool((self.status >= Status.SCORED).all())
 
-    def rows(self, rows: Int64[np.ndarray, " R"]) -> Int64[np.ndarray, " R"]:
-        """The entry's rows of some of ours."""
-        if self._whole:
+    def entry_rows(self, rows: Int64[np.ndarray, " R"]) -> Int64[np.ndarray, " R"]:
+        """The entry's rows of some rows of the slice.
+
+        Args:
+            rows: (R,) rows of the slice's dataset.
+
+        Returns:
+            (R,) rows of the entry's dataset.
+        """
+        if self._is_whole:
             return rows
         series = np.searchsorted(self.data.offsets, rows, side="right") - 1
         return rows + (self._starts - self.data.offsets[:-1])[series]
 
-    def missing(self) -> Int64[np.ndarray, " M"]:
-        """Rows that wait for a forecast."""
+    def pending_rows(self) -> Int64[np.ndarray, " M"]:
+        """The rows that have no forecast yet."""
         return np.flatnonzero(self.status == Status.PENDING)
 
-    def uncalculated(self) -> Int64[np.ndarray, " M"]:
-        """Rows that have a forecast and wait for calculations."""
+    def incomplete_rows(self) -> Int64[np.ndarray, " M"]:
+        """The rows that have a forecast and lack calculations."""
         status = self.status
         return np.flatnonzero((status >= Status.INFERRED) & (status < Status.SCORED))
 
     def take(self, column: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
-        """A copy of some rows of one column, NaN where nothing stands yet."""
-        return self.entry.take(column, self.rows(rows))
+        """A copy of some rows of one column.
+
+        Args:
+            column: A name of `status.FIRST_STATUS`.
+            rows: (R,) rows of the slice's dataset.
+
+        Returns:
+            (R, ...) the values, NaN where there is no result yet.
+        """
+        return self.entry.take(column, self.entry_rows(rows))
 
     def array(self, column: str = "forecast") -> Float32[np.ndarray, "N *T"]:
-        """A whole column, read-only; no copy once the entry is complete and its part in one piece."""
+        """A whole column, read-only; no copy once the entry is complete and its rows are in one piece.
+
+        Args:
+            column: A name of `status.FIRST_STATUS`.
+
+        Returns:
+            (N, ...) the values, NaN where there is no result yet.
+        """
         pieces = list(self._pieces())
         if len(pieces) == 1:
             return self.entry.array(column)[pieces[0]]
-        out = self.take(column, np.arange(len(self)))
-        out.flags.writeable = False
-        return out
+        values = self.take(column, np.arange(len(self)))
+        values.flags.writeable = False
+        return values
+
+    def calibrate(self) -> Float32[np.ndarray, "N H K"]:
+        """Calibrated prediction intervals of every origin, from the forecasts stored at this moment.
+
+        Returns:
+            (N, H, 8) quantiles at `conformal.CALIBRATED_LEVELS`; NaN where too few past errors are known.
+        """
+        actual = self.data.actuals(np.arange(len(self)), self.spec.horizon)
+        return conformal.calibrate(self.array("forecast"), actual, self.data.lengths, self.spec.levels)
+
+    def calibrate_rows(self, start: int, end: int) -> Float32[np.ndarray, "R H K"]:
+        """As `calibrate`, for neighbouring origins of one series; only the rows they depend on are read (E10).
+
+        Args:
+            start: The first row.
+            end: One more than the last row, which is of the same series.
+
+        Returns:
+            (end - start, H, 8) quantiles at `conformal.CALIBRATED_LEVELS`.
+        """
+        horizon = self.spec.horizon
+        series, _ = self.data.locate(start)
+        rows = np.arange(max(int(self.data.offsets[series]), start + 1 - conformal.rows_needed(horizon)), end)
+        draws, actual = self.take("forecast", rows), self.data.actuals(rows, horizon)
+        return conformal.calibrate(draws, actual, np.array([len(rows)]), self.spec.levels)[start - end :]
 
     def frame(self) -> pl.DataFrame:
-        """The Result DataFrame: a snapshot with a row an origin.
+        """The Result DataFrame: a snapshot with one row per origin (C1).
 
-        unique_id, ds, index, y; status (`pending`, `inferred`, `unscored`: has quantiles but no scores, `scored`,
-        `unavailable`) and, for the last, the reason; forecast (H, Q); median (H); quantiles (H, 7) at `LEVELS`;
-        abs_error, crps, pinball (H) and covered (H, 3) for 50, 80 and 95 %; density (H, 64) and density_limits (H, 2)
-        for a bounded number of origins. NaN in a result means not done where the status says so, and in a score that
-        the actual value is not known.
+        Returns:
+            unique_id, ds, index, y; status (`pending`, `inferred`, `unscored`: has quantiles but no scores, `scored`,
+            `unavailable`) and, for the last, the reason; forecast (H, Q); median (H); quantiles (H, 7) at
+            `calculations.LEVELS`; abs_error, crps, pinball (H) and covered (H, 3) for 50, 80 and 95 %; density (H, 64)
+            and density_limits (H, 2) for a bounded number of origins. NaN in a result means not done where the status
+            says so, and in a score that the actual value is not known (C2).
         """
         status, columns = self.entry.results()
-        names = pl.Series("status", STATUS.categories, STATUS)
-        why = pl.Series("reason", [None, *REASON.categories], REASON)
-        labels = [names.gather(self._cut(status)), why.gather(self.reasons)]
-        if not self._whole:
+        status_names = pl.Series("status", STATUS.categories, STATUS)
+        reason_names = pl.Series("reason", [None, *REASON.categories], REASON)
+        labels = [status_names.gather(self._select(status)), reason_names.gather(self.reasons)]
+        if not self._is_whole:
             pieces = list(self._pieces())
             columns = [pl.concat([c[piece] for piece in pieces], rechunk=False) for c in columns]
-        return pl.DataFrame([*self._base(), *labels, *columns])
+        return pl.DataFrame([*self._data_columns(), *labels, *columns])
 
-    def _base(self) -> list[pl.Series]:
+    def _data_columns(self) -> list[pl.Series]:
         data = self.data
         ids = pl.Series("unique_id", data.ids, pl.Categorical)
         series = np.repeat(np.arange(len(data.ids)), data.lengths)
@@ -158,16 +241,16 @@ class EntrySlice:
             pl.Series("y", data.values, nan_to_null=True),
         ]
 
-    def _cut(self, values: UInt8[np.ndarray, " M"]) -> UInt8[np.ndarray, " N"]:
-        """Our part of an array of the entry's rows."""
-        if self._whole:
+    def _select(self, values: UInt8[np.ndarray, " M"]) -> UInt8[np.ndarray, " N"]:
+        """The slice's part of an array of the entry's rows."""
+        if self._is_whole:
             return values
         return np.concatenate([values[piece] for piece in self._pieces()])
 
     def _pieces(self) -> Iterator[slice]:
-        """Our part of the entry as slices, neighbouring series in one."""
+        """The slice's rows of the entry, neighbouring series in one piece."""
         ends = self._starts + self.data.lengths
-        first = np.append(True, self._starts[1:] != ends[:-1])
-        last = np.append(first[1:], True)
-        for start, end in zip(self._starts[first].tolist(), ends[last].tolist(), strict=True):
+        is_first = np.append(True, self._starts[1:] != ends[:-1])
+        is_last = np.append(is_first[1:], True)
+        for start, end in zip(self._starts[is_first].tolist(), ends[is_last].tolist(), strict=True):
             yield slice(start, end)

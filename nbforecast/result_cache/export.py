@@ -1,4 +1,4 @@
-"""Results in the field's long format."""
+"""Results in the field's long format (X1)."""
 
 from __future__ import annotations
 
@@ -19,27 +19,35 @@ if TYPE_CHECKING:
 
 
 def to_long(
-    view: EntrySlice, coverages: Sequence[float], bands: Float32[np.ndarray, "N H K"] | None = None
+    entry_slice: EntrySlice, coverages: Sequence[float], calibrated: Float32[np.ndarray, "N H K"] | None = None
 ) -> pl.DataFrame:
-    """A row for each origin and step: unique_id, ds, cutoff, y, MODEL, MODEL-lo-80, MODEL-hi-80 ...
+    """One row per origin and horizon step, in Nixtla's convention.
 
-    The convention is Nixtla's: `cutoff` is the origin's time, MODEL the point forecast (the median), `lo` and `hi` the
-    ends of the central intervals, those of the calibrated `bands` where they stand; y is null where it is not known.
-    Origins without a forecast are left out.
+    Args:
+        entry_slice: The results; origins without a forecast are left out.
+        coverages: Coverages of central intervals, in per cent.
+        calibrated: (N, H, 8) quantiles at `CALIBRATED_LEVELS`, which replace the forecast's own where they are finite.
+
+    Returns:
+        unique_id, ds, cutoff (the origin's time), y (null where it is not known), MODEL (the median), and for each
+        coverage the ends of the interval: MODEL-lo-80, MODEL-hi-80.
+
+    Raises:
+        OptionError: A coverage is not between 0 and 100.
     """
     for coverage in coverages:
         if not 0 < coverage < 100:
             raise OptionError(f"levels= takes percentages between 0 and 100, not {coverage!r}.")
-    data, horizon, model = view.data, view.spec.horizon, view.spec.model.name
-    forecast = view.array("forecast")
+    data, spec = entry_slice.data, entry_slice.spec
+    forecast, horizon, model = entry_slice.array("forecast"), spec.horizon, spec.model.name
     rows = np.flatnonzero(np.isfinite(forecast[:, 0, 0]))
     tails = [(100 - c) / 200 for c in coverages]
-    wanted = (0.5, *(p for t in tails for p in (t, 1 - t)))
-    values = quantiles(forecast[rows], view.spec.levels, wanted)
-    for at, level in enumerate(wanted):
-        if bands is not None and level in CALIBRATED_LEVELS:
-            band = bands[rows, :, CALIBRATED_LEVELS.index(level)]
-            values[..., at] = np.where(np.isfinite(band), band, values[..., at])
+    probabilities = (0.5, *(p for tail in tails for p in (tail, 1 - tail)))
+    values = quantiles(forecast[rows], spec.levels, probabilities)
+    for number, probability in enumerate(probabilities):
+        if calibrated is not None and probability in CALIBRATED_LEVELS:
+            ends = calibrated[rows, :, CALIBRATED_LEVELS.index(probability)]
+            values[..., number] = np.where(np.isfinite(ends), ends, values[..., number])
     names = [model, *(f"{model}-{end}-{coverage:g}" for coverage in coverages for end in ("lo", "hi"))]
     series = np.searchsorted(data.offsets, rows, side="right") - 1
     return pl.DataFrame(

@@ -1,4 +1,4 @@
-"""What the cache holds, in memory and on disk, as one list."""
+"""Everything that the cache holds, in memory and on disk, as one list (C11)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,29 @@ if TYPE_CHECKING:
 
     Mark = tuple[EntrySlice, CacheFile | None, tuple[object, ...]]
 
-_TICK = 0.05  # seconds; a file system's clock may stand still for as long
+_TICK = 0.05  # seconds; two changes of a directory within this time may have the same modification time
 
 
 @dataclass(frozen=True)
 class Item:
-    """One key's results.
+    """The results of one key.
 
-    name: what the frame was called, if that is known. start, end: the data's first and last time. view_of: the handle
-    of the longer history in whose entry they are. used, created: seconds since the epoch. `view` is what is in memory,
-    `found` the file; either may be missing.
+    Attributes:
+        key: The key.
+        name: The name of the frame, None if it has none.
+        model: The forecaster's name.
+        series, origins: How many series and rows the data have.
+        available, inferred, calculated: How many origins can be forecast, have a forecast, have all calculations.
+        start, end: The data's first and last time, as text.
+        frequency: The grid's step, as text.
+        memory_bytes, disk_bytes: What the results take; 0 where they are a slice of another entry.
+        hits: How often the results were requested.
+        reused: Origins whose forecasts came from other entries.
+        view_of: The handle of the longer history that the results are a slice of, or None.
+        version: The entry's version.
+        created, used: When the entry was created and last requested, in seconds since the epoch.
+        entry_slice: The results in memory, None if they are only on disk.
+        file: The results on disk, None if they are only in memory.
     """
 
     key: CacheKey
@@ -48,8 +61,8 @@ class Item:
     version: str
     created: float
     used: float
-    view: EntrySlice | None
-    found: CacheFile | None
+    entry_slice: EntrySlice | None
+    file: CacheFile | None
 
     @cached_property
     def address(self) -> str:
@@ -58,117 +71,131 @@ class Item:
 
 
 class Inventory:
-    """Everything the cache holds, look by look: what has not changed since the last one costs next to nothing.
+    """Lists the cache again and again; what has not changed since the last listing costs next to nothing.
 
-    Files that other kernels write, rename or remove are noticed; when they have used one is known at the next such
-    change. An inventory keeps what it has listed in memory until the next look.
+    It notices files that other processes write, rename or remove; when such a file was last used is updated at the next
+    such change. It holds what it has listed in memory until the next listing.
     """
 
     def __init__(self, cache: Cache) -> None:
+        """List a cache.
+
+        Args:
+            cache: The cache.
+        """
         self._cache = cache
         self._stamp: object = None
         self._files: dict[tuple[str, str], CacheFile] = {}
-        self._held: dict[int, tuple[Mark, Item]] = {}
-        self._saved: dict[CacheFile, Item | None] = {}
+        self._memory_items: dict[int, tuple[Mark, Item]] = {}
+        self._file_items: dict[CacheFile, Item | None] = {}
 
-    def look(self) -> list[Item]:
-        """Everything as it stands, the last used first; an unchanged item is the same object as before.
+    def items(self) -> list[Item]:
+        """Everything in the cache, the last used first; files that cannot be read are left out.
 
-        Files that cannot be read are left out.
+        Returns:
+            The items; an unchanged one is the same object as in the last listing.
         """
         self._list_files()
-        saved, held = dict(self._files), {}
-        for view in self._cache.views():
-            files = [(view.data.handle, group) for group in view.spec.groups]
-            found = next((saved.pop(file) for file in files if file in saved), None)
-            held[id(view)] = self._held_item(view, found)
-        self._held = held
-        self._saved = {found: self._saved_item(found) for found in saved.values()}
-        items = [item for _, item in held.values()] + [item for item in self._saved.values() if item is not None]
+        files, memory_items = dict(self._files), {}
+        for part in self._cache.slices():
+            names = [(part.data.handle, group) for group in part.spec.groups]
+            file = next((files.pop(name) for name in names if name in files), None)
+            memory_items[id(part)] = self._memory_item(part, file)
+        self._memory_items = memory_items
+        self._file_items = {file: self._file_item(file) for file in files.values()}
+        items = [item for _, item in memory_items.values()]
+        items += [item for item in self._file_items.values() if item is not None]
         return sorted(items, key=lambda item: -item.used)
 
     def _list_files(self) -> None:
-        """The directory's files, listed anew if it has changed; a change in the same tick is not told by its time."""
-        store, stamp, now = self._cache.store, None, time.time()
+        """List the directory again if it has changed; a change in the same tick does not show in its time."""
+        directory, stamp, now = self._cache.directory, None, time.time()
         with suppress(OSError):
-            changed = 0.0 if store is None else store.directory.stat().st_mtime
-            stamp = (store, changed) if changed + _TICK < now else None
+            changed = 0.0 if directory is None else directory.path.stat().st_mtime
+            stamp = (directory, changed) if changed + _TICK < now else None
         if stamp is None or stamp != self._stamp:
-            self._files = {} if store is None else {(f.handle, f.group): f for f in store.files()}
+            self._files = {} if directory is None else {(f.handle, f.group): f for f in directory.files()}
             self._stamp = stamp
 
-    def _held_item(self, view: EntrySlice, found: CacheFile | None) -> tuple[Mark, Item]:
-        entry = view.entry
-        mark = view, found, (entry.state, entry.hits, entry.reused, entry.used, entry.densities)
-        known = self._held.get(id(view))
-        return known if known is not None and known[0] == mark else (mark, _held(view, found))
+    def _memory_item(self, part: EntrySlice, file: CacheFile | None) -> tuple[Mark, Item]:
+        entry = part.entry
+        mark = part, file, (entry.state, entry.hits, entry.reused, entry.used, entry.densities)
+        last = self._memory_items.get(id(part))
+        return last if last is not None and last[0] == mark else (mark, _item_in_memory(part, file))
 
-    def _saved_item(self, found: CacheFile) -> Item | None:
-        if found in self._saved:
-            return self._saved[found]
-        header = None if self._cache.store is None else self._cache.store.header(found)
-        return None if header is None else _saved(found, header)
+    def _file_item(self, file: CacheFile) -> Item | None:
+        if file in self._file_items:
+            return self._file_items[file]
+        metadata = None if self._cache.directory is None else self._cache.directory.metadata(file)
+        return None if metadata is None else _item_on_disk(file, metadata)
 
 
 def inventory(cache: Cache) -> list[Item]:
-    """Everything the cache holds, the last used first. Files that cannot be read are left out."""
-    return Inventory(cache).look()
+    """Everything in a cache, the last used first; files that cannot be read are left out.
+
+    Args:
+        cache: The cache.
+
+    Returns:
+        The items.
+    """
+    return Inventory(cache).items()
 
 
-def _held(view: EntrySlice, found: CacheFile | None) -> Item:
-    entry, data = view.entry, view.data
-    own = view.key == entry.key
+def _item_in_memory(part: EntrySlice, file: CacheFile | None) -> Item:
+    entry, data = part.entry, part.data
+    is_whole = part.key == entry.key
     return Item(
-        key=view.key,
+        key=part.key,
         name=data.names.frame,
-        model=view.spec.model.name,
+        model=part.spec.model.name,
         series=len(data.ids),
         origins=len(data),
-        available=view.available,
-        inferred=view.inferred,
-        calculated=view.calculated,
-        start=_shown(data.time.min()),
-        end=_shown(data.time.max()),
+        available=part.available,
+        inferred=part.inferred,
+        calculated=part.calculated,
+        start=_as_text(data.time.min()),
+        end=_as_text(data.time.max()),
         frequency=data.frequency.describe(),
-        memory_bytes=entry.nbytes if own else 0,
-        disk_bytes=found.size if found is not None else 0,
+        memory_bytes=entry.nbytes if is_whole else 0,
+        disk_bytes=file.size if file is not None else 0,
         hits=entry.hits,
-        reused=entry.reused if own else view.inferred,
-        view_of=None if own else entry.key.handle,
+        reused=entry.reused if is_whole else part.inferred,
+        view_of=None if is_whole else entry.key.handle,
         version=entry.version,
         created=entry.created,
         used=entry.used,
-        view=view,
-        found=found,
+        entry_slice=part,
+        file=file,
     )
 
 
-def _saved(found: CacheFile, header: Metadata) -> Item:
-    facts = header.facts
+def _item_on_disk(file: CacheFile, metadata: Metadata) -> Item:
+    facts = metadata.facts
     return Item(
-        key=header.key,
+        key=metadata.key,
         name=facts["name"],
-        model=header.spec.model.name,
+        model=metadata.spec.model.name,
         series=len(facts["ids"]),
-        origins=header.rows,
+        origins=metadata.rows,
         available=facts["available"],
         inferred=facts["inferred"],
         calculated=facts["calculated"],
-        start=_shown(facts["start_time"]),
-        end=_shown(facts["end_time"]),
-        frequency=header.frequency.describe(),
+        start=_as_text(facts["start_time"]),
+        end=_as_text(facts["end_time"]),
+        frequency=metadata.frequency.describe(),
         memory_bytes=0,
-        disk_bytes=found.size,
+        disk_bytes=file.size,
         hits=0,
         reused=0,
         view_of=None,
         version=facts["version"],
         created=facts["created"],
-        used=found.used,
-        view=None,
-        found=found,
+        used=file.used,
+        entry_slice=None,
+        file=file,
     )
 
 
-def _shown(moment: object) -> str:
+def _as_text(moment: object) -> str:
     return str(moment).replace("T", " ").removesuffix(".000000").removesuffix(" 00:00:00")

@@ -1,4 +1,4 @@
-"""What an entry's file says of itself in its footer: enough to find it, and to rebuild the data's grid."""
+"""The metadata in the footer of an entry's file: enough to find the entry and to rebuild the grid of its data (C4)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 
 from nbforecast.data import Dataset
 from nbforecast.data.dataset import Names
@@ -28,62 +29,87 @@ if TYPE_CHECKING:
 FORMAT = 2  # format_1 reads the files of the former one
 _HANDLE = re.compile(r"[0-9a-f]{32}")
 _KINDS = ("fixed", "month", "business", "integer")
-_LATEST = 1e11  # seconds since the epoch: some three thousand years
-_MOST = 1 << 40  # rows and steps beyond which numbers cannot be meant
+_MAX_TIME = 1e11  # seconds since the epoch: some three thousand years
+_MAX_COUNT = 1 << 40  # rows and steps; larger numbers are damage
 
 
 class Unreadable(Exception):
-    """A file that cannot be read here and now; the message says why. Nothing says that it is damaged."""
+    """A file that cannot be read on this machine now, though it may be whole; the message says why."""
 
 
 class Damaged(Unreadable):
-    """A file that is not, or no longer, an entry."""
+    """A file that is not an entry, or no longer; the message says why."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """A file's metadata, checked. `facts` are plain values as JSON has them."""
+    """The metadata of a file, checked.
+
+    Attributes:
+        facts: Plain values as JSON has them, under the names that `pack` gives them.
+    """
 
     facts: dict[str, Any]
 
     @cached_property
     def spec(self) -> ForecastSpec:
+        """How the forecasts are made."""
         f = self.facts
         model = ModelSpec(f["model_name"], f["model_key"], f["seed"], f["max_gap"])
         return ForecastSpec(model, f["horizon"], tuple(f["levels"]), f["context"])
 
     @cached_property
     def key(self) -> CacheKey:
+        """The entry's key."""
         return self.spec.key(self.facts["handle"])
 
     @cached_property
     def frequency(self) -> Frequency:
+        """The grid's step."""
         return Frequency(**self.facts["frequency"])
 
     @property
     def rows(self) -> int:
+        """N, the rows of all series."""
         return sum(self.facts["index_len"])
 
     @cached_property
     def spans(self) -> dict[str, tuple[int, int]]:
-        """First and last grid step of every series."""
+        """The first and last grid step of each series."""
         f = self.facts
         ends = zip(f["ids"], f["first_step"], f["index_len"], strict=True)
         return {name: (first, first + steps - 1) for name, first, steps in ends}
 
-    def dataset(self, values: np.ndarray) -> Dataset:
-        """The data that the entry was made of, from their values."""
+    def dataset(self, values: Float64[np.ndarray, " N"]) -> Dataset:
+        """The dataset of the entry.
+
+        Args:
+            values: (N,) its values.
+
+        Returns:
+            The dataset.
+        """
         f = self.facts
         lengths = np.array(f["index_len"], np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         steps = np.arange(offsets[-1]) + np.repeat(np.array(f["first_step"], np.int64) - offsets[:-1], lengths)
         times = self.frequency.to_time(steps)
-        return Dataset(tuple(f["ids"]), offsets, times, values, self.frequency, f["max_gap"], _type(f["time_type"]),
-                       Names(f["name"]))  # fmt: skip
+        time_type = _text_to_type(f["time_type"])
+        return Dataset(
+            tuple(f["ids"]), offsets, times, values, self.frequency, f["max_gap"], time_type, Names(f["name"])
+        )
 
 
 def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
-    """The metadata of a snapshot and the digests of its columns, with a digest of their own."""
+    """Metadata as bytes, with a digest of their own.
+
+    Args:
+        snapshot: The entry.
+        digests: A digest of each column, by name.
+
+    Returns:
+        The bytes, for `unpack`.
+    """
     data, spec = snapshot.data, snapshot.spec
     facts = {
         "format": FORMAT,
@@ -99,7 +125,7 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
         "context": spec.context,
         "frequency": asdict(data.frequency),
         "max_gap": data.max_gap,
-        "time_type": _text(data.time_type),
+        "time_type": _type_to_text(data.time_type),
         "ids": list(data.ids),
         "first_step": data.frequency.to_step(data.time[data.offsets[:-1]]).tolist(),
         "index_len": data.lengths.tolist(),
@@ -116,10 +142,21 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
     return json.dumps(facts | {"signature": _signature(facts)}, ensure_ascii=False).encode()
 
 
-def unpack(text: bytes) -> Metadata:
-    """The header that `pack` made. Raises `Damaged` for anything else, `Unreadable` for a later format."""
+def unpack(packed: bytes) -> Metadata:
+    """Metadata from bytes.
+
+    Args:
+        packed: What `pack` has made.
+
+    Returns:
+        The metadata, checked.
+
+    Raises:
+        Damaged: The bytes are something else.
+        Unreadable: A later version of nbforecast has made them.
+    """
     try:
-        facts = json.loads(text)
+        facts = json.loads(packed)
         if facts.pop("signature") != _signature(facts):
             raise Damaged("its metadata are damaged")
         version = facts["format"]
@@ -136,7 +173,7 @@ def unpack(text: bytes) -> Metadata:
 
 
 def _check(facts: dict[str, Any]) -> None:
-    """Raise an error for values that `pack` does not write, though they be signed."""
+    """Raise an error for values that `pack` does not write, even if they are signed."""
     ids, lengths, first, levels = facts["ids"], facts["index_len"], facts["first_step"], facts["levels"]
     frequency = Frequency(**facts["frequency"])
     numbers = [
@@ -150,7 +187,7 @@ def _check(facts: dict[str, Any]) -> None:
     ]
     name = "" if facts["name"] is None else facts["name"]
     texts = [*ids, name, *(facts[n] for n in ("model_name", "model_key", "version", "start_time", "end_time"))]
-    sound = (
+    is_sound = (
         _HANDLE.fullmatch(facts["handle"]) is not None
         and all(isinstance(text, str) for text in texts)
         and len(set(ids)) == len(ids) == len(lengths) == len(first) > 0
@@ -158,31 +195,31 @@ def _check(facts: dict[str, Any]) -> None:
         and type(facts["seed"]) is int
         and abs(facts["seed"]) <= 1 << 63
         and all(n > 0 for n in (*lengths, facts["horizon"], facts["context"], frequency.every))
-        and max(sum(lengths), facts["horizon"], facts["context"]) < _MOST
+        and max(sum(lengths), facts["horizon"], facts["context"]) < _MAX_COUNT
         and frequency.kind in _KINDS
         and len(levels) > 0
         and all(0 < a < 1 for a in levels)
-        and all(0 <= facts[n] < _LATEST for n in ("created", "forced", "saved"))
+        and all(0 <= facts[n] < _MAX_TIME for n in ("created", "forced", "saved"))
         and all(0 <= facts[n] <= sum(lengths) for n in ("available", "inferred", "calculated"))
         and isinstance(facts["digests"], dict)
     )
-    if not sound:
+    if not is_sound:
         raise ValueError("a value is impossible")
-    "".join(texts).encode()  # fails for what is no text
-    _type(facts["time_type"])
+    "".join(texts).encode()  # fails for surrogates, which no text has
+    _text_to_type(facts["time_type"])
 
 
 def _signature(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _text(kind: pl.DataType) -> str:
+def _type_to_text(kind: pl.DataType) -> str:
     if isinstance(kind, pl.Datetime):
         return f"datetime:{kind.time_zone or ''}"
     return "date" if kind == pl.Date else "integer"
 
 
-def _type(text: str) -> pl.DataType:
+def _text_to_type(text: str) -> pl.DataType:
     if text.startswith("datetime:"):
         zone = text.removeprefix("datetime:") or None
         if zone is not None:

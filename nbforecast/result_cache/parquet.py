@@ -1,25 +1,30 @@
-"""An entry as a Parquet file, with its metadata in the file's own key-value metadata.
+"""An entry as a Parquet file, with its metadata in the file's own key-value metadata (C9).
 
-A file is a plain table, a row an origin, that Polars, PyArrow and DuckDB read. Each column's content has a digest in
-the metadata, and the metadata one of their own, so that what is read is what was written, or is refused.
+A file is a plain table, one row per origin, that Polars, PyArrow and DuckDB read. The metadata hold a digest of each
+column and one of their own, so that a file is read exactly as it was written, or refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Bool, Integer, Shaped, UInt8, UInt64
 
+from nbforecast.result_cache.fingerprints import Fingerprints
 from nbforecast.result_cache.metadata import Damaged, Metadata, Unreadable, pack, unpack
-from nbforecast.result_cache.snapshot import Snapshot, consistent
-from nbforecast.result_cache.status import FILLED, FORMER_NAMES, REASON, STATUS, shapes
+from nbforecast.result_cache.snapshot import Snapshot, is_consistent
+from nbforecast.result_cache.status import FIRST_STATUS, FORMER_NAMES, REASON, STATUS, column_shapes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -27,10 +32,10 @@ if TYPE_CHECKING:
 
 ROW_GROUP = 16_384
 _FIELD = b"nbforecast"
-_CODES = {"status": STATUS.categories.to_list(), "reason": REASON.categories.to_list()}
-_FAILURES = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, MemoryError,
-             RecursionError, pa.ArrowException)  # fmt: skip
-_KINDS = {
+_LABELS = {"status": STATUS.categories.to_list(), "reason": REASON.categories.to_list()}
+_READ_ERRORS = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, MemoryError,
+                RecursionError, pa.ArrowException)  # fmt: skip
+_ARROW_TYPES = {
     np.dtype(np.int32): pa.int32(),
     np.dtype(np.float64): pa.float64(),
     np.dtype(np.uint64): pa.uint64(),
@@ -38,22 +43,50 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True)
+class FileOutline:
+    """What decides which forecasts of a file can be reused, without its results.
+
+    Attributes:
+        data: The dataset.
+        contexts: (N,) the fingerprints of the contexts that the forecasts are made from.
+        status: (N,) a `Status` each.
+    """
+
+    data: Dataset
+    contexts: UInt64[np.ndarray, " N"]
+    status: UInt8[np.ndarray, " N"]
+
+    @cached_property
+    def fingerprints(self) -> Fingerprints:
+        """Those of the data."""
+        return Fingerprints(self.data)
+
+
 def write(snapshot: Snapshot, file: BinaryIO) -> None:
-    """Write an entry."""
+    """Write an entry.
+
+    Args:
+        snapshot: The entry.
+        file: An open file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     data, columns = snapshot.data, snapshot.columns
     observed = np.where(np.isnan(data.values), np.nan, data.values)  # one bit pattern for every NaN, as nulls have
-    kept = {"y": observed, "status": snapshot.status, "reason": snapshot.reasons, "context": snapshot.contexts}
-    digests = {name: _digest(values) for name, values in {**kept, **columns}.items()}
+    origins = {"y": observed, "status": snapshot.status, "reason": snapshot.reasons, "context": snapshot.contexts}
+    digests = {name: _digest(values) for name, values in {**origins, **columns}.items()}
     table = pa.table(
         {
-            "unique_id": _labels(np.repeat(np.arange(len(data.ids)), data.lengths), data.ids),
+            "unique_id": _dictionary(np.repeat(np.arange(len(data.ids)), data.lengths), data.ids),
             "ds": data.times(data.time).to_arrow(),
-            "index": _flat(data.index()),
-            "y": _flat(observed, ~np.isnan(observed)),
-            "status": _labels(snapshot.status, _CODES["status"]),
-            "reason": _labels(snapshot.reasons.astype(np.int64) - 1, _CODES["reason"]),
-            "context": _flat(snapshot.contexts),
-            **{name: _nested(values) for name, values in columns.items()},
+            "index": _flat_array(data.index()),
+            "y": _flat_array(observed, ~np.isnan(observed)),
+            "status": _dictionary(snapshot.status, _LABELS["status"]),
+            "reason": _dictionary(snapshot.reasons.astype(np.int64) - 1, _LABELS["reason"]),
+            "context": _flat_array(snapshot.contexts),
+            **{name: _nested_array(values) for name, values in columns.items()},
         }
     )
     pq.write_table(
@@ -69,86 +102,128 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
     )
 
 
-def read_header(path: Path) -> Metadata:
-    """What a file's footer says. Raises `Unreadable`."""
+def read_metadata(path: Path) -> Metadata:
+    """The metadata of a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The metadata, checked.
+
+    Raises:
+        Unreadable: The file cannot be read.
+    """
     try:
         with pq.ParquetFile(path) as file:
-            return _header(file)
-    except _FAILURES as error:
+            return _unpack_metadata(file)
+    except _READ_ERRORS as error:
         raise _unreadable(error) from error
 
 
-def read_outline(path: Path) -> tuple[Dataset, np.ndarray, np.ndarray]:
-    """A file's data, the fingerprints of its contexts and its status, without results. Raises `Unreadable`."""
+def read_outline(path: Path) -> FileOutline:
+    """A file's data, contexts and status, without results.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The outline.
+
+    Raises:
+        Unreadable: The file cannot be read.
+    """
     data, columns = read_columns(path, ("context", "status"))
-    return data, columns["context"], columns["status"]
+    return FileOutline(data, columns["context"], columns["status"])
 
 
-def read_columns(path: Path, names: tuple[str, ...]) -> tuple[Dataset, dict[str, np.ndarray]]:
-    """A file's data, and some result columns. Raises `Unreadable`."""
-    header, columns = _read(path, ("y", *names))
-    return _data(header, columns.pop("y")), columns
+def read_columns(path: Path, names: tuple[str, ...]) -> tuple[Dataset, dict[str, Shaped[np.ndarray, "N ..."]]]:
+    """A file's data and some columns.
+
+    Args:
+        path: The file.
+        names: Names of `FIRST_STATUS`, or "status", "reason", "context".
+
+    Returns:
+        data: The dataset.
+        columns: (N, ...) of each name.
+
+    Raises:
+        Unreadable: The file cannot be read.
+    """
+    metadata, columns = _read_checked(path, ("y", *names))
+    return _dataset(metadata, columns.pop("y")), columns
 
 
 def read(path: Path) -> Snapshot:
-    """The entry in a file. Raises `Unreadable` for anything that is not what was written."""
-    header, columns = _read(path, ("y", "status", "reason", "context", *FILLED))
-    facts = header.facts
-    data = _data(header, columns["y"])
+    """The entry in a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        A snapshot, exactly as it was written.
+
+    Raises:
+        Unreadable: The file cannot be read, or is not what was written.
+    """
+    metadata, columns = _read_checked(path, ("y", "status", "reason", "context", *FIRST_STATUS))
+    facts = metadata.facts
+    data = _dataset(metadata, columns["y"])
     snapshot = Snapshot(
         data=data,
-        spec=header.spec,
+        spec=metadata.spec,
         status=columns["status"],
         reasons=columns["reason"],
         contexts=columns["context"],
-        columns={name: columns[name] for name in FILLED},
+        columns={name: columns[name] for name in FIRST_STATUS},
         version=facts["version"],
         created=facts["created"],
         forced=facts["forced"],
     )
-    if data.handle != header.key.handle:
+    if data.handle != metadata.key.handle:
         raise Damaged("its data are not those it names")
-    if not consistent(snapshot):
+    if not is_consistent(snapshot):
         raise Damaged("its results are not where its status says")
     return snapshot
 
 
-def _read(path: Path, names: tuple[str, ...]) -> tuple[Metadata, dict[str, np.ndarray]]:
-    """Some columns, each proven to be what was written."""
+def _read_checked(path: Path, names: tuple[str, ...]) -> tuple[Metadata, dict[str, Shaped[np.ndarray, "N ..."]]]:
+    """Some columns, each compared with its digest."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            header = _header(file)
-            tails = shapes(header.spec.horizon, header.spec.draws)
-            size = sum(int(np.prod(tail)) * 4 for tail in tails.values()) + 32
-            if header.rows != file.metadata.num_rows:
+            metadata = _unpack_metadata(file)
+            shapes = column_shapes(metadata.spec.horizon, metadata.spec.draws)
+            row_bytes = sum(int(np.prod(shape)) * 4 for shape in shapes.values()) + 32
+            if metadata.rows != file.metadata.num_rows:
                 raise Damaged("it has lost rows")
-            if header.rows * size > _memory():
+            if metadata.rows * row_bytes > _machine_memory():
                 raise Unreadable("it does not fit into this machine's memory")
             table = file.read(columns=list(names))
-        columns = {name: _array(table.column(name), name, tails.get(name, ()), header.rows) for name in names}
-    except _FAILURES as error:
+        columns = {name: _to_numpy(table.column(name), name, shapes.get(name, ()), metadata.rows) for name in names}
+    except _READ_ERRORS as error:
         raise _unreadable(error) from error
     for name, values in columns.items():
-        if _digest(values) != header.facts["digests"].get(name):
+        if _digest(values) != metadata.facts["digests"].get(name):
             raise Damaged(f"its column {name!r} is damaged")
-    return header, columns
+    return metadata, columns
 
 
-def _data(header: Metadata, values: np.ndarray) -> Dataset:
+def _dataset(metadata: Metadata, values: Shaped[np.ndarray, " N"]) -> Dataset:
     try:
-        return header.dataset(values)
-    except _FAILURES as error:
+        return metadata.dataset(values)
+    except _READ_ERRORS as error:
         raise _unreadable(error) from error
 
 
-def _header(file: pq.ParquetFile) -> Metadata:
-    text = (file.metadata.metadata or {}).get(_FIELD)
-    if text is None:
+def _unpack_metadata(file: pq.ParquetFile) -> Metadata:
+    packed = (file.metadata.metadata or {}).get(_FIELD)
+    if packed is None:
         raise Damaged("it is not one of nbforecast's")
-    return unpack(text)
+    return unpack(packed)
 
 
-def _memory() -> int:
+def _machine_memory() -> int:
     """Bytes of memory of this machine."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -156,53 +231,53 @@ def _memory() -> int:
         return 1 << 40
 
 
-def _digest(values: np.ndarray) -> str:
+def _digest(values: Shaped[np.ndarray, "..."]) -> str:
     return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
 
 
-def _labels(codes: np.ndarray, names: tuple[str, ...] | list[str]) -> pa.DictionaryArray:
-    """Names by number; none where the number is negative."""
-    numbers = _flat(np.maximum(codes, 0).astype(np.int32), codes >= 0)
-    texts = pl.Series(names, dtype=pl.String).to_arrow(compat_level=pl.CompatLevel.oldest())
+def _dictionary(codes: Integer[np.ndarray, " N"], labels: Sequence[str]) -> pa.DictionaryArray:
+    """Labels by number; null where the number is negative."""
+    numbers = _flat_array(np.maximum(codes, 0).astype(np.int32), codes >= 0)
+    texts = pl.Series(labels, dtype=pl.String).to_arrow(compat_level=pl.CompatLevel.oldest())
     return pa.DictionaryArray.from_arrays(numbers, texts)
 
 
-def _nested(values: np.ndarray) -> pa.Array:
-    array = _flat(np.ascontiguousarray(values).reshape(-1))
+def _nested_array(values: Shaped[np.ndarray, "N ..."]) -> pa.Array:
+    array = _flat_array(np.ascontiguousarray(values).reshape(-1))
     for size in values.shape[:0:-1]:
         array = pa.FixedSizeListArray.from_arrays(array, size)
     return array
 
 
-def _flat(values: np.ndarray, there: np.ndarray | None = None) -> pa.Array:
-    """An array over NumPy's memory; null where it is not `there`. `pa.array` would import pandas for this."""
-    mask = None if there is None else pa.py_buffer(np.packbits(there, bitorder="little"))
-    return pa.Array.from_buffers(_KINDS[values.dtype], len(values), [mask, pa.py_buffer(values)])
+def _flat_array(values: Shaped[np.ndarray, " N"], is_valid: Bool[np.ndarray, " N"] | None = None) -> pa.Array:
+    """An array over NumPy's memory, null where not valid. `pa.array` would import pandas for this."""
+    mask = None if is_valid is None else pa.py_buffer(np.packbits(is_valid, bitorder="little"))
+    return pa.Array.from_buffers(_ARROW_TYPES[values.dtype], len(values), [mask, pa.py_buffer(values)])
 
 
-def _array(column: pa.ChunkedArray, name: str, tail: tuple[int, ...], rows: int) -> np.ndarray:
+def _to_numpy(column: pa.ChunkedArray, name: str, shape: tuple[int, ...], rows: int) -> Shaped[np.ndarray, "N ..."]:
     array = column.combine_chunks()
-    if name in _CODES:
-        known = {text: code for code, text in enumerate(_CODES[name], name == "reason")}
-        known |= FORMER_NAMES if name == "status" else {}
-        table = np.array([known[text] for text in array.dictionary.to_pylist()] or [0])
-        codes = _numbers(array.indices, np.dtype(np.int32))
-        return np.where(_there(array.indices), table[codes], 0).astype(np.uint8)
-    for _ in tail:
+    if name in _LABELS:
+        codes = {label: code for code, label in enumerate(_LABELS[name], name == "reason")}
+        codes |= FORMER_NAMES if name == "status" else {}
+        code_by_number = np.array([codes[label] for label in array.dictionary.to_pylist()] or [0])
+        numbers = _memory_view(array.indices, np.dtype(np.int32))
+        return np.where(_is_valid(array.indices), code_by_number[numbers], 0).astype(np.uint8)
+    for _ in shape:
         array = array.flatten()
     kind = np.dtype({"y": np.float64, "context": np.uint64}.get(name, np.float32))
-    if array.type != _KINDS[kind] or (array.null_count and name != "y"):
+    if array.type != _ARROW_TYPES[kind] or (array.null_count and name != "y"):
         raise Damaged(f"its column {name!r} is of another type")
-    values = _numbers(array, kind).reshape(rows, *tail)
-    return np.where(_there(array), values, np.nan) if array.null_count else values
+    values = _memory_view(array, kind).reshape(rows, *shape)
+    return np.where(_is_valid(array), values, np.nan) if array.null_count else values
 
 
-def _numbers(array: pa.Array, kind: np.dtype) -> np.ndarray:
-    """NumPy's view of an array's memory; whatever was there where it is null."""
+def _memory_view(array: pa.Array, kind: np.dtype) -> Shaped[np.ndarray, " N"]:
+    """NumPy's view of an array's memory; undefined where the array is null."""
     return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * kind.itemsize)
 
 
-def _there(array: pa.Array) -> np.ndarray:
+def _is_valid(array: pa.Array) -> Bool[np.ndarray, " N"]:
     """Where an array is not null."""
     mask = array.buffers()[0]
     if mask is None:
@@ -212,9 +287,9 @@ def _there(array: pa.Array) -> np.ndarray:
 
 
 def _unreadable(error: BaseException) -> Unreadable:
-    """What an error says of the file: that it is damaged, unless the machine was at fault."""
+    """What an error means for the file: that it is damaged, unless the machine was at fault."""
     if isinstance(error, Unreadable):
         return error
-    said = str(error).split("\n", 1)[0][:200] or type(error).__name__
-    machine = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
-    return (Unreadable if machine else Damaged)(f"it cannot be read: {said}")
+    message = str(error).split("\n", 1)[0][:200] or type(error).__name__
+    is_machine = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+    return (Unreadable if is_machine else Damaged)(f"it cannot be read: {message}")

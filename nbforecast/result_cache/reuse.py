@@ -1,7 +1,8 @@
-"""Results for new data that begin with everything other entries know of them."""
+"""Results for new data, begun with what other entries hold for the same contexts (C5)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -9,114 +10,203 @@ from jaxtyping import Bool, Int64, UInt8, UInt64
 
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
-from nbforecast.result_cache.fingerprints import aligned_rows, tails
+from nbforecast.result_cache.fingerprints import align_rows, are_newest_parts
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from nbforecast.data import Dataset
+    from nbforecast.result_cache.directory import CacheDirectory, CacheFile
     from nbforecast.result_cache.fingerprints import Fingerprints
     from nbforecast.result_cache.key import ForecastSpec
+    from nbforecast.result_cache.metadata import Metadata
+    from nbforecast.result_cache.parquet import FileOutline
 
-PIECE = 1 << 16
+PIECE = 1 << 16  # rows that are adopted at once
 
 
 class Outline(Protocol):
-    """What must be known of an entry to tell which of its forecasts serve."""
+    """What decides which forecasts of an entry can be reused."""
 
     @property
-    def fingerprints(self) -> Fingerprints: ...
+    def fingerprints(self) -> Fingerprints:
+        """Those of its data."""
+        ...
+
     @property
-    def contexts(self) -> UInt64[np.ndarray, " N"]: ...
+    def contexts(self) -> UInt64[np.ndarray, " N"]:
+        """(N,) the fingerprints of the contexts that its forecasts are made from."""
+        ...
+
     @property
-    def status(self) -> UInt8[np.ndarray, " N"]: ...
+    def status(self) -> UInt8[np.ndarray, " N"]:
+        """(N,) a `Status` each."""
+        ...
 
 
 class ReuseCandidate(Protocol):
-    """An entry that might serve: of the same spec, on the same grid. The further one asks, the more it costs."""
+    """An entry of the same spec on the same grid, whose forecasts may be reused; each step reads more of it."""
 
     @property
     def spans(self) -> Mapping[str, tuple[int, int]]:
-        """First and last grid step of each series."""
+        """The first and last grid step of each series."""
         ...
 
-    def outline(self) -> Outline | None: ...
-    def load(self) -> Entry | None: ...
+    def outline(self) -> Outline | None:
+        """What decides which forecasts can be reused; None if it cannot be read."""
+        ...
+
+    def load(self) -> Entry | None:
+        """The entry; None if it cannot be read."""
+        ...
 
 
-def begin(
+@dataclass(frozen=True)
+class MemoryCandidate:
+    """A `ReuseCandidate` in memory.
+
+    Attributes:
+        entry: The entry.
+    """
+
+    entry: Entry
+
+    @property
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """The first and last grid step of each series."""
+        prints = self.entry.fingerprints
+        ends = zip(prints.first.tolist(), prints.last.tolist(), strict=True)
+        return dict(zip(prints.ids, ends, strict=True))
+
+    def outline(self) -> Entry:
+        """The entry itself."""
+        return self.entry
+
+    def load(self) -> Entry:
+        """The entry itself."""
+        return self.entry
+
+
+@dataclass(frozen=True)
+class FileCandidate:
+    """A `ReuseCandidate` on disk.
+
+    Attributes:
+        directory: Where the file is.
+        file: The file.
+        metadata: Its metadata.
+        read: Reads the entry of a file; None if it cannot be read.
+    """
+
+    directory: CacheDirectory
+    file: CacheFile
+    metadata: Metadata
+    read: Callable[[CacheFile], Entry | None]
+
+    @property
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """The first and last grid step of each series."""
+        return self.metadata.spans
+
+    def outline(self) -> FileOutline | None:
+        """The file's data, contexts and status; None if they cannot be read."""
+        return self.directory.outline(self.file)
+
+    def load(self) -> Entry | None:
+        """The file's entry; None if it cannot be read."""
+        return self.read(self.file)
+
+
+def begin_results(
     data: Dataset,
     spec: ForecastSpec,
     reasons: UInt8[np.ndarray, " N"],
-    prints: Fingerprints,
-    leads: Iterable[ReuseCandidate],
+    fingerprints: Fingerprints,
+    candidates: Iterable[ReuseCandidate],
 ) -> EntrySlice:
-    """Results for some data: the newest part of a longer history's entry, or a new entry with what leads can give.
+    """Results for new data, with every forecast that candidates hold for the same context (C5).
 
-    An origin's forecast is taken over where its context is equal, or where its series is the newest part of theirs,
-    and its scores where the same was observed afterwards. Leads are followed as long as an origin lacks a forecast.
-    `reasons` says for every row why it cannot be forecast from these data alone.
+    A forecast is reused where its context is equal, or where the new series is the newest part of the candidate's; its
+    scores are reused where the same was observed afterwards. Candidates are read until every origin has a forecast.
+
+    Args:
+        data: The new data.
+        spec: How the forecasts are made.
+        reasons: (N,) for every row why it cannot be forecast from `data` alone, 0 where it can.
+        fingerprints: Those of `data`.
+        candidates: Entries of the same spec on the same grid, the most promising first.
+
+    Returns:
+        A slice of a candidate's entry if `data` are the newest part of its history, else a new entry.
     """
-    contexts = prints.contexts(spec.context)
-    open_ = np.ones(len(data), bool)
-    alone = (reasons == 0) if (reasons == 0).any() else open_.copy()  # a longer history may serve what is too short
-    found: list[tuple[Entry, Int64[np.ndarray, " R"], Int64[np.ndarray, " R"]]] = []
-    for lead in leads:
-        wanted = open_ & alone
-        if not wanted.any():
+    contexts = fingerprints.contexts(spec.context)
+    is_open = np.ones(len(data), bool)
+    is_wanted = reasons == 0
+    if not is_wanted.any():  # what is too short by itself may be served by a longer history
+        is_wanted = is_open.copy()
+    matches: list[tuple[Entry, Int64[np.ndarray, " R"], Int64[np.ndarray, " R"]]] = []
+    for candidate in candidates:
+        is_sought = is_open & is_wanted
+        if not is_sought.any():
             break
-        outline = lead.outline() if _touches(prints, wanted, lead.spans) else None
-        rows, theirs = (None, None) if outline is None else _reusable(prints, contexts, outline, open_)
-        entry = lead.load() if rows is not None and len(rows) else None
-        if entry is None or rows is None or theirs is None:
+        outline = candidate.outline() if _overlap(fingerprints, is_sought, candidate.spans) else None
+        if outline is None:
             continue
-        view = EntrySlice.tail(entry, data, prints, reasons)
-        if view is not None:
-            return view
-        open_[rows] = False
-        found.append((entry, rows, theirs))
-    new = Entry(data, spec, np.where(open_, reasons, 0).astype(np.uint8), prints=prints)
-    for entry, rows, theirs in found:
-        _take_over(new, entry, rows, theirs)
+        rows, old_rows = _reusable_rows(fingerprints, contexts, outline, is_open)
+        entry = candidate.load() if len(rows) else None
+        if entry is None:
+            continue
+        part = EntrySlice.newest_part(entry, data, fingerprints, reasons)
+        if part is not None:
+            return part
+        is_open[rows] = False
+        matches.append((entry, rows, old_rows))
+    open_reasons = np.where(is_open, reasons, 0).astype(np.uint8)
+    new = Entry(data, spec, open_reasons, fingerprints=fingerprints)
+    for entry, rows, old_rows in matches:
+        _adopt_rows(new, entry, rows, old_rows)
     return EntrySlice.whole(new)
 
 
-def _touches(prints: Fingerprints, wanted: Bool[np.ndarray, " N"], spans: Mapping[str, tuple[int, int]]) -> bool:
-    """Whether some wanted row lies in a lead's span of its series."""
-    rows = np.flatnonzero(wanted)
-    series = np.searchsorted(prints.offsets, rows, side="right") - 1
-    step = rows - prints.offsets[series] + prints.first[series]
-    of, starts = np.unique(series, return_index=True)
+def _overlap(
+    fingerprints: Fingerprints, is_sought: Bool[np.ndarray, " N"], spans: Mapping[str, tuple[int, int]]
+) -> bool:
+    """Whether the times of some rows that are sought lie in a candidate's span of the same series."""
+    rows = np.flatnonzero(is_sought)
+    series = np.searchsorted(fingerprints.offsets, rows, side="right") - 1
+    steps = rows - fingerprints.offsets[series] + fingerprints.first[series]
+    numbers, starts = np.unique(series, return_index=True)
     ends = np.append(starts[1:], len(rows)) - 1
-    for number, least, most in zip(of.tolist(), step[starts].tolist(), step[ends].tolist(), strict=True):
-        first, last = spans.get(prints.ids[number], (1, 0))
-        if first <= most and least <= last and first <= last:
+    for number, low, high in zip(numbers.tolist(), steps[starts].tolist(), steps[ends].tolist(), strict=True):
+        first, last = spans.get(fingerprints.ids[number], (1, 0))
+        if first <= high and low <= last and first <= last:
             return True
     return False
 
 
-def _reusable(
-    new: Fingerprints, contexts: UInt64[np.ndarray, " N"], outline: Outline, open_: Bool[np.ndarray, " N"]
+def _reusable_rows(
+    new: Fingerprints, contexts: UInt64[np.ndarray, " N"], outline: Outline, is_open: Bool[np.ndarray, " N"]
 ) -> tuple[Int64[np.ndarray, " R"], Int64[np.ndarray, " R"]]:
-    """The open rows that an entry can serve, and its rows for them."""
+    """The open rows whose forecasts an entry holds, and the entry's rows for them."""
     old = outline.fingerprints
-    theirs = aligned_rows(new, old)
-    rows = np.flatnonzero((theirs >= 0) & open_)
-    theirs = theirs[rows]
-    same = contexts[rows] == outline.contexts[theirs]
-    newest = np.repeat(tails(new, old), np.diff(new.offsets))[rows]
-    good = (same | newest) & has_forecast(outline.status)[theirs]
-    return rows[good], theirs[good]
+    old_rows = align_rows(new, old)
+    rows = np.flatnonzero((old_rows >= 0) & is_open)
+    old_rows = old_rows[rows]
+    has_same_context = contexts[rows] == outline.contexts[old_rows]
+    is_newest_part = np.repeat(are_newest_parts(new, old), np.diff(new.offsets))[rows]
+    is_reusable = (has_same_context | is_newest_part) & has_forecast(outline.status)[old_rows]
+    return rows[is_reusable], old_rows[is_reusable]
 
 
-def _take_over(new: Entry, entry: Entry, rows: Int64[np.ndarray, " R"], theirs: Int64[np.ndarray, " R"]) -> None:
+def _adopt_rows(new: Entry, old: Entry, rows: Int64[np.ndarray, " R"], old_rows: Int64[np.ndarray, " R"]) -> None:
+    """Store the results of an old entry's rows in a new one; scores only where the same was observed afterwards."""
     horizon = new.spec.horizon
-    after = new.fingerprints.futures(horizon)[rows] == entry.fingerprints.futures(horizon)[theirs]
-    for at in range(0, len(rows), PIECE):
-        part = slice(at, at + PIECE)
-        status, values = entry.read(theirs[part])
-        status[(status == Status.SCORED) & ~after[part]] = Status.UNSCORED
-        new.adopt(rows[part], status, entry.contexts[theirs[part]], values)
+    has_same_future = new.fingerprints.futures(horizon)[rows] == old.fingerprints.futures(horizon)[old_rows]
+    for start in range(0, len(rows), PIECE):
+        piece = slice(start, start + PIECE)
+        status, values = old.read(old_rows[piece])
+        status[(status == Status.SCORED) & ~has_same_future[piece]] = Status.UNSCORED
+        new.adopt(rows[piece], status, old.contexts[old_rows[piece]], values)
     new.reused += len(rows)

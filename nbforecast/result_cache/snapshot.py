@@ -1,4 +1,4 @@
-"""An entry as it stands at one moment: plain arrays that nothing changes, ready for a file."""
+"""An entry at one moment: plain arrays that nothing changes, ready for a file."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, UInt8, UInt64
+from jaxtyping import Bool, Float32, Shaped, UInt8, UInt64
 
-from nbforecast.result_cache.status import FILLED, Status
+from nbforecast.result_cache.status import FIRST_STATUS, Status
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """status, reasons: (N,). contexts: (N,), fingerprints of what each forecast was made from. columns: (N, ...) each.
+    """An entry at one moment.
 
-    version: minted when the entry was created or last replaced. created: seconds since the epoch. forced:
-    when it was last asked for anew with `force`, 0 if never.
+    Attributes:
+        data: The dataset.
+        spec: How the forecasts are made.
+        status: (N,) a `Status` each.
+        reasons: (N,) an `UnavailableReason` each, 0 where the origin can be forecast.
+        contexts: (N,) fingerprints of the contexts that the forecasts are made from.
+        columns: (N, ...) of each name of `FIRST_STATUS`.
+        version: The entry's version (C4).
+        created: When the entry was created, in seconds since the epoch.
+        forced: When it was last requested with `force`, in seconds since the epoch; 0 if never (C6).
     """
 
     data: Dataset
@@ -35,53 +43,73 @@ class Snapshot:
 
     @property
     def key(self) -> CacheKey:
+        """The entry's key."""
         return self.spec.key(self.data.handle)
 
     @property
     def inferred(self) -> int:
-        """Origins whose forecast stands here."""
+        """How many origins have a forecast."""
         return int(has_forecast(self.status).sum())
 
 
-def has_forecast(status: UInt8[np.ndarray, " N"]) -> np.ndarray:
-    """Where a forecast stands."""
+def has_forecast(status: UInt8[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+    """Which rows have a forecast.
+
+    Args:
+        status: (N,) a `Status` each.
+
+    Returns:
+        (N,) whether each has one.
+    """
     return (status >= Status.INFERRED) & (status <= Status.SCORED)
 
 
 def union(one: Snapshot, other: Snapshot) -> Snapshot:
-    """Everything that either of two snapshots of one entry holds.
+    """The results of two snapshots of one entry (C13).
 
-    Where both hold an origin, the one that was forced later counts, else the one that has come further.
+    Args:
+        one: A snapshot.
+        other: A snapshot of the same key.
+
+    Returns:
+        A snapshot that has a forecast wherever either has one. Where both have one, the one that was forced later
+        counts (C6), else the one with more calculations.
     """
     first, second = (one, other) if one.forced >= other.forced else (other, one)
-    there, spare = has_forecast(first.status), has_forecast(second.status)
-    further = (second.status > first.status) & (first.forced == second.forced) & there
-    taken = spare & (~there | further)
-    if not taken.any():
+    in_first, in_second = has_forecast(first.status), has_forecast(second.status)
+    is_further = (second.status > first.status) & (first.forced == second.forced) & in_first
+    use_second = in_second & (~in_first | is_further)
+    if not use_second.any():
         return first
-    columns = {n: _mixed(taken, second.columns[n], c) for n, c in first.columns.items()}
+
+    def merge(values: Shaped[np.ndarray, "N ..."], others: Shaped[np.ndarray, "N ..."]) -> np.ndarray:
+        return np.where(use_second.reshape(-1, *[1] * (values.ndim - 1)), others, values)
+
     return replace(
         first,
-        status=np.where(taken, second.status, first.status),
-        reasons=np.where(taken, second.reasons, first.reasons),
-        contexts=np.where(taken, second.contexts, first.contexts),
-        columns=columns,
+        status=merge(first.status, second.status),
+        reasons=merge(first.reasons, second.reasons),
+        contexts=merge(first.contexts, second.contexts),
+        columns={name: merge(values, second.columns[name]) for name, values in first.columns.items()},
         created=min(first.created, second.created),
     )
 
 
-def _mixed(taken: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.where(taken.reshape(-1, *[1] * (one.ndim - 1)), one, other)
+def is_consistent(snapshot: Snapshot) -> bool:
+    """Whether forecasts and quantiles are finite exactly where the status says that there are some.
 
+    Args:
+        snapshot: A snapshot.
 
-def consistent(snapshot: Snapshot) -> bool:
-    """Whether forecasts and quantiles are finite exactly where the status says that they stand."""
+    Returns:
+        Whether it is.
+    """
     status = snapshot.status
     if ((status == Status.UNAVAILABLE) != (snapshot.reasons > 0)).any():
         return False
     for name in ("forecast", "quantiles"):
         values = snapshot.columns[name]
-        finite = np.isfinite(values.reshape(len(values), -1)).all(1)
-        if (finite != (has_forecast(status) & (status >= FILLED[name]))).any():
+        is_finite = np.isfinite(values.reshape(len(values), -1)).all(1)
+        if (is_finite != (has_forecast(status) & (status >= FIRST_STATUS[name]))).any():
             return False
     return True

@@ -1,4 +1,4 @@
-"""How far an origin has come."""
+"""How far an origin has come, and which results that implies."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from nbforecast.scoring.calculations import COVERAGES, LEVELS
 
 
 class Status(enum.IntEnum):
-    """What stands for an origin; each of the first four includes those before it."""
+    """How far an origin has come (C2); each of the first four includes those before it."""
 
     PENDING = 0  # nothing yet
     INFERRED = 1  # the forecast
     UNSCORED = 2  # and its quantiles
     SCORED = 3  # and its scores
-    UNAVAILABLE = 4  # nothing, ever: the entry's reasons say why
+    UNAVAILABLE = 4  # it cannot be forecast: the entry's reasons say why
 
 
 STATUS = pl.Enum([s.name.lower() for s in Status])
 FORMER_NAMES = {"waiting": Status.PENDING, "calculated": Status.SCORED}  # of the status column in files of format 1
 REASON = pl.Enum([r.name.lower() for r in UnavailableReason if r])
 
-# from which status on a column holds a result
-FILLED = {
+# the result columns, each with the lowest status at which it holds a result
+FIRST_STATUS = {
     "forecast": Status.INFERRED,
     "median": Status.UNSCORED,
     "quantiles": Status.UNSCORED,
@@ -36,8 +36,16 @@ FILLED = {
 }
 
 
-def shapes(horizon: int, draws: int) -> dict[str, tuple[int, ...]]:
-    """The shape of one origin's array in each column."""
+def column_shapes(horizon: int, draws: int) -> dict[str, tuple[int, ...]]:
+    """The shape of one origin's array in each result column.
+
+    Args:
+        horizon: H, the number of steps forecast.
+        draws: Q, the number of draws.
+
+    Returns:
+        A shape for each name of `FIRST_STATUS`.
+    """
     return {
         "forecast": (horizon, draws),
         "median": (horizon,),

@@ -39,24 +39,24 @@ TAKE = "`View.take`"
 SAVING = {
     "nbforecast.result_cache.entry:Entry.snapshot": "snapshot",
     "nbforecast.result_cache.parquet:_digest": "digests (SHA-256)",
-    "nbforecast.result_cache.parquet:_nested": "Arrow arrays",
-    "nbforecast.result_cache.parquet:_labels": "labels",
+    "nbforecast.result_cache.parquet:_nested_array": "Arrow arrays",
+    "nbforecast.result_cache.parquet:_dictionary": "labels",
     "nbforecast.data.dataset:Dataset.times": "times",
     "nbforecast.result_cache.parquet:pack": "metadata",
     "nbforecast.result_cache.parquet:pq.write_table": "Parquet: encoding, compressing, writing",
     "nbforecast.result_cache.directory:os.fsync": "fsync, file and folder",
-    "nbforecast.result_cache.directory:Store.write": "the rest: lock, indices, table, renaming",
+    "nbforecast.result_cache.directory:CacheDirectory.write": "the rest: lock, indices, table, renaming",
 }
 LOADING = {
     "nbforecast.result_cache.parquet:pq.ParquetFile.read": "Parquet: reading, decompressing, decoding",
     "nbforecast.result_cache.parquet:pq.ParquetFile": "opening: footer",
-    "nbforecast.result_cache.parquet:_header": "checking the metadata",
-    "nbforecast.result_cache.parquet:_array": "NumPy arrays",
+    "nbforecast.result_cache.parquet:_unpack_metadata": "checking the metadata",
+    "nbforecast.result_cache.parquet:_to_numpy": "NumPy arrays",
     "nbforecast.result_cache.parquet:_digest": "digests (SHA-256)",
-    "nbforecast.result_cache.metadata:Header.dataset": "the data's grid",
-    "nbforecast.result_cache.parquet:consistent": "status against results",
-    "nbforecast.result_cache.entry:Entry.of": "an entry of it",
-    "nbforecast.result_cache.directory:Store.read": "the rest: the data's handle",
+    "nbforecast.result_cache.metadata:Metadata.dataset": "the data's grid",
+    "nbforecast.result_cache.parquet:is_consistent": "status against results",
+    "nbforecast.result_cache.entry:Entry.from_snapshot": "an entry of it",
+    "nbforecast.result_cache.directory:CacheDirectory.read": "the rest: the data's handle",
 }
 
 
@@ -74,8 +74,8 @@ def _finding(entry: Entry, folder: Path, calls: int, repeats: int) -> Table:
     store = CacheDirectory(folder / "ours")
     kept, bare = Cache(store, PLENTY, PLENTY), Cache(None, PLENTY, PLENTY)
     for cache in (kept, bare):
-        cache.offer(EntrySlice.whole(entry))
-    kept.save(entry, instead=True)
+        cache.publish(EntrySlice.whole(entry))
+    kept.save(entry, overwrite=True)
 
     def find(cache: Cache) -> EntrySlice:
         return cache.find(entry.data, entry.spec, lambda: entry.reasons)
@@ -184,10 +184,10 @@ def _disk(entry: Entry, folder: Path, repeats: int) -> Table:
         return found
 
     def load_ours() -> Entry:
-        return Entry.of(ours.read(ours.find(entry.key)))
+        return Entry.from_snapshot(ours.read(ours.find(entry.key)))
 
     ways: dict[str, tuple[Callable[[], Any], Callable[[], Any], Path]] = {
-        "ours": (lambda: ours.write(entry.snapshot()[0], instead=True), load_ours, ours.path(entry.key)),
+        "ours": (lambda: ours.write(entry.snapshot()[0], overwrite=True), load_ours, ours.path(entry.key)),
         "`pl.write_parquet`, `pl.read_parquet`": (save_frame, lambda: pl.read_parquet(parquet), parquet),
         "the whole dict pickled": (save_whole, lambda: pickle.loads(whole.read_bytes()), whole),
         "SQLite, a pickle an origin": (save_rows, load_rows, base),
@@ -229,10 +229,10 @@ def _parts(entry: Entry, folder: Path, repeats: int) -> Table:
     store = CacheDirectory(folder / "ours")
 
     def write() -> None:
-        store.write(entry.snapshot()[0], instead=True)
+        store.write(entry.snapshot()[0], overwrite=True)
 
     def read() -> None:
-        Entry.of(store.read(store.find(entry.key)))
+        Entry.from_snapshot(store.read(store.find(entry.key)))
 
     rows = []
     for what, work, labels in (("save", write, SAVING), ("load", read, LOADING)):

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.snapshot import Snapshot
 
 HORIZON, DRAWS, BLOCK = 12, 10, 16_384
-SPEC = ForecastSpec(ModelSpec("benchmark", "benchmark"), HORIZON, draw_levels(None, DRAWS), 512)
+MAX_GAP = 3  # of daily data
+SPEC = ForecastSpec(ModelSpec("benchmark", "benchmark", 0, MAX_GAP), HORIZON, draw_levels(None, DRAWS), 512)
 
 
 def real_entry(data: Dataset, model: str) -> Entry:
     """An entry of real forecasts."""
     forecaster = resolve(model)
     levels = draw_levels(forecaster.levels, forecaster.draws)
-    spec = ForecastSpec(ModelSpec(model, forecaster.key), HORIZON, levels, forecaster.context)
+    spec = ForecastSpec(ModelSpec(model, forecaster.key, 0, data.max_gap), HORIZON, levels, forecaster.context)
     entry = Entry(data, spec, forecaster.availability(data))
     there = np.flatnonzero(entry.reasons == 0)
     for at in range(0, len(there), 512):

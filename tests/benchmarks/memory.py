@@ -43,7 +43,7 @@ def _calculations(draws: np.ndarray) -> Calculations:
 
 
 def _fill(data: Dataset, draws: np.ndarray, results: Calculations, batch: int, upto: int | None = None) -> Entry:
-    spec = ForecastSpec(ModelSpec("benchmark", "benchmark"), HORIZON, draw_levels(None, DRAWS), 512)
+    spec = ForecastSpec(ModelSpec("benchmark", "benchmark", 0, data.max_gap), HORIZON, draw_levels(None, DRAWS), 512)
     entry = Entry(data, spec, np.zeros(len(data), np.uint8))
     for at in range(0, upto or len(data), batch):
         rows = np.arange(at, min(at + batch, len(data)))

@@ -60,14 +60,14 @@ def tables(quick: bool) -> Iterator[Table]:
     cache, data = session.results(), prepare(daily(200))
     entries = [made_up_entry(replace(data, values=data.values + n), SPEC, constant=True) for n in range(count)]
     for entry in entries:
-        cache.offer(EntrySlice.whole(entry))
+        cache.publish(EntrySlice.whole(entry))
     saving = seconds(cache.save_all)
     time.sleep(SETTLED)
     state = CacheState()
     first = seconds(lambda: contents(state, everything=True))
 
     def one_change() -> list[dict[str, Any]]:
-        entries[count // 2].changes += 1
+        entries[count // 2]._changes += 1
         return contents(state)
 
     found = {
@@ -83,7 +83,7 @@ def tables(quick: bool) -> Iterator[Table]:
     saved = CacheState()
     restarted = seconds(lambda: contents(saved, everything=True))
     unread = compare({"saved": lambda: contents(saved)}, 3 if quick else 21)["saved"]
-    cache.store.clear()  # type: ignore[union-attr]
+    cache.directory.clear()  # type: ignore[union-attr]
     kilobytes = {name: number(bytes_ / 1e3) for name, bytes_ in size.items()}
     rows = [
         ("the first look, everything sent", milliseconds(first), kilobytes["all"]),

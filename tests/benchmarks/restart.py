@@ -45,8 +45,8 @@ STEPS = {
     "nbforecast.session:Session.find": "find and take over",
     "nbforecast.engine.engine:run_inference": "inference",
     "nbforecast.engine.engine:calculate_rows": "calculations",
-    "nbforecast.engine.engine:density_of_newest": "densities",
-    "nbforecast.result_cache.cache:Cache.finish": "finish",
+    "nbforecast.engine.engine:calculate_newest_densities": "densities",
+    "nbforecast.result_cache.cache:Cache.complete": "finish",
     "nbforecast.result_cache.cache:Cache.save": "save",
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from nbforecast.result_cache.leads import MemoryCandidate
 
 from nbforecast.cache_manager.tables import Listing
 from nbforecast.data import prepare
@@ -16,8 +17,7 @@ from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.fingerprints import Fingerprints
 from nbforecast.result_cache.inventory import inventory
-from nbforecast.result_cache.leads import MemoryCandidate
-from nbforecast.result_cache.reuse import _reusable, begin
+from nbforecast.result_cache.reuse import _reusable_rows, begin_results
 from tests.benchmarks.entries import SPEC, daily, made_up_entry, saved, scratch
 from tests.benchmarks.series import walk
 from tests.benchmarks.spans import Spans
@@ -55,10 +55,10 @@ def _deciding(count: int, repeats: int) -> Table:
 
     def decide() -> None:
         prints = Fingerprints(new)
-        _reusable(prints, prints.contexts(context), outline, everything)
+        _reusable_rows(prints, prints.contexts(context), outline, everything)
 
     def take_over(data: Dataset) -> None:
-        begin(data, SPEC, reasons[: len(data)], Fingerprints(data), [MemoryCandidate(entry)])
+        begin_results(data, SPEC, reasons[: len(data)], Fingerprints(data), [MemoryCandidate(entry)])
 
     def look_up() -> None:
         for i in range(context, context + few):
@@ -69,7 +69,7 @@ def _deciding(count: int, repeats: int) -> Table:
     work: dict[str, tuple[Callable[[], Any], float]] = {
         "fingerprints of the new data": (lambda: Fingerprints(new), 1),
         "fingerprints of their contexts": (lambda: prints.contexts(context), 1),
-        "rows aligned, contexts compared": (lambda: _reusable(prints, contexts, outline, everything), 1),
+        "rows aligned, contexts compared": (lambda: _reusable_rows(prints, contexts, outline, everything), 1),
         once: (decide, 1),
         "the decision, and taking the results over": (lambda: take_over(new), 1),
         "the newest part of what is there: a view of it": (lambda: take_over(shorter), 1),
@@ -137,7 +137,7 @@ def _crowds(count: int, repeats: int) -> Table:
 
 def _misses(directory: Path, asked: list[Dataset], repeats: int) -> tuple[str, ...]:
     reads = {
-        "nbforecast.result_cache.parquet:read_header": "header",
+        "nbforecast.result_cache.parquet:read_metadata": "header",
         "nbforecast.result_cache.parquet:read_outline": "outline",
     }
     taken: list[list[float]] = []

@@ -30,13 +30,13 @@ LABELS = {
     "nbforecast.engine.engine:run_inference": "checking and sorting draws",
     "nbforecast.result_cache.entry:Entry.write_forecasts": "writing forecasts",
     "nbforecast.engine.engine:Engine._infer": "engine: the rest",
-    "nbforecast.result_cache.cache:Cache.finish": "saving",
+    "nbforecast.result_cache.cache:Cache.complete": "saving",
 }
 BESIDE = {
     "nbforecast.data.dataset:Dataset.actuals": "actuals",
     "nbforecast.engine.calculation:calculate": "calculations",
     "nbforecast.result_cache.entry:Entry.write_calculations": "writing calculations",
-    "nbforecast.engine.engine:density_of_newest": "densities of the newest",
+    "nbforecast.engine.engine:calculate_newest_densities": "densities of the newest",
 }
 REST = "threads, waiting, the rest"
 

@@ -299,7 +299,7 @@ data = prepare(taxi.head(30))
 spec = session.current_session().find(data, quick, ForecastOptions(horizon=2, force=True)).spec
 made = [Entry(replace(data, values=data.values + n), spec, np.zeros(30, np.uint8)) for n in range(1000)]
 for entry in made:
-    session.results().offer(EntrySlice.whole(entry))
+    session.results().publish(EntrySlice.whole(entry))
 """
 # what of the list is written anew while something is done
 WATCH = """() => { window.touched = new Set();

@@ -94,7 +94,7 @@ def fuzz(directory: str, first: int, count: int) -> None:
         found.path.write_bytes(damaged)
         heard.said.clear()
         try:
-            outcome = examine(CacheDirectory(fixed.directory), snapshot, damaged, rng)
+            outcome = examine(CacheDirectory(fixed.path), snapshot, damaged, rng)
             assert len(heard.said) == (not outcome), heard.said
             for other, file, whole in written:
                 if other is not snapshot:
@@ -109,16 +109,15 @@ def examine(store: CacheDirectory, snapshot: Snapshot, damaged: bytes, rng: np.r
     """Read a changed file in every way; whether it could be read."""
     found = store.find(snapshot.key)
     assert found is not None
-    for way in rng.permutation(["header", "outline", "nothing"]):
-        if way == "header":
-            store.header(found)
+    for way in rng.permutation(["metadata", "outline", "nothing"]):
+        if way == "metadata":
+            store.metadata(found)
         elif way == "outline" and (outline := store.outline(found)) is not None:
-            data, contexts, status = outline
-            assert data.handle == snapshot.data.handle
-            np.testing.assert_array_equal(contexts, snapshot.contexts)
-            np.testing.assert_array_equal(status, snapshot.status)
+            assert outline.data.handle == snapshot.data.handle
+            np.testing.assert_array_equal(outline.contexts, snapshot.contexts)
+            np.testing.assert_array_equal(outline.status, snapshot.status)
     read = store.read(found)
-    aside = store.directory / ASIDE
+    aside = store.path / ASIDE
     if read is not None:
         assert_same(read, snapshot)
         assert found.path.read_bytes() == damaged

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import nbforecast as nbf
 from nbforecast.data import Dataset, prepare
-from nbforecast.result_cache.fingerprints import NOWHERE, Fingerprints, aligned_rows, tails
+from nbforecast.result_cache.fingerprints import MISSING, Fingerprints, align_rows, are_newest_parts
 from tests.support.panel_strategies import (
     CONTEXT,
     FREQ,
@@ -76,8 +76,8 @@ def test_C5_fingerprints_are_equal_where_what_was_observed_is(
 def test_C5_rows_are_aligned_by_series_and_time(kind: str, both: tuple[Panel, Panel]) -> None:
     new, old = both[::-1]
     place = {origin: row for row, origin in enumerate(origins(old))}
-    expected = [place.get(origin, NOWHERE) for origin in origins(new)]
-    found = aligned_rows(Fingerprints(prepared(new, kind)), Fingerprints(prepared(old, kind)))
+    expected = [place.get(origin, MISSING) for origin in origins(new)]
+    found = align_rows(Fingerprints(prepared(new, kind)), Fingerprints(prepared(old, kind)))
     assert found.tolist() == expected
 
 
@@ -88,7 +88,7 @@ def test_C5_a_tail_is_the_newest_part_of_a_series(kind: str, both: tuple[Panel, 
     old, new = both[::-1] if turned else both
     expected = [name in old and is_tail(new[name], old[name]) for name in sorted(new)]
     event(f"tails: {sum(expected)} of {len(expected)}")
-    assert tails(Fingerprints(prepared(new, kind)), Fingerprints(prepared(old, kind))).tolist() == expected
+    assert are_newest_parts(Fingerprints(prepared(new, kind)), Fingerprints(prepared(old, kind))).tolist() == expected
 
 
 def test_C5_minus_zero_is_zero_and_what_is_missing_is_not() -> None:

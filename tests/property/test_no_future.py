@@ -121,7 +121,7 @@ def test_E8_a_forecast_does_not_depend_on_its_batch(model: str | Forecaster) -> 
     moved = rows + int(both.offsets[both.position("hall_2133-036")])
     beside = np.flatnonzero(forecaster.availability(both) == UnavailableReason.AVAILABLE)[:13]
     mixed = np.concatenate([moved[::-1], beside])
-    found = run_inference(forecaster, both, mixed, HORIZON, pace=BatchSizer.fixed(8))[: len(rows)][::-1]
+    found = run_inference(forecaster, both, mixed, HORIZON, sizer=BatchSizer.fixed(8))[: len(rows)][::-1]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=4e-3)
     for row in (0, len(rows) - 1):
         one = run_inference(forecaster, alone, rows[[row]], HORIZON)

@@ -400,7 +400,7 @@ def test_C5_C13_a_part_saved_by_another_kernel_gives_its_own_rows(tmp_path: Path
 
     def fill(view: EntrySlice, rows: np.ndarray) -> None:
         """Forecasts that tell their origin's grid step."""
-        at = view.rows(rows)
+        at = view.entry_rows(rows)
         step = view.entry.data.frequency.to_step(view.entry.data.time[at]) - whole.frequency.to_step(whole.time[:1])
         view.entry.write_forecasts(at, np.broadcast_to(step[:, None, None], (len(at), 2, 2)).astype(np.float32))
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0  # seconds until a test that waits for nothing fails
 HORIZON, DRAWS = 2, 2
+MAX_GAP = 12  # of data on a grid of integers
 
 
 class Turnstile:
@@ -67,7 +68,7 @@ class Stopped:
 
     @property
     def spec(self) -> ForecastSpec:
-        return ForecastSpec(ModelSpec(self.name, self.key), HORIZON, draw_levels(None, DRAWS), self.context)
+        return ForecastSpec(ModelSpec(self.name, self.key, 0, MAX_GAP), HORIZON, draw_levels(None, DRAWS), self.context)
 
     def availability(self, data: Dataset) -> np.ndarray:
         return np.zeros(len(data), np.uint8)

@@ -23,7 +23,7 @@ from nbforecast.result_cache.directory import CacheDirectory, CacheFile
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.metadata import FORMAT
 from nbforecast.result_cache.snapshot import Snapshot
-from nbforecast.result_cache.status import FILLED, Status, shapes
+from nbforecast.result_cache.status import FIRST_STATUS, Status, column_shapes
 from nbforecast.time_units import DAY, MINUTE, WEEK
 
 ODD_NAMES = ("", "a", "A", "Zürich", "温度", "🌡️", "it's", 'say "hi"', "two\nlines", "tab\t", "../../evil",
@@ -64,11 +64,11 @@ def random_snapshot(seed: int, grid: str = "5 minutes", rows: int = 40, series: 
     status = rng.integers(0, len(Status), n).astype(np.uint8)
     never = status == Status.UNAVAILABLE
     columns = {}
-    for name, tail in shapes(horizon, draws).items():
+    for name, tail in column_shapes(horizon, draws).items():
         column = np.full((n, *tail), np.nan, np.float32)
-        done = (status >= FILLED[name]) & ~never
+        done = (status >= FIRST_STATUS[name]) & ~never
         column[done] = rng.standard_normal((int(done.sum()), *tail)) * rng.choice([1e-40, 1.0, 1e37])
-        if FILLED[name] == Status.SCORED:
+        if FIRST_STATUS[name] == Status.SCORED:
             column[rng.random(column.shape) < 0.3] = np.nan
         columns[name] = column
     return Snapshot(
@@ -123,7 +123,7 @@ def calculated(seed: int = 0, rows: int = 40) -> Snapshot:
     rng = np.random.default_rng(seed)
     frequency = Frequency("integer", 1)
     data = Dataset(("a",), np.array([0, rows]), np.arange(rows), rng.standard_normal(rows), frequency, 3, pl.Int64())
-    tails = shapes(3, 4)
+    tails = column_shapes(3, 4)
     return Snapshot(
         data=data,
         spec=ForecastSpec(ModelSpec("m", "m", 0, data.max_gap), 3, (0.2, 0.4, 0.6, 0.8), 5),
@@ -168,10 +168,10 @@ def only_file(store: CacheDirectory) -> CacheFile:
 
 def reopen(cache: Cache) -> CacheDirectory:
     """As a new kernel finds it: nothing in memory, nothing known of the directory."""
-    assert cache.store is not None
+    assert cache.directory is not None
     cache.clear()
-    cache.store = CacheDirectory(cache.store.directory)
-    return cache.store
+    cache.directory = CacheDirectory(cache.directory.path)
+    return cache.directory
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:

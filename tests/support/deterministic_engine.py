@@ -14,7 +14,7 @@ from nbforecast.engine.tasks import Priority, Task
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
-from nbforecast.result_cache.snapshot import consistent, has_forecast
+from nbforecast.result_cache.snapshot import has_forecast, is_consistent
 from nbforecast.result_cache.status import Status
 from nbforecast.run import Run
 from nbforecast.scoring.calculations import COVERAGES, DENSITY_POINTS, LEVELS, Calculations, Densities, draw_levels
@@ -116,7 +116,7 @@ class Stage:
         self.hand = Hand()
         self.engine._inference = self.hand  # type: ignore[assignment]
         self.engine._calculation = AtOnce()  # type: ignore[assignment]
-        self.engine._answering.lane = Nobody()  # type: ignore[assignment]
+        self.engine._interactive.executor = Nobody()  # type: ignore[assignment]
         self.model = Tell()
         self.calculations = self.at_work = 0
         self.between: Callable[[], None] | None = None
@@ -150,7 +150,7 @@ class Stage:
         return Run(view, self.model, self.engine, 0)
 
     def held(self, data: Dataset = WHOLE) -> Entry | None:
-        view = self.cache.held(SPEC.key(data.handle))
+        view = self.cache.peek(SPEC.key(data.handle))
         return None if view is None else view.entry
 
     def work(self) -> None:
@@ -179,7 +179,7 @@ class Stage:
             return 0
         status = entry.status[rows]
         gone = rows[has_forecast(status) & (status > keep)]
-        count = entry.forget(rows, keep)
+        count = entry.discard(rows, keep)
         forecasts, calculations = self.dropped[id(entry)]
         if keep == Status.PENDING:
             forecasts[gone] = len(self.model.calls)
@@ -212,7 +212,7 @@ class Stage:
     def check_snapshots(self) -> None:
         """Every entry as files and frames have it."""
         for entry in self.entries.values():
-            assert consistent(entry.snapshot()[0])
+            assert is_consistent(entry.snapshot()[0])
             frame = EntrySlice.whole(entry).frame()
             density, forecasts = (frame[n].to_numpy()[:, 0, 0] for n in ("density", "forecast"))
             assert (np.isnan(density) | (density == forecasts)).all()
@@ -338,7 +338,7 @@ class Short:
         began = len(calls)
         self.run = play.stage.run(play.find(WHOLE, self.force))
         yield
-        waiting, before = self.entry.waiting(np.array([self.row])).item(), len(calls)
+        waiting, before = self.entry.is_pending(np.array([self.row])).item(), len(calls)
         number, observed = told(self.run.at(self.index).draws[None])
         assert observed[0] == WHOLE.values[self.row]
         if self.force:
@@ -349,7 +349,7 @@ class Short:
             assert len(calls) == before
         yield
         if self.force:
-            play.stage.cache.offer(self.run.entry_slice, force=True)
+            play.stage.cache.publish(self.run.entry_slice, force=True)
             play.owner = self.entry
             self.late = any(long.ended for long in play.longs)
         self.run.start(Priority.IDLE, near=self.index)

@@ -63,7 +63,7 @@ class Scene:
         return self.people.submit(run.at, index)
 
     def held(self, data: Dataset = WHOLE) -> object:
-        view = self.cache.held(self.model.spec.key(data.handle))
+        view = self.cache.peek(self.model.spec.key(data.handle))
         return None if view is None else view.entry
 
     def numbers(self, run: Run) -> np.ndarray:
@@ -83,4 +83,4 @@ class Scene:
         ending.join(PATIENCE)
         assert not ending.is_alive(), "the engine does not come to an end"
         assert not self.cache._pins
-        assert not self.engine._answering._asked
+        assert not self.engine._interactive._requests

@@ -35,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cache]:
     """The kernel's cache, empty, with a directory of its own."""
     kept = session.results()
     kept.clear()
-    monkeypatch.setattr(kept, "store", CacheDirectory(tmp_path / "results"))
+    monkeypatch.setattr(kept, "directory", CacheDirectory(tmp_path / "results"))
     monkeypatch.setattr(kept, "memory", 1 << 30)
     monkeypatch.setattr(kept, "disk", 1 << 30)
     yield kept

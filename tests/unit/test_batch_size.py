@@ -15,20 +15,20 @@ LADDER = (32, 256, 2048)
 
 
 def work(
-    pace: BatchSizer, origins: int, seconds: float, start: float, compiling: float = 0.0
+    sizer: BatchSizer, origins: int, seconds: float, start: float, compiling: float = 0.0
 ) -> tuple[list[int], float]:
     """A machine that needs `start` seconds a batch and `seconds` an origin: the chunks it is given, and its time."""
     chunks, total, known = [], 0.0, set()
     left = origins
     while left:
-        pace.adapt(left)
-        chunk = min(pace.chunk, left)
+        sizer.choose(left)
+        chunk = min(sizer.chunk, left)
         chunks.append(chunk)
-        for _ in range(-(-chunk // pace.size)):
-            count = min(pace.size, left)
-            took = start + seconds * pace.size + (0.0 if pace.size in known else compiling)
-            known.add(pace.size)
-            pace.note(count, took)
+        for _ in range(-(-chunk // sizer.size)):
+            count = min(sizer.size, left)
+            took = start + seconds * sizer.size + (0.0 if sizer.size in known else compiling)
+            known.add(sizer.size)
+            sizer.observe(count, took)
             total += took
             left -= count
     return chunks, total
@@ -41,12 +41,12 @@ def work(
 def test_E2_a_chunk_takes_about_fifty_milliseconds(
     seconds: float, start: float, compiling: float, compiled: bool, origins: int
 ) -> None:
-    pace = BatchSizer(LADDER if compiled else tuple(2**i for i in range(13)), compiled=compiled)
-    chunks, _ = work(pace, min(origins, 3000), seconds, start, compiling)
+    sizer = BatchSizer(LADDER if compiled else tuple(2**i for i in range(13)), compiled=compiled)
+    chunks, _ = work(sizer, min(origins, 3000), seconds, start, compiling)
     assert sum(chunks) == min(origins, 3000)
     smallest = start + seconds * (LADDER[0] if compiled else 1)
-    batches = chunks[-1] / pace.size
-    assert batches * (start + seconds * pace.size) <= max(TARGET, smallest) * 1.01
+    batches = chunks[-1] / sizer.size
+    assert batches * (start + seconds * sizer.size) <= max(TARGET, smallest) * 1.01
 
 
 @given(seconds=st.floats(1e-6, 1e-3), compiling=st.floats(0, 10), origins=st.integers(1, 200_000))
@@ -62,84 +62,84 @@ def test_E2_what_is_compiled_costs_at_most_about_what_it_could_have_saved(
 
 
 def test_E2_a_compilation_heard_of_elsewhere_counts() -> None:
-    knowing, ignorant = BatchSizer(LADDER, compiled=True), BatchSizer(LADDER, compiled=True)
-    knowing.hear(3.5)
-    for pace in (knowing, ignorant):
-        work(pace, 64, 1e-4, 0.002)
-        pace.adapt(5000)
-    assert (knowing.size, ignorant.size) == (32, 256)
-    knowing.adapt(200_000)
-    assert knowing.size == 256
+    warned, ignorant = BatchSizer(LADDER, compiled=True), BatchSizer(LADDER, compiled=True)
+    warned.observe_elsewhere(3.5)
+    for sizer in (warned, ignorant):
+        work(sizer, 64, 1e-4, 0.002)
+        sizer.choose(5000)
+    assert (warned.size, ignorant.size) == (32, 256)
+    warned.choose(200_000)
+    assert warned.size == 256
 
 
 def test_E2_a_larger_batch_is_not_tried_for_fewer_origins_than_it_holds() -> None:
-    pace = BatchSizer(LADDER, compiled=True)
-    work(pace, 64, 1e-5, 1e-3)
-    pace.adapt(255)
-    assert pace.size == 32
-    pace.adapt(256)
-    assert pace.size == 256
+    sizer = BatchSizer(LADDER, compiled=True)
+    work(sizer, 64, 1e-5, 1e-3)
+    sizer.choose(255)
+    assert sizer.size == 32
+    sizer.choose(256)
+    assert sizer.size == 256
 
 
 def test_E2_the_longest_compilation_heard_of_counts() -> None:
-    pace = BatchSizer(LADDER, compiled=True)
-    pace.hear(3.5)
-    pace.hear(0.1)
-    work(pace, 64, 1e-4, 0.002)
-    pace.adapt(5000)
-    assert pace.size == 32
+    sizer = BatchSizer(LADDER, compiled=True)
+    sizer.observe_elsewhere(3.5)
+    sizer.observe_elsewhere(0.1)
+    work(sizer, 64, 1e-4, 0.002)
+    sizer.choose(5000)
+    assert sizer.size == 32
 
 
 def test_E2_many_short_runs_pay_for_a_compilation_in_the_end() -> None:
-    pace = BatchSizer(LADDER, compiled=True)
-    pace.hear(0.5)
+    sizer = BatchSizer(LADDER, compiled=True)
+    sizer.observe_elsewhere(0.5)
     runs = 0
-    while pace.size == 32:
-        work(pace, 300, 1e-4, 0.002)
+    while sizer.size == 32:
+        work(sizer, 300, 1e-4, 0.002)
         runs += 1
     assert 8 < runs < 16, "about as many as take half a second"
 
 
 def test_E2_a_chunk_has_as_many_batches_as_there_is_time_for() -> None:
-    pace = BatchSizer((32,), compiled=True)
-    assert pace.chunk == 32
+    sizer = BatchSizer((32,), compiled=True)
+    assert sizer.chunk == 32
     for _ in range(3):
-        pace.note(32, 0.0049)
-    assert pace.chunk == 10 * 32
-    pace.note(31, 1.0)
-    assert pace.chunk == 10 * 32, "a batch that is not full tells nothing"
+        sizer.observe(32, 0.0049)
+    assert sizer.chunk == 10 * 32
+    sizer.observe(31, 1.0)
+    assert sizer.chunk == 10 * 32, "a batch that is not full tells nothing"
 
 
 def test_E2_a_larger_batch_that_is_slower_is_left_again() -> None:
-    pace = BatchSizer((32, 64), compiled=True)
+    sizer = BatchSizer((32, 64), compiled=True)
     for seconds in (0.01, 0.01):
-        pace.note(32, seconds)
-    pace.adapt(10_000)
-    assert pace.size == 64
+        sizer.observe(32, seconds)
+    sizer.choose(10_000)
+    assert sizer.size == 64
     for _ in range(4):
-        pace.adapt(10_000)
-        assert pace.size == 64, "a few slow batches may be noise"
-        pace.note(64, 0.04)
-    pace.adapt(10_000)
-    assert pace.size == 32
-    pace.adapt(10_000)
-    assert pace.size == 32, "for good"
+        sizer.choose(10_000)
+        assert sizer.size == 64, "a few slow batches may be noise"
+        sizer.observe(64, 0.04)
+    sizer.choose(10_000)
+    assert sizer.size == 32
+    sizer.choose(10_000)
+    assert sizer.size == 32, "for good"
 
 
 def test_E7_what_does_not_fit_is_halved_until_nothing_is_left_to_halve() -> None:
-    pace = BatchSizer.fixed(12)
-    sizes = [pace.size]
-    while pace.shrink():
-        sizes.append(pace.size)
+    sizer = BatchSizer.fixed(12)
+    sizes = [sizer.size]
+    while sizer.shrink():
+        sizes.append(sizer.size)
     assert sizes == [12, 6, 3, 1]
 
 
-def test_E2_models_and_horizons_have_paces_of_their_own() -> None:
-    paces, naive = BatchSizers(), resolve("naive")
-    assert paces.of(naive, "naive", 12, None) is paces.of(naive, "naive", 12, None)
-    assert len({id(paces.of(naive, m, h, c)) for m in "ab" for h in (6, 12) for c in (None, 50)}) == 8
-    assert paces.of(naive, "a", 12, 50).size == 50
-    assert paces.of(naive, "a", 12, None).size == naive.batch_sizes[0]
+def test_E2_models_and_horizons_have_batch_sizers_of_their_own() -> None:
+    sizers, naive = BatchSizers(), resolve("naive")
+    assert sizers.get(naive, "naive", 12, None) is sizers.get(naive, "naive", 12, None)
+    assert len({id(sizers.get(naive, m, h, c)) for m in "ab" for h in (6, 12) for c in (None, 50)}) == 8
+    assert sizers.get(naive, "a", 12, 50).size == 50
+    assert sizers.get(naive, "a", 12, None).size == naive.batch_sizes[0]
 
 
 @pytest.mark.parametrize("count", [1, 31, 32, 33, 300, 2049])

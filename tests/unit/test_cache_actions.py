@@ -47,7 +47,7 @@ def test_C11_the_cache_is_emptied_while_a_run_goes_on(
 
 
 def session_tasks() -> list[dict[str, str]]:
-    return [{"key": str(w.view.key)} for w in session.engine().work()]
+    return [{"key": str(w.entry_slice.key)} for w in session.engine().tasks_info()]
 
 
 def test_C11_work_is_cancelled_from_a_view(look: Look, answer: Answer) -> None:

@@ -72,7 +72,7 @@ def test_W3_after_that_only_changes_are_sent(look: Look) -> None:
 
 
 def test_W3_what_another_kernel_saves_and_removes_is_sent(cache: Cache, look: Look) -> None:
-    other = CacheDirectory(cache.store.directory)  # type: ignore[union-attr]
+    other = CacheDirectory(cache.directory.path)  # type: ignore[union-attr]
     look(CONNECT)
     entry = made_up(1)[0]
     found = other.write(entry.snapshot()[0])
@@ -109,7 +109,7 @@ def test_W3_a_view_that_connects_again_receives_everything_and_only_so_many_stay
 def test_E9_a_view_that_is_gone_keeps_no_results_in_memory(cache: Cache, look: Look) -> None:
     look(CONNECT)
     for entry in made_up(3):
-        cache.offer(EntrySlice.whole(entry))
+        cache.publish(EntrySlice.whole(entry))
     look()
     cache.clear()
     look({"kind": "disconnect", "client": "a"})
@@ -165,9 +165,9 @@ def test_W3_a_thousand_entries_cost_nothing_while_they_do_not_change(
 ) -> None:
     entries = made_up(1000)
     for entry in entries:
-        cache.offer(EntrySlice.whole(entry))
+        cache.publish(EntrySlice.whole(entry))
     for entry in made_up(1003)[1000:]:
-        cache.store.write(filled(entry).snapshot()[0])  # type: ignore[union-attr]
+        cache.directory.write(filled(entry).snapshot()[0])  # type: ignore[union-attr]
     calls: list[str] = []
 
     def counted(where: Any, name: str) -> None:
@@ -180,17 +180,17 @@ def test_W3_a_thousand_entries_cost_nothing_while_they_do_not_change(
         monkeypatch.setattr(where, name, call)
 
     for where, name in (
-        (inventories, "_held"),
-        (inventories, "_saved"),
+        (inventories, "_item_in_memory"),
+        (inventories, "_item_on_disk"),
         (CacheDirectory, "files"),
-        (CacheDirectory, "header"),
+        (CacheDirectory, "metadata"),
     ):
         counted(where, name)
     wait_for(lambda: not calls.clear() and not Inventory(cache)._list_files() and calls == ["files"])
     calls.clear()
     told = only(look(CONNECT), "entries")
     assert len(told["put"]) == 1003
-    assert [calls.count(n) for n in ("_held", "_saved")] == [1000, 3]
+    assert [calls.count(n) for n in ("_item_in_memory", "_item_on_disk")] == [1000, 3]
     settle(look, calls)
     calls.clear()
     assert look() == []
@@ -198,7 +198,7 @@ def test_W3_a_thousand_entries_cost_nothing_while_they_do_not_change(
     filled(entries[500])
     (changed,) = only(look(), "entries")["put"]
     assert (changed["key"], changed["inferred"]) == (str(entries[500].key), 20)
-    assert calls == ["_held"]
+    assert calls == ["_item_in_memory"]
 
 
 def settle(look: Look, calls: list[str]) -> None:

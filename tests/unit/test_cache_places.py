@@ -29,7 +29,7 @@ def test_C14_a_handle_is_hexadecimal_digits(handle: Any, cache: Cache, tmp_path:
 
 def test_C11_entries_are_saved_to_and_loaded_from_any_folder(cache: Cache, tmp_path: Path) -> None:
     runs = [nbf.forecast(walk(seed), Last(), wait=True) for seed in range(3)]
-    cache.forget(runs[0].entry_slice.key)
+    cache.evict(runs[0].entry_slice.key)
     away = tmp_path / "a" / "b c"
     change = nbf.cache.save(away)
     assert (change.entries, change.where) == (3, away)
@@ -52,14 +52,14 @@ def test_C11_an_entry_removed_while_it_is_saved_does_not_come_back(
     act: str, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saving, go = threading.Event(), threading.Event()
-    write = CacheDirectory._put
+    write = parquet.write
 
     def slowly(*arguments: Any) -> None:
         saving.set()
         assert go.wait(30)
         write(*arguments)
 
-    monkeypatch.setattr(CacheDirectory, "_put", slowly)
+    monkeypatch.setattr(parquet, "write", slowly)
     run = nbf.forecast(walk(1), Last())
     assert saving.wait(30)
     remove = {
@@ -116,7 +116,7 @@ def test_C14_saving_into_a_folder_follows_no_link_in_it(cache: Cache, tmp_path: 
     away, outside = tmp_path / "away", tmp_path / "outside"
     away.mkdir()
     outside.write_text("precious")
-    target = CacheDirectory(away).path(run.entry_slice.key)
+    target = CacheDirectory(away).file_path(run.entry_slice.key)
     target.symlink_to(outside)
     nbf.cache.save(away)
     assert outside.read_text() == "precious"
@@ -130,7 +130,7 @@ def test_C11_C13_loading_a_folder_skips_foreign_files_and_leaves_them(
     runs = [nbf.forecast(walk(seed), Last(), wait=True) for seed in range(2)]
     away = tmp_path / "away"
     nbf.cache.save(away)
-    bad = CacheDirectory(away).path(runs[0].entry_slice.key)
+    bad = CacheDirectory(away).file_path(runs[0].entry_slice.key)
     truncate(bad)
     foreign(away / "foreign.parquet")
     foreign(away / f"{'0' * 32}-{'0' * 16}.parquet")

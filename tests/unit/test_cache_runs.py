@@ -100,7 +100,7 @@ def test_C7_C11_recomputing_infers_all_anew_and_replaces_what_was_kept(frame: pl
     np.testing.assert_allclose(run.array, before.array, rtol=1e-5)
     assert nbf.cache.entries().height == 1
     assert nbf.forecast(frame, "naive", seed=7).reused == run.available
-    assert session.results().held(run.entry_slice.key).entry is run.entry_slice.entry  # type: ignore[union-attr]
+    assert session.results().peek(run.entry_slice.key).entry is run.entry_slice.entry  # type: ignore[union-attr]
 
 
 def test_C11_of_several_results_of_a_handle_one_is_named(cache: Cache, frame: pl.DataFrame) -> None:

@@ -15,10 +15,9 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.engine.tasks import Priority, Task
-from nbforecast.engine.versions import StaleAction, action_for_stale
+from nbforecast.engine.tasks import Priority, StaleAction, Task, action_for_stale
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.result_cache.collisions import Verdict, settle
+from nbforecast.result_cache.cache import should_replace
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import Status
 
@@ -61,14 +60,12 @@ def test_C7_what_becomes_of_a_result_that_meets_another(
     held: int | None, offered: int, agree: bool, force: bool
 ) -> None:
     if held is None:
-        expected = Verdict.STORE
+        expected = True
     elif not agree:
-        expected = Verdict.SEPARATE
-    elif offered > held or force:
-        expected = Verdict.REPLACE
+        expected = False
     else:
-        expected = Verdict.RETURN
-    assert settle(held, offered, agree=agree, force=force) is expected
+        expected = offered > held or force
+    assert should_replace(held, offered, agree=agree, force=force) is expected
 
 
 @pytest.mark.parametrize(
@@ -84,7 +81,7 @@ def test_C7_what_becomes_of_a_result_that_meets_another(
 def test_C8_what_becomes_of_a_task_that_is_picked_up(
     priority: Priority, same: bool, there: bool, expected: StaleAction
 ) -> None:
-    assert action_for_stale(priority, same=same, there=there) is expected
+    assert action_for_stale(priority, same=same, available=there) is expected
 
 
 FORCES = pytest.mark.parametrize(
@@ -136,7 +133,7 @@ def test_C8b_C11_idle_work_ends_with_a_flush_and_nothing_comes_back(stages: Call
         play.flush()
 
     for play, _ in plays(stages, lambda: (Short(), Work(4), Event(flush))):
-        assert len(play.stage.cache.views()) == (play.owner is not None)
+        assert len(play.stage.cache.slices()) == (play.owner is not None)
         if at_work:
             assert play.owner is None
             assert at_work[0].cancelled
@@ -201,7 +198,7 @@ def test_C8b_idle_work_ends_where_rows_are_dropped(stages: Callable[[], Stage]) 
         assert play.owner is b.entry
         if at_work:
             assert len(play.stage.model.calls) == calls
-            assert set(SPAN) & set(b.run.entry_slice.missing())
+            assert set(SPAN) & set(b.run.entry_slice.pending_rows())
         ended += at_work
         at_work = False
     assert ended
@@ -259,10 +256,10 @@ def test_C8c_what_is_dropped_while_it_is_inferred_is_inferred_again(stages: Call
     run = stage.run(stage.find())
     run.start(Priority.BATCH)
     stage.work()
-    waiting = run.entry_slice.missing()[-1]
+    waiting = run.entry_slice.pending_rows()[-1]
 
     def drop() -> None:
-        assert run.entry_slice.entry.forget(np.arange(ROWS), Status.PENDING) == CHUNK
+        assert run.entry_slice.entry.discard(np.arange(ROWS), Status.PENDING) == CHUNK
 
     stage.model.inside = drop
     number, _ = told(run.at(int(waiting) - ROWS + 1).draws[None])
@@ -288,7 +285,7 @@ def test_C8b_what_is_replaced_while_it_is_inferred_is_answered_on_the_new_entry(
 
     def replace() -> None:
         forced.at(0)
-        stage.cache.offer(forced.entry_slice, force=True)
+        stage.cache.publish(forced.entry_slice, force=True)
 
     stage.model.inside = replace
     number, _ = told(run.at(-2).draws[None])
@@ -360,11 +357,11 @@ def test_C7_finishing_a_replaced_forced_entry_does_not_bring_it_back(stages: Cal
     first = stage.run(stage.find(force=True))
     first.start(Priority.BATCH)
     stage.drain()
-    first.entry_slice.entry.forget_densities(np.arange(ROWS))
+    first.entry_slice.entry.discard_densities(np.arange(ROWS))
     first.start(Priority.IDLE)
     second = stage.run(stage.find(force=True))
     second.at(0)
-    stage.cache.offer(second.entry_slice, force=True)
+    stage.cache.publish(second.entry_slice, force=True)
     stage.drain()
     assert stage.held() is second.entry_slice.entry
 

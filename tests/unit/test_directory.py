@@ -40,13 +40,13 @@ def test_C9_only_the_owner_can_read_and_nothing_is_left_beside(tmp_path: Path) -
     try:
         store = CacheDirectory(tmp_path / "new" / "results")
         store.write(calculated())
-        store.write(calculated(), instead=True)
+        store.write(calculated(), overwrite=True)
     finally:
         os.umask(before)
-    for directory in (store.directory, store.directory.parent):
+    for directory in (store.path, store.path.parent):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in store.directory.iterdir()}
-    assert modes == {store.path(calculated().key).name: 0o600, ".lock": 0o600}
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in store.path.iterdir()}
+    assert modes == {store.file_path(calculated().key).name: 0o600, ".lock": 0o600}
 
 
 def test_C9_what_cannot_be_written_leaves_nothing_beside_and_what_was_there(
@@ -63,7 +63,7 @@ def test_C9_what_cannot_be_written_leaves_nothing_beside_and_what_was_there(
     monkeypatch.setattr(parquet, "write", full)
     with pytest.raises(OSError, match="No space left"):
         store.write(calculated())
-    assert set(tree(tmp_path)) == {store.path(before.key).name}
+    assert set(tree(tmp_path)) == {store.file_path(before.key).name}
     read = store.read(only_file(store))
     assert read is not None
     assert_same(read, before)
@@ -155,8 +155,8 @@ def test_C13_a_file_holds_what_either_kernel_has_saved(tmp_path: Path) -> None:
 
 def test_C13_what_has_come_further_counts_in_either_order(tmp_path: Path) -> None:
     whole = calculated()
-    early = Entry.of(whole)
-    early.forget(np.arange(40), Status.INFERRED)
+    early = Entry.from_snapshot(whole)
+    early.discard(np.arange(40), Status.INFERRED)
     for number, order in enumerate([(whole, early.snapshot()[0]), (early.snapshot()[0], whole)]):
         store = CacheDirectory(tmp_path / str(number))
         for snapshot in order:
@@ -184,7 +184,7 @@ def test_C11_C13_instead_puts_a_snapshot_in_the_place_of_what_is_there(tmp_path:
     whole, store = calculated(), CacheDirectory(tmp_path)
     store.write(whole)
     less = some_of(whole, np.arange(3))
-    store.write(less, instead=True)
+    store.write(less, overwrite=True)
     assert_same(parquet.read(only_file(store).path), less)
 
 
@@ -193,10 +193,10 @@ def test_C13_a_finished_run_saves_what_another_kernel_has_not(cache: Cache) -> N
     store = reopen(cache)
     whole = store.read(only_file(store))
     assert whole is not None
-    store.write(some_of(whole, np.arange(50)), instead=True)
+    store.write(some_of(whole, np.arange(50)), overwrite=True)
     model = Last()
     theirs = nbf.forecast(walk(1), model)  # begins with 50 rows, while another kernel saves others
-    CacheDirectory(store.directory).write(some_of(whole, np.arange(150, 200)))
+    CacheDirectory(store.path).write(some_of(whole, np.arange(150, 200)))
     theirs.wait()
     assert model.rows == 150
     assert parquet.read(only_file(store).path).inferred == 200

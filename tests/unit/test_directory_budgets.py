@@ -24,7 +24,7 @@ def test_C12_what_was_used_longest_ago_goes_from_memory_to_disk_and_is_found_aga
     second = nbf.forecast(walk(2), model, wait=True)
     nbf.forecast(walk(1), model, wait=True)
     nbf.forecast(walk(3), model, wait=True)
-    held = {v.key.handle for v in cache.views()}
+    held = {v.key.handle for v in cache.slices()}
     assert first.handle in held
     assert second.handle not in held
     assert nbf.cache.info().memory_bytes <= cache.memory
@@ -39,8 +39,8 @@ def test_C12_what_was_used_longest_ago_goes_from_memory_to_disk_and_is_found_aga
 def test_C12_what_has_not_been_saved_is_saved_before_it_goes(cache: Cache) -> None:
     model = Last()
     run = nbf.forecast(walk(1), model, wait=True)
-    assert cache.store is not None
-    cache.store.clear()
+    assert cache.directory is not None
+    cache.directory.clear()
     assert [e.key.handle for e in cache.trim(0)] == [run.handle]
     assert not cache.entries()
     assert nbf.forecast(walk(1), model, wait=True).reused == 200
@@ -84,35 +84,35 @@ def test_C12_the_files_used_longest_ago_go_first(tmp_path: Path) -> None:
 def test_C12_saving_keeps_the_directory_within_its_budget(cache: Cache) -> None:
     model = Last()
     runs = [nbf.forecast(walk(0), model, wait=True)]
-    assert cache.store is not None
-    cache.disk = int(2.5 * only_file(cache.store).size)
+    assert cache.directory is not None
+    cache.disk = int(2.5 * only_file(cache.directory).size)
     for seed in range(1, 4):
         runs.append(nbf.forecast(walk(seed), model, wait=True))
-        assert sum(f.size for f in cache.store.files()) <= cache.disk
-    assert {f.handle for f in cache.store.files()} == {r.handle for r in runs[-2:]}
+        assert sum(f.size for f in cache.directory.files()) <= cache.disk
+    assert {f.handle for f in cache.directory.files()} == {r.handle for r in runs[-2:]}
     cache.disk = 0
     last = nbf.forecast(walk(9), model, wait=True)
-    assert only_file(cache.store).handle == last.handle
+    assert only_file(cache.directory).handle == last.handle
 
 
 def test_C9_C12_what_was_removed_from_disk_alone_can_be_saved_again(cache: Cache) -> None:
     run = nbf.forecast(walk(1), Last(), wait=True)
     nbf.cache.flush(memory=False)
-    assert not cache.store.files()  # type: ignore[union-attr]
+    assert not cache.directory.files()  # type: ignore[union-attr]
     assert nbf.cache.save().entries == 1
-    assert only_file(cache.store).handle == run.handle  # type: ignore[arg-type]
+    assert only_file(cache.directory).handle == run.handle  # type: ignore[arg-type]
 
 
 def test_C12_at_shutdown_what_was_used_last_is_what_the_directory_keeps(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = cache.store
+    store = cache.directory
     assert store is not None
-    cache.store = None
+    cache.directory = None
     runs = [nbf.forecast(walk(seed), Last(), wait=True) for seed in range(4)]
     cache.disk = int(2.5 * store.write(cache.entries()[0].snapshot()[0]).size)
     store.clear()
-    cache.store = store
+    cache.directory = store
     cache.save_all()
     assert {f.handle for f in store.files()} == {r.handle for r in runs[-2:]}
 
@@ -126,10 +126,10 @@ def test_C10_loading_makes_the_calculations_that_are_missing_and_no_forecast(
     run = nbf.forecast(walk(1), model, wait=True)
     frame = run.frame
     store = reopen(cache)
-    entry = Entry.of(parquet.read(only_file(store).path))
-    entry.forget(np.arange(50, 120), status)
-    entry.forget(np.arange(120, 120 + waiting), Status.PENDING)
-    store.write(entry.snapshot()[0], instead=True)
+    entry = Entry.from_snapshot(parquet.read(only_file(store).path))
+    entry.discard(np.arange(50, 120), status)
+    entry.discard(np.arange(120, 120 + waiting), Status.PENDING)
+    store.write(entry.snapshot()[0], overwrite=True)
     before = only_file(store)
     assert nbf.cache.entries()["calculated"].item() == 130 - waiting
     change = nbf.cache.load()

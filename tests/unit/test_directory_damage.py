@@ -57,14 +57,14 @@ def test_C13_a_damaged_or_foreign_file_is_set_aside_and_costs_only_itself(
     assert "is set aside" in said
     assert str(path) in said
     assert parquet.read(path).inferred == 200
-    (kept,) = (store.directory / ASIDE).iterdir()
+    (kept,) = (store.path / ASIDE).iterdir()
     assert kept.read_bytes() == content
-    assert stat.S_IMODE((store.directory / ASIDE).stat().st_mode) == 0o700
+    assert stat.S_IMODE((store.path / ASIDE).stat().st_mode) == 0o700
     nbf.cache.flush()
-    assert not tree(store.directory)
+    assert not tree(store.path)
 
 
-@pytest.mark.parametrize("first", ["header", "outline", "read"])
+@pytest.mark.parametrize("first", ["metadata", "outline", "read"])
 @pytest.mark.parametrize("damage", [truncate, empty, foreign, older])
 def test_C13_every_way_of_reading_warns_once_and_says_nothing_more(
     first: str, damage: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -73,17 +73,17 @@ def test_C13_every_way_of_reading_warns_once_and_says_nothing_more(
     found = store.write(calculated())
     damage(found.path)
     found = only_file(store)
-    for way in (first, "read", "outline", "header", "read"):
+    for way in (first, "read", "outline", "metadata", "read"):
         assert getattr(store, way)(found) is None
     assert len(warnings_of(caplog)) == 1
     assert not store.files()
 
 
-@pytest.mark.parametrize("way", ["header", "read"])
+@pytest.mark.parametrize("way", ["metadata", "read"])
 def test_C13_a_file_is_not_taken_for_another_entrys(way: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = CacheDirectory(tmp_path)
     found = store.write(calculated(1))
-    found.path.rename(store.path(calculated(2).key))
+    found.path.rename(store.file_path(calculated(2).key))
     assert getattr(store, way)(only_file(store)) is None
     (said,) = warnings_of(caplog)
     assert "another entry's file under a false name" in said
@@ -140,7 +140,7 @@ def test_C13_a_file_of_a_newer_nbforecast_is_left_where_it_is(cache: Cache, capl
     nbf.cache.drop(run.handle, index="-5:0")
     nbf.cache.save()
     assert path.read_bytes() == content
-    assert not (store.directory / ASIDE).exists()
+    assert not (store.path / ASIDE).exists()
 
 
 def test_C13_a_link_under_our_name_is_not_followed(
@@ -181,7 +181,7 @@ def test_C13_a_directory_under_our_name_costs_a_warning(cache: Cache, caplog: py
     assert nbf.cache.entries().height == 2
     nbf.cache.drop(run.handle)
     nbf.cache.flush()
-    assert set(tree(store.directory)) == {path.name, f"{path.name}/kept"}
+    assert set(tree(store.path)) == {path.name, f"{path.name}/kept"}
 
 
 def test_C13_aside_is_no_way_out_of_the_directory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -190,7 +190,7 @@ def test_C13_aside_is_no_way_out_of_the_directory(tmp_path: Path, caplog: pytest
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "precious").write_text("precious")
-    (store.directory / ASIDE).symlink_to(outside)
+    (store.path / ASIDE).symlink_to(outside)
     truncate(found.path)
     assert store.read(only_file(store)) is None
     (said,) = warnings_of(caplog)
@@ -202,7 +202,7 @@ def test_C13_aside_is_no_way_out_of_the_directory(tmp_path: Path, caplog: pytest
 def test_C13_files_that_are_not_ours_stay(tmp_path: Path) -> None:
     store = CacheDirectory(tmp_path)
     store.write(calculated())
-    name = store.path(calculated().key).name
+    name = store.file_path(calculated().key).name
     others = ["notes.txt", f"{name}.bak", f"x{name}", name.upper(), f".{name}", "aside.parquet", f".{name}.part"]
     for other in others:
         (tmp_path / other).write_text("precious")
@@ -214,7 +214,7 @@ def test_C13_files_that_are_not_ours_stay(tmp_path: Path) -> None:
 
 def test_C13_what_a_killed_kernel_left_is_cleared_once_it_is_old(tmp_path: Path) -> None:
     store = CacheDirectory(tmp_path)
-    name = store.path(calculated().key).stem
+    name = store.file_path(calculated().key).stem
     parts = [tmp_path / f".{name}.{n:016x}.part" for n in range(3)]
     for part in parts:
         part.write_bytes(b"PAR1")

@@ -31,11 +31,11 @@ def test_C2_C9_a_file_is_read_back_bit_for_bit(grid: str, tmp_path: Path) -> Non
         read = parquet.read(path)
         assert_same(read, snapshot)
         assert read.data.times(read.data.time).equals(snapshot.data.times(snapshot.data.time))
-        data, contexts, status = parquet.read_outline(path)
-        assert data.handle == snapshot.data.handle
-        np.testing.assert_array_equal(contexts, snapshot.contexts)
-        np.testing.assert_array_equal(status, snapshot.status)
-        found = parquet.read_header(path)
+        outline = parquet.read_outline(path)
+        assert outline.data.handle == snapshot.data.handle
+        np.testing.assert_array_equal(outline.contexts, snapshot.contexts)
+        np.testing.assert_array_equal(outline.status, snapshot.status)
+        found = parquet.read_metadata(path)
         first = snapshot.data.frequency.to_step(snapshot.data.time[snapshot.data.offsets[:-1]])
         ends = zip(first.tolist(), (first + snapshot.data.lengths - 1).tolist(), strict=True)
         assert found.spans == dict(zip(snapshot.data.ids, ends, strict=True))
@@ -46,8 +46,8 @@ def test_C9_an_entry_read_from_a_file_is_the_one_that_was_saved(tmp_path: Path) 
     store = CacheDirectory(tmp_path)
     again = store.read(store.write(snapshot))
     assert again is not None
-    assert_same(Entry.of(again).snapshot()[0], snapshot)
-    frames = [EntrySlice.whole(Entry.of(s)).frame() for s in (snapshot, again)]
+    assert_same(Entry.from_snapshot(again).snapshot()[0], snapshot)
+    frames = [EntrySlice.whole(Entry.from_snapshot(s)).frame() for s in (snapshot, again)]
     assert frames[0].equals(frames[1])
 
 
@@ -77,7 +77,11 @@ def test_C9_X1_polars_reads_a_file_as_the_plain_table_it_is(grid: str, tmp_path:
     for name, column in snapshot.columns.items():
         assert frame.schema[name] == pl.Array(pl.Float32, column.shape[1:])
         np.testing.assert_array_equal(frame[name].to_numpy().view("u4"), column.view("u4"))
-    mine = EntrySlice.whole(Entry.of(snapshot)).frame().select("unique_id", "ds", "index", "y", "status", "reason")
+    mine = (
+        EntrySlice.whole(Entry.from_snapshot(snapshot))
+        .frame()
+        .select("unique_id", "ds", "index", "y", "status", "reason")
+    )
     plain = frame.select(mine.columns).with_columns(pl.col("unique_id", "status", "reason").cast(pl.String))
     assert plain.equals(mine.with_columns(pl.col("unique_id", "status", "reason").cast(pl.String)))
     np.testing.assert_array_equal(frame["context"].to_numpy(), snapshot.contexts)
@@ -88,7 +92,7 @@ def test_C9_X1_duckdb_and_pyarrow_read_a_file(grid: str, tmp_path: Path) -> None
     snapshot = random_snapshot(2, grid)
     data = snapshot.data
     path = str(CacheDirectory(tmp_path).write(snapshot).path)
-    frame = EntrySlice.whole(Entry.of(snapshot)).frame()
+    frame = EntrySlice.whole(Entry.from_snapshot(snapshot)).frame()
     with duckdb.connect() as base:
         base.execute("SET TimeZone = 'UTC'")
 

@@ -26,7 +26,7 @@ from nbforecast.result_cache.inventory import inventory
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.metadata import Damaged, Unreadable
 from nbforecast.result_cache.snapshot import Snapshot
-from nbforecast.result_cache.status import Status, shapes
+from nbforecast.result_cache.status import Status, column_shapes
 from tests.support.cache_files import (
     Last,
     assert_same,
@@ -107,9 +107,9 @@ ILL = {
 def test_C13_C14_a_signed_header_that_means_harm_is_unreadable(
     kind: str, cache: Cache, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = cache.store
+    store = cache.directory
     assert store is not None
-    path, snapshot = forge(store.directory, lambda facts: facts | ILL[kind])
+    path, snapshot = forge(store.path, lambda facts: facts | ILL[kind])
     with pytest.raises(Damaged):
         parquet.read(path)
     nbf.cache.entries()
@@ -118,7 +118,7 @@ def test_C13_C14_a_signed_header_that_means_harm_is_unreadable(
     assert view.inferred == 0
     (said,) = warnings_of(caplog)
     assert "is set aside" in said
-    (kept,) = (store.directory / ASIDE).iterdir()
+    (kept,) = (store.path / ASIDE).iterdir()
     assert set(tree(tmp_path)) == {"results", "results/aside", f"results/aside/{kept.name}"}
 
 
@@ -126,7 +126,7 @@ def test_C13_a_zone_that_is_a_folder_is_unreadable(tmp_path: Path, caplog: pytes
     """Python says of it that a file cannot be read, which is no reason to set this one aside."""
     store = CacheDirectory(tmp_path)
     forge(tmp_path, lambda facts: facts | {"time_type": "datetime:America"})
-    assert store.header(only_file(store)) is None
+    assert store.metadata(only_file(store)) is None
     assert store.read(only_file(store)) is None
     assert len(warnings_of(caplog)) == 1
 
@@ -138,7 +138,7 @@ def test_C13_a_header_of_ten_thousand_brackets_is_unreadable(tmp_path: Path, cap
     for depth in (900, 10_000, 1_000_000):
         deep = '{"format": 1, "signature": "", "x": ' + "[" * depth + "]" * depth + "}"
         put(table, path, deep)
-        assert store.header(only_file(store)) is None
+        assert store.metadata(only_file(store)) is None
     assert len(warnings_of(caplog)) == 3
 
 
@@ -158,9 +158,9 @@ def test_C13_whatever_a_signed_header_says_nobody_is_troubled(
             return {k: v for k, v in facts.items() if k != name} if value is missing else facts | {name: value}
 
         store = reopen(cache)
-        shutil.rmtree(store.directory, ignore_errors=True)
+        shutil.rmtree(store.path, ignore_errors=True)
         caplog.clear()
-        forge(store.directory, change)
+        forge(store.path, change)
         reopen(cache)
         entries = nbf.cache.entries()
         repr(nbf.cache)
@@ -185,11 +185,11 @@ def test_C13_an_entry_too_large_for_this_machine_is_passed_over_and_not_overwrit
     store = reopen(cache)
     found = only_file(store)
     content = found.path.read_bytes()
-    monkeypatch.setattr(parquet, "_memory", lambda: 1000)
+    monkeypatch.setattr(parquet, "_machine_memory", lambda: 1000)
     again = nbf.forecast(walk(1), Last(), wait=True)
     np.testing.assert_array_equal(again.array, run.array)
     assert found.path.read_bytes() == content
-    assert not (store.directory / ASIDE).exists()
+    assert not (store.path / ASIDE).exists()
     assert "is passed over: it does not fit into this machine's memory" in warnings_of(caplog)[0]
     monkeypatch.undo()
     assert store.read(only_file(store)) is not None
@@ -258,9 +258,9 @@ def test_C4_C13_results_made_in_another_way_are_not_taken_for_ours(
     whole = calculated()
     ours = some_of(whole, np.arange(20))
     spec = replace(ours.spec, **change)
-    columns = {n: np.ones((40, *t), np.float32) for n, t in shapes(3, spec.draws).items()}
+    columns = {n: np.ones((40, *t), np.float32) for n, t in column_shapes(3, spec.draws).items()}
     theirs = replace(whole, spec=spec, columns=columns)
-    store, away = cache.store, tmp_path / "away"
+    store, away = cache.directory, tmp_path / "away"
     assert store is not None
     store.write(theirs)
     CacheDirectory(away).write(theirs)
@@ -271,8 +271,8 @@ def test_C4_C13_results_made_in_another_way_are_not_taken_for_ours(
     assert view.inferred == 0
     cache.clear()
     store.write(ours)
-    assert_same(parquet.read(store.path(ours.key)), ours)
-    assert_same(parquet.read(store.path(theirs.key)), theirs)
+    assert_same(parquet.read(store.file_path(ours.key)), ours)
+    assert_same(parquet.read(store.file_path(theirs.key)), theirs)
 
 
 def test_C4_C5_a_model_that_has_changed_without_saying_so_in_its_key_is_asked_again(cache: Cache) -> None:
@@ -369,7 +369,7 @@ def test_C14_an_arrow_extension_type_in_a_file_is_not_executed(
         fields = [f.with_metadata(notes) if f.name == column else f for f in table.schema]
         put(pa.table(table.columns, pa.schema(fields)), path, note)
         found = only_file(store)
-        assert (store.header(found) is None) <= bool(warnings_of(caplog))
+        assert (store.metadata(found) is None) <= bool(warnings_of(caplog))
         store.outline(found)
         store.read(found)
         inventory(Cache(store, 0, 0))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nbforecast.engine import calculation
-from nbforecast.engine.engine import AHEAD
+from nbforecast.engine.engine import MAX_BACKLOG
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import RunCancelled
 from nbforecast.result_cache.status import Status
@@ -130,9 +130,9 @@ def test_C10_calculations_that_are_queued_become_a_run_when_forecasts_are_asked_
     scene.model.background.close()
     busy = scene.long(OTHER)
     scene.model.background.wait_for_one()
-    view.entry.forget(np.arange(4), Status.INFERRED)
+    view.entry.discard(np.arange(4), Status.INFERRED)
     scene.engine.submit(view, None, 0, Priority.IDLE)
-    view.entry.forget(np.arange(6, 9), Status.PENDING)
+    view.entry.discard(np.arange(6, 9), Status.PENDING)
     run = scene.long()
     scene.model.background.open()
     assert run.wait(PATIENCE).progress == 1
@@ -142,7 +142,7 @@ def test_C10_calculations_that_are_queued_become_a_run_when_forecasts_are_asked_
 def test_C10_what_lacks_calculations_alone_is_calculated_and_not_inferred_again(scene: Scene) -> None:
     entry = scene.long().wait(PATIENCE).entry_slice.entry
     calls = len(scene.model.calls)
-    assert entry.forget(np.arange(2, 11), Status.INFERRED) == 9
+    assert entry.discard(np.arange(2, 11), Status.INFERRED) == 9
     run = scene.long().wait(PATIENCE)
     assert (entry.status == Status.SCORED).all()
     assert (len(scene.model.calls), run.inferred, run.reused) == (calls, 0, 12)
@@ -198,8 +198,8 @@ def test_E2_the_inference_thread_lends_a_hand_where_calculations_are_behind(
     monkeypatch.setenv("NBFORECAST_CHUNK", "2")
     run = scene.long()
     turnstile.wait_for_one()
-    while not run.task.ending:
-        assert scene.engine._calculation.backlog <= AHEAD + 1, "and the end of the task"
+    while not run.task.is_finishing:
+        assert scene.engine._calculation.backlog <= MAX_BACKLOG + 1, "and the end of the task"
     turnstile.open()
     assert run.wait(PATIENCE).progress == 1
     assert len([name for name in by if name.startswith("nbforecast-inference")]) == 4
@@ -221,5 +221,5 @@ def test_E4_the_same_origin_of_a_forced_run_is_another_request(scene: Scene) -> 
 def test_E4_what_was_answered_and_dropped_is_answered_again(scene: Scene) -> None:
     run = scene.run()
     first = run.at(-7).draws
-    run.entry_slice.entry.forget(np.array([WHOLE.row(-7)]), Status.PENDING)
+    run.entry_slice.entry.discard(np.array([WHOLE.row(-7)]), Status.PENDING)
     assert run.at(-7).draws[0, 0] == first[0, 0] + 1000

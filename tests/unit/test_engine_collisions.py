@@ -62,7 +62,7 @@ def test_C7b_B_begun_before_A_ended_is_returned_and_not_cached(scene: Scene) -> 
     scene.model.interactive.open()
     drawn = asked.result(PATIENCE)
     assert drawn.draws[0, 0] == 1000 + WHOLE.values[-8], "B's own result"
-    scene.cache.offer(b.entry_slice)
+    scene.cache.publish(b.entry_slice)
     assert scene.held() is a.entry_slice.entry
 
 
@@ -70,7 +70,7 @@ def test_C7b_B_with_force_replaces_the_entry(scene: Scene) -> None:
     a = scene.long().wait(PATIENCE)
     b = scene.run(force=True)
     drawn = b.at(-7)
-    scene.cache.offer(b.entry_slice, force=True)
+    scene.cache.publish(b.entry_slice, force=True)
     assert scene.held() is b.entry_slice.entry is not a.entry_slice.entry
     np.testing.assert_array_equal(scene.run().at(-7).draws, drawn.draws)
     assert a.progress == 1, "who holds A keeps it"
@@ -105,7 +105,7 @@ def test_C8a_a_calculation_that_ends_after_its_entry_changed_is_dropped(
     run, turnstile = _stopped_before_its_first_scores(scene, monkeypatch)
     entry = run.entry_slice.entry
     newest = np.arange(len(WHOLE) - CHUNK, len(WHOLE))
-    assert entry.forget(newest, Status.PENDING) == CHUNK
+    assert entry.discard(newest, Status.PENDING) == CHUNK
     turnstile.let_one()
     while scene.engine._calculation.backlog:
         assert not run.done
@@ -160,10 +160,10 @@ def test_C8c_who_waits_for_an_index_that_is_gone_sleeps_until_it_is_inferred_ane
     elif how == "dropped":
         row = np.array([WHOLE.row(-1)])
         run.entry_slice.entry.write_forecasts(row, np.zeros((1, 2, 2), np.float32))
-        assert run.entry_slice.entry.forget(row, Status.PENDING) == 1
+        assert run.entry_slice.entry.discard(row, Status.PENDING) == 1
     else:
         smaller.entry_slice.entry.write_forecasts(np.array([11]), np.full((1, 2, 2), 1.0, np.float32))
-        scene.cache.offer(smaller.entry_slice, force=True)
+        scene.cache.publish(smaller.entry_slice, force=True)
     scene.model.interactive.let_one()
     scene.model.interactive.wait_for_one()  # the new inference
     assert not asked.done()
@@ -195,10 +195,10 @@ def test_C8a_a_calculation_of_forecasts_that_were_inferred_anew_meanwhile_is_dro
 ) -> None:
     run, turnstile = _stopped_before_its_first_scores(scene, monkeypatch)
     newest = np.array([11])
-    run.entry_slice.entry.forget(newest, Status.PENDING)
+    run.entry_slice.entry.discard(newest, Status.PENDING)
     drawn = run.at(0).draws
     assert drawn[0, 0] >= 2000
-    run.entry_slice.entry.forget(newest, Status.INFERRED)
+    run.entry_slice.entry.discard(newest, Status.INFERRED)
     turnstile.let_one()
     while scene.engine._calculation.backlog:
         assert not run.done
@@ -210,18 +210,18 @@ def test_C8a_a_calculation_of_forecasts_that_were_inferred_anew_meanwhile_is_dro
 def test_C8_what_is_dropped_while_a_run_ends_is_inferred_before_it_has_ended(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    real, finished = scene.cache.finish, []
+    real, finished = scene.cache.complete, []
 
-    def finish(view: EntrySlice, *, asked: bool) -> None:
+    def finish(view: EntrySlice, *, publish: bool) -> None:
         if when == "after":
-            real(view, asked=asked)
+            real(view, publish=publish)
         if not finished:
-            view.entry.forget(np.arange(5), Status.PENDING)
+            view.entry.discard(np.arange(5), Status.PENDING)
         finished.append(view)
         if when == "before":
-            real(view, asked=asked)
+            real(view, publish=publish)
 
-    monkeypatch.setattr(scene.cache, "finish", finish)
+    monkeypatch.setattr(scene.cache, "complete", finish)
     assert scene.long().wait(PATIENCE).progress == 1
     assert len(finished) == 2
 
@@ -232,13 +232,13 @@ def test_C8_results_taken_away_before_the_end_are_made_up_for_and_saved_once(
     turnstile, finished = Turnstile(), []
     turnstile.close()
     monkeypatch.setattr(calculation, "calculate", stopping(turnstile))
-    real = scene.cache.finish
-    monkeypatch.setattr(scene.cache, "finish", lambda view, **k: (finished.append(view), real(view, **k)))
+    real = scene.cache.complete
+    monkeypatch.setattr(scene.cache, "complete", lambda view, **k: (finished.append(view), real(view, **k)))
     run = scene.long()
     turnstile.wait_for_one()
-    while not run.task.ending:
+    while not run.task.is_finishing:
         assert not run.done
-    run.entry_slice.entry.forget(np.arange(3), Status.PENDING)
+    run.entry_slice.entry.discard(np.arange(3), Status.PENDING)
     turnstile.open()
     assert run.wait(PATIENCE).progress == 1
     assert len(finished) == 1
@@ -247,14 +247,14 @@ def test_C8_results_taken_away_before_the_end_are_made_up_for_and_saved_once(
 def test_C8c_an_origin_that_is_dropped_before_its_asker_wakes_is_inferred_anew(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, real = scene.run(), scene.engine.answer
+    run, real = scene.run(), scene.engine.infer_now
     left = [WHOLE.row(-7)]
 
     def answer(*given: Any) -> EntrySlice:
         view = real(*given)
         if left:
-            view.entry.forget(np.array([left.pop()]), Status.PENDING)
+            view.entry.discard(np.array([left.pop()]), Status.PENDING)
         return view
 
-    monkeypatch.setattr(scene.engine, "answer", answer)
+    monkeypatch.setattr(scene.engine, "infer_now", answer)
     assert run.at(-7).draws[0, 0] == 2000 + WHOLE.values[-8]

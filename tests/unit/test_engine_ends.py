@@ -183,7 +183,7 @@ def test_E9_shutdown_ends_threads_and_tasks_and_keeps_finished_chunks(scene: Sce
     assert scene.long().wait(PATIENCE).progress == 1, "a later request starts another thread"
 
 
-@pytest.mark.parametrize("where", ["inference", "put away"])
+@pytest.mark.parametrize("where", ["inference", "storing"])
 def test_E5_no_exception_whatever_ends_the_background(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -198,7 +198,7 @@ def test_E5_no_exception_whatever_ends_the_background(
         if where == "inference":
             patched.setattr(failing, "forecast", panic)
         else:
-            patched.setattr(scene.cache, "finish", panic)
+            patched.setattr(scene.cache, "complete", panic)
         run.start(Priority.BATCH)
         assert run.wait_for_end(PATIENCE)
     if where == "inference":
@@ -230,7 +230,7 @@ def test_C12_E5_a_request_does_not_wait_for_results_that_are_put_away(scene: Sce
     held, go = threading.Event(), threading.Event()
 
     def put_away() -> None:
-        with scene.cache.putting_away:
+        with scene.cache.write_lock:
             held.set()
             assert go.wait(PATIENCE)
             scene.cache.trim()
@@ -312,8 +312,8 @@ def test_E5_a_run_knows_its_rate_and_the_time_left(scene: Scene) -> None:
 
 
 def test_C9_a_long_run_is_saved_while_it_goes_on(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "CHECKPOINT", 0.0)
-    scene.cache.store = CacheDirectory(tmp_path)
+    monkeypatch.setattr(engines, "CHECKPOINT_SECONDS", 0.0)
+    scene.cache.directory = CacheDirectory(tmp_path)
     scene.model.background.close()
     run = scene.long()
     scene.model.background.wait_for_one()
@@ -321,8 +321,8 @@ def test_C9_a_long_run_is_saved_while_it_goes_on(scene: Scene, tmp_path: Path, m
     scene.model.background.wait_for_one()
     while scene.engine._calculation.backlog:
         assert not run.done
-    found = scene.cache.store.find(run.entry_slice.key)
-    assert (scene.cache.store.read(found).status == Status.SCORED).sum() == CHUNK
+    found = scene.cache.directory.find(run.entry_slice.key)
+    assert (scene.cache.directory.read(found).status == Status.SCORED).sum() == CHUNK
     scene.model.background.open()
     run.wait(PATIENCE)
 

@@ -91,10 +91,10 @@ def test_C3_C8a_what_is_taken_away_stays_in_snapshots_and_outdates_work_in_progr
     entry = make_entry()
     fill(entry, np.arange(5, 100))
     before, version = EntrySlice.whole(entry).frame(), entry.version
-    assert entry.forget(np.arange(90, 100), Status.PENDING) == 10
-    assert entry.forget(np.arange(80, 90), Status.INFERRED) == 10
-    assert entry.forget(np.arange(0, 80), Status.UNSCORED) == 75
-    assert entry.forget(np.arange(100), Status.SCORED) == 0
+    assert entry.discard(np.arange(90, 100), Status.PENDING) == 10
+    assert entry.discard(np.arange(80, 90), Status.INFERRED) == 10
+    assert entry.discard(np.arange(0, 80), Status.UNSCORED) == 75
+    assert entry.discard(np.arange(100), Status.SCORED) == 0
     assert before["status"].value_counts().filter(status="scored")["count"].item() == 95
     frame = EntrySlice.whole(entry).frame()
     assert frame["status"].to_list() == (["unavailable"] * 5 + ["unscored"] * 75 + ["inferred"] * 10 + ["pending"] * 10)
@@ -122,12 +122,12 @@ def test_C3_taking_away_that_is_interrupted_changes_nothing(monkeypatch: pytest.
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Column, "keeping", interrupt)
+        patched.setattr(Column, "with_rows", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            entry.forget(np.arange(25), Status.PENDING)
+            entry.discard(np.arange(25), Status.PENDING)
     assert entry.state == state
     assert EntrySlice.whole(entry).frame().equals(frame, null_equal=True)
-    assert entry.forget(np.arange(25), Status.PENDING) == 25
+    assert entry.discard(np.arange(25), Status.PENDING) == 25
     fill(entry, np.arange(25))
     np.testing.assert_array_equal(array, before)
     assert entry.complete

@@ -66,14 +66,14 @@ def request(model: str, frame: pl.DataFrame | None = None, **options: Any) -> nb
 @pytest.fixture
 def saved(cache: Cache) -> Cache:
     """A cache over a directory with the files of version 0.1."""
-    assert cache.store is not None
-    shutil.copytree(SAVED, cache.store.directory)
+    assert cache.directory is not None
+    shutil.copytree(SAVED, cache.directory.path)
     return cache
 
 
 def names(cache: Cache) -> set[str]:
-    assert cache.store is not None
-    return {file.path.name for file in cache.store.files()}
+    assert cache.directory is not None
+    return {file.path.name for file in cache.directory.files()}
 
 
 MODELS = ("pretrained", "auto", "naive", "ridge", "bolt", "gluformer", "last", "band")
@@ -112,7 +112,7 @@ def test_C2_C15_the_status_of_0_1_is_read_and_what_is_missing_is_inferred(saved:
     (gone,) = before - names(saved)
     (new,) = names(saved) - before
     assert gone.split("-")[0] == new.split("-")[0] == run.handle
-    assert json.loads(note_of(reopen(saved).directory / new))["format"] == FORMAT == 2
+    assert json.loads(note_of(reopen(saved).path / new))["format"] == FORMAT == 2
     assert request("naive", hourly(18)).inferred == 0
 
 
@@ -129,7 +129,7 @@ def test_C15_an_entry_saved_under_both_names_becomes_one(saved: Cache) -> None:
     """An older version goes on writing its own names."""
     request("naive", hourly(18))
     nbf.cache.save()
-    shutil.copytree(SAVED, saved.store.directory, dirs_exist_ok=True)  # type: ignore[union-attr]
+    shutil.copytree(SAVED, saved.directory.path, dirs_exist_ok=True)  # type: ignore[union-attr]
     reopen(saved)
     before = names(saved)
     request("naive", hourly(18), force=True)
@@ -146,8 +146,8 @@ def test_C15_another_version_of_an_algorithm_reuses_nothing(saved: Cache, monkey
 def test_C13_C15_a_damaged_file_of_0_1_is_set_aside(
     damage: Callable[[Path], None], saved: Cache, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert saved.store is not None
-    for file in saved.store.files():
+    assert saved.directory is not None
+    for file in saved.directory.files():
         damage(file.path)
     assert request("ridge").inferred == 13
     assert any("is set aside" in warning for warning in warnings_of(caplog))
@@ -167,23 +167,23 @@ FORGED: dict[str, dict[str, Any]] = {
 def test_C13_C15_a_file_of_0_1_whose_metadata_are_not_its_own_is_set_aside(
     kind: str, saved: Cache, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert saved.store is not None
-    (file,) = (f for f in saved.store.files() if parquet.read_header(f.path).spec.model.name == "ridge")
+    assert saved.directory is not None
+    (file,) = (f for f in saved.directory.files() if parquet.read_metadata(f.path).spec.model.name == "ridge")
     rewrite(file.path, lambda facts: facts | FORGED[kind])
     reopen(saved)
     assert request("ridge").inferred == 13
     assert len(warnings_of(caplog)) == 1
-    assert len(list((saved.store.directory / ASIDE).iterdir())) == 1
+    assert len(list((saved.directory.path / ASIDE).iterdir())) == 1
 
 
 def test_C15_each_key_of_0_1_and_its_present_one_name_each_other() -> None:
     seen = set()
     for path in SAVED.glob("*.parquet"):
-        model = parquet.read_header(path).spec.model
+        model = parquet.read_metadata(path).spec.model
         former = format_1.former_key(model.name, model.key)
         assert former is not None
         assert format_1.current_key(model.name, former) == model.key != former
-        assert path.stem in parquet.read_header(path).key.names
+        assert path.stem in parquet.read_metadata(path).key.names
         seen.add(model.name)
     assert seen == {*MODELS, "theta"}
 

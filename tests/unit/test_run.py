@@ -14,7 +14,7 @@ import nbforecast as nbf
 from nbforecast import session
 from nbforecast.data import Dataset, prepare
 from nbforecast.engine.inference import run_inference
-from nbforecast.engine.tasks import nearest_first, order_by_value
+from nbforecast.engine.tasks import nearest_first, newest_first
 from nbforecast.forecasters.base import resolve
 
 
@@ -184,18 +184,18 @@ def test_E5_a_model_that_returns_no_forecast_is_an_error(
 
 def test_E6_origins_near_the_requested_index_come_first_then_the_newest() -> None:
     data = prepare(np.arange(300.0))
-    rows = nearest_first(data, order_by_value(data, np.arange(300)), 199)
+    rows = nearest_first(data, newest_first(data, np.arange(300)), 199)
     index = data.index()[rows]
     assert index[0] == -100
     assert set(index[:127]) == set(range(-163, -36))
     assert (np.diff(index[127:]) < 0).all()
-    newest = data.index()[order_by_value(data, np.arange(300))]
+    newest = data.index()[newest_first(data, np.arange(300))]
     assert (newest == np.arange(0, -300, -1)).all()
 
 
 def test_E6_a_panel_begins_with_the_newest_origin_of_every_series() -> None:
     data = prepare(nbf.sample("glucose"))
-    rows = order_by_value(data, np.arange(len(data)))
+    rows = newest_first(data, np.arange(len(data)))
     assert set(rows[:4]) == set(data.offsets[1:] - 1)
 
 

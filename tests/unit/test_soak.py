@@ -163,10 +163,10 @@ def test_C7_C8_E4_E8_E9_soak(requests: int, cache: Cache, caplog: pytest.LogCapt
 
     engine.shutdown()
     assert not [t.name for t in threading.enumerate() if t.name.startswith("nbforecast-")]
-    locks = [engine._lock, cache._lock, cache._making, *(e._lock for e in cache.entries())]
+    locks = [engine._lock, cache._lock, cache._build_lock, *(e._lock for e in cache.entries())]
     assert all(_free(lock) for lock in locks)
     assert not cache._pins
-    assert not engine._answering._asked
+    assert not engine._interactive._requests
 
 
 def _free(lock: threading.Lock) -> bool:

@@ -77,7 +77,7 @@ def _open(id: int | str, key: str, *, widget: bool) -> Outcome:
 
 
 def _cancel(number: int) -> str:
-    for task in engine().work():
+    for task in engine().tasks_info():
         if task.number == number and task.task is not None:
             engine().cancel(task.task)
             return f"Cancelled; {task.inferred:,} of {task.available:,} origins are inferred, and stay."

@@ -24,7 +24,7 @@ from nbforecast.session import engine, results
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nbforecast.engine.work import TaskInfo
+    from nbforecast.engine.tasks import TaskInfo
     from nbforecast.jupyter.widgets.cache.messages import Messages
     from nbforecast.result_cache.inventory import Item
     from nbforecast.result_cache.key import ForecastSpec
@@ -58,7 +58,7 @@ class CacheState:
         Args:
             complete: Whether views hold nothing yet.
         """
-        tasks, items = engine().work(), self._inventory.look()
+        tasks, items = engine().tasks_info(), self._inventory.items()
         self.is_busy = bool(tasks)
         entries = self._entries({item.address: item for item in items}, complete=complete)
         has_changed = complete or bool(entries.put or entries.gone)
@@ -118,12 +118,12 @@ def encode_work(tasks: Iterable[TaskInfo]) -> WorkMessage:
 
 
 def _encode_task(task: TaskInfo) -> CacheTask:
-    key = task.view.key
+    key = task.entry_slice.key
     return CacheTask(
         id=task.number,
         key=str(key),
         handle=key.handle,
-        name=_shorten(task.view.data.names.frame),
+        name=_shorten(task.entry_slice.data.names.frame),
         model=_shorten(key.spec.model.name) or "",
         priority=task.priority.name.lower(),  # type: ignore[arg-type]
         state=task.state,
@@ -131,7 +131,7 @@ def _encode_task(task: TaskInfo) -> CacheTask:
         inferred=task.inferred,
         calculated=task.calculated,
         rate=round(task.rate, 1),
-        eta_seconds=None if math.isnan(task.left) else round(task.left, 1),
+        eta_seconds=None if math.isnan(task.eta_seconds) else round(task.eta_seconds, 1),
         seconds=round(task.seconds, 1),
         cancellable=task.task is not None and task.state != "ending",
     )
