@@ -11,18 +11,21 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import stat
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import filelock
 import polars as pl
 
-from nbforecast.atomic_write import atomic_write
+from nbforecast.atomic_write import PART_SUFFIX, atomic_write
+from nbforecast.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 FAILURES_FILE = "_failures.parquet"
 STAGING_PREFIX = ".staging-"
@@ -122,6 +125,29 @@ def shards_below(folder: Path) -> list[Shard]:
     """List the valid shards in a folder, or in a destination's folders of models and horizons."""
     folders = [folder, *sorted(folder.glob("horizon=*")), *sorted(folder.glob("model=*/horizon=*"))]
     return [shard for f in folders for _, shard in sorted(newest_shards(shards_in(f)).items())]
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Create a folder and hold its lock, so that one run at a time writes into it.
+
+    Raises:
+        StorageError: Another run holds the lock.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / ".lock", timeout=0):
+            yield
+    except filelock.Timeout as error:
+        raise StorageError(f"Another run is writing into {str(folder)!r}; wait for it, or cancel it.") from error
+
+
+def delete_unfinished(folder: Path) -> None:
+    """Delete the unfinished files of runs that were killed; the folder is locked."""
+    for path in folder.glob(f"{STAGING_PREFIX}*"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob(f".*{PART_SUFFIX}"):
+        path.unlink(missing_ok=True)
 
 
 def failures_frame(failures: Iterable[Failure]) -> pl.DataFrame:

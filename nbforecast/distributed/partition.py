@@ -9,12 +9,17 @@ import polars as pl
 from nbforecast.data import prepare
 from nbforecast.data.warnings import LEFT_OUT
 from nbforecast.distributed.layout import Failure
+from nbforecast.distributed.source import read_partition
 from nbforecast.errors import InputError
 from nbforecast.text import plural
 
 if TYPE_CHECKING:
-    from nbforecast.data import Dataset
+    from pathlib import Path
+
+    from nbforecast.data import Dataset, Frequency
     from nbforecast.options import ForecastOptions
+
+_SAMPLED_PARTITIONS = 4  # from which the frequency of a panel is inferred at first
 
 
 def prepare_partition(
@@ -54,6 +59,26 @@ def prepare_partition(
     if data is not None:
         failures += _describe_missing(rows, data, partition)
     return data, failures
+
+
+def infer_frequency(staging: Path, partitions: list[int], options: ForecastOptions) -> Frequency | None:
+    """Infer the frequency of a panel, its grid included, from the first partitions that can be prepared.
+
+    Args:
+        staging: Folder of the staged rows.
+        partitions: Numbers of the partitions with rows.
+        options: Of the request.
+
+    Returns:
+        The frequency, or None where no series can be prepared.
+    """
+    for first in range(0, len(partitions), _SAMPLED_PARTITIONS):
+        sampled = partitions[first : first + _SAMPLED_PARTITIONS]
+        rows = pl.concat(read_partition(staging, partition) for partition in sampled)
+        data, _ = prepare_partition(rows, options, sampled[0])
+        if data is not None:
+            return data.frequency
+    return None
 
 
 def _prepare(rows: pl.DataFrame, options: ForecastOptions) -> Dataset:

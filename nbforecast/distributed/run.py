@@ -12,26 +12,25 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import filelock
 import polars as pl
 
-from nbforecast.atomic_write import PART_SUFFIX
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.distributed.layout import (
-    STAGING_PREFIX,
     Failure,
     Shard,
     choose_partition_count,
+    delete_unfinished,
     failures_frame,
+    folder_lock,
     newest_shards,
     partition_of,
     read_failures,
     shards_in,
     write_failures,
 )
-from nbforecast.distributed.partition import prepare_partition
+from nbforecast.distributed.partition import infer_frequency
 from nbforecast.distributed.shards import shard_scores
-from nbforecast.distributed.source import assign_partitions, count_series, read_partition, write_staging
+from nbforecast.distributed.source import assign_partitions, count_series, write_staging
 from nbforecast.engine.executor import FOR_EVER
 from nbforecast.engine.progress import ProgressState, wait_with_bar
 from nbforecast.errors import ForecasterError, NbForecastError, OptionError, RunCancelled, StorageError
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
     from nbforecast.scoring.scores import By
 
-SAMPLED_PARTITIONS = 4  # from which the grid of a panel is inferred
 _RATE_WINDOW = 16  # reports over which the present rate is measured
 
 _log = logging.getLogger("nbforecast.distributed")
@@ -262,7 +260,7 @@ class DatasetRun:
 
     def _run(self) -> None:
         try:
-            with _folder_lock(self.folder):
+            with folder_lock(self.folder):
                 self._forecast()
         except RunCancelled:
             self.cancelled = True
@@ -276,7 +274,7 @@ class DatasetRun:
 
     def _forecast(self) -> None:
         """Write all shards; the folder is locked."""
-        _delete_unfinished(self.folder)
+        delete_unfinished(self.folder)
         self._job.staging.mkdir()
         earlier_failures = read_failures(self.folder)
         try:
@@ -315,8 +313,18 @@ class DatasetRun:
         self.phase = "forecasting"
         self._inference_start = time.monotonic()
         self._inferred_over_time.append((self._inference_start, 0))
-        job = replace(self._job, partition_count=count)
-        return partitions, replace(job, options=replace(job.options, freq=_find_freq(job, partitions, existing)))
+        options = replace(self._job.options, freq=self._find_freq(partitions, existing))
+        return partitions, replace(self._job, partition_count=count, options=options)
+
+    def _find_freq(self, partitions: list[int], existing: dict[int, Shard]) -> Any:
+        """One grid for all shards: that of existing ones, or that of the data at the requested frequency, if any."""
+        options, frequency = self._job.options, None
+        for shard in existing.values() if options.freq is None else ():
+            with contextlib.suppress(Unreadable):
+                frequency = parquet.read_metadata(shard.path).frequency
+                break
+        frequency = frequency or infer_frequency(self._job.staging, partitions, options)
+        return options.freq if frequency is None else frequency.nominal or frequency
 
     def _record(self, report: PartitionReport) -> bool:
         """Add up the report of a partition; false if the job was cancelled before its end."""
@@ -384,44 +392,6 @@ def _load_shard(path: Path) -> EntrySlice:
     except Unreadable as reason:
         raise StorageError(f"{path} cannot be read: {reason}.") from reason
     return view
-
-
-@contextlib.contextmanager
-def _folder_lock(folder: Path) -> Iterator[None]:
-    """Create a folder and hold its lock: one run at a time writes into it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / ".lock", timeout=0):
-            yield
-    except filelock.Timeout as error:
-        raise StorageError(f"Another run is writing into {str(folder)!r}; wait for it, or cancel it.") from error
-
-
-def _delete_unfinished(folder: Path) -> None:
-    """Delete the unfinished files of runs that were killed."""
-    for path in folder.glob(f"{STAGING_PREFIX}*"):
-        shutil.rmtree(path, ignore_errors=True)
-    for path in folder.glob(f".*{PART_SUFFIX}"):
-        path.unlink(missing_ok=True)
-
-
-def _find_freq(job: Job, partitions: list[int], existing: dict[int, Shard]) -> Any:
-    """The frequency of all shards: the requested one, that of existing shards, or that of the first partitions."""
-    frequency = None
-    if job.options.freq is None:
-        for shard in existing.values():
-            with contextlib.suppress(Unreadable):
-                frequency = parquet.read_metadata(shard.path).frequency
-                break
-    if frequency is None:
-        for first in range(0, len(partitions), SAMPLED_PARTITIONS):
-            sampled = partitions[first : first + SAMPLED_PARTITIONS]
-            rows = pl.concat(read_partition(job.staging, partition) for partition in sampled)
-            data, _ = prepare_partition(rows, job.options, sampled[0])
-            if data is not None:
-                frequency = data.frequency
-                break
-    return job.options.freq if frequency is None else frequency.nominal or frequency
 
 
 def _wrap(error: BaseException) -> NbForecastError:

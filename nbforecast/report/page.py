@@ -1,4 +1,4 @@
-"""An executed notebook as one page that works offline, in both themes, on paper, with its explorers alive."""
+"""An executed notebook as one page that works offline, in both themes and on paper, with working explorers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 _HEADING = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
 
 
-def as_page(notebook: NotebookNode, name: str) -> str:
-    """HTML of a notebook's texts and outputs, without its code. name: the page's title, if there is no heading."""
+def to_page(notebook: NotebookNode, name: str) -> str:
+    """Convert an executed notebook to a page of its texts and outputs, without its code.
+
+    Args:
+        notebook: With explorers' pages among its outputs.
+        name: Title of the page where there is no heading.
+    """
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
@@ -31,19 +36,19 @@ def as_page(notebook: NotebookNode, name: str) -> str:
 
 
 def without_pages(notebook: NotebookNode) -> NotebookNode:
-    """The notebook with the explorers' pictures alone, as it is kept."""
-    kept = copy.deepcopy(notebook)
-    for cell in kept.cells:
+    """Return a copy of the notebook with pictures in place of the explorers' pages."""
+    smaller = copy.deepcopy(notebook)
+    for cell in smaller.cells:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(PAGE, None)
-    return kept
+    return smaller
 
 
 def _title(notebook: NotebookNode) -> str:
-    """The first heading of the first rank, in a cell or an output."""
+    """The first heading of level 1, in a cell or an output."""
     for cell in notebook.cells:
-        if cell.cell_type == "markdown" and (found := re.search(r"^# (.+)$", cell.source, re.MULTILINE)):
-            return str(found[1])
+        if cell.cell_type == "markdown" and (match := re.search(r"^# (.+)$", cell.source, re.MULTILINE)):
+            return str(match[1])
         for output in cell.get("outputs", []):
             if heading := _HEADING.search(output.get("data", {}).get("text/html", "")):
                 return unescape(re.sub(r"<[^>]+>", "", heading[1]))

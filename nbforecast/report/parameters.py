@@ -1,37 +1,42 @@
-"""A template's parameters, and the values given to them on a command line."""
+"""The parameters of a template, read from the text of a command line."""
 
 from __future__ import annotations
 
 import ast
-import difflib
 import json
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import OptionError
+from nbforecast.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 
-def chosen(template: Path, given: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The values of a template's parameters that are given as text, each of the kind that its default has.
+def parse_parameters(template: Path, texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Read values of a template's parameters, each of the type of its default.
 
-    Numbers, true, false, null and lists are written as in JSON, lists also as `a,b`; the rest is text. Raises
-    `OptionError` for a name that the template does not have, and for a value of another kind than its default.
+    Numbers, true, false, null and lists are written as in JSON, lists also as `a,b`; the rest is text.
+
+    Args:
+        template: A notebook with a cell tagged `parameters`.
+        texts: Names and values.
+
+    Raises:
+        OptionError: The template has no such parameter, or a value has another type than its default.
     """
     from papermill import inspect_notebook
 
-    there = {name: _default(p["default"]) for name, p in inspect_notebook(str(template)).items()}
-    if not there:
-        raise OptionError(f"{template.name} has no parameters: give one of its cells the tag 'parameters'.")
+    defaults = {name: _default(p["default"]) for name, p in inspect_notebook(str(template)).items()}
+    if not defaults:
+        raise OptionError(f"{template.name} has no parameters: tag one of its cells 'parameters'.")
     values = {}
-    for name, text in given:
-        if name not in there:
-            near = difflib.get_close_matches(name, there, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise OptionError(f"{template.name} has no parameter {name!r}.{hint} It has: {', '.join(there)}.")
-        values[name] = _read(name, text, there[name])
+    for name, text in texts:
+        if name not in defaults:
+            hint = did_you_mean(name, defaults)
+            raise OptionError(f"{template.name} has no parameter {name!r}.{hint} It has: {', '.join(defaults)}.")
+        values[name] = _parse(name, text, defaults[name])
     return values
 
 
@@ -42,7 +47,7 @@ def _default(source: str) -> Any:
         return None
 
 
-def _read(name: str, text: str, default: Any) -> Any:
+def _parse(name: str, text: str, default: Any) -> Any:
     if isinstance(default, str):
         return text
     try:
@@ -54,8 +59,8 @@ def _read(name: str, text: str, default: Any) -> Any:
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if default is not None and type(value) is not type(default):
-        raise OptionError(f"{name} is {_KINDS.get(type(default), 'another kind of value')}, not {text!r}.")
+        raise OptionError(f"{name} is {_TYPES.get(type(default), 'of another type')}, not {text!r}.")
     return value
 
 
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", list: "a list, such as a,b"}
+_TYPES = {int: "a whole number", float: "a number", bool: "true or false", list: "a list, such as a,b"}

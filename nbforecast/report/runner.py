@@ -1,4 +1,4 @@
-"""From data to a report: a template is executed with parameters and exported as one page."""
+"""From data to a report: executes a template with parameters and exports it as one page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import tempfile
+import textwrap
 import warnings
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from nbforecast import errors
 from nbforecast.atomic_write import atomic_write_text
 from nbforecast.errors import MissingExtra, OptionError, ReportError
-from nbforecast.report.parameters import chosen
+from nbforecast.report.parameters import parse_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
     from papermill.exceptions import PapermillExecutionError
 
-DEFAULT = "backtest_report"
-EXPLORER = 3_000_000  # bytes of the interactive part of a page
+DEFAULT_TEMPLATE = "backtest_report"
+EXPLORER_BYTES = 3_000_000  # of the interactive part of a page
 _HERE = Path(__file__).parent
 _TEMPLATES = (_HERE.parent / "notebooks", _HERE.parents[1] / "notebooks")  # of a wheel; of the sources
 
@@ -33,16 +34,26 @@ def make_report(
     data: str,
     out: Path,
     parameters: Iterable[tuple[str, str]] = (),
-    template: str = DEFAULT,
+    template: str = DEFAULT_TEMPLATE,
     notebook: Path | None = None,
 ) -> Path:
-    """Execute a template on some data and write it as a page that works by itself; returns the page's path.
+    """Execute a template on some data and write it as a self-contained page.
 
-    data: a file. parameters: names and values of the template's parameters, as text. template: the name of one that
-    comes with nbforecast, or a notebook of one's own with a cell tagged `parameters`, one of them `data`. notebook:
-    where the executed notebook is kept, if it is to be.
+    Args:
+        data: A file, or the name of a bundled sample.
+        out: Path of the page.
+        parameters: Names and values of the template's parameters, as text.
+        template: Name of a template of nbforecast, or the path of a notebook with a cell tagged `parameters`, one of
+            which is `data`.
+        notebook: Path of the executed notebook; None does not write it.
 
-    Raises `OptionError` for parameters that the template does not have, `ReportError` with the cell that failed.
+    Returns:
+        The path of the page.
+
+    Raises:
+        OptionError: A folder or the template is missing, or the template has no such parameter.
+        MissingExtra: A library for reports is not installed.
+        ReportError: A cell failed; the error names it and its cause.
     """
     for module in ("papermill", "nbconvert", "ipykernel"):
         if find_spec(module) is None:
@@ -51,66 +62,80 @@ def make_report(
         if not target.parent.is_dir():
             raise OptionError(f"There is no folder {str(target.parent)!r} to write {target.name!r} in.")
     source = find_template(template)
-    values = chosen(source, [("data", data), *parameters])
-    from nbforecast.report.page import as_page, without_pages
+    values = parse_parameters(source, [("data", data), *parameters])
+    from nbforecast.report.page import to_page, without_pages
 
     with tempfile.TemporaryDirectory(prefix="nbforecast-") as folder:
-        executed = execute(source, Path(folder) / source.name, values, kept=notebook)
-    atomic_write_text(out, as_page(executed, out.stem))
+        executed = execute(source, Path(folder) / source.name, values, failed=notebook)
+    atomic_write_text(out, to_page(executed, out.stem))
     if notebook:
         _write(without_pages(executed), notebook)
     return out
 
 
 def find_template(name: str) -> Path:
-    """The notebook of that path, or the one of that name that comes with nbforecast."""
-    given = Path(name)
-    if given.suffix == ".ipynb":
-        if not given.is_file():
+    """Find the notebook of a path, or of a name among those of nbforecast.
+
+    Raises:
+        OptionError: There is none.
+    """
+    path = Path(name)
+    if path.suffix == ".ipynb":
+        if not path.is_file():
             raise OptionError(f"There is no template {name!r}.")
-        return given
-    there = {p.stem: p for p in notebooks()}
-    if name not in there:
+        return path
+    bundled = {p.stem: p for p in notebooks()}
+    if name not in bundled:
         raise OptionError(
-            f"No template is called {name!r}; there are: {', '.join(sorted(there))}, or a path to an .ipynb."
+            f"No template is called {name!r}; there are: {', '.join(sorted(bundled))}, or a path to an .ipynb."
         )
-    return there[name]
+    return bundled[name]
 
 
 def notebooks() -> list[Path]:
-    """The notebooks that come with nbforecast."""
+    """List the notebooks of nbforecast."""
     folder = next((f for f in _TEMPLATES if f.is_dir()), _TEMPLATES[0])
     return sorted(folder.glob("*.ipynb"))
 
 
-def execute(template: Path, target: Path, parameters: dict[str, object], kept: Path | None = None) -> NotebookNode:
-    """The executed template, with the explorers' pages in it; progress is shown on a terminal.
+def execute(template: Path, target: Path, parameters: dict[str, object], failed: Path | None = None) -> NotebookNode:
+    """Execute a template, with the explorers' pages among its outputs; a terminal shows the progress.
 
-    Of one that fails, what there is goes to `kept`. Raises `ReportError`.
+    Args:
+        template: A notebook.
+        target: Path of the executed notebook.
+        parameters: Names and values.
+        failed: Path of the notebook up to a cell that fails; None does not write it.
+
+    Returns:
+        The executed notebook, without what differs from one execution to the next.
+
+    Raises:
+        ReportError: A cell failed.
     """
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
-        with _explorers(), warnings.catch_warnings():
+        with _embedded_explorers(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            made: NotebookNode = execute_notebook(
+            executed: NotebookNode = execute_notebook(
                 str(template), str(target), parameters, progress_bar=sys.stderr.isatty(), cwd=str(Path.cwd()),
                 request_save_on_cell_execute=False, extra_arguments=["--log-level=CRITICAL"],
             )  # fmt: skip
     except PapermillExecutionError as error:
-        if kept is not None:
-            _write(_read(target), kept)
-        raise ReportError(_told(template, error)) from None
-    return _plain(made)
+        if failed is not None:
+            _write(_read(target), failed)
+        raise ReportError(_describe(template, error)) from None
+    return _without_metadata(executed)
 
 
 @contextmanager
-def _explorers() -> Iterator[None]:
-    """Have explorers of kernels that are started leave their page in the notebook."""
+def _embedded_explorers() -> Iterator[None]:
+    """Have explorers in new kernels write their page into the notebook."""
     before = os.environ.get("NBFORECAST_EXPLORER")
-    os.environ["NBFORECAST_EXPLORER"] = before or str(EXPLORER)
+    os.environ["NBFORECAST_EXPLORER"] = before or str(EXPLORER_BYTES)
     try:
         yield
     finally:
@@ -118,22 +143,19 @@ def _explorers() -> Iterator[None]:
             del os.environ["NBFORECAST_EXPLORER"]
 
 
-def _told(template: Path, error: PapermillExecutionError) -> str:
-    """The cell and what it raised; of what a person can mend the sentence, of the rest where it came from."""
+def _describe(template: Path, error: PapermillExecutionError) -> str:
+    """The cell and its error: one sentence for errors that a user can correct, the traceback for others."""
     from nbconvert.filters import strip_ansi
 
-    ours = getattr(errors, error.ename, errors.ForecasterError)
-    plain = f"{error.ename}: {error.evalue}"
-    raised = plain if ours is not errors.ForecasterError else strip_ansi("\n".join(error.traceback)).strip()
-    return f"A cell of {template.name} failed:\n\n{_indented(error.source)}\n\n{raised}"
+    error_type = getattr(errors, error.ename, errors.ForecasterError)
+    message = f"{error.ename}: {error.evalue}"
+    if error_type is errors.ForecasterError:
+        message = strip_ansi("\n".join(error.traceback)).strip()
+    return f"A cell of {template.name} failed:\n\n{textwrap.indent(error.source.strip(), '    ')}\n\n{message}"
 
 
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.strip().splitlines())
-
-
-def _plain(notebook: NotebookNode) -> NotebookNode:
-    """Without what differs from one execution to the next, or says where it was."""
+def _without_metadata(notebook: NotebookNode) -> NotebookNode:
+    """The notebook without metadata of the execution, such as times and paths."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
