@@ -1,7 +1,7 @@
 /** One entry: its cells, which a narrow view sets as three lines and a wide one as one line of a table. */
 
 import { h, suppressShortcuts, setText } from "../../common/src/dom";
-import { ago, count, plural, size } from "../../common/src/format";
+import { ago, byteSize, integer, plural } from "../../common/src/format";
 import { Bar, iconButton } from "./buttons";
 import type { CacheEntry } from "./messages";
 import { titleOf } from "./state";
@@ -62,15 +62,15 @@ export class EntryRow {
     this.#handle.setAttribute("aria-label", `Copy the handle ${entry.handle.slice(0, 8)}`);
     this.#handle.title = "Copy the handle";
     const isComplete = entry.inferred >= entry.available;
-    setText(this.#progress, isComplete ? plural(entry.available, "origin") : `${count(entry.inferred)} of ${plural(entry.available, "origin")}`);
+    setText(this.#progress, isComplete ? plural(entry.available, "origin") : `${integer(entry.inferred)} of ${plural(entry.available, "origin")}`);
     this.#bar.show(entry.available ? entry.inferred / entry.available : 0);
     this.#bar.el.classList.toggle("nbf-whole", isComplete);
     const location = entry.view_of === null ? null : `in ${entry.view_of.slice(0, 8)}`;
-    fact(this.#memory, location ?? (entry.memory_bytes ? size(entry.memory_bytes) : ""), location ? "" : "memory");
+    fact(this.#memory, location ?? (entry.memory_bytes ? byteSize(entry.memory_bytes) : ""), location ? "" : "memory");
     this.#memory.title = location ? "Part of a longer entry, which holds its results" : "";
-    fact(this.#disk, entry.disk_bytes ? size(entry.disk_bytes) : "", "disk");
-    fact(this.#hits, entry.hits ? count(entry.hits) : "", entry.hits === 1 ? "hit" : "hits");
-    fact(this.#reused, entry.reused ? count(entry.reused) : "", "reused");
+    fact(this.#disk, entry.disk_bytes ? byteSize(entry.disk_bytes) : "", "disk");
+    fact(this.#hits, entry.hits ? integer(entry.hits) : "", entry.hits === 1 ? "hit" : "hits");
+    fact(this.#reused, entry.reused ? integer(entry.reused) : "", "reused");
     this.#buttons.again.disabled = !entry.recomputable;
     this.#buttons.again.title = entry.recomputable ? "Recompute" : entry.reason;
     const span = `${entry.start} to ${entry.end}, ${entry.frequency}`;

@@ -1,6 +1,6 @@
 /** The questions before entries are removed, with counts and bytes. */
 
-import { plural, size } from "../../common/src/format";
+import { byteSize, plural } from "../../common/src/format";
 import type { Question } from "./confirm-dialog";
 import type { Action, CacheEntry } from "./messages";
 import { titleOf, type CacheState } from "./state";
@@ -13,7 +13,7 @@ const onDisk = (e: CacheEntry): number => e.disk_bytes;
 
 /** "8.1 MB of memory and 7.4 MB on disk", without what is none. */
 function bytes(memory: number, disk: number): string {
-  const parts = [memory ? `${size(memory)} of memory` : "", disk ? `${size(disk)} on disk` : ""].filter(Boolean);
+  const parts = [memory ? `${byteSize(memory)} of memory` : "", disk ? `${byteSize(disk)} on disk` : ""].filter(Boolean);
   return parts.join(" and ") || "no memory and no file";
 }
 
@@ -50,8 +50,8 @@ export function flushQuestion(state: CacheState, act: Act): Question {
     }],
     describe: () => {
       const all = state.entries.size;
-      if (where === "memory") return `${entries(inMemoryNow().length)}, ${size(sum(inMemoryNow(), inMemory))}. What is not saved yet is saved first; files stay.`;
-      if (where === "disk") return `${entries(onDiskNow().length)}, ${size(sum(onDiskNow(), onDisk))} on disk. What is in memory stays until the kernel ends.`;
+      if (where === "memory") return `${entries(inMemoryNow().length)}, ${byteSize(sum(inMemoryNow(), inMemory))}. What is not saved yet is saved first; files stay.`;
+      if (where === "disk") return `${entries(onDiskNow().length)}, ${byteSize(sum(onDiskNow(), onDisk))} on disk. What is in memory stays until the kernel ends.`;
       return `All of it, for good: ${entries(all)}, ${bytes(sum(inMemoryNow(), inMemory), sum(onDiskNow(), onDisk))}.`;
     },
     confirm: "Flush",

@@ -1,7 +1,7 @@
 /** The tasks that run and wait. */
 
 import { h, setText } from "../../common/src/dom";
-import { count, duration, plural, rate } from "../../common/src/format";
+import { duration, integer, plural, rate } from "../../common/src/format";
 import { Bar, iconButton } from "./buttons";
 import type { Action, CacheTask } from "./messages";
 import { titleOf } from "./state";
@@ -15,7 +15,7 @@ export function progressText(task: CacheTask): string {
   if (task.state === "ending") return "ending";
   const scoring = task.state === "calculating";
   const done = Math.min(scoring ? task.calculated : task.inferred, task.available);
-  const parts = [`${count(done)} of ${count(task.available)}${scoring ? " scored" : ""}`];
+  const parts = [`${integer(done)} of ${integer(task.available)}${scoring ? " scored" : ""}`];
   if (task.rate !== null && task.rate > 0) parts.push(rate(task.rate));
   if (task.eta_seconds !== null) parts.push(`${duration(task.eta_seconds)} left`);
   return parts.join(" · ");

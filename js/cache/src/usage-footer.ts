@@ -1,7 +1,7 @@
 /** Totals against the budgets, and the device. */
 
 import { h, setText } from "../../common/src/dom";
-import { count, size } from "../../common/src/format";
+import { byteSize, integer } from "../../common/src/format";
 import { Bar } from "./buttons";
 import type { DeviceMessage, TotalsMessage } from "./messages";
 
@@ -19,7 +19,7 @@ class Gauge {
   show(used: number | null, limit: number | null, fallback: string): void {
     this.#bar.show(used !== null && limit ? used / limit : 0);
     this.#bar.el.hidden = used === null || !limit;
-    setText(this.#text, used === null || !limit ? fallback : `${size(used)} of ${size(limit)}`);
+    setText(this.#text, used === null || !limit ? fallback : `${byteSize(used)} of ${byteSize(limit)}`);
   }
 }
 
@@ -38,12 +38,12 @@ export class UsageFooter {
   show(totals: TotalsMessage | null, device: DeviceMessage | null): void {
     this.el.hidden = totals === null;
     if (totals) {
-      this.#memory.show(totals.memory_bytes, totals.memory_budget, size(totals.memory_bytes));
+      this.#memory.show(totals.memory_bytes, totals.memory_budget, byteSize(totals.memory_bytes));
       this.#disk.show(totals.directory === null ? null : totals.disk_bytes, totals.disk_budget, "nothing is written");
       this.#disk.el.title = totals.directory ?? "";
       const parts: string[] = [];
-      if (totals.hits) parts.push(`${count(totals.hits)} of ${count(totals.hits + totals.misses)} requests from the cache`);
-      if (totals.reused) parts.push(`${count(totals.reused)} origins reused`);
+      if (totals.hits) parts.push(`${integer(totals.hits)} of ${integer(totals.hits + totals.misses)} requests from the cache`);
+      if (totals.reused) parts.push(`${integer(totals.reused)} origins reused`);
       setText(this.#reuse, parts.join(", "));
       this.#reuse.hidden = !parts.length;
     }

@@ -1,7 +1,7 @@
 /** The view of the cache: the same in a cell and in a side bar. */
 
 import { h, suppressShortcuts, setText } from "../../common/src/dom";
-import { count, plural } from "../../common/src/format";
+import { integer, plural } from "../../common/src/format";
 import { ConfirmDialog } from "./confirm-dialog";
 import { iconButton } from "./buttons";
 import { UsageFooter } from "./usage-footer";
@@ -202,7 +202,7 @@ export class View implements MessageListener {
     const isShort = all.length < MANY && !words;
     setText(this.#count, state.complete ? plural(all.length, "entry", "entries") : "");
     this.#count.hidden = !isShort;
-    this.#filter.placeholder = `Filter ${count(all.length)}`;
+    this.#filter.placeholder = `Filter ${integer(all.length)}`;
     this.#filter.hidden = this.#sort.hidden = isShort;
     this.#tools.classList.toggle("nbf-few", isShort);
     setText(this.#empty, this.#sentence(all.length, shown.length, words));

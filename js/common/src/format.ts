@@ -1,6 +1,6 @@
-/** Numbers, counts and durations as text. */
+/** Numbers, counts and durations as text. What `nbforecast/text.py` has too reads the same: `tests/golden/wording.json` is checked on both sides. */
 
-/** A real minus sign, as wide as the digits. */
+/** Replaces hyphens by minus signs, which are as wide as digits. */
 const minus = (text: string): string => text.replace(/-/g, "−");
 
 /** Decimals that tell values apart over a span; 0 for whole numbers of a hundred or more. */
@@ -18,14 +18,22 @@ export function value(v: number | null | undefined, decimals: number): string {
   return minus(/^-0(\.0*)?$/.test(text) ? text.slice(1) : text);
 }
 
-/** A score with four significant digits: 8.243, 0.4241, 1,204. */
-export function score(v: number | null | undefined): string {
+/** A number with a few significant digits: 8.243, 0.4241, 1,204; integer digits are never cut. */
+export function number(v: number | null | undefined, digits: number): string {
   if (v === null || v === undefined || !Number.isFinite(v)) return "–";
   if (v === 0) return "0";
-  return value(v, Math.max(0, Math.min(8, 3 - Math.floor(Math.log10(Math.abs(v))))));
+  const power = v.toExponential(digits - 1);
+  const exponent = Number(power.split("e")[1]);
+  if (exponent <= -5 || exponent >= 12) return power.replace(/e([+-])(\d)$/, "e$10$2");
+  const decimals = Math.max(0, digits - 1 - exponent);
+  return minus(v.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
 }
 
-export function count(n: number): string {
+/** A score, with four significant digits. */
+export const score = (v: number | null | undefined): string => number(v, 4);
+
+/** A count: 1,234. */
+export function integer(n: number): string {
   return minus(Math.round(n).toLocaleString("en-US"));
 }
 
@@ -35,7 +43,7 @@ export function percent(share: number | null | undefined, decimals = 1): string 
   return `${(share * 100).toFixed(decimals)} %`;
 }
 
-/** Seconds as a person says them: 8 s, 3 min, 1 h 20 min. */
+/** A length of time in seconds: 8 s, 3 min, 1 h 20 min. */
 export function duration(seconds: number): string {
   if (seconds < 1) return "under 1 s";
   if (seconds < 90) return `${Math.round(seconds)} s`;
@@ -48,32 +56,33 @@ export function duration(seconds: number): string {
 
 /** Origins a second. */
 export function rate(perSecond: number): string {
-  return perSecond >= 10 ? `${count(perSecond)} origins/s` : `${perSecond.toFixed(1)} origins/s`;
+  return perSecond >= 10 ? `${integer(perSecond)} origins/s` : `${perSecond.toFixed(1)} origins/s`;
 }
 
+/** A count with its noun. */
 export function plural(n: number, name: string, many = `${name}s`): string {
-  return `${count(n)} ${n === 1 ? name : many}`;
+  return `${integer(n)} ${n === 1 ? name : many}`;
 }
 
-/** How far ahead step h (from 1) is, as a person says it: +35 min, +12 h, +3 days; without a calendar +7. */
+/** How far ahead a step (from 1) is: +35 min, +12 h, +3 d; without a calendar +7. */
 export function ahead(step: number, seconds: number | null): string {
   if (seconds === null) return `+${step}`;
   const total = step * seconds;
   for (const [size, name] of [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]] as const) {
-    if (total >= size && total % size === 0) return `+${count(total / size)} ${name}`;
+    if (total >= size && total % size === 0) return `+${integer(total / size)} ${name}`;
   }
   return `+${step}`;
 }
 
-/** Bytes as Python's side has them: 480 B, 12.3 MB, 2 GB. */
-export function size(bytes: number): string {
-  let left = bytes;
+/** A number of bytes: 480 B, 12.3 MB, 2 GB. */
+export function byteSize(bytes: number): string {
+  let size = bytes;
   let unit = "B";
   for (unit of ["B", "kB", "MB", "GB"]) {
-    if (left < 999.5 || unit === "GB") break;
-    left /= 1000;
+    if (size < 999.5 || unit === "GB") break;
+    size /= 1000;
   }
-  return `${left < 99.5 && unit !== "B" ? Number(left.toPrecision(3)) : count(left)} ${unit}`;
+  return `${size < 99.5 && unit !== "B" ? Number(size.toPrecision(3)) : Math.round(size)} ${unit}`;
 }
 
 /** How long ago a moment is, both in seconds: just now, 3 min ago, 2 days ago. */

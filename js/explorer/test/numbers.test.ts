@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
+import wording from "../../../tests/golden/wording.json";
 import { thin } from "../src/controls/score-card";
 import { heat, rowsPerCell, summarise } from "../src/drawing/heatmap-cells";
 import { slopes } from "../src/drawing/fan";
 import { density, GRID, stretches, TINTS } from "../src/drawing/density";
-import { ahead, count, decimalsFor, duration, percent, score, value } from "../../common/src/format";
+import { ahead, byteSize, integer, number, plural, decimalsFor, duration, percent, score, value } from "../../common/src/format";
 import { seasonOf, targetRow } from "../src/input/keys";
 import { nextWorst, randomRow, ranking, worstRows } from "../src/state/ranking";
 import { originScores } from "../src/controls/origin-scores";
@@ -113,11 +114,21 @@ describe("order", () => {
 });
 
 describe("format", () => {
+  const unknown = (v: number | null): number => v ?? NaN;
+
+  test("is the same as in Python", () => {
+    for (const [v, digits, text] of wording.number as [number | null, number, string][]) expect(number(unknown(v), digits)).toBe(text);
+    for (const [v, text] of wording.integer as [number, string][]) expect(integer(v)).toBe(text);
+    for (const [v, decimals, text] of wording.percent as [number | null, number, string][]) expect(percent(unknown(v), decimals)).toBe(text);
+    for (const [n, one, many, text] of wording.plural as [number, string, string, string][]) expect(plural(n, one, many || undefined)).toBe(text);
+    for (const [n, text] of wording.byte_size as [number, string][]) expect(byteSize(n)).toBe(text);
+  });
+
   test("values", () => {
     expect([value(1234.5, 1), value(-3, 0), value(-0.001, 1), value(NaN, 1), value(null, 1)]).toEqual(["1,234.5", "−3", "0.0", "–", "–"]);
     expect([score(8.2434), score(0.42412), score(1204.2), score(0), score(null)]).toEqual(["8.243", "0.4241", "1,204", "0", "–"]);
     expect([decimalsFor(200), decimalsFor(20), decimalsFor(0.2), decimalsFor(0)]).toEqual([0, 1, 3, 0]);
-    expect([count(-1200), percent(0.513)]).toEqual(["−1,200", "51.3 %"]);
+    expect([integer(-1200), percent(0.513)]).toEqual(["−1,200", "51.3 %"]);
   });
 
   test("durations and steps ahead", () => {

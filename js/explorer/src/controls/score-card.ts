@@ -1,7 +1,7 @@
 /** The side card: the scores of the origin, those over all origins, and facts on data and model. */
 
 import { h, setText } from "../../../common/src/dom";
-import { ahead, count, percent, plural, score } from "../../../common/src/format";
+import { ahead, integer, percent, plural, score } from "../../../common/src/format";
 import type { OriginScores } from "./origin-scores";
 import type { MetaMessage, ScoresMessage } from "../wire/messages";
 
@@ -79,7 +79,7 @@ export class ScoreCard {
     // The day above, the time of day below: neither wraps, so nothing moves.
     const [day, ...rest] = data.time.split(", ");
     setText(this.#time, day);
-    setText(this.#index, [...rest, `index ${count(data.index)}`].join(" · "));
+    setText(this.#index, [...rest, `index ${integer(data.index)}`].join(" · "));
     const of = (pick: (m: ModelScores) => string): string[] => data.models.map(pick);
     const share = (m: ModelScores, band: number): string => (m.scores ? `${m.scores.inside[band]} of ${m.scores.steps}` : "–");
     const rows: Cells[] = [

@@ -1,7 +1,7 @@
 /** The series picker: a button that opens a list with a search box; made for thousands of series. */
 
 import { h, suppressShortcuts, setText } from "../../../common/src/dom";
-import { count } from "../../../common/src/format";
+import { integer } from "../../../common/src/format";
 
 /** Most items in the list. */
 export const MAX_ITEMS = 200;
@@ -97,7 +97,7 @@ export class SeriesPicker {
         return h("li", { role: "option", id: `${this.#id}-${i}`, "aria-selected": isChosen, "data-at": i }, this.#names[position] || "(no name)");
       }),
     );
-    setText(this.#more, total > positions.length ? `${count(total - positions.length)} more: keep typing` : total ? "" : "No series of that name");
+    setText(this.#more, total > positions.length ? `${integer(total - positions.length)} more: keep typing` : total ? "" : "No series of that name");
     this.#more.hidden = !this.#more.textContent;
     this.#mark(0);
   }

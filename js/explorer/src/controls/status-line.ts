@@ -1,19 +1,19 @@
 /** The line at the foot and the bar at the top: the progress of the run, and whether the kernel answers. */
 
 import { h, suppressShortcuts, setText } from "../../../common/src/dom";
-import { count, duration, plural, rate } from "../../../common/src/format";
+import { duration, integer, plural, rate } from "../../../common/src/format";
 import type { ProgressMessage } from "../wire/messages";
 
 /** The progress of a run in words. */
 export function progressText(p: ProgressMessage): string {
   const done = Math.min(p.available, Math.max(p.inferred, p.calculated));
   if (p.error) return `Stopped: ${p.error}`;
-  if (p.cancelled) return `Cancelled after ${count(done)} of ${plural(p.available, "origin")}`;
+  if (p.cancelled) return `Cancelled after ${integer(done)} of ${plural(p.available, "origin")}`;
   if (p.done) {
-    const reused = p.reused ? `, ${count(p.reused)} from the cache` : "";
+    const reused = p.reused ? `, ${integer(p.reused)} from the cache` : "";
     return `${plural(p.available, "origin")} done${reused}${p.note}`;
   }
-  const parts = [`${count(done)} of ${plural(p.available, "origin")}`];
+  const parts = [`${integer(done)} of ${plural(p.available, "origin")}`];
   if (p.rate !== null && p.rate > 0) parts.push(rate(p.rate));
   if (p.eta_seconds !== null) parts.push(`${duration(p.eta_seconds)} left`);
   return parts.join(" · ");

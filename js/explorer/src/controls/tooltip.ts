@@ -1,7 +1,7 @@
 /** A small box of lines beside the pointer: what hovering over the charts describes. */
 
 import { h, setText } from "../../../common/src/dom";
-import { count, decimalsFor, score, value } from "../../../common/src/format";
+import { decimalsFor, integer, score, value } from "../../../common/src/format";
 import type { Cell } from "../drawing/heatmap-cells";
 import { indexOf } from "../state/origin-state";
 import { ENDS } from "../state/quantiles";
@@ -38,7 +38,7 @@ export function cellText(s: Selection, cell: Cell): string[] {
     : cell.status === UNAVAILABLE ? statusText(s.meta, s.statuses[0], cell.row, false)
     : cell.status === PENDING ? "pending"
     : cell.status === SCORED ? "nothing observed to score by" : "not scored yet";
-  const lines = [s.calendar.text(s.history.time[cell.row]), `index ${count(indexOf(cell.row, s.rows))} · ${state}`];
+  const lines = [s.calendar.text(s.history.time[cell.row]), `index ${integer(indexOf(cell.row, s.rows))} · ${state}`];
   return isScored && cell.count > 1 ? [...lines, `the worst of ${cell.count} origins; mean ${score(cell.mean)}`] : lines;
 }
 
