@@ -49,6 +49,7 @@ check: $(VENV)/.test $(VENV)/.lab chromium
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(NPM) run lint
 	$(NPM) run typecheck
 	$(NPM) test
 

@@ -18,7 +18,8 @@ const SVG = "http://www.w3.org/2000/svg";
 
 function icon(name: IconName): SVGSVGElement {
   const svg = document.createElementNS(SVG, "svg");
-  for (const [key, value] of Object.entries({ viewBox: "0 0 16 16", width: "16", height: "16", "aria-hidden": "true" })) svg.setAttribute(key, value);
+  for (const [key, value] of Object.entries({ viewBox: "0 0 16 16", width: "16", height: "16", "aria-hidden": "true" }))
+    svg.setAttribute(key, value);
   const path = document.createElementNS(SVG, "path");
   path.setAttribute("d", ICONS[name]);
   svg.append(path);
@@ -35,7 +36,9 @@ export function button(text: string, act: () => void, props: Record<string, stri
 
 /** A button that is only an icon; the label is its name and its tooltip. */
 export function iconButton(name: IconName, label: string, act: () => void): HTMLButtonElement {
-  const el = suppressShortcuts(h("button", { type: "button", class: `nbf-icon nbf-icon-${name}`, "aria-label": label, title: label }, icon(name)));
+  const el = suppressShortcuts(
+    h("button", { type: "button", class: `nbf-icon nbf-icon-${name}`, "aria-label": label, title: label }, icon(name)),
+  );
   el.addEventListener("click", (event) => {
     event.stopPropagation();
     act();
@@ -50,7 +53,11 @@ export class Bar {
   #share = -1;
 
   constructor(label: string) {
-    this.el = h("div", { class: "nbf-bar", role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 }, this.#fill);
+    this.el = h(
+      "div",
+      { class: "nbf-bar", role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 },
+      this.#fill,
+    );
   }
 
   /** Shows a share of 0 to 1; more counts as 1. */

@@ -45,11 +45,20 @@ export class ConfirmDialog {
       description.textContent = question.describe();
     };
     const choices = (question.choices ?? []).map((choice) => this.#choice(choice, update));
-    const confirm = button(question.confirm, () => {
-      this.close();
-      question.act();
-    }, { class: "nbf-button nbf-danger" });
-    const buttons = h("div", { class: "nbf-buttons" }, confirm, button("Cancel", () => this.close()));
+    const confirm = button(
+      question.confirm,
+      () => {
+        this.close();
+        question.act();
+      },
+      { class: "nbf-button nbf-danger" },
+    );
+    const buttons = h(
+      "div",
+      { class: "nbf-buttons" },
+      confirm,
+      button("Cancel", () => this.close()),
+    );
     this.el.replaceChildren(h("strong", {}, question.title), ...choices, description, buttons);
     this.el.setAttribute("aria-label", question.title);
     update();

@@ -1,8 +1,8 @@
 /** The entries as a grid of rows: in order, changed only where they must, moved through with the keyboard. */
 
 import { h, suppressShortcuts } from "../../common/src/dom";
-import type { CacheEntry } from "./messages";
 import { EntryRow, type RowActions } from "./entry-row";
+import type { CacheEntry } from "./messages";
 import { titleOf } from "./state";
 
 export type SortName = "used" | "name" | "done" | "memory" | "disk" | "hits" | "reused";
@@ -12,7 +12,8 @@ interface Sorting {
   compare: (a: CacheEntry, b: CacheEntry) => number;
 }
 
-const by = (of: (e: CacheEntry) => number) => (a: CacheEntry, b: CacheEntry) => of(b) - of(a) || b.used - a.used || (a.key < b.key ? -1 : 1);
+const by = (of: (e: CacheEntry) => number) => (a: CacheEntry, b: CacheEntry) =>
+  of(b) - of(a) || b.used - a.used || (a.key < b.key ? -1 : 1);
 const byName = (a: CacheEntry, b: CacheEntry): number =>
   titleOf(a).localeCompare(titleOf(b)) || a.model.localeCompare(b.model) || b.used - a.used || (a.key < b.key ? -1 : 1);
 
@@ -30,11 +31,21 @@ export const SORTINGS: Record<SortName, Sorting> = {
 /** Whether each of the words is part of the entry's name, model or handle, or of the handle of the entry it is part of. */
 export function matches(entry: CacheEntry, words: string): boolean {
   const text = `${entry.name ?? ""} ${entry.model} ${entry.handle} ${entry.view_of ?? ""}`.toLowerCase();
-  return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  return words
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
 }
 
 const COLUMNS: readonly (readonly [SortName | null, string])[] = [
-  ["name", "Name"], [null, "Handle"], ["done", "Origins"], ["memory", "Memory"], ["disk", "Disk"], ["hits", "Hits"], ["reused", "Reused"], ["used", "Last used"],
+  ["name", "Name"],
+  [null, "Handle"],
+  ["done", "Origins"],
+  ["memory", "Memory"],
+  ["disk", "Disk"],
+  ["hits", "Hits"],
+  ["reused", "Reused"],
+  ["used", "Last used"],
 ];
 const PAGE = 10;
 
@@ -59,7 +70,11 @@ export class EntryList {
   ) {
     this.#actions = actions;
     this.#menu = menu;
-    const head = h("div", { class: "nbf-heads", role: "row" }, ...COLUMNS.map(([sorting, label]) => this.#head(sorting, label, sort)));
+    const head = h(
+      "div",
+      { class: "nbf-heads", role: "row" },
+      ...COLUMNS.map(([sorting, label]) => this.#head(sorting, label, sort)),
+    );
     this.el = h("div", { class: "nbf-list", role: "grid", "aria-label": "Entries" }, head, this.#body);
     this.#body.addEventListener("keydown", (event) => this.#key(event));
     this.#body.addEventListener("focusin", (event) => this.#enter(this.#rowAt(event.target)));
@@ -79,7 +94,8 @@ export class EntryList {
 
   /** These entries and no others; a row is written only where its entry is another object than before. */
   show(entries: readonly CacheEntry[], sorting: SortName): void {
-    for (const [name, el] of this.#heads) el.setAttribute("aria-sort", name === sorting ? (name === "name" ? "ascending" : "descending") : "none");
+    for (const [name, el] of this.#heads)
+      el.setAttribute("aria-sort", name === sorting ? (name === "name" ? "ascending" : "descending") : "none");
     const keys = new Set(entries.map((entry) => entry.key));
     const lostFocus = this.#current !== null && !keys.has(this.#current.entry.key) ? this.#forget(this.#current) : null;
     for (const [key, row] of this.#rows) {
@@ -160,7 +176,10 @@ export class EntryList {
   /** Forgets the current row, which goes: returns where it was, and whether the focus was in it. */
   #forget(row: EntryRow): { index: number; focused: boolean } {
     this.#current = null;
-    return { index: [...this.#body.children].indexOf(row.el), focused: row.el.contains(row.el.ownerDocument.activeElement) };
+    return {
+      index: [...this.#body.children].indexOf(row.el),
+      focused: row.el.contains(row.el.ownerDocument.activeElement),
+    };
   }
 
   #focus(index: number, moveFocus: boolean): void {
@@ -193,6 +212,11 @@ export class EntryList {
     const box = row.el.getBoundingClientRect();
     const fromKeyboard = event.clientX === 0 && event.clientY === 0;
     row.el.focus({ preventScroll: true });
-    this.#menu(row.entry, fromKeyboard ? box.left + 24 : event.clientX, fromKeyboard ? box.top + 24 : event.clientY, row.el);
+    this.#menu(
+      row.entry,
+      fromKeyboard ? box.left + 24 : event.clientX,
+      fromKeyboard ? box.top + 24 : event.clientY,
+      row.el,
+    );
   }
 }

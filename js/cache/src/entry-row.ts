@@ -1,6 +1,6 @@
 /** One entry: its cells, which a narrow view sets as three lines and a wide one as one line of a table. */
 
-import { h, suppressShortcuts, setText } from "../../common/src/dom";
+import { h, setText, suppressShortcuts } from "../../common/src/dom";
 import { ago, byteSize, integer, plural } from "../../common/src/format";
 import { Bar, iconButton } from "./buttons";
 import type { CacheEntry } from "./messages";
@@ -36,7 +36,10 @@ export class EntryRow {
   readonly #used = h("span", { class: "nbf-used", role: "gridcell" });
   readonly #buttons: Record<"open" | "again" | "drop", HTMLButtonElement>;
 
-  constructor(public entry: CacheEntry, actions: RowActions) {
+  constructor(
+    public entry: CacheEntry,
+    actions: RowActions,
+  ) {
     this.#handle.addEventListener("click", () => actions.copy(this.entry));
     this.#buttons = {
       open: iconButton("open", "Open", () => actions.open(this.entry)),
@@ -46,8 +49,23 @@ export class EntryRow {
     for (const b of Object.values(this.#buttons)) b.tabIndex = -1;
     const title = h("span", { class: "nbf-title", role: "gridcell" }, this.#name, this.#model);
     const cell = h("span", { class: "nbf-actions", role: "gridcell" }, ...Object.values(this.#buttons));
-    const facts = h("span", { class: "nbf-facts", role: "presentation" }, this.#memory, this.#disk, this.#hits, this.#reused);
-    const cells = [title, h("span", { class: "nbf-where", role: "gridcell" }, this.#handle), this.#progress, h("span", { class: "nbf-track", role: "gridcell" }, this.#bar.el), facts, this.#used, cell];
+    const facts = h(
+      "span",
+      { class: "nbf-facts", role: "presentation" },
+      this.#memory,
+      this.#disk,
+      this.#hits,
+      this.#reused,
+    );
+    const cells = [
+      title,
+      h("span", { class: "nbf-where", role: "gridcell" }, this.#handle),
+      this.#progress,
+      h("span", { class: "nbf-track", role: "gridcell" }, this.#bar.el),
+      facts,
+      this.#used,
+      cell,
+    ];
     this.el = suppressShortcuts(h("div", { class: "nbf-row", role: "row", tabindex: -1 }, ...cells));
     this.show(entry);
   }
@@ -62,7 +80,12 @@ export class EntryRow {
     this.#handle.setAttribute("aria-label", `Copy the handle ${entry.handle.slice(0, 8)}`);
     this.#handle.title = "Copy the handle";
     const isComplete = entry.inferred >= entry.available;
-    setText(this.#progress, isComplete ? plural(entry.available, "origin") : `${integer(entry.inferred)} of ${plural(entry.available, "origin")}`);
+    setText(
+      this.#progress,
+      isComplete
+        ? plural(entry.available, "origin")
+        : `${integer(entry.inferred)} of ${plural(entry.available, "origin")}`,
+    );
     this.#bar.show(entry.available ? entry.inferred / entry.available : 0);
     this.#bar.el.classList.toggle("nbf-whole", isComplete);
     const location = entry.view_of === null ? null : `in ${entry.view_of.slice(0, 8)}`;

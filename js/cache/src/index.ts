@@ -51,7 +51,10 @@ function render({ model, el, signal, host }: RenderProps): () => void {
     end.signal.addEventListener("abort", () => own.abort(), { signal: own.signal });
     const place = h("div");
     const closer = iconButton("cancel", `Close ${title}`, () => own.abort());
-    below.replaceChildren(h("div", { class: "nbf-opened" }, h("code", {}, code.slice(code.lastIndexOf("\n") + 1)), closer), place);
+    below.replaceChildren(
+      h("div", { class: "nbf-opened" }, h("code", {}, code.slice(code.lastIndexOf("\n") + 1)), closer),
+      place,
+    );
     own.signal.addEventListener("abort", () => {
       below.replaceChildren();
       connection.closeExplorer(model_id);

@@ -18,7 +18,6 @@ export class Menu {
   #origin: HTMLElement | null = null;
   readonly #container: HTMLElement;
 
-
   constructor(container: HTMLElement, signal: AbortSignal) {
     this.#container = container;
     this.el.addEventListener("keydown", (event) => this.#key(event));
@@ -38,7 +37,10 @@ export class Menu {
     const left = Math.min(x - frame.left, frame.width - this.el.offsetWidth - 6);
     const below = y - frame.top;
     // Above the point where it would be cut off below.
-    const top = below + this.el.offsetHeight > frame.height - 4 && below > this.el.offsetHeight ? below - this.el.offsetHeight : below;
+    const top =
+      below + this.el.offsetHeight > frame.height - 4 && below > this.el.offsetHeight
+        ? below - this.el.offsetHeight
+        : below;
     this.el.style.left = `${Math.max(4, left)}px`;
     this.el.style.top = `${top}px`;
     this.#choices[0]?.focus({ preventScroll: true });
@@ -55,7 +57,14 @@ export class Menu {
   }
 
   #item({ label, act, disabled, separated }: MenuItem): HTMLElement {
-    const props = { type: "button", role: "menuitem", tabindex: -1, class: separated ? "nbf-apart" : undefined, title: disabled, "aria-disabled": disabled !== undefined };
+    const props = {
+      type: "button",
+      role: "menuitem",
+      tabindex: -1,
+      class: separated ? "nbf-apart" : undefined,
+      title: disabled,
+      "aria-disabled": disabled !== undefined,
+    };
     const el = suppressShortcuts(h("button", props, label));
     el.addEventListener("click", () => {
       if (disabled !== undefined) return;

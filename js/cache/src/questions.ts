@@ -3,17 +3,20 @@
 import { byteSize, plural } from "../../common/src/format";
 import type { Question } from "./confirm-dialog";
 import type { Action, CacheEntry } from "./messages";
-import { titleOf, type CacheState } from "./state";
+import { type CacheState, titleOf } from "./state";
 
 type Act = (action: Action) => void;
 
-const sum = (entries: Iterable<CacheEntry>, of: (e: CacheEntry) => number): number => [...entries].reduce((total, e) => total + of(e), 0);
+const sum = (entries: Iterable<CacheEntry>, of: (e: CacheEntry) => number): number =>
+  [...entries].reduce((total, e) => total + of(e), 0);
 const inMemory = (e: CacheEntry): number => e.memory_bytes;
 const onDisk = (e: CacheEntry): number => e.disk_bytes;
 
 /** "8.1 MB of memory and 7.4 MB on disk", without what is none. */
 function bytes(memory: number, disk: number): string {
-  const parts = [memory ? `${byteSize(memory)} of memory` : "", disk ? `${byteSize(disk)} on disk` : ""].filter(Boolean);
+  const parts = [memory ? `${byteSize(memory)} of memory` : "", disk ? `${byteSize(disk)} on disk` : ""].filter(
+    Boolean,
+  );
   return parts.join(" and ") || "no memory and no file";
 }
 
@@ -24,7 +27,9 @@ export function dropQuestion(entry: CacheEntry, state: CacheState, act: Act): Qu
     describe: () => {
       if (entry.view_of !== null) return "It is part of a longer entry, which stays.";
       const views = state.viewsOf(entry).length;
-      const also = views ? ` ${plural(views, "shorter entry", "shorter entries")} that read it will be inferred anew when asked for.` : "";
+      const also = views
+        ? ` ${plural(views, "shorter entry", "shorter entries")} that read it will be inferred anew when asked for.`
+        : "";
       return `${plural(entry.inferred, "forecast")}, ${bytes(entry.memory_bytes, entry.disk_bytes)}.${also}`;
     },
     confirm: "Drop",
@@ -37,21 +42,30 @@ const entries = (n: number): string => plural(n, "entry", "entries");
 /** Before the cache is flushed. */
 export function flushQuestion(state: CacheState, act: Act): Question {
   let where = "memory";
-  const inMemoryNow = (): CacheEntry[] => [...state.entries.values()].filter((e) => e.memory_bytes > 0 || e.view_of !== null);
+  const inMemoryNow = (): CacheEntry[] =>
+    [...state.entries.values()].filter((e) => e.memory_bytes > 0 || e.view_of !== null);
   const onDiskNow = (): CacheEntry[] => [...state.entries.values()].filter((e) => e.disk_bytes > 0);
   return {
     title: "Flush the cache?",
-    choices: [{
-      label: "From",
-      options: [["memory", "memory"], ["disk", "disk"], ["both", "memory and disk"]],
-      set: (value) => {
-        where = value;
+    choices: [
+      {
+        label: "From",
+        options: [
+          ["memory", "memory"],
+          ["disk", "disk"],
+          ["both", "memory and disk"],
+        ],
+        set: (value) => {
+          where = value;
+        },
       },
-    }],
+    ],
     describe: () => {
       const all = state.entries.size;
-      if (where === "memory") return `${entries(inMemoryNow().length)}, ${byteSize(sum(inMemoryNow(), inMemory))}. What is not saved yet is saved first; files stay.`;
-      if (where === "disk") return `${entries(onDiskNow().length)}, ${byteSize(sum(onDiskNow(), onDisk))} on disk. What is in memory stays until the kernel ends.`;
+      if (where === "memory")
+        return `${entries(inMemoryNow().length)}, ${byteSize(sum(inMemoryNow(), inMemory))}. What is not saved yet is saved first; files stay.`;
+      if (where === "disk")
+        return `${entries(onDiskNow().length)}, ${byteSize(sum(onDiskNow(), onDisk))} on disk. What is in memory stays until the kernel ends.`;
       return `All of it, for good: ${entries(all)}, ${bytes(sum(inMemoryNow(), inMemory), sum(onDiskNow(), onDisk))}.`;
     },
     confirm: "Flush",
@@ -60,8 +74,21 @@ export function flushQuestion(state: CacheState, act: Act): Question {
 }
 
 const DAY = 86_400;
-const AGES = [["", "any time"], ["1d", "1 day"], ["7d", "7 days"], ["30d", "30 days"], ["90d", "90 days"]] as const;
-const SIZES = [["", "any size"], ["100MB", "100 MB"], ["500MB", "500 MB"], ["1GB", "1 GB"], ["2GB", "2 GB"], ["5GB", "5 GB"]] as const;
+const AGES = [
+  ["", "any time"],
+  ["1d", "1 day"],
+  ["7d", "7 days"],
+  ["30d", "30 days"],
+  ["90d", "90 days"],
+] as const;
+const SIZES = [
+  ["", "any size"],
+  ["100MB", "100 MB"],
+  ["500MB", "500 MB"],
+  ["1GB", "1 GB"],
+  ["2GB", "2 GB"],
+  ["5GB", "5 GB"],
+] as const;
 const UNITS: Record<string, number> = { MB: 1e6, GB: 1e9 };
 
 const bytesOf = (text: string): number => (text ? parseInt(text, 10) * UNITS[text.slice(-2)] : Infinity);
@@ -69,7 +96,10 @@ const bytesOf = (text: string): number => (text ? parseInt(text, 10) * UNITS[tex
 /** The entries beyond a limit in bytes; entries are given the last used first. */
 function beyond(entries: readonly CacheEntry[], of: (e: CacheEntry) => number, limit: number): CacheEntry[] {
   let total = 0;
-  return entries.filter((e) => of(e) > 0 && (total += of(e)) > limit);
+  return entries.filter((e) => {
+    total += of(e);
+    return of(e) > 0 && total > limit;
+  });
 }
 
 /** Before the cache is pruned. */
@@ -88,8 +118,21 @@ export function pruneQuestion(state: CacheState, act: Act, now: () => number): Q
   return {
     title: "Prune the cache?",
     choices: [
-      { label: "Unused for", options: AGES, initial: "30d", set: (value) => void (age = value) },
-      { label: "Keep at most, of each", options: SIZES, set: (value) => void (limit = value) },
+      {
+        label: "Unused for",
+        options: AGES,
+        initial: "30d",
+        set: (value) => {
+          age = value;
+        },
+      },
+      {
+        label: "Keep at most, of each",
+        options: SIZES,
+        set: (value) => {
+          limit = value;
+        },
+      },
     ],
     describe: () => {
       if (!age && !limit) return "The budgets are applied: what was used longest ago goes until both are kept.";

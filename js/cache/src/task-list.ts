@@ -31,7 +31,14 @@ class TaskRow {
 
   constructor(task: CacheTask, act: (action: Action) => void) {
     this.#cancel = iconButton("cancel", "Cancel", () => act({ name: "cancel", task: task.id }));
-    this.el = h("li", { class: "nbf-task" }, h("span", { class: "nbf-title" }, this.#name, this.#model), this.#cancel, this.#bar.el, this.#text);
+    this.el = h(
+      "li",
+      { class: "nbf-task" },
+      h("span", { class: "nbf-title" }, this.#name, this.#model),
+      this.#cancel,
+      this.#bar.el,
+      this.#text,
+    );
   }
 
   show(task: CacheTask, cancelling: boolean): void {
@@ -54,10 +61,15 @@ export class TaskList {
   readonly #rows = new Map<number, TaskRow>();
   readonly #act: (action: Action) => void;
 
-
   constructor(act: (action: Action) => void) {
     this.#act = act;
-    this.el = h("section", { class: "nbf-work", "aria-label": "Work", hidden: true }, this.#head, this.#list, this.#more);
+    this.el = h(
+      "section",
+      { class: "nbf-work", "aria-label": "Work", hidden: true },
+      this.#head,
+      this.#list,
+      this.#more,
+    );
   }
 
   /** Shows these tasks; `cancelling` are those whose cancellation waits for the kernel. */
@@ -77,7 +89,10 @@ export class TaskList {
       if (this.#list.children[i] !== row.el) this.#list.insertBefore(row.el, this.#list.children[i] ?? null);
     });
     const running = tasks.filter((task) => task.state !== "queued").length;
-    setText(this.#head, running ? `Working on ${plural(running, "run")}` : plural(tasks.length, "run waits", "runs wait"));
+    setText(
+      this.#head,
+      running ? `Working on ${plural(running, "run")}` : plural(tasks.length, "run waits", "runs wait"),
+    );
     const hidden = tasks.length - shown.length;
     setText(this.#more, hidden ? `and ${plural(hidden, "more waits", "more wait")}` : "");
     this.#more.hidden = !hidden;

@@ -11,7 +11,9 @@ export class Toast {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
-    const close = suppressShortcuts(h("button", { type: "button", class: "nbf-dismiss", "aria-label": "Dismiss" }, "×"));
+    const close = suppressShortcuts(
+      h("button", { type: "button", class: "nbf-dismiss", "aria-label": "Dismiss" }, "×"),
+    );
     close.addEventListener("click", () => this.clear());
     this.el = h("div", { class: "nbf-notice", role: "status", "aria-live": "polite" }, this.#text, close);
     this.clear();

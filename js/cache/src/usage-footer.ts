@@ -32,7 +32,14 @@ export class UsageFooter {
   readonly #reuse = h("p", { class: "nbf-told" });
 
   constructor() {
-    this.el = h("footer", { class: "nbf-foot", hidden: true }, this.#memory.el, this.#disk.el, this.#device.el, this.#reuse);
+    this.el = h(
+      "footer",
+      { class: "nbf-foot", hidden: true },
+      this.#memory.el,
+      this.#disk.el,
+      this.#device.el,
+      this.#reuse,
+    );
   }
 
   show(totals: TotalsMessage | null, device: DeviceMessage | null): void {
@@ -42,7 +49,8 @@ export class UsageFooter {
       this.#disk.show(totals.directory === null ? null : totals.disk_bytes, totals.disk_budget, "nothing is written");
       this.#disk.el.title = totals.directory ?? "";
       const parts: string[] = [];
-      if (totals.hits) parts.push(`${integer(totals.hits)} of ${integer(totals.hits + totals.misses)} requests from the cache`);
+      if (totals.hits)
+        parts.push(`${integer(totals.hits)} of ${integer(totals.hits + totals.misses)} requests from the cache`);
       if (totals.reused) parts.push(`${integer(totals.reused)} origins reused`);
       setText(this.#reuse, parts.join(", "));
       this.#reuse.hidden = !parts.length;

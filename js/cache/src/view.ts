@@ -1,18 +1,18 @@
 /** The view of the cache: the same in a cell and in a side bar. */
 
-import { h, suppressShortcuts, setText } from "../../common/src/dom";
+import { h, setText, suppressShortcuts } from "../../common/src/dom";
 import { integer, plural } from "../../common/src/format";
-import { ConfirmDialog } from "./confirm-dialog";
 import { iconButton } from "./buttons";
-import { UsageFooter } from "./usage-footer";
+import { ConfirmDialog } from "./confirm-dialog";
 import type { Connection, MessageListener } from "./connection";
 import { EntryList, matches, SORTINGS, type SortName } from "./entry-list";
 import { Menu, type MenuItem } from "./menu";
-import { Toast } from "./toast";
 import type { Action, CacheEntry, Messages, OpenedMessage } from "./messages";
 import { dropQuestion, flushQuestion, pruneQuestion } from "./questions";
 import { CacheState } from "./state";
 import { TaskList } from "./task-list";
+import { Toast } from "./toast";
+import { UsageFooter } from "./usage-footer";
 
 const REFRESH = 20_000;
 /** Fewer entries than this are seen at a glance. */
@@ -35,7 +35,9 @@ export interface Host {
 export class View implements MessageListener {
   readonly root: HTMLElement;
   readonly state = new CacheState();
-  readonly #filter = suppressShortcuts(h("input", { type: "search", class: "nbf-filter", placeholder: "Filter", "aria-label": "Filter entries" }));
+  readonly #filter = suppressShortcuts(
+    h("input", { type: "search", class: "nbf-filter", placeholder: "Filter", "aria-label": "Filter entries" }),
+  );
   readonly #count = h("h3");
   readonly #sort: HTMLSelectElement;
   readonly #tools: HTMLElement;
@@ -71,7 +73,15 @@ export class View implements MessageListener {
       (sorting) => this.#sortBy(sorting),
     );
     const scroll = h("div", { class: "nbf-scroll" }, this.#tasks.el, this.#list.el, this.#empty);
-    const frame = h("div", { class: "nbf-frame" }, this.#tools, this.#dialog.el, scroll, this.#toast.el, this.#footer.el);
+    const frame = h(
+      "div",
+      { class: "nbf-frame" },
+      this.#tools,
+      this.#dialog.el,
+      scroll,
+      this.#toast.el,
+      this.#footer.el,
+    );
     this.root = h("div", { class: "nbf-cache" }, frame);
     this.#menu = new Menu(this.root, signal);
     this.root.append(this.#menu.el);
@@ -132,15 +142,29 @@ export class View implements MessageListener {
 
   drop(entry: CacheEntry): void {
     const row = this.#list.mark(entry.key);
-    this.#dialog.show(dropQuestion(entry, this.state, (action) => this.act(action)), row ?? this.#more, () => this.#list.mark(null));
+    this.#dialog.show(
+      dropQuestion(entry, this.state, (action) => this.act(action)),
+      row ?? this.#more,
+      () => this.#list.mark(null),
+    );
   }
 
   flush(): void {
-    this.#dialog.show(flushQuestion(this.state, (action) => this.act(action)), this.#more);
+    this.#dialog.show(
+      flushQuestion(this.state, (action) => this.act(action)),
+      this.#more,
+    );
   }
 
   prune(): void {
-    this.#dialog.show(pruneQuestion(this.state, (action) => this.act(action), () => Date.now() / 1000), this.#more);
+    this.#dialog.show(
+      pruneQuestion(
+        this.state,
+        (action) => this.act(action),
+        () => Date.now() / 1000,
+      ),
+      this.#more,
+    );
   }
 
   async #copy(text: string): Promise<void> {
@@ -218,14 +242,17 @@ export class View implements MessageListener {
   #tick(): void {
     const pending = new Map<string, string>();
     for (const { action, stage } of this.#connection?.pending.values() ?? []) {
-      if (stage !== "sent" && "key" in action) pending.set(action.key, stage === "queued" ? `${action.name}: queued` : ACTIVITIES[action.name]);
+      if (stage !== "sent" && "key" in action)
+        pending.set(action.key, stage === "queued" ? `${action.name}: queued` : ACTIVITIES[action.name]);
     }
     this.#list.tick(Date.now() / 1000, pending);
   }
 
   #sentence(all: number, shown: number, words: string): string {
-    if (!this.state.complete) return this.#connection?.silent ? "The kernel is busy. The list comes when the cell has ended." : "";
-    if (!all) return this.state.tasks.length ? "" : "Nothing is kept yet: what %forecast and %quickdraw infer appears here.";
+    if (!this.state.complete)
+      return this.#connection?.silent ? "The kernel is busy. The list comes when the cell has ended." : "";
+    if (!all)
+      return this.state.tasks.length ? "" : "Nothing is kept yet: what %forecast and %quickdraw infer appears here.";
     return shown ? "" : `No entry has “${words}” in its name, model or handle.`;
   }
 }

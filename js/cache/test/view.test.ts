@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { entry, Kernel, NOW, task, TOTALS } from "./helpers";
+import { entry, Kernel, NOW, TOTALS, task } from "./helpers";
 
 let kernel: Kernel;
 
@@ -28,7 +28,9 @@ describe("what is shown", () => {
 
   test("an entry's name, model, handle, origins, sizes and last use", () => {
     kernel.list(entry(3, { inferred: 25, hits: 1, memory_bytes: 8.1e6, disk_bytes: 0 }));
-    const words = [".nbf-name", ".nbf-model", ".nbf-handle", ".nbf-done", ".nbf-fact", ".nbf-used"].map((s) => kernel.find(s).textContent);
+    const words = [".nbf-name", ".nbf-model", ".nbf-handle", ".nbf-done", ".nbf-fact", ".nbf-used"].map(
+      (s) => kernel.find(s).textContent,
+    );
     expect(words).toEqual(["frame 3", "auto", "00000003", "25 of 100 origins", "8.1 MB", "3 min ago"]);
     expect(kernel.find(".nbf-row .nbf-bar").getAttribute("aria-valuenow")).toBe("25");
     vi.advanceTimersByTime(60_000);
@@ -42,7 +44,10 @@ describe("what is shown", () => {
   });
 
   test("work in its order, with what waits counted", () => {
-    kernel.send({ kind: "work", tasks: [task(1), ...Array.from({ length: 9 }, (_, i) => task(i + 2, { state: "queued", priority: "idle" }))] });
+    kernel.send({
+      kind: "work",
+      tasks: [task(1), ...Array.from({ length: 9 }, (_, i) => task(i + 2, { state: "queued", priority: "idle" }))],
+    });
     const told = [...kernel.view.root.querySelectorAll(".nbf-task .nbf-told")].map((el) => el.textContent);
     expect(told[0]).toBe("250 of 1,000 · 50 origins/s · 15 s left");
     expect(told.slice(1)).toEqual(Array(4).fill("queued, idle"));
@@ -58,7 +63,11 @@ describe("what is shown", () => {
     kernel.send({ kind: "device", platform: "gpu", text: "H200", memory_bytes: 2e10, memory_limit: 8e10 });
     const gauges = [...kernel.view.root.querySelectorAll(".nbf-gauge")];
     expect(gauges.map((g) => g.querySelector(".nbf-bar")?.getAttribute("aria-valuenow"))).toEqual(["25", "10", "25"]);
-    expect(gauges.map((g) => g.querySelector(".nbf-told")?.textContent)).toEqual(["500 MB of 2 GB", "1 GB of 10 GB", "20 GB of 80 GB"]);
+    expect(gauges.map((g) => g.querySelector(".nbf-told")?.textContent)).toEqual([
+      "500 MB of 2 GB",
+      "1 GB of 10 GB",
+      "20 GB of 80 GB",
+    ]);
   });
 
   test("hostile names are text", () => {
@@ -74,7 +83,14 @@ describe("what is shown", () => {
 
   test("malformed messages are ignored with a warning", () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
-    const wrong = [null, 5, { kind: "nonsense" }, { ...TOTALS, hits: "many" }, { kind: "entries", put: [{}], gone: [], all: true }, { kind: "work", tasks: [{ ...task(1), state: "asleep" }] }];
+    const wrong = [
+      null,
+      5,
+      { kind: "nonsense" },
+      { ...TOTALS, hits: "many" },
+      { kind: "entries", put: [{}], gone: [], all: true },
+      { kind: "work", tasks: [{ ...task(1), state: "asleep" }] },
+    ];
     for (const message of wrong) kernel.send(message);
     expect(warn).toHaveBeenCalledTimes(wrong.length);
     expect(kernel.view.state.complete).toBe(false);
@@ -87,11 +103,19 @@ describe("changes of a thousand entries", () => {
   /** How many things of the page an act changes. */
   function moved(act: () => void): number {
     const observer = new MutationObserver(() => undefined);
-    observer.observe(kernel.view.root, { childList: true, subtree: true, characterData: true, attributes: true, attributeOldValue: true });
+    observer.observe(kernel.view.root, {
+      childList: true,
+      subtree: true,
+      characterData: true,
+      attributes: true,
+      attributeOldValue: true,
+    });
     act();
     const records = observer.takeRecords();
     observer.disconnect();
-    return records.filter((r) => r.type !== "attributes" || (r.target as Element).getAttribute(r.attributeName as string) !== r.oldValue).length;
+    return records.filter(
+      (r) => r.type !== "attributes" || (r.target as Element).getAttribute(r.attributeName as string) !== r.oldValue,
+    ).length;
   }
 
   test("touch what has changed and nothing else", { timeout: 30_000 }, () => {
@@ -99,7 +123,9 @@ describe("changes of a thousand entries", () => {
     expect(kernel.rows.length).toBe(1000);
     expect(moved(() => kernel.send({ kind: "entries", put: [], gone: [], all: false }))).toBe(0);
     const last = kernel.rows[999];
-    const count = moved(() => kernel.send({ kind: "entries", put: [entry(999, { used: NOW + 1, hits: 5 })], gone: ["key500"], all: false }));
+    const count = moved(() =>
+      kernel.send({ kind: "entries", put: [entry(999, { used: NOW + 1, hits: 5 })], gone: ["key500"], all: false }),
+    );
     expect(kernel.rows[0]).toBe(last);
     expect(kernel.names.length).toBe(999);
     expect(kernel.names.slice(0, 3)).toEqual(["frame 999", "frame 0", "frame 1"]);
@@ -177,7 +203,13 @@ describe("the keyboard", () => {
   test("moves through the menus, where what cannot be done says why", () => {
     kernel.rows[1].dispatchEvent(new MouseEvent("contextmenu", { bubbles: true, cancelable: true }));
     const items = [...kernel.view.root.querySelectorAll<HTMLElement>("[role=menuitem]")];
-    expect(items.map((i) => i.textContent)).toEqual(["Open", "Open in a new cell", "Recompute", "Copy handle", "Drop…"]);
+    expect(items.map((i) => i.textContent)).toEqual([
+      "Open",
+      "Open in a new cell",
+      "Recompute",
+      "Copy handle",
+      "Drop…",
+    ]);
     expect(document.activeElement).toBe(items[0]);
     kernel.press(items[0], "ArrowUp");
     expect(document.activeElement).toBe(items[4]);
@@ -192,7 +224,11 @@ describe("the keyboard", () => {
 describe("what goes is named before", () => {
   beforeEach(() => {
     kernel.send(TOTALS);
-    kernel.list(entry(1), entry(2, { used: NOW - 40 * 86400, disk_bytes: 2e6 }), entry(3, { memory_bytes: 0, disk_bytes: 7e5 }));
+    kernel.list(
+      entry(1),
+      entry(2, { used: NOW - 40 * 86400, disk_bytes: 2e6 }),
+      entry(3, { memory_bytes: 0, disk_bytes: 7e5 }),
+    );
   });
 
   function ask(name: string): { words: () => string; choose: (at: number, value: string) => void } {
@@ -229,7 +265,12 @@ describe("what goes is named before", () => {
   });
 
   test("dropping one that others lie in", () => {
-    kernel.send({ kind: "entries", put: [entry(4, { view_of: entry(1).handle, memory_bytes: 0 })], gone: [], all: false });
+    kernel.send({
+      kind: "entries",
+      put: [entry(4, { view_of: entry(1).handle, memory_bytes: 0 })],
+      gone: [],
+      all: false,
+    });
     kernel.press(kernel.rows[kernel.names.indexOf("frame 1")], "Delete");
     expect(kernel.find(".nbf-words").textContent).toContain("1 shorter entry");
   });
@@ -258,7 +299,10 @@ describe("answers", () => {
     kernel.view.act({ name: "save" });
     kernel.send({ kind: "done", id: kernel.request?.id, text: "Saved 2 entries" });
     const notice = kernel.find(".nbf-notice");
-    expect([notice.getAttribute("role"), notice.querySelector("span")?.textContent]).toEqual(["status", "Saved 2 entries"]);
+    expect([notice.getAttribute("role"), notice.querySelector("span")?.textContent]).toEqual([
+      "status",
+      "Saved 2 entries",
+    ]);
     vi.advanceTimersByTime(9000);
     expect(notice.querySelector("span")?.textContent).toBe("");
     kernel.send({ kind: "fault", id: null, text: "The disk is full" });

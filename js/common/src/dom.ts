@@ -54,10 +54,10 @@ export class Layer {
 
   /** The width of a text, in CSS pixels. */
   textWidth(font: string, text: string): number {
-    const ctx = (this.#context ??= this.canvas.getContext("2d"));
-    if (!ctx) return 0;
-    ctx.font = font;
-    return ctx.measureText(text).width;
+    this.#context ??= this.canvas.getContext("2d");
+    if (!this.#context) return 0;
+    this.#context.font = font;
+    return this.#context.measureText(text).width;
   }
 
   /** A wiped context in CSS pixels; null where there is none (tests without a canvas). */

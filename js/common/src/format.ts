@@ -13,7 +13,8 @@ export function decimalsFor(span: number): number {
 export function value(v: number | null | undefined, decimals: number): string {
   if (v === null || v === undefined || !Number.isFinite(v)) return "–";
   const size = Math.abs(v);
-  if (size >= 1e9 || (size > 0 && size < 10 ** -Math.min(decimals + 1, 8) && size < 1e-4)) return minus(v.toExponential(2));
+  if (size >= 1e9 || (size > 0 && size < 10 ** -Math.min(decimals + 1, 8) && size < 1e-4))
+    return minus(v.toExponential(2));
   const text = v.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   return minus(/^-0(\.0*)?$/.test(text) ? text.slice(1) : text);
 }
@@ -68,7 +69,12 @@ export function plural(n: number, name: string, many = `${name}s`): string {
 export function ahead(step: number, seconds: number | null): string {
   if (seconds === null) return `+${step}`;
   const total = step * seconds;
-  for (const [size, name] of [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]] as const) {
+  for (const [size, name] of [
+    [86400, "d"],
+    [3600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ] as const) {
     if (total >= size && total % size === 0) return `+${integer(total / size)} ${name}`;
   }
   return `+${step}`;

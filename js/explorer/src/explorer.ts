@@ -37,10 +37,14 @@ export class Explorer {
     };
     const cancel = (): void => this.#connection.send({ kind: "cancel_run", model: this.#store.settings.model });
     this.#view = new View(this.#store, callbacks, cancel, signal);
-    this.#player = new Player(() => this.#playNext(), (on) => {
-      this.#view.controls.setPlaying(on);
-      if (!on) this.#connection.flush();
-    }, signal);
+    this.#player = new Player(
+      () => this.#playNext(),
+      (on) => {
+        this.#view.controls.setPlaying(on);
+        if (!on) this.#connection.flush();
+      },
+      signal,
+    );
     this.#connection = new Connection(model, this.#store, signal);
   }
 
@@ -60,8 +64,16 @@ export class Explorer {
     store.start({ series: trait("series"), model: trait("model"), style }, trait("index"));
     const isFree = (): boolean => !store.held && !this.#player.on;
     const connection = this.#connection;
-    connection.follow("index", isFree, (v) => isInteger(v) && v !== store.index && store.moveTo(rowOf(v, store.rowCount), "follow"));
-    connection.follow("series", isFree, (v) => isInteger(v) && v !== store.settings.series && this.#open({ series: v }));
+    connection.follow(
+      "index",
+      isFree,
+      (v) => isInteger(v) && v !== store.index && store.moveTo(rowOf(v, store.rowCount), "follow"),
+    );
+    connection.follow(
+      "series",
+      isFree,
+      (v) => isInteger(v) && v !== store.settings.series && this.#open({ series: v }),
+    );
     connection.follow("model", isFree, (v) => isInteger(v) && v !== store.settings.model && this.#open({ model: v }));
     connection.follow("drawing", isFree, (v) => (v === "bands" || v === "density") && store.setStyle(v));
     // At once, not in the next frame: a stretched canvas would flash.
@@ -74,7 +86,10 @@ export class Explorer {
 
   #select(change: Partial<Settings>): void {
     if (!this.#open(change)) return;
-    const { settings: { series, model }, index } = this.#store;
+    const {
+      settings: { series, model },
+      index,
+    } = this.#store;
     for (const [trait, value] of Object.entries({ series, model, index })) this.#connection.sync(trait as Trait, value);
   }
 
@@ -100,10 +115,13 @@ export class Explorer {
     const { status, origin, rowCount, bounds } = this.#store;
     const worst = target === "worst" || target === "next" ? status.worst(bounds.horizon) : [];
     const row =
-      target === "latest" ? rowCount - 1
-      : target === "random" ? randomRow(status.status, origin.row)
-      : target === "worst" ? (worst[0] ?? null)
-      : nextWorst(worst, status.score, origin.row);
+      target === "latest"
+        ? rowCount - 1
+        : target === "random"
+          ? randomRow(status.status, origin.row)
+          : target === "worst"
+            ? (worst[0] ?? null)
+            : nextWorst(worst, status.score, origin.row);
     if (row !== null) this.#jumpTo(row);
   }
 
@@ -121,7 +139,10 @@ export class Explorer {
 
   #gestureActions(): Parameters<View["start"]>[0] {
     const keys: Record<string, () => void> = {
-      " ": () => this.#player.toggle(), w: () => this.#jump("worst"), n: () => this.#jump("next"), r: () => this.#jump("random"),
+      " ": () => this.#player.toggle(),
+      w: () => this.#jump("worst"),
+      n: () => this.#jump("next"),
+      r: () => this.#jump("random"),
     };
     return {
       moveTo: (row, mode) => this.#moveTo(row, mode),
@@ -166,13 +187,20 @@ export class Explorer {
     const start = performance.now();
     const isGliding = this.#view.draw(selection);
     const { series, model } = store.settings;
-    const { models, row, rows, forecasts: [main] } = selection;
+    const {
+      models,
+      row,
+      rows,
+      forecasts: [main],
+    } = selection;
     this.#connection.setVisible({ series, models, row, direction: store.origin.direction, rows });
     const isMissing = store.status.status[row] === PENDING && !main?.filled && selection.meta.live;
     this.#connection.infer(isMissing ? { series, model, row } : null);
     // For tests and measurements.
     Object.assign(this.root.dataset, {
-      index: String(store.index), drawn: main?.filled ? "forecast" : "history", ms: (performance.now() - start).toFixed(2),
+      index: String(store.index),
+      drawn: main?.filled ? "forecast" : "history",
+      ms: (performance.now() - start).toFixed(2),
     });
     if (isGliding) this.#requestPaint();
   }

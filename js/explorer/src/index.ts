@@ -1,8 +1,8 @@
 /** The anywidget: `render` puts one explorer into a cell's output, and takes it away again. */
 
 import { Explorer } from "./explorer";
-import type { WidgetModel } from "./wire/connection";
 import sheet from "./style.css";
+import type { WidgetModel } from "./wire/connection";
 
 interface RenderProps {
   model: WidgetModel;

@@ -1,7 +1,5 @@
 /** Everything on the page of one explorer: its parts, their sizes and colours, drawn as the store says. */
 
-import type { Store } from "./state/store";
-import type { Selection } from "./state/selection";
 import { type ControlCallbacks, Controls } from "./controls/controls";
 import { type Layout, layOut, legendItems } from "./controls/layout";
 import { showReadout } from "./controls/readout";
@@ -14,6 +12,8 @@ import { ScoreStrip } from "./drawing/score-strip";
 import { applyTheme, onTheme, type Palette, readTheme } from "./drawing/theme";
 import { ZoomView } from "./drawing/zoom-view";
 import { type GestureActions, onKeys, onOverview, onStrip, onZoomView } from "./input/gestures";
+import type { Selection } from "./state/selection";
+import type { Store } from "./state/store";
 
 /** The view. */
 export class View {
@@ -40,9 +40,16 @@ export class View {
     this.#status = new StatusLine(cancel, signal);
     this.#liveRegion = new LiveRegion(signal);
     this.#layout = layOut({
-      head: this.controls.head, transport: this.controls.transport, overview: this.#overview.el, strip: this.#strip.el,
-      card: this.#card.el, status: this.#status.el, progress: this.#status.bar, tip: this.#tooltip.el,
-      live: this.#liveRegion.live, table: this.#liveRegion.table,
+      head: this.controls.head,
+      transport: this.controls.transport,
+      overview: this.#overview.el,
+      strip: this.#strip.el,
+      card: this.#card.el,
+      status: this.#status.el,
+      progress: this.#status.bar,
+      tip: this.#tooltip.el,
+      live: this.#liveRegion.live,
+      table: this.#liveRegion.table,
     });
     this.root = this.#layout.root;
     this.root.classList.add("nbf-empty");
@@ -108,8 +115,18 @@ export class View {
   draw(selection: Selection): boolean {
     const palette = this.#palette;
     if (!palette) return false;
-    const { origin: { viewport }, settings: { style }, held, width } = this.#store;
-    const { row, history, meta, statuses: [origins] } = selection;
+    const {
+      origin: { viewport },
+      settings: { style },
+      held,
+      width,
+    } = this.#store;
+    const {
+      row,
+      history,
+      meta,
+      statuses: [origins],
+    } = selection;
     const isGliding = this.#zoomView.draw(selection, { viewport, style, held, glide: !this.#calm.matches });
     const left = this.#zoomView.side;
     const right = width - left;
@@ -134,6 +151,7 @@ export class View {
     }
     const cell = chart === "strip" ? this.#strip.cellOf(status, row) : null;
     if (cell) this.#tooltip.show(x, this.#strip.el.offsetTop, cellText(selection, cell));
-    else if (chart === "zoom") this.#tooltip.show(x, (this.#layout.surface.parentElement?.offsetTop ?? 0) + y, rowText(selection, row));
+    else if (chart === "zoom")
+      this.#tooltip.show(x, (this.#layout.surface.parentElement?.offsetTop ?? 0) + y, rowText(selection, row));
   }
 }

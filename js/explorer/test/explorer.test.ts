@@ -5,11 +5,27 @@ import { FakeModel, RAW, rows, status } from "./helpers";
 const observers = new Set<unknown>();
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "requestAnimationFrame", "cancelAnimationFrame", "performance"] });
+  vi.useFakeTimers({
+    toFake: [
+      "setTimeout",
+      "clearTimeout",
+      "setInterval",
+      "clearInterval",
+      "requestAnimationFrame",
+      "cancelAnimationFrame",
+      "performance",
+    ],
+  });
   window.ResizeObserver = class {
-    observe(): void { observers.add(this); }
-    unobserve(): void { observers.delete(this); }
-    disconnect(): void { observers.delete(this); }
+    observe(): void {
+      observers.add(this);
+    }
+    unobserve(): void {
+      observers.delete(this);
+    }
+    disconnect(): void {
+      observers.delete(this);
+    }
   };
   // Without a canvas nothing is painted, everything else works.
   HTMLCanvasElement.prototype.getContext = (() => null) as typeof HTMLCanvasElement.prototype.getContext;
@@ -50,7 +66,16 @@ describe("connect", () => {
 test("hostile names are text", () => {
   const { model, el } = open();
   const evil = '<img src=x onerror="window.pwned=1">';
-  model.receive({ ...RAW, title: evil, notes: [evil], series: [{ id: evil, rows: 5 }, { id: "b", rows: 5 }], models: [{ name: evil, draws: 1, levels: [0.5] }] });
+  model.receive({
+    ...RAW,
+    title: evil,
+    notes: [evil],
+    series: [
+      { id: evil, rows: 5 },
+      { id: "b", rows: 5 },
+    ],
+    models: [{ name: evil, draws: 1, levels: [0.5] }],
+  });
   model.receive({ kind: "fault", text: evil });
   vi.advanceTimersByTime(50);
   expect(el.querySelector("img")).toBeNull();
@@ -63,7 +88,8 @@ test("malformed messages are ignored with a warning", () => {
   const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
   const { model } = open();
   model.receive(RAW);
-  for (const content of [null, 5, { kind: "rows" }, { kind: "status", series: 0, model: 0, first: 0, count: 1e9 }]) model.receive(content);
+  for (const content of [null, 5, { kind: "rows" }, { kind: "status", series: 0, model: 0, first: 0, count: 1e9 }])
+    model.receive(content);
   expect(warn).toHaveBeenCalledTimes(4);
 });
 
@@ -72,7 +98,8 @@ test("controls move the origin, and Python sees it at most every 100 ms", () => 
   model.receive(RAW);
   model.receiveParsed(status(0, [3, 3, 3, 3], [1, 9, 2, 3]));
   const surface = el.querySelector(".nbf-focus") as HTMLElement;
-  const press = (key: string, shiftKey = false): boolean => surface.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey, bubbles: true }));
+  const press = (key: string, shiftKey = false): boolean =>
+    surface.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey, bubbles: true }));
   press("ArrowLeft");
   press("ArrowLeft");
   press("ArrowLeft");
@@ -136,7 +163,20 @@ test("nothing is left behind", () => {
 
 test("without a kernel there is nothing to cancel", () => {
   const { model, el } = open();
-  const running = { kind: "progress", model: 0, available: 9, inferred: 3, calculated: 2, reused: 0, rate: 2, eta_seconds: 4, done: false, cancelled: false, error: null, note: "" };
+  const running = {
+    kind: "progress",
+    model: 0,
+    available: 9,
+    inferred: 3,
+    calculated: 2,
+    reused: 0,
+    rate: 2,
+    eta_seconds: 4,
+    done: false,
+    cancelled: false,
+    error: null,
+    note: "",
+  };
   model.receive({ ...RAW, live: false });
   model.receive(running);
   vi.advanceTimersByTime(50);

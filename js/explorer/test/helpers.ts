@@ -4,16 +4,40 @@ import type { WidgetModel } from "../src/wire/connection";
 import type { MetaMessage, RowsMessage, StatusMessage } from "../src/wire/messages";
 
 export const RAW = {
-  kind: "meta", v: 2, title: "Load", target: "MW", zone: null, clock: "utc", step: 3600, frequency: "1 h", seasons: [24],
-  horizon: 3, levels: [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975], coverages: [50, 80, 95], calibrated: false,
-  series: [{ id: "a", rows: 2000 }, { id: "b", rows: 10 }],
-  models: [{ name: "m", draws: 4, levels: [0.125, 0.375, 0.625, 0.875] }, { name: "n", draws: 2, levels: [0.25, 0.75] }],
-  notes: [], reasons: { 1: "too little history" },
+  kind: "meta",
+  v: 2,
+  title: "Load",
+  target: "MW",
+  zone: null,
+  clock: "utc",
+  step: 3600,
+  frequency: "1 h",
+  seasons: [24],
+  horizon: 3,
+  levels: [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975],
+  coverages: [50, 80, 95],
+  calibrated: false,
+  series: [
+    { id: "a", rows: 2000 },
+    { id: "b", rows: 10 },
+  ],
+  models: [
+    { name: "m", draws: 4, levels: [0.125, 0.375, 0.625, 0.875] },
+    { name: "n", draws: 2, levels: [0.25, 0.75] },
+  ],
+  notes: [],
+  reasons: { 1: "too little history" },
 };
 
 export const META: MetaMessage = { ...RAW, kind: "meta", clock: "utc", live: true };
 
-export function rows(first: number, count: number, fill: (row: number) => number = (r) => r, series = 0, model = 0): RowsMessage {
+export function rows(
+  first: number,
+  count: number,
+  fill: (row: number) => number = (r) => r,
+  series = 0,
+  model = 0,
+): RowsMessage {
   const { horizon } = META;
   const { draws: q } = META.models[model];
   const draws = new Float32Array(count * horizon * q);
@@ -28,7 +52,16 @@ export function rows(first: number, count: number, fill: (row: number) => number
 export function status(first: number, values: number[], scores?: number[]): StatusMessage {
   const score = Float32Array.from(scores ?? values.map(() => NaN));
   const count = values.length;
-  return { kind: "status", series: 0, model: 0, first, count, status: Uint8Array.from(values), reason: new Uint8Array(count), score };
+  return {
+    kind: "status",
+    series: 0,
+    model: 0,
+    first,
+    count,
+    status: Uint8Array.from(values),
+    reason: new Uint8Array(count),
+    score,
+  };
 }
 
 type Sent = { kind: string } & Record<string, unknown>;
@@ -72,13 +105,18 @@ export class FakeModel implements WidgetModel {
   }
 
   receive(content: unknown, ...buffers: ArrayBufferView[]): void {
-    this.emit("msg:custom", content, buffers.map((b) => new DataView(b.buffer, b.byteOffset, b.byteLength)));
+    this.emit(
+      "msg:custom",
+      content,
+      buffers.map((b) => new DataView(b.buffer, b.byteOffset, b.byteLength)),
+    );
   }
 
   /** Sends a parsed message as it comes from a kernel: fields beside buffers. */
   receiveParsed(message: StatusMessage | RowsMessage): void {
     const { kind, series, model, first, count } = message;
-    const buffers = message.kind === "rows" ? [message.draws, message.ends] : [message.status, message.reason, message.score];
+    const buffers =
+      message.kind === "rows" ? [message.draws, message.ends] : [message.status, message.reason, message.score];
     this.receive({ kind, series, model, first, count }, ...buffers);
   }
 

@@ -1,21 +1,32 @@
 import { describe, expect, test } from "vitest";
 import wording from "../../../tests/golden/wording.json";
-import { thin } from "../src/controls/score-card";
-import { heat, rowsPerCell, summarise } from "../src/drawing/heatmap-cells";
-import { slopes } from "../src/drawing/fan";
-import { density, GRID, stretches, TINTS } from "../src/drawing/density";
-import { ahead, byteSize, integer, number, plural, decimalsFor, duration, percent, score, value } from "../../common/src/format";
-import { seasonOf, targetRow } from "../src/input/keys";
-import { nextWorst, randomRow, ranking, worstRows } from "../src/state/ranking";
+import {
+  ahead,
+  byteSize,
+  decimalsFor,
+  duration,
+  integer,
+  number,
+  percent,
+  plural,
+  score,
+  value,
+} from "../../common/src/format";
 import { originScores } from "../src/controls/origin-scores";
+import { thin } from "../src/controls/score-card";
 import { search } from "../src/controls/series-picker";
-import { nextRange } from "../src/drawing/y-range";
-import { indexOf, OriginState, rowOf } from "../src/state/origin-state";
 import { progressText } from "../src/controls/status-line";
-import { OriginStatus } from "../src/state/origin-status";
+import { density, GRID, stretches, TINTS } from "../src/drawing/density";
+import { slopes } from "../src/drawing/fan";
+import { heat, rowsPerCell, summarise } from "../src/drawing/heatmap-cells";
 import { mix, palette, parseColour } from "../src/drawing/theme";
+import { nextRange } from "../src/drawing/y-range";
+import { seasonOf, targetRow } from "../src/input/keys";
 import { Calendar, DAY, extended } from "../src/state/calendar";
-import { anchor, fit, follow, zoom } from "../src/state/viewport";
+import { indexOf, OriginState, rowOf } from "../src/state/origin-state";
+import { OriginStatus } from "../src/state/origin-status";
+import { nextWorst, randomRow, ranking, worstRows } from "../src/state/ranking";
+import { anchor, follow, limit, zoom } from "../src/state/viewport";
 
 /** The definition, written out: a mean of normal densities of Scott's width, at every point of the grid. */
 function slow(draws: number[], at: number): number {
@@ -66,8 +77,15 @@ describe("density", () => {
 
 describe("keys", () => {
   test.each([
-    ["ArrowLeft", false, 49], ["ArrowRight", false, 51], ["ArrowLeft", true, 26], ["ArrowRight", true, 74], ["Home", false, 0],
-    ["End", false, 99], ["PageUp", false, 74], ["PageDown", false, 26], ["a", false, null],
+    ["ArrowLeft", false, 49],
+    ["ArrowRight", false, 51],
+    ["ArrowLeft", true, 26],
+    ["ArrowRight", true, 74],
+    ["Home", false, 0],
+    ["End", false, 99],
+    ["PageUp", false, 74],
+    ["PageDown", false, 26],
+    ["a", false, null],
   ])("%s (shift %s) leads from 50 to %s", (key, shift, to) => {
     expect(targetRow(key, shift, 50, 100, 24)).toBe(to);
   });
@@ -117,27 +135,62 @@ describe("format", () => {
   const unknown = (v: number | null): number => v ?? NaN;
 
   test("is the same as in Python", () => {
-    for (const [v, digits, text] of wording.number as [number | null, number, string][]) expect(number(unknown(v), digits)).toBe(text);
+    for (const [v, digits, text] of wording.number as [number | null, number, string][])
+      expect(number(unknown(v), digits)).toBe(text);
     for (const [v, text] of wording.integer as [number, string][]) expect(integer(v)).toBe(text);
-    for (const [v, decimals, text] of wording.percent as [number | null, number, string][]) expect(percent(unknown(v), decimals)).toBe(text);
-    for (const [n, one, many, text] of wording.plural as [number, string, string, string][]) expect(plural(n, one, many || undefined)).toBe(text);
+    for (const [v, decimals, text] of wording.percent as [number | null, number, string][])
+      expect(percent(unknown(v), decimals)).toBe(text);
+    for (const [n, one, many, text] of wording.plural as [number, string, string, string][])
+      expect(plural(n, one, many || undefined)).toBe(text);
     for (const [n, text] of wording.byte_size as [number, string][]) expect(byteSize(n)).toBe(text);
   });
 
   test("values", () => {
-    expect([value(1234.5, 1), value(-3, 0), value(-0.001, 1), value(NaN, 1), value(null, 1)]).toEqual(["1,234.5", "−3", "0.0", "–", "–"]);
-    expect([score(8.2434), score(0.42412), score(1204.2), score(0), score(null)]).toEqual(["8.243", "0.4241", "1,204", "0", "–"]);
+    expect([value(1234.5, 1), value(-3, 0), value(-0.001, 1), value(NaN, 1), value(null, 1)]).toEqual([
+      "1,234.5",
+      "−3",
+      "0.0",
+      "–",
+      "–",
+    ]);
+    expect([score(8.2434), score(0.42412), score(1204.2), score(0), score(null)]).toEqual([
+      "8.243",
+      "0.4241",
+      "1,204",
+      "0",
+      "–",
+    ]);
     expect([decimalsFor(200), decimalsFor(20), decimalsFor(0.2), decimalsFor(0)]).toEqual([0, 1, 3, 0]);
     expect([integer(-1200), percent(0.513)]).toEqual(["−1,200", "51.3 %"]);
   });
 
   test("durations and steps ahead", () => {
-    expect([0.2, 8, 200, 4800, 3600, 200_000].map(duration)).toEqual(["under 1 s", "8 s", "3 min", "1 h 20 min", "1 h", "2 days"]);
+    expect([0.2, 8, 200, 4800, 3600, 200_000].map(duration)).toEqual([
+      "under 1 s",
+      "8 s",
+      "3 min",
+      "1 h 20 min",
+      "1 h",
+      "2 days",
+    ]);
     expect([ahead(7, 300), ahead(12, 300), ahead(3, 86400), ahead(4, null)]).toEqual(["+35 min", "+1 h", "+3 d", "+4"]);
   });
 
   test("a run in words", () => {
-    const p = { kind: "progress" as const, model: 0, available: 2250, inferred: 1204, calculated: 1100, reused: 0, rate: 430.2, eta_seconds: 3.2, done: false, cancelled: false, error: null, note: "" };
+    const p = {
+      kind: "progress" as const,
+      model: 0,
+      available: 2250,
+      inferred: 1204,
+      calculated: 1100,
+      reused: 0,
+      rate: 430.2,
+      eta_seconds: 3.2,
+      done: false,
+      cancelled: false,
+      error: null,
+      note: "",
+    };
     expect(progressText(p)).toBe("1,204 of 2,250 origins · 430 origins/s · 3 s left");
     expect(progressText({ ...p, cancelled: true })).toBe("Cancelled after 1,204 of 2,250 origins");
     expect(progressText({ ...p, done: true, reused: 5 })).toBe("2,250 origins done, 5 from the cache");
@@ -188,7 +241,7 @@ describe("window", () => {
 
   test("stays within the data, and no narrower than the fan", () => {
     expect(anchor({ start: 0, span: 100 }, 0, b).start).toBeGreaterThan(-3);
-    expect(fit({ start: 9999, span: 100 }, b).start).toBeLessThan(1000);
+    expect(limit({ start: 9999, span: 100 }, b).start).toBeLessThan(1000);
     expect(zoom({ start: 400, span: 100 }, 0.001, 450, b).span).toBe(24);
     expect(zoom({ start: 400, span: 100 }, 1e9, 450, b).span).toBe(1012);
   });
@@ -247,7 +300,10 @@ test("search finds all words, those in front first, at most 200", () => {
   const names = ["Store 1 milk", "milk store", "bread", "MILK"];
   expect(search(names, "milk")).toEqual({ positions: [1, 3, 0], total: 3 });
   expect(search(names, "store milk").total).toBe(2);
-  const many = search(Array.from({ length: 5000 }, (_, i) => `s${i}`), "");
+  const many = search(
+    Array.from({ length: 5000 }, (_, i) => `s${i}`),
+    "",
+  );
   expect([many.positions.length, many.total]).toEqual([200, 5000]);
 });
 
@@ -257,6 +313,11 @@ test("bars are thinned to means, with gaps kept", () => {
 
 test("colours mix opaquely with any host's background", () => {
   expect(mix("#ffffff", "#000000", 0.5)).toBe("#808080");
-  expect([parseColour("rgb(1, 2, 3)"), parseColour("rgba(1,2,3,0)"), parseColour("#fff"), parseColour("red;}")]).toEqual([[1, 2, 3], null, [255, 255, 255], null]);
+  expect([
+    parseColour("rgb(1, 2, 3)"),
+    parseColour("rgba(1,2,3,0)"),
+    parseColour("#fff"),
+    parseColour("red;}"),
+  ]).toEqual([[1, 2, 3], null, [255, 255, 255], null]);
   expect(palette("#222222", true).bands.every((b) => /^#[0-9a-f]{6}$/.test(b))).toBe(true);
 });

@@ -14,10 +14,19 @@ describe("meta", () => {
   });
 
   test.each([
-    ["another version", { v: 1 }], ["no series", { series: [] }], ["no models", { models: [] }], ["series as text", { series: "a" }],
-    ["a horizon of nothing", { horizon: 0 }], ["a horizon beyond reason", { horizon: 1e9 }], ["half a step", { horizon: 1.5 }],
-    ["six levels", { levels: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6] }], ["an id that is no text", { series: [{ id: { toString: 1 }, rows: 3 }] }],
-    ["negative rows", { series: [{ id: "a", rows: -1 }] }], ["an unknown clock", { clock: "sundial" }], ["levels that fall", { models: [{ name: "m", draws: 2, levels: [0.5, 0.5] }] }], ["fewer levels than draws", { models: [{ name: "m", draws: 2, levels: [0.5] }] }],
+    ["another version", { v: 1 }],
+    ["no series", { series: [] }],
+    ["no models", { models: [] }],
+    ["series as text", { series: "a" }],
+    ["a horizon of nothing", { horizon: 0 }],
+    ["a horizon beyond reason", { horizon: 1e9 }],
+    ["half a step", { horizon: 1.5 }],
+    ["six levels", { levels: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6] }],
+    ["an id that is no text", { series: [{ id: { toString: 1 }, rows: 3 }] }],
+    ["negative rows", { series: [{ id: "a", rows: -1 }] }],
+    ["an unknown clock", { clock: "sundial" }],
+    ["levels that fall", { models: [{ name: "m", draws: 2, levels: [0.5, 0.5] }] }],
+    ["fewer levels than draws", { models: [{ name: "m", draws: 2, levels: [0.5] }] }],
     ["endless rows", { series: [{ id: "a", rows: Infinity }] }],
   ])("with %s is refused", (_name, change) => {
     expect(() => parse({ ...RAW, ...change }, [], null)).toThrow(Malformed);
@@ -36,9 +45,12 @@ describe("meta", () => {
   });
 });
 
-test.each([null, undefined, 3, "connect", [], {}, { kind: "eval" }, { kind: "__proto__" }, { kind: 4 }])("%j is refused", (content) => {
-  expect(() => parse(content, [], META)).toThrow(Malformed);
-});
+test.each([null, undefined, 3, "connect", [], {}, { kind: "eval" }, { kind: "__proto__" }, { kind: 4 }])(
+  "%j is refused",
+  (content) => {
+    expect(() => parse(content, [], META)).toThrow(Malformed);
+  },
+);
 
 test("nothing but meta and faults before meta", () => {
   expect(() => parse(ROWS, rowsOf(2), null)).toThrow(Malformed);
@@ -52,11 +64,18 @@ describe("rows", () => {
   });
 
   test.each([
-    ["too few bytes", ROWS, [f32(23), f32(42)]], ["too many bytes", ROWS, [f32(25), f32(42)]], ["no buffers", ROWS, []],
-    ["one buffer", ROWS, [f32(24)]], ["text for a buffer", ROWS, ["x", "y"]], ["a series that is not there", { ...ROWS, series: 2 }, rowsOf(2)],
-    ["a model that is not there", { ...ROWS, model: 9 }, rowsOf(2)], ["a negative first", { ...ROWS, first: -1 }, rowsOf(2)],
-    ["rows beyond the end", { ...ROWS, first: 1999 }, rowsOf(2)], ["a count that is no number", { ...ROWS, count: "2" }, rowsOf(2)],
-    ["a request that is an object", { ...ROWS, request: {} }, rowsOf(2)], ["a series of another kind", { ...ROWS, series: "0" }, rowsOf(2)],
+    ["too few bytes", ROWS, [f32(23), f32(42)]],
+    ["too many bytes", ROWS, [f32(25), f32(42)]],
+    ["no buffers", ROWS, []],
+    ["one buffer", ROWS, [f32(24)]],
+    ["text for a buffer", ROWS, ["x", "y"]],
+    ["a series that is not there", { ...ROWS, series: 2 }, rowsOf(2)],
+    ["a model that is not there", { ...ROWS, model: 9 }, rowsOf(2)],
+    ["a negative first", { ...ROWS, first: -1 }, rowsOf(2)],
+    ["rows beyond the end", { ...ROWS, first: 1999 }, rowsOf(2)],
+    ["a count that is no number", { ...ROWS, count: "2" }, rowsOf(2)],
+    ["a request that is an object", { ...ROWS, request: {} }, rowsOf(2)],
+    ["a series of another kind", { ...ROWS, series: "0" }, rowsOf(2)],
   ])("with %s are refused", (_name, content, buffers) => {
     expect(() => parse(content, buffers, META)).toThrow(Malformed);
   });
@@ -90,11 +109,33 @@ test("an unknown status is refused", () => {
 });
 
 test("scores and progress take null for unknown, and nothing that is no number", () => {
-  const scores = { kind: "scores", series: 0, model: 0, overall: { mae: null, crps: 1 }, horizon: { crps: [1, null, 3] } };
-  expect(parse(scores, [], META)).toMatchObject({ overall: { mae: null, crps: 1, n: null }, horizon: { crps: [1, null, 3], mae: [] } });
+  const scores = {
+    kind: "scores",
+    series: 0,
+    model: 0,
+    overall: { mae: null, crps: 1 },
+    horizon: { crps: [1, null, 3] },
+  };
+  expect(parse(scores, [], META)).toMatchObject({
+    overall: { mae: null, crps: 1, n: null },
+    horizon: { crps: [1, null, 3], mae: [] },
+  });
   expect(() => parse({ ...scores, overall: { mae: "<b>" } }, [], META)).toThrow(Malformed);
   expect(() => parse({ ...scores, horizon: { crps: [1, 2, 3, 4] } }, [], META)).toThrow(Malformed);
-  const progress = { kind: "progress", model: 0, available: 9, inferred: 3, calculated: 2, reused: 0, rate: 2, eta_seconds: null, done: false, cancelled: false, error: null, note: "" };
+  const progress = {
+    kind: "progress",
+    model: 0,
+    available: 9,
+    inferred: 3,
+    calculated: 2,
+    reused: 0,
+    rate: 2,
+    eta_seconds: null,
+    done: false,
+    cancelled: false,
+    error: null,
+    note: "",
+  };
   expect(parse(progress, [], META)).toEqual(progress);
   expect(() => parse({ ...progress, done: 1 }, [], META)).toThrow(Malformed);
 });

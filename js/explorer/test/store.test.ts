@@ -7,7 +7,13 @@ import { Store } from "../src/state/store";
 import { LEVELS } from "../src/wire/messages";
 import { META, rows, status } from "./helpers";
 
-const cache = (most?: number): RowCache => new RowCache(3, (m) => META.models[m].levels, (s) => META.series[s].rows, most);
+const cache = (most?: number): RowCache =>
+  new RowCache(
+    3,
+    (m) => META.models[m].levels,
+    (s) => META.series[s].rows,
+    most,
+  );
 const VISIBLE = { series: 0, models: [0], row: 1000, direction: 0, rows: 2000 };
 
 describe("rows", () => {
@@ -80,7 +86,11 @@ describe("prefetch", () => {
   test("first what is looked at, then ahead in the direction of travel", () => {
     const c = cache();
     const order: number[] = [];
-    for (let needed = nextRows(c, { ...VISIBLE, direction: -1 }); needed; needed = nextRows(c, { ...VISIBLE, direction: -1 })) {
+    for (
+      let needed = nextRows(c, { ...VISIBLE, direction: -1 });
+      needed;
+      needed = nextRows(c, { ...VISIBLE, direction: -1 })
+    ) {
       order.push(needed.first);
       expect(needed.count).toBeLessThanOrEqual(4096);
       c.put(rows(needed.first, needed.count));

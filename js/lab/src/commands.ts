@@ -58,7 +58,12 @@ export function addCommands(
     commandStates.set(command, { isEnabled, enabled: isEnabled() });
   };
   add("show-panel", "Show what the kernel keeps", reveal, () => true);
-  add("load", "Load nbforecast into the kernel", () => void current()?.load(), () => LOADABLE.includes(current()?.status ?? ""));
+  add(
+    "load",
+    "Load nbforecast into the kernel",
+    () => void current()?.load(),
+    () => LOADABLE.includes(current()?.status ?? ""),
+  );
   for (const [name, command] of Object.entries(COMMANDS)) {
     const execute = (): void => {
       const target = view();
@@ -68,7 +73,11 @@ export function addCommands(
     };
     const isEnabled = (): boolean => {
       const target = view();
-      return target !== null && (command.entry === undefined || target.selected !== null) && (command.enabled?.(target) ?? true);
+      return (
+        target !== null &&
+        (command.entry === undefined || target.selected !== null) &&
+        (command.enabled?.(target) ?? true)
+      );
     };
     add(name, command.label, execute, isEnabled);
   }

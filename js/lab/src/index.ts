@@ -3,13 +3,18 @@
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ICommandPalette } from "@jupyterlab/apputils";
 import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
-import { KernelSession } from "./kernel-session";
 import { addCommands } from "./commands";
+import { KernelSession } from "./kernel-session";
 import { openBeside, openInCell } from "./opening";
 import { CachePanel } from "./panel";
 import { showStills } from "./stills";
 
-function activate(app: JupyterFrontEnd, tracker: INotebookTracker, restorer: ILayoutRestorer | null, palette: ICommandPalette | null): void {
+function activate(
+  app: JupyterFrontEnd,
+  tracker: INotebookTracker,
+  restorer: ILayoutRestorer | null,
+  palette: ICommandPalette | null,
+): void {
   const panel = new CachePanel();
   const sessions = new Map<NotebookPanel, KernelSession>();
   const current = (): KernelSession | null => (tracker.currentWidget && sessions.get(tracker.currentWidget)) ?? null;

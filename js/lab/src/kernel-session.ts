@@ -10,7 +10,7 @@ import type { Kernel, KernelMessage } from "@jupyterlab/services";
 import type { JSONObject } from "@lumino/coreutils";
 import { Connection } from "../../cache/src/connection";
 import { COMM_ID, TARGET, VERSION } from "../../cache/src/messages";
-import { View, type Host } from "../../cache/src/view";
+import { type Host, View } from "../../cache/src/view";
 
 /** Where a kernel stands. */
 export type SessionStatus =
@@ -52,11 +52,7 @@ export class KernelSession {
   readonly #host: Omit<Host, "changed">;
   readonly #changed: () => void;
 
-  constructor(
-    context: ISessionContext,
-    host: Omit<Host, "changed">,
-    changed: () => void,
-  ) {
+  constructor(context: ISessionContext, host: Omit<Host, "changed">, changed: () => void) {
     this.#context = context;
     this.#host = host;
     this.#changed = changed;
@@ -99,7 +95,13 @@ export class KernelSession {
     const [kernel, turn] = [this.#kernel, this.#turn];
     if (!kernel || this.status === "live") return;
     this.#set("loading");
-    const request = { code: "%load_ext nbforecast", silent: true, store_history: false, allow_stdin: false, stop_on_error: false };
+    const request = {
+      code: "%load_ext nbforecast",
+      silent: true,
+      store_history: false,
+      allow_stdin: false,
+      stop_on_error: false,
+    };
     let failed: { name: string; text: string } | null = null;
     try {
       const { content } = await kernel.requestExecute(request).done;
@@ -110,7 +112,8 @@ export class KernelSession {
     if (turn !== this.#turn || this.status !== "loading") return;
     if (!failed) await this.#find(kernel, turn);
     else this.#set(failed.name === "ModuleNotFoundError" ? "missing" : "failed", failed.text);
-    if (turn === this.#turn && (this.status as SessionStatus) === "absent") this.#set("failed", "It is loaded, but does not answer. Restart the kernel.");
+    if (turn === this.#turn && (this.status as SessionStatus) === "absent")
+      this.#set("failed", "It is loaded, but does not answer. Restart the kernel.");
   }
 
   #set(status: SessionStatus, detail = ""): void {

@@ -9,7 +9,12 @@ import { icon } from "./icon";
 export const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
 
 /** Opens a tab to the right of the notebook, which closes with it; `closed` is called when it does. */
-export async function openBeside(app: JupyterFrontEnd, notebook: NotebookPanel, opened: OpenedMessage, closed: () => void): Promise<void> {
+export async function openBeside(
+  app: JupyterFrontEnd,
+  notebook: NotebookPanel,
+  opened: OpenedMessage,
+  closed: () => void,
+): Promise<void> {
   const { rendermime } = notebook.content;
   const data = { [WIDGET_VIEW]: { model_id: opened.model_id, version_major: 2, version_minor: 0 } };
   const content = rendermime.createRenderer(WIDGET_VIEW);

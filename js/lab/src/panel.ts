@@ -4,9 +4,9 @@ import { Widget } from "@lumino/widgets";
 import { button } from "../../cache/src/buttons";
 import sheet from "../../cache/src/style.css";
 import { h, setText } from "../../common/src/dom";
+import { icon } from "./icon";
 import type { KernelSession } from "./kernel-session";
 import { sentenceFor } from "./status-text";
-import { icon } from "./icon";
 import frame from "./style.css";
 
 /** The panel. */

@@ -12,9 +12,15 @@ export interface Sentence {
 const SENTENCES: Record<Exclude<SessionStatus, "live">, Sentence> = {
   starting: { text: "Waiting for the kernel to answer." },
   none: { text: "This notebook has no kernel." },
-  absent: { text: "nbforecast is not loaded in this kernel. The button does what %load_ext nbforecast does in a cell.", button: "Load nbforecast" },
+  absent: {
+    text: "nbforecast is not loaded in this kernel. The button does what %load_ext nbforecast does in a cell.",
+    button: "Load nbforecast",
+  },
   loading: { text: "Loading nbforecast …" },
-  missing: { text: "nbforecast is not installed where this kernel runs. Install it there with pip.", button: "Try again" },
+  missing: {
+    text: "nbforecast is not installed where this kernel runs. Install it there with pip.",
+    button: "Try again",
+  },
   failed: { text: "nbforecast could not be loaded.", button: "Try again" },
   disconnected: { text: "The connection to the kernel is lost. JupyterLab tries to get it back." },
   restarting: { text: "The kernel restarts." },

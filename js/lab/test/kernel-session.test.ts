@@ -117,7 +117,11 @@ const settled = async (): Promise<void> => void (await vi.advanceTimersByTimeAsy
 
 async function open(to: FakeKernel | null): Promise<KernelSession> {
   context = new FakeContext(to);
-  const session = new KernelSession(context as unknown as ISessionContext, { open: () => undefined, hasCells: true }, () => undefined);
+  const session = new KernelSession(
+    context as unknown as ISessionContext,
+    { open: () => undefined, hasCells: true },
+    () => undefined,
+  );
   expect(session.status).toBe("starting");
   await settled();
   return session;
@@ -284,11 +288,29 @@ test("leaves nothing behind", async () => {
   await settled();
   session.dispose();
   await vi.advanceTimersByTimeAsync(2000);
-  expect([context.kernelChanged.count, context.statusChanged.count, context.connectionStatusChanged.count, vi.getTimerCount()]).toEqual([0, 0, 0, 0]);
+  expect([
+    context.kernelChanged.count,
+    context.statusChanged.count,
+    context.connectionStatusChanged.count,
+    vi.getTimerCount(),
+  ]).toEqual([0, 0, 0, 0]);
 });
 
 test("every state but live has its sentence, and a button where loading may help", () => {
-  const statuses = ["starting", "none", "absent", "loading", "missing", "failed", "disconnected", "restarting", "dead", "foreign", "other", "elsewhere"] as const;
+  const statuses = [
+    "starting",
+    "none",
+    "absent",
+    "loading",
+    "missing",
+    "failed",
+    "disconnected",
+    "restarting",
+    "dead",
+    "foreign",
+    "other",
+    "elsewhere",
+  ] as const;
   expect(sentenceFor("live")).toBeNull();
   expect([null, ...statuses].every((s) => (sentenceFor(s)?.text.length ?? 0) > 10)).toBe(true);
   expect(statuses.filter((s) => sentenceFor(s)?.button)).toEqual(["absent", "missing", "failed"]);

@@ -1,6 +1,6 @@
 /** Buttons, slider, index box, pickers: they report what a person chooses, and show the state. */
 
-import { h, suppressShortcuts, setText } from "../../../common/src/dom";
+import { h, setText, suppressShortcuts } from "../../../common/src/dom";
 import type { Settings, Style } from "../state/selection";
 import type { MetaMessage } from "../wire/messages";
 import { SeriesPicker } from "./series-picker";
@@ -50,21 +50,40 @@ export class Controls {
   constructor(callbacks: ControlCallbacks, signal: AbortSignal) {
     this.#picker = new SeriesPicker(callbacks.series, signal);
     this.#models = select("Model", (v) => callbacks.model(Number(v)), signal);
-    this.#compare = select("Compare with a second model", (v) => callbacks.compare(v === "" ? null : Number(v)), signal);
-    const style = (name: Style, text: string, title: string): HTMLButtonElement => button(text, title, () => callbacks.style(name), signal);
+    this.#compare = select(
+      "Compare with a second model",
+      (v) => callbacks.compare(v === "" ? null : Number(v)),
+      signal,
+    );
+    const style = (name: Style, text: string, title: string): HTMLButtonElement =>
+      button(text, title, () => callbacks.style(name), signal);
     this.#styles = {
       bands: style("bands", "Bands", "Central 50, 80 and 95 % bands"),
       density: style("density", "Density", "The density of each step's draws"),
     };
-    const toggle = h("div", { class: "nbf-toggle", role: "group", "aria-label": "Show the forecast as" }, this.#styles.bands, this.#styles.density);
+    const toggle = h(
+      "div",
+      { class: "nbf-toggle", role: "group", "aria-label": "Show the forecast as" },
+      this.#styles.bands,
+      this.#styles.density,
+    );
     const choice = h("div", { class: "nbf-choice" }, this.#models, this.#versus, this.#compare);
     this.head.append(this.#title, this.#picker.el, h("span", { class: "nbf-space" }), choice, toggle);
     this.#playButton = button("", "Play through the origins (space)", callbacks.play, signal);
     this.#playButton.classList.add("nbf-player");
-    this.#slider = suppressShortcuts(h("input", { type: "range", class: "nbf-slider", "aria-label": "Index of the origin", step: "1" }));
+    this.#slider = suppressShortcuts(
+      h("input", { type: "range", class: "nbf-slider", "aria-label": "Index of the origin", step: "1" }),
+    );
     this.#slider.addEventListener("input", () => callbacks.index(Number(this.#slider.value), false), { signal });
     this.#slider.addEventListener("change", () => callbacks.index(Number(this.#slider.value), true), { signal });
-    this.#indexBox = suppressShortcuts(h("input", { type: "text", inputmode: "numeric", class: "nbf-index", "aria-label": "Index of the origin; 0 is the latest" }));
+    this.#indexBox = suppressShortcuts(
+      h("input", {
+        type: "text",
+        inputmode: "numeric",
+        class: "nbf-index",
+        "aria-label": "Index of the origin; 0 is the latest",
+      }),
+    );
     const enter = (): void => {
       const typed = Number(this.#indexBox.value.replace(/[−–]/g, "-").replace(/[,\s]/g, ""));
       const isNumber = Number.isFinite(typed) && this.#indexBox.value.trim() !== "";
@@ -74,9 +93,16 @@ export class Controls {
     };
     this.#indexBox.addEventListener("keydown", (e) => e.key === "Enter" && enter(), { signal });
     this.#indexBox.addEventListener("change", enter, { signal });
-    const jumps = h("div", { class: "nbf-jumps" },
+    const jumps = h(
+      "div",
+      { class: "nbf-jumps" },
       button("Worst", "The origin with the worst score (w)", () => callbacks.jump("worst"), signal),
-      button("Next worst", "The next worst, a horizon or more away from worse ones (n)", () => callbacks.jump("next"), signal),
+      button(
+        "Next worst",
+        "The next worst, a horizon or more away from worse ones (n)",
+        () => callbacks.jump("next"),
+        signal,
+      ),
       button("Random", "Any origin that has a forecast (r)", () => callbacks.jump("random"), signal),
       button("Latest", "The newest origin (End)", () => callbacks.jump("latest"), signal),
     );
@@ -89,16 +115,22 @@ export class Controls {
   showSettings(meta: MetaMessage, settings: Settings): void {
     setText(this.#title, meta.title || "Forecasts");
     this.#title.title = meta.title;
-    this.#picker.show(meta.series.map((s) => s.id), settings.series);
+    this.#picker.show(
+      meta.series.map((s) => s.id),
+      settings.series,
+    );
     const names = meta.models.map((m, i) => new Option(m.name, String(i), false, i === settings.model));
     this.#models.replaceChildren(...names);
-    const others = meta.models.flatMap((m, i) => (i === settings.model ? [] : [new Option(m.name, String(i), false, i === settings.compare)]));
+    const others = meta.models.flatMap((m, i) =>
+      i === settings.model ? [] : [new Option(m.name, String(i), false, i === settings.compare)],
+    );
     this.#compare.replaceChildren(new Option("none", "", false, settings.compare === null), ...others);
     this.#models.hidden = meta.models.length < 1;
     this.#models.disabled = meta.models.length < 2;
     this.#compare.hidden = this.#versus.hidden = meta.models.length < 2;
     this.#compare.classList.toggle("nbf-none", settings.compare === null);
-    for (const name of ["bands", "density"] as const) this.#styles[name].setAttribute("aria-pressed", String(settings.style === name));
+    for (const name of ["bands", "density"] as const)
+      this.#styles[name].setAttribute("aria-pressed", String(settings.style === name));
     this.#slider.min = String(1 - meta.series[settings.series].rows);
     this.#slider.max = "0";
   }
@@ -110,7 +142,8 @@ export class Controls {
     this.#slider.setAttribute("aria-valuetext", description);
     this.#indexText = text.replace("-", "−");
     // Nothing is written into the box while somebody types there.
-    if ((this.#indexBox.getRootNode() as Document | ShadowRoot).activeElement !== this.#indexBox) this.#indexBox.value = this.#indexText;
+    if ((this.#indexBox.getRootNode() as Document | ShadowRoot).activeElement !== this.#indexBox)
+      this.#indexBox.value = this.#indexText;
   }
 
   /** Shows whether the player is on. */

@@ -29,13 +29,40 @@ export interface Parts {
 
 /** Puts all parts into their places. */
 export function layOut(parts: Parts): Layout {
-  const surface = suppressShortcuts(h("div", { class: "nbf-focus", tabindex: "0", role: "slider", "aria-label": "Origin of the forecast", "aria-orientation": "horizontal" }));
+  const surface = suppressShortcuts(
+    h("div", {
+      class: "nbf-focus",
+      tabindex: "0",
+      role: "slider",
+      "aria-label": "Origin of the forecast",
+      "aria-orientation": "horizontal",
+    }),
+  );
   const chip = h("div", { class: "nbf-chip", hidden: true });
   const legend = h("div", { class: "nbf-legend" });
   const stage = h("div", { class: "nbf-stage" }, surface, chip);
-  const main = h("div", { class: "nbf-main" }, parts.overview, legend, stage, parts.strip, parts.transport, stripLegend(), parts.status, parts.tip);
+  const main = h(
+    "div",
+    { class: "nbf-main" },
+    parts.overview,
+    legend,
+    stage,
+    parts.strip,
+    parts.transport,
+    stripLegend(),
+    parts.status,
+    parts.tip,
+  );
   const body = h("div", { class: "nbf-body" }, main, parts.card);
-  const frame = h("div", { class: "nbf-frame" }, parts.progress, parts.head, body, parts.live, h("div", { class: "nbf-sr" }, parts.table));
+  const frame = h(
+    "div",
+    { class: "nbf-frame" },
+    parts.progress,
+    parts.head,
+    body,
+    parts.live,
+    h("div", { class: "nbf-sr" }, parts.table),
+  );
   const root = h("div", { class: "nbf-explorer", role: "group", "aria-label": "Forecast explorer" }, frame);
   return { root, surface, legend, chip, main };
 }
@@ -45,24 +72,41 @@ function swatch(name: string): HTMLElement {
 }
 
 /** The items of the fan's legend, with the coverage on the colours; `other` is the name of a second model. */
-export function legendItems(style: Style, coverages: readonly number[], calibrated: boolean, other: string | null): HTMLElement[] {
+export function legendItems(
+  style: Style,
+  coverages: readonly number[],
+  calibrated: boolean,
+  other: string | null,
+): HTMLElement[] {
   const items = [h("span", {}, swatch("nbf-line nbf-median"), "median")];
   if (style === "bands") {
     const sorted = [...coverages].sort((a, b) => b - a).slice(0, 3);
     const blocks = sorted.map((c, i) => h("b", { class: `nbf-block nbf-band${i}` }, String(c)));
-    items.push(h("span", { title: calibrated ? "Calibrated by the errors of past forecasts" : "Central intervals" }, h("span", { class: "nbf-blocks" }, ...blocks), calibrated ? "% calibrated" : "%"));
+    items.push(
+      h(
+        "span",
+        { title: calibrated ? "Calibrated by the errors of past forecasts" : "Central intervals" },
+        h("span", { class: "nbf-blocks" }, ...blocks),
+        calibrated ? "% calibrated" : "%",
+      ),
+    );
   } else {
     const blocks = [0, 1, 2].map((i) => h("b", { class: `nbf-block nbf-tint${i}` }));
     items.push(h("span", {}, h("span", { class: "nbf-blocks" }, ...blocks), "density"));
   }
   items.push(h("span", {}, swatch("nbf-line nbf-observed"), "observed later"));
-  if (other !== null) items.push(h("span", { class: "nbf-second" }, swatch("nbf-line nbf-other"), h("span", {}, other), ", 80 %"));
+  if (other !== null)
+    items.push(h("span", { class: "nbf-second" }, swatch("nbf-line nbf-other"), h("span", {}, other), ", 80 %"));
   return items;
 }
 
 /** The strip's legend: heights and colours of its cells. */
 function stripLegend(): HTMLElement {
-  const ramp = h("span", { class: "nbf-ramp", "aria-hidden": "true" }, ...[0, 1, 2, 3, 4].map((i) => h("i", { class: `nbf-heat${i}` })));
+  const ramp = h(
+    "span",
+    { class: "nbf-ramp", "aria-hidden": "true" },
+    ...[0, 1, 2, 3, 4].map((i) => h("i", { class: `nbf-heat${i}` })),
+  );
   return h(
     "div",
     { class: "nbf-legend nbf-strip-legend" },

@@ -1,10 +1,10 @@
 /** The scores of one origin, from its bands and the observations, and its forecast in words. */
 
+import { decimalsFor, value } from "../../../common/src/format";
 import type { OriginStatus } from "../state/origin-status";
 import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
 import { type MetaMessage, PENDING, UNAVAILABLE } from "../wire/messages";
-import { decimalsFor, value } from "../../../common/src/format";
 
 /** The scores. */
 export interface OriginScores {
@@ -17,7 +17,12 @@ export interface OriginScores {
 }
 
 /** The scores of a forecast from `row`; null where there is no forecast or nothing was observed. */
-export function originScores(forecast: Forecast | null, values: Float64Array, row: number, horizon: number): OriginScores | null {
+export function originScores(
+  forecast: Forecast | null,
+  values: Float64Array,
+  row: number,
+  horizon: number,
+): OriginScores | null {
   if (!forecast?.filled) return null;
   const inside: [number, number, number] = [0, 0, 0];
   let error = 0;
@@ -47,7 +52,12 @@ export function statusText(meta: MetaMessage, origins: OriginStatus, row: number
 
 /** The forecast of an origin in one sentence: the median from first to last step, the 80 % band at the end, the observation. */
 export function describe(
-  meta: MetaMessage, forecast: Forecast | null, values: Float64Array, row: number, time: string, status: string,
+  meta: MetaMessage,
+  forecast: Forecast | null,
+  values: Float64Array,
+  row: number,
+  time: string,
+  status: string,
 ): string {
   const index = `index ${row - values.length + 1}`.replace("-", "−");
   if (!forecast?.filled) return `${time}, ${index}. ${status || "No forecast yet"}.`;

@@ -10,7 +10,13 @@ import type { ScoreCard } from "./score-card";
 import type { LiveRegion } from "./screen-reader";
 
 /** Shows them. */
-export function showReadout(s: Selection, layout: Layout, controls: Controls, card: ScoreCard, region: LiveRegion): void {
+export function showReadout(
+  s: Selection,
+  layout: Layout,
+  controls: Controls,
+  card: ScoreCard,
+  region: LiveRegion,
+): void {
   const { meta, history, row, models, forecasts, statuses } = s;
   const { horizon, step, target } = meta;
   const [main] = forecasts;

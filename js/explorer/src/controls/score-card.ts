@@ -2,8 +2,8 @@
 
 import { h, setText } from "../../../common/src/dom";
 import { ahead, integer, percent, plural, score } from "../../../common/src/format";
-import type { OriginScores } from "./origin-scores";
 import type { MetaMessage, ScoresMessage } from "../wire/messages";
+import type { OriginScores } from "./origin-scores";
 
 /** Most bars; longer horizons are thinned to the mean of neighbours. */
 export const MAX_BARS = 48;
@@ -46,10 +46,14 @@ function table(el: HTMLTableElement, head: string[], rows: Cells[]): void {
       const cells = head.map((_, i) => h("th", { scope: "col", class: i ? "nbf-second-head" : "nbf-first-head" }));
       el.append(h("thead", {}, h("tr", {}, h("td"), ...cells)));
     }
-    el.append(h("tbody", {}, ...rows.map((r) => h("tr", {}, h("th", { scope: "row" }, r[0]), ...head.map(() => h("td"))))));
+    el.append(
+      h("tbody", {}, ...rows.map((r) => h("tr", {}, h("th", { scope: "row" }, r[0]), ...head.map(() => h("td"))))),
+    );
   }
   if (head.length > 1) el.querySelectorAll("thead th").forEach((th, i) => setText(th, head[i]));
-  el.querySelectorAll("tbody tr").forEach((tr, i) => tr.querySelectorAll("td").forEach((td, j) => setText(td, rows[i][j + 1] ?? "")));
+  el.querySelectorAll("tbody tr").forEach((tr, i) =>
+    tr.querySelectorAll("td").forEach((td, j) => setText(td, rows[i][j + 1] ?? "")),
+  );
 }
 
 /** The card. */
@@ -81,7 +85,8 @@ export class ScoreCard {
     setText(this.#time, day);
     setText(this.#index, [...rest, `index ${integer(data.index)}`].join(" · "));
     const of = (pick: (m: ModelScores) => string): string[] => data.models.map(pick);
-    const share = (m: ModelScores, band: number): string => (m.scores ? `${m.scores.inside[band]} of ${m.scores.steps}` : "–");
+    const share = (m: ModelScores, band: number): string =>
+      m.scores ? `${m.scores.inside[band]} of ${m.scores.steps}` : "–";
     const rows: Cells[] = [
       ["CRPS", ...of((m) => score(m.crps))],
       ["MAE", ...of((m) => score(m.scores?.mae))],
@@ -89,7 +94,11 @@ export class ScoreCard {
       ["in 80 %", ...of((m) => share(m, 1))],
       ["in 95 %", ...of((m) => share(m, 2))],
     ];
-    table(this.#own, of((m) => m.name), rows);
+    table(
+      this.#own,
+      of((m) => m.name),
+      rows,
+    );
   }
 
   /** Shows the part over all origins, where it has changed. */
@@ -100,16 +109,23 @@ export class ScoreCard {
     const n = scores[0]?.overall.n ?? null;
     setText(this.#heading, n === null ? "All origins" : `All ${plural(n, "origin")}`);
     const of = (pick: (s: ScoresMessage) => number | null): string[] => scores.map((s) => score(s && pick(s)));
-    table(this.#all, models.map((m) => meta.models[m].name), [
-      ["CRPS", ...of((s) => s.overall.crps)],
-      ["MAE", ...of((s) => s.overall.mae)],
-      ["MASE", ...of((s) => s.overall.mase)],
-    ]);
+    table(
+      this.#all,
+      models.map((m) => meta.models[m].name),
+      [
+        ["CRPS", ...of((s) => s.overall.crps)],
+        ["MAE", ...of((s) => s.overall.mae)],
+        ["MASE", ...of((s) => s.overall.mase)],
+      ],
+    );
     this.#drawBars(meta, scores);
     this.#drawGauges(scores);
     const model = meta.models[models[0]];
-    setText(this.#about, `${model.name} · ${plural(model.draws, "draw")} a step · ${plural(meta.horizon, "step")} ahead${meta.frequency ? ` · every ${meta.frequency}` : ""}`);
-    const summary = h("summary", {}, plural(meta.notes.length, "note") + " on the data");
+    setText(
+      this.#about,
+      `${model.name} · ${plural(model.draws, "draw")} a step · ${plural(meta.horizon, "step")} ahead${meta.frequency ? ` · every ${meta.frequency}` : ""}`,
+    );
+    const summary = h("summary", {}, `${plural(meta.notes.length, "note")} on the data`);
     this.#notes.replaceChildren(summary, h("ul", {}, ...meta.notes.map((note) => h("li", {}, note))));
     this.#notes.hidden = !meta.notes.length;
   }
@@ -130,11 +146,27 @@ export class ScoreCard {
       });
       return column;
     });
-    const ends = [ahead(Math.max(1, Math.round(meta.horizon / Math.max(steps, 1))), meta.step), ahead(meta.horizon, meta.step)];
+    const ends = [
+      ahead(Math.max(1, Math.round(meta.horizon / Math.max(steps, 1))), meta.step),
+      ahead(meta.horizon, meta.step),
+    ];
     const first = series[0].filter((v): v is number => v !== null);
-    const values = h("div", { class: "nbf-ends" }, h("span", {}, score(first[0])), h("span", {}, score(first[first.length - 1])));
+    const values = h(
+      "div",
+      { class: "nbf-ends" },
+      h("span", {}, score(first[0])),
+      h("span", {}, score(first[first.length - 1])),
+    );
     const axis = h("div", { class: "nbf-ends nbf-sub" }, ...ends.map((t) => h("span", {}, t)));
-    const chart = h("div", { class: "nbf-columns", role: "img", "aria-label": `CRPS from ${score(first[0])} at ${ends[0]} to ${score(first[first.length - 1])} at ${ends[1]}` }, ...columns);
+    const chart = h(
+      "div",
+      {
+        class: "nbf-columns",
+        role: "img",
+        "aria-label": `CRPS from ${score(first[0])} at ${ends[0]} to ${score(first[first.length - 1])} at ${ends[1]}`,
+      },
+      ...columns,
+    );
     this.#bars.replaceChildren(...(steps ? [values, chart, axis] : [h("div", { class: "nbf-sub" }, "not known yet")]));
   }
 

@@ -54,7 +54,15 @@ export class LiveRegion {
       const decimals = decimalsFor(Math.max(Math.abs(ends[ends.length - 1] - ends[ends.length - ENDS]), 1e-9));
       for (let s = every - 1; s < d.horizon; s += every) {
         const cells = [3, 1, 5].map((q) => h("td", {}, value(ends[s * ENDS + q], decimals)));
-        body.push(h("tr", {}, h("th", { scope: "row" }, ahead(s + 1, d.step)), ...cells, h("td", {}, value(d.actual[s], decimals))));
+        body.push(
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, ahead(s + 1, d.step)),
+            ...cells,
+            h("td", {}, value(d.actual[s], decimals)),
+          ),
+        );
       }
     }
     const caption = h("caption", {}, `Forecast shown${d.target ? ` (${d.target})` : ""}. ${d.text}`);

@@ -1,6 +1,6 @@
 /** The series picker: a button that opens a list with a search box; made for thousands of series. */
 
-import { h, suppressShortcuts, setText } from "../../../common/src/dom";
+import { h, setText, suppressShortcuts } from "../../../common/src/dom";
 import { integer } from "../../../common/src/format";
 
 /** Most items in the list. */
@@ -44,15 +44,22 @@ export class SeriesPicker {
   #current = 0;
   readonly #pick: (position: number) => void;
 
-
   constructor(pick: (position: number) => void, signal: AbortSignal) {
     this.#pick = pick;
     const expanded = { "aria-haspopup": "listbox", "aria-expanded": "false" };
     this.#button = suppressShortcuts(h("button", { type: "button", class: "nbf-select", ...expanded }, this.#label));
     this.#input = suppressShortcuts(
       h("input", {
-        type: "text", class: "nbf-search", placeholder: "Find a series", role: "combobox", autocomplete: "off", spellcheck: "false",
-        "aria-label": "Find a series", "aria-expanded": "true", "aria-controls": this.#id, "aria-autocomplete": "list",
+        type: "text",
+        class: "nbf-search",
+        placeholder: "Find a series",
+        role: "combobox",
+        autocomplete: "off",
+        spellcheck: "false",
+        "aria-label": "Find a series",
+        "aria-expanded": "true",
+        "aria-controls": this.#id,
+        "aria-autocomplete": "list",
       }),
     );
     this.#list = h("ul", { role: "listbox", id: this.#id, class: "nbf-list", "aria-label": "Series" });
@@ -63,9 +70,13 @@ export class SeriesPicker {
     this.#input.addEventListener("keydown", (e) => this.#key(e), { signal });
     this.#list.addEventListener("pointerdown", (e) => e.preventDefault(), { signal });
     this.#list.addEventListener("click", (e) => this.#click(e), { signal });
-    this.el.addEventListener("focusout", (e) => {
-      if (!this.el.contains(e.relatedTarget as Node | null)) this.#toggle(false);
-    }, { signal });
+    this.el.addEventListener(
+      "focusout",
+      (e) => {
+        if (!this.el.contains(e.relatedTarget as Node | null)) this.#toggle(false);
+      },
+      { signal },
+    );
   }
 
   /** Shows which series there are, and which one is chosen. */
@@ -94,10 +105,21 @@ export class SeriesPicker {
     this.#list.replaceChildren(
       ...positions.map((position, i) => {
         const isChosen = String(position === this.#current);
-        return h("li", { role: "option", id: `${this.#id}-${i}`, "aria-selected": isChosen, "data-at": i }, this.#names[position] || "(no name)");
+        return h(
+          "li",
+          { role: "option", id: `${this.#id}-${i}`, "aria-selected": isChosen, "data-at": i },
+          this.#names[position] || "(no name)",
+        );
       }),
     );
-    setText(this.#more, total > positions.length ? `${integer(total - positions.length)} more: keep typing` : total ? "" : "No series of that name");
+    setText(
+      this.#more,
+      total > positions.length
+        ? `${integer(total - positions.length)} more: keep typing`
+        : total
+          ? ""
+          : "No series of that name",
+    );
     this.#more.hidden = !this.#more.textContent;
     this.#mark(0);
   }
@@ -113,9 +135,13 @@ export class SeriesPicker {
     el.classList.add("nbf-active");
     this.#input.setAttribute("aria-activedescendant", el.id);
     // The list alone scrolls, never the notebook.
-    const [top, bottom] = [(el as HTMLElement).offsetTop, (el as HTMLElement).offsetTop + (el as HTMLElement).offsetHeight];
+    const [top, bottom] = [
+      (el as HTMLElement).offsetTop,
+      (el as HTMLElement).offsetTop + (el as HTMLElement).offsetHeight,
+    ];
     if (top < this.#list.scrollTop) this.#list.scrollTop = top;
-    else if (bottom > this.#list.scrollTop + this.#list.clientHeight) this.#list.scrollTop = bottom - this.#list.clientHeight;
+    else if (bottom > this.#list.scrollTop + this.#list.clientHeight)
+      this.#list.scrollTop = bottom - this.#list.clientHeight;
   }
 
   #key(e: KeyboardEvent): void {

@@ -1,6 +1,6 @@
 /** The line at the foot and the bar at the top: the progress of the run, and whether the kernel answers. */
 
-import { h, suppressShortcuts, setText } from "../../../common/src/dom";
+import { h, setText, suppressShortcuts } from "../../../common/src/dom";
 import { duration, integer, plural, rate } from "../../../common/src/format";
 import type { ProgressMessage } from "../wire/messages";
 
@@ -21,7 +21,11 @@ export function progressText(p: ProgressMessage): string {
 
 /** The line and the bar. */
 export class StatusLine {
-  readonly bar = h("div", { class: "nbf-progress", role: "progressbar", "aria-label": "Origins forecast", hidden: true }, h("i"));
+  readonly bar = h(
+    "div",
+    { class: "nbf-progress", role: "progressbar", "aria-label": "Origins forecast", hidden: true },
+    h("i"),
+  );
   readonly el = h("div", { class: "nbf-status" });
   readonly #text = h("span", { class: "nbf-run" });
   readonly #badge = h("span", { class: "nbf-badge", hidden: true }, "kernel busy: it will catch up");
@@ -29,7 +33,9 @@ export class StatusLine {
   readonly #button: HTMLButtonElement;
 
   constructor(cancel: () => void, signal: AbortSignal) {
-    this.#button = suppressShortcuts(h("button", { type: "button", class: "nbf-button nbf-cancel", hidden: true }, "Cancel"));
+    this.#button = suppressShortcuts(
+      h("button", { type: "button", class: "nbf-button nbf-cancel", hidden: true }, "Cancel"),
+    );
     this.#button.addEventListener("click", cancel, { signal });
     // The button comes first, so that it does not move with the numbers.
     this.el.append(this.#badge, this.#button, this.#text, this.#fault);
@@ -43,7 +49,9 @@ export class StatusLine {
     this.#button.hidden = !(isRunning && live);
     this.bar.hidden = !isRunning;
     if (progress && isRunning) {
-      const share = progress.available ? Math.min(1, Math.max(progress.inferred, progress.calculated) / progress.available) : 0;
+      const share = progress.available
+        ? Math.min(1, Math.max(progress.inferred, progress.calculated) / progress.available)
+        : 0;
       (this.bar.firstElementChild as HTMLElement).style.transform = `scaleX(${share})`;
       this.bar.setAttribute("aria-valuenow", String(Math.round(share * 100)));
     }

@@ -33,13 +33,19 @@ export class Tooltip {
 /** Lines on a cell of the strip: time, index, and the score or why there is none. */
 export function cellText(s: Selection, cell: Cell): string[] {
   const isScored = Number.isFinite(cell.score);
-  const state =
-    isScored ? `CRPS ${score(cell.score)}`
-    : cell.status === UNAVAILABLE ? statusText(s.meta, s.statuses[0], cell.row, false)
-    : cell.status === PENDING ? "pending"
-    : cell.status === SCORED ? "nothing observed to score by" : "not scored yet";
+  const state = isScored
+    ? `CRPS ${score(cell.score)}`
+    : cell.status === UNAVAILABLE
+      ? statusText(s.meta, s.statuses[0], cell.row, false)
+      : cell.status === PENDING
+        ? "pending"
+        : cell.status === SCORED
+          ? "nothing observed to score by"
+          : "not scored yet";
   const lines = [s.calendar.text(s.history.time[cell.row]), `index ${integer(indexOf(cell.row, s.rows))} · ${state}`];
-  return isScored && cell.count > 1 ? [...lines, `the worst of ${cell.count} origins; mean ${score(cell.mean)}`] : lines;
+  return isScored && cell.count > 1
+    ? [...lines, `the worst of ${cell.count} origins; mean ${score(cell.mean)}`]
+    : lines;
 }
 
 /** Lines on a row of the zoomed view: time, observation, and the forecasts of it. */
@@ -54,7 +60,9 @@ export function rowText(s: Selection, row: number): string[] {
   s.forecasts.forEach((forecast, i) => {
     if (from < 0 || row - s.row > s.meta.horizon || !forecast?.filled) return;
     const [least, middle, most] = [1, 3, 5].map((k) => value(forecast.ends[from + k], decimals));
-    lines.push(`${s.models.length > 1 ? s.meta.models[s.models[i]].name : "median"} ${middle} · 80 % ${least} to ${most}`);
+    lines.push(
+      `${s.models.length > 1 ? s.meta.models[s.models[i]].name : "median"} ${middle} · 80 % ${least} to ${most}`,
+    );
   });
   return lines;
 }

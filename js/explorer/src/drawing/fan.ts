@@ -1,9 +1,9 @@
 /** Paints everything in the zoom view that moves with the origin, on one canvas above the plot. */
 
-import { density, stretches, type Density } from "./density";
 import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
 import type { Style } from "../state/selection";
+import { type Density, density, stretches } from "./density";
 import type { Palette } from "./theme";
 
 /** Pixels a step from which on observations have a ring each. */
@@ -156,7 +156,8 @@ function columns(ctx: Context, s: FanScene, row: Forecast): void {
   }
   tinted.forEach((rects, tint) => {
     ctx.fillStyle = s.palette.tints[tint];
-    for (let i = 0; i < rects.length; i += 3) ctx.fillRect(rects[i], rects[i + 1], width, Math.max(rects[i + 2] - rects[i + 1], 0.5));
+    for (let i = 0; i < rects.length; i += 3)
+      ctx.fillRect(rects[i], rects[i + 1], width, Math.max(rects[i + 2] - rects[i + 1], 0.5));
   });
 }
 
@@ -323,7 +324,13 @@ export function slopes(xs: ArrayLike<number>, ys: ArrayLike<number>, n: number):
 }
 
 /** Draws a monotone cubic from the current point, which is the first of the points, or with `back` the last. */
-function curve(ctx: CanvasRenderingContext2D, xs: ArrayLike<number>, ys: ArrayLike<number>, n: number, back = false): void {
+function curve(
+  ctx: CanvasRenderingContext2D,
+  xs: ArrayLike<number>,
+  ys: ArrayLike<number>,
+  n: number,
+  back = false,
+): void {
   const s = slopes(xs, ys, n);
   const bend = (i: number, j: number): void => {
     const third = (xs[j] - xs[i]) / 3;

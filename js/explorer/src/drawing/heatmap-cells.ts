@@ -1,7 +1,7 @@
 /** Cells of origins, one each or several together: what they stand for and how they are painted. */
 
-import { SCORED, INFERRED, UNAVAILABLE, UNSCORED, PENDING } from "../wire/messages";
 import type { OriginStatus } from "../state/origin-status";
+import { INFERRED, PENDING, SCORED, UNAVAILABLE, UNSCORED } from "../wire/messages";
 import { HEATS, type Palette } from "./theme";
 
 /** One or more neighbouring origins. */
@@ -52,8 +52,14 @@ export function heat(score: number, scale: [number, number]): number {
 
 /** Paints a cell; its height shows how far it has come, so that colour is not the only sign. */
 export function paintCell(
-  ctx: CanvasRenderingContext2D, c: Cell, scale: [number, number] | null, p: Palette,
-  x: number, y: number, width: number, height: number,
+  ctx: CanvasRenderingContext2D,
+  c: Cell,
+  scale: [number, number] | null,
+  p: Palette,
+  x: number,
+  y: number,
+  width: number,
+  height: number,
 ): void {
   switch (c.status) {
     case SCORED:

@@ -1,11 +1,11 @@
 /** The whole history in one strip, with the viewport as a brush, the origin, and a line of scores. */
 
-import { paintCell, rowsPerCell, summarise } from "./heatmap-cells";
-import { h, suppressShortcuts, Layer } from "../../../common/src/dom";
+import { h, Layer, suppressShortcuts } from "../../../common/src/dom";
 import type { OriginStatus } from "../state/origin-status";
 import type { History } from "../state/selection";
-import { mix, type Palette } from "./theme";
 import type { Viewport } from "../state/viewport";
+import { paintCell, rowsPerCell, summarise } from "./heatmap-cells";
+import { mix, type Palette } from "./theme";
 
 export const TALL = 52;
 const HEAT = 5;
@@ -60,10 +60,22 @@ export class Overview {
   }
 
   draw(
-    width: number, left: number, right: number, viewport: Viewport, row: number, horizon: number,
-    history: History, origins: OriginStatus, palette: Palette,
+    width: number,
+    left: number,
+    right: number,
+    viewport: Viewport,
+    row: number,
+    horizon: number,
+    history: History,
+    origins: OriginStatus,
+    palette: Palette,
   ): void {
-    [this.#left, this.#right, this.#rows, this.#total] = [left, right, history.value.length, history.value.length + horizon];
+    [this.#left, this.#right, this.#rows, this.#total] = [
+      left,
+      right,
+      history.value.length,
+      history.value.length + horizon,
+    ];
     const resized = [this.#base, this.#scores, this.#top].map((l) => l.resize(width, TALL + GAP + HEAT)).some(Boolean);
     const baseKey = [history, palette, width, left, right];
     if (resized || baseKey.some((v, i) => v !== this.#baseKey[i])) {
@@ -112,14 +124,21 @@ export class Overview {
 
   /** Paints 10 to 90 % of each bucket, and its mean, which is smooth at any width. */
   #envelope(
-    ctx: CanvasRenderingContext2D, value: Float64Array, buckets: number, each: number,
-    y: (v: number) => number, p: Palette,
+    ctx: CanvasRenderingContext2D,
+    value: Float64Array,
+    buckets: number,
+    each: number,
+    y: (v: number) => number,
+    p: Palette,
   ): void {
     ctx.fillStyle = mix(p.bg, p.ink, 0.24);
     const means = new Path2D();
     let isOpen = false;
     for (let b = 0; b < buckets; b++) {
-      const part = value.subarray(Math.floor(b * each), Math.floor((b + 1) * each)).filter(Number.isFinite).sort();
+      const part = value
+        .subarray(Math.floor(b * each), Math.floor((b + 1) * each))
+        .filter(Number.isFinite)
+        .sort();
       if (!part.length) {
         isOpen = false;
         continue;

@@ -1,10 +1,10 @@
 /** The strip under the axis: a cell for each origin in view, or for several where they are many. */
 
-import { type Cell, paintCell, rowsPerCell, summarise } from "./heatmap-cells";
 import { h, Layer } from "../../../common/src/dom";
 import type { OriginStatus } from "../state/origin-status";
-import type { Palette } from "./theme";
 import type { Viewport } from "../state/viewport";
+import { type Cell, paintCell, rowsPerCell, summarise } from "./heatmap-cells";
+import type { Palette } from "./theme";
 
 const TALL = 14;
 
@@ -20,8 +20,14 @@ export class ScoreStrip {
 
   /** Draws the strip; `x` gives the place of a row in pixels, and cells end half way to the next row. */
   draw(
-    width: number, left: number, right: number, viewport: Viewport, x: (row: number) => number,
-    row: number, origins: OriginStatus, palette: Palette,
+    width: number,
+    left: number,
+    right: number,
+    viewport: Viewport,
+    x: (row: number) => number,
+    row: number,
+    origins: OriginStatus,
+    palette: Palette,
   ): void {
     this.#layer.resize(width, TALL + 8);
     const ctx = this.#layer.begin();
@@ -40,7 +46,16 @@ export class ScoreStrip {
     for (let from = first - (first % this.#rowsPerCell); from < last; from += this.#rowsPerCell) {
       const to = Math.min(from + this.#rowsPerCell, rows);
       const left = x(from - 0.5);
-      paintCell(ctx, summarise(origins, from, to), scale, palette, left, 4, Math.max(x(to - 0.5) - left - gap, 0.5), TALL);
+      paintCell(
+        ctx,
+        summarise(origins, from, to),
+        scale,
+        palette,
+        left,
+        4,
+        Math.max(x(to - 0.5) - left - gap, 0.5),
+        TALL,
+      );
     }
     const from = row - (row % this.#rowsPerCell);
     const start = x(from - 0.5) - 1;

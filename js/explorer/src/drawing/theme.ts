@@ -39,7 +39,11 @@ export function parseColour(text: string): Rgb | null {
     const wide = hex.length === 3 ? [...hex].map((c) => c + c).join("") : hex;
     return [0, 2, 4].map((i) => parseInt(wide.slice(i, i + 2), 16)) as Rgb;
   }
-  const parts = /^rgba?\(([^)]*)\)$/i.exec(t)?.[1].split(/[\s,/]+/).filter(Boolean).map(Number);
+  const parts = /^rgba?\(([^)]*)\)$/i
+    .exec(t)?.[1]
+    .split(/[\s,/]+/)
+    .filter(Boolean)
+    .map(Number);
   if (!parts || parts.length < 3 || parts.some((p) => !Number.isFinite(p))) return null;
   return parts.length > 3 && parts[3] < 0.5 ? null : (parts.slice(0, 3) as Rgb);
 }
@@ -48,7 +52,13 @@ export function parseColour(text: string): Rgb | null {
 export function mix(background: string, colour: string, share: number): string {
   const b = parseColour(background) ?? [255, 255, 255];
   const c = parseColour(colour) ?? [0, 0, 0];
-  return `#${b.map((v, i) => Math.round(v + (c[i] - v) * share).toString(16).padStart(2, "0")).join("")}`;
+  return `#${b
+    .map((v, i) =>
+      Math.round(v + (c[i] - v) * share)
+        .toString(16)
+        .padStart(2, "0"),
+    )
+    .join("")}`;
 }
 
 function luminance([r, g, b]: Rgb): number {
@@ -128,8 +138,16 @@ export function applyTheme(root: HTMLElement, p: Palette): void {
 /** Calls back when the host may have changed its theme. */
 export function onTheme(callback: () => void, signal: AbortSignal): void {
   const observer = new MutationObserver(callback);
-  const attributeFilter = ["class", "style", "data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind", "data-theme"];
-  for (const el of [document.documentElement, document.body]) observer.observe(el, { attributes: true, attributeFilter });
+  const attributeFilter = [
+    "class",
+    "style",
+    "data-jp-theme-light",
+    "data-jp-theme-name",
+    "data-vscode-theme-kind",
+    "data-theme",
+  ];
+  for (const el of [document.documentElement, document.body])
+    observer.observe(el, { attributes: true, attributeFilter });
   const query = window.matchMedia("(prefers-color-scheme: dark)");
   query.addEventListener("change", callback, { signal });
   signal.addEventListener("abort", () => observer.disconnect());

@@ -18,7 +18,11 @@ export function padded([low, high]: YRange): YRange {
 }
 
 /** The next range on the way to the one that is needed, and whether there is further to go. */
-export function nextRange(now: YRange | null, need: YRange | null, glide: boolean): { range: YRange; gliding: boolean } {
+export function nextRange(
+  now: YRange | null,
+  need: YRange | null,
+  glide: boolean,
+): { range: YRange; gliding: boolean } {
   if (!need) return { range: now ?? [0, 1], gliding: false };
   const target = padded(need);
   if (!now) return { range: target, gliding: false };
@@ -28,5 +32,7 @@ export function nextRange(now: YRange | null, need: YRange | null, glide: boolea
   if (!glide) return { range: target, gliding: false };
   const next: YRange = [now[0] + (target[0] - now[0]) * SPEED, now[1] + (target[1] - now[1]) * SPEED];
   const distance = Math.abs(target[0] - next[0]) + Math.abs(target[1] - next[1]);
-  return distance < (target[1] - target[0]) * 0.004 ? { range: target, gliding: false } : { range: next, gliding: true };
+  return distance < (target[1] - target[0]) * 0.004
+    ? { range: target, gliding: false }
+    : { range: next, gliding: true };
 }

@@ -2,15 +2,15 @@
 
 import uPlot from "uplot";
 import { Layer } from "../../../common/src/dom";
-import { ENDING, type Frame, paintFan } from "./fan";
 import { decimalsFor, value } from "../../../common/src/format";
+import { extended } from "../state/calendar";
 import { ENDS, MEDIAN } from "../state/quantiles";
-import { nextRange, type YRange } from "./y-range";
 import type { Forecast } from "../state/row-cache";
 import type { Selection, Style } from "../state/selection";
-import { mix, type Palette } from "./theme";
-import { extended } from "../state/calendar";
 import type { Viewport } from "../state/viewport";
+import { ENDING, type Frame, paintFan } from "./fan";
+import { mix, type Palette } from "./theme";
+import { nextRange, type YRange } from "./y-range";
 
 const TOP = 30;
 const BOTTOM = 36;
@@ -41,7 +41,6 @@ export class ZoomView {
   /** Pixels left and right of the plot, for the values' labels: the charts above and below are aligned to these. */
   side = 0;
   readonly #host: HTMLElement;
-
 
   constructor(host: HTMLElement) {
     this.#host = host;
@@ -138,7 +137,10 @@ export class ZoomView {
       padding: [TOP, side, 0, 0],
       legend: { show: false },
       cursor: { show: false },
-      scales: { x: { time: timed, auto: false, range: () => this.#times }, y: { auto: false, range: () => this.#range ?? [0, 1] } },
+      scales: {
+        x: { time: timed, auto: false, range: () => this.#times },
+        y: { auto: false, range: () => this.#range ?? [0, 1] },
+      },
       axes: [x, y],
       series: [{}, { stroke: mix(colours.bg, colours.ink, 0.3), width: 1.2, pxAlign: 0, points: { show: false } }],
     };
@@ -191,7 +193,12 @@ export class ZoomView {
     const { viewport: w } = options;
     this.#times = [this.#timeAt(w.start), this.#timeAt(w.start + w.span)];
     const first = Math.max(0, Math.floor(w.start));
-    const need = extent(selection, options.style, first, Math.min(selection.history.value.length - 1, Math.ceil(w.start + w.span)));
+    const need = extent(
+      selection,
+      options.style,
+      first,
+      Math.min(selection.history.value.length - 1, Math.ceil(w.start + w.span)),
+    );
     const { range, gliding } = nextRange(this.#range, need, options.glide);
     this.#range = range;
     const key = `${this.#times.join()}/${this.#range.join()}`;
@@ -210,13 +217,20 @@ export class ZoomView {
     return gliding;
   }
 
-  #paintLayer(ctx: CanvasRenderingContext2D, selection: Selection, options: ZoomOptions, palette: Palette, first: number): void {
+  #paintLayer(
+    ctx: CanvasRenderingContext2D,
+    selection: Selection,
+    options: ZoomOptions,
+    palette: Palette,
+    first: number,
+  ): void {
     const frame = this.#frame;
     const { meta, calendar, history, row } = selection;
     const [main, other = null] = selection.forecasts;
     const [low, high] = this.#range ?? [0, 1];
     const scale = (frame.bottom - frame.top) / (high - low);
-    const end = (forecast: Forecast | null): string => value(forecast?.ends[(meta.horizon - 1) * ENDS + MEDIAN], decimalsFor(high - low));
+    const end = (forecast: Forecast | null): string =>
+      value(forecast?.ends[(meta.horizon - 1) * ENDS + MEDIAN], decimalsFor(high - low));
     paintFan(ctx, {
       frame,
       x: (row) => this.xOf(row),

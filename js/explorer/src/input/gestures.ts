@@ -5,7 +5,7 @@ import type { ScoreStrip } from "../drawing/score-strip";
 import type { ZoomView } from "../drawing/zoom-view";
 import type { MoveMode } from "../state/origin-state";
 import type { Store } from "../state/store";
-import { fit, follow, type Viewport, zoom } from "../state/viewport";
+import { follow, limit, type Viewport, zoom } from "../state/viewport";
 import { seasonOf, targetRow } from "./keys";
 
 /** Half the width of the origin's hit area, px. */
@@ -43,28 +43,38 @@ function capture(el: HTMLElement, e: PointerEvent): void {
 
 /** Arrow keys and their like move the origin, plus and minus zoom, letters press buttons. */
 export function onKeys(el: HTMLElement, store: Store, actions: GestureActions, signal: AbortSignal): void {
-  el.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey) return;
-    const row = targetRow(e.key, e.shiftKey, store.origin.row, store.rowCount, seasonOf(store.meta?.seasons ?? []));
-    if (row !== null) {
-      actions.moveTo(row, "follow");
-      actions.finish();
-    } else if (e.key === "+" || e.key === "=" || e.key === "-") {
-      actions.setViewport(zoom(store.origin.viewport, e.key === "-" ? 1.25 : 0.8, store.origin.row, store.bounds));
-    } else if (!actions.pressKey(e.key)) return;
-    e.preventDefault();
-    e.stopPropagation();
-  }, { signal });
+  el.addEventListener(
+    "keydown",
+    (e) => {
+      if (e.ctrlKey || e.metaKey || e.altKey) return;
+      const row = targetRow(e.key, e.shiftKey, store.origin.row, store.rowCount, seasonOf(store.meta?.seasons ?? []));
+      if (row !== null) {
+        actions.moveTo(row, "follow");
+        actions.finish();
+      } else if (e.key === "+" || e.key === "=" || e.key === "-") {
+        actions.setViewport(zoom(store.origin.viewport, e.key === "-" ? 1.25 : 0.8, store.origin.row, store.bounds));
+      } else if (!actions.pressKey(e.key)) return;
+      e.preventDefault();
+      e.stopPropagation();
+    },
+    { signal },
+  );
 }
 
 /** Dragging the origin moves it, dragging elsewhere the viewport. */
-export function onZoomView(el: HTMLElement, view: ZoomView, store: Store, actions: GestureActions, signal: AbortSignal): void {
+export function onZoomView(
+  el: HTMLElement,
+  view: ZoomView,
+  store: Store,
+  actions: GestureActions,
+  signal: AbortSignal,
+): void {
   let drag: { kind: "origin" | "pan"; x: number; offset: number; start: number } | null = null;
   let frame = 0;
   const originX = (): number => view.xOf(store.origin.row);
   const isNear = (x: number): boolean => Math.abs(x - originX()) <= REACH;
   const setViewport = (start: number): void => {
-    const moved = fit({ start, span: store.origin.viewport.span }, store.bounds);
+    const moved = limit({ start, span: store.origin.viewport.span }, store.bounds);
     // The origin stays in view, so that it is never lost.
     if (follow(moved, store.origin.row, store.bounds) === moved) actions.setViewport(moved);
   };
@@ -74,25 +84,38 @@ export function onZoomView(el: HTMLElement, view: ZoomView, store: Store, action
     actions.moveTo(Math.min(view.rowAt(drag.x - drag.offset), store.rowCount - 1), "follow");
     frame = requestAnimationFrame(carry);
   };
-  el.addEventListener("pointerdown", (e) => {
-    if (e.button !== 0) return;
-    const [x] = position(el, e);
-    const isOrigin = isNear(x);
-    drag = { kind: isOrigin ? "origin" : "pan", x, offset: isOrigin ? x - originX() : 0, start: store.origin.viewport.start };
-    capture(el, e);
-    if (!isOrigin) return;
-    actions.setHeld(true);
-    frame = requestAnimationFrame(carry);
-  }, { signal });
-  el.addEventListener("pointermove", (e) => {
-    const [x, y] = position(el, e);
-    if (drag?.kind === "origin") drag.x = x;
-    else if (drag) setViewport(drag.start - ((x - drag.x) * store.origin.viewport.span) / view.plotWidth);
-    else {
-      el.classList.toggle("nbf-near", isNear(x));
-      actions.hover(view.contains(x) ? view.rowAt(x) : null, x, y, "zoom");
-    }
-  }, { signal });
+  el.addEventListener(
+    "pointerdown",
+    (e) => {
+      if (e.button !== 0) return;
+      const [x] = position(el, e);
+      const isOrigin = isNear(x);
+      drag = {
+        kind: isOrigin ? "origin" : "pan",
+        x,
+        offset: isOrigin ? x - originX() : 0,
+        start: store.origin.viewport.start,
+      };
+      capture(el, e);
+      if (!isOrigin) return;
+      actions.setHeld(true);
+      frame = requestAnimationFrame(carry);
+    },
+    { signal },
+  );
+  el.addEventListener(
+    "pointermove",
+    (e) => {
+      const [x, y] = position(el, e);
+      if (drag?.kind === "origin") drag.x = x;
+      else if (drag) setViewport(drag.start - ((x - drag.x) * store.origin.viewport.span) / view.plotWidth);
+      else {
+        el.classList.toggle("nbf-near", isNear(x));
+        actions.hover(view.contains(x) ? view.rowAt(x) : null, x, y, "zoom");
+      }
+    },
+    { signal },
+  );
   const end = (): void => {
     if (!drag) return;
     drag = null;
@@ -102,46 +125,69 @@ export function onZoomView(el: HTMLElement, view: ZoomView, store: Store, action
   };
   for (const name of ["pointerup", "pointercancel"] as const) el.addEventListener(name, end, { signal });
   el.addEventListener("pointerleave", () => actions.hover(null, 0, 0, "zoom"), { signal });
-  el.addEventListener("dblclick", (e) => actions.jumpTo(Math.min(view.rowAt(position(el, e)[0]), store.rowCount - 1)), { signal });
+  el.addEventListener("dblclick", (e) => actions.jumpTo(Math.min(view.rowAt(position(el, e)[0]), store.rowCount - 1)), {
+    signal,
+  });
   // A plain wheel scrolls the notebook; with ctrl (as a pinch sends it) it zooms, sideways it pans.
-  el.addEventListener("wheel", (e) => {
-    const isSideways = Math.abs(e.deltaX) > Math.abs(e.deltaY) * 1.5;
-    if (!e.ctrlKey && !isSideways) return;
-    e.preventDefault();
-    const { row, viewport } = store.origin;
-    const factor = Math.exp(Math.max(-60, Math.min(60, e.deltaY)) / 150);
-    if (e.ctrlKey) actions.setViewport(zoom(viewport, factor, row, store.bounds));
-    else setViewport(viewport.start + (e.deltaX * viewport.span) / 900);
-  }, { signal, passive: false });
+  el.addEventListener(
+    "wheel",
+    (e) => {
+      const isSideways = Math.abs(e.deltaX) > Math.abs(e.deltaY) * 1.5;
+      if (!e.ctrlKey && !isSideways) return;
+      e.preventDefault();
+      const { row, viewport } = store.origin;
+      const factor = Math.exp(Math.max(-60, Math.min(60, e.deltaY)) / 150);
+      if (e.ctrlKey) actions.setViewport(zoom(viewport, factor, row, store.bounds));
+      else setViewport(viewport.start + (e.deltaX * viewport.span) / 900);
+    },
+    { signal, passive: false },
+  );
   signal.addEventListener("abort", () => cancelAnimationFrame(frame));
 }
 
 /** Pressing anywhere in the overview moves the origin; the edges of its brush widen and narrow the viewport. */
-export function onOverview(el: HTMLElement, overview: Overview, store: Store, actions: GestureActions, signal: AbortSignal): void {
+export function onOverview(
+  el: HTMLElement,
+  overview: Overview,
+  store: Store,
+  actions: GestureActions,
+  signal: AbortSignal,
+): void {
   let grip: ReturnType<Overview["gripAt"]> | null = null;
   const resize = (x: number): void => {
-    const { row, viewport: { start, span } } = store.origin;
+    const {
+      row,
+      viewport: { start, span },
+    } = store.origin;
     const edge = overview.edgeAt(x);
     const next = grip === "start" ? { start: edge, span: start + span - edge } : { start, span: edge - start };
-    if (next.span > 4) actions.setViewport(follow(fit(next, store.bounds), row, store.bounds));
+    if (next.span > 4) actions.setViewport(follow(limit(next, store.bounds), row, store.bounds));
   };
   const act = (x: number): void => {
     if (grip === "scrub") actions.moveTo(overview.rowAt(x), "carry");
     else resize(x);
   };
-  el.addEventListener("pointerdown", (e) => {
-    if (e.button !== 0) return;
-    const [x] = position(el, e);
-    grip = overview.gripAt(x);
-    capture(el, e);
-    actions.setHeld(grip === "scrub");
-    if (grip === "scrub") act(x);
-  }, { signal });
-  el.addEventListener("pointermove", (e) => {
-    const [x] = position(el, e);
-    if (grip) act(x);
-    else el.classList.toggle("nbf-edge", overview.gripAt(x) !== "scrub");
-  }, { signal });
+  el.addEventListener(
+    "pointerdown",
+    (e) => {
+      if (e.button !== 0) return;
+      const [x] = position(el, e);
+      grip = overview.gripAt(x);
+      capture(el, e);
+      actions.setHeld(grip === "scrub");
+      if (grip === "scrub") act(x);
+    },
+    { signal },
+  );
+  el.addEventListener(
+    "pointermove",
+    (e) => {
+      const [x] = position(el, e);
+      if (grip) act(x);
+      else el.classList.toggle("nbf-edge", overview.gripAt(x) !== "scrub");
+    },
+    { signal },
+  );
   const end = (): void => {
     if (!grip) return;
     grip = null;
@@ -152,16 +198,28 @@ export function onOverview(el: HTMLElement, overview: Overview, store: Store, ac
 }
 
 /** Hovering over a cell describes it, a click jumps to its worst origin. */
-export function onStrip(strip: ScoreStrip, view: ZoomView, store: Store, actions: GestureActions, signal: AbortSignal): void {
+export function onStrip(
+  strip: ScoreStrip,
+  view: ZoomView,
+  store: Store,
+  actions: GestureActions,
+  signal: AbortSignal,
+): void {
   const rowAt = (e: MouseEvent): number | null => {
     const [x] = position(strip.el, e);
     const row = view.rowAt(x);
     return view.contains(x) && row < store.rowCount ? row : null;
   };
-  strip.el.addEventListener("pointermove", (e) => actions.hover(rowAt(e), position(strip.el, e)[0], 0, "strip"), { signal });
+  strip.el.addEventListener("pointermove", (e) => actions.hover(rowAt(e), position(strip.el, e)[0], 0, "strip"), {
+    signal,
+  });
   strip.el.addEventListener("pointerleave", () => actions.hover(null, 0, 0, "strip"), { signal });
-  strip.el.addEventListener("click", (e) => {
-    const row = rowAt(e);
-    if (row !== null) actions.jumpTo(actions.cellRow(row));
-  }, { signal });
+  strip.el.addEventListener(
+    "click",
+    (e) => {
+      const row = rowAt(e);
+      if (row !== null) actions.jumpTo(actions.cellRow(row));
+    },
+    { signal },
+  );
 }

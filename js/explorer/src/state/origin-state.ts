@@ -1,7 +1,7 @@
 /** The origin and the viewport, and how they move. */
 
 import { UNAVAILABLE } from "../wire/messages";
-import { anchor, type Bounds, fit, follow, initialViewport, type Viewport } from "./viewport";
+import { anchor, type Bounds, follow, initialViewport, limit, type Viewport } from "./viewport";
 
 /**
  * How the viewport moves with the origin: only as far as it must ("follow"), to the origin's usual place once that is
@@ -10,7 +10,8 @@ import { anchor, type Bounds, fit, follow, initialViewport, type Viewport } from
 export type MoveMode = "follow" | "anchor" | "carry";
 
 /** The row of an index (<= 0; the newest is 0), kept within the series. */
-export const rowOf = (index: number, rows: number): number => Math.max(0, Math.min(rows - 1, rows - 1 + Math.round(index)));
+export const rowOf = (index: number, rows: number): number =>
+  Math.max(0, Math.min(rows - 1, rows - 1 + Math.round(index)));
 /** The index of a row. */
 export const indexOf = (row: number, rows: number): number => row - rows + 1;
 
@@ -38,7 +39,7 @@ export class OriginState {
     const row = Math.max(0, Math.min(bounds.rows - 1, to));
     if (row !== this.row) this.direction = Math.sign(row - this.row);
     const { start, span } = this.viewport;
-    const from = mode === "carry" ? fit({ start: start + row - this.row, span }, bounds) : this.viewport;
+    const from = mode === "carry" ? limit({ start: start + row - this.row, span }, bounds) : this.viewport;
     this.row = row;
     const next = follow(from, row, bounds);
     this.viewport = mode === "anchor" && next !== this.viewport ? anchor(this.viewport, row, bounds) : next;

@@ -51,7 +51,12 @@ export class RowCache {
   readonly #rows: (series: number) => number;
   readonly #maxBytes: number;
 
-  constructor(horizon: number, levels: (model: number) => readonly number[], rows: (series: number) => number, maxBytes = MAX_BYTES) {
+  constructor(
+    horizon: number,
+    levels: (model: number) => readonly number[],
+    rows: (series: number) => number,
+    maxBytes = MAX_BYTES,
+  ) {
     this.#horizon = horizon;
     this.#levels = levels;
     this.#rows = rows;

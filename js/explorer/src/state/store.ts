@@ -1,6 +1,15 @@
 /** The state of one explorer: what the kernel has sent, and what a person has chosen. Everything reads it, and paints what it says. */
 
-import { type HistoryMessage, type Messages, type MetaMessage, type ProgressMessage, type ScoresMessage, type StatusMessage, UNAVAILABLE, UNSCORED } from "../wire/messages";
+import {
+  type HistoryMessage,
+  type Messages,
+  type MetaMessage,
+  type ProgressMessage,
+  type ScoresMessage,
+  type StatusMessage,
+  UNAVAILABLE,
+  UNSCORED,
+} from "../wire/messages";
 import { Calendar } from "./calendar";
 import { indexOf, type MoveMode, OriginState, rowOf } from "./origin-state";
 import { OriginStatus } from "./origin-status";
@@ -87,7 +96,12 @@ export class Store {
     const history = this.#histories.get(series);
     if (!meta || !history) return null;
     return {
-      meta, calendar: this.#calendar, history, row, rows: rowCount, models,
+      meta,
+      calendar: this.#calendar,
+      history,
+      row,
+      rows: rowCount,
+      models,
       statuses: models.map((model) => this.statusOf(series, model)),
       forecasts: models.map((model) => this.#forecast(series, model, row)),
       scores: models.map((model) => this.#scores.get(`${series}/${model}`) ?? null),
@@ -139,7 +153,11 @@ export class Store {
       this.#statuses.clear();
       this.#scores.clear();
       this.#progress.clear();
-      this.rows = new RowCache(meta.horizon, (model) => meta.models[model].levels, (series) => meta.series[series].rows);
+      this.rows = new RowCache(
+        meta.horizon,
+        (model) => meta.models[model].levels,
+        (series) => meta.series[series].rows,
+      );
     }
     const { settings } = this;
     settings.series = clamp(settings.series, meta.series.length);

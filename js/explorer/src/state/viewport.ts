@@ -27,7 +27,7 @@ export function initialViewport(row: number, width: number, b: Bounds): Viewport
 }
 
 /** The viewport limited to the data, and to at least twice the horizon. */
-export function fit(v: Viewport, b: Bounds): Viewport {
+export function limit(v: Viewport, b: Bounds): Viewport {
   const span = Math.max(Math.min(v.span, MAX_SPAN, total(b)), Math.min(Math.max(12, b.horizon * 2), total(b)));
   const edge = span * 0.015;
   const start = Math.max(-edge, Math.min(v.start, total(b) - 1 - span + edge));
@@ -36,10 +36,10 @@ export function fit(v: Viewport, b: Bounds): Viewport {
 
 /** The viewport with the origin at its usual place. */
 export function anchor(v: Viewport, row: number, b: Bounds): Viewport {
-  const { span } = fit(v, b);
+  const { span } = limit(v, b);
   // The whole fan is in view if it fits.
   const share = Math.min(ANCHOR, Math.max(0.1, 1 - (b.horizon * 1.12) / span));
-  return fit({ start: row - share * span, span }, b);
+  return limit({ start: row - share * span, span }, b);
 }
 
 /** The viewport moved as little as keeps the origin and its fan in view; the same object where they are. */
@@ -47,13 +47,13 @@ export function follow(v: Viewport, row: number, b: Bounds): Viewport {
   const low = v.start + v.span * 0.08;
   const high = v.start + v.span - Math.min(b.horizon * 1.08, v.span * 0.9);
   if (row >= low && row <= high) return v;
-  const moved = fit({ start: v.start + (row < low ? row - low : row - high), span: v.span }, b);
+  const moved = limit({ start: v.start + (row < low ? row - low : row - high), span: v.span }, b);
   return Math.abs(moved.start - v.start) < 1e-9 ? v : moved;
 }
 
 /** Zooms in (factor < 1) or out, about the origin. */
 export function zoom(v: Viewport, factor: number, row: number, b: Bounds): Viewport {
   const share = (row - v.start) / v.span;
-  const { span } = fit({ start: 0, span: v.span * factor }, b);
-  return follow(fit({ start: row - share * span, span }, b), row, b);
+  const { span } = limit({ start: 0, span: v.span * factor }, b);
+  return follow(limit({ start: row - share * span, span }, b), row, b);
 }

@@ -192,5 +192,10 @@ export class Connection {
 }
 
 function covers(request: NeededRows, needed: NeededRows, row: number): boolean {
-  return request.series === needed.series && request.model === needed.model && row >= request.first && row < request.first + request.count;
+  return (
+    request.series === needed.series &&
+    request.model === needed.model &&
+    row >= request.first &&
+    row < request.first + request.count
+  );
 }

@@ -1,9 +1,17 @@
 /** Checks every message from the kernel: nothing unchecked gets past this file. */
 
-import { fail, finite, flag, integer, list, maybe, record, text, type Fields } from "../../../common/src/check";
+import { type Fields, fail, finite, flag, integer, list, maybe, record, text } from "../../../common/src/check";
 import { ENDS } from "../state/quantiles";
 import {
-  type Messages, type MetaMessage, type ModelInfo, type ProgressMessage, type RowsMessage, type ScoresMessage, type SeriesInfo, UNAVAILABLE, VERSION,
+  type Messages,
+  type MetaMessage,
+  type ModelInfo,
+  type ProgressMessage,
+  type RowsMessage,
+  type ScoresMessage,
+  type SeriesInfo,
+  UNAVAILABLE,
+  VERSION,
 } from "./messages";
 
 const MAX_SERIES_ROWS = 50_000_000;
@@ -152,7 +160,13 @@ export function parse(content: unknown, buffers: readonly unknown[], meta: MetaM
       const status = new Uint8Array(bytes(buffers, 0, rows.count, "status"));
       if (status.some((s) => s > UNAVAILABLE)) fail("an unknown status");
       const reason = new Uint8Array(bytes(buffers, 1, rows.count, "reason"));
-      return { kind: "status", ...rows, status, reason, score: new Float32Array(bytes(buffers, 2, rows.count * 4, "score")) };
+      return {
+        kind: "status",
+        ...rows,
+        status,
+        reason,
+        score: new Float32Array(bytes(buffers, 2, rows.count * 4, "score")),
+      };
     }
     case "rows":
       return parseRows(m, buffers, meta);
