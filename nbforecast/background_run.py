@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, TypeVar
 
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.engine.executor import FOR_EVER
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.result_cache.key import ForecastSpec
+
+R = TypeVar("R", bound="BackgroundRun")  # typing.Self is not checked at run time
 
 
 class BackgroundRun:
@@ -141,7 +143,7 @@ class BackgroundRun:
         """Seconds until all origins are inferred at the present rate; NaN while the rate is unknown."""
         return eta_seconds(self.available - self._slice.inferred, self.rate)
 
-    def wait(self, timeout: float | None = None) -> Self:
+    def wait(self: R, timeout: float | None = None) -> R:
         """Wait until the run is done; a terminal shows a progress bar.
 
         An interrupt (Ctrl-C) ends the wait, not the work.

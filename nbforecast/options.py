@@ -6,7 +6,7 @@ import inspect
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 
 from nbforecast.errors import OptionError
 from nbforecast.text import did_you_mean
@@ -108,7 +108,7 @@ class ForecastOptions:
         object.__setattr__(self, "seed", int(self.seed))
 
     @classmethod
-    def from_arguments(cls, arguments: Mapping[str, Any]) -> Self:
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> ForecastOptions:
         """The options among the arguments of a function; the others are ignored."""
         return cls(**{f.name: arguments[f.name] for f in fields(cls) if f.name in arguments})
 

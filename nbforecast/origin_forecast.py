@@ -131,7 +131,7 @@ class Forecast:
         Returns:
             float64 (H,), between 0 and 1.
         """
-        return cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), value)).below
+        return cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), float(value))).below
 
     def above(self, value: float) -> Float64[np.ndarray, " H"]:
         """The probability of a value above a limit, for every step.
@@ -142,7 +142,7 @@ class Forecast:
         Returns:
             float64 (H,), between 0 and 1.
         """
-        return 1 - cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), value)).up_to
+        return 1 - cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), float(value))).up_to
 
     def density(self) -> tuple[Float64[np.ndarray, "H G"], Float32[np.ndarray, "H G"]]:
         """The predictive density, a Gaussian kernel estimate from the draws.
