@@ -12,7 +12,7 @@ from nbforecast.deprecation import RenamedAttribute
 from nbforecast.errors import OptionError
 from nbforecast.postprocessing.conformal import MIN_ERRORS
 from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, COVERAGES, densities, quantiles
-from nbforecast.scoring.pit import cumulative_probability
+from nbforecast.scoring.pit import CumulativeProbability, cumulative_probability
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -131,7 +131,7 @@ class Forecast:
         Returns:
             float64 (H,), between 0 and 1.
         """
-        return cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), float(value))).below
+        return self._cumulative(value).below
 
     def above(self, value: float) -> Float64[np.ndarray, " H"]:
         """The probability of a value above a limit, for every step.
@@ -142,7 +142,7 @@ class Forecast:
         Returns:
             float64 (H,), between 0 and 1.
         """
-        return 1 - cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), float(value))).up_to
+        return 1 - self._cumulative(value).up_to
 
     def density(self) -> tuple[Float64[np.ndarray, "H G"], Float32[np.ndarray, "H G"]]:
         """The predictive density, a Gaussian kernel estimate from the draws.
@@ -193,6 +193,9 @@ class Forecast:
             notes=self._notes(),
             zone=None if data.frequency.wall_clock else zone,
         )
+
+    def _cumulative(self, value: float) -> CumulativeProbability:
+        return cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), float(value)))
 
     def _notes(self) -> tuple[str, ...]:
         data = self._data
