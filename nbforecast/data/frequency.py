@@ -254,32 +254,34 @@ def parse_frequency(freq: Any) -> FrequencySpec:
     if isinstance(freq, Frequency):
         return FrequencySpec(freq.kind, freq.every, freq.anchor, freq.phase)
     if isinstance(freq, bool):
-        _refuse(freq)
+        _raise_invalid(freq)
     if isinstance(freq, (dt.timedelta, np.timedelta64)):
         every = _microseconds(freq)
         if every < 1:
-            _refuse(freq, "A step must be a positive duration. ")
+            _raise_invalid(freq, "A step must be a positive duration. ")
         return FrequencySpec("fixed", every)
     if isinstance(freq, (int, np.integer)):  # after timedelta64, which NumPy counts among the integers
         if freq < 1:
-            _refuse(freq, "An integer step must be 1 or more. ")
+            _raise_invalid(freq, "An integer step must be 1 or more. ")
         return FrequencySpec("integer", int(freq))
     if not isinstance(freq, str):
         freq = getattr(freq, "freqstr", freq)
     if not isinstance(freq, str):
-        _refuse(freq)
+        _raise_invalid(freq)
     text = freq.strip()
     if re.fullmatch(r"\d+i?", text):
         return parse_frequency(int(text.rstrip("i")))
     parts = _split_parts(text)
     if not parts:
-        _refuse(freq)
+        _raise_invalid(freq)
     if len(parts) == 1:
         spec = _parse_part(*parts[0])
     else:
-        spec = FrequencySpec("fixed", sum(_fixed_length(number, unit) or _refuse(freq) for number, unit, _ in parts))
+        spec = FrequencySpec(
+            "fixed", sum(_fixed_length(number, unit) or _raise_invalid(freq) for number, unit, _ in parts)
+        )
     if spec is None or spec.every < 1:
-        _refuse(freq)
+        _raise_invalid(freq)
     return spec
 
 
@@ -336,5 +338,5 @@ def _microseconds(delta: dt.timedelta | np.timedelta64) -> int:
     return delta // dt.timedelta(microseconds=1)
 
 
-def _refuse(freq: Any, reason: str = "") -> NoReturn:
+def _raise_invalid(freq: Any, reason: str = "") -> NoReturn:
     raise OptionError(f"freq={freq!r} is not a frequency. {reason}Use something like {_EXAMPLES}.")

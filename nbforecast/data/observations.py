@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int64, Integer
 
 from nbforecast.data.columns import Columns, collect
 from nbforecast.data.dataset import DataWarning, Names
@@ -56,7 +56,7 @@ class Observations:
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, selection: Bool[np.ndarray, " rows"] | Int64[np.ndarray, " selected"]) -> Observations:
+    def take(self, selection: Bool[np.ndarray, " rows"] | Integer[np.ndarray, " selected"]) -> Observations:
         """Return the rows under a mask, or of these numbers in this order."""
         return replace(
             self,

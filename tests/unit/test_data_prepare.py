@@ -169,7 +169,7 @@ def test_S3_L1_a_given_step_coarser_than_the_data_is_an_error():
     with pytest.raises(InputError, match=r"every 1 step, but freq=2 is 2 steps.*every='2i'"):
         prepare(np.arange(60.0), freq=2)
     with pytest.raises(InputError, match=r"every 1 month, but freq='QS'.*every='3mo'"):
-        prepare(samples.path("retail"), freq="QS")
+        prepare(samples.sample_path("retail"), freq="QS")
     panel = pl.concat([hours.with_columns(unique_id=pl.lit(i)) for i in "ab"])
     with pytest.raises(InputError, match="group_by='unique_id'"):
         prepare(panel, freq="D")
@@ -232,9 +232,9 @@ def test_S6_max_duration_counts_from_the_end_of_each_series_and_by_calendar():
     )
     assert prepare(pl.concat([late, early]), max_duration="30d").lengths.tolist() == [30, 30]
     assert str(prepare(late, max_duration="1mo").time[0])[:10] == "2024-04-30"  # the last day is 2024-05-29
-    months = prepare(samples.path("retail"), max_duration="2y")
+    months = prepare(samples.sample_path("retail"), max_duration="2y")
     assert len(months) == 24
-    assert len(prepare(samples.path("retail"), max_duration="365d")) == 12
+    assert len(prepare(samples.sample_path("retail"), max_duration="365d")) == 12
     with pytest.raises(OptionError, match="integer"):
         prepare(np.arange(9.0), max_duration="3h")
     assert len(prepare(np.arange(90.0), max_duration="1d", freq="h")) == 24
@@ -274,7 +274,7 @@ def test_S7_length_gives_the_smallest_valid_index():
 
 
 def test_future_times_and_actuals_follow_the_grid():
-    data = prepare(samples.path("retail"))
+    data = prepare(samples.sample_path("retail"))
     last = np.array([len(data) - 1, len(data) - 3])
     assert [str(t)[:7] for t in data.future_times(last, 2)[0]] == ["2016-06", "2016-07"]
     assert np.isnan(data.actuals(last, 3)[0]).all()
