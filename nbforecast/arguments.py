@@ -78,34 +78,34 @@ def add_cache_commands(parser: argparse.ArgumentParser) -> None:
     commands.add_parser("info", help="totals: entries, sizes, budgets, reuse (the default)", add_help=parser.add_help)
     commands.add_parser("list", help="the entries, last used first", add_help=parser.add_help)
 
-    _add_entry(commands.add_parser("show", help="everything known of an entry", add_help=parser.add_help))
-    _add_entry(commands.add_parser("run", help="a run of what an entry holds", add_help=parser.add_help))
+    _add_entry(commands.add_parser("show", help="all facts about an entry", add_help=parser.add_help))
+    _add_entry(commands.add_parser("run", help="a run of an entry's results", add_help=parser.add_help))
     _add_entry(commands.add_parser("recompute", help="infer an entry's origins anew", add_help=parser.add_help))
 
     drop = commands.add_parser("drop", help="remove an entry or some of its results", add_help=parser.add_help)
     _add_entry(drop)
     drop._negative_number_matcher = re.compile(r"-\d*(:-?\d*)?$")  # -24:0 is a value, not an option
     drop.add_argument("--index", metavar="A:B", help="only the origins from index A to B, both included")
-    drop.add_argument("--only", metavar="WHAT", help="only scores, quantiles or density; forecasts stay")
+    drop.add_argument("--only", metavar="WHAT", help="remove only scores, quantiles or density; forecasts stay")
 
     flush = commands.add_parser("flush", help="remove everything", add_help=parser.add_help)
     where = flush.add_mutually_exclusive_group()
     where.add_argument("--memory", action="store_true", help="from memory only")
     where.add_argument("--disk", action="store_true", help="from disk only")
 
-    save = commands.add_parser("save", help="save what is not saved yet", add_help=parser.add_help)
-    save.add_argument("path", metavar="PATH", nargs="?", help="save everything into this folder instead")
-    load = commands.add_parser("load", help="bring saved entries into memory", add_help=parser.add_help)
+    save = commands.add_parser("save", help="save results that are not saved yet", add_help=parser.add_help)
+    save.add_argument("path", metavar="PATH", nargs="?", help="a folder that receives every entry instead")
+    load = commands.add_parser("load", help="load saved entries into memory", add_help=parser.add_help)
     load.add_argument("path", metavar="PATH", nargs="?", help="from this folder or file instead")
 
-    prune = commands.add_parser("prune", help="remove what was used longest ago", add_help=parser.add_help)
-    prune.add_argument("--max-size", metavar="SIZE", help="what may stay in memory and on disk, each: 2GB, 500MB")
-    prune.add_argument("--max-age", metavar="AGE", help="how long ago it may have been used: 30d, 12h")
+    prune = commands.add_parser("prune", help="remove the entries that were used longest ago", add_help=parser.add_help)
+    prune.add_argument("--max-size", metavar="SIZE", help="size that memory and disk are each reduced to: 2GB, 500MB")
+    prune.add_argument("--max-age", metavar="AGE", help="time since the last use that an entry may have: 30d, 12h")
 
 
 def _add_entry(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("handle", metavar="HANDLE", help="a handle, or as many of its first digits as suffice")
-    parser.add_argument("-m", "--model", help="of this model only")
+    parser.add_argument("handle", metavar="HANDLE", help="a handle, or enough of its first digits")
+    parser.add_argument("-m", "--model", help="only the results of this model")
 
 
 def run_cache_command(options: argparse.Namespace) -> object:
