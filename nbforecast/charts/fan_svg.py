@@ -216,9 +216,9 @@ def _density_columns(density: Density, frame: Frame, ahead: np.ndarray) -> list[
     left = np.rint(x - width / 2).astype(np.int64)
     out = []
     for step, low, high in level_intervals(density):
-        shown = (len(x) - 1 - step) % every == 0
-        ends = np.rint(frame.y(np.column_stack([low, high])[shown])).astype(np.int64).tolist()
-        columns = zip(left[step[shown]].tolist(), ends, strict=True)
+        is_drawn = (len(x) - 1 - step) % every == 0
+        ends = np.rint(frame.y(np.column_stack([low, high])[is_drawn])).astype(np.int64).tolist()
+        columns = zip(left[step[is_drawn]].tolist(), ends, strict=True)
         out.append("".join(f"M{x0} {bottom}h{width}V{top}h-{width}z" for x0, (bottom, top) in columns))
     return out
 

@@ -232,14 +232,14 @@ def _place_labels(
     if not _have_room(label_xs, labels, size, _GAP):
         return None
     contexts: list[tuple[str, float]] = []
-    shown = year = before = ""
+    current = year = before = ""
     for x, (_, _, full, short) in zip(xs, marks, strict=True):
         text = "" if full == before else full if full[-4:] != year else short
         before = full
         text_x = _clamped(x, text, size, width, overhang)
         if text:
             last = next((i for i in range(len(contexts) - 1, -1, -1) if contexts[i][0]), None)
-            if last is not None and not _have_room([contexts[last][1], text_x], [shown, text], size, _GAP / 2):
+            if last is not None and not _have_room([contexts[last][1], text_x], [current, text], size, _GAP / 2):
                 # Of two contexts that touch the later one applies to more of the axis; it includes the year.
                 text, text_x = full, _clamped(x, full, size, width, overhang)
                 contexts[last] = ("", 0.0)
@@ -247,7 +247,7 @@ def _place_labels(
                 if earlier and not _have_room([earlier[-1][1], text_x], [earlier[-1][0], text], size, _GAP / 2):
                     text = ""
             if text:
-                shown, year = text, full[-4:]
+                current, year = text, full[-4:]
         contexts.append((text, text_x))
     rows = zip(marks, xs, label_xs, contexts, strict=True)
     return [TimeTick(m[0], x, m[1], label_x, *context) for m, x, label_x, context in rows]

@@ -59,17 +59,19 @@ def breakdown(run: Run, baseline: Run) -> Section:
         run: A completed run.
         baseline: A run of another model over the same data.
     """
-    found = find_breakdown(run, baseline)
-    if found.changes is None:
-        return Section(found.finding)
-    parts = np.flatnonzero(np.isfinite(found.changes))
-    if found.is_ranked:
-        parts = parts[np.argsort(found.changes[parts], kind="stable")]
-    if found.is_ranked and len(parts) > _MOST_ROWS:
-        table = _tabulate_ranks(run, baseline, found.changes, parts)
-        return Section(found.finding, found.details, (_draw_histogram(run, baseline, found.changes[parts]), table))
-    rows = [(found.names[p], float(found.changes[p])) for p in parts]
-    return Section(found.finding, found.details, (_draw_rows(run, baseline, rows),))
+    findings = find_breakdown(run, baseline)
+    if findings.changes is None:
+        return Section(findings.finding)
+    parts = np.flatnonzero(np.isfinite(findings.changes))
+    if findings.is_ranked:
+        parts = parts[np.argsort(findings.changes[parts], kind="stable")]
+    if findings.is_ranked and len(parts) > _MOST_ROWS:
+        table = _tabulate_ranks(run, baseline, findings.changes, parts)
+        return Section(
+            findings.finding, findings.details, (_draw_histogram(run, baseline, findings.changes[parts]), table)
+        )
+    rows = [(findings.names[p], float(findings.changes[p])) for p in parts]
+    return Section(findings.finding, findings.details, (_draw_rows(run, baseline, rows),))
 
 
 def _by_series(run: Run, baseline: Run) -> Breakdown:

@@ -80,18 +80,20 @@ def calibration(run: Run) -> Section:
     Args:
         run: A completed run.
     """
-    found = find_calibration(run)
-    if found is None:
+    findings = find_calibration(run)
+    if findings is None:
         return Section(describe_coverage(run))
-    bands, name = (found.calibrated, "calibrated bands") if found.calibrated else (found.forecast, "bands")
+    bands, name = (findings.calibrated, "calibrated bands") if findings.calibrated else (findings.forecast, "bands")
     details = [_describe_deviations(bands, name)]
-    if run.calibrate and not found.calibrated:
+    if run.calibrate and not findings.calibrated:
         details.append("There are too few past errors to calibrate them.")
-    elif found.calibrated_share < _MOST_CALIBRATED:
-        share = percent(found.calibrated_share, 0)
+    elif findings.calibrated_share < _MOST_CALIBRATED:
+        share = percent(findings.calibrated_share, 0)
         details.append(f"Calibrated bands exist for {share} of the origins, the later ones.")
-    details.append(_describe_bias(found.above_median))
-    return Section(found.finding, tuple(details), (PictureRow((_draw_deviations(found), _draw_pit(found.pit))),))
+    details.append(_describe_bias(findings.above_median))
+    return Section(
+        findings.finding, tuple(details), (PictureRow((_draw_deviations(findings), _draw_pit(findings.pit))),)
+    )
 
 
 def _coverage(run: Run, name: str, coverage: int) -> MeanEstimate:
@@ -136,20 +138,20 @@ def _describe_bias(above_median: MeanEstimate) -> str:
     return f"{sentence}: forecasts are too {'low' if bias > 0 else 'high'}, by more than chance."
 
 
-def _draw_deviations(found: Calibration) -> Picture:
+def _draw_deviations(findings: Calibration) -> Picture:
     """Coverage less its nominal value, in points."""
     rows = []
     for coverage in _COVERAGES:
-        before = found.forecast[coverage]
-        after = found.calibrated.get(coverage, before)
+        before = findings.forecast[coverage]
+        after = findings.calibrated.get(coverage, before)
         deviation = 100 * after.value - coverage
         low, high = after._replace(value=deviation / 100).interval()
         ring, text = float("nan"), percent(after.value)
-        if found.calibrated:
+        if findings.calibrated:
             ring, text = 100 * before.value - coverage, f"{percent(before.value)} → {percent(after.value)}"
         rows.append(charts.DotRow(f"{coverage} %", deviation, text, 100 * low, 100 * high, ring))
     alt = "; ".join(f"the {c} % band contains {r.text}" for c, r in zip(_COVERAGES, rows, strict=True))
-    unit = "points of deviation; ring: as forecast, dot: calibrated" if found.calibrated else "points of deviation"
+    unit = "points of deviation; ring: as forecast, dot: calibrated" if findings.calibrated else "points of deviation"
     title = "Coverage of the bands"
     return Picture.of(charts.DotChart(title, tuple(rows), f"Coverage: {alt}.", unit, (0.0, "nominal"), 424))
 

@@ -60,11 +60,11 @@ def comparison(run: Run, others: Sequence[Run]) -> Section:
         run: A completed run.
         others: Runs of other models over the same data.
     """
-    found = find_comparison(run, others)
-    if not found.rivals:
-        return Section(found.finding)
-    method = Bullets((_describe_method(run, found.rivals),), secondary=True)
-    return Section(found.finding, (), (_draw(run, found.rivals), _tabulate(run, found.rivals), method))
+    findings = find_comparison(run, others)
+    if not findings.rivals:
+        return Section(findings.finding)
+    method = Bullets((_describe_method(run, findings.rivals),), secondary=True)
+    return Section(findings.finding, (), (_draw(run, findings.rivals), _tabulate(run, findings.rivals), method))
 
 
 def verdict(model: str, rivals: Sequence[Rival]) -> str:

@@ -68,10 +68,12 @@ def horizons(run: Run, baseline: Run) -> Section:
         run: A completed run.
         baseline: A run of another model over the same data, or the same run.
     """
-    found = find_horizon_errors(run, baseline)
-    if not len(found.errors):
-        return Section(found.finding)
-    return Section(found.finding, found.details, (_draw(run, baseline, found), _tabulate(run, baseline, found)))
+    findings = find_horizon_errors(run, baseline)
+    if not len(findings.errors):
+        return Section(findings.finding)
+    return Section(
+        findings.finding, findings.details, (_draw(run, baseline, findings), _tabulate(run, baseline, findings))
+    )
 
 
 def _describe_gains(run: Run, changes: Float64[np.ndarray, " H"], ends: str) -> tuple[str, ...]:
@@ -87,8 +89,8 @@ def _describe_gains(run: Run, changes: Float64[np.ndarray, " H"], ends: str) -> 
     return (f"{sentence}, and its gain is largest {gain}.",)
 
 
-def _draw(run: Run, baseline: Run, found: HorizonErrors) -> Picture:
-    errors, others, score = found.errors, found.baseline_errors, found.score
+def _draw(run: Run, baseline: Run, findings: HorizonErrors) -> Picture:
+    errors, others, score = findings.errors, findings.baseline_errors, findings.score
     steps = np.arange(1, len(errors) + 1)
     lines = [charts.Line(steps, errors, run.model)]
     alt = f"{score} by step ahead: {run.model} from {number(errors[0])} to {number(errors[-1])}"
@@ -106,16 +108,16 @@ def _draw(run: Run, baseline: Run, found: HorizonErrors) -> Picture:
     )
 
 
-def _tabulate(run: Run, baseline: Run, found: HorizonErrors) -> Table:
-    errors, others = found.errors, found.baseline_errors
-    head, columns = [found.score], [[number(e) for e in errors]]
+def _tabulate(run: Run, baseline: Run, findings: HorizonErrors) -> Table:
+    errors, others = findings.errors, findings.baseline_errors
+    head, columns = [findings.score], [[number(e) for e in errors]]
     if others is not None:
-        head = [f"{found.score} of {run.model}", f"of {model_name(baseline.model)}", "change"]
+        head = [f"{findings.score} of {run.model}", f"of {model_name(baseline.model)}", "change"]
         changes = [relative_change(relative(a, b)) for a, b in zip(errors, others, strict=True)]
         columns += [[number(e) for e in others], changes]
-    if found.coverage is not None:
+    if findings.coverage is not None:
         head.append("in the 80 % band")
-        columns.append([percent(c) for c in found.coverage])
+        columns.append([percent(c) for c in findings.coverage])
     steps = np.unique(np.linspace(0, len(errors) - 1, _MOST_ROWS).round().astype(int)).tolist()
     rows = [(f"{horizon_text(run, n + 1)} ahead", *(column[n] for column in columns)) for n in steps]
     return Table(("", *head), tuple(rows))

@@ -27,14 +27,14 @@ def provenance(runs: Sequence[Run], **settings: object) -> Section:
         settings: Further settings by name; of a path the file's name is shown, and None is left out.
     """
     first = runs[0]
-    shown = {k: Path(v).name if isinstance(v, str) else v for k, v in settings.items() if v is not None}
+    displayed = {k: Path(v).name if isinstance(v, str) else v for k, v in settings.items() if v is not None}
     versions = [*(f"{name} {version(name)}" for name in _LIBRARIES), f"Python {platform.python_version()}"]
     rows = [
         ("content hash", first.handle),
         ("models", listing([r.model for r in runs])),
         ("horizon", horizon_text(first)),
         ("seed", str(first.seed)),
-        *((name, str(value)) for name, value in shown.items()),
+        *((name, str(value)) for name, value in displayed.items()),
         ("versions", ", ".join(versions)),
     ]
     inferred, reused = sum(r.inferred for r in runs), sum(r.reused for r in runs)

@@ -65,10 +65,10 @@ def worst_origins(run: Run, count: int = 3) -> Section:
         run: A completed run.
         count: How many origins.
     """
-    found = find_worst_origins(run, count)
-    history = () if is_panel(run.data) or not found.rows else (_draw_on_history(run, found.rows),)
-    parts = tuple(_show_origin(run, rank, row) for rank, row in enumerate(found.rows, 1))
-    return Section(found.finding, found.details, (*history, *parts))
+    findings = find_worst_origins(run, count)
+    history = () if is_panel(run.data) or not findings.rows else (_draw_on_history(run, findings.rows),)
+    parts = tuple(_show_origin(run, rank, row) for rank, row in enumerate(findings.rows, 1))
+    return Section(findings.finding, findings.details, (*history, *parts))
 
 
 def _draw_on_history(run: Run, rows: tuple[int, ...]) -> Picture:

@@ -15,23 +15,23 @@ def test_R1_M7_the_panel_runs_through_papermill(tmp_path: Path) -> None:
     out = tmp_path / "panel.ipynb"
     papermill.execute_notebook(PANEL, out, {"series": 30, "points": 200}, progress_bar=False, log_output=False)
     cells = [c for c in nbformat.read(out, 4).cells if c.cell_type == "code"]
-    shown = {c.source: c.outputs[-1].get("data", {}) for c in cells if c.outputs}
+    displays = {c.source: c.outputs[-1].get("data", {}) for c in cells if c.outputs}
 
-    def of(code: str) -> str:
-        return next(data["text/plain"] for source, data in shown.items() if code in source)
+    def text_of(code: str) -> str:
+        return next(data["text/plain"] for source, data in displays.items() if code in source)
 
-    ran, again, more = of("run = nbf"), of("again = nbf"), of("more = nbf")
-    assert "Done: 30 of 30 series" in ran
-    assert "company 007 (data)" in ran
-    assert "company 013 (values)" in ran
+    first, again, more = text_of("run = nbf"), text_of("again = nbf"), text_of("more = nbf")
+    assert "Done: 30 of 30 series" in first
+    assert "company 007 (data)" in first
+    assert "company 013 (values)" in first
     assert "Done: 30 of 30 series; 0 origins inferred" in again
     assert "company 013" not in more
-    origins = int(ran.split("series; ")[1].split(" origins")[0].replace(",", "")) // 28
+    origins = int(first.split("series; ")[1].split(" origins")[0].replace(",", "")) // 28
     assert f"{origins + 1:,} origins inferred" in more
-    assert "company 007" in of("run.wait()")
-    assert "_failures.parquet" in of("sorted(path.name")
-    assert "shape: (12, 6)" in of('run.scores(by="horizon")')
-    explored = next(data for source, data in shown.items() if "nbf.explore" in source)
+    assert "company 007" in text_of("run.wait()")
+    assert "_failures.parquet" in text_of("sorted(path.name")
+    assert "shape: (12, 6)" in text_of('run.scores(by="horizon")')
+    explored = next(data for source, data in displays.items() if "nbf.explore" in source)
     assert "data:image/svg+xml;base64," in explored["text/html"]
 
 

@@ -27,12 +27,12 @@ HEADINGS = ["The data", "Current forecast", "Error by horizon", "Calibration", "
 
 def report(data: Path, *options: str) -> tuple[str, NotebookNode]:
     """The page and the kept notebook of a report beside its data."""
-    page, kept = data.with_suffix(".html"), data.with_suffix(".ipynb")
-    assert main(["report", str(data), "-o", str(page), "--notebook", str(kept), *options]) == 0
-    return page.read_text(), nbformat.read(kept, 4)
+    page, executed = data.with_suffix(".html"), data.with_suffix(".ipynb")
+    assert main(["report", str(data), "-o", str(page), "--notebook", str(executed), *options]) == 0
+    return page.read_text(), nbformat.read(executed, 4)
 
 
-def told(notebook: NotebookNode) -> dict[str, str]:
+def cell_texts(notebook: NotebookNode) -> dict[str, str]:
     """The text that each cell shows, by the cell's identity."""
     return {
         cell.id: "\n".join(o.get("data", {}).get("text/plain", o.get("text", "")) for o in cell.outputs)
@@ -55,13 +55,13 @@ def test_R2_R3_a_report_of_one_series_is_a_page_that_works_by_itself(tmp_path: P
     assert re.findall(r"<h2[^>]*>(.*?)</h2>", page) == HEADINGS
     assert "<title>Taxis &lt;at&gt; last</title>" in page
     assert "<h1>Taxis &lt;at&gt; last</h1>" in page
-    for said in ("900 values at steps of 1 hour", "The MAE of ridge is", "The 80\xa0% bands contain", "p &lt; 0.001"):
-        assert said in page
+    for text in ("900 values at steps of 1 hour", "The MAE of ridge is", "The 80\xa0% bands contain", "p &lt; 0.001"):
+        assert text in page
     assert not re.findall(r"""(?:src|href)=["'](?!data:)|url\((?!data:)|@import""", page), "nothing is fetched"
     assert page.count("<iframe ") == 1
     assert '"kind":"rows"' in unescape(page), "the explorer holds forecasts"
     assert len(page) < 5_000_000
-    cells = told(notebook)
+    cells = cell_texts(notebook)
     assert "ridge expects" in cells["current-forecast"]
     assert re.search(r"seasonal naive +[\d,]+", cells["comparison"])
     assert "ridge, naive and theta" in cells["provenance"]
@@ -73,11 +73,11 @@ def test_R2_R3_a_report_of_one_series_is_a_page_that_works_by_itself(tmp_path: P
     assert "widgets" not in notebook.metadata
     assert data.with_suffix(".ipynb").stat().st_size < 500_000
 
-    again, kept = report(data, *options)
+    again, executed = report(data, *options)
     assert without_reuse(again) == without_reuse(page), "the same data and parameters make the same report"
     assert "0 forecasts were calculated" in again
     cells.pop("provenance")
-    assert {name: said for name, said in told(kept).items() if name in cells} == cells
+    assert {name: text for name, text in cell_texts(executed).items() if name in cells} == cells
 
 
 def test_R3_a_report_of_a_panel_ranks_its_series(tmp_path: Path) -> None:
@@ -88,20 +88,20 @@ def test_R3_a_report_of_a_panel_ranks_its_series(tmp_path: Path) -> None:
     )
     assert re.search(r"theta has a lower CRPS than seasonal naive in \d of 4 series", page)
     assert len(re.findall(r"<h3>hall_[\d-]+: (?:among the worst|picked at random)</h3>", page)) == 4
-    assert "MASE" in told(notebook)["horizons"]
-    assert "nothing is inferred about other series" in told(notebook)["comparison"]
+    assert "MASE" in cell_texts(notebook)["horizons"]
+    assert "nothing is inferred about other series" in cell_texts(notebook)["comparison"]
 
 
 def test_R2_what_goes_wrong_is_told_with_its_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data, kept = tmp_path / "taxi.csv", tmp_path / "kept.ipynb"
+    data, executed = tmp_path / "taxi.csv", tmp_path / "kept.ipynb"
     nbf.sample("taxi").tail(100).write_csv(data)
 
     def fails(*options: str, path: Path = data) -> str:
         assert main(["report", str(path), "-o", str(tmp_path / "out.html"), *options]) == 2
         assert not (tmp_path / "out.html").exists()
-        said = capsys.readouterr().err
-        assert "site-packages" not in said
-        return said
+        text = capsys.readouterr().err
+        assert "site-packages" not in text
+        return text
 
     assert "has no parameter 'horizn'. Did you mean 'horizon'? It has: data, model" in fails("-p", "horizn", "3")
     assert "horizon is a whole number, not 'twelve'." in fails("-p", "horizon", "twelve")
@@ -109,20 +109,20 @@ def test_R2_what_goes_wrong_is_told_with_its_cell(tmp_path: Path, capsys: pytest
     assert "There is no template 'no.ipynb'." in fails("--template", "no.ipynb")
     assert main(["report", str(data), "-o", "out.pdf"]) == 2
     assert "takes a .html file" in capsys.readouterr().err
-    said = fails("-p", "model", "oracle", "--notebook", str(kept))
-    assert "A cell of backtest_report.ipynb failed:\n\n    import nbforecast as nbf" in said
-    assert "UnknownModel: No model is called 'oracle'" in said
-    assert any(o.output_type == "error" for c in nbformat.read(kept, 4).cells for o in c.get("outputs", []))
+    text = fails("-p", "model", "oracle", "--notebook", str(executed))
+    assert "A cell of backtest_report.ipynb failed:\n\n    import nbforecast as nbf" in text
+    assert "UnknownModel: No model is called 'oracle'" in text
+    assert any(o.output_type == "error" for c in nbformat.read(executed, 4).cells for o in c.get("outputs", []))
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 nothing")
     assert "broken.parquet' cannot be read as parquet" in fails(path=tmp_path / "broken.parquet")
 
 
 def test_R1_the_glucose_notebook_goes_from_an_export_to_probabilities(tmp_path: Path) -> None:
     export = SHARED / "data" / "raw" / "dexcom_clarity_g6.csv"
-    given = {"data": str(export) if export.exists() else "", "model": "theta", "max_duration": "3d"}
+    parameters = {"data": str(export) if export.exists() else "", "model": "theta", "max_duration": "3d"}
     out = tmp_path / "glucose.ipynb"
-    papermill.execute_notebook(find_template("glucose"), out, given, progress_bar=False)
-    cells = told(nbformat.read(out, 4))
+    papermill.execute_notebook(find_template("glucose"), out, parameters, progress_bar=False)
+    cells = cell_texts(nbformat.read(out, 4))
     assert "at steps of 5 minutes" in cells["data"]
     assert "taken to the nearest point" in cells["data"] or not export.exists()
     assert "calibrated 80 % band" in cells["current-forecast"]
@@ -135,7 +135,7 @@ def test_R1_the_glucose_notebook_goes_from_an_export_to_probabilities(tmp_path: 
 def test_R1_a_model_of_ones_own_is_registered_drawn_and_compared(tmp_path: Path) -> None:
     out = tmp_path / "own.ipynb"
     papermill.execute_notebook(find_template("own_model"), out, {"max_duration": 700}, progress_bar=False)
-    cells = told(nbformat.read(out, 4))
+    cells = cell_texts(nbformat.read(out, 4))
     assert "The MAE of yesterday is" in cells["points"]
     assert "fortnight" in cells["quickdraw"]
     assert "Done:" in cells["forecast"]

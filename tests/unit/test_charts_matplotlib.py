@@ -34,29 +34,29 @@ def test_q3_a_new_figure_is_one_that_pyplot_shows(style):
 
 @pytest.mark.parametrize("style", ["bands", "density"])
 def test_q3_a_figure_to_save_stays_unknown_to_pyplot(style):
-    made = fan_figure(make(notes=("cost in $ and more $",)), style)
+    figure = fan_figure(make(notes=("cost in $ and more $",)), style)
     for kind in ("png", "pdf"):
         file = io.BytesIO()
-        made.savefig(file, format=kind)
+        figure.savefig(file, format=kind)
         assert len(file.getvalue()) > 5000
     assert plt.get_fignums() == []
-    assert made.axes[0].get_title(loc="left") == "cgm · hall_2133"
+    assert figure.axes[0].get_title(loc="left") == "cgm · hall_2133"
 
 
 @pytest.mark.parametrize("style", ["bands", "density"])
 @pytest.mark.parametrize("data", [make(zone="Europe/Berlin"), make(history=400, horizon=96, step="1h")])
 def test_q3_a_figure_says_what_the_svg_says(data, style):
-    made = fan_figure(data, style)
-    made.canvas.draw()
-    ax = made.axes[0]
-    shown = set(texts(draw_fan(data, style=style)))
+    figure = fan_figure(data, style)
+    figure.canvas.draw()
+    ax = figure.axes[0]
+    svg_texts = set(texts(draw_fan(data, style=style)))
     beside = words(ax.texts)
-    assert set(beside) <= shown
+    assert set(beside) <= svg_texts
     assert len(beside) == len(set(beside)) >= 4
     dates = words(ax.get_xticklabels())
     assert any("2015" in word for word in dates)
-    assert len(set(dates) - shown) <= 1  # the margin may have room for a tick more
-    assert set(words(ax.get_yticklabels())) & shown
+    assert len(set(dates) - svg_texts) <= 1  # the margin may have room for a tick more
+    assert set(words(ax.get_yticklabels())) & svg_texts
     assert not ax.xaxis.get_offset_text().get_text()
 
 
@@ -79,15 +79,15 @@ def test_q3_axes_that_are_given_get_nothing_beyond_their_labels(style):
 @pytest.mark.parametrize("style", ["bands", "density"])
 @pytest.mark.parametrize("data", [make(), make(base=0.0, scale=0.0), make(history=700, horizon=336, step="1h")])
 def test_q3_no_dot_is_cut_at_the_border(data, style):
-    made = fan_figure(data, style)
-    made.canvas.draw()
-    ax = made.axes[0]
+    figure = fan_figure(data, style)
+    figure.canvas.draw()
+    ax = figure.axes[0]
     dots = [line for line in ax.lines if line.get_marker() in ("o", ".") and len(line.get_xdata())]
     assert len(dots) >= 3
     for dot in dots:
         x, y = (np.asarray(v, float) for v in (ax.convert_xunits(dot.get_xdata()), dot.get_ydata()))
         at = ax.transData.transform(np.column_stack([x, y]))
-        radius = (dot.get_markersize() + dot.get_markeredgewidth()) / 2 * made.dpi / 72
+        radius = (dot.get_markersize() + dot.get_markeredgewidth()) / 2 * figure.dpi / 72
         box = dot.get_clip_box()
         assert dot.get_clip_path() is None
         assert (at - radius >= [box.x0, box.y0]).all()

@@ -114,16 +114,16 @@ def test_q3_w4_text_from_data_stays_text(text):
     assert kinds <= {"svg", "title", "desc", "style", "rect", "g", "path", "text", "circle"}
     assert not {k for e in parse(svg).iter() for k in e.attrib if k.startswith("on")}
     svg.encode("utf-8")
-    seen: list[tuple[str, dict]] = []
+    tags: list[tuple[str, dict]] = []
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag, attrs):
-            seen.append((tag, dict(attrs)))
+            tags.append((tag, dict(attrs)))
 
     Reader().feed(svg_image(svg, describe(data)))
-    assert [tag for tag, _ in seen] == ["div", "style", "img"]
-    assert set(seen[2][1]) == {"src", "alt"}
-    assert seen[2][1]["alt"] == describe(data)
+    assert [tag for tag, _ in tags] == ["div", "style", "img"]
+    assert set(tags[2][1]) == {"src", "alt"}
+    assert tags[2][1]["alt"] == describe(data)
 
 
 @given(st.text(max_size=60), st.integers(10, 400), st.sampled_from([11, 12, 15]))

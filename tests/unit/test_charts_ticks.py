@@ -59,8 +59,13 @@ def test_q3_an_hour_is_labelled_with_the_local_clock(start, span, zone):
 
 @given(st.integers(us("0001-01-01"), us("9999-12-31")))
 def test_q3_calendar_fields_are_those_of_the_standard_library(at):
-    told, true = calendar_fields(at), datetime(1970, 1, 1) + timedelta(microseconds=at)
-    assert (told.year, told.month, told.day, told.weekday) == (true.year, true.month, true.day, true.weekday())
+    fields, expected = calendar_fields(at), datetime(1970, 1, 1) + timedelta(microseconds=at)
+    assert (fields.year, fields.month, fields.day, fields.weekday) == (
+        expected.year,
+        expected.month,
+        expected.day,
+        expected.weekday(),
+    )
 
 
 @pytest.mark.parametrize(

@@ -109,11 +109,11 @@ def test_poisoned_series_are_told_and_stop_nobody(source: Path, tmp_path: Path) 
     run = forecast(folder, tmp_path / "to", Odd())
     assert dict(run.failures.select("unique_id", "kind").iter_rows()) == {
         None: "id", "s02": "data", "s05": "model", "s07": "values", "s99": "data"}  # fmt: skip
-    told = dict(run.failures.select("unique_id", "message").iter_rows())
-    assert "no data point" in told["s02"]
-    assert "unlucky number" in told["s05"]
-    assert "'high'" in told["s07"]
-    assert "only one data point" in told["s99"]
+    messages = dict(run.failures.select("unique_id", "message").iter_rows())
+    assert "no data point" in messages["s02"]
+    assert "unlucky number" in messages["s05"]
+    assert "'high'" in messages["s07"]
+    assert "only one data point" in messages["s99"]
     assert pl.read_parquet(run.folder / "_failures.parquet").equals(run.failures)
     well = frame.filter(~pl.col("unique_id").is_in(["s02", "s05", "s07"]))
     assert_as_forecast(run, well, Last())
@@ -176,11 +176,11 @@ def test_C12_shards_that_are_opened_are_read_once_and_keep_to_the_budget(
 
 def test_C13_after_a_crash_between_two_names_the_newest_shard_counts(source: Path, tmp_path: Path) -> None:
     first = forecast(source, tmp_path / "to")
-    kept = first.paths[0].read_bytes()
+    content = first.paths[0].read_bytes()
     panel(seed=5).write_parquet(source)
     again = forecast(source, tmp_path / "to")
     left = first.folder / first.paths[0].name.replace(again.paths[0].name[-40:], "0" * 32 + ".parquet")
-    left.write_bytes(kept)
+    left.write_bytes(content)
     os.utime(left, (1, 1))
     (first.folder / ".shard=0000-of-0003-x.0123.part").write_bytes(b"half")
     (first.folder / ".staging-dead").mkdir()
@@ -229,11 +229,11 @@ def test_E4_a_cancelled_run_keeps_whole_shards_and_is_gone_on_with(source: Path,
     model.go.set()
     assert run.wait(30).cancelled
     assert "cancelled" in repr(run)
-    there = states(run)
-    assert 1 <= len(there) < (run.shards or 0)
+    finished = states(run)
+    assert 1 <= len(finished) < (run.shards or 0)
     again = forecast(source, tmp_path / "to")
     assert again.reused == run.inferred + run.reused > 0
-    assert there.items() <= states(again).items()
+    assert finished.items() <= states(again).items()
     assert_as_forecast(again, pl.read_parquet(source), Last())
 
 

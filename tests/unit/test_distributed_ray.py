@@ -115,19 +115,19 @@ def test_E4_E9_an_interrupted_command_is_gone_on_with(source: Path, tmp_path: Pa
     try:
         until(lambda: bool(list(folder.glob("shard=*"))) or process.poll() is not None, PATIENCE)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=PATIENCE)
+        _, message = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
-    assert process.returncode == 130, said
-    assert "the same command goes on from there" in said
-    assert "Traceback" not in said
+    assert process.returncode == 130, message
+    assert "the same command continues them" in message
+    assert "Traceback" not in message
     assert not list(folder.glob(".staging*"))
-    there = {p.name for p in folder.glob("shard=*")}
-    assert there
+    finished = {p.name for p in folder.glob("shard=*")}
+    assert finished
     again = nbf.forecast_dataset(source, tmp_path / "to", model="naive", engine="ray", wait=True)
     assert again.inferred > 0
     assert again.reused > 0
-    assert there <= {p.name for p in again.paths}
+    assert finished <= {p.name for p in again.paths}
 
 
 def test_a_cluster_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

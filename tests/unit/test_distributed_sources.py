@@ -63,7 +63,7 @@ def test_S5_a_single_series_needs_no_id(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "options", "said"),
+    ("source", "options", "message"),
     [
         ("nothing.parquet", {}, "There is no Parquet file at"),
         (".", {}, "There is no Parquet file in"),
@@ -81,34 +81,34 @@ def test_S5_a_single_series_needs_no_id(tmp_path: Path) -> None:
     ],
 )
 def test_what_makes_no_sense_is_told_at_once(
-    source: Any, options: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Any, options: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = tmp_path / "panel.parquet"
+    file = tmp_path / "panel.parquet"
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    panel(2).write_parquet(there)
-    with pytest.raises(nbf.NbForecastError, match=said):
-        nbf.forecast_dataset(source.format(there) if isinstance(source, str) else source, tmp_path / "to", **options)
-    for place in (there, "s3://bucket/there"):
+    panel(2).write_parquet(file)
+    with pytest.raises(nbf.NbForecastError, match=message):
+        nbf.forecast_dataset(source.format(file) if isinstance(source, str) else source, tmp_path / "to", **options)
+    for destination in (file, "s3://bucket/there"):
         with pytest.raises(nbf.NbForecastError, match="folder"):
-            nbf.forecast_dataset(there, place)
+            nbf.forecast_dataset(file, destination)
 
 
 def test_M6_the_command_line_has_it(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["forecast", str(source), "-o", str(tmp_path / "to"), "-m", "naive", "--engine", "local"]
     assert main(words) == 0
-    said = capsys.readouterr()
-    assert "12 of 12 series" in said.out
-    assert not said.err
+    output = capsys.readouterr()
+    assert "12 of 12 series" in output.out
+    assert not output.err
     assert main([*words, "-c"]) == 2
     assert "not for panels in shards" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("below", ["_temporary/0", ".staging-1/bucket=3", "_delta_log"])
 def test_what_tools_leave_beside_data_is_no_data(below: str, tmp_path: Path) -> None:
-    for place, values in (("data/y=2024", 4), (f"data/{below}", 8)):
-        (tmp_path / place).mkdir(parents=True)
-        panel(values).write_parquet(tmp_path / place / "a.parquet")
+    for destination, values in (("data/y=2024", 4), (f"data/{below}", 8)):
+        (tmp_path / destination).mkdir(parents=True)
+        panel(values).write_parquet(tmp_path / destination / "a.parquet")
     for source in (tmp_path / "data", f"{tmp_path}/data/**/*.parquet", f"file://{tmp_path}/data"):
         assert forecast(source, tmp_path / "to").series == 4
 

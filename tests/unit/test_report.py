@@ -1,4 +1,4 @@
-"""R3: the numbers and the verdicts of a report, against independent references and for data of every kind."""
+"""R3: the numbers and sentences of a report, against independent references and for data of every kind."""
 
 from __future__ import annotations
 
@@ -34,74 +34,76 @@ COMPARED_SECTIONS = ("horizons", "breakdown", "series_profiles")
 
 @pytest.fixture(scope="module")
 def taxi() -> tuple[Run, Run]:
-    return two(nbf.sample("taxi").tail(900))
+    return run_with_baseline(nbf.sample("taxi").tail(900))
 
 
 @pytest.fixture(scope="module")
-def people() -> tuple[Run, Run]:
-    return two(nbf.sample("glucose"), max_duration=500, force=True)  # what longer histories know is no part of it
+def glucose() -> tuple[Run, Run]:
+    return run_with_baseline(nbf.sample("glucose"), max_duration=500, force=True)  # results of longer histories differ
 
 
-def two(frame: object, models: tuple[object, object] = ("theta", "naive"), **options: object) -> tuple[Run, Run]:
+def run_with_baseline(
+    frame: object, models: tuple[object, object] = ("theta", "naive"), **options: object
+) -> tuple[Run, Run]:
     run = nbf.forecast(frame, models[0], calibrate=True, wait=True, **options)
     return run, nbf.forecast(frame, models[1], wait=True, **options)
 
 
-def around(contexts: np.ndarray, horizon: int) -> np.ndarray:
-    """The mean of the last values, and how far they lie apart; compiled nowhere, so quick for any horizon."""
+def around_mean(contexts: np.ndarray, horizon: int) -> np.ndarray:
+    """The mean of the last values and their spread; not compiled, so quick for any horizon."""
     spread = np.linspace(-1, 1, 10) * np.nanstd(contexts, axis=1)[:, None]
     return np.repeat((np.nanmean(contexts, axis=1)[:, None] + spread)[:, None], horizon, axis=1)
 
 
-def flat(contexts: np.ndarray, horizon: int) -> np.ndarray:
+def maximum(contexts: np.ndarray, horizon: int) -> np.ndarray:
     return np.repeat(np.nanmax(contexts, axis=1)[:, None], horizon, axis=1)
 
 
 QUICK = (
-    FunctionForecaster(around, "around", context=8, least=4, draws=10),
-    FunctionForecaster(flat, "flat", context=8, least=1),
+    FunctionForecaster(around_mean, "around", context=8, least=4, draws=10),
+    FunctionForecaster(maximum, "flat", context=8, least=1),
 )
 
 
-def everything(run: Run, baseline: Run) -> dict[str, report.Section]:
+def all_sections(run: Run, baseline: Run) -> dict[str, report.Section]:
     """All sections of a report."""
-    made = {name: getattr(report, name)(run) for name in SECTIONS}
-    made |= {name: getattr(report, name)(run, baseline) for name in COMPARED_SECTIONS}
-    made["comparison"] = report.comparison(run, [baseline])
-    made["summary"] = report.summary(run, baseline, [baseline])
-    made["exceedance"] = report.exceedance(run, below=1.0, above=2.0)
-    return made | {"provenance": report.provenance([run, baseline], data="here/x.csv")}
+    sections = {name: getattr(report, name)(run) for name in SECTIONS}
+    sections |= {name: getattr(report, name)(run, baseline) for name in COMPARED_SECTIONS}
+    sections["comparison"] = report.comparison(run, [baseline])
+    sections["summary"] = report.summary(run, baseline, [baseline])
+    sections["exceedance"] = report.exceedance(run, below=1.0, above=2.0)
+    return sections | {"provenance": report.provenance([run, baseline], data="here/x.csv")}
 
 
 def test_R3_error_by_horizon_is_that_of_utilsforecast(taxi: tuple[Run, Run]) -> None:
     run, baseline = taxi
-    said = report.horizons(run, baseline)
-    for found in (run, baseline):
-        long = found.to_long().drop_nulls("y").with_columns(pl.col("ds").sub(pl.col("cutoff")).alias("step"))
-        at = long.filter(pl.col("step") == dt.timedelta(hours=12))
-        expected = mae(at.select("unique_id", "y", found.model), [found.model])[found.model].item()
-        assert number(expected) in said.text()
+    section = report.horizons(run, baseline)
+    for one in (run, baseline):
+        long = one.to_long().drop_nulls("y").with_columns(pl.col("ds").sub(pl.col("cutoff")).alias("step"))
+        last = long.filter(pl.col("step") == dt.timedelta(hours=12))
+        expected = mae(last.select("unique_id", "y", one.model), [one.model])[one.model].item()
+        assert number(expected) in section.text()
     overall = mae(run.to_long().drop_nulls("y").select("unique_id", "y", "theta"), ["theta"])["theta"].item()
-    assert said.finding.startswith(f"The MAE of theta is {number(overall)}, ")
-    assert "seasonal naive" in said.finding
+    assert section.finding.startswith(f"The MAE of theta is {number(overall)}, ")
+    assert "seasonal naive" in section.finding
 
 
 def test_R3_models_are_compared_by_the_crps_of_origins_that_both_have(taxi: tuple[Run, Run]) -> None:
     run, baseline = taxi
-    found = compare_losses(run, baseline)
-    ours, theirs = (r.frame["crps"].to_numpy().astype(float) for r in (run, baseline))
-    both = np.isfinite(ours[:, 0]) & np.isfinite(theirs[:, 0])
-    means = [np.nanmean(np.nanmean(a[both], axis=1)) for a in (ours, theirs)]
-    assert found.value == pytest.approx(means[1] / means[0] - 1, rel=1e-6)
-    assert found.degrees_of_freedom == min(int(0.4 * both.sum() ** (2 / 3)), both.sum() // 24)
-    assert relative_change(found.value) in report.comparison(run, [baseline]).text()
+    difference = compare_losses(run, baseline)
+    own, other = (r.frame["crps"].to_numpy().astype(float) for r in (run, baseline))
+    both = np.isfinite(own[:, 0]) & np.isfinite(other[:, 0])
+    means = [np.nanmean(np.nanmean(a[both], axis=1)) for a in (own, other)]
+    assert difference.value == pytest.approx(means[1] / means[0] - 1, rel=1e-6)
+    assert difference.degrees_of_freedom == min(int(0.4 * both.sum() ** (2 / 3)), both.sum() // 24)
+    assert relative_change(difference.value) in report.comparison(run, [baseline]).text()
 
 
-def test_R3_a_panel_weighs_series_by_how_much_they_change(people: tuple[Run, Run]) -> None:
-    run, baseline = people
-    for series, gain in zip(run.data.ids, loss_change_by_series(run, baseline), strict=True):
-        ours, theirs = (np.nanmean(nanmeans(r.series(series).frame)) for r in (run, baseline))
-        assert gain == pytest.approx(ours / theirs - 1, rel=1e-6)
+def test_R3_a_panel_weighs_series_by_how_much_they_change(glucose: tuple[Run, Run]) -> None:
+    run, baseline = glucose
+    for series, change in zip(run.data.ids, loss_change_by_series(run, baseline), strict=True):
+        own, other = (np.nanmean(nanmeans(r.series(series).frame)) for r in (run, baseline))
+        assert change == pytest.approx(own / other - 1, rel=1e-6)
     scaled = losses(run)
     start, end = run.data.offsets[:2]
     y = run.data.values[start:end]
@@ -115,27 +117,27 @@ def test_R3_a_panel_weighs_series_by_how_much_they_change(people: tuple[Run, Run
 
 def nanmeans(frame: pl.DataFrame) -> np.ndarray:
     crps = frame["crps"].to_numpy().astype(float)
-    known = np.isfinite(crps)
-    return np.where(known.any(1), np.where(known, crps, 0).sum(1) / np.maximum(known.sum(1), 1), np.nan)
+    finite = np.isfinite(crps)
+    return np.where(finite.any(1), np.where(finite, crps, 0).sum(1) / np.maximum(finite.sum(1), 1), np.nan)
 
 
-def test_R3_the_worst_origins_lie_apart(taxi: tuple[Run, Run], people: tuple[Run, Run]) -> None:
+def test_R3_the_worst_origins_are_apart(taxi: tuple[Run, Run], glucose: tuple[Run, Run]) -> None:
     run = taxi[0]
     rows = worst_rows(run, 4)
     assert losses(run)[rows[0]] == np.nanmax(losses(run)[:-12])
     assert np.diff(np.sort(rows)).min() > 24
     assert (np.diff(losses(run)[rows]) <= 0).all()
-    panel = people[0]
+    panel = glucose[0]
     assert len({panel.data.locate(int(r))[0] for r in worst_rows(panel, 4)}) == 4
     own = worst_rows(panel, 2, panel.data.ids[1])
     assert {panel.data.locate(int(r))[0] for r in own} == {1}
 
 
-def test_R3_coverage_is_that_of_the_scores_and_is_judged_by_what_chance_allows(taxi: tuple[Run, Run]) -> None:
-    said = report.calibration(taxi[0])
+def test_R3_coverage_is_that_of_the_scores_and_is_tested_against_chance(taxi: tuple[Run, Run]) -> None:
+    section = report.calibration(taxi[0])
     scores = taxi[0].scores().row(0, named=True)
-    assert percent(scores["coverage_80"]) in said.finding
-    assert percent(scores["calibrated_80"]) in said.finding
+    assert percent(scores["coverage_80"]) in section.finding
+    assert percent(scores["calibrated_80"]) in section.finding
 
     def narrow(contexts: np.ndarray, horizon: int) -> np.ndarray:
         day = contexts[:, -24:][:, :horizon]
@@ -148,7 +150,7 @@ def test_R3_coverage_is_that_of_the_scores_and_is_judged_by_what_chance_allows(t
 
 
 @pytest.mark.parametrize(
-    ("rivals", "said"),
+    ("rivals", "expected_text"),
     [
         ([("a", -0.1, 0.01)], "a is more accurate than mine: its CRPS is 10 % lower than that of mine (p = 0.010)."),
         ([("a", -0.1, 0.3)], "The CRPS of a is 10 % lower than that of mine, which may be chance (p = 0.30)."),
@@ -168,13 +170,15 @@ def test_R3_coverage_is_that_of_the_scores_and_is_judged_by_what_chance_allows(t
         ),
     ],
 )
-def test_R3_a_verdict_claims_no_more_than_the_test_supports(rivals: list[tuple[str, float, float]], said: str) -> None:
+def test_R3_a_verdict_claims_no_more_than_the_test_supports(
+    rivals: list[tuple[str, float, float]], expected_text: str
+) -> None:
     class Named:
         def __init__(self, model: str) -> None:
             self.model = model
 
     others = [Rival(Named(name), MeanEstimate(more, 0.1, 9, p), p) for name, more, p in rivals]
-    assert verdict("mine", others).startswith(said)
+    assert verdict("mine", others).startswith(expected_text)
 
 
 @pytest.mark.parametrize(
@@ -197,14 +201,14 @@ def test_R3_any_data_make_a_report(frame: object, options: dict[str, int]) -> No
             for name, y in (("<b>bold</b>", np.sin(np.arange(90.0))), ("flat", np.ones(60)), ("short", np.arange(2.0)))
         )
         frame = odd if frame == "panel" else nbf.sample(frame).tail(90)
-    for run, baseline in (two(frame, QUICK, **options), two(frame, QUICK[::-1], **options)):
-        for name, section in everything(run, baseline).items():
+    for run, baseline in (run_with_baseline(frame, QUICK, **options), run_with_baseline(frame, QUICK[::-1], **options)):
+        for name, section in all_sections(run, baseline).items():
             text, html = section.text(), section.html()
             assert "nan" not in text, (name, text)
             assert "None" not in text, (name, text)
             assert "<b>" not in html
             ElementTree.fromstring(re.sub(r"<img ([^>]*)>", r"<img \1/>", html.replace("&nbsp;", " ")))
-    same = everything(baseline, baseline)
+    same = all_sections(baseline, baseline)
     assert "is the baseline itself" in same["breakdown"].finding
     assert same["comparison"].finding == "There is no other model to compare with."
 
@@ -227,32 +231,32 @@ def test_R3_real_data_make_a_report(name: str) -> None:
     elif name.endswith("parquet"):
         kept = pl.read_parquet(frame)
         frame = kept.filter(pl.col("unique_id").is_in(kept["unique_id"].unique().sort()[:30].implode()))
-    run, baseline = two(frame, max_duration=150)
-    made = everything(run, baseline)
+    run, baseline = run_with_baseline(frame, max_duration=150)
+    sections = all_sections(run, baseline)
     assert re.search(
-        r"The (MAE|MASE) of theta is [\d,.]+, [\d.]+ % (lower|higher) than that of", made["horizons"].finding
+        r"The (MAE|MASE) of theta is [\d,.]+, [\d.]+ % (lower|higher) than that of", sections["horizons"].finding
     )
-    assert re.search(r"\((p [<=] [\d.]+)\)\.|too few origins", made["comparison"].finding)
-    assert made["worst_origins"].html().count("<img ") >= 2
+    assert re.search(r"\((p [<=] [\d.]+)\)\.|too few origins", sections["comparison"].finding)
+    assert sections["worst_origins"].html().count("<img ") >= 2
     if len(run.data.ids) > 1:
-        assert made["series_profiles"].html().count("<h3>") == 6
-        assert f"of {len(run.data.ids)} series" in made["breakdown"].finding
+        assert sections["series_profiles"].html().count("<h3>") == 6
+        assert f"of {len(run.data.ids)} series" in sections["breakdown"].finding
     else:
-        assert made["series_profiles"].text() == ""
-        assert "periods." in made["breakdown"].finding
+        assert sections["series_profiles"].text() == ""
+        assert "periods." in sections["breakdown"].finding
 
 
-def test_R3_probabilities_of_limits_are_those_of_the_draws(people: tuple[Run, Run]) -> None:
-    run = people[0]
+def test_R3_probabilities_of_limits_are_those_of_the_draws(glucose: tuple[Run, Run]) -> None:
+    run = glucose[0]
     now = run.at(0, run.data.ids[0])
     below, above = now.below(100), now.above(100)
     assert below + above == pytest.approx(np.ones(12))
     fine = now.quantile(tuple(np.linspace(0.001, 0.999, 999)))
     assert below == pytest.approx((fine < 100).mean(1), abs=0.002)
-    said = report.exceedance(run, above=140)
-    came = run.to_long().drop_nulls("y")["y"]
-    assert percent(float((came > 140).mean())) in said.text()
-    assert percent(float(now.above(140).mean())) in said.finding
+    section = report.exceedance(run, above=140)
+    observed = run.to_long().drop_nulls("y")["y"]
+    assert percent(float((observed > 140).mean())) in section.text()
+    assert percent(float(now.above(140).mean())) in section.finding
 
 
 def test_R3_periods_are_those_that_people_name() -> None:
@@ -265,8 +269,15 @@ def test_R3_periods_are_those_that_people_name() -> None:
     assert time_buckets(counts, np.arange(100))[1][0] == "t = 0 to t = 12"
 
 
+def test_renamed_sections_work_with_a_warning() -> None:
+    for old, new in (("limits", "exceedance"), ("outlook", "current_forecast"), ("places", "breakdown"),
+                     ("portraits", "series_profiles"), ("extremes", "worst_origins")):  # fmt: skip
+        with pytest.deprecated_call(match=rf"report\.{old} is now called report\.{new}"):
+            assert getattr(report, old) is getattr(report, new)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark", "auto"])
-def test_R3_charts_are_drawn_whatever_is_known(theme: charts.theme.Theme) -> None:
+def test_R3_charts_are_drawn_whatever_values_are_missing(theme: charts.theme.Theme) -> None:
     at = np.arange(5)
     open_ = np.array([1.0, np.nan, 3.0, 2.0, np.nan])
     marks = (
