@@ -52,6 +52,6 @@ def _profile(run: Run, baseline: Run, series: int, change: float, reason: str) -
         details.append(describe_forecast(run, forecast))
         pictures.append(draw_forecast(forecast, *_SMALL))
     for row in worst_rows(run, 1, name).tolist():
-        details.append(f"The largest error is as of {time_text(run.data, row)}.")
+        details.append(f"The largest error is at the origin {time_text(run.data, row)}.")
         pictures.append(draw_forecast(run.forecast_at(row), *_SMALL))
     return Section(finding, tuple(details), (PictureRow(tuple(pictures)),), f"{name}: {reason}")

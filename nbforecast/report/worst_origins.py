@@ -51,8 +51,9 @@ def find_worst_origins(run: Run, count: int = 3) -> WorstOrigins:
     series = f" in {run.data.ids[run.data.locate(worst)[0]]}" if is_panel(run.data) else ""
     ratio = number(float(loss[worst]) / average, 2)
     share = percent(float(descending[: max(len(descending) // 100, 1)].sum() / descending.sum()), 0)
+    origin = f"{series} at the origin {time_text(run.data, worst)}"
     return WorstOrigins(
-        f"The largest error of {run.model} is{series} as of {time_text(run.data, worst)}: {ratio} times its mean CRPS.",
+        f"The largest error of {run.model} is{origin}: {ratio} times its mean CRPS.",
         (f"The worst 1 % of origins account for {share} of the CRPS.",) if len(descending) >= _LEAST_ORIGINS else (),
         tuple(rows.tolist()),
     )
