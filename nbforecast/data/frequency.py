@@ -232,7 +232,7 @@ class FrequencySpec:
     phase: int | None = None
 
     def to_frequency(self) -> Frequency:
-        """Return the grid with the usual place for what is open: from the epoch, at month starts."""
+        """Return the grid in its usual place where that is open: from the epoch, at month starts."""
         anchor = (1 if self.kind == "month" else 0) if self.anchor is None else self.anchor
         return Frequency(self.kind, self.every, anchor, self.phase or 0)
 

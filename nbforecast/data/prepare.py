@@ -52,7 +52,7 @@ def prepare(
         freq: The step, such as `"5min"`, `"h"`, `"MS"`, `"W-SAT"`, a timedelta or an integer; inferred by default. If
             times are integers, `freq="h"` states what a step stands for, and thereby the seasons. A step that is
             coarser than the data is an error: aggregate them first.
-        max_duration: The newest part of each series that is kept: `"18h"`, `"90d"`, a timedelta or an integer of steps.
+        max_duration: The newest part of each series to use: `"18h"`, `"90d"`, a timedelta or an integer of steps.
         max_gap: The longest gap, in steps or as a duration, that forecasters bridge inside a context; by default half
             of the shortest season, at most 12 steps.
         name: The name of the frame in titles.

@@ -58,7 +58,7 @@ def trimmed_warnings(
         missing: Rows without a value.
         points: Data points of the same series.
         frequency: The grid.
-        newest: The newest part that is kept; rows before it do not count.
+        newest: The newest part that is used; rows before it do not count.
     """
     step = frequency.to_step(missing.times)
     first, last = points.bounds(len(missing.ids))
