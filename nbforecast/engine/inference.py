@@ -36,7 +36,7 @@ def run_inference(
         rows: (R,) the origins, as rows of the dataset.
         horizon: H, the number of steps to forecast.
         seed: For models that draw at random.
-        sizer: Chooses the batch sizes, and is told how long batches take; None for a new one.
+        sizer: Chooses the batch sizes, and observes how long batches take; None for a new one.
 
     Returns:
         (R, H, Q) finite draws, ascending along the last axis, in the data's unit.

@@ -154,7 +154,7 @@ class EntrySlice:
         return np.flatnonzero(self.status == Status.PENDING)
 
     def incomplete_rows(self) -> Int64[np.ndarray, " M"]:
-        """The rows that have a forecast and lack calculations."""
+        """The rows that have a forecast and lack calculations, which idle tasks make up for (C10)."""
         status = self.status
         return np.flatnonzero((status >= Status.INFERRED) & (status < Status.SCORED))
 

@@ -1,7 +1,8 @@
 """An entry as a Parquet file, with its metadata in the file's own key-value metadata (C9).
 
 A file is a plain table, one row per origin, that Polars, PyArrow and DuckDB read. The metadata hold a digest of each
-column and one of their own, so that a file is read exactly as it was written, or refused.
+column and one of their own, so that a file is read exactly as it was written, or refused (C13). Nothing in a file is
+executed (C14).
 """
 
 from __future__ import annotations

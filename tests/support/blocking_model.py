@@ -1,4 +1,4 @@
-"""A forecaster and a calculation that a test stops and lets go: real threads, in an order that the test decides."""
+"""A model and a calculation that stop at gates: real threads, in an order that the test decides."""
 
 from __future__ import annotations
 
@@ -22,46 +22,46 @@ HORIZON, DRAWS = 2, 2
 MAX_GAP = 12  # of data on a grid of integers
 
 
-class Turnstile:
-    """Who comes to it stops until let through, one at a time; while it is open it stops nobody."""
+class Gate:
+    """While it is closed, threads that arrive wait until they are let through one at a time."""
 
     def __init__(self) -> None:
         self.closed = False
-        self._came = threading.Semaphore(0)
-        self._go = threading.Semaphore(0)
+        self._arrivals = threading.Semaphore(0)
+        self._passes = threading.Semaphore(0)
 
     def pass_through(self) -> None:
         if self.closed:
-            self._came.release()
-            assert self._go.acquire(timeout=PATIENCE), "nobody let it through"
+            self._arrivals.release()
+            assert self._passes.acquire(timeout=PATIENCE), "nobody let the thread through"
 
     def close(self) -> None:
         self.closed = True
 
-    def wait_for_one(self) -> None:
-        """Until somebody stands at it."""
-        assert self._came.acquire(timeout=PATIENCE), "nobody came"
+    def wait_for_arrival(self) -> None:
+        """Until a thread waits at the gate."""
+        assert self._arrivals.acquire(timeout=PATIENCE), "no thread arrived"
 
-    def let_one(self) -> None:
-        self._go.release()
+    def let_one_pass(self) -> None:
+        self._passes.release()
 
     def open(self) -> None:
-        """Let everybody through, now and later."""
+        """Let every thread through, now and later."""
         self.closed = False
-        self._go.release(1000)
+        self._passes.release(1000)
 
 
-class Stopped:
-    """Forecasts tell the number of their call and the value observed; calls stop at the turnstile of their thread."""
+class BlockingModel:
+    """Forecasts contain the number of their call and the value observed; calls stop at the gate of their thread."""
 
-    name = "stopped"
+    name = "blocking"
     context = 1
     levels = None
     draws = DRAWS
 
     def __init__(self) -> None:
         self.key = secrets.token_hex(4)
-        self.background, self.interactive = Turnstile(), Turnstile()
+        self.background, self.interactive = Gate(), Gate()
         self.calls: list[np.ndarray] = []
         self.histories: list[float] = []  # the first value of the data of every call of the background
         self._lock = threading.Lock()
@@ -76,20 +76,20 @@ class Stopped:
     def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
         with self._lock:
             self.calls.append(rows)
-            value = 1000 * len(self.calls) + data.values[rows]
-        asked = threading.current_thread().name.startswith("nbforecast-interactive")
-        if not asked:
+            values = 1000 * len(self.calls) + data.values[rows]
+        is_interactive = threading.current_thread().name.startswith("nbforecast-interactive")
+        if not is_interactive:
             self.histories.append(float(data.values[0]))
-        (self.interactive if asked else self.background).pass_through()
-        return np.broadcast_to(value[:, None, None], (len(rows), horizon, DRAWS)).astype(np.float32)
+        (self.interactive if is_interactive else self.background).pass_through()
+        return np.broadcast_to(values[:, None, None], (len(rows), horizon, DRAWS)).astype(np.float32)
 
 
-def stopping(turnstile: Turnstile) -> Callable[..., Any]:
-    """The real calculation, behind a turnstile for the background's."""
+def gated_calculation(gate: Gate) -> Callable[..., Any]:
+    """The real calculation, behind a gate for the background's thread."""
 
-    def stopped(*given: Any) -> Any:
+    def calculate_behind_gate(*arguments: Any) -> Any:
         if threading.current_thread().name.startswith("nbforecast-calculation"):
-            turnstile.pass_through()
-        return calculate(*given)
+            gate.pass_through()
+        return calculate(*arguments)
 
-    return stopped
+    return calculate_behind_gate

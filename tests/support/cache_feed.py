@@ -17,7 +17,7 @@ from tests.support.explorers import drift, series
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.blocking_model import Turnstile
+    from tests.support.blocking_model import Gate
 
     Look = Callable[..., list[dict[str, Any]]]
     Answer = Callable[..., dict[str, Any]]
@@ -50,7 +50,7 @@ def only(contents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     return content
 
 
-def held_up(gate: Turnstile) -> FunctionForecaster:
+def held_up(gate: Gate) -> FunctionForecaster:
     def function(contexts: np.ndarray, horizon: int) -> np.ndarray:
         gate.pass_through()
         return drift(contexts, horizon)

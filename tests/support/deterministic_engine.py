@@ -1,4 +1,33 @@
-"""A cache and an engine that a test drives by hand, and several parts whose steps are taken in every order."""
+"""Every order in which requests, the engine and a flush can meet, tried one after the other in a single thread.
+
+The rules of collisions (C6, C7, C8 in docs/specification.md) must hold in whatever order things happen. Real threads
+show only the orders that a machine happens to take, so these tests have none:
+
+- An `EngineUnderTest` is a real `Cache` and a real `Engine`, whose threads are replaced. Its inference thread is a
+  `ManualExecutor`, which queues jobs until the test runs the next one. Its calculation thread runs jobs as they are
+  submitted. Its interactive thread does not start, as at interpreter exit, so that requests run in the caller.
+- A `CountingModel` forecasts, for each origin, 1000 times the number of its call plus the value observed at the origin.
+  From any stored forecast, `decode` therefore tells which call made it and for which data. Calculations are numbered
+  alike: the median repeats the forecast, and the absolute error is the number of the calculation.
+- An actor is one participant with a fixed number of steps: `LongRequest` (`%forecast`, one step), `ShortRequest`
+  (quickdraw: look up, infer one origin, have the others follow: three steps), `Event` (a flush, say: one step) and
+  `EngineSteps` (n jobs of the inference thread: n steps).
+- `explore` tries every interleaving of the actors' steps: for counts (1, 3, 4) these are 8! / (1! 3! 4!) = 280. After
+  every step it calls `Schedule.check`, after the last one it lets the engine work until nothing is left, and then the
+  test makes its own assertions. A failure is reported with the interleaving.
+
+What is checked: a `Schedule` knows, from the rules alone, which entry the cache must hold for the whole history
+(`expected`): the entry found by whoever comes first, the one of a forced quickdraw (C6, C7b), that of a long request
+which ends with more origins (C7a), none after a flush. `EngineUnderTest.check` looks at every entry that ever was:
+forecasts are of the entry's own data, calculations are of the forecast beside them, nothing that was discarded is back,
+and nothing is written that was being made while results were discarded (C8a).
+
+To have something happen in the middle of an inference or a calculation, a test sets `CountingModel.during_next_call` or
+`EngineUnderTest.during_next_calculation`.
+
+Why not a hypothesis state machine: the interleavings are few enough to try all of them, in seconds, which proves more
+than a sample does, and each failing one is minimal already.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +54,9 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.entry import Entry
 
 ROWS, PART, CHUNK, HORIZON, DRAWS, CONTEXT = 6, 3, 2, 2, 2, 2
-SPEC = ForecastSpec(ModelSpec("tell", "key"), HORIZON, draw_levels(None, DRAWS), CONTEXT)
-SPAN = np.arange(1, 4)  # the rows that are dropped
+SPEC = ForecastSpec(ModelSpec("counting", "key"), HORIZON, draw_levels(None, DRAWS), CONTEXT)
+DISCARDED_ROWS = np.arange(1, 4)
+MAX_JOBS = 60  # of the engine, until nothing is left
 
 
 def history(first: int, values: np.ndarray) -> Dataset:
@@ -39,8 +69,8 @@ OTHER = history(1, np.arange(ROWS) + 100.5)
 THIRD = history(1 + ROWS - PART, np.arange(PART) + 200.5)
 
 
-class Hand:
-    """A lane whose jobs a test does one by one."""
+class ManualExecutor:
+    """An executor whose jobs a test runs one by one."""
 
     def __init__(self) -> None:
         self.jobs: deque[Callable[[], object]] = deque()
@@ -52,28 +82,33 @@ class Hand:
     def submit(self, job: Callable[[], object]) -> None:
         self.jobs.append(job)
 
+    def run_next(self) -> None:
+        """One job, if there is one."""
+        if self.jobs:
+            self.jobs.popleft()()
+
     def close(self) -> None:
         self.jobs.clear()
 
 
-class AtOnce(Hand):
-    """A lane whose jobs are done as they are given."""
+class ImmediateExecutor(ManualExecutor):
+    """An executor that runs jobs as they are submitted."""
 
     def submit(self, job: Callable[[], object]) -> None:
         job()
 
 
-class Nobody(Hand):
-    """A lane that has no thread: what it is given is done by who gives it."""
+class NoThreadExecutor(ManualExecutor):
+    """An executor that has no thread: whoever submits a job runs it."""
 
     def submit(self, job: Callable[[], object]) -> None:
         raise RuntimeError("no thread here")
 
 
-class Tell:
-    """A forecaster whose values tell the number of the call and the value observed at the origin."""
+class CountingModel:
+    """A forecaster whose values contain the number of the call and the value observed at the origin."""
 
-    name = "tell"
+    name = "counting"
     key = "key"
     context = CONTEXT
     levels = None
@@ -81,136 +116,132 @@ class Tell:
 
     def __init__(self) -> None:
         self.calls: list[np.ndarray] = []
-        self.inside: Callable[[], None] | None = None
-        self.at_work = 0
+        self.during_next_call: Callable[[], None] | None = None
+        self.interrupted_call = 0  # the number of the call in which `during_next_call` runs
 
     def availability(self, data: Dataset) -> np.ndarray:
         return np.zeros(len(data), np.uint8)
 
     def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
         self.calls.append(rows)
-        value = 1000 * len(self.calls) + data.values[rows]
-        hook, self.inside = self.inside, None
+        values = 1000 * len(self.calls) + data.values[rows]
+        hook, self.during_next_call = self.during_next_call, None
         if hook is not None:
-            self.at_work = len(self.calls)
+            self.interrupted_call = len(self.calls)
             hook()
-            self.at_work = 0
-        return np.broadcast_to(value[:, None, None], (len(rows), horizon, DRAWS)).astype(np.float32)
+            self.interrupted_call = 0
+        return np.broadcast_to(values[:, None, None], (len(rows), horizon, DRAWS)).astype(np.float32)
 
 
-def told(forecasts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of the calls that gave some forecasts, and the values observed at their origins; 0 for none."""
+def decode(forecasts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of the calls that made some forecasts, and the values observed at their origins; 0 for none."""
     first = np.nan_to_num(forecasts.reshape(len(forecasts), -1)[:, 0])
     return (first // 1000).astype(int), first % 1000
 
 
-class Stage:
-    """The cache, the engine, the forecaster, and what has been dropped from which entry so far.
-
-    Calculations are made in no time: the median tells what they were made of, the error which calculation it was.
-    """
+class EngineUnderTest:
+    """A cache, an engine without threads, a counting model, and what was discarded from which entry so far."""
 
     def __init__(self) -> None:
         self.cache = Cache(None, 1 << 30, 1 << 30)
         self.engine = Engine(self.cache)
-        self.hand = Hand()
-        self.engine._inference = self.hand  # type: ignore[assignment]
-        self.engine._calculation = AtOnce()  # type: ignore[assignment]
-        self.engine._interactive.executor = Nobody()  # type: ignore[assignment]
-        self.model = Tell()
-        self.calculations = self.at_work = 0
-        self.between: Callable[[], None] | None = None
+        self.executor = ManualExecutor()
+        self.engine._inference = self.executor  # type: ignore[assignment]
+        self.engine._calculation = ImmediateExecutor()  # type: ignore[assignment]
+        self.engine._interactive.executor = NoThreadExecutor()  # type: ignore[assignment]
+        self.model = CountingModel()
+        self.calculations = self.interrupted_calculation = 0
+        self.during_next_calculation: Callable[[], None] | None = None
         self.entries: dict[int, Entry] = {}
-        self.dropped: dict[int, np.ndarray] = {}
+        self.discarded: dict[int, np.ndarray] = {}  # for each row the last call and calculation discarded
         self.outdated: set[tuple[int, str, int]] = set()
         self.checked: dict[int, tuple[str, int]] = {}
 
     def calculate(self, draws: np.ndarray, actual: np.ndarray, levels: tuple[float, ...], batch: int) -> Calculations:
         self.calculations += 1
-        line = draws[..., 0]
-        number = np.full_like(line, self.calculations)
-        hook, self.between = self.between, None
+        first = draws[..., 0]
+        number = np.full_like(first, self.calculations)
+        hook, self.during_next_calculation = self.during_next_calculation, None
         if hook is not None:
-            self.at_work = self.calculations
+            self.interrupted_calculation = self.calculations
             hook()
-            self.at_work = 0
-        wide = np.repeat(line[..., None], len(LEVELS), -1)
-        return Calculations(line, wide, number, line, line, wide[..., : len(COVERAGES)])
+            self.interrupted_calculation = 0
+        wide = np.repeat(first[..., None], len(LEVELS), -1)
+        return Calculations(first, wide, number, first, first, wide[..., : len(COVERAGES)])
 
     def densities(self, draws: np.ndarray, batch: int) -> Densities:
         return Densities(draws[..., [0, 0]], np.repeat(draws[..., :1], DENSITY_POINTS, -1))
 
     def find(self, data: Dataset = WHOLE, force: bool = False) -> EntrySlice:
-        view = self.cache.find(data, SPEC, lambda: self.model.availability(data), force=force)
-        self.entries[id(view.entry)] = view.entry
-        self.dropped.setdefault(id(view.entry), np.zeros((2, len(view.entry)), int))
-        return view
+        entry_slice = self.cache.find(data, SPEC, lambda: self.model.availability(data), force=force)
+        entry = entry_slice.entry
+        self.entries[id(entry)] = entry
+        self.discarded.setdefault(id(entry), np.zeros((2, len(entry)), int))
+        return entry_slice
 
-    def run(self, view: EntrySlice) -> Run:
-        return Run(view, self.model, self.engine, 0)
+    def run(self, entry_slice: EntrySlice) -> Run:
+        return Run(entry_slice, self.model, self.engine, 0)
 
-    def held(self, data: Dataset = WHOLE) -> Entry | None:
-        view = self.cache.peek(SPEC.key(data.handle))
-        return None if view is None else view.entry
+    def current_entry(self, data: Dataset = WHOLE) -> Entry | None:
+        entry_slice = self.cache.peek(SPEC.key(data.handle))
+        return None if entry_slice is None else entry_slice.entry
 
-    def work(self) -> None:
-        """One job of the engine, if there is one."""
-        if self.hand.jobs:
-            self.hand.jobs.popleft()()
-
-    def drain(self, after: Callable[[], None] = lambda: None) -> None:
-        for _ in range(60):
-            if not self.hand.jobs:
+    def drain(self, after_each: Callable[[], None] = lambda: None) -> None:
+        """Run the engine's jobs until none is left."""
+        for _ in range(MAX_JOBS):
+            if not self.executor.jobs:
                 return
-            self.work()
-            after()
+            self.executor.run_next()
+            after_each()
         raise AssertionError("the engine does not come to an end")
 
     def flush(self) -> None:
         self.cache.clear()
 
-    def drop(self, keep: Status = Status.PENDING, rows: np.ndarray = SPAN) -> int:
-        """Take some rows' results from the entry that is held.
+    def discard(self, keep: Status = Status.PENDING, rows: np.ndarray = DISCARDED_ROWS) -> int:
+        """Discard results of the current entry.
 
-        Nothing begun before may come back there, and nothing that is being made for the entry may be written to it.
+        Nothing made before may come back there, and nothing that is being made for it now may be written to it.
         """
-        entry = self.held()
+        entry = self.current_entry()
         if entry is None:
             return 0
         status = entry.status[rows]
-        gone = rows[has_forecast(status) & (status > keep)]
+        affected = rows[has_forecast(status) & (status > keep)]
         count = entry.discard(rows, keep)
-        forecasts, calculations = self.dropped[id(entry)]
+        forecasts, calculations = self.discarded[id(entry)]
         if keep == Status.PENDING:
-            forecasts[gone] = len(self.model.calls)
-        calculations[gone] = self.calculations
+            forecasts[affected] = len(self.model.calls)
+        calculations[affected] = self.calculations
         if count:
-            self.outdated |= {(id(entry), "forecast", self.model.at_work), (id(entry), "abs_error", self.at_work)}
+            self.outdated.add((id(entry), "forecast", self.model.interrupted_call))
+            self.outdated.add((id(entry), "abs_error", self.interrupted_calculation))
         return count
 
     def check(self) -> None:
-        """What must be so of every entry at every moment; those that have not changed since are passed over."""
+        """Assert what must be true of every entry at every moment; those that have not changed are passed over."""
         for name, entry in self.entries.items():
             if self.checked.get(name) == entry.state:
                 continue
             self.checked[name] = entry.state
             rows, status = np.arange(len(entry)), entry.status
             forecasts, median = entry.take("forecast", rows), entry.take("median", rows)[:, 0]
-            number, observed = told(forecasts)
-            there, scored = has_forecast(status), status == Status.SCORED
-            assert (observed == np.where(there, entry.data.values, 0)).all()
+            calls, observed = decode(forecasts)
+            is_inferred, is_scored = has_forecast(status), status == Status.SCORED
+            assert (observed == np.where(is_inferred, entry.data.values, 0)).all()
             assert (np.isfinite(median) == (status >= Status.UNSCORED)).all()
-            assert (np.isnan(median) | (median == forecasts[:, 0, 0])).all(), "made of another forecast"
-            old_forecasts, old_calculations = self.dropped[name]
-            assert (number > old_forecasts)[there].all(), "C8a: a forecast that was dropped is back"
-            calculation = np.nan_to_num(entry.take("abs_error", rows)[:, 0]).astype(int)
-            assert (calculation > old_calculations)[scored].all(), "C8a: a score that was dropped is back"
-            made = {"forecast": set(number[there].tolist()), "abs_error": set(calculation[scored].tolist())}
-            for entry_name, kind, call in self.outdated:
-                assert entry_name != name or call not in made[kind], "C8a: written after the entry had changed"
+            assert (np.isnan(median) | (median == forecasts[:, 0, 0])).all(), "calculated from another forecast"
+            discarded_calls, discarded_calculations = self.discarded[name]
+            assert (calls > discarded_calls)[is_inferred].all(), "C8a: a discarded forecast is back"
+            numbers = np.nan_to_num(entry.take("abs_error", rows)[:, 0]).astype(int)
+            assert (numbers > discarded_calculations)[is_scored].all(), "C8a: a discarded score is back"
+            stored = {"forecast": set(calls[is_inferred].tolist()), "abs_error": set(numbers[is_scored].tolist())}
+            for outdated_name, kind, number in self.outdated:
+                is_written = outdated_name == name and number in stored[kind]
+                assert not is_written, "C8a: written after the entry had changed"
 
     def check_snapshots(self) -> None:
-        """Every entry as files and frames have it."""
+        """Assert that every entry is consistent as files and frames have it."""
         for entry in self.entries.values():
             assert is_consistent(entry.snapshot()[0])
             frame = EntrySlice.whole(entry).frame()
@@ -218,64 +249,65 @@ class Stage:
             assert (np.isnan(density) | (density == forecasts)).all()
 
 
-class Play:
-    """One order of events, held against the rules after every step.
+class Schedule:
+    """One interleaving while it is played.
 
-    `owner` is the entry that the cache must hold for the whole history; who that is follows from C6, C7 and C8 alone.
+    `expected` is the entry that the cache must hold for the whole history; it follows from C6, C7 and C8 alone.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self.owner: Entry | None = None
-        self.longs: list[Long] = []
-        self.gone: set[tuple[Entry, int]] = set()
+    def __init__(self, engine: EngineUnderTest) -> None:
+        self.engine = engine
+        self.expected: Entry | None = None
+        self.long_requests: list[LongRequest] = []
+        self.flushed: set[tuple[Entry, int]] = set()  # the rows that had a forecast when their entry was flushed
 
     def find(self, data: Dataset, force: bool) -> EntrySlice:
-        view = self.stage.find(data, force)
+        entry_slice = self.engine.find(data, force)
         if data is WHOLE and force:
-            assert view.entry is not self.owner, "C6"
+            assert entry_slice.entry is not self.expected, "C6"
         elif data is WHOLE:
-            assert self.owner in (None, view.entry)
-            self.owner = view.entry
-        return view
+            assert self.expected in (None, entry_slice.entry)
+            self.expected = entry_slice.entry
+        return entry_slice
 
-    def answered(self, entry: Entry, row: int) -> None:
-        """Somebody has been answered, with an inference and without force: on the current entry, or it is now.
+    def expect_answer_in(self, entry: Entry, row: int) -> None:
+        """An inferred answer without force is in the current entry, or its entry is the current one from now on.
 
         Unless the entry was flushed when it had the answer already.
         """
-        if (entry, row) not in self.gone:
-            assert self.owner in (None, entry), "C8b: the answer is on an entry that is not the current one"
-            self.owner = entry
+        if (entry, row) not in self.flushed:
+            assert self.expected in (None, entry), "C8b: the answer is in an entry that is not the current one"
+            self.expected = entry
 
     def flush(self) -> None:
-        if self.owner is not None:
-            self.gone |= {(self.owner, row) for row in np.flatnonzero(has_forecast(self.owner.status)).tolist()}
-        self.stage.flush()
-        self.owner = None
+        if self.expected is not None:
+            rows = np.flatnonzero(has_forecast(self.expected.status)).tolist()
+            self.flushed |= {(self.expected, row) for row in rows}
+        self.engine.flush()
+        self.expected = None
 
-    def look(self) -> None:
-        for long in self.longs:
-            if not long.ended and long.run.done:
-                long.ended = True
-                entry = long.entry
-                assert long.run.progress == 1, "C8b: a person holds this run"
-                bigger = self.owner is None or has_forecast(self.owner.status).sum() < len(entry)
-                if long.data is WHOLE and (bigger or long.force):
-                    self.owner = entry
-        assert self.stage.held() is self.owner
-        self.stage.check()
+    def check(self) -> None:
+        for request in self.long_requests:
+            if not request.is_done and request.run.done:
+                request.is_done = True
+                assert request.run.progress == 1, "C8b: a person holds this run"
+                inferred = 0 if self.expected is None else has_forecast(self.expected.status).sum()
+                is_bigger = self.expected is None or inferred < len(request.entry)
+                if request.data is WHOLE and (is_bigger or request.force):
+                    self.expected = request.entry
+        assert self.engine.current_entry() is self.expected
+        self.engine.check()
 
 
-class Work:
-    """The engine does so many jobs."""
+class EngineSteps:
+    """The inference thread runs so many jobs."""
 
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def steps(self, play: Play) -> Iterator[None]:
+    def steps(self, schedule: Schedule) -> Iterator[None]:
         while True:
-            play.stage.work()
+            schedule.engine.executor.run_next()
             yield
 
 
@@ -284,16 +316,16 @@ class Event:
 
     count = 1
 
-    def __init__(self, action: Callable[[Play], object]) -> None:
+    def __init__(self, action: Callable[[Schedule], object]) -> None:
         self.action = action
 
-    def steps(self, play: Play) -> Iterator[None]:
-        self.action(play)
+    def steps(self, schedule: Schedule) -> Iterator[None]:
+        self.action(schedule)
         yield
 
 
-class Long:
-    """`forecast`: every origin, in the background."""
+class LongRequest:
+    """`%forecast`: every origin, in the background."""
 
     count = 1
     run: Run
@@ -301,23 +333,23 @@ class Long:
     def __init__(self, data: Dataset = WHOLE, force: bool = False) -> None:
         self.data = data
         self.force = force
-        self.began = 0
-        self.ended = False
+        self.first_call = 0  # calls of the model before the request
+        self.is_done = False
 
     @property
     def entry(self) -> Entry:
         return self.run.entry_slice.entry
 
-    def steps(self, play: Play) -> Iterator[None]:
-        self.began = len(play.stage.model.calls)
-        self.run = play.stage.run(play.find(self.data, self.force))
+    def steps(self, schedule: Schedule) -> Iterator[None]:
+        self.first_call = len(schedule.engine.model.calls)
+        self.run = schedule.engine.run(schedule.find(self.data, self.force))
         self.run.start(Priority.BATCH)
-        play.longs.append(self)
+        schedule.long_requests.append(self)
         yield
 
 
-class Short:
-    """`quickdraw`: it looks up what is there, has one origin answered, and has the others follow."""
+class ShortRequest:
+    """`quickdraw`: looks up what is there, has one origin inferred, and has the others follow."""
 
     count = 3
     run: Run
@@ -327,76 +359,76 @@ class Short:
         self.row = row
         self.index = row - ROWS + 1
         self.force = force
-        self.late = False
+        self.is_after_long_request = False
 
     @property
     def entry(self) -> Entry:
         return self.run.entry_slice.entry
 
-    def steps(self, play: Play) -> Iterator[None]:
-        calls = play.stage.model.calls
-        began = len(calls)
-        self.run = play.stage.run(play.find(WHOLE, self.force))
+    def steps(self, schedule: Schedule) -> Iterator[None]:
+        calls = schedule.engine.model.calls
+        calls_before = len(calls)
+        self.run = schedule.engine.run(schedule.find(WHOLE, self.force))
         yield
-        waiting, before = self.entry.is_pending(np.array([self.row])).item(), len(calls)
-        number, observed = told(self.run.at(self.index).draws[None])
+        is_pending, calls_then = self.entry.is_pending(np.array([self.row])).item(), len(calls)
+        number, observed = decode(self.run.at(self.index).draws[None])
         assert observed[0] == WHOLE.values[self.row]
         if self.force:
-            assert number[0] > began, "C6: it was to be asked for anew"
-        elif waiting:
-            play.answered(self.entry, self.row)
+            assert number[0] > calls_before, "C6: a forced request reads nothing from the cache"
+        elif is_pending:
+            schedule.expect_answer_in(self.entry, self.row)
         else:
-            assert len(calls) == before
+            assert len(calls) == calls_then
         yield
         if self.force:
-            play.stage.cache.publish(self.run.entry_slice, force=True)
-            play.owner = self.entry
-            self.late = any(long.ended for long in play.longs)
+            schedule.engine.cache.publish(self.run.entry_slice, force=True)
+            schedule.expected = self.entry
+            self.is_after_long_request = any(request.is_done for request in schedule.long_requests)
         self.run.start(Priority.IDLE, near=self.index)
         self.task = self.run.task
         yield
 
 
-Actor = Work | Event | Long | Short
+Actor = EngineSteps | Event | LongRequest | ShortRequest
 
 
-def orders(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Every order in which actors can take so many steps each."""
+def interleavings(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Every order in which actors can take so many steps each, as the actors' numbers."""
     if not any(counts):
         yield ()
-    for actor, left in enumerate(counts):
-        if left:
-            fewer = (*counts[:actor], left - 1, *counts[actor + 1 :])
-            yield from ((actor, *rest) for rest in orders(fewer))
+    for actor, count in enumerate(counts):
+        if count:
+            fewer = (*counts[:actor], count - 1, *counts[actor + 1 :])
+            yield from ((actor, *rest) for rest in interleavings(fewer))
 
 
-def plays(
-    stages: Callable[[], Stage], cast: Callable[[], tuple[Actor, ...]]
-) -> Iterator[tuple[Play, tuple[Actor, ...]]]:
-    """Every order of a cast's steps, played to the end of all work; the failing order is told.
+def explore(
+    new_engine: Callable[[], EngineUnderTest], new_actors: Callable[[], tuple[Actor, ...]]
+) -> Iterator[tuple[Schedule, tuple[Actor, ...]]]:
+    """Play every interleaving of the actors' steps to the end of all work, and yield each one played.
 
-    Orders in which the engine is to work and has nothing to do are left out: they are like others.
+    An interleaving in which the engine has no job for one of its steps is left out: it equals another one.
     """
     played = 0
-    like: tuple[int, ...] = (-1,)
-    for order in orders(tuple(actor.count for actor in cast())):
-        if order[: len(like)] == like:
+    left_out: tuple[int, ...] = (-1,)  # every interleaving that begins like this
+    for order in interleavings(tuple(actor.count for actor in new_actors())):
+        if order[: len(left_out)] == left_out:
             continue
-        actors = cast()
-        play = Play(stages())
-        steps = [actor.steps(play) for actor in actors]
+        actors = new_actors()
+        schedule = Schedule(new_engine())
+        steps = [actor.steps(schedule) for actor in actors]
         try:
-            for at, actor in enumerate(order):
-                if isinstance(actors[actor], Work) and not play.stage.hand.jobs:
-                    like = order[: at + 1]
+            for number, actor in enumerate(order):
+                if isinstance(actors[actor], EngineSteps) and not schedule.engine.executor.jobs:
+                    left_out = order[: number + 1]
                     break
                 next(steps[actor])
-                play.look()
+                schedule.check()
             else:
-                play.stage.drain(play.look)
-                play.stage.check_snapshots()
+                schedule.engine.drain(schedule.check)
+                schedule.engine.check_snapshots()
                 played += 1
-                yield play, actors
+                yield schedule, actors
         except AssertionError as error:
             error.add_note(f"order {played}: " + ", ".join(f"{type(actors[a]).__name__} {a}" for a in order))
             raise

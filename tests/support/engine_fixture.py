@@ -1,7 +1,4 @@
-"""A cache, an engine and people who wait, stopped where two of them meet.
-
-The orders of events are those of a test, without a clock: whoever has to work stops at a turnstile until let through.
-"""
+"""A cache, an engine and callers in threads that meet in the order of the test: whoever works stops at a gate."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
 from nbforecast.result_cache.cache import Cache
 from nbforecast.run import Run
-from tests.support.blocking_model import PATIENCE, Stopped
+from tests.support.blocking_model import PATIENCE, BlockingModel
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -37,47 +34,47 @@ NEWEST = history(8, WHOLE.values[8:])
 OTHER = history(0, np.arange(12) + 100.5)
 
 
-class Scene:
-    """A cache and an engine of their own, a forecaster that can be stopped, and people who wait in threads."""
+class EngineFixture:
+    """A cache and an engine of their own, a model that stops at gates, and callers in threads."""
 
     def __init__(self) -> None:
         self.cache = Cache(None, 1 << 30, 1 << 30)
         self.engine = Engine(self.cache)
-        self.model = Stopped()
-        self.people = ThreadPoolExecutor(8, "person")
-        self._before = set(threading.enumerate())
+        self.model = BlockingModel()
+        self.callers = ThreadPoolExecutor(8, "caller")
+        self._other_threads = set(threading.enumerate())
 
-    def run(self, data: Dataset = WHOLE, *, force: bool = False, model: Stopped | None = None) -> Run:
+    def run(self, data: Dataset = WHOLE, *, force: bool = False, model: BlockingModel | None = None) -> Run:
         model = model or self.model
-        view = self.cache.find(data, model.spec, lambda: model.availability(data), force=force)
-        return Run(view, model, self.engine, 0)
+        entry_slice = self.cache.find(data, model.spec, lambda: model.availability(data), force=force)
+        return Run(entry_slice, model, self.engine, 0)
 
-    def long(self, data: Dataset = WHOLE, *, force: bool = False) -> Run:
+    def forecast(self, data: Dataset = WHOLE, *, force: bool = False) -> Run:
         """`%forecast`."""
         run = self.run(data, force=force)
         run.start(Priority.BATCH)
         return run
 
-    def ask(self, run: Run, index: int) -> Future[Forecast]:
-        """`run.at`, by somebody in another thread."""
-        return self.people.submit(run.at, index)
+    def request(self, run: Run, index: int) -> Future[Forecast]:
+        """`run.at` in another thread."""
+        return self.callers.submit(run.at, index)
 
-    def held(self, data: Dataset = WHOLE) -> object:
-        view = self.cache.peek(self.model.spec.key(data.handle))
-        return None if view is None else view.entry
+    def current_entry(self, data: Dataset = WHOLE) -> object:
+        entry_slice = self.cache.peek(self.model.spec.key(data.handle))
+        return None if entry_slice is None else entry_slice.entry
 
-    def numbers(self, run: Run) -> np.ndarray:
+    def call_numbers(self, run: Run) -> np.ndarray:
         """For every origin the number of the call that forecast it; 0 where none has."""
         return (np.nan_to_num(run.take("forecast", np.arange(len(run.data)))[:, 0, 0]) // 1000).astype(int)
 
     def threads(self) -> list[str]:
-        """The engine's."""
-        return [t.name for t in set(threading.enumerate()) - self._before if t.name.startswith("nbforecast-")]
+        """The names of the engine's threads."""
+        return [t.name for t in set(threading.enumerate()) - self._other_threads if t.name.startswith("nbforecast-")]
 
-    def leave(self) -> None:
+    def close(self) -> None:
         self.model.background.open()
         self.model.interactive.open()
-        self.people.shutdown()
+        self.callers.shutdown()
         ending = threading.Thread(target=self.engine.shutdown, daemon=True)
         ending.start()
         ending.join(PATIENCE)

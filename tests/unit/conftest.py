@@ -13,10 +13,9 @@ from nbforecast.jupyter.sender import comm_sender
 from nbforecast.jupyter.widgets.cache import feed as cache_feed
 from nbforecast.jupyter.widgets.cache.feed import CacheFeed
 from nbforecast.result_cache.directory import CacheDirectory
-from tests.support import engine_fixture as scenes
-from tests.support import panels
+from tests.support import engine_fixture, panels
 from tests.support.cache_feed import Clock, action_request
-from tests.support.deterministic_engine import CHUNK, Stage
+from tests.support.deterministic_engine import CHUNK, EngineUnderTest
 from tests.support.explorers import DRIFT, panel, wait_for
 
 if TYPE_CHECKING:
@@ -44,28 +43,28 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cache]:
 
 
 @pytest.fixture
-def stages(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Stage]:
-    """Makes stages, one after the other."""
+def new_engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[], EngineUnderTest]:
+    """Makes engines without threads, one after the other."""
     monkeypatch.setenv("NBFORECAST_CHUNK", str(CHUNK))
 
-    def stage() -> Stage:
-        new = Stage()
-        monkeypatch.setattr(calculation, "calculate", new.calculate)
-        monkeypatch.setattr(calculation, "densities", new.densities)
-        return new
+    def make() -> EngineUnderTest:
+        engine = EngineUnderTest()
+        monkeypatch.setattr(calculation, "calculate", engine.calculate)
+        monkeypatch.setattr(calculation, "densities", engine.densities)
+        return engine
 
-    return stage
+    return make
 
 
 @pytest.fixture
-def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[scenes.Scene]:
+def fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[engine_fixture.EngineFixture]:
     """Chunks are of four origins."""
     session.engine().shutdown()  # what other tests have left to follow by itself starts threads at any time
-    monkeypatch.setenv("NBFORECAST_CHUNK", str(scenes.CHUNK))
-    scene = scenes.Scene()
-    yield scene
-    scene.leave()
-    assert not scene.threads()
+    monkeypatch.setenv("NBFORECAST_CHUNK", str(engine_fixture.CHUNK))
+    fixture = engine_fixture.EngineFixture()
+    yield fixture
+    fixture.close()
+    assert not fixture.threads()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from nbforecast import session
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.jupyter.sender import comm_sender
 from nbforecast.jupyter.widgets.cache import feed
-from tests.support.blocking_model import Turnstile
+from tests.support.blocking_model import Gate
 from tests.support.cache_feed import CONNECT, action_request, held_up, kinds, only
 from tests.support.explorers import DRIFT, drift, series, wait_for
 
@@ -31,10 +31,10 @@ def test_C11_the_cache_is_emptied_while_a_run_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("NBFORECAST_CHUNK", "4")
-    gate = Turnstile()
+    gate = Gate()
     gate.close()
     run = nbf.forecast(series(60), held_up(gate))
-    gate.wait_for_one()
+    gate.wait_for_arrival()
     key = only(look(CONNECT), "entries")["put"][0]["key"]
     done = answer("drop", key=key) if what == "drop" else answer("flush", **what)
     assert (done["kind"], done["text"][:16]) == ("done", "Removed 1 entry ")
@@ -51,10 +51,10 @@ def session_tasks() -> list[dict[str, str]]:
 
 
 def test_C11_work_is_cancelled_from_a_view(look: Look, answer: Answer) -> None:
-    gate = Turnstile()
+    gate = Gate()
     gate.close()
     run = nbf.forecast(series(60), held_up(gate))
-    gate.wait_for_one()
+    gate.wait_for_arrival()
     (task,) = only(look(CONNECT), "work")["tasks"]
     assert answer("cancel", task=task["id"])["text"].startswith("Cancelled; 0 of ")
     (task,) = only(look(), "work")["tasks"]
@@ -106,10 +106,10 @@ def test_C14_a_model_may_be_called_what_it_likes_and_the_code_that_names_it_does
 
 
 def test_E5_actions_that_come_too_fast_are_refused(look: Look) -> None:
-    gate = Turnstile()
+    gate = Gate()
     gate.close()
     comm_sender.actions.submit(gate.pass_through)
-    gate.wait_for_one()
+    gate.wait_for_arrival()
     look(*(action_request(n, "save") for n in range(feed.MAX_ACTIONS)))
     told = look(action_request("late", "save"))
     assert [(m["kind"], m["id"]) for m in told if m["kind"] == "fault"] == [("fault", "late")]

@@ -19,7 +19,7 @@ from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.inventory import Inventory
-from tests.support.blocking_model import Turnstile
+from tests.support.blocking_model import Gate
 from tests.support.cache_feed import CONNECT, action_request, filled, held_up, kinds, made_up, only
 from tests.support.explorers import DRIFT, HOSTILE, drift, sender_threads, series, wait_for
 
@@ -122,10 +122,10 @@ def test_E5_the_progress_of_a_run_is_sent_a_few_times_a_second_and_not_more(
     look: Look, feed: CacheFeed, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBFORECAST_CHUNK", "4")
-    gate = Turnstile()
+    gate = Gate()
     gate.close()
     run = nbf.forecast(series(200), held_up(gate))
-    gate.wait_for_one()
+    gate.wait_for_arrival()
     (task,) = only(look(CONNECT), "work")["tasks"]
     assert (task["state"], task["priority"], task["model"]) == ("running", "batch", "held up")
     assert task["eta_seconds"] is None
@@ -133,8 +133,8 @@ def test_E5_the_progress_of_a_run_is_sent_a_few_times_a_second_and_not_more(
     told = []
     for _ in range(200):  # two seconds of a sender in a hurry
         clock.now += 0.01
-        gate.let_one()
-        gate.wait_for_one()
+        gate.let_one_pass()
+        gate.wait_for_arrival()
         told += [message.content for message in feed.messages()]
         if task["available"] - run.inferred <= 8:
             break

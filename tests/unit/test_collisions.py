@@ -1,7 +1,6 @@
-"""C1, C5, C6, C7, C8: results that meet others, and work whose entry changes meanwhile, in any order of events.
+"""C1, C5, C6, C7, C8: results that meet others, and work whose entry changes meanwhile, in every order of events.
 
-One thread plays all parts: the engine's jobs are taken from a hand-driven pool, and what is to happen in the middle of
-an inference or a calculation is called from there. So every order of events can be tried, and tried again.
+`tests/support/deterministic_engine.py` explains how the orders are tried.
 """
 
 from __future__ import annotations
@@ -26,29 +25,31 @@ if TYPE_CHECKING:
 
     from nbforecast.data import Dataset
 
+    NewEngine = Callable[[], "EngineUnderTest"]
+
 from tests.support.deterministic_engine import (
     CHUNK,
+    DISCARDED_ROWS,
     DRAWS,
     HORIZON,
     NEWEST,
     OTHER,
     PART,
     ROWS,
-    SPAN,
     SPEC,
     THIRD,
     WHOLE,
     Actor,
+    CountingModel,
+    EngineSteps,
+    EngineUnderTest,
     Event,
-    Long,
-    Play,
-    Short,
-    Stage,
-    Tell,
-    Work,
+    LongRequest,
+    Schedule,
+    ShortRequest,
+    decode,
+    explore,
     history,
-    plays,
-    told,
 )
 
 
@@ -92,20 +93,20 @@ FORCES = pytest.mark.parametrize(
 
 
 @FORCES
-def test_C6_C7a_C7b_a_long_and_a_short_request_in_every_order(
-    stages: Callable[[], Stage], long: bool, short: bool
-) -> None:
+def test_C6_C7a_C7b_a_long_and_a_short_request_in_every_order(new_engine: NewEngine, long: bool, short: bool) -> None:
     outcomes: Counter[str] = Counter()
-    for play, (a, b, _) in plays(stages, lambda: (Long(force=long), Short(force=short), Work(4))):
-        assert isinstance(a, Long)
-        assert isinstance(b, Short)
-        replaced = short and b.late
-        assert play.owner is (b.entry if replaced else a.entry)
-        assert play.owner.complete
-        numbers, _ = told(a.run.array)
-        inferred = Counter(np.concatenate(play.stage.model.calls).tolist())
+    for schedule, (a, b, _) in explore(
+        new_engine, lambda: (LongRequest(force=long), ShortRequest(force=short), EngineSteps(4))
+    ):
+        assert isinstance(a, LongRequest)
+        assert isinstance(b, ShortRequest)
+        replaced = short and b.is_after_long_request
+        assert schedule.expected is (b.entry if replaced else a.entry)
+        assert schedule.expected.complete
+        numbers, _ = decode(a.run.array)
+        inferred = Counter(np.concatenate(schedule.engine.model.calls).tolist())
         if long:
-            assert (numbers > a.began).all()
+            assert (numbers > a.first_call).all()
         if not long and not short:
             assert set(inferred.values()) == {1}, "nothing is inferred twice"
         outcomes["short" if replaced else "long"] += 1
@@ -113,260 +114,274 @@ def test_C6_C7a_C7b_a_long_and_a_short_request_in_every_order(
 
 
 @FORCES
-def test_C8_a_flush_at_any_moment(stages: Callable[[], Stage], long: bool, short: bool) -> None:
+def test_C8_a_flush_at_any_moment(new_engine: NewEngine, long: bool, short: bool) -> None:
     left = Counter(
-        play.owner is None
-        for play, _ in plays(stages, lambda: (Long(force=long), Short(force=short), Work(4), Event(Play.flush)))
+        schedule.expected is None
+        for schedule, _ in explore(
+            new_engine,
+            lambda: (LongRequest(force=long), ShortRequest(force=short), EngineSteps(4), Event(Schedule.flush)),
+        )
     )
     assert left[False]
     assert left[True], "a flush after everything"
 
 
-def test_C8b_C11_idle_work_ends_with_a_flush_and_nothing_comes_back(stages: Callable[[], Stage]) -> None:
+def test_C8b_C11_idle_work_ends_with_a_flush_and_nothing_comes_back(new_engine: NewEngine) -> None:
     ended = calls = 0
     at_work: list[Task] = []
 
-    def flush(play: Play) -> None:
+    def flush(schedule: Schedule) -> None:
         nonlocal calls
-        at_work[:] = [task for task in play.stage.engine._tasks.values() if not task.finished.is_set()]
-        calls = len(play.stage.model.calls)
-        play.flush()
+        at_work[:] = [task for task in schedule.engine.engine._tasks.values() if not task.finished.is_set()]
+        calls = len(schedule.engine.model.calls)
+        schedule.flush()
 
-    for play, _ in plays(stages, lambda: (Short(), Work(4), Event(flush))):
-        assert len(play.stage.cache.slices()) == (play.owner is not None)
+    for schedule, _ in explore(new_engine, lambda: (ShortRequest(), EngineSteps(4), Event(flush))):
+        assert len(schedule.engine.cache.slices()) == (schedule.expected is not None)
         if at_work:
-            assert play.owner is None
+            assert schedule.expected is None
             assert at_work[0].cancelled
-            assert len(play.stage.model.calls) == calls
+            assert len(schedule.engine.model.calls) == calls
         ended += len(at_work)
     assert ended
 
 
 @pytest.mark.parametrize("keep", [Status.PENDING, Status.INFERRED])
 @FORCES
-def test_C8a_rows_dropped_at_any_moment(stages: Callable[[], Stage], keep: Status, long: bool, short: bool) -> None:
+def test_C8a_rows_discarded_at_any_moment(new_engine: NewEngine, keep: Status, long: bool, short: bool) -> None:
     gone: Counter[bool] = Counter()
-    for _ in plays(
-        stages,
-        lambda: (Long(force=long), Short(force=short), Work(2), Event(lambda p: gone.update([p.stage.drop(keep) > 0]))),
+    for _ in explore(
+        new_engine,
+        lambda: (
+            LongRequest(force=long),
+            ShortRequest(force=short),
+            EngineSteps(2),
+            Event(lambda p: gone.update([p.engine.discard(keep) > 0])),
+        ),
     ):
         pass
     assert gone[True] > 20
 
 
-@pytest.mark.parametrize("what", ["flush", "drop", "scores"])
+@pytest.mark.parametrize("what", ["flush", "discard", "scores"])
 @pytest.mark.parametrize("where", ["inference", "calculation"])
 @FORCES
 def test_C8a_C8c_in_the_middle_of_an_inference_or_a_calculation(
-    stages: Callable[[], Stage], what: str, where: str, long: bool, short: bool
+    new_engine: NewEngine, what: str, where: str, long: bool, short: bool
 ) -> None:
-    """At the next inference or calculation after any moment, entries are flushed or rows dropped."""
+    """At the next inference or calculation after any moment, entries are flushed or rows discarded."""
     done = 0
 
-    def act(play: Play) -> None:
+    def act(schedule: Schedule) -> None:
         nonlocal done
         done += 1
         if what == "flush":
-            play.flush()
+            schedule.flush()
         else:
-            play.stage.drop(Status.PENDING if what == "drop" else Status.INFERRED)
+            schedule.engine.discard(Status.PENDING if what == "discard" else Status.INFERRED)
 
-    def arm(play: Play) -> None:
+    def arm(schedule: Schedule) -> None:
         if where == "inference":
-            play.stage.model.inside = lambda: act(play)
+            schedule.engine.model.during_next_call = lambda: act(schedule)
         else:
-            play.stage.between = lambda: act(play)
+            schedule.engine.during_next_calculation = lambda: act(schedule)
 
-    for _ in plays(stages, lambda: (Long(force=long), Short(1, force=short), Work(2), Event(arm))):
+    for _ in explore(
+        new_engine, lambda: (LongRequest(force=long), ShortRequest(1, force=short), EngineSteps(2), Event(arm))
+    ):
         pass
     assert done > 20
 
 
-def test_C8b_idle_work_ends_where_rows_are_dropped(stages: Callable[[], Stage]) -> None:
+def test_C8b_idle_work_ends_where_rows_are_discarded(new_engine: NewEngine) -> None:
     ended = calls = 0
     at_work = False
 
-    def drop(play: Play) -> None:
+    def discard(schedule: Schedule) -> None:
         nonlocal at_work, calls
-        at_work = bool(play.stage.drop() and play.stage.engine._tasks)
-        calls = len(play.stage.model.calls)
+        at_work = bool(schedule.engine.discard() and schedule.engine.engine._tasks)
+        calls = len(schedule.engine.model.calls)
 
-    for play, (b, _, _) in plays(stages, lambda: (Short(), Work(4), Event(drop))):
-        assert isinstance(b, Short)
+    for schedule, (b, _, _) in explore(new_engine, lambda: (ShortRequest(), EngineSteps(4), Event(discard))):
+        assert isinstance(b, ShortRequest)
         assert b.task is not None
         assert b.task.cancelled == at_work
-        assert play.owner is b.entry
+        assert schedule.expected is b.entry
         if at_work:
-            assert len(play.stage.model.calls) == calls
-            assert set(SPAN) & set(b.run.entry_slice.pending_rows())
+            assert len(schedule.engine.model.calls) == calls
+            assert set(DISCARDED_ROWS) & set(b.run.entry_slice.pending_rows())
         ended += at_work
         at_work = False
     assert ended
 
 
-def test_C7_C8_two_short_requests_and_a_flush_in_every_order(stages: Callable[[], Stage]) -> None:
-    for _ in plays(stages, lambda: (Short(3, force=True), Short(4), Work(1), Event(Play.flush))):
+def test_C7_C8_two_short_requests_and_a_flush_in_every_order(new_engine: NewEngine) -> None:
+    for _ in explore(
+        new_engine, lambda: (ShortRequest(3, force=True), ShortRequest(4), EngineSteps(1), Event(Schedule.flush))
+    ):
         pass
 
 
 @FORCES
-def test_C5_C7a_a_history_and_its_newest_part_in_every_order(
-    stages: Callable[[], Stage], long: bool, short: bool
-) -> None:
+def test_C5_C7a_a_history_and_its_newest_part_in_every_order(new_engine: NewEngine, long: bool, short: bool) -> None:
     """The part ends in the whole history's entry, unless it was forced and came to its end later."""
     outcomes: Counter[bool] = Counter()
 
-    def cast() -> tuple[Actor, ...]:
-        return Long(force=long), Long(NEWEST, force=short), Work(8)
+    def new_actors() -> tuple[Actor, ...]:
+        return LongRequest(force=long), LongRequest(NEWEST, force=short), EngineSteps(8)
 
-    for play, (a, b, _) in plays(stages, cast):
-        assert isinstance(a, Long)
-        assert isinstance(b, Long)
-        held = play.stage.held(NEWEST)
+    for schedule, (a, b, _) in explore(new_engine, new_actors):
+        assert isinstance(a, LongRequest)
+        assert isinstance(b, LongRequest)
+        held = schedule.engine.current_entry(NEWEST)
         outcomes[held is a.entry] += 1
         assert held is a.entry or (short and held is b.entry)
-        _, observed = told(b.run.array)
+        _, observed = decode(b.run.array)
         np.testing.assert_array_equal(observed, NEWEST.values)
     assert outcomes[True]
 
 
 @FORCES
-def test_C7c_other_values_for_the_same_times_are_never_merged(
-    stages: Callable[[], Stage], long: bool, short: bool
-) -> None:
+def test_C7c_other_values_for_the_same_times_are_never_merged(new_engine: NewEngine, long: bool, short: bool) -> None:
     """Neither as long a history nor a shorter one, with the same end."""
 
-    def cast() -> tuple[Actor, ...]:
-        return Long(force=long), Long(OTHER, force=short), Long(THIRD), Work(5)
+    def new_actors() -> tuple[Actor, ...]:
+        return LongRequest(force=long), LongRequest(OTHER, force=short), LongRequest(THIRD), EngineSteps(5)
 
-    for play, (*parts, _) in plays(stages, cast):
+    for schedule, (*parts, _) in explore(new_engine, new_actors):
         for part in parts:
-            assert isinstance(part, Long)
-            assert play.stage.held(part.data) is part.entry
+            assert isinstance(part, LongRequest)
+            assert schedule.engine.current_entry(part.data) is part.entry
             assert part.entry.data is part.data
             assert part.run.reused == 0
-            assert (told(part.run.array)[1] == part.data.values).all()
+            assert (decode(part.run.array)[1] == part.data.values).all()
 
 
 # --- single moments ------------------------------------------------------------------------------------------------
 
 
-def test_C8c_what_is_dropped_while_it_is_inferred_is_inferred_again(stages: Callable[[], Stage]) -> None:
-    stage = stages()
-    run = stage.run(stage.find())
+def test_C8c_what_is_discarded_while_it_is_inferred_is_inferred_again(new_engine: NewEngine) -> None:
+    engine = new_engine()
+    run = engine.run(engine.find())
     run.start(Priority.BATCH)
-    stage.work()
+    engine.executor.run_next()
     waiting = run.entry_slice.pending_rows()[-1]
 
-    def drop() -> None:
+    def discard() -> None:
         assert run.entry_slice.entry.discard(np.arange(ROWS), Status.PENDING) == CHUNK
 
-    stage.model.inside = drop
-    number, _ = told(run.at(int(waiting) - ROWS + 1).draws[None])
-    assert number.tolist() == [3] == [len(stage.model.calls)]
+    engine.model.during_next_call = discard
+    number, _ = decode(run.at(int(waiting) - ROWS + 1).draws[None])
+    assert number.tolist() == [3] == [len(engine.model.calls)]
     assert run.inferred == 1
 
 
-def test_C8c_what_is_flushed_while_it_is_inferred_is_inferred_again(stages: Callable[[], Stage]) -> None:
-    stage = stages()
-    run = stage.run(stage.find())
-    stage.model.inside = stage.flush
-    number, observed = told(run.at(-2).draws[None])
+def test_C8c_what_is_flushed_while_it_is_inferred_is_inferred_again(new_engine: NewEngine) -> None:
+    engine = new_engine()
+    run = engine.run(engine.find())
+    engine.model.during_next_call = engine.flush
+    number, observed = decode(run.at(-2).draws[None])
     assert (number.tolist(), observed.tolist()) == ([2], [WHOLE.values[-3]])
-    entry = stage.held()
+    entry = engine.current_entry()
     assert entry is run.entry_slice.entry
     assert np.flatnonzero(has_forecast(entry.status)).tolist() == [ROWS - 3]
 
 
-def test_C8b_what_is_replaced_while_it_is_inferred_is_answered_on_the_new_entry(stages: Callable[[], Stage]) -> None:
-    stage = stages()
-    run = stage.run(stage.find())
-    forced = stage.run(stage.find(force=True))
+def test_C8b_what_is_replaced_while_it_is_inferred_is_answered_on_the_new_entry(
+    new_engine: NewEngine,
+) -> None:
+    engine = new_engine()
+    run = engine.run(engine.find())
+    forced = engine.run(engine.find(force=True))
 
     def replace() -> None:
         forced.at(0)
-        stage.cache.publish(forced.entry_slice, force=True)
+        engine.cache.publish(forced.entry_slice, force=True)
 
-    stage.model.inside = replace
-    number, _ = told(run.at(-2).draws[None])
-    assert run.entry_slice.entry is forced.entry_slice.entry is stage.held()
+    engine.model.during_next_call = replace
+    number, _ = decode(run.at(-2).draws[None])
+    assert run.entry_slice.entry is forced.entry_slice.entry is engine.current_entry()
     assert number.tolist() == [3]
 
 
-def test_C8c_an_entry_that_cannot_forecast_the_origin_is_no_answer(stages: Callable[[], Stage]) -> None:
+def test_C8c_an_entry_that_cannot_forecast_the_origin_is_no_answer(new_engine: NewEngine) -> None:
     """A part that was served by a longer history is flushed, and has by itself too little before its first origin."""
-    stage = stages()
-    longer = stage.find()
+    engine = new_engine()
+    longer = engine.find()
     longer.entry.write_forecasts(
         np.array([ROWS - 1]), np.full((1, HORIZON, DRAWS), 1000 + WHOLE.values[-1], np.float32)
     )
-    run = stage.run(stage.find(NEWEST))
+    run = engine.run(engine.find(NEWEST))
     assert run.entry_slice.entry is longer.entry
-    stage.flush()
+    engine.flush()
     alone = np.zeros(PART, np.uint8)
     alone[0] = UnavailableReason.TOO_SHORT
-    stage.cache.find(NEWEST, SPEC, lambda: alone)
+    engine.cache.find(NEWEST, SPEC, lambda: alone)
     assert np.isfinite(run.at(1 - PART).draws).all()
 
 
-def test_C8a_C10_scores_dropped_while_they_are_made_up_for_are_made_again(stages: Callable[[], Stage]) -> None:
+def test_C8a_C10_scores_discarded_while_they_are_recalculated_are_calculated_again(
+    new_engine: NewEngine,
+) -> None:
     """A run that has nothing left to infer is planned anew too."""
-    stage = stages()
-    view = stage.find()
-    stage.run(view).start(Priority.BATCH)
-    stage.drain()
-    stage.drop(Status.INFERRED)
-    run = stage.run(view)
+    engine = new_engine()
+    view = engine.find()
+    engine.run(view).start(Priority.BATCH)
+    engine.drain()
+    engine.discard(Status.INFERRED)
+    run = engine.run(view)
     run.start(Priority.BATCH)
     again: list[int] = []
-    stage.between = lambda: again.append(stage.drop(Status.INFERRED, np.array([0])))
-    stage.drain(stage.check)
+    engine.during_next_calculation = lambda: again.append(engine.discard(Status.INFERRED, np.array([0])))
+    engine.drain(engine.check)
     assert again == [1]
     assert run.done
     assert run.progress == 1
 
 
-def test_C1_C7a_parts_of_a_part_read_the_whole_that_replaces_it(stages: Callable[[], Stage]) -> None:
-    stage = stages()
+def test_C1_C7a_parts_of_a_part_read_the_whole_that_replaces_it(new_engine: NewEngine) -> None:
+    engine = new_engine()
     last = history(ROWS - 1, WHOLE.values[-2:])
     for data in (NEWEST, last, WHOLE):
-        run = stage.run(stage.find(data))
+        run = engine.run(engine.find(data))
         run.start(Priority.BATCH)
-        stage.drain()
-    assert stage.held(NEWEST) is stage.held(last) is stage.held() is run.entry_slice.entry
-    assert len(stage.cache.entries()) == 1
+        engine.drain()
+    assert engine.current_entry(NEWEST) is engine.current_entry(last) is engine.current_entry() is run.entry_slice.entry
+    assert len(engine.cache.entries()) == 1
 
 
-def test_C1_C7b_after_a_forced_replacement_a_part_is_served_from_the_new_entry(stages: Callable[[], Stage]) -> None:
-    stage = stages()
-    part = stage.find(NEWEST)
-    old = stage.run(stage.find())
+def test_C1_C7b_after_a_forced_replacement_a_part_is_served_from_the_new_entry(
+    new_engine: NewEngine,
+) -> None:
+    engine = new_engine()
+    part = engine.find(NEWEST)
+    old = engine.run(engine.find())
     old.start(Priority.BATCH)
-    stage.drain()
-    assert stage.held(NEWEST) is old.entry_slice.entry is not part.entry
-    forced = stage.run(stage.find(force=True))
+    engine.drain()
+    assert engine.current_entry(NEWEST) is old.entry_slice.entry is not part.entry
+    forced = engine.run(engine.find(force=True))
     forced.start(Priority.BATCH)
-    stage.drain()
-    numbers, _ = told(stage.find(NEWEST).array())
-    assert (numbers == told(forced.array)[0][-PART:]).all()
+    engine.drain()
+    numbers, _ = decode(engine.find(NEWEST).array())
+    assert (numbers == decode(forced.array)[0][-PART:]).all()
 
 
-def test_C7_finishing_a_replaced_forced_entry_does_not_bring_it_back(stages: Callable[[], Stage]) -> None:
+def test_C7_finishing_a_replaced_forced_entry_does_not_bring_it_back(new_engine: NewEngine) -> None:
     """The idle task makes densities for an entry that is complete; a later forced quickdraw has replaced it."""
-    stage = stages()
-    first = stage.run(stage.find(force=True))
+    engine = new_engine()
+    first = engine.run(engine.find(force=True))
     first.start(Priority.BATCH)
-    stage.drain()
+    engine.drain()
     first.entry_slice.entry.discard_densities(np.arange(ROWS))
     first.start(Priority.IDLE)
-    second = stage.run(stage.find(force=True))
+    second = engine.run(engine.find(force=True))
     second.at(0)
-    stage.cache.publish(second.entry_slice, force=True)
-    stage.drain()
-    assert stage.held() is second.entry_slice.entry
+    engine.cache.publish(second.entry_slice, force=True)
+    engine.drain()
+    assert engine.current_entry() is second.entry_slice.entry
 
 
-class Gate(Tell):
+class GatedModel(CountingModel):
     """Stops at a gate before more than one origin."""
 
     key = "gate"
@@ -392,17 +407,17 @@ def values() -> Iterator[np.ndarray]:
 
 
 def test_C6_C7b_Q1_quickdraw_with_force_replaces_a_full_run(values: np.ndarray) -> None:
-    gate = Gate()
+    gate = GatedModel()
     gate.open.set()
     full = nbf.forecast(values, gate, HORIZON, wait=True)
     before = full.array.copy()
     calls = len(gate.calls)
-    assert told(nbf.quickdraw(values, -7, model=gate, horizon=HORIZON).forecast.draws[None])[0] <= calls
+    assert decode(nbf.quickdraw(values, -7, model=gate, horizon=HORIZON).forecast.draws[None])[0] <= calls
     assert len(gate.calls) == calls, "without force nothing is inferred"
 
     gate.open.clear()
     drawn = nbf.quickdraw(values, -7, model=gate, horizon=HORIZON, force=True).forecast.draws
-    assert told(drawn[None])[0] == calls + 1
+    assert decode(drawn[None])[0] == calls + 1
     np.testing.assert_array_equal(nbf.quickdraw(values, -7, model=gate, horizon=HORIZON).forecast.draws, drawn)
     assert len(gate.calls) == calls + 1
     assert nbf.cache.entries()["inferred"].to_list() == [1]
@@ -411,7 +426,7 @@ def test_C6_C7b_Q1_quickdraw_with_force_replaces_a_full_run(values: np.ndarray) 
     assert again.reused == 1
     gate.open.set()
     again.wait()
-    assert (told(again.array)[0] > calls).all()
+    assert (decode(again.array)[0] > calls).all()
     np.testing.assert_array_equal(again.array[-8], drawn)
     np.testing.assert_array_equal(full.array, before)
     session.engine().shutdown()

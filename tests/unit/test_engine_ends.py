@@ -19,9 +19,9 @@ from nbforecast.errors import ForecasterError
 from nbforecast.jupyter.display.run_card import run_card
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.status import Status
-from tests.support.blocking_model import PATIENCE, Stopped
+from tests.support.blocking_model import PATIENCE, BlockingModel
 from tests.support.cache_files import until
-from tests.support.engine_fixture import CHUNK, OTHER, WHOLE, Scene
+from tests.support.engine_fixture import CHUNK, OTHER, WHOLE, EngineFixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 
 
 def test_E5_a_failure_is_kept_with_its_traceback_and_others_go_on(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing = Stopped()
+    failing = BlockingModel()
 
     def out_of_luck(*_: object) -> np.ndarray:
         raise ZeroDivisionError("out of luck")
 
     monkeypatch.setattr(failing, "forecast", out_of_luck)
-    run = scene.run(model=failing)
+    run = fixture.run(model=failing)
     run.start(Priority.BATCH)
-    other = scene.long(OTHER)
-    with pytest.raises(ForecasterError, match="'stopped' failed: ZeroDivisionError: out of luck") as caught:
+    other = fixture.forecast(OTHER)
+    with pytest.raises(ForecasterError, match="'blocking' failed: ZeroDivisionError: out of luck") as caught:
         run.wait(PATIENCE)
     frames = caught.value.__cause__.__traceback__
     while frames.tb_next:
@@ -55,18 +55,20 @@ def test_E5_a_failure_is_kept_with_its_traceback_and_others_go_on(
         run.at(-1)
 
 
-def test_E5_a_calculation_that_fails_is_no_less_an_error(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_E5_a_calculation_that_fails_is_no_less_an_error(
+    fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError("no score")
 
     monkeypatch.setattr(calculation, "calculate", fail)
-    run = scene.long()
+    run = fixture.forecast()
     with pytest.raises(ZeroDivisionError, match="no score"):
         run.wait(PATIENCE)
     assert isinstance(run.error, ZeroDivisionError)
 
 
-class Cramped(Stopped):
+class Cramped(BlockingModel):
     """Has memory for so many origins at once."""
 
     room = 5
@@ -83,21 +85,21 @@ class Cramped(Stopped):
 
 
 def test_E7_out_of_device_memory_the_batch_is_halved_and_the_run_goes_on(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBFORECAST_CHUNK", "8")
     model = Cramped()
-    run = scene.run(model=model)
+    run = fixture.run(model=model)
     run.start(Priority.BATCH)
     assert run.wait(PATIENCE).progress == 1
     assert model.tried == [8, 4, 4, 4], "what did not fit is not tried again"
     assert (run.array[:, 0, 0] % 1000 == WHOLE.values).all()
 
 
-def test_E7_what_does_not_fit_at_all_is_an_error_that_says_what_to_do(scene: Scene) -> None:
+def test_E7_what_does_not_fit_at_all_is_an_error_that_says_what_to_do(fixture: EngineFixture) -> None:
     model = Cramped()
     model.room = 0
-    run = scene.run(model=model)
+    run = fixture.run(model=model)
     with pytest.raises(
         ForecasterError, match=r"does not fit into the device's memory.*NBFORECAST_DEVICE=cpu"
     ) as caught:
@@ -137,68 +139,68 @@ def interrupts(count: int) -> Iterator[Callable[[], AbstractContextManager[objec
         signal.signal(signal.SIGINT, usual)
 
 
-def test_E9_an_interrupt_ends_the_wait_and_not_the_work(scene: Scene) -> None:
-    scene.model.background.close()
-    run = scene.long()
-    scene.model.background.wait_for_one()
+def test_E9_an_interrupt_ends_the_wait_and_not_the_work(fixture: EngineFixture) -> None:
+    fixture.model.background.close()
+    run = fixture.forecast()
+    fixture.model.background.wait_for_arrival()
     run.at(-5)  # its thread has started: Python does not know a thread whose start was interrupted
-    scene.model.interactive.close()
+    fixture.model.interactive.close()
     main = threading.main_thread()
 
     def interrupt() -> None:
         signal.pthread_kill(main.ident, signal.SIGINT)
 
     def interrupt_when_asked() -> None:
-        scene.model.interactive.wait_for_one()
+        fixture.model.interactive.wait_for_arrival()
         interrupt()
 
     with interrupts(2) as raised:
-        scene.people.submit(interrupt_when_asked)
+        fixture.callers.submit(interrupt_when_asked)
         with raised():
             run.at(-7)
         with raised():
             threading.Timer(0.1, interrupt).start()
             run.wait()
     assert not run.done
-    scene.model.interactive.open()
-    scene.model.background.open()
+    fixture.model.interactive.open()
+    fixture.model.background.open()
     assert run.wait(PATIENCE).progress == 1
 
 
-def test_E9_shutdown_ends_threads_and_tasks_and_keeps_finished_chunks(scene: Scene) -> None:
-    scene.model.background.close()
-    run, queued = scene.long(), scene.long(OTHER)
-    scene.model.background.wait_for_one()
-    ending = scene.people.submit(scene.engine.shutdown)
+def test_E9_shutdown_ends_threads_and_tasks_and_keeps_finished_chunks(fixture: EngineFixture) -> None:
+    fixture.model.background.close()
+    run, queued = fixture.forecast(), fixture.forecast(OTHER)
+    fixture.model.background.wait_for_arrival()
+    ending = fixture.callers.submit(fixture.engine.shutdown)
     while not (run.cancelled and queued.cancelled):
         assert not ending.done()
-    scene.model.background.let_one()
+    fixture.model.background.let_one_pass()
     ending.result(PATIENCE)
-    assert not scene.threads()
+    assert not fixture.threads()
     assert run.done
     assert queued.done
     assert run.inferred == run.calculated == CHUNK
     assert queued.inferred == 0
-    scene.model.background.open()
-    assert scene.long().wait(PATIENCE).progress == 1, "a later request starts another thread"
+    fixture.model.background.open()
+    assert fixture.forecast().wait(PATIENCE).progress == 1, "a later request starts another thread"
 
 
 @pytest.mark.parametrize("where", ["inference", "storing"])
 def test_E5_no_exception_whatever_ends_the_background(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, where: str
+    fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     """SystemExit, or a panic in Rust, which is no Exception either."""
 
     def panic(*_: object, **__: object) -> None:
         raise SystemExit(3)
 
-    failing = Stopped()
-    run = scene.run(model=failing)
+    failing = BlockingModel()
+    run = fixture.run(model=failing)
     with monkeypatch.context() as patched:
         if where == "inference":
             patched.setattr(failing, "forecast", panic)
         else:
-            patched.setattr(scene.cache, "complete", panic)
+            patched.setattr(fixture.cache, "complete", panic)
         run.start(Priority.BATCH)
         assert run.wait_for_end(PATIENCE)
     if where == "inference":
@@ -206,59 +208,61 @@ def test_E5_no_exception_whatever_ends_the_background(
             run.wait(PATIENCE)
     else:
         assert run.progress == 1
-    assert scene.long(OTHER).wait(PATIENCE).progress == 1
+    assert fixture.forecast(OTHER).wait(PATIENCE).progress == 1
 
 
 def test_E9_an_interrupt_before_a_task_is_queued_does_not_strand_it(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(scene.cache, "pin", interrupt)
+        patched.setattr(fixture.cache, "pin", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            scene.long()
-    assert scene.long().wait(PATIENCE).progress == 1
-    assert not scene.cache._pins
+            fixture.forecast()
+    assert fixture.forecast().wait(PATIENCE).progress == 1
+    assert not fixture.cache._pins
 
 
-def test_C12_E5_a_request_does_not_wait_for_results_that_are_put_away(scene: Scene) -> None:
+def test_C12_E5_a_request_does_not_wait_for_results_that_are_put_away(fixture: EngineFixture) -> None:
     """Nor do the two wait for each other, when both have to make room."""
-    scene.long().wait(PATIENCE)
-    scene.cache.memory = 1
+    fixture.forecast().wait(PATIENCE)
+    fixture.cache.memory = 1
     held, go = threading.Event(), threading.Event()
 
     def put_away() -> None:
-        with scene.cache.write_lock:
+        with fixture.cache.write_lock:
             held.set()
             assert go.wait(PATIENCE)
-            scene.cache.trim()
+            fixture.cache.trim()
 
-    writing = scene.people.submit(put_away)
+    writing = fixture.callers.submit(put_away)
     assert held.wait(PATIENCE)
-    found = scene.people.submit(scene.run, OTHER)
+    found = fixture.callers.submit(fixture.run, OTHER)
     assert found.result(PATIENCE).reused == 0
     go.set()
     writing.result(PATIENCE)
-    assert len(scene.cache.entries()) == 1
+    assert len(fixture.cache.entries()) == 1
 
 
-def test_E9_a_task_whose_place_was_taken_ends_with_the_engine(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene.model.background.close()
-    first = scene.long()
-    scene.model.background.wait_for_one()
+def test_E9_a_task_whose_place_was_taken_ends_with_the_engine(
+    fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixture.model.background.close()
+    first = fixture.forecast()
+    fixture.model.background.wait_for_arrival()
     first.task.error = ZeroDivisionError()
-    second = scene.long()
+    second = fixture.forecast()
     assert second.task is not first.task
-    ending = scene.people.submit(scene.engine.shutdown)
+    ending = fixture.callers.submit(fixture.engine.shutdown)
     while not (first.cancelled and second.cancelled):
         assert not ending.done()
-    scene.model.background.open()
+    fixture.model.background.open()
     ending.result(PATIENCE)
     assert first.done
     assert second.done
-    assert not scene.cache._pins
+    assert not fixture.cache._pins
 
 
 def test_E9_a_lane_whose_closing_was_interrupted_is_as_good_as_new(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,55 +283,57 @@ def test_E9_a_lane_whose_closing_was_interrupted_is_as_good_as_new(monkeypatch: 
     assert lane.backlog == 0
 
 
-def test_E5_the_card_of_a_run_cancelled_before_it_began_infers_nothing(scene: Scene) -> None:
-    scene.model.background.close()
-    busy, queued = scene.long(OTHER), scene.long()
-    scene.model.background.wait_for_one()
+def test_E5_the_card_of_a_run_cancelled_before_it_began_infers_nothing(fixture: EngineFixture) -> None:
+    fixture.model.background.close()
+    busy, queued = fixture.forecast(OTHER), fixture.forecast()
+    fixture.model.background.wait_for_arrival()
     queued.cancel()
-    scene.model.background.open()
+    fixture.model.background.open()
     busy.wait(PATIENCE)
     assert queued.wait_for_end(PATIENCE)
-    calls = len(scene.model.calls)
+    calls = len(fixture.model.calls)
     card = run_card(queued)
     assert "Cancelled: 0 of 12 origins" in card["text/plain"]
-    assert len(scene.model.calls) == calls
+    assert len(fixture.model.calls) == calls
     assert "<img" not in card["text/html"]
     assert "<img" in run_card(busy)["text/html"]
 
 
-def test_E5_a_run_knows_its_rate_and_the_time_left(scene: Scene) -> None:
-    scene.model.background.close()
-    run = scene.long()
+def test_E5_a_run_knows_its_rate_and_the_time_left(fixture: EngineFixture) -> None:
+    fixture.model.background.close()
+    run = fixture.forecast()
     assert (run.rate, np.isnan(run.eta_seconds)) == (0.0, True)
-    scene.model.background.let_one()
-    scene.model.background.wait_for_one()
-    scene.model.background.wait_for_one()
+    fixture.model.background.let_one_pass()
+    fixture.model.background.wait_for_arrival()
+    fixture.model.background.wait_for_arrival()
     assert run.inferred == CHUNK
     assert run.rate > 0
     assert run.eta_seconds == pytest.approx((12 - CHUNK) / run.rate)
-    scene.model.background.open()
+    fixture.model.background.open()
     run.wait(PATIENCE)
     assert run.eta_seconds == 0
     assert run.rate >= run.inferred / run.seconds
 
 
-def test_C9_a_long_run_is_saved_while_it_goes_on(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_C9_a_long_run_is_saved_while_it_goes_on(
+    fixture: EngineFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engines, "CHECKPOINT_SECONDS", 0.0)
-    scene.cache.directory = CacheDirectory(tmp_path)
-    scene.model.background.close()
-    run = scene.long()
-    scene.model.background.wait_for_one()
-    scene.model.background.let_one()
-    scene.model.background.wait_for_one()
-    while scene.engine._calculation.backlog:
+    fixture.cache.directory = CacheDirectory(tmp_path)
+    fixture.model.background.close()
+    run = fixture.forecast()
+    fixture.model.background.wait_for_arrival()
+    fixture.model.background.let_one_pass()
+    fixture.model.background.wait_for_arrival()
+    while fixture.engine._calculation.backlog:
         assert not run.done
-    found = scene.cache.directory.find(run.entry_slice.key)
-    assert (scene.cache.directory.read(found).status == Status.SCORED).sum() == CHUNK
-    scene.model.background.open()
+    found = fixture.cache.directory.find(run.entry_slice.key)
+    assert (fixture.cache.directory.read(found).status == Status.SCORED).sum() == CHUNK
+    fixture.model.background.open()
     run.wait(PATIENCE)
 
 
-def test_E5_one_failing_calculation_ends_the_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_E5_one_failing_calculation_ends_the_run(fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     real, failed = calculation.calculate, threading.Event()
 
     def fail_once(*given: object) -> object:
@@ -337,13 +343,13 @@ def test_E5_one_failing_calculation_ends_the_run(scene: Scene, monkeypatch: pyte
         return real(*given)
 
     monkeypatch.setattr(calculation, "calculate", fail_once)
-    scene.model.background.close()
-    run = scene.long()
-    scene.model.background.let_one()
+    fixture.model.background.close()
+    run = fixture.forecast()
+    fixture.model.background.let_one_pass()
     assert failed.wait(PATIENCE)
     while run.error is None:
         assert not run.done
-    scene.model.background.open()
+    fixture.model.background.open()
     with pytest.raises(ZeroDivisionError):
         run.wait(PATIENCE)
     assert run.inferred < len(WHOLE)

@@ -14,81 +14,81 @@ from tests.support.explorers import wait_for
 
 if TYPE_CHECKING:
     from nbforecast.engine.tasks import TaskInfo
-    from tests.support.engine_fixture import Scene
+    from tests.support.engine_fixture import EngineFixture
 
 
-def told(scene: Scene) -> list[tuple[str, str, str]]:
-    return [(w.entry_slice.key.handle, w.priority.name, w.state) for w in scene.engine.tasks_info()]
+def told(fixture: EngineFixture) -> list[tuple[str, str, str]]:
+    return [(w.entry_slice.key.handle, w.priority.name, w.state) for w in fixture.engine.tasks_info()]
 
 
-def test_E4_work_is_told_in_the_order_in_which_it_is_taken(scene: Scene) -> None:
-    assert scene.engine.tasks_info() == []
-    scene.model.background.close()
-    first = scene.long(WHOLE)
-    scene.model.background.wait_for_one()
-    idle = scene.run(OTHER)
+def test_E4_work_is_told_in_the_order_in_which_it_is_taken(fixture: EngineFixture) -> None:
+    assert fixture.engine.tasks_info() == []
+    fixture.model.background.close()
+    first = fixture.forecast(WHOLE)
+    fixture.model.background.wait_for_arrival()
+    idle = fixture.run(OTHER)
     idle.start(Priority.IDLE)
-    batch = scene.long(NEWEST)
-    assert told(scene) == [
+    batch = fixture.forecast(NEWEST)
+    assert told(fixture) == [
         (first.handle, "BATCH", "running"),
         (batch.handle, "BATCH", "queued"),
         (idle.handle, "IDLE", "queued"),
     ]
-    whole = scene.engine.tasks_info()[0]
+    whole = fixture.engine.tasks_info()[0]
     assert (whole.available, whole.inferred, whole.calculated) == (12, 0, 0)
     assert math.isnan(whole.eta_seconds)
     assert whole.rate == 0
-    assert len({w.number for w in scene.engine.tasks_info()}) == 3
+    assert len({w.number for w in fixture.engine.tasks_info()}) == 3
     idle.start(Priority.BATCH)
-    scene.model.background.let_one()
-    scene.model.background.wait_for_one()
-    wait_for(lambda: scene.engine.tasks_info()[0].calculated == CHUNK)
-    whole = scene.engine.tasks_info()[0]
-    assert (whole.inferred, whole.number) == (CHUNK, scene.engine.tasks_info()[0].number)
+    fixture.model.background.let_one_pass()
+    fixture.model.background.wait_for_arrival()
+    wait_for(lambda: fixture.engine.tasks_info()[0].calculated == CHUNK)
+    whole = fixture.engine.tasks_info()[0]
+    assert (whole.inferred, whole.number) == (CHUNK, fixture.engine.tasks_info()[0].number)
     assert whole.rate > 0
     assert 0 < whole.eta_seconds < math.inf
-    scene.model.background.open()
+    fixture.model.background.open()
     for run in (first, idle, batch):
         run.wait()
-    assert scene.engine.tasks_info() == []
+    assert fixture.engine.tasks_info() == []
 
 
-def test_E4_what_is_told_can_be_cancelled(scene: Scene) -> None:
-    scene.model.background.close()
-    first, second = scene.long(WHOLE), scene.long(OTHER)
-    scene.model.background.wait_for_one()
-    running, queued = scene.engine.tasks_info()
+def test_E4_what_is_told_can_be_cancelled(fixture: EngineFixture) -> None:
+    fixture.model.background.close()
+    first, second = fixture.forecast(WHOLE), fixture.forecast(OTHER)
+    fixture.model.background.wait_for_arrival()
+    running, queued = fixture.engine.tasks_info()
     assert running.task is not None
     assert queued.task is not None
-    scene.engine.cancel(queued.task)
-    scene.engine.cancel(running.task)
-    assert ("BATCH", "ending") in [state[1:] for state in told(scene)]
-    scene.model.background.open()
+    fixture.engine.cancel(queued.task)
+    fixture.engine.cancel(running.task)
+    assert ("BATCH", "ending") in [state[1:] for state in told(fixture)]
+    fixture.model.background.open()
     assert first.wait_for_end(10)
     assert second.wait_for_end(10)
     assert (first.cancelled, second.cancelled) == (True, True)
-    assert scene.numbers(second).max() == 0
-    assert scene.engine.tasks_info() == []
+    assert fixture.call_numbers(second).max() == 0
+    assert fixture.engine.tasks_info() == []
 
 
-def test_E4_somebody_who_waits_for_an_answer_is_told_first(scene: Scene) -> None:
-    scene.model.background.close()
-    scene.model.interactive.close()
-    run = scene.long(WHOLE)
-    scene.model.background.wait_for_one()
-    asked = scene.ask(run, -11)
-    scene.model.interactive.wait_for_one()
-    answer, background = scene.engine.tasks_info()
+def test_E4_somebody_who_waits_for_an_answer_is_told_first(fixture: EngineFixture) -> None:
+    fixture.model.background.close()
+    fixture.model.interactive.close()
+    run = fixture.forecast(WHOLE)
+    fixture.model.background.wait_for_arrival()
+    asked = fixture.request(run, -11)
+    fixture.model.interactive.wait_for_arrival()
+    answer, background = fixture.engine.tasks_info()
     assert (answer.priority, answer.state, answer.available, answer.task) == (Priority.INTERACTIVE, "running", 1, None)
     assert background.state == "running"
-    also = scene.ask(run, -10)
-    wait_for(lambda: len(scene.engine.tasks_info()) == 3)
-    assert [w.state for w in scene.engine.tasks_info()] == ["running", "queued", "running"]
-    scene.model.interactive.open()
+    also = fixture.request(run, -10)
+    wait_for(lambda: len(fixture.engine.tasks_info()) == 3)
+    assert [w.state for w in fixture.engine.tasks_info()] == ["running", "queued", "running"]
+    fixture.model.interactive.open()
     asked.result(10)
     also.result(10)
-    wait_for(lambda: states(scene.engine.tasks_info()) == ["running"])
-    scene.model.background.open()
+    wait_for(lambda: states(fixture.engine.tasks_info()) == ["running"])
+    fixture.model.background.open()
     run.wait()
 
 
@@ -96,17 +96,17 @@ def states(work: list[TaskInfo]) -> list[str]:
     return [w.state for w in work]
 
 
-def test_E5_a_run_of_calculations_alone_has_nothing_left_to_infer(scene: Scene) -> None:
-    run = scene.long(WHOLE).wait()
+def test_E5_a_run_of_calculations_alone_has_nothing_left_to_infer(fixture: EngineFixture) -> None:
+    run = fixture.forecast(WHOLE).wait()
     run.entry_slice.entry.discard(np.array([3]), Status.INFERRED)
-    scene.model.background.close()
-    busy = scene.long(OTHER)
-    scene.model.background.wait_for_one()
-    again = scene.run(WHOLE)
+    fixture.model.background.close()
+    busy = fixture.forecast(OTHER)
+    fixture.model.background.wait_for_arrival()
+    again = fixture.run(WHOLE)
     again.start(Priority.BATCH, infer=False)
-    waiting = scene.engine.tasks_info()[-1]
+    waiting = fixture.engine.tasks_info()[-1]
     assert (waiting.state, waiting.eta_seconds) == ("calculating", 0.0)
-    scene.model.background.open()
+    fixture.model.background.open()
     assert again.wait().inferred == 0
     assert again.progress == 1
     busy.wait()
