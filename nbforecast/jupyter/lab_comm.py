@@ -20,7 +20,10 @@ _log = logging.getLogger("nbforecast.jupyter")
 
 
 class LabComm:
-    """Sends the answer to one page to all of them; they know their own requests by the ids."""
+    """The connection to the panel of JupyterLab and to other pages.
+
+    The answer to one page goes to all of them; pages know their own requests by the ids.
+    """
 
     def __init__(self) -> None:
         import comm

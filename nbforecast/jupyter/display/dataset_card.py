@@ -6,29 +6,30 @@ import html
 import math
 from typing import TYPE_CHECKING
 
-from nbforecast.jupyter.display.run_card import BOX, HEAD, MUTED, SMALL, TEXT, duration, line, track
+from nbforecast.jupyter.display.run_card import BOX, HEAD, MUTED, SMALL, TEXT, progress_bar, text_line
+from nbforecast.text import duration, integer, plural
 
 if TYPE_CHECKING:
     from nbforecast.distributed.run import DatasetRun
 
-_SHOWN = 10
+_MAX_FAILURES = 10  # that are listed
 
 
 def dataset_card(run: DatasetRun) -> dict[str, str]:
-    """The mime bundle of a run as it stands."""
+    """Returns the mime bundle of a run over a panel as it is now: HTML and plain text."""
     head, state = _headline(run), _state(run)
     failures = run.failures
-    body = [line(HEAD, head), line(MUTED, state)]
+    body = [text_line(HEAD, head), text_line(MUTED, state)]
     if not run.done:
-        body.append(track(run.progress))
-    notes = [f"{name or 'rows'} ({kind}): {told}" for name, _, kind, told in failures.head(_SHOWN).iter_rows()]
-    if len(failures) > _SHOWN:
-        notes.append(f"... {len(failures) - _SHOWN:,} more: see .failures")
+        body.append(progress_bar(run.progress))
+    notes = [f"{name or 'rows'} ({kind}): {text}" for name, _, kind, text in failures.head(_MAX_FAILURES).iter_rows()]
+    if len(failures) > _MAX_FAILURES:
+        notes.append(f"... {len(failures) - _MAX_FAILURES:,} more: see .failures")
     if notes:
-        told = "<br>".join(html.escape(n) for n in notes)
-        summary = "1 series is not forecast" if len(failures) == 1 else f"{len(failures):,} series are not forecast"
-        body.append(f'<details style="{SMALL}"><summary>{summary}</summary>{told}</details>')
-    body.append(line(SMALL, str(run.folder)))
+        lines = "<br>".join(html.escape(note) for note in notes)
+        summary = plural(len(failures), "series is not forecast", "series are not forecast")
+        body.append(f'<details style="{SMALL}"><summary>{summary}</summary>{lines}</details>')
+    body.append(text_line(SMALL, str(run.folder)))
     return {
         "text/html": f'<div style="{BOX}"><div style="{TEXT}">{"".join(body)}</div></div>',
         "text/plain": "\n".join([head, state, *notes, str(run.folder)]),
@@ -43,13 +44,13 @@ def _headline(run: DatasetRun) -> str:
 def _state(run: DatasetRun) -> str:
     if run.error is not None:
         return f"Failed: {run.error}"
-    kept = f", {run.reused:,} were there" if run.reused else ""
-    known = f"{run.series_done:,} of {run.series or 0:,} series"
+    reused = f", {integer(run.reused)} were there" if run.reused else ""
+    series = f"{integer(run.series_done)} of {integer(run.series or 0)} series"
     if run.done:
         word = "Cancelled" if run.cancelled else "Done"
         speed = f", {run.inferred / run.inference_seconds:,.0f} a second" if run.inferred else ""
-        return f"{word}: {known}; {run.inferred:,} origins inferred in {duration(run.seconds)}{speed}{kept}"
+        return f"{word}: {series}; {run.inferred:,} origins inferred in {duration(run.seconds)}{speed}{reused}"
     if not run.series_done:
         return run.phase.capitalize()
     left = f" · {duration(run.eta_seconds)} left" if math.isfinite(run.eta_seconds) else ""
-    return f"{known} · {run.inferred:,} origins inferred{kept} · {run.rate:,.0f} a second{left}"
+    return f"{series} · {run.inferred:,} origins inferred{reused} · {run.rate:,.0f} a second{left}"

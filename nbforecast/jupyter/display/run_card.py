@@ -1,4 +1,4 @@
-"""A run's summary: one line and a bar while it goes on; a headline, its scores and a picture when it is done."""
+"""The card of a run: one line and a bar while it goes on; a headline, its scores and a picture when it is done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nbforecast.errors import OriginUnavailable
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.text import number
+from nbforecast.text import duration, integer, number, percent, plural
 
 if TYPE_CHECKING:
     from nbforecast.run import Run
@@ -25,31 +25,31 @@ _NUMBER = "font-size:18px;font-weight:600;line-height:1.25"
 
 
 def run_card(run: Run) -> dict[str, str]:
-    """The mime bundle of a run as it stands."""
-    head, state, tiles, notes = headline(run), _state(run), _tiles(run), _notes(run)
-    body = [line(HEAD, head), line(MUTED, state)]
+    """Returns the mime bundle of a run as it is now: HTML and plain text."""
+    head, state, scores, notes = headline(run), _state(run), _scores(run), _notes(run)
+    body = [text_line(HEAD, head), text_line(MUTED, state)]
     if not run.done:
-        body.append(track(run.progress))
-    if tiles:
-        body.append(f'<div style="{_TILES}">{"".join(_tile(*t) for t in tiles)}</div>')
+        body.append(progress_bar(run.progress))
+    if scores:
+        body.append(f'<div style="{_TILES}">{"".join(_tile(*score) for score in scores)}</div>')
     if run.error is not None:
-        told = "".join(traceback.format_exception(run.error.__cause__ or run.error))
-        body.append(f"<details><summary>Where it failed</summary><pre>{html.escape(told)}</pre></details>")
+        trace = "".join(traceback.format_exception(run.error.__cause__ or run.error))
+        body.append(f"<details><summary>Where it failed</summary><pre>{html.escape(trace)}</pre></details>")
     if notes:
-        told = "<br>".join(html.escape(n) for n in notes)
+        lines = "<br>".join(html.escape(note) for note in notes)
         summary = f"{len(notes)} notes on the data"
-        folded = f"<details><summary>{summary}</summary>{told}</details>" if len(notes) > 1 else told
+        folded = f"<details><summary>{summary}</summary>{lines}</details>" if len(notes) > 1 else lines
         body.append(f'<div style="{SMALL}">{folded}</div>')
     picture = _picture(run) if run.done and run.error is None and run.has_result(0) else ""
-    scores = [", ".join(f"{name} {value}" for name, value in tiles)] if tiles else []
+    score_lines = [", ".join(f"{name} {value}" for name, value in scores)] if scores else []
     return {
         "text/html": f'<div style="{BOX}"><div style="{TEXT}">{"".join(body)}</div>{picture}</div>',
-        "text/plain": "\n".join([head, state, *scores, *notes]),
+        "text/plain": "\n".join([head, state, *score_lines, *notes]),
     }
 
 
 def headline(run: Run) -> str:
-    """What is forecast, by what, from where."""
+    """Returns a line on the data, the model, the horizon and the number of origins of a run."""
     data = run.data
     several = f" of {len(data.ids):,} series" if len(data.ids) > 1 else ""
     name = f"{data.names.frame}: " if data.names.frame else ""
@@ -58,6 +58,7 @@ def headline(run: Run) -> str:
 
 
 def _state(run: Run) -> str:
+    """How far the run has come, or how it has ended."""
     if run.error is not None:
         return f"Failed: {run.error}"
     if not run.available:
@@ -67,59 +68,55 @@ def _state(run: Run) -> str:
     if not run.done and not run.inferred:
         return "Preparing the model: it is compiled once for each horizon, and kept"
     if not run.done:
-        kept = f", {run.reused:,} of them from the cache" if run.reused else ""
-        known = f"{run.reused + run.inferred:,} of {run.available:,} origins inferred{kept}"
+        reused = f", {integer(run.reused)} of them from the cache" if run.reused else ""
+        inferred = f"{integer(run.reused + run.inferred)} of {integer(run.available)} origins inferred{reused}"
         speed = f" · {run.rate:,.0f} a second · {duration(run.eta_seconds)} left" if run.rate else ""
-        return f"{known} · {run.calculated:,} calculated{speed}"
-    kept = f", {run.reused:,} from the cache" if run.reused else ""
+        return f"{inferred} · {integer(run.calculated)} calculated{speed}"
+    reused = f", {integer(run.reused)} from the cache" if run.reused else ""
+    time = duration(run.seconds)
     if run.cancelled:
-        return f"Cancelled: {run.inferred:,} of {run.available:,} origins inferred in {duration(run.seconds)}{kept}"
-    origins = "origin" if run.inferred == 1 else "origins"
-    work = f"{run.inferred:,} {origins} inferred in {duration(run.seconds)}" if run.inferred else "nothing to infer"
-    return f"Done: {work}{kept}"
+        return f"Cancelled: {integer(run.inferred)} of {integer(run.available)} origins inferred in {time}{reused}"
+    work = f"{plural(run.inferred, 'origin')} inferred in {time}" if run.inferred else "nothing to infer"
+    return f"Done: {work}{reused}"
 
 
-def _tiles(run: Run) -> list[tuple[str, str]]:
-    """Names and values of the overall scores, once the run is done and an actual value is known."""
+def _scores(run: Run) -> list[tuple[str, str]]:
+    """Names and values of the overall scores, once the run is done and something was observed to score by."""
     row = run.scores().row(0, named=True) if run.done and run.error is None else {"n": 0}
     if not row["n"]:
         return []
     scaled = [("MASE", f"{row['mase']:.3f}")] if row["mase"] is not None else []
-    kind = "calibrated" if run.calibrate and row["calibrated_80"] is not None else "coverage"
-    told = "calibrated " if kind == "calibrated" else ""
-    covered = [(f"in the {told}{c} % band", f"{row[f'{kind}_{c}']:.1%}") for c in (50, 80, 95)]
-    return [("MAE", number(row["mae"], 4)), ("CRPS", number(row["crps"], 4)), *scaled, *covered]
+    is_calibrated = run.calibrate and row["calibrated_80"] is not None
+    column, word = ("calibrated", "calibrated ") if is_calibrated else ("coverage", "")
+    coverage = [(f"in the {word}{c} % band", percent(row[f"{column}_{c}"])) for c in (50, 80, 95)]
+    return [("MAE", number(row["mae"], 4)), ("CRPS", number(row["crps"], 4)), *scaled, *coverage]
 
 
 def _notes(run: Run) -> list[str]:
-    counts = [(r, int((run.reasons == r).sum())) for r in UnavailableReason if r]
-    unavailable = [f"{n:,} origins are not forecast: {r.sentence}." for r, n in counts if n]
-    return [*unavailable, *(str(w) for w in run.warnings)] if run.done else []
+    """Why origins are not forecast, and what was done to the data."""
+    if not run.done:
+        return []
+    counts = [(reason, int((run.reasons == reason).sum())) for reason in UnavailableReason if reason]
+    unavailable = [f"{n:,} origins are not forecast: {reason.sentence}." for reason, n in counts if n]
+    return [*unavailable, *(str(warning) for warning in run.warnings)]
 
 
 def _picture(run: Run) -> str:
     try:
         return run.at(0)._repr_mimebundle_()["text/html"]
-    except OriginUnavailable as reason:
-        return line(MUTED, str(reason))
+    except OriginUnavailable as error:
+        return text_line(MUTED, str(error))
 
 
-def track(share: float) -> str:
-    """A bar that is filled so far."""
+def progress_bar(share: float) -> str:
+    """Returns the HTML of a bar that is filled to a share of 0 to 1."""
     return f'<div style="{_TRACK}"><div style="{_BAR};width:{share:.1%}"></div></div>'
 
 
-def line(style: str, text: str) -> str:
-    """A line of text."""
+def text_line(style: str, text: str) -> str:
+    """Returns the HTML of a line of text."""
     return f'<div style="{style}">{html.escape(text)}</div>'
 
 
 def _tile(name: str, value: str) -> str:
-    return f"<div>{line(_NUMBER, value)}{line(MUTED, name)}</div>"
-
-
-def duration(seconds: float) -> str:
-    """`2.5 s`, `80 s`, `12 min`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    return f"<div>{text_line(_NUMBER, value)}{text_line(MUTED, name)}</div>"

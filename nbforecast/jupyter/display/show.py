@@ -1,4 +1,4 @@
-"""Runs on the page, their progress while they go on and their results when they are done; and the cache."""
+"""Shows runs and the cache in notebooks and terminals; the cards of runs that go on stay up to date."""
 
 from __future__ import annotations
 
@@ -27,65 +27,71 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.jupyter")
-REFRESH = 0.2
+REFRESH = 0.2  # seconds between two updates of the cards
 
-_shown: weakref.WeakKeyDictionary[Run, int] = weakref.WeakKeyDictionary()
+_last_shown: weakref.WeakKeyDictionary[Run, int] = weakref.WeakKeyDictionary()  # the cells that show runs
 
 
 def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
-    """Display a run under the current cell; on a page it stays up to date by itself, in a terminal it is printed."""
-    page, live = getattr(shell, "kernel", None) is not None, is_interactive(shell)
-    _shown[run] = shell.execution_count
-    if not live or (wait and not page):
+    """Shows the card of a run under the current cell; in a notebook with a person it stays up to date.
+
+    Args:
+        run: The run. It is waited for where nobody watches.
+        shell: The shell of the cell.
+        wait: Whether to return only when the run is done.
+    """
+    has_kernel, is_live = getattr(shell, "kernel", None) is not None, is_interactive(shell)
+    _last_shown[run] = shell.execution_count
+    if not is_live or (wait and not has_kernel):
         wait_or_cancel(run)
     handle = display(run_card(run), raw=True, display_id=True)
-    if page and live and handle is not None and not run.done:
-        _follower.follow(run, partial(_update, partial(run_card, run), handle))
+    if has_kernel and is_live and handle is not None and not run.done:
+        _updater.add(run, partial(_update, partial(run_card, run), handle))
     if wait:
         wait_or_cancel(run)
 
 
 def show_dataset(run: DatasetRun, shell: InteractiveShell) -> None:
-    """Display a panel's run under the current cell, as `show` does a run; where nobody watches it is waited for."""
-    live = is_interactive(shell)
-    if not live:
+    """Shows the card of a run over a panel, as `show` does for a run."""
+    is_live = is_interactive(shell)
+    if not is_live:
         run.wait()
     handle = display(dataset_card(run), raw=True, display_id=True)
-    if live and getattr(shell, "kernel", None) is not None and handle is not None and not run.done:
-        _follower.follow(run, partial(_update, partial(dataset_card, run), handle))
+    if is_live and getattr(shell, "kernel", None) is not None and handle is not None and not run.done:
+        _updater.add(run, partial(_update, partial(dataset_card, run), handle))
 
 
 def redisplay(run: Run, shell: InteractiveShell) -> None:
-    """What a cell that ends in a run shows, unless the magic of the same cell has shown it already.
+    """Shows the run that a cell ends in, unless a magic of the same cell has shown it already.
 
-    To a person on a page, that is the explorer, with the card for pages without widgets; else the card alone.
+    A person in a notebook sees the explorer, with the card for pages without widgets; elsewhere it is the card alone.
     """
-    if _shown.get(run) == shell.execution_count:
+    if _last_shown.get(run) == shell.execution_count:
         return
     view = _explorer(run) if can_show_widgets(shell) else {}
     if view:
-        _shown[run] = shell.execution_count
+        _last_shown[run] = shell.execution_count
         display({**view, **run_card(run)}, raw=True, metadata=WITH_STILL)
     else:
         show(run, shell)
 
 
 def show_cache(cache: ResultCache, shell: InteractiveShell) -> None:
-    """What a cell that ends in `nbf.cache` shows: the tables, and to a person on a page the live view beside them."""
+    """Shows the cache that a cell ends in: its tables, and to a person in a notebook the live view in their place."""
     view = _cache_view() if can_show_widgets(shell) else {}
     still = {"text/html": cache._repr_html_(), "text/plain": repr(cache)}
     display({**view, **still}, raw=True, metadata=WITH_STILL if view else {})
 
 
 def _cache_view() -> dict[str, Any]:
-    """The mime bundle of the cache's view; empty, with a notice, where it has not been built or cannot be shown."""
+    """The mime bundle of the cache's view; empty, with a warning, where its front end or libraries are missing."""
     try:
         need_widgets("The live view of the cache")
         from nbforecast.jupyter.widgets.cache.widget import cache_view
 
         return cache_view().view()
-    except MissingExtra as missing:
-        _log.warning("The cache is shown as a table only. %s", missing)
+    except MissingExtra as error:
+        _log.warning("The cache is shown as a table only. %s", error)
         return {}
 
 
@@ -99,44 +105,45 @@ def _explorer(run: Run) -> dict[str, Any]:
         return {}
 
 
-class _Follower:
-    """Keeps the cards of all runs up to date, from one thread that ends with the last of them.
+class _CardUpdater:
+    """Keeps the cards of all runs up to date, from one thread that ends with the last run.
 
-    It updates displays by their identity, which reaches the right cell from any thread; it prints nothing.
+    It updates displays by their ids, which reaches the right cell from any thread; it prints nothing.
     """
 
     def __init__(self) -> None:
-        self._followed: list[tuple[Run | DatasetRun, Callable[[], bool]]] = []
+        self._cards: list[tuple[Run | DatasetRun, Callable[[], bool]]] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def follow(self, run: Run | DatasetRun, update: Callable[[], bool]) -> None:
-        """Have `update` called until the run's end, and once more then, or until it says that it failed."""
+    def add(self, run: Run | DatasetRun, update: Callable[[], bool]) -> None:
+        """Calls `update` until the run has ended, and once more then, or until it returns False."""
         with self._lock:
-            self._followed.append((run, update))
+            self._cards.append((run, update))
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name="nbforecast-display", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="nbforecast-display", daemon=True)
                 self._thread.start()
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         while True:
             with self._lock:
-                if not self._followed:
+                if not self._cards:
                     self._thread = None
                     return
-                followed = list(self._followed)
-            followed[0][0].wait_for_end(REFRESH)
-            for run, update in followed:
-                ended = run.done
-                if not update() or ended:
+                cards = list(self._cards)
+            cards[0][0].wait_for_end(REFRESH)
+            for run, update in cards:
+                has_ended = run.done
+                if not update() or has_ended:
                     with self._lock:
-                        self._followed.remove((run, update))
+                        self._cards.remove((run, update))
 
 
-_follower = _Follower()
+_updater = _CardUpdater()
 
 
 def _update(card: Callable[[], dict[str, str]], handle: DisplayHandle) -> bool:
+    """Updates a display; False where that fails."""
     try:
         handle.update(card(), raw=True)
     except BaseException:
