@@ -40,14 +40,14 @@ function render({ model, el, signal, host }: RenderProps): () => void {
   model.on("msg:custom", receive);
   connection.connect();
 
-  let shown: AbortController | null = null;
+  let current: AbortController | null = null;
 
   /** Shows an explorer below the view, in place of the one before. */
   async function open({ model_id, title, code }: OpenedMessage): Promise<void> {
     if (model_id === null) return;
-    shown?.abort();
+    current?.abort();
     const own = new AbortController();
-    shown = own;
+    current = own;
     end.signal.addEventListener("abort", () => own.abort(), { signal: own.signal });
     const place = h("div");
     const closer = iconButton("cancel", `Close ${title}`, () => own.abort());
@@ -65,7 +65,7 @@ function render({ model, el, signal, host }: RenderProps): () => void {
       await widget.render({ el: place, signal: own.signal });
     } catch (error) {
       console.warn("nbforecast:", error);
-      place.textContent = "It cannot be shown here. Run the line above in a cell.";
+      place.textContent = "It cannot be current here. Run the line above in a cell.";
     }
   }
 

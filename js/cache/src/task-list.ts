@@ -14,8 +14,8 @@ export function progressText(task: CacheTask): string {
   if (task.state === "queued") return `queued, ${task.priority}`;
   if (task.state === "ending") return "ending";
   const scoring = task.state === "calculating";
-  const done = Math.min(scoring ? task.calculated : task.inferred, task.available);
-  const parts = [`${integer(done)} of ${integer(task.available)}${scoring ? " scored" : ""}`];
+  const finished = Math.min(scoring ? task.calculated : task.inferred, task.available);
+  const parts = [`${integer(finished)} of ${integer(task.available)}${scoring ? " scored" : ""}`];
   if (task.rate !== null && task.rate > 0) parts.push(rate(task.rate));
   if (task.eta_seconds !== null) parts.push(`${duration(task.eta_seconds)} left`);
   return parts.join(" · ");
@@ -26,7 +26,7 @@ class TaskRow {
   readonly #name = h("span", { class: "nbf-name" });
   readonly #model = h("span", { class: "nbf-model" });
   readonly #bar = new Bar("Origins inferred");
-  readonly #text = h("span", { class: "nbf-told" });
+  readonly #text = h("span", { class: "nbf-text" });
   readonly #cancel: HTMLButtonElement;
 
   constructor(task: CacheTask, act: (action: Action) => void) {
@@ -75,14 +75,14 @@ export class TaskList {
   /** Shows these tasks; `cancelling` are those whose cancellation waits for the kernel. */
   show(tasks: readonly CacheTask[], cancelling: ReadonlySet<number>): void {
     this.el.hidden = tasks.length === 0;
-    const shown = tasks.filter((task, i) => task.state !== "queued" || i < MAX_QUEUED);
-    const ids = new Set(shown.map((task) => task.id));
+    const visible = tasks.filter((task, i) => task.state !== "queued" || i < MAX_QUEUED);
+    const ids = new Set(visible.map((task) => task.id));
     for (const [id, row] of this.#rows) {
       if (ids.has(id)) continue;
       row.el.remove();
       this.#rows.delete(id);
     }
-    shown.forEach((task, i) => {
+    visible.forEach((task, i) => {
       const row = this.#rows.get(task.id) ?? new TaskRow(task, this.#act);
       this.#rows.set(task.id, row);
       row.show(task, cancelling.has(task.id));
@@ -93,7 +93,7 @@ export class TaskList {
       this.#head,
       running ? `Working on ${plural(running, "run")}` : plural(tasks.length, "run waits", "runs wait"),
     );
-    const hidden = tasks.length - shown.length;
+    const hidden = tasks.length - visible.length;
     setText(this.#more, hidden ? `and ${plural(hidden, "more waits", "more wait")}` : "");
     this.#more.hidden = !hidden;
   }

@@ -8,7 +8,7 @@ import type { DeviceMessage, TotalsMessage } from "./messages";
 class Gauge {
   readonly el: HTMLElement;
   readonly #bar: Bar;
-  readonly #text = h("span", { class: "nbf-told" });
+  readonly #text = h("span", { class: "nbf-text" });
 
   constructor(label: string) {
     this.#bar = new Bar(label);
@@ -29,7 +29,7 @@ export class UsageFooter {
   readonly #memory = new Gauge("Memory");
   readonly #disk = new Gauge("Disk");
   readonly #device = new Gauge("Device");
-  readonly #reuse = h("p", { class: "nbf-told" });
+  readonly #reuse = h("p", { class: "nbf-text" });
 
   constructor() {
     this.el = h(

@@ -220,16 +220,16 @@ export class View implements MessageListener {
     this.#tasks.show(state.tasks, new Set(queued.flatMap((action) => (action.name === "cancel" ? [action.task] : []))));
     const words = this.#filter.value.trim();
     const all = [...state.entries.values()];
-    const shown = words ? all.filter((entry) => matches(entry, words)) : all;
-    this.#list.show(shown, this.#sorting);
-    this.#list.el.hidden = shown.length === 0;
+    const visible = words ? all.filter((entry) => matches(entry, words)) : all;
+    this.#list.show(visible, this.#sorting);
+    this.#list.el.hidden = visible.length === 0;
     const isShort = all.length < MANY && !words;
     setText(this.#count, state.complete ? plural(all.length, "entry", "entries") : "");
     this.#count.hidden = !isShort;
     this.#filter.placeholder = `Filter ${integer(all.length)}`;
     this.#filter.hidden = this.#sort.hidden = isShort;
     this.#tools.classList.toggle("nbf-few", isShort);
-    setText(this.#empty, this.#sentence(all.length, shown.length, words));
+    setText(this.#empty, this.#sentence(all.length, visible.length, words));
     this.#empty.hidden = !this.#empty.textContent;
     this.#footer.show(state.totals, state.device);
     this.root.toggleAttribute("aria-busy", !state.complete);
@@ -248,11 +248,11 @@ export class View implements MessageListener {
     this.#list.tick(Date.now() / 1000, pending);
   }
 
-  #sentence(all: number, shown: number, words: string): string {
+  #sentence(all: number, visible: number, words: string): string {
     if (!this.state.complete)
       return this.#connection?.silent ? "The kernel is busy. The list comes when the cell has ended." : "";
     if (!all)
       return this.state.tasks.length ? "" : "Nothing is kept yet: what %forecast and %quickdraw infer appears here.";
-    return shown ? "" : `No entry has “${words}” in its name, model or handle.`;
+    return visible ? "" : `No entry has “${words}” in its name, model or handle.`;
   }
 }

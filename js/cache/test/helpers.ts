@@ -107,11 +107,11 @@ export class Kernel {
   }
 
   button(text: string): HTMLButtonElement {
-    const found = [...this.view.root.querySelectorAll("button")].find(
+    const button = [...this.view.root.querySelectorAll("button")].find(
       (b) => (b.getAttribute("aria-label") ?? b.textContent) === text,
     );
-    if (!found) throw new Error(`no button ${text}`);
-    return found;
+    if (!button) throw new Error(`no button ${text}`);
+    return button;
   }
 
   press(el: Element, key: string): void {

@@ -48,9 +48,9 @@ describe("what is shown", () => {
       kind: "work",
       tasks: [task(1), ...Array.from({ length: 9 }, (_, i) => task(i + 2, { state: "queued", priority: "idle" }))],
     });
-    const told = [...kernel.view.root.querySelectorAll(".nbf-task .nbf-told")].map((el) => el.textContent);
-    expect(told[0]).toBe("250 of 1,000 · 50 origins/s · 15 s left");
-    expect(told.slice(1)).toEqual(Array(4).fill("queued, idle"));
+    const texts = [...kernel.view.root.querySelectorAll(".nbf-task .nbf-text")].map((el) => el.textContent);
+    expect(texts[0]).toBe("250 of 1,000 · 50 origins/s · 15 s left");
+    expect(texts.slice(1)).toEqual(Array(4).fill("queued, idle"));
     expect(kernel.find(".nbf-more").textContent).toBe("and 5 more wait");
     kernel.button("Cancel frame 1 · auto").click();
     expect(kernel.request?.action).toMatchObject({ name: "cancel", task: 1 });
@@ -63,7 +63,7 @@ describe("what is shown", () => {
     kernel.send({ kind: "device", platform: "gpu", text: "H200", memory_bytes: 2e10, memory_limit: 8e10 });
     const gauges = [...kernel.view.root.querySelectorAll(".nbf-gauge")];
     expect(gauges.map((g) => g.querySelector(".nbf-bar")?.getAttribute("aria-valuenow"))).toEqual(["25", "10", "25"]);
-    expect(gauges.map((g) => g.querySelector(".nbf-told")?.textContent)).toEqual([
+    expect(gauges.map((g) => g.querySelector(".nbf-text")?.textContent)).toEqual([
       "500 MB of 2 GB",
       "1 GB of 10 GB",
       "20 GB of 80 GB",
@@ -295,7 +295,7 @@ describe("answers", () => {
     expect(kernel.opened.map(([m, cell]) => [m.model_id, cell])).toEqual([["m", false]]);
   });
 
-  test("are told for a while, faults until the next", () => {
+  test("are shown for a while, faults until the next", () => {
     kernel.view.act({ name: "save" });
     kernel.send({ kind: "done", id: kernel.request?.id, text: "Saved 2 entries" });
     const notice = kernel.find(".nbf-notice");

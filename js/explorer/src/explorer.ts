@@ -82,7 +82,7 @@ export class Explorer {
     connection.open();
   }
 
-  // ---- what a person does: the store changes, and Python is told
+  // ---- what a person does: it changes the store, and Python's traits
 
   #select(change: Partial<Settings>): void {
     if (!this.#open(change)) return;

@@ -29,7 +29,7 @@ export class View {
   readonly #layout: Layout;
   readonly #calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   #palette: Palette | null = null;
-  #shown: unknown[] = [];
+  #settingsKey: unknown[] = [];
   readonly #store: Store;
   readonly #signal: AbortSignal;
 
@@ -97,9 +97,9 @@ export class View {
     const { meta, settings, held } = this.#store;
     this.root.classList.toggle("nbf-held", held);
     this.#showStatus();
-    const shown = [meta, settings.series, settings.model, settings.compare, settings.style];
-    if (!meta || shown.every((v, i) => v === this.#shown[i])) return;
-    this.#shown = shown;
+    const key = [meta, settings.series, settings.model, settings.compare, settings.style];
+    if (!meta || key.every((v, i) => v === this.#settingsKey[i])) return;
+    this.#settingsKey = key;
     this.root.classList.remove("nbf-empty");
     this.controls.showSettings(meta, settings);
     const other = settings.compare === null ? null : meta.models[settings.compare].name;

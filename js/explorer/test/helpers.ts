@@ -88,8 +88,8 @@ export class FakeModel implements WidgetModel {
   }
 
   on(event: string, callback: (...args: never[]) => void): void {
-    const known = this.handlers.get(event) ?? new Set();
-    this.handlers.set(event, known.add(callback));
+    const callbacks = this.handlers.get(event) ?? new Set();
+    this.handlers.set(event, callbacks.add(callback));
   }
 
   off(event: string, callback?: (...args: never[]) => void): void {

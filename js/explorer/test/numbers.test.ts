@@ -43,8 +43,8 @@ describe("density", () => {
     const d = density(draws);
     if (!d) throw new Error("no density");
     for (let g = 0; g < GRID; g++) {
-      const at = d.low + ((d.high - d.low) * g) / (GRID - 1);
-      expect(d.values[g]).toBeCloseTo(slow(draws, at), 6);
+      const x = d.low + ((d.high - d.low) * g) / (GRID - 1);
+      expect(d.values[g]).toBeCloseTo(slow(draws, x), 6);
     }
   });
 
@@ -249,19 +249,19 @@ describe("window", () => {
 
 test("the window goes along with an origin that is scrubbed, and waits for one that is dragged", () => {
   const b = { rows: 1000, horizon: 12 };
-  const at = new OriginState();
-  at.begin(500, 860, b);
-  const { start } = at.viewport;
-  at.move(490, "follow", b);
-  expect([at.viewport.start, at.direction]).toEqual([start, -1]);
-  at.move(450, "carry", b);
-  expect(at.viewport.start).toBe(start - 40);
-  at.move(5, "carry", b);
-  expect(at.viewport.start).toBeLessThanOrEqual(0);
-  at.move(900, "anchor", b);
-  expect(900 - at.viewport.start).toBeCloseTo(at.viewport.span * 0.66, 0);
-  expect(at.nextRow(Uint8Array.from({ length: 1000 }, (_, i) => (i < 950 ? 4 : 3)))).toBe(950);
-  expect(at.nextRow(new Uint8Array(1000).fill(4))).toBeNull();
+  const origin = new OriginState();
+  origin.begin(500, 860, b);
+  const { start } = origin.viewport;
+  origin.move(490, "follow", b);
+  expect([origin.viewport.start, origin.direction]).toEqual([start, -1]);
+  origin.move(450, "carry", b);
+  expect(origin.viewport.start).toBe(start - 40);
+  origin.move(5, "carry", b);
+  expect(origin.viewport.start).toBeLessThanOrEqual(0);
+  origin.move(900, "anchor", b);
+  expect(900 - origin.viewport.start).toBeCloseTo(origin.viewport.span * 0.66, 0);
+  expect(origin.nextRow(Uint8Array.from({ length: 1000 }, (_, i) => (i < 950 ? 4 : 3)))).toBe(950);
+  expect(origin.nextRow(new Uint8Array(1000).fill(4))).toBeNull();
 });
 
 test("the value axis widens at once to where it must and does not shiver", () => {
@@ -287,8 +287,8 @@ test("a cell tells the furthest status, the worst score, and where it is", () =>
 test("an origin's scores are those of its bands", () => {
   const ends = Float32Array.from([...[0, 1, 2, 3, 4, 5, 6], ...[0, 1, 2, 3, 4, 5, 6], ...[0, 1, 2, 3, 4, 5, 6]]);
   const row = { draws: new Float32Array(0), ends, filled: true };
-  const found = originScores(row, Float64Array.from([9, 3.5, 5.5, NaN]), 0, 3);
-  expect(found).toEqual({ mae: 1.5, inside: [1, 1, 2], steps: 2 });
+  const scores = originScores(row, Float64Array.from([9, 3.5, 5.5, NaN]), 0, 3);
+  expect(scores).toEqual({ mae: 1.5, inside: [1, 1, 2], steps: 2 });
   expect(originScores(row, Float64Array.from([9]), 0, 3)).toBeNull();
 });
 

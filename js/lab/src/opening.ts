@@ -6,6 +6,7 @@ import { NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
 import type { OpenedMessage } from "../../cache/src/messages";
 import { icon } from "./icon";
 
+/** The mime type of a widget in an output. */
 export const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
 
 /** Opens a tab to the right of the notebook, which closes with it; `closed` is called when it does. */

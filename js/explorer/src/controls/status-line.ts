@@ -6,14 +6,14 @@ import type { ProgressMessage } from "../wire/messages";
 
 /** The progress of a run in words. */
 export function progressText(p: ProgressMessage): string {
-  const done = Math.min(p.available, Math.max(p.inferred, p.calculated));
+  const finished = Math.min(p.available, Math.max(p.inferred, p.calculated));
   if (p.error) return `Stopped: ${p.error}`;
-  if (p.cancelled) return `Cancelled after ${integer(done)} of ${plural(p.available, "origin")}`;
+  if (p.cancelled) return `Cancelled after ${integer(finished)} of ${plural(p.available, "origin")}`;
   if (p.done) {
     const reused = p.reused ? `, ${integer(p.reused)} from the cache` : "";
     return `${plural(p.available, "origin")} done${reused}${p.note}`;
   }
-  const parts = [`${integer(done)} of ${plural(p.available, "origin")}`];
+  const parts = [`${integer(finished)} of ${plural(p.available, "origin")}`];
   if (p.rate !== null && p.rate > 0) parts.push(rate(p.rate));
   if (p.eta_seconds !== null) parts.push(`${duration(p.eta_seconds)} left`);
   return parts.join(" · ");

@@ -7,6 +7,7 @@ import type { Viewport } from "../state/viewport";
 import { paintCell, rowsPerCell, summarise } from "./heatmap-cells";
 import { mix, type Palette } from "./theme";
 
+/** Its height in pixels, without the line of scores. */
 export const TALL = 52;
 const HEAT = 5;
 const GAP = 3;

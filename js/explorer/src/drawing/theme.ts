@@ -27,6 +27,7 @@ export interface Palette extends Plain {
   wash: string;
 }
 
+/** How many colours the strip has. */
 export const HEATS = 12;
 
 type Rgb = [number, number, number];

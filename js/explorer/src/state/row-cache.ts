@@ -3,6 +3,7 @@
 import type { RowsMessage } from "../wire/messages";
 import { ENDS, fillEnds, MEDIAN } from "./quantiles";
 
+/** Bytes of all chunks. */
 export const MAX_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 2 * 1024 * 1024;
 const MAX_CHUNK = 512;
@@ -113,15 +114,15 @@ export class RowCache {
     const size = this.chunkRows(model);
     const wide = this.#horizon * this.#draws(model);
     const narrow = this.#horizon * ENDS;
-    for (let done = 0; done < message.count; ) {
-      const row = message.first + done;
+    for (let copied = 0; copied < message.count; ) {
+      const row = message.first + copied;
       const i = row % size;
-      const count = Math.min(size - i, message.count - done);
+      const count = Math.min(size - i, message.count - copied);
       const chunk = this.#obtain(series, model, row);
-      chunk.draws.set(message.draws.subarray(done * wide, (done + count) * wide), i * wide);
-      chunk.ends.set(message.ends.subarray(done * narrow, (done + count) * narrow), i * narrow);
+      chunk.draws.set(message.draws.subarray(copied * wide, (copied + count) * wide), i * wide);
+      chunk.ends.set(message.ends.subarray(copied * narrow, (copied + count) * narrow), i * narrow);
       chunk.states.fill(FRESH, i, i + count);
-      done += count;
+      copied += count;
     }
     this.#shrink();
   }
