@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from nbforecast.distributed.run import DatasetRun
     from nbforecast.errors import NbForecastError
     from nbforecast.forecast_chart import Chart
-    from nbforecast.forecasters.base import register
     from nbforecast.forecasters.catalogue import models
+    from nbforecast.forecasters.registry import register
     from nbforecast.jupyter.widgets.explorer.explore import explore
     from nbforecast.origin_forecast import Forecast
     from nbforecast.run import Run
@@ -45,7 +45,7 @@ _MODULES = {
     "forecast_dataset": "nbforecast.distributed.request",
     "models": "nbforecast.forecasters.catalogue",
     "quickdraw": "nbforecast.api",
-    "register": "nbforecast.forecasters.base",
+    "register": "nbforecast.forecasters.registry",
     "sample": "nbforecast.data.samples",
 }
 

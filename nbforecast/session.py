@@ -10,7 +10,7 @@ from nbforecast.data import prepare
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
 from nbforecast.forecast_chart import Chart
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.key import ForecastSpec

@@ -15,7 +15,7 @@ from nbforecast.distributed.run import DatasetRun
 from nbforecast.distributed.source import open_panel, source_includes
 from nbforecast.distributed.worker import Job, forecast_locally
 from nbforecast.errors import OptionError, StorageError
-from nbforecast.forecasters.base import portable, resolve
+from nbforecast.forecasters.registry import portable, resolve
 from nbforecast.options import ForecastOptions, PanelKeywords, takes_options
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable

@@ -34,7 +34,7 @@ from nbforecast.distributed.source import assign_partitions, count_series, write
 from nbforecast.engine.executor import FOR_EVER
 from nbforecast.engine.progress import ProgressState, wait_with_bar
 from nbforecast.errors import ForecasterError, NbForecastError, OptionError, RunCancelled, StorageError
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.metadata import Unreadable

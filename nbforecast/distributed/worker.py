@@ -17,7 +17,7 @@ from nbforecast.distributed.shards import is_complete, write_shard
 from nbforecast.distributed.source import read_partition
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.entry import Entry

@@ -85,7 +85,7 @@ class BatchSizer:
         sizes: tuple[int, ...] | None = getattr(forecaster, "batch_sizes", None)
         if sizes is None:
             return cls()
-        if getattr(forecaster, "core", None) is not None and cores() > 1:
+        if getattr(forecaster, "windows_per_core", None) is not None and cores() > 1:
             sizes = tuple(n for n in _POWERS_OF_TWO if sizes[0] <= n <= sizes[-1])
         return cls(sizes, compiled=True)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from nbforecast import device
 from nbforecast.charts.html import CODE, html_table
-from nbforecast.forecasters.base import Model, known
 from nbforecast.forecasters.hub import here
+from nbforecast.forecasters.registry import Model, registered_models
 from nbforecast.text import aligned_table
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def models() -> pl.DataFrame:
                 "weights": _weights(m),
                 "device": computing,
             }
-            for m in known()
+            for m in registered_models()
         ]
     )
 

@@ -15,8 +15,8 @@ from jaxtyping import Array, Bool, Float32, Int32
 if TYPE_CHECKING:
     from nbforecast.forecasters.windows import Windows
 
-N_INNER = 64
-LEAST = 4
+N_ORIGINS = 64
+MIN_OBSERVATIONS = 4
 _PARTS = 5
 _BLOCK = 32
 _PREFERENCE = 0.8
@@ -39,11 +39,11 @@ class ScaledContext(NamedTuple):
     """
 
     values: Float32[Array, "L B"]
-    known: Bool[Array, "L B"]
+    is_known: Bool[Array, "L B"]
     observed: Bool[Array, "L B"]
     first: Int32[Array, " B"]
     scale: Float32[Array, " B"]
-    logged: Bool[Array, " B"]
+    is_log: Bool[Array, " B"]
     location: Float32[Array, " B"]
     floor: Float32[Array, " B"]
 
@@ -59,13 +59,13 @@ class BacktestOrigins(NamedTuple):
     inside the context, or where too little precedes the origin.
     """
 
-    at: Int32[Array, "n B"]
+    positions: Int32[Array, "n B"]
     targets: Float32[Array, "n H B"]
     valid: Bool[Array, "n H B"]
 
 
 class PointForecast(NamedTuple):
-    """Point forecasts as of the last step, and the same recipe's errors (actual - forecast) at the inner origins."""
+    """Point forecasts as of the last step, and the same recipe's errors (actual - forecast) at the backtest origins."""
 
     points: Float32[Array, "H B"]
     errors: Float32[Array, "n H B"]
@@ -88,7 +88,7 @@ def total(values: Float32[Array, "L ..."]) -> Float32[Array, "..."]:
     return (jnp.ones(len(values)) @ values.reshape(len(values), -1)).reshape(values.shape[1:])
 
 
-def running(values: Float32[Array, "L B"]) -> Float32[Array, "L B"]:
+def running_sum(values: Float32[Array, "L B"]) -> Float32[Array, "L B"]:
     """Sums of all values up to each position, as products with triangles of ones."""
     length, batch = values.shape
     size = math.gcd(length, _BLOCK)
@@ -98,7 +98,7 @@ def running(values: Float32[Array, "L B"]) -> Float32[Array, "L B"]:
     return (within + before[:, None]).reshape(values.shape)
 
 
-def spread(values: Float32[Array, "L B"], known: Bool[Array, "L B"]) -> Float32[Array, " B"]:
+def mean_absolute_deviation(values: Float32[Array, "L B"], known: Bool[Array, "L B"]) -> Float32[Array, " B"]:
     """Mean absolute deviation from the mean, 1 where it is 0. Not squared, so that tiny units do not underflow."""
     use = known.astype(jnp.float32)
     count = jnp.maximum(total(use), 1.0)
@@ -107,7 +107,7 @@ def spread(values: Float32[Array, "L B"], known: Bool[Array, "L B"]) -> Float32[
     return jnp.where(size > 0.0, size, 1.0)
 
 
-def history(windows: Windows) -> ScaledContext:
+def scale_context(windows: Windows) -> ScaledContext:
     values, observed = windows.values.T, windows.observed.T
     known = ~jnp.isnan(values)
     first = first_true(observed)
@@ -126,18 +126,18 @@ def history(windows: Windows) -> ScaledContext:
     part = parts(len(values), first)
     logged = positive & (unevenness(logs, known, part) < _PREFERENCE * unevenness(filled, known, part))
     values = jnp.where(logged, logs, filled)
-    scale = spread(values, known)
+    scale = mean_absolute_deviation(values, known)
     # only zeros themselves show that a series stops at zero: a temperature may have been positive for long
     zeros = (observed & (filled == -location)).sum(0)
     floor = jnp.where((least >= 0.0) & (zeros >= _ZEROS), -location, -jnp.inf)
     return ScaledContext(values / scale, known, observed, first, scale, logged, location, floor)
 
 
-def original(past: ScaledContext, values: Float32[Array, "... B"]) -> Float32[Array, "... B"]:
+def to_data_unit(past: ScaledContext, values: Float32[Array, "... B"]) -> Float32[Array, "... B"]:
     """Forecasts in the data's unit, relative to the location."""
     scaled = values * past.scale
-    growth = jnp.expm1(jnp.minimum(jnp.where(past.logged, scaled, 0.0), _MOST_GROWTH))
-    return jnp.maximum(jnp.where(past.logged, past.location * growth, scaled), past.floor)
+    growth = jnp.expm1(jnp.minimum(jnp.where(past.is_log, scaled, 0.0), _MOST_GROWTH))
+    return jnp.maximum(jnp.where(past.is_log, past.location * growth, scaled), past.floor)
 
 
 def parts(length: int, first: Int32[Array, " B"]) -> Float32[Array, "L B"]:
@@ -158,15 +158,15 @@ def unevenness(
     return size.std(0) / jnp.maximum(size.mean(0), 1e-30)
 
 
-def inner_origins(past: ScaledContext, horizon: int, start: Int32[Array, " B"]) -> BacktestOrigins:
-    """`N_INNER` origins evenly from position `start` to the last but one, in each context.
+def backtest_origins(past: ScaledContext, horizon: int, start: Int32[Array, " B"]) -> BacktestOrigins:
+    """`N_ORIGINS` origins evenly from position `start` to the last but one, in each context.
 
     The stride is a real number, so that origins fall on every phase of whatever season there is.
     """
     length = past.values.shape[0]
     span = (length - 1 - start).astype(jnp.float32)
-    stride = jnp.maximum(span / N_INNER, 1.0)
-    back = 1 + jnp.floor(jnp.arange(N_INNER)[:, None] * stride).astype(jnp.int32)
+    stride = jnp.maximum(span / N_ORIGINS, 1.0)
+    back = 1 + jnp.floor(jnp.arange(N_ORIGINS)[:, None] * stride).astype(jnp.int32)
     at = length - 1 - back
     ahead = at[:, None] + jnp.arange(1, horizon + 1)[:, None]
     flat = ahead.reshape(-1, ahead.shape[-1])
@@ -176,7 +176,7 @@ def inner_origins(past: ScaledContext, horizon: int, start: Int32[Array, " B"]) 
 
 
 def mean_error(errors: Float32[Array, "*m n H B"], valid: Bool[Array, "n H B"]) -> Float32[Array, "*m B"]:
-    """Mean absolute error over inner origins and horizon; 0 where there is none to look at."""
+    """Mean absolute error over backtest origins and horizon; 0 where there is none to look at."""
     total = jnp.where(valid, jnp.abs(errors), 0.0).sum((-3, -2))
     return total / jnp.maximum(valid.sum((0, 1)), 1)
 

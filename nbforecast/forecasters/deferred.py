@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from nbforecast.errors import UnknownModel
-from nbforecast.forecasters.base import find_registered, registered_keys
+from nbforecast.forecasters.registry import find_registered, registered_keys
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
@@ -37,8 +37,8 @@ class DeferredForecaster:
         return getattr(self.model(), "batch_sizes", None)
 
     @property
-    def core(self) -> int | None:
-        return getattr(self.model(), "core", None)
+    def windows_per_core(self) -> int | None:
+        return getattr(self.model(), "windows_per_core", None)
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         return self.model().availability(data)

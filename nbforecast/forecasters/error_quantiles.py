@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float32
 
-from nbforecast.forecasters.context import original
+from nbforecast.forecasters.context import to_data_unit
 
 if TYPE_CHECKING:
     from nbforecast.forecasters.context import BacktestOrigins, PointForecast, ScaledContext
@@ -47,12 +47,19 @@ def sort_leading(values: Float32[Array, "n ..."]) -> Float32[Array, "n ..."]:
     return jax.lax.scan(stage, flat, jax.tree.map(jnp.array, _network(len(values))))[0].reshape(values.shape)
 
 
-def draw(past: ScaledContext, inner: BacktestOrigins, outlook: PointForecast) -> Float32[Array, "B H Q"]:
-    """Ascending draws at `LEVELS`, in the data's unit relative to the location."""
-    valid = inner.valid
+def quantile_forecast(
+    past: ScaledContext, origins: BacktestOrigins, point_forecast: PointForecast
+) -> Float32[Array, "B H Q"]:
+    """Returns ascending quantiles at `LEVELS`, in the data's unit relative to the location.
+
+    The errors at the backtest origins, in units of their mean size at each step, give the shape of the distribution.
+    It is shrunk towards the shape pooled over all steps and towards that of a normal distribution, the more the fewer
+    errors there are.
+    """
+    valid = origins.valid
     count = valid.sum(0).astype(jnp.float32)
-    size = spread_by_step(outlook.errors, valid)
-    standard = jnp.where(valid, outlook.errors / size, jnp.inf)
+    size = mean_error_by_step(point_forecast.errors, valid)
+    standard = jnp.where(valid, point_forecast.errors / size, jnp.inf)
     ordered = sort_leading(standard)
     levels = jnp.array(LEVELS)[:, None, None]
     place = jnp.clip(levels * count - 0.5, 0.0, jnp.maximum(count - 1.0, 0.0))
@@ -67,11 +74,11 @@ def draw(past: ScaledContext, inner: BacktestOrigins, outlook: PointForecast) ->
     shape = 0.5 * trust * seen + (1.0 - 0.5 * trust) * (
         pooled_trust * pooled + (1.0 - pooled_trust) * jnp.array(_SHAPE)[:, None, None]
     )
-    draws = jax.lax.cummax(outlook.points + size * shape, axis=0)
-    return original(past, draws).transpose(2, 1, 0)
+    draws = jax.lax.cummax(point_forecast.points + size * shape, axis=0)
+    return to_data_unit(past, draws).transpose(2, 1, 0)
 
 
-def spread_by_step(errors: Float32[Array, "n H B"], valid: Bool[Array, "n H B"]) -> Float32[Array, "H B"]:
+def mean_error_by_step(errors: Float32[Array, "n H B"], valid: Bool[Array, "n H B"]) -> Float32[Array, "H B"]:
     """Mean absolute error by horizon step, never falling with it; steps with few errors lean on the steps before."""
     count = valid.sum(0).astype(jnp.float32)
     mean = jnp.where(valid, jnp.abs(errors), 0.0).sum(0) / jnp.maximum(count, 1.0)

@@ -6,22 +6,12 @@ up to a third longer.
 
 from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float32
+from jaxtyping import Array, Float32
 
 
 def product(x: Float32[Array, "... I"], weight: Float32[Array, "O I"]) -> Float32[Array, "... O"]:
     """Times the transposed weight: x Wᵀ."""
     return (x.reshape(-1, x.shape[-1]) @ weight.T).reshape(*x.shape[:-1], weight.shape[0])
-
-
-def layer_norm(
-    x: Float32[Array, "... D"], scale: Float32[Array, " D"], shift: Float32[Array, " D"], eps: float
-) -> Float32[Array, "... D"]:
-    """To mean 0 and variance 1 over the last axis, then scaled and shifted (Ba et al. 2016)."""
-    away = x - x.mean(-1, keepdims=True)
-    return away * jax.lax.rsqrt((away**2).mean(-1, keepdims=True) + eps) * scale + shift
 
 
 def split_heads(x: Float32[Array, "N T I"], heads: int) -> Float32[Array, "N h T k"]:
@@ -30,8 +20,3 @@ def split_heads(x: Float32[Array, "N T I"], heads: int) -> Float32[Array, "N h T
 
 def join_heads(x: Float32[Array, "N h T k"]) -> Float32[Array, "N T I"]:
     return x.transpose(0, 2, 1, 3).reshape(x.shape[0], x.shape[2], -1)
-
-
-def causal(queries: int, keys: int) -> Bool[Array, "q m"]:
-    """Which keys a query may see, the last query standing at the last key."""
-    return jnp.arange(keys)[None, :] <= jnp.arange(keys - queries, keys)[:, None]

@@ -30,7 +30,7 @@ class NetworkForecaster(WindowForecaster):
 
     weights: Mapping[str, np.ndarray] = field(repr=False, compare=False)
     batch_sizes: ClassVar[tuple[int, ...]] = (1, 8, 32, 128, 512)
-    core: ClassVar[int | None] = None  # matrix products keep all of them busy
+    windows_per_core: ClassVar[int | None] = None  # matrix products keep all of them busy
 
     @cached_property
     def digest(self) -> str:

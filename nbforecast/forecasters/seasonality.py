@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float32, Int32
 
-from nbforecast.forecasters.context import first_true, running, take, total
+from nbforecast.forecasters.context import first_true, running_sum, take, total
 
 if TYPE_CHECKING:
     from nbforecast.forecasters.context import ScaledContext
@@ -60,7 +60,7 @@ def autocorrelation(
     pairs = jnp.maximum(count * (1.0 - lags / jnp.maximum(length - first, 1)), 1.0)
     covariance = jnp.fft.irfft(power, n=size, axis=0)[: length // 2] / pairs
     r = jnp.where(covariance[0] > 0.0, covariance / jnp.maximum(covariance[0], 1e-12), 0.0)
-    variance = 2.0 * (running(r**2) - r**2) - 1.0
+    variance = 2.0 * (running_sum(r**2) - r**2) - 1.0
     return r, r / jnp.sqrt(jnp.maximum(variance, 1.0) / pairs)
 
 
@@ -79,8 +79,8 @@ def detrended_correlation(
     """
     length = past.values.shape[0]
 
-    sums = running(jnp.where(past.known, past.values, 0.0))
-    counts = running(past.known.astype(jnp.float32))
+    sums = running_sum(jnp.where(past.is_known, past.values, 0.0))
+    counts = running_sum(past.is_known.astype(jnp.float32))
     at = jnp.arange(length)
 
     def one(lag: Int32[Array, ""]) -> tuple[Float32[Array, " B"], Float32[Array, " B"]]:
@@ -89,8 +89,8 @@ def detrended_correlation(
         before = (low >= 0)[:, None]
         near = sums[high] - jnp.where(before, sums[low], 0.0)
         number = counts[high] - jnp.where(before, counts[low], 0.0)
-        left = jnp.where(past.known, past.values - near / jnp.maximum(number, 1.0), 0.0)
-        both = (at >= lag)[:, None] & past.known & past.known[at - lag]
+        left = jnp.where(past.is_known, past.values - near / jnp.maximum(number, 1.0), 0.0)
+        both = (at >= lag)[:, None] & past.is_known & past.is_known[at - lag]
         pairs = jnp.maximum(total(both.astype(jnp.float32)), 1.0)
         size = total(left**2) / jnp.maximum(counts[-1], 1.0)
         r = total(jnp.where(both, left * left[at - lag], 0.0)) / pairs / jnp.maximum(size, 1e-12)
@@ -101,7 +101,7 @@ def detrended_correlation(
 
 def find_seasons(past: ScaledContext, calendar: Int32[Array, " S"]) -> Seasons:
     """The calendar's seasons where the context shows them, else what its autocorrelation shows plainly."""
-    known = past.known[1:] & past.known[:-1]
+    known = past.is_known[1:] & past.is_known[:-1]
     r, z = autocorrelation(jnp.diff(past.values, axis=0), known, past.first)
     lags = jnp.arange(r.shape[0])[:, None]
     length = past.length
@@ -130,7 +130,7 @@ def find_seasons(past: ScaledContext, calendar: Int32[Array, " S"]) -> Seasons:
     return Seasons(short, long)
 
 
-def adjust(past: ScaledContext, seasons: Seasons) -> Adjusted:
+def deseasonalize(past: ScaledContext, seasons: Seasons) -> Adjusted:
     """Takes the seasons out by exponential smoothing of the level and of each phase, forwards only.
 
     Holt-Winters' recursion (Winters 1960) in error-correction form with fixed gains; a phase's gain is 1 / visits
@@ -144,7 +144,7 @@ def adjust(past: ScaledContext, seasons: Seasons) -> Adjusted:
     age = at - past.first
 
     def cycle_mean(number: int) -> Float32[Array, " B"]:
-        within = past.known & (age >= number * m) & (age < (number + 1) * m)
+        within = past.is_known & (age >= number * m) & (age < (number + 1) * m)
         return jnp.where(within, past.values, 0.0).sum(0) / jnp.maximum(within.sum(0), 1)
 
     mean = cycle_mean(0)
@@ -178,24 +178,24 @@ def adjust(past: ScaledContext, seasons: Seasons) -> Adjusted:
 
     zeros = jnp.zeros((length, batch), jnp.float32)
     carry = (past.values[0], past.values[0], zeros, zeros)
-    steps = (jnp.arange(length), past.values, past.known, line, since < 2 * m, gain, gain_long, place, place_long)
+    steps = (jnp.arange(length), past.values, past.is_known, line, since < 2 * m, gain, gain_long, place, place_long)
     (_, _, short, long), values = jax.lax.scan(step, carry, steps)
     return Adjusted(values, short, long, seasons)
 
 
-def ahead(at: Int32[Array, "n B"], season: Int32[Array, " B"], horizon: int) -> Int32[Array, "n H B"]:
+def seasonal_positions(at: Int32[Array, "n B"], season: Int32[Array, " B"], horizon: int) -> Int32[Array, "n H B"]:
     """Positions one or more whole seasons before the steps 1..H after `at`, none of them after `at`."""
     h = jnp.arange(1, horizon + 1)[:, None]
     season = jnp.maximum(season, 1)
     return at[:, None] + h - season * ((h + season - 1) // season)
 
 
-def seasonal(adjusted: Adjusted, at: Int32[Array, "n B"], horizon: int) -> Float32[Array, "n H B"]:
+def seasonal_component(adjusted: Adjusted, at: Int32[Array, "n B"], horizon: int) -> Float32[Array, "n H B"]:
     """The seasonal component of the steps 1..H after `at`, as known at `at`."""
     n, batch = at.shape
 
     def one(component: Float32[Array, "L B"], season: Int32[Array, " B"]) -> Float32[Array, "n H B"]:
-        where = ahead(at, season, horizon).reshape(-1, batch)
+        where = seasonal_positions(at, season, horizon).reshape(-1, batch)
         return jnp.where(season > 0, take(component, where).reshape(n, horizon, batch), 0.0)
 
     return one(adjusted.short, adjusted.seasons.short) + one(adjusted.long, adjusted.seasons.long)

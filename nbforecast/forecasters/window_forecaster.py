@@ -32,7 +32,9 @@ class WindowForecaster(ABC):
     algorithm: ClassVar[str]
     algorithm_version: ClassVar[int]
     batch_sizes: ClassVar[tuple[int, ...]] = (32, 256, 2048)
-    core: ClassVar[int | None] = 128  # windows handed to each of several cores; None: all work on the same ones
+    windows_per_core: ClassVar[int | None] = (
+        128  # windows handed to each of several cores; None: all work on the same ones
+    )
     least: ClassVar[int] = 8
 
     @property
@@ -105,9 +107,9 @@ class WindowForecaster(ABC):
 
     def _shapes(self) -> tuple[int, ...]:
         """The sizes that batches are compiled for: on several cores none larger than what one of them is handed."""
-        if self.core is None or cores() < 2:
+        if self.windows_per_core is None or cores() < 2:
             return self.batch_sizes
-        return self.batch_sizes[0], self.core
+        return self.batch_sizes[0], self.windows_per_core
 
     def _fitting(self, count: int, horizon: int, shapes: tuple[int, ...]) -> int:
         """The smallest batch that holds so many and is compiled already, else the smallest that will."""

@@ -19,6 +19,8 @@ from nbforecast.forecasters.pretrained.forecaster import named
 from nbforecast.pretrain.plot import plot_losses
 from nbforecast.pretrain.train import Recipe, train
 
+_FORMER_NAMES = {"fresh": "new_per_step", "kept": "buffer_size"}  # in folders of nbforecast 0.1
+
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m nbforecast.pretrain", description=__doc__)
@@ -36,13 +38,14 @@ def main(arguments: list[str] | None = None) -> None:
     save_file(weights, folder / "pretrained.safetensors", {"recipe": json.dumps(dataclasses.asdict(recipe))})
 
 
-def _recipe(file: Path, given: dict[str, int | float]) -> Recipe:
-    """The recipe that the folder was begun with, else the given one, which is kept there."""
-    known = json.loads(file.read_text()) if file.exists() else {}
-    changed = [n for n, v in given.items() if known and v != known[n]]
+def _recipe(file: Path, options: dict[str, int | float]) -> Recipe:
+    """The recipe that the folder was begun with, else that of the options, which is saved there."""
+    saved = json.loads(file.read_text()) if file.exists() else {}
+    saved = {_FORMER_NAMES.get(name, name): value for name, value in saved.items()}
+    changed = [name for name, value in options.items() if saved and value != saved[name]]
     if changed:
         raise SystemExit(f"{file.parent} was begun with another recipe ({', '.join(changed)}): take another folder.")
-    recipe = Recipe(**(known or given))
+    recipe = Recipe(**(saved or options))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(dataclasses.asdict(recipe), indent=1))
     return recipe

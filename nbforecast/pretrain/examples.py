@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32, PRNGKeyArray
 
-from nbforecast.forecasters.context import history
-from nbforecast.forecasters.pretrained.features import Features, views
+from nbforecast.forecasters.context import scale_context
+from nbforecast.forecasters.pretrained.features import Features, extract_features
 from nbforecast.forecasters.windows import Windows
 from nbforecast.pretrain.primitives import CONTEXT
 from nbforecast.pretrain.prior import Series, draw
@@ -22,7 +22,7 @@ _FARTHEST = 50.0
 class Examples(NamedTuple):
     """views: of contexts. target: what followed, as their candidates are. size: what a loss is counted in."""
 
-    views: Features
+    features: Features
     target: Float32[Array, "B S"]
     size: Float32[Array, " B"]
 
@@ -34,11 +34,11 @@ def examples(key: PRNGKeyArray, calendar: Int32[Array, " C"], count: int) -> Exa
 def prepare(series: Series) -> Examples:
     """The examples that some series make; targets far outside are brought nearer."""
     windows = cut(series)
-    past = history(windows)
-    seen = views(past, series.calendar)
+    past = scale_context(windows)
+    seen = extract_features(past, series.calendar)
     ahead = series.values[:, CONTEXT:] - windows.location[:, None]
-    ratio = jnp.maximum(1.0 + ahead / jnp.where(past.logged, windows.location, 1.0)[:, None], _LEAST_RATIO)
-    target = jnp.where(past.logged[:, None], jnp.log(ratio), ahead) / past.scale[:, None]
+    ratio = jnp.maximum(1.0 + ahead / jnp.where(past.is_log, windows.location, 1.0)[:, None], _LEAST_RATIO)
+    target = jnp.where(past.is_log[:, None], jnp.log(ratio), ahead) / past.scale[:, None]
     centre = seen.candidates.mean(1)
     limit = _FARTHEST * jnp.maximum(seen.size, seen.naive)[:, None]
     target = centre + jnp.clip(target - centre, -limit, limit)

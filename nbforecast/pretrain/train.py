@@ -39,14 +39,23 @@ _SAVED = 1000
 class Recipe:
     """What decides the weights.
 
-    steps: of the optimiser, `batch` examples each. fresh: new examples before every step. kept: examples that are
-    drawn from, the newest. rate: the highest learning rate. average: of the weights, by step.
+    Attributes:
+        steps: The optimiser's steps, of `batch` examples each.
+        batch: The examples per step.
+        new_per_step: The new examples before each step.
+        buffer_size: The newest examples, from which batches are drawn.
+        width: The width of the network's hidden layers.
+        depth: The number of its residual blocks.
+        rate: The highest learning rate.
+        decay: The weight decay of matrices.
+        average: The share that the averaged weights keep at each step.
+        seed: The seed of examples, batches and first weights.
     """
 
     steps: int = 10_000
     batch: int = 1024
-    fresh: int = 512
-    kept: int = 65_536
+    new_per_step: int = 512
+    buffer_size: int = 65_536
     width: int = 512
     depth: int = 3
     rate: float = 1e-3
@@ -88,7 +97,7 @@ class Pool:
         self._recipe = recipe
         self._kept: Any = None
         self._filled = 0
-        self._next = max(first + _WARM - recipe.kept // recipe.fresh, 0)
+        self._next = max(first + _WARM - recipe.buffer_size // recipe.new_per_step, 0)
         self._worker = ThreadPoolExecutor(1)
         self._ahead = [self._worker.submit(self._chunk, self._next + i) for i in range(2)]
         self.advance(first)
@@ -98,7 +107,7 @@ class Pool:
         recipe = self._recipe
         random = np.random.default_rng((recipe.seed, number))
         key = jax.random.fold_in(jax.random.key(recipe.seed), number)
-        return jax.tree.map(np.asarray, _examples(key, calendars(random), recipe.fresh))
+        return jax.tree.map(np.asarray, _examples(key, calendars(random), recipe.new_per_step))
 
     def advance(self, step: int) -> None:
         """Take in the examples that are new at a step."""
@@ -106,12 +115,12 @@ class Pool:
             chunk = self._ahead.pop(0).result()
             self._ahead.append(self._worker.submit(self._chunk, self._next + 2))
             if self._kept is None:
-                self._kept = jax.tree.map(lambda a: np.empty((self._recipe.kept, *a.shape[1:]), a.dtype), chunk)
-            at = self._next * self._recipe.fresh % self._recipe.kept
+                self._kept = jax.tree.map(lambda a: np.empty((self._recipe.buffer_size, *a.shape[1:]), a.dtype), chunk)
+            at = self._next * self._recipe.new_per_step % self._recipe.buffer_size
             for kept, new in zip(jax.tree.leaves(self._kept), jax.tree.leaves(chunk), strict=True):
                 kept[at : at + len(new)] = new
             self._next += 1
-            self._filled = min(self._filled + self._recipe.fresh, self._recipe.kept)
+            self._filled = min(self._filled + self._recipe.new_per_step, self._recipe.buffer_size)
 
     def batch(self, step: int) -> Examples:
         random = np.random.default_rng((self._recipe.seed, step, 1))
@@ -124,7 +133,7 @@ class Pool:
 
 def begin(recipe: Recipe, first: Examples) -> Gated:
     """A network before training; its features are standardised by the first examples."""
-    features = first.views.features
+    features = first.features.inputs
     key = jax.random.key(recipe.seed)
     network = build(recipe.width, recipe.depth, key)
     scale = np.maximum(features.std(0), 0.05)
@@ -132,7 +141,7 @@ def begin(recipe: Recipe, first: Examples) -> Gated:
 
 
 def mean_loss(network: Gated, batch: Examples) -> Array:
-    quantiles = jax.vmap(network)(batch.views.features, batch.views.candidates, batch.views.errors)
+    quantiles = jax.vmap(network)(batch.features.inputs, batch.features.candidates, batch.features.errors)
     return loss(quantiles, batch.target, batch.size)
 
 

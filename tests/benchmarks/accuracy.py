@@ -17,8 +17,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from nbforecast.forecasters.base import resolve
 from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.window_forecaster import WindowForecaster
 from tests.benchmarks.cases import SELECTION, SETS, Case
 from tests.support.windows import MODELS, batches

@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nbforecast.forecasters.context import history, original
-from nbforecast.forecasters.pretrained.features import KNOTS, STEPS, Features, views
+from nbforecast.forecasters.context import scale_context, to_data_unit
+from nbforecast.forecasters.pretrained.features import KNOTS, STEPS, Features, extract_features
 from nbforecast.forecasters.pretrained.forecaster import build
 from nbforecast.forecasters.pretrained.network import QUANTILES, between
 from nbforecast.pretrain.examples import cut, prepare
@@ -45,9 +45,9 @@ _HALF = QUANTILES // 2
 class Context(NamedTuple):
     """What a network is given: views, and what they are made of, in the history's unit, time last."""
 
-    views: Features
+    features: Features
     values: jax.Array
-    known: jax.Array
+    is_known: jax.Array
     calendar: jax.Array
 
 
@@ -75,7 +75,7 @@ class Perceptron(eqx.Module):
         self.leave = eqx.nn.Linear(width, len(KNOTS) * (2 + QUANTILES), key=keys[-1])
 
     def __call__(self, given: Context) -> jax.Array:
-        known = given.known.reshape(TOKENS, PATCH).mean(1)
+        known = given.is_known.reshape(TOKENS, PATCH).mean(1)
         seasons = jnp.log1p(given.calendar[:2].astype(jnp.float32)) / 3.0
         x = self.enter(jnp.concatenate([jnp.arcsinh(given.values), known, seasons]))
         for norm, block in zip(self.norms, self.blocks, strict=False):
@@ -131,12 +131,12 @@ class Causal(eqx.Module):
 
     def everywhere(self, given: Context) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Quantiles (P, S, Q) as of the end of every patch, the unit there and whether enough was seen."""
-        count = jnp.cumsum(given.known)[PATCH - 1 :: PATCH]
-        seen = jnp.where(given.known, given.values, 0.0)
+        count = jnp.cumsum(given.is_known)[PATCH - 1 :: PATCH]
+        seen = jnp.where(given.is_known, given.values, 0.0)
         mean = jnp.cumsum(seen)[PATCH - 1 :: PATCH] / jnp.maximum(count, 1)
         moves = jnp.abs(jnp.diff(given.values, prepend=given.values[:1]))
         centre = jnp.repeat(mean, PATCH)
-        unit = jnp.cumsum(jnp.abs(given.values - centre) * given.known + moves)[PATCH - 1 :: PATCH]
+        unit = jnp.cumsum(jnp.abs(given.values - centre) * given.is_known + moves)[PATCH - 1 :: PATCH]
         unit = jnp.maximum(unit / jnp.maximum(count, 1), 1e-3)
         scaled = (given.values - centre) / jnp.repeat(unit, PATCH)
         x = jax.vmap(self.embed)(tokens(given, jnp.arcsinh(scaled))) + self.places
@@ -156,7 +156,7 @@ class Causal(eqx.Module):
 def tokens(given: Context, values: jax.Array) -> jax.Array:
     """Patches of values, of which are known, and the calendar."""
     seasons = jnp.log1p(given.calendar[:2].astype(jnp.float32)) / 3.0
-    parts = [values.reshape(TOKENS, PATCH), given.known.reshape(TOKENS, PATCH), jnp.tile(seasons, (TOKENS, 1))]
+    parts = [values.reshape(TOKENS, PATCH), given.is_known.reshape(TOKENS, PATCH), jnp.tile(seasons, (TOKENS, 1))]
     return jnp.concatenate([p.astype(jnp.float32) for p in parts], axis=1)
 
 
@@ -166,7 +166,7 @@ class Weighed(eqx.Module):
     network: Any
 
     def __call__(self, given: Context) -> jax.Array:
-        return self.network(given.views.features, given.views.candidates, given.views.errors)
+        return self.network(given.features.inputs, given.features.candidates, given.features.errors)
 
 
 class Example(NamedTuple):
@@ -182,9 +182,9 @@ def drawn(key: jax.Array, calendar: jax.Array, count: int) -> Any:
 
 @jax.jit
 def prepared(series: Any) -> Example:
-    made, past = prepare(series), history(cut(series))
+    made, past = prepare(series), scale_context(cut(series))
     calendar = jnp.tile(series.calendar, (len(series.values), 1))
-    return Example(Context(made.views, past.values.T, past.known.T, calendar), made.target, made.size)
+    return Example(Context(made.features, past.values.T, past.is_known.T, calendar), made.target, made.size)
 
 
 def pool(chunks: int) -> Example:
@@ -222,7 +222,7 @@ TRIALS: dict[str, tuple[Callable[[jax.Array, Example], Any], Callable[..., jax.A
 
 
 def _standardised(key: jax.Array, first: Example) -> Any:
-    features = first.context.views.features[:4096]
+    features = first.context.features.inputs[:4096]
     scale = jnp.array(np.maximum(features.std(0), 0.05))
     return eqx.tree_at(lambda n: (n.mean, n.deviation), build(512, 3, key), (jnp.array(features.mean(0)), scale))
 
@@ -266,12 +266,12 @@ def train(name: str, examples: Example, epochs: int) -> tuple[Any, float]:
 def forecaster(network: Any) -> Callable[[Windows], jax.Array]:
     @jax.jit
     def forecast(windows: Windows) -> jax.Array:
-        past = history(windows)
+        past = scale_context(windows)
         calendar = jnp.tile(windows.seasons, (len(windows.values), 1))
-        seen = views(past, windows.seasons) if isinstance(network, Weighed) else None
-        found = jax.vmap(network)(Context(seen, past.values.T, past.known.T, calendar))  # type: ignore[arg-type]
+        seen = extract_features(past, windows.seasons) if isinstance(network, Weighed) else None
+        found = jax.vmap(network)(Context(seen, past.values.T, past.is_known.T, calendar))  # type: ignore[arg-type]
         found = jnp.where((past.values != 0.0).any(0)[:, None, None], found, 0.0)
-        return original(past, found.transpose(1, 2, 0)).transpose(2, 0, 1)
+        return to_data_unit(past, found.transpose(1, 2, 0)).transpose(2, 0, 1)
 
     return forecast
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
-from nbforecast.forecasters.base import DEFAULT
+from nbforecast.forecasters.registry import DEFAULT
 from tests.benchmarks.fresh import HORIZON, measure
 from tests.benchmarks.table import Table, milliseconds, number
 

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from nbforecast.data import prepare
-from nbforecast.forecasters.base import DEFAULT
+from nbforecast.forecasters.registry import DEFAULT
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.entry import Entry

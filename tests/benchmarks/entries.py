@@ -12,7 +12,7 @@ import polars as pl
 
 from nbforecast.data import prepare
 from nbforecast.engine.inference import run_inference
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.scoring.calculations import LEVELS, Calculations, calculate, draw_levels

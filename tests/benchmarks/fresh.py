@@ -57,7 +57,7 @@ def first_chart(model: str) -> dict[str, float]:
 
     start = time.perf_counter()
     import nbforecast as nbf
-    from nbforecast.forecasters.base import resolve
+    from nbforecast.forecasters.registry import resolve
 
     draw = nbf.quickdraw
     resolve(model)

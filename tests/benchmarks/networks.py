@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from nbforecast.data import prepare
-from nbforecast.forecasters.base import resolve
 from nbforecast.forecasters.chronos_bolt import network as bolt_network
 from nbforecast.forecasters.chronos_bolt.forecaster import ChronosBolt
 from nbforecast.forecasters.gluformer import network as gluformer_network
 from nbforecast.forecasters.gluformer.forecaster import Gluformer
+from nbforecast.forecasters.registry import resolve
 from tests.benchmarks.table import Table, number, ratio
 from tests.benchmarks.timing import compare, seconds
 from tests.support.networks import BOLT, random_weights, save_bolt
@@ -116,7 +116,7 @@ def _operations(model: NetworkForecaster, data: Dataset, rows: np.ndarray) -> fl
     windows = windows._replace(covariates=model.covariates(data, rows, HORIZON))
     lowered = _jitted(model, HORIZON).lower(model.placed, windows, model.shared(0))
     counted = float(lowered.compile().cost_analysis()["flops"])
-    loops = SAMPLES // model._together(len(rows)) if isinstance(model, Gluformer) else 1
+    loops = SAMPLES // model._samples_per_pass(len(rows)) if isinstance(model, Gluformer) else 1
     return counted * loops
 
 

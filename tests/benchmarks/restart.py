@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from nbforecast.forecasters.base import DEFAULT
+from nbforecast.forecasters.registry import DEFAULT
 from tests.benchmarks.entries import HORIZON, scratch
 from tests.benchmarks.peers import peers
 from tests.benchmarks.series import hourly

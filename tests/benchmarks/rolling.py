@@ -10,7 +10,7 @@ import nbforecast as nbf
 from nbforecast import session
 from nbforecast.data import prepare
 from nbforecast.engine.inference import run_inference
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 from tests.benchmarks.peers import WINDOW, missing, peers
 from tests.benchmarks.series import hourly
 from tests.benchmarks.table import Table, number, ratio

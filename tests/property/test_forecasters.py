@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbforecast.forecasters.base import resolve
 from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.registry import resolve
 from tests.support.windows import CONTEXT, MODELS, context, forecast
 
 HORIZON = 6  # as in the other tests of all forecasters, which compile the same functions

@@ -7,6 +7,7 @@ else is forecast along with it.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -20,9 +21,12 @@ from nbforecast.data import prepare
 from nbforecast.engine.batch_size import BatchSizer
 from nbforecast.engine.inference import run_inference
 from nbforecast.forecasters.adapters.function import FunctionForecaster
-from nbforecast.forecasters.base import Forecaster, known, resolve
+from nbforecast.forecasters.registry import registered_models, resolve
 from nbforecast.forecasters.unavailable import UnavailableReason
 from tests.support.networks import bolt, gluformer
+
+if TYPE_CHECKING:
+    from nbforecast.forecasters.base import Forecaster
 
 HORIZON = 6
 
@@ -40,7 +44,7 @@ def lagged() -> LinearRegression:
 
 
 MODELS: list[str | Forecaster] = [
-    *(m.name for m in known() if not m.source),
+    *(m.name for m in registered_models() if not m.source),
     bolt(),
     gluformer(),
     replace(gluformer(), name="gluformer, own masks", masks="window", output="samples", samples=4),

@@ -10,7 +10,7 @@ import polars as pl
 
 from nbforecast.data import prepare
 from nbforecast.forecasters.adapters.function import FunctionForecaster
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 from tests.support.networks import bolt, gluformer
 
 if TYPE_CHECKING:

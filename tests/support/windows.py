@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from nbforecast.forecasters.base import resolve
-from nbforecast.forecasters.context import history as make_history
+from nbforecast.forecasters.context import scale_context
+from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.windows import N_SEASONS, Windows
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float64
 
 CONTEXT = 512
-past_of = jax.jit(make_history)  # one compilation instead of one for each operation
+past_of = jax.jit(scale_context)  # one compilation instead of one for each operation
 MODELS = ("auto", "naive", "theta", "ridge", "pretrained")
 
 

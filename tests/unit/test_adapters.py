@@ -16,10 +16,10 @@ from statsforecast.utils import ConformalIntervals
 
 import nbforecast as nbf
 from nbforecast.data import prepare
-from nbforecast.forecasters import base
+from nbforecast.forecasters import registry
 from nbforecast.forecasters.adapters import adapt
-from nbforecast.forecasters.base import resolve
 from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.unavailable import UnavailableReason
 from tests.support.externals import AHEAD, LAGS, ROWS, TRAINING, VALUES, contexts, darts, hushed, neural, regression
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def models_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_models", dict(base._models))
-    monkeypatch.setattr(base, "_forecasters", dict(base._forecasters))
+    monkeypatch.setattr(registry, "_models", dict(registry._models))
+    monkeypatch.setattr(registry, "_forecasters", dict(registry._forecasters))
 
 
 EVERY = {

@@ -21,17 +21,17 @@ from statsforecast.models import ARIMA, ZeroModel
 
 import nbforecast as nbf
 from nbforecast.data import prepare
-from nbforecast.forecasters import base
+from nbforecast.forecasters import registry
 from nbforecast.forecasters.adapters import adapt
 from nbforecast.forecasters.adapters.quiet import quiet
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 from tests.support.externals import AHEAD, ROWS, TRAINING, VALUES, darts, neural, regression
 
 
 @pytest.fixture(autouse=True)
 def models_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_models", dict(base._models))
-    monkeypatch.setattr(base, "_forecasters", dict(base._forecasters))
+    monkeypatch.setattr(registry, "_models", dict(registry._models))
+    monkeypatch.setattr(registry, "_forecasters", dict(registry._forecasters))
 
 
 def test_E5_several_neural_models_or_one_by_itself_are_told() -> None:
@@ -134,7 +134,7 @@ def test_F1_no_library_is_imported_for_other_models() -> None:
         assert adapt(other) is None
     code = """
 import sys
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 class Fitted:
     n_features_in_ = 3
     def predict(self, features): return features[:, -1]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nbforecast.device import cores
 from nbforecast.engine.batch_size import TARGET, BatchSizer, BatchSizers
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 
 LADDER = (32, 256, 2048)
 

@@ -12,7 +12,7 @@ import nbforecast as nbf
 from nbforecast import session
 from nbforecast.cache_manager.handles import shortest_name
 from nbforecast.cli import main
-from nbforecast.forecasters import base
+from nbforecast.forecasters import registry
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.result_cache.inventory import inventory
 from tests.support.explorers import DRIFT, drift, series
@@ -81,8 +81,8 @@ def test_C11_a_model_that_was_handed_over_is_known_while_somebody_holds_it(frame
 def test_C11_a_registered_model_of_the_same_name_but_other_code_is_not_taken(
     frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for registry in ("_models", "_forecasters"):
-        monkeypatch.setattr(base, registry, dict(getattr(base, registry)))
+    for name in ("_models", "_forecasters"):
+        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
     nbf.register("twice", drift, context=8, draws=10)
     handle = nbf.forecast(frame, "twice", wait=True).handle
     assert nbf.cache.recompute(handle).wait().done

@@ -36,7 +36,7 @@ def fresh(code: str, **environment: str) -> str:
 SHARDED = """
 import json, numpy as np, jax, nbforecast as nbf
 from nbforecast import device
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 from nbforecast.engine.inference import run_inference
 from nbforecast.data import prepare
 data = prepare(nbf.sample("taxi").tail(700))

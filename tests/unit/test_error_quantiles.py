@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nbforecast.forecasters.context import BacktestOrigins, PointForecast
-from nbforecast.forecasters.error_quantiles import LEVELS, draw, sort_leading, spread_by_step
+from nbforecast.forecasters.error_quantiles import LEVELS, mean_error_by_step, quantile_forecast, sort_leading
 from tests.support.windows import MODELS, context, forecast, past_of, windows
 
 
@@ -23,11 +23,13 @@ def _outlook(errors: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Draws of one window of unit scale around 0 with these (n, H) errors."""
     past = past_of(windows(context(-100 + np.random.default_rng(0).normal(size=300))))
     past = past._replace(scale=jnp.ones(1))
-    inner = BacktestOrigins(
+    origins = BacktestOrigins(
         jnp.zeros((64, 1), jnp.int32), jnp.zeros((64, *errors.shape[1:], 1)), jnp.array(valid)[..., None]
     )
     points = jnp.zeros((errors.shape[1], 1))
-    return np.asarray(jax.jit(draw)(past, inner, PointForecast(points, jnp.array(errors, jnp.float32)[..., None])))[0]
+    return np.asarray(
+        jax.jit(quantile_forecast)(past, origins, PointForecast(points, jnp.array(errors, jnp.float32)[..., None]))
+    )[0]
 
 
 def test_many_errors_give_their_quantiles() -> None:
@@ -58,7 +60,7 @@ def test_few_errors_still_give_a_spread() -> None:
 def test_spread_never_falls_with_the_horizon() -> None:
     rng = np.random.default_rng(0)
     errors = rng.normal(size=(64, 12, 30)) * rng.uniform(0.5, 2, (1, 12, 1))
-    size = np.asarray(spread_by_step(jnp.array(errors), jnp.ones((64, 12, 30), bool)))
+    size = np.asarray(mean_error_by_step(jnp.array(errors), jnp.ones((64, 12, 30), bool)))
     assert (np.diff(size, axis=0) >= 0).all()
 
 

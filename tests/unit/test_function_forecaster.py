@@ -12,7 +12,7 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.data import prepare
-from nbforecast.forecasters import base
+from nbforecast.forecasters import registry
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.forecasters.code_digest import code_digest
 from nbforecast.forecasters.unavailable import UnavailableReason
@@ -29,12 +29,12 @@ def last(contexts: np.ndarray, horizon: int) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def models_as_before() -> Iterator[None]:
-    models, forecasters = dict(base._models), dict(base._forecasters)
+    models, forecasters = dict(registry._models), dict(registry._forecasters)
     yield
-    base._models.clear()
-    base._models.update(models)
-    base._forecasters.clear()
-    base._forecasters.update(forecasters)
+    registry._models.clear()
+    registry._models.update(models)
+    registry._forecasters.clear()
+    registry._forecasters.update(forecasters)
 
 
 def walk(seed: int = 0, length: int = 90) -> np.ndarray:
@@ -168,7 +168,7 @@ def test_E5_what_is_no_model_is_told(thing: object) -> None:
     with pytest.raises(nbf.NbForecastError, match="neither a name, nor a function, nor a forecaster"):
         nbf.register("it", thing)  # type: ignore[arg-type]
     with pytest.raises(nbf.NbForecastError, match="context: only for functions"):
-        nbf.register("it", base.resolve("naive"), context=3)
+        nbf.register("it", registry.resolve("naive"), context=3)
 
 
 def make(factor: float) -> Any:

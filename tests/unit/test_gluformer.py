@@ -23,8 +23,7 @@ from nbforecast.data import prepare
 from nbforecast.engine.inference import run_inference
 from nbforecast.forecasters.error_quantiles import LEVELS
 from nbforecast.forecasters.gluformer.forecaster import Gluformer, _features, infer_sizes
-from nbforecast.forecasters.gluformer.network import Sizes, forward, shapes
-from nbforecast.forecasters.mixtures import mixture_quantiles
+from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_quantiles, shapes
 from nbforecast.forecasters.unavailable import UnavailableReason
 from tests.support.networks import GLUFORMER, gluformer, golden
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nbforecast.forecasters.base import resolve
-from nbforecast.forecasters.context import history, original
+from nbforecast.forecasters.context import scale_context, to_data_unit
+from nbforecast.forecasters.registry import resolve
 from nbforecast.pretrain import __main__ as command
 from nbforecast.pretrain import generators, prior, train
 from nbforecast.pretrain.augmentations import LEAST, blemish, hide, mix
@@ -137,7 +137,7 @@ def test_targets_are_what_followed() -> None:
     """In the unit of the candidates: brought back, they are the data."""
     series = _series()
     made, window = jax.jit(lambda s: (prepare(s), cut(s)))(series)
-    found = jax.jit(lambda w, t: original(history(w), t.T).T)(window, made.target) + window.location[:, None]
+    found = jax.jit(lambda w, t: to_data_unit(scale_context(w), t.T).T)(window, made.target) + window.location[:, None]
     np.testing.assert_allclose(found, series.values[:, CONTEXT:], rtol=1e-3)
 
 
@@ -162,7 +162,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> train.Recipe:
     """A recipe of few steps on two generators, which compile soon."""
     monkeypatch.setattr(prior, "FAMILIES", {generators.regimes: 0.5, generators.steps: 0.5})
     monkeypatch.setattr(train, "_EVERY", 4)
-    return train.Recipe(steps=12, batch=32, fresh=16, kept=64, width=16, depth=1, average=0.5)
+    return train.Recipe(steps=12, batch=32, new_per_step=16, buffer_size=64, width=16, depth=1, average=0.5)
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(quick: train.Recipe, tmp_path: Path) -> None:
@@ -178,7 +178,10 @@ def test_a_stopped_training_goes_on_to_the_same_weights(quick: train.Recipe, tmp
 
 def test_the_command_writes_weights_that_can_be_used(quick: train.Recipe, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
-    options = [f"--{name}={getattr(quick, name)}" for name in ("steps", "batch", "fresh", "kept", "width", "depth")]
+    options = [
+        f"--{name}={getattr(quick, name)}"
+        for name in ("steps", "batch", "new_per_step", "buffer_size", "width", "depth")
+    ]
     command.main([str(folder), *options])
     assert (folder / "loss.png").stat().st_size > 1000
     assert json.loads((folder / "recipe.json").read_text())["width"] == 16

@@ -13,12 +13,20 @@ from safetensors.numpy import save_file
 
 import nbforecast as nbf
 from nbforecast.errors import WeightsError
-from nbforecast.forecasters.base import resolve
-from nbforecast.forecasters.context import history
+from nbforecast.forecasters.context import scale_context
 from nbforecast.forecasters.error_quantiles import LEVELS
-from nbforecast.forecasters.pretrained.features import CANDIDATES, FEATURES, KNOTS, LOOKED, STEPS, Features, views
+from nbforecast.forecasters.pretrained.features import (
+    CANDIDATES,
+    FEATURES,
+    KNOTS,
+    LOOKED,
+    STEPS,
+    Features,
+    extract_features,
+)
 from nbforecast.forecasters.pretrained.forecaster import WEIGHTS, Pretrained, build, named, with_weights
 from nbforecast.forecasters.pretrained.network import QUANTILES, Gated, between
+from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.seasonality import find_seasons
 from tests.benchmarks import accuracy
 from tests.benchmarks.cases import SETS
@@ -41,8 +49,8 @@ def _series(seed: int, length: int = 400) -> np.ndarray:
 
 @jax.jit
 def _seen(cut: Windows) -> tuple[Features, Array, Seasons]:
-    past = history(cut)
-    return views(past, cut.seasons), past.scale, find_seasons(past, cut.seasons)
+    past = scale_context(cut)
+    return extract_features(past, cut.seasons), past.scale, find_seasons(past, cut.seasons)
 
 
 def _viewed(first: np.ndarray, second: np.ndarray | None = None) -> tuple[Features, float, tuple[int, int]]:
@@ -53,12 +61,12 @@ def _viewed(first: np.ndarray, second: np.ndarray | None = None) -> tuple[Featur
 
 @jax.jit
 def _applied(network: Gated, seen: Features) -> Array:
-    return jax.vmap(network)(seen.features, seen.candidates, seen.errors)
+    return jax.vmap(network)(seen.inputs, seen.candidates, seen.errors)
 
 
 def test_views_hold_what_they_say() -> None:
     seen, _, _ = _viewed(_series(0), _series(1, 30))
-    assert seen.features.shape == (2, FEATURES)
+    assert seen.inputs.shape == (2, FEATURES)
     assert seen.candidates.shape == (2, CANDIDATES, STEPS)
     assert seen.errors.shape == (2, CANDIDATES, len(LOOKED))
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nbforecast.forecasters.context import PointForecast, ScaledContext, inner_origins
-from nbforecast.forecasters.seasonality import Seasons, adjust
+from nbforecast.forecasters.context import PointForecast, ScaledContext, backtest_origins
+from nbforecast.forecasters.seasonality import Seasons, deseasonalize
 from nbforecast.forecasters.statistical import ridge
 from tests.support.windows import context, forecast, past_of, windows
 
@@ -30,7 +30,7 @@ def _design(values: np.ndarray) -> np.ndarray:
 def _outlook(past: ScaledContext, horizon: int) -> PointForecast:
     """Without a season."""
     none = Seasons(jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32))
-    return ridge.ridge_outlook(adjust(past, none), past, inner_origins(past, horizon, past.first + 4))
+    return ridge.ridge_forecast(deseasonalize(past, none), past, backtest_origins(past, horizon, past.first + 4))
 
 
 @pytest.mark.parametrize("horizon", [1, 5])
@@ -44,7 +44,7 @@ def test_points_equal_numpy_on_the_same_design(horizon: int) -> None:
 
     values = np.asarray(past.values, np.float64)[:, 0]
     x = _design(values)
-    rows = np.arange(ridge.LEAST, 512 - horizon)
+    rows = np.arange(ridge.MIN_OBSERVATIONS, 512 - horizon)
     gram = x[rows].T @ x[rows]
     diagonal = np.diag(gram)
     mean = diagonal.mean()
@@ -58,13 +58,13 @@ def test_points_equal_numpy_on_the_same_design(horizon: int) -> None:
 
 
 def test_l1_past_errors_come_from_coefficients_fitted_before() -> None:
-    """L1: what happened after an inner origin's targets leaves its error as it was."""
+    """L1: what happened after a backtest origin's targets leaves its error as it was."""
     rng = np.random.default_rng(1)
     past = past_of(windows(context(-80 + np.cumsum(rng.normal(size=512)))))
-    inner = inner_origins(past, 12, past.first + 4)
+    origins = backtest_origins(past, 12, past.first + 4)
     changed = past._replace(values=past.values.at[460:].add(jnp.array(rng.normal(0, 5, (52, 1)), jnp.float32)))
     one, two = (np.asarray(_outlook(p, 12).errors) for p in (past, changed))
-    early = np.asarray(inner.at)[:, 0] + 12 < 460
+    early = np.asarray(origins.positions)[:, 0] + 12 < 460
     assert early.sum() > 30
     np.testing.assert_allclose(one[early], two[early], atol=1e-5)
 

@@ -15,7 +15,7 @@ from nbforecast import session
 from nbforecast.data import Dataset, prepare
 from nbforecast.engine.inference import run_inference
 from nbforecast.engine.tasks import nearest_first, newest_first
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 
 
 @pytest.fixture(autouse=True)
@@ -331,7 +331,7 @@ def test_E4_one_origin_and_a_batch_never_wait_for_each_other() -> None:
     code = """
 import threading, time, numpy as np, nbforecast as nbf
 from nbforecast.engine.inference import run_inference
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 from nbforecast.data import prepare
 data, model = prepare(nbf.sample("taxi")), resolve("auto")
 batch, single = np.arange(1000, 1512), np.arange(1000, 1001)

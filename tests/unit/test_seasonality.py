@@ -9,18 +9,18 @@ import polars as pl
 import pytest
 
 import nbforecast as nbf
-from nbforecast.forecasters.context import history
-from nbforecast.forecasters.seasonality import adjust, ahead, find_seasons, seasonal
+from nbforecast.forecasters.context import scale_context
+from nbforecast.forecasters.seasonality import deseasonalize, find_seasons, seasonal_component, seasonal_positions
 from tests.support.requirements import shared
 from tests.support.windows import context, past_of, windows
 
 
 @jax.jit
 def _find(batch):
-    return find_seasons(history(batch), batch.seasons)
+    return find_seasons(scale_context(batch), batch.seasons)
 
 
-_adjusted = jax.jit(adjust)
+_adjusted = jax.jit(deseasonalize)
 
 
 def _seasons(x: np.ndarray, calendar: tuple[int, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +93,7 @@ def test_taxis_have_days_and_weeks() -> None:
 @pytest.mark.parametrize("season", [1, 5, 24])
 def test_ahead_stays_before_the_origin_at_the_same_phase(season: int) -> None:
     at = jnp.array([[100, 200]])
-    where = np.asarray(ahead(at, jnp.array([season, season]), 60))
+    where = np.asarray(seasonal_positions(at, jnp.array([season, season]), 60))
     target = np.asarray(at)[:, None] + np.arange(1, 61)[:, None]
     assert (where <= np.asarray(at)[:, None]).all()
     assert ((target - where) % season == 0).all()
@@ -107,9 +107,9 @@ def test_a_clean_season_is_taken_out_wholly() -> None:
     past, adjusted = past_of(batch), _adjusted(past_of(batch), _find(batch))
     left = np.asarray(adjusted.values)[-200:, 0] * float(past.scale[0])
     np.testing.assert_allclose(np.diff(left), -0.2, atol=0.08)
-    season = np.asarray(jax.jit(seasonal, static_argnums=2)(adjusted, jnp.array([[511]]), 24))[0, :, 0] * float(
-        past.scale[0]
-    )
+    season = np.asarray(jax.jit(seasonal_component, static_argnums=2)(adjusted, jnp.array([[511]]), 24))[
+        0, :, 0
+    ] * float(past.scale[0])
     np.testing.assert_allclose(season - season.mean(), 10 * np.sin(2 * np.pi * (400 + np.arange(24)) / 12), atol=0.3)
 
 

@@ -19,7 +19,7 @@ from nbforecast import session
 from nbforecast.data import prepare
 from nbforecast.engine.inference import run_inference
 from nbforecast.errors import OptionError, RunCancelled
-from nbforecast.forecasters.base import resolve
+from nbforecast.forecasters.registry import resolve
 
 if TYPE_CHECKING:
     from nbforecast.result_cache.cache import Cache

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nbforecast.forecasters.context import PointForecast, ScaledContext, inner_origins
-from nbforecast.forecasters.seasonality import Seasons, adjust
-from nbforecast.forecasters.statistical.theta import smoothing_outlook, states
+from nbforecast.forecasters.context import PointForecast, ScaledContext, backtest_origins
+from nbforecast.forecasters.seasonality import Seasons, deseasonalize
+from nbforecast.forecasters.statistical.theta import states, theta_forecast
 from tests.support.windows import context, forecast, past_of, windows
 
 _states = jax.jit(states)
@@ -70,22 +70,22 @@ def test_simple_smoothing_equals_statsforecast() -> None:
     assert float(level[-1, 0, 0]) * float(past.scale[0]) + y[-1] == pytest.approx(expected, abs=1e-3)
 
 
-def test_l1_inner_errors_are_those_of_forecasts_made_then() -> None:
-    """The forecast for an inner origin's window cut there has the same states: weights apart, nothing later counts."""
+def test_l1_backtest_errors_are_those_of_forecasts_made_then() -> None:
+    """The forecast for a backtest origin's window cut there has equal states: weights apart, nothing later counts."""
     rng = np.random.default_rng(4)
     y = -50 + np.cumsum(rng.normal(size=512))
     past = past_of(windows(context(y)))
     none = Seasons(jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32))
     grid = np.array([[0.5, 0.1, 0.95, 0.0]], np.float32)
     changed = past._replace(values=past.values.at[300:].add(9.0))
-    one, two = (_states(jax.jit(adjust)(p, none).values, p, grid) for p in (past, changed))
+    one, two = (_states(jax.jit(deseasonalize)(p, none).values, p, grid) for p in (past, changed))
     np.testing.assert_array_equal(one[0][:300], two[0][:300])
 
     @jax.jit
-    def outlook(past: ScaledContext) -> PointForecast:
-        return smoothing_outlook(adjust(past, none), past, inner_origins(past, 12, past.first + 4))
+    def point_forecast(past: ScaledContext) -> PointForecast:
+        return theta_forecast(deseasonalize(past, none), past, backtest_origins(past, 12, past.first + 4))
 
-    assert outlook(past).errors.shape == (64, 12, 1)
+    assert point_forecast(past).errors.shape == (64, 12, 1)
 
 
 def test_trends_are_continued_and_exponential_growth_too() -> None:

@@ -16,8 +16,7 @@ from nbforecast.device import devices, replicate
 from nbforecast.errors import OptionError, WeightsError
 from nbforecast.forecasters.checkpoint import check, load, read_json
 from nbforecast.forecasters.error_quantiles import LEVELS
-from nbforecast.forecasters.gluformer.network import Sizes, forward, shapes
-from nbforecast.forecasters.mixtures import mixture_quantiles
+from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_quantiles, shapes
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
 from nbforecast.forecasters.windows import complete
 
@@ -139,18 +138,19 @@ class Gluformer(NetworkForecaster):
         covariates = jnp.asarray(windows.covariates)
         past, future = covariates[:, : self.context], covariates[:, self.context :]
         given = target, past, future, jnp.zeros((len(target), self.sizes.static), jnp.float32)
-        together = self._together(len(target))
+        samples_per_pass = self._samples_per_pass(len(target))
 
         def some(group: tuple[Int64[Array, " S"], Masks | None]) -> tuple[Array, Array]:
             """Means and log-variances of some samples."""
             numbers, masks = group
             # the rows of one sample are neighbours
-            own, before, after, subject = (jnp.tile(a, (together, *(1,) * (a.ndim - 1))) for a in given)
+            own, before, after, subject = (jnp.tile(a, (samples_per_pass, *(1,) * (a.ndim - 1))) for a in given)
             drop = self._own_drop(windows.key, numbers) if masks is None else self._shared_drop(masks)
             mean, log_variance = forward(weights, self.sizes, own, before, after, subject, drop)
-            return mean.reshape(together, len(target), -1), log_variance.reshape(together, -1)
+            return mean.reshape(samples_per_pass, len(target), -1), log_variance.reshape(samples_per_pass, -1)
 
-        grouped = jax.tree.map(lambda a: a.reshape(-1, together, *a.shape[1:]), (jnp.arange(self.samples), shared))
+        by_sample = jnp.arange(self.samples), shared
+        grouped = jax.tree.map(lambda a: a.reshape(-1, samples_per_pass, *a.shape[1:]), by_sample)
         mean, log_variance = jax.lax.map(some, grouped)
         mean = mean.reshape(self.samples, len(target), -1)[..., :horizon].transpose(1, 2, 0)
         if self.output == "mixture":
@@ -158,7 +158,7 @@ class Gluformer(NetworkForecaster):
             mean = mixture_quantiles(mean, jnp.broadcast_to(spread, mean.shape), LEVELS)
         return jnp.sort(mean, -1) * (high - low) + (low - windows.location)[:, None, None]
 
-    def _together(self, count: int) -> int:
+    def _samples_per_pass(self, count: int) -> int:
         """How many samples of so many windows go through the network at once.
 
         All on a GPU; on a CPU so many that the activations stay in its cache, which makes 16 windows twice as fast.

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float32
+from jaxtyping import Array, Bool, Float32
 
-from nbforecast.forecasters.layers import causal, join_heads, layer_norm, product, split_heads
+from nbforecast.forecasters.layers import join_heads, product, split_heads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Drop = Callable[[str, Array], Array]
 
 EPS = 1e-5
+_HALVINGS = 40
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def _ring(weights: Weights, name: str, x: Float32[Array, "N T I"]) -> Float32[Ar
 
 
 def _norm(weights: Weights, name: str, x: Array) -> Array:
-    return layer_norm(x, weights[f"{name}.weight"], weights[f"{name}.bias"], EPS)
+    return _layer_norm(x, weights[f"{name}.weight"], weights[f"{name}.bias"], EPS)
 
 
 def _embed(weights: Weights, side: str, values: Array, times: Array, static: Array) -> Float32[Array, "N T+1 D"]:
@@ -199,7 +200,7 @@ def _attend(
     )
     scores = jnp.einsum("nhqk,nhmk->nhqm", q, k) * (sizes.width // sizes.heads) ** -0.5
     if masked:
-        scores = jnp.where(causal(*scores.shape[-2:]), scores, -jnp.inf)
+        scores = jnp.where(_causal(*scores.shape[-2:]), scores, -jnp.inf)
     mixed = jnp.einsum("nhqm,nhmk->nhqk", drop(site, jax.nn.softmax(scores, -1)), v)
     return _linear(weights, f"{name}.proj_out", join_heads(mixed))
 
@@ -250,3 +251,35 @@ def _variance(weights: Weights, x: Array, drop: Drop) -> Float32[Array, " N"]:
     """One log-variance for all steps, in (-10, 10)."""
     each = drop("var", jax.nn.relu(_linear(weights, "var.proj1", x)))
     return 10.0 * jnp.tanh(_linear(weights, "var.proj2", each[..., 0]))[:, 0]
+
+
+def mixture_quantiles(
+    mean: Float32[Array, "*N S"], spread: Float32[Array, "*N S"], levels: tuple[float, ...]
+) -> Float32[Array, "*N K"]:
+    """Where the equal-weight mixture of S normals reaches each level, by bisection between its outermost components."""
+    wanted = jnp.array(levels, jnp.float32)
+    shape = (*mean.shape[:-1], len(levels))
+    low = jnp.broadcast_to((mean - 6 * spread).min(-1, keepdims=True), shape)
+    high = jnp.broadcast_to((mean + 6 * spread).max(-1, keepdims=True), shape)
+
+    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        middle = (low + high) / 2
+        reached = jax.scipy.special.ndtr((middle[..., None] - mean[..., None, :]) / spread[..., None, :]).mean(-1)
+        return jnp.where(reached < wanted, middle, low), jnp.where(reached < wanted, high, middle)
+
+    low, high = jax.lax.fori_loop(0, _HALVINGS, halve, (low, high))
+    return (low + high) / 2
+
+
+def _layer_norm(
+    x: Float32[Array, "... D"], scale: Float32[Array, " D"], shift: Float32[Array, " D"], eps: float
+) -> Float32[Array, "... D"]:
+    """To mean 0 and variance 1 over the last axis, then scaled and shifted (Ba et al. 2016)."""
+    away = x - x.mean(-1, keepdims=True)
+    return away * jax.lax.rsqrt((away**2).mean(-1, keepdims=True) + eps) * scale + shift
+
+
+def _causal(queries: int, keys: int) -> Bool[Array, "q m"]:
+    """Which keys a query may see, the last query standing at the last key."""
+    return jnp.arange(keys)[None, :] <= jnp.arange(keys - queries, keys)[:, None]

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int32
 
-from nbforecast.forecasters.context import LEAST, running, take, total
-from nbforecast.forecasters.seasonality import adjust, ahead, find_seasons, seasonal
+from nbforecast.forecasters.context import MIN_OBSERVATIONS, running_sum, take, total
+from nbforecast.forecasters.seasonality import deseasonalize, find_seasons, seasonal_component, seasonal_positions
 from nbforecast.forecasters.statistical.theta import states
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Features(NamedTuple):
     size: a typical error one to four steps ahead. naive: the mean past error of the seasonal naive forecast.
     """
 
-    features: Float32[Array, "B F"]
+    inputs: Float32[Array, "B F"]
     candidates: Float32[Array, "B K S"]
     errors: Float32[Array, "B K J"]
     size: Float32[Array, " B"]
@@ -70,14 +70,23 @@ class _Past(NamedTuple):
     counts: Float32[Array, "L+1 B"]
 
 
-def views(past: ScaledContext, calendar: Int32[Array, " C"]) -> Features:
+def extract_features(past: ScaledContext, calendar: Int32[Array, " C"]) -> Features:
     """Views of contexts in their own unit; `calendar` holds the season lengths that are looked for first."""
     seasons = find_seasons(past, calendar)
-    adjusted = adjust(past, seasons)
+    adjusted = deseasonalize(past, seasons)
     levels, slopes = states(adjusted.values, past, _GRID)
-    known = past.known.astype(jnp.float32)
+    known = past.is_known.astype(jnp.float32)
     changes = _changes(past, jnp.maximum(seasons.short, seasons.long))
-    made = _Past(past, calendar, adjusted, levels, slopes, changes, _running(past.values * known), _running(known))
+    made = _Past(
+        past,
+        calendar,
+        adjusted,
+        levels,
+        slopes,
+        changes,
+        _running_sum_from_zero(past.values * known),
+        _running_sum_from_zero(known),
+    )
     # without barriers XLA works some of this out anew for each of the places where it is used
     made = jax.lax.optimization_barrier(made)
     error, valid = jax.lax.optimization_barrier(_tried(made, seasons))
@@ -100,7 +109,7 @@ def views(past: ScaledContext, calendar: Int32[Array, " C"]) -> Features:
         jnp.log(recent / unit + 0.01),
         _squash(bias / unit),
         jnp.log1p(count.astype(jnp.float32)),
-        _squash(seasonal(adjusted, end, STEPS)[0][np.array(KNOTS) - 1] / unit),
+        _squash(seasonal_component(adjusted, end, STEPS)[0][np.array(KNOTS) - 1] / unit),
         *_scalars(past, seasons, calendar, unit),
     ]
     batch = past.values.shape[1]
@@ -125,7 +134,7 @@ def _candidates(made: _Past, at: Int32[Array, "n B"], steps: np.ndarray) -> Floa
     batch = at.shape[1]
 
     def component(values: Float32[Array, "L B"], season: Int32[Array, " B"]) -> Float32[Array, "n S B"]:
-        where = ahead(at, season, int(steps[-1]))[:, steps - 1]
+        where = seasonal_positions(at, season, int(steps[-1]))[:, steps - 1]
         return take(values, where.reshape(-1, batch)).reshape(where.shape)
 
     short, long = adjusted.seasons
@@ -138,7 +147,7 @@ def _candidates(made: _Past, at: Int32[Array, "n B"], steps: np.ndarray) -> Floa
     before, longer = (jnp.where(s > 0, component(past.values, s), last) for s in (short, longest))
     changed = [longer + take(made.changes[:, i], at)[:, None] for i in range(len(_GAINS))]
     means = [jnp.broadcast_to(_mean_of_last(made, at, w)[:, None], cycle.shape) for w in _MEANS]
-    shape = _shape(made, at, ahead(at, longest, int(steps[-1]))[:, steps - 1])
+    shape = _shape(made, at, seasonal_positions(at, longest, int(steps[-1]))[:, steps - 1])
     others = [before, longer, *changed, shape, *_named(made, at, steps, longer), last, *means]
     return jnp.concatenate([smooth.transpose(1, 0, 2, 3), jnp.stack(others)])
 
@@ -153,7 +162,7 @@ def _named(
     short, long = made.calendar[0], jnp.where(made.calendar[1] > 0, made.calendar[1], made.calendar[0])
     found = []
     for season in (short, long):
-        where = ahead(at, jnp.broadcast_to(season, at.shape[1:]), int(steps[-1]))[:, steps - 1]
+        where = seasonal_positions(at, jnp.broadcast_to(season, at.shape[1:]), int(steps[-1]))[:, steps - 1]
         values = take(made.past.values, where.reshape(-1, at.shape[1])).reshape(where.shape)
         there = (where >= made.past.first) & (season > 0)
         found.append(jnp.where(there, values, instead))
@@ -189,7 +198,7 @@ def _changes(past: ScaledContext, season: Int32[Array, " B"]) -> Float32[Array, 
     season = jnp.maximum(season, 1)
     at = jnp.arange(past.values.shape[0])[:, None]
     change = past.values - take(past.values, at - season)
-    use = past.known & (at - season >= past.first)
+    use = past.is_known & (at - season >= past.first)
     gains = jnp.array(_GAINS)[:, None]
 
     def step(mean: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -203,7 +212,7 @@ def _tried(made: _Past, seasons: Seasons) -> tuple[Array, Array]:
     """The candidates' errors (K n J B) at past origins, and which of them count (n J B)."""
     past = made.past
     length, batch = past.values.shape
-    start = past.first + jnp.maximum(2 * seasons.short, LEAST)
+    start = past.first + jnp.maximum(2 * seasons.short, MIN_OBSERVATIONS)
     stride = jnp.maximum((length - 1 - start).astype(jnp.float32) / ORIGINS, 1.0)
     at = length - 2 - jnp.floor(jnp.arange(ORIGINS)[:, None] * stride).astype(jnp.int32)
     steps = np.array(LOOKED)
@@ -224,7 +233,7 @@ def _reach(steps: np.ndarray) -> Float32[np.ndarray, "G S"]:
 def _series(made: _Past, unit: Float32[Array, " B"]) -> list[Array]:
     """The last steps as they are, with and without their season; the rest in patches; how it moves over lags."""
     past, adjusted = made.past, made.adjusted
-    known = past.known.astype(jnp.float32)
+    known = past.is_known.astype(jnp.float32)
     batch = past.values.shape[1]
     without, raw = adjusted.values - adjusted.values[-1], past.values
 
@@ -256,21 +265,21 @@ def _scalars(
 ) -> list[Array]:
     length = past.length.astype(jnp.float32)
     moves = jnp.diff(past.values, axis=0)
-    both = past.known[1:] & past.known[:-1]
+    both = past.is_known[1:] & past.is_known[:-1]
     still = _mean((jnp.abs(moves) < 1e-6).astype(jnp.float32), both.astype(jnp.float32))
-    rows = [jnp.log(length / past.values.shape[0]), jnp.log(unit), past.logged, jnp.isfinite(past.floor), still]
+    rows = [jnp.log(length / past.values.shape[0]), jnp.log(unit), past.is_log, jnp.isfinite(past.floor), still]
     for season in seasons:
         rows += [season > 0, jnp.log(jnp.maximum(season, 1)), jnp.log(length / jnp.maximum(season, 1)) * (season > 0)]
     rows += [jnp.broadcast_to(jnp.log(jnp.maximum(c, 1)), length.shape) for c in (calendar[0], calendar[1])]
-    ends = [jnp.where(past.known, past.values, 0.0).min(0), jnp.where(past.known, past.values, 0.0).max(0)]
+    ends = [jnp.where(past.is_known, past.values, 0.0).min(0), jnp.where(past.is_known, past.values, 0.0).max(0)]
     floor = jnp.where(jnp.isfinite(past.floor), past.floor / past.scale, 0.0)
     rows += [e / 3.0 for e in ends] + [_squash(e / unit) for e in (*ends, floor)]
     return [r.astype(jnp.float32)[None] for r in rows]
 
 
-def _running(values: Float32[Array, "L B"]) -> Float32[Array, "L+1 B"]:
+def _running_sum_from_zero(values: Float32[Array, "L B"]) -> Float32[Array, "L+1 B"]:
     """Sums of all values before each position, and of all."""
-    return jnp.concatenate([jnp.zeros_like(values[:1]), running(values)])
+    return jnp.concatenate([jnp.zeros_like(values[:1]), running_sum(values)])
 
 
 def _mean(values: Float32[Array, "L B"], weights: Float32[Array, "L B"]) -> Float32[Array, " B"]:

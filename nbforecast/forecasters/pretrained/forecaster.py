@@ -15,10 +15,10 @@ from jaxtyping import Array, Float32, PRNGKeyArray
 
 from nbforecast.errors import WeightsError
 from nbforecast.forecasters.checkpoint import check, load
-from nbforecast.forecasters.context import history, original
+from nbforecast.forecasters.context import scale_context, to_data_unit
 from nbforecast.forecasters.error_quantiles import LEVELS
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
-from nbforecast.forecasters.pretrained.features import CANDIDATES, FEATURES, KNOTS, LOOKED, STEPS, views
+from nbforecast.forecasters.pretrained.features import CANDIDATES, FEATURES, KNOTS, LOOKED, STEPS, extract_features
 from nbforecast.forecasters.pretrained.network import Gated
 from nbforecast.forecasters.window_forecaster import WindowForecaster
 
@@ -44,7 +44,7 @@ class Pretrained(NetworkForecaster):
     levels: tuple[float, ...] = LEVELS
     draws: int = len(LEVELS)
     batch_sizes: ClassVar[tuple[int, ...]] = WindowForecaster.batch_sizes  # a window costs little beside a compilation
-    core: ClassVar[int | None] = WindowForecaster.core
+    windows_per_core: ClassVar[int | None] = WindowForecaster.windows_per_core
 
     @classmethod
     def load(cls, place: str | Path = WEIGHTS, name: str | None = None) -> Pretrained:
@@ -70,13 +70,13 @@ class Pretrained(NetworkForecaster):
 
 def forward(network: Gated, windows: Windows) -> tuple[Float32[Array, "B S Q"], Float32[Array, " B"]]:
     """Quantiles of the next `STEPS` steps, relative to each window's location, and what none of them falls below."""
-    past = history(windows)
-    seen = views(past, windows.seasons)
-    found = jax.vmap(network)(seen.features, seen.candidates, seen.errors)
+    past = scale_context(windows)
+    seen = extract_features(past, windows.seasons)
+    found = jax.vmap(network)(seen.inputs, seen.candidates, seen.errors)
     # what never moved is not expected to
     found = jnp.where((past.values != 0.0).any(0)[:, None, None], found, 0.0)
-    lowest = jnp.where(past.logged, -past.location, past.floor)
-    return original(past, found.transpose(1, 2, 0)).transpose(2, 0, 1), lowest
+    lowest = jnp.where(past.is_log, -past.location, past.floor)
+    return to_data_unit(past, found.transpose(1, 2, 0)).transpose(2, 0, 1), lowest
 
 
 def extend(network: Gated, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from nbforecast.forecasters.context import combine, inverse_error_weights, mean_error
-from nbforecast.forecasters.seasonality import adjust
+from nbforecast.forecasters.seasonality import deseasonalize
 from nbforecast.forecasters.statistical.base import Statistical
-from nbforecast.forecasters.statistical.naive import naive_outlook
-from nbforecast.forecasters.statistical.ridge import ridge_outlook
-from nbforecast.forecasters.statistical.theta import smoothing_outlook
+from nbforecast.forecasters.statistical.naive import naive_forecast
+from nbforecast.forecasters.statistical.ridge import ridge_forecast
+from nbforecast.forecasters.statistical.theta import theta_forecast
 
 if TYPE_CHECKING:
     from nbforecast.forecasters.context import BacktestOrigins, PointForecast, ScaledContext
@@ -30,13 +30,13 @@ class Auto(Statistical):
     algorithm_version: ClassVar[int] = 1
     name: str = "auto"
 
-    def outlook(self, past: ScaledContext, seasons: Seasons, inner: BacktestOrigins) -> PointForecast:
-        adjusted = adjust(past, seasons)
-        outlooks = (
-            naive_outlook(past, inner, jnp.maximum(seasons.short, seasons.long)),
-            smoothing_outlook(adjusted, past, inner),
-            ridge_outlook(adjusted, past, inner),
+    def point_forecast(self, past: ScaledContext, seasons: Seasons, origins: BacktestOrigins) -> PointForecast:
+        adjusted = deseasonalize(past, seasons)
+        forecasts = (
+            naive_forecast(past, origins, jnp.maximum(seasons.short, seasons.long)),
+            theta_forecast(adjusted, past, origins),
+            ridge_forecast(adjusted, past, origins),
         )
-        members = jax.tree.map(lambda *o: jnp.stack(o), *outlooks)
-        weights = inverse_error_weights(mean_error(members.errors, inner.valid), _POWER)
+        members = jax.tree.map(lambda *o: jnp.stack(o), *forecasts)
+        weights = inverse_error_weights(mean_error(members.errors, origins.valid), _POWER)
         return combine(members, weights)

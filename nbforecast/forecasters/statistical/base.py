@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
-from nbforecast.forecasters.context import LEAST, history, inner_origins
-from nbforecast.forecasters.error_quantiles import LEVELS, draw
+from nbforecast.forecasters.context import MIN_OBSERVATIONS, backtest_origins, scale_context
+from nbforecast.forecasters.error_quantiles import LEVELS, quantile_forecast
 from nbforecast.forecasters.seasonality import find_seasons
 from nbforecast.forecasters.window_forecaster import WindowForecaster
 
@@ -30,15 +30,15 @@ class Statistical(WindowForecaster):
     draws: ClassVar[int] = len(LEVELS)
 
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
-        past = history(windows)
+        past = scale_context(windows)
         seasons = find_seasons(past, windows.seasons)
-        inner = inner_origins(past, horizon, past.first + jnp.maximum(self.warmup(seasons), LEAST))
-        return draw(past, inner, self.outlook(past, seasons, inner))
+        origins = backtest_origins(past, horizon, past.first + jnp.maximum(self.warmup(seasons), MIN_OBSERVATIONS))
+        return quantile_forecast(past, origins, self.point_forecast(past, seasons, origins))
 
     def warmup(self, seasons: Seasons) -> Int32[Array, " B"]:
         """Steps at the start of a context from which nothing is forecast."""
         return 2 * seasons.short
 
     @abstractmethod
-    def outlook(self, past: ScaledContext, seasons: Seasons, inner: BacktestOrigins) -> PointForecast:
-        """Forecasts as of the end of the contexts, and the errors of the same recipe at the inner origins."""
+    def point_forecast(self, past: ScaledContext, seasons: Seasons, origins: BacktestOrigins) -> PointForecast:
+        """Forecasts as of the end of the contexts, and the errors of the same recipe at the backtest origins."""

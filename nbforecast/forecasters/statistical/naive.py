@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
 from nbforecast.forecasters.context import PointForecast, take
-from nbforecast.forecasters.seasonality import ahead
+from nbforecast.forecasters.seasonality import seasonal_positions
 from nbforecast.forecasters.statistical.base import Statistical
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ class SeasonalNaive(Statistical):
     def warmup(self, seasons: Seasons) -> Int32[Array, " B"]:
         return jnp.maximum(seasons.short, seasons.long)
 
-    def outlook(self, past: ScaledContext, seasons: Seasons, inner: BacktestOrigins) -> PointForecast:
-        return naive_outlook(past, inner, jnp.maximum(seasons.short, seasons.long))
+    def point_forecast(self, past: ScaledContext, seasons: Seasons, origins: BacktestOrigins) -> PointForecast:
+        return naive_forecast(past, origins, jnp.maximum(seasons.short, seasons.long))
 
 
-def naive_outlook(past: ScaledContext, inner: BacktestOrigins, season: Int32[Array, " B"]) -> PointForecast:
-    _, horizon, batch = inner.targets.shape
+def naive_forecast(past: ScaledContext, origins: BacktestOrigins, season: Int32[Array, " B"]) -> PointForecast:
+    _, horizon, batch = origins.targets.shape
 
     def points(at: Int32[Array, "n B"]) -> Float32[Array, "n H B"]:
-        where = ahead(at, season, horizon)
+        where = seasonal_positions(at, season, horizon)
         return take(past.values, where.reshape(-1, batch)).reshape(where.shape)
 
     end = jnp.full((1, batch), past.values.shape[0] - 1)
-    return PointForecast(points(end)[0], inner.targets - points(inner.at))
+    return PointForecast(points(end)[0], origins.targets - points(origins.positions))

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int
 
-from nbforecast.forecasters.context import LEAST, PointForecast
-from nbforecast.forecasters.seasonality import adjust, seasonal
+from nbforecast.forecasters.context import MIN_OBSERVATIONS, PointForecast
+from nbforecast.forecasters.seasonality import deseasonalize, seasonal_component
 from nbforecast.forecasters.statistical.base import Statistical
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class RidgeAutoregression(Statistical):
     algorithm_version: ClassVar[int] = 1
     name: str = "ridge"
 
-    def outlook(self, past: ScaledContext, seasons: Seasons, inner: BacktestOrigins) -> PointForecast:
-        return ridge_outlook(adjust(past, seasons), past, inner)
+    def point_forecast(self, past: ScaledContext, seasons: Seasons, origins: BacktestOrigins) -> PointForecast:
+        return ridge_forecast(deseasonalize(past, seasons), past, origins)
 
 
 def sources(values: Float32[Array, "L B"]) -> Float32[Array, "B S"]:
@@ -85,22 +85,22 @@ def solve(gram: Float32[Array, "... p p"], cross: Float32[Array, "... p h"]) -> 
     return solved.transpose(0, 3, 1, 2).reshape(-1, p, h)[:count].reshape(*leading, p, h)
 
 
-def ridge_outlook(adjusted: Adjusted, past: ScaledContext, inner: BacktestOrigins) -> PointForecast:
+def ridge_forecast(adjusted: Adjusted, past: ScaledContext, origins: BacktestOrigins) -> PointForecast:
     """Forecasts with coefficients fitted to the whole context; errors with coefficients fitted to what precedes them.
 
     Features and targets are taken relative to the step's own value, so that no coefficients means no change. The
-    context is cut into blocks; the moments of all blocks before an inner origin give its coefficients, so that every
+    context is cut into blocks; the moments of all blocks before a backtest origin give its coefficients, so that every
     past forecast is one that could have been made then.
     """
-    n, horizon, batch = inner.targets.shape
+    n, horizon, batch = origins.targets.shape
     length = adjusted.values.shape[0]
     direct = min(horizon, _FARTHEST)
     rows = length - direct
     source = sources(adjusted.values)
     place = columns(length, direct)
     p = len(place) - direct
-    start = past.first + jnp.maximum(2 * adjusted.seasons.short, LEAST)
-    use = (past.known & (jnp.arange(length)[:, None] >= start)).T.astype(jnp.float32)
+    start = past.first + jnp.maximum(2 * adjusted.seasons.short, MIN_OBSERVATIONS)
+    use = (past.is_known & (jnp.arange(length)[:, None] >= start)).T.astype(jnp.float32)
 
     def moments(i: int, j: int) -> Float32[Array, "B C C"]:
         base = source[:, _LAGS + i : _LAGS + j, None]
@@ -117,7 +117,7 @@ def ridge_outlook(adjusted: Adjusted, past: ScaledContext, inner: BacktestOrigin
     penalty = _PRIOR_ROWS / jnp.maximum(count, 1.0)[..., None] * (diagonal + 0.01 * mean) + 1e-4 * mean + 1e-6
     weights = solve(gram + penalty[..., None] * jnp.eye(p), cross)
 
-    here = jnp.concatenate([inner.at, jnp.full((1, batch), length - 1)])
+    here = jnp.concatenate([origins.positions, jnp.full((1, batch), length - 1)])
     at = jnp.clip(here.T, 0)
     level = jnp.take_along_axis(source, at + _LAGS, axis=1)
     where = (at[..., None] + place[:p]).reshape(batch, -1)
@@ -128,5 +128,5 @@ def ridge_outlook(adjusted: Adjusted, past: ScaledContext, inner: BacktestOrigin
     every = jnp.einsum("bnp,kbph->bnkh", features, weights)
     moved = jnp.where(chosen[..., None], every, 0.0).sum(2)
     moved = jnp.concatenate([moved, jnp.repeat(moved[..., -1:], horizon - direct, axis=2)], axis=2)
-    points = (level[..., None] + moved).transpose(1, 2, 0) + seasonal(adjusted, here, horizon)
-    return PointForecast(points[-1], inner.targets - points[:-1])
+    points = (level[..., None] + moved).transpose(1, 2, 0) + seasonal_component(adjusted, here, horizon)
+    return PointForecast(points[-1], origins.targets - points[:-1])

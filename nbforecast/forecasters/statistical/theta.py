@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Array, Float32
 
 from nbforecast.forecasters.context import (
-    LEAST,
+    MIN_OBSERVATIONS,
     PointForecast,
     inverse_error_weights,
 )
-from nbforecast.forecasters.seasonality import adjust, seasonal
+from nbforecast.forecasters.seasonality import deseasonalize, seasonal_component
 from nbforecast.forecasters.statistical.base import Statistical
 
 if TYPE_CHECKING:
@@ -36,15 +36,15 @@ _GRID = np.array(
 
 
 @dataclass(frozen=True)
-class Smoothing(Statistical):
+class Theta(Statistical):
     """Exponential smoothing and Theta, on the seasonally adjusted context."""
 
     algorithm: ClassVar[str] = "theta"
     algorithm_version: ClassVar[int] = 1
     name: str = "theta"
 
-    def outlook(self, past: ScaledContext, seasons: Seasons, inner: BacktestOrigins) -> PointForecast:
-        return smoothing_outlook(adjust(past, seasons), past, inner)
+    def point_forecast(self, past: ScaledContext, seasons: Seasons, origins: BacktestOrigins) -> PointForecast:
+        return theta_forecast(deseasonalize(past, seasons), past, origins)
 
 
 def states(
@@ -72,37 +72,39 @@ def states(
         gain = jnp.maximum(alpha, 1.0 / jnp.maximum(n, 1.0))
         level = forecast + gain * error
         trend = phi * trend + alpha * ratio * error
-        drift = share * jnp.where(n > LEAST, cov / jnp.maximum(var_t, 1.0), 0.0)
+        drift = share * jnp.where(n > MIN_OBSERVATIONS, cov / jnp.maximum(var_t, 1.0), 0.0)
         return (level, trend, drift, n, mean_t, mean_y, var_t, cov), (level, phi * trend + drift)
 
     none = jnp.zeros((len(grid), values.shape[1]), jnp.float32)
     zero = jnp.zeros(values.shape[1], jnp.float32)
     start = (none + values[0], none, none, *(zero,) * 5)
     times = jnp.arange(values.shape[0])
-    return jax.lax.scan(step, start, (times, values, past.known))[1]
+    return jax.lax.scan(step, start, (times, values, past.is_known))[1]
 
 
-def smoothing_outlook(adjusted: Adjusted, past: ScaledContext, inner: BacktestOrigins) -> PointForecast:
-    """The grid's forecasts, each weighted by how well it did at the inner origins (at a few horizon steps)."""
-    horizon, batch = inner.targets.shape[1:]
+def theta_forecast(adjusted: Adjusted, past: ScaledContext, origins: BacktestOrigins) -> PointForecast:
+    """The grid's forecasts, each weighted by how well it did at the backtest origins (at a few horizon steps)."""
+    horizon, batch = origins.targets.shape[1:]
     level, slope = states(adjusted.values, past, _GRID)
     reach = jnp.array(_reach(horizon))
     end = jnp.full((1, batch), past.values.shape[0] - 1)
-    here = jnp.concatenate([inner.at, end])[:, None]
+    here = jnp.concatenate([origins.positions, end])[:, None]
     level, slope = (jnp.take_along_axis(s, here, axis=0) for s in (level, slope))
     # without a barrier XLA gathers anew for each of the places where the gathered values are used
-    level, slope, season = jax.lax.optimization_barrier((level, slope, seasonal(adjusted, here[:, 0], horizon)))
+    level, slope, season = jax.lax.optimization_barrier(
+        (level, slope, seasonal_component(adjusted, here[:, 0], horizon))
+    )
 
     looked = np.unique(np.linspace(0, horizon - 1, _LOOKED).round().astype(int))
-    wanted = (inner.targets - season[:-1])[:, looked]
+    wanted = (origins.targets - season[:-1])[:, looked]
     tried = level[:-1, :, None] + slope[:-1, :, None] * reach[:, looked, None]
-    valid = inner.valid[:, looked]
+    valid = origins.valid[:, looked]
     error = jnp.where(valid[:, None], jnp.abs(wanted[:, None] - tried), 0.0).sum((0, 2))
     weights = inverse_error_weights(error / jnp.maximum(valid.sum((0, 1)), 1), _POWER)
 
     trend = jnp.einsum("ngb,gb,gh->nhb", slope, weights, reach)
     points = (level * weights).sum(1)[:, None] + trend + season
-    return PointForecast(points[-1], inner.targets - points[:-1])
+    return PointForecast(points[-1], origins.targets - points[:-1])
 
 
 def _reach(horizon: int) -> Float32[np.ndarray, "G H"]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.getipython import get_ipython
 
-from nbforecast.forecasters.base import known
+from nbforecast.forecasters.registry import registered_models
 from nbforecast.jupyter.magics.line_parser import is_frame
 from nbforecast.jupyter.magics.magics import PARSERS
 
@@ -41,7 +41,7 @@ def _candidates(parser: argparse.ArgumentParser, before: list[str], word: str) -
             return _candidates(action.choices[before[0]], before[1:], word) if before[0] in action.choices else []
     last = before[-1] if before else ""
     if last in ("-m", "--model"):
-        return [m.name for m in known()]
+        return [m.name for m in registered_models()]
     flags_with_value = {o for a in parser._actions if a.nargs != 0 for o in a.option_strings}
     if last in flags_with_value:
         return []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nbforecast.cache_manager.rerun import why_not_recomputable
 from nbforecast.cache_manager.tables import Info
 from nbforecast.device import describe, devices_if_configured
-from nbforecast.forecasters.base import registered_keys
+from nbforecast.forecasters.registry import registered_keys
 from nbforecast.jupyter.widgets.cache.messages import (
     CacheEntry,
     CacheTask,
