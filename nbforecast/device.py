@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import OptionError
 from nbforecast.settings import settings
+from nbforecast.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -49,7 +50,7 @@ def describe(devices: tuple[jax.Device, ...]) -> str:
     """Name devices for people: `CPU, 16 cores`, `NVIDIA H200`, `NVIDIA H200 x 2`."""
     if devices[0].platform == "cpu":
         cores = os.cpu_count() or 1
-        return f"CPU, {cores} core{'s' if cores > 1 else ''}"
+        return f"CPU, {plural(cores, 'core')}"
     return devices[0].device_kind + (f" x {len(devices)}" if len(devices) > 1 else "")
 
 

@@ -124,7 +124,7 @@ def test_R1_the_glucose_notebook_goes_from_an_export_to_probabilities(tmp_path: 
     papermill.execute_notebook(find_template("glucose"), out, parameters, progress_bar=False)
     cells = cell_texts(nbformat.read(out, 4))
     assert "at steps of 5 minutes" in cells["data"]
-    assert "taken to the nearest point" in cells["data"] or not export.exists()
+    assert "moved to the nearest point" in cells["data"] or not export.exists()
     assert "calibrated 80 % band" in cells["current-forecast"]
     assert "shape: (12, 4)" in cells["range"]
     assert re.search(r"theta expects the next hour to be [\d.]+ % below 70 and [\d.]+ % above 180", cells["exceedance"])
