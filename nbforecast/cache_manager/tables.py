@@ -246,10 +246,10 @@ def _facts(item: Item) -> list[tuple[str, str]]:
     return facts
 
 
-def _mean_absolute_error(view: EntrySlice) -> float:
+def _mean_absolute_error(entry_slice: EntrySlice) -> float:
     import numpy as np
 
-    return float(np.nanmean(view.array("abs_error")))
+    return float(np.nanmean(entry_slice.array("abs_error")))
 
 
 def _html_row(item: Item, row: tuple[str, ...]) -> str:
