@@ -19,11 +19,12 @@ from safetensors.numpy import save_file
 from nbforecast.errors import WeightsError
 from nbforecast.forecasters.checkpoint import check, digest, load
 from tests.support.networks import golden
+from tests.support.requirements import shared_model
 
 
 @pytest.mark.parametrize("name", ["gluformer_tiny.pth", "gluformer_tiny_cuda.pth"])
 def test_F3_a_pytorch_file_is_read_bit_for_bit(name: str) -> None:
-    numbers = np.load(golden("gluformer_tiny.npz"))
+    numbers = np.load(shared_model("gluformer_tiny.npz"))
     expected = {n.removeprefix("w/"): numbers[n] for n in numbers if n.startswith("w/")}
     found = load(golden(name))
     assert found.keys() == expected.keys()

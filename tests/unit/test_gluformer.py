@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from dataclasses import replace
 from functools import partial
@@ -25,6 +24,7 @@ from nbforecast.forecasters.error_quantiles import LEVELS
 from nbforecast.forecasters.gluformer.forecaster import Gluformer, _features, infer_sizes
 from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_quantiles, shapes
 from nbforecast.forecasters.unavailable import UnavailableReason
+from tests.support.gluformer_weights import position_table, seeded_weights, small_weights
 from tests.support.networks import GLUFORMER, gluformer, golden
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def tiny() -> tuple[Any, dict[str, np.ndarray], list[Any]]:
     """Numbers, weights and inputs of the small reference."""
     numbers = np.load(golden("gluformer_tiny.npz"))
     weights = {n.removeprefix("w/"): numbers[n] for n in numbers if n.startswith("w/")}
+    positions = position_table(5000, TINY.width)
+    weights |= {f"{side}_embedding.positional_embedding.pos_emb": positions for side in ("enc", "dec")}
     return numbers, weights, inputs(numbers)
 
 
@@ -51,19 +53,12 @@ def compiled(weights: Any, sizes: Sizes, target: Any, past: Any, future: Any, st
     return forward(weights, sizes, target, past, future, static, **options)
 
 
-def recipe() -> Any:
-    spec = importlib.util.spec_from_file_location("recipe", golden("gluformer_recipe.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("mode", ["eval", "trainbn"])
 @pytest.mark.parametrize("scale", ["", "small_"])
 def test_F3_equals_the_reference(mode: str, scale: str) -> None:
     """With stored and with batch statistics; with weights so small that the norms' epsilons decide."""
     numbers, weights, given = tiny()
-    weights = recipe().small(weights) if scale else weights
+    weights = small_weights(weights) if scale else weights
     mean, log_variance = compiled(weights, TINY, *given, batch_norm=mode == "trainbn")
     np.testing.assert_allclose(mean, numbers[f"out/{scale}{mode}_pred"][..., 0], atol=1e-5)
     np.testing.assert_allclose(log_variance, numbers[f"out/{scale}{mode}_logvar"][:, 0, 0], atol=1e-5)
@@ -85,7 +80,7 @@ def test_F3_dropout_sits_where_the_reference_has_it() -> None:
 def test_F3_equals_the_reference_at_the_published_size() -> None:
     numbers = np.load(golden("gluformer_default.npz"))
     listed = json.loads(golden("gluformer_state_dict.json").read_text())["default"]["tensors"]
-    weights = recipe().recipe({n: shape for n, (_, shape) in listed.items()}, int(numbers["recipe_seed"]))
+    weights = seeded_weights({n: shape for n, (_, shape) in listed.items()}, int(numbers["recipe_seed"]))
     assert {n: w.shape for n, w in weights.items()} == shapes(Sizes())
     sums = np.array([np.abs(weights[n].astype(np.float64)).sum() for n in sorted(weights)])
     np.testing.assert_allclose(sums, numbers["w_abs_sums"], rtol=1e-6)
