@@ -241,11 +241,11 @@ class EngineUnderTest:
                 assert not is_written, "C8a: written after the entry had changed"
 
     def check_snapshots(self) -> None:
-        """Assert that every entry is consistent as files and frames have it."""
+        """Assert that every entry is consistent in what files and frames are made of."""
         for entry in self.entries.values():
             assert is_consistent(entry.snapshot()[0])
-            frame = EntrySlice.whole(entry).frame()
-            density, forecasts = (frame[n].to_numpy()[:, 0, 0] for n in ("density", "forecast"))
+            columns = {column.name: column for column in entry.results()[1]}
+            density, forecasts = (columns[name].to_numpy()[:, 0, 0] for name in ("density", "forecast"))
             assert (np.isnan(density) | (density == forecasts)).all()
 
 
