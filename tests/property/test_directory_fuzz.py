@@ -11,7 +11,7 @@ import pytest
 
 from nbforecast.result_cache.directory import ASIDE, CacheDirectory
 from nbforecast.result_cache.snapshot import Snapshot
-from tests.support.cache_files import assert_same, calculated, random_snapshot
+from tests.support.cache_files import assert_same, complete_snapshot, random_snapshot
 
 KINDS = (
     "bit",
@@ -79,11 +79,11 @@ def entries() -> list[Snapshot]:
     return [random_snapshot(n, grid, rows=30) for n, grid in enumerate(grids)]
 
 
-def fuzz(directory: str, first: int, count: int) -> None:
+def fuzz(folder: str, first: int, count: int) -> None:
     """Change files and read them, saying before each what is to come: a crash can say nothing any more."""
     heard = Heard()
     logging.getLogger("nbforecast.result_cache").addHandler(heard)
-    fixed = CacheDirectory(Path(directory) / "fixed")
+    fixed = CacheDirectory(Path(folder) / "fixed")
     written = [(s, found := fixed.write(s), found.path.read_bytes()) for s in entries()]
     for number in range(first, first + count):
         rng = np.random.default_rng(number)
@@ -105,19 +105,19 @@ def fuzz(directory: str, first: int, count: int) -> None:
     assert_same(fixed.read(fixed.find(written[0][0].key)), written[0][0])  # type: ignore[arg-type]
 
 
-def examine(store: CacheDirectory, snapshot: Snapshot, damaged: bytes, rng: np.random.Generator) -> bool:
+def examine(directory: CacheDirectory, snapshot: Snapshot, damaged: bytes, rng: np.random.Generator) -> bool:
     """Read a changed file in every way; whether it could be read."""
-    found = store.find(snapshot.key)
+    found = directory.find(snapshot.key)
     assert found is not None
     for way in rng.permutation(["metadata", "outline", "nothing"]):
         if way == "metadata":
-            store.metadata(found)
-        elif way == "outline" and (outline := store.outline(found)) is not None:
+            directory.metadata(found)
+        elif way == "outline" and (outline := directory.outline(found)) is not None:
             assert outline.data.handle == snapshot.data.handle
             np.testing.assert_array_equal(outline.contexts, snapshot.contexts)
             np.testing.assert_array_equal(outline.status, snapshot.status)
-    read = store.read(found)
-    aside = store.path / ASIDE
+    read = directory.read(found)
+    aside = directory.path / ASIDE
     if read is not None:
         assert_same(read, snapshot)
         assert found.path.read_bytes() == damaged
@@ -160,6 +160,6 @@ def test_C13_C14_any_change_to_a_file_is_noticed_and_harms_nothing_else(tmp_path
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_C13_every_kind_of_change_changes_something(kind: str, tmp_path: Path) -> None:
-    content = CacheDirectory(tmp_path).write(calculated()).path.read_bytes()
+    content = CacheDirectory(tmp_path).write(complete_snapshot()).path.read_bytes()
     changed = [mutated(content, kind, np.random.default_rng(n)) != content for n in range(20)]
     assert sum(changed) >= 15

@@ -107,7 +107,7 @@ def bits(snapshot: Snapshot) -> dict[str, np.ndarray]:
     return {"y": observed.view("u8"), **{n: c.view("u4") for n, c in snapshot.columns.items()}}
 
 
-def some_of(snapshot: Snapshot, rows: Any, **changes: Any) -> Snapshot:
+def keep_rows(snapshot: Snapshot, rows: Any, **changes: Any) -> Snapshot:
     """The same entry with only some of its forecasts."""
     gone = np.ones(len(snapshot.data), bool)
     gone[rows] = False
@@ -118,7 +118,7 @@ def some_of(snapshot: Snapshot, rows: Any, **changes: Any) -> Snapshot:
     return replace(snapshot, status=status, columns=columns, **changes)
 
 
-def calculated(seed: int = 0, rows: int = 40) -> Snapshot:
+def complete_snapshot(seed: int = 0, rows: int = 40) -> Snapshot:
     """An entry of one series, complete."""
     rng = np.random.default_rng(seed)
     frequency = Frequency("integer", 1)
@@ -136,7 +136,7 @@ def calculated(seed: int = 0, rows: int = 40) -> Snapshot:
     )
 
 
-class Last:
+class LastValueModel:
     """A forecaster that repeats the last value and counts what it is asked for."""
 
     name = "last"
@@ -157,12 +157,12 @@ class Last:
         return np.broadcast_to(data.values[rows, None, None], (len(rows), horizon, 10)).astype(np.float32) + spread
 
 
-def walk(seed: int, rows: int = 200) -> np.ndarray:
+def random_walk(seed: int, rows: int = 200) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(rows)
 
 
-def only_file(store: CacheDirectory) -> CacheFile:
-    (found,) = store.files()
+def only_file(directory: CacheDirectory) -> CacheFile:
+    (found,) = directory.files()
     return found
 
 
@@ -189,7 +189,7 @@ def tree(directory: Path) -> dict[str, bytes | str]:
     }
 
 
-def until(happened: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(happened: Callable[[], bool], seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, "it did not happen"
@@ -223,43 +223,43 @@ def flip(path: Path) -> None:
 
 
 def older(path: Path) -> None:
-    rewrite(path, lambda facts: facts | {"format": 0})
+    rewrite_metadata(path, lambda facts: facts | {"format": 0})
 
 
 def newer(path: Path) -> None:
-    rewrite(path, lambda facts: {"format": 99, "something": "else"})
+    rewrite_metadata(path, lambda facts: {"format": 99, "something": "else"})
 
 
 def anothers(path: Path) -> None:
     """Another entry's file under this name."""
     with path.open("wb") as file:
-        parquet.write(calculated(77), file)
+        parquet.write(complete_snapshot(77), file)
 
 
 def unsigned(path: Path) -> None:
-    rewrite(path, lambda facts: facts | {"forced": 1.0}, sign=False)
+    rewrite_metadata(path, lambda facts: facts | {"forced": 1.0}, sign=False)
 
 
 def another_digit(path: Path) -> None:
     """An accident to the number of the format; a newer nbforecast's file would be left where it is, for ever."""
-    rewrite(path, lambda facts: facts | {"format": FORMAT + 2}, sign=False)
+    rewrite_metadata(path, lambda facts: facts | {"format": FORMAT + 2}, sign=False)
 
 
-def rewrite(path: Path, change: Callable[[dict[str, Any]], Any], *, sign: bool = True) -> None:
+def rewrite_metadata(path: Path, change: Callable[[dict[str, Any]], Any], *, sign: bool = True) -> None:
     """Change what a file says of itself, and sign it as the package would."""
-    table, facts = pq.read_table(path), json.loads(note_of(path))
+    table, facts = pq.read_table(path), json.loads(packed_metadata(path))
     signature = facts.pop("signature")
     facts = change(facts)
     facts["signature"] = metadata._signature(facts) if sign else signature
-    put(table, path, json.dumps(facts))
+    write_packed(table, path, json.dumps(facts))
 
 
-def note_of(path: Path) -> bytes:
+def packed_metadata(path: Path) -> bytes:
     """What a file says of itself."""
     return pq.read_metadata(path).metadata[b"nbforecast"]
 
 
-def put(table: pa.Table, path: Path, note: bytes | str) -> None:
+def write_packed(table: pa.Table, path: Path, note: bytes | str) -> None:
     """A file of any table, that says of itself whatever one likes."""
     pq.write_table(table.replace_schema_metadata({b"nbforecast": note}), path)
 

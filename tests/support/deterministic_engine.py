@@ -41,7 +41,6 @@ from nbforecast.data import Dataset, prepare
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority, Task
 from nbforecast.result_cache.cache import Cache
-from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.snapshot import has_forecast, is_consistent
 from nbforecast.result_cache.status import Status
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nbforecast.result_cache.entry import Entry
+    from nbforecast.result_cache.entry_slice import EntrySlice
 
 ROWS, PART, CHUNK, HORIZON, DRAWS, CONTEXT = 6, 3, 2, 2, 2, 2
 SPEC = ForecastSpec(ModelSpec("counting", "key"), HORIZON, draw_levels(None, DRAWS), CONTEXT)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 import nbforecast as nbf
-from tests.support.cache_files import Last
+from tests.support.cache_files import LastValueModel
 
 ROWS = 60
 SHARD = 4
@@ -33,7 +33,7 @@ def panel(series: int = 12, rows: int = ROWS, seed: int = 0) -> pl.DataFrame:
 
 def forecast(source: Any, to: Path, model: Any = None, **options: Any) -> nbf.DatasetRun:
     return nbf.forecast_dataset(
-        source, to, model=model or Last(), horizon=3, series_per_shard=SHARD, wait=True, **options
+        source, to, model=model or LastValueModel(), horizon=3, series_per_shard=SHARD, wait=True, **options
     )
 
 
@@ -52,7 +52,7 @@ def assert_as_forecast(run: nbf.DatasetRun, frame: pl.DataFrame, model: Any, hor
             np.testing.assert_allclose(mine[column].to_numpy(), alone[column].to_numpy(), rtol=1e-5, atol=1e-5)
 
 
-class Odd(Last):
+class Odd(LastValueModel):
     """Raises where a context holds a value that it does not like."""
 
     def forecast(self, data: Any, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
@@ -61,7 +61,7 @@ class Odd(Last):
         return super().forecast(data, rows, horizon, seed)
 
 
-class Slow(Last):
+class Slow(LastValueModel):
     """Stops in its second bucket until it is let go."""
 
     def __init__(self) -> None:

@@ -14,12 +14,12 @@ import nbforecast as nbf
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
-from tests.support.cache_files import Last, foreign, reopen, tree, truncate, walk, warnings_of
+from tests.support.cache_files import LastValueModel, foreign, random_walk, reopen, tree, truncate, warnings_of
 
 
 @pytest.mark.parametrize("handle", ["../x", "/etc", "", "a*", "ABCDEF", "a" * 33, "\0", "aside", None, 3, b"a"])
 def test_C14_a_handle_is_hexadecimal_digits(handle: Any, cache: Cache, tmp_path: Path) -> None:
-    nbf.forecast(walk(1), Last(), wait=True)
+    nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     before = tree(tmp_path)
     for act in (nbf.cache.drop, nbf.cache.show):
         with pytest.raises(nbf.NbForecastError, match="A handle is up to 32 digits"):
@@ -28,7 +28,7 @@ def test_C14_a_handle_is_hexadecimal_digits(handle: Any, cache: Cache, tmp_path:
 
 
 def test_C11_entries_are_saved_to_and_loaded_from_any_folder(cache: Cache, tmp_path: Path) -> None:
-    runs = [nbf.forecast(walk(seed), Last(), wait=True) for seed in range(3)]
+    runs = [nbf.forecast(random_walk(seed), LastValueModel(), wait=True) for seed in range(3)]
     cache.evict(runs[0].entry_slice.key)
     away = tmp_path / "a" / "b c"
     change = nbf.cache.save(away)
@@ -37,8 +37,8 @@ def test_C11_entries_are_saved_to_and_loaded_from_any_folder(cache: Cache, tmp_p
     nbf.cache.flush()
     assert nbf.cache.entries().is_empty()
     assert nbf.cache.load(str(away)).entries == 3
-    model = Last()
-    again = [nbf.forecast(walk(seed), model, wait=True) for seed in range(3)]
+    model = LastValueModel()
+    again = [nbf.forecast(random_walk(seed), model, wait=True) for seed in range(3)]
     assert model.rows == 0
     for one, other in zip(runs, again, strict=True):
         np.testing.assert_array_equal(one.array, other.array)
@@ -60,7 +60,7 @@ def test_C11_an_entry_removed_while_it_is_saved_does_not_come_back(
         write(*arguments)
 
     monkeypatch.setattr(parquet, "write", slowly)
-    run = nbf.forecast(walk(1), Last())
+    run = nbf.forecast(random_walk(1), LastValueModel())
     assert saving.wait(30)
     remove = {
         "drop": lambda: nbf.cache.drop(run.handle),
@@ -73,15 +73,15 @@ def test_C11_an_entry_removed_while_it_is_saved_does_not_come_back(
         removing.result(30)
     run.wait(30)
     assert nbf.cache.entries().is_empty()
-    model = Last()
-    assert nbf.forecast(walk(1), model, wait=True).reused == 0
+    model = LastValueModel()
+    assert nbf.forecast(random_walk(1), model, wait=True).reused == 0
 
 
 def test_C11_a_tilde_means_the_same_to_save_and_to_load(
     cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    nbf.forecast(walk(1), Last(), wait=True)
+    nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     assert nbf.cache.save("~/away").where == tmp_path / "away"
     assert nbf.cache.load("~/away").entries == 1
 
@@ -91,7 +91,7 @@ def test_C11_a_tilde_means_the_same_to_save_and_to_load(
 def test_C11_an_impossible_path_is_an_error(
     act: Callable[[Any], Any], path: str, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nbf.forecast(walk(1), Last(), wait=True)
+    nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("I am a file")
     with pytest.raises(nbf.NbForecastError):
@@ -100,7 +100,7 @@ def test_C11_an_impossible_path_is_an_error(
 
 
 def test_C11_a_file_is_no_folder_to_save_into(cache: Cache, tmp_path: Path) -> None:
-    nbf.forecast(walk(1), Last(), wait=True)
+    nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     (tmp_path / "file").write_text("I am a file")
     with pytest.raises(nbf.NbForecastError, match="is a file; give a folder"):
         nbf.cache.save(tmp_path / "file")
@@ -112,7 +112,7 @@ def test_C11_a_file_is_no_folder_to_save_into(cache: Cache, tmp_path: Path) -> N
 
 
 def test_C14_saving_into_a_folder_follows_no_link_in_it(cache: Cache, tmp_path: Path) -> None:
-    run = nbf.forecast(walk(1), Last(), wait=True)
+    run = nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     away, outside = tmp_path / "away", tmp_path / "outside"
     away.mkdir()
     outside.write_text("precious")
@@ -127,7 +127,7 @@ def test_C14_saving_into_a_folder_follows_no_link_in_it(cache: Cache, tmp_path: 
 def test_C11_C13_loading_a_folder_skips_foreign_files_and_leaves_them(
     cache: Cache, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    runs = [nbf.forecast(walk(seed), Last(), wait=True) for seed in range(2)]
+    runs = [nbf.forecast(random_walk(seed), LastValueModel(), wait=True) for seed in range(2)]
     away = tmp_path / "away"
     nbf.cache.save(away)
     bad = CacheDirectory(away).file_path(runs[0].entry_slice.key)
@@ -156,7 +156,7 @@ def test_C11_C13_loading_a_folder_skips_foreign_files_and_leaves_them(
 def test_C11_files_that_cannot_be_removed_are_an_error(
     act: Callable[[], Any], cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nbf.forecast(walk(1), Last(), wait=True)
+    nbf.forecast(random_walk(1), LastValueModel(), wait=True)
 
     def refused(self: Path, missing_ok: bool = False) -> None:
         raise PermissionError(13, "Permission denied", str(self))
@@ -168,9 +168,9 @@ def test_C11_files_that_cannot_be_removed_are_an_error(
 
 def test_C9_a_name_that_no_file_can_hold_costs_nothing(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
     """Such as Python makes of a file name that is not UTF-8."""
-    run = nbf.forecast(walk(1), Last(), wait=True, name="caf\udce9")
+    run = nbf.forecast(random_walk(1), LastValueModel(), wait=True, name="caf\udce9")
     nbf.cache.save()
     assert nbf.cache.entries()["handle"].to_list() == [run.handle]
     reopen(cache)
-    assert nbf.forecast(walk(1), Last(), wait=True).reused == 200
+    assert nbf.forecast(random_walk(1), LastValueModel(), wait=True).reused == 200
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]

@@ -22,15 +22,15 @@ from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.snapshot import Snapshot
 from nbforecast.result_cache.status import Status
 from tests.support.cache_files import (
-    Last,
+    LastValueModel,
     assert_same,
-    calculated,
-    note_of,
+    complete_snapshot,
+    keep_rows,
     only_file,
+    packed_metadata,
+    random_walk,
     reopen,
-    some_of,
     tree,
-    walk,
     warnings_of,
 )
 
@@ -38,23 +38,23 @@ from tests.support.cache_files import (
 def test_C9_only_the_owner_can_read_and_nothing_is_left_beside(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        store = CacheDirectory(tmp_path / "new" / "results")
-        store.write(calculated())
-        store.write(calculated(), overwrite=True)
+        directory = CacheDirectory(tmp_path / "new" / "results")
+        directory.write(complete_snapshot())
+        directory.write(complete_snapshot(), overwrite=True)
     finally:
         os.umask(before)
-    for directory in (store.path, store.path.parent):
-        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in store.path.iterdir()}
-    assert modes == {store.file_path(calculated().key).name: 0o600, ".lock": 0o600}
+    for folder in (directory.path, directory.path.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in directory.path.iterdir()}
+    assert modes == {directory.file_path(complete_snapshot().key).name: 0o600, ".lock": 0o600}
 
 
 def test_C9_what_cannot_be_written_leaves_nothing_beside_and_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = CacheDirectory(tmp_path)
-    before = some_of(calculated(), np.arange(10))
-    store.write(before)
+    directory = CacheDirectory(tmp_path)
+    before = keep_rows(complete_snapshot(), np.arange(10))
+    directory.write(before)
 
     def full(snapshot: Snapshot, file: Any) -> None:
         file.write(b"PAR1" + b"x" * 5000)
@@ -62,9 +62,9 @@ def test_C9_what_cannot_be_written_leaves_nothing_beside_and_what_was_there(
 
     monkeypatch.setattr(parquet, "write", full)
     with pytest.raises(OSError, match="No space left"):
-        store.write(calculated())
-    assert set(tree(tmp_path)) == {store.file_path(before.key).name}
-    read = store.read(only_file(store))
+        directory.write(complete_snapshot())
+    assert set(tree(tmp_path)) == {directory.file_path(before.key).name}
+    read = directory.read(only_file(directory))
     assert read is not None
     assert_same(read, before)
 
@@ -117,114 +117,114 @@ def test_C9_C13_a_directory_that_cannot_be_written_to_costs_a_warning(
 ) -> None:
     make(tmp_path / "results")
     before = tree(tmp_path)
-    model = Last()
-    run = nbf.forecast(walk(1), model, wait=True)
+    model = LastValueModel()
+    run = nbf.forecast(random_walk(1), model, wait=True)
     assert run.progress == 1
     (said,) = warnings_of(caplog)
     assert said.startswith("Results stay in memory, since they cannot be saved")
-    assert nbf.forecast(walk(1), model, wait=True).reused == 200
+    assert nbf.forecast(random_walk(1), model, wait=True).reused == 200
     assert tree(tmp_path) == before
     assert nbf.cache.info().disk_bytes == 0
     nbf.cache.flush()
 
 
 def test_C13_a_directory_that_cannot_be_listed_costs_no_run(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    nbf.forecast(walk(1), Last(), wait=True)
+    nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     reopen(cache)
 
     def refused(path: Any) -> Any:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "scandir", refused)
-    model = Last()
-    assert nbf.forecast(walk(2), model, wait=True).progress == 1
+    model = LastValueModel()
+    assert nbf.forecast(random_walk(2), model, wait=True).progress == 1
     assert model.rows == 200
     assert nbf.cache.info().entries == 1
 
 
 def test_C13_a_file_holds_what_either_kernel_has_saved(tmp_path: Path) -> None:
-    whole = calculated()
+    whole = complete_snapshot()
     kernels = [CacheDirectory(tmp_path), CacheDirectory(tmp_path)]
-    kernels[0].write(some_of(whole, np.arange(15), created=5.0))
-    kernels[1].write(some_of(whole, np.arange(10, 25), created=3.0))
-    kernels[0].write(some_of(whole, np.arange(30, 32), created=9.0))
+    kernels[0].write(keep_rows(whole, np.arange(15), created=5.0))
+    kernels[1].write(keep_rows(whole, np.arange(10, 25), created=3.0))
+    kernels[0].write(keep_rows(whole, np.arange(30, 32), created=9.0))
     read = parquet.read(only_file(CacheDirectory(tmp_path)).path)
     rows = [*range(25), 30, 31]
-    assert_same(read, some_of(whole, rows, created=3.0))
+    assert_same(read, keep_rows(whole, rows, created=3.0))
 
 
 def test_C13_what_has_come_further_counts_in_either_order(tmp_path: Path) -> None:
-    whole = calculated()
+    whole = complete_snapshot()
     early = Entry.from_snapshot(whole)
     early.discard(np.arange(40), Status.INFERRED)
     for number, order in enumerate([(whole, early.snapshot()[0]), (early.snapshot()[0], whole)]):
-        store = CacheDirectory(tmp_path / str(number))
+        directory = CacheDirectory(tmp_path / str(number))
         for snapshot in order:
-            store.write(snapshot)
-        read = parquet.read(only_file(store).path)
+            directory.write(snapshot)
+        read = parquet.read(only_file(directory).path)
         assert (read.status == Status.SCORED).all()
         np.testing.assert_array_equal(read.columns["crps"], whole.columns["crps"])
 
 
 def test_C6_C13_what_was_forced_later_counts_in_either_order(tmp_path: Path) -> None:
-    old = calculated()
+    old = complete_snapshot()
     columns = {n: c + 1 for n, c in old.columns.items()}
-    new = some_of(replace(old, columns=columns), np.arange(20, 40), forced=7.0, version="w")
+    new = keep_rows(replace(old, columns=columns), np.arange(20, 40), forced=7.0, version="w")
     for number, order in enumerate([(old, new), (new, old)]):
-        store = CacheDirectory(tmp_path / str(number))
+        directory = CacheDirectory(tmp_path / str(number))
         for snapshot in order:
-            store.write(snapshot)
-        read = parquet.read(only_file(store).path)
+            directory.write(snapshot)
+        read = parquet.read(only_file(directory).path)
         assert read.forced == 7.0
         np.testing.assert_array_equal(read.columns["forecast"][:20], old.columns["forecast"][:20])
         np.testing.assert_array_equal(read.columns["forecast"][20:], columns["forecast"][20:])
 
 
 def test_C11_C13_instead_puts_a_snapshot_in_the_place_of_what_is_there(tmp_path: Path) -> None:
-    whole, store = calculated(), CacheDirectory(tmp_path)
-    store.write(whole)
-    less = some_of(whole, np.arange(3))
-    store.write(less, overwrite=True)
-    assert_same(parquet.read(only_file(store).path), less)
+    whole, directory = complete_snapshot(), CacheDirectory(tmp_path)
+    directory.write(whole)
+    less = keep_rows(whole, np.arange(3))
+    directory.write(less, overwrite=True)
+    assert_same(parquet.read(only_file(directory).path), less)
 
 
 def test_C13_a_finished_run_saves_what_another_kernel_has_not(cache: Cache) -> None:
-    run = nbf.forecast(walk(1), Last(), wait=True)
-    store = reopen(cache)
-    whole = store.read(only_file(store))
+    run = nbf.forecast(random_walk(1), LastValueModel(), wait=True)
+    directory = reopen(cache)
+    whole = directory.read(only_file(directory))
     assert whole is not None
-    store.write(some_of(whole, np.arange(50)), overwrite=True)
-    model = Last()
-    theirs = nbf.forecast(walk(1), model)  # begins with 50 rows, while another kernel saves others
-    CacheDirectory(store.path).write(some_of(whole, np.arange(150, 200)))
+    directory.write(keep_rows(whole, np.arange(50)), overwrite=True)
+    model = LastValueModel()
+    theirs = nbf.forecast(random_walk(1), model)  # begins with 50 rows, while another kernel saves others
+    CacheDirectory(directory.path).write(keep_rows(whole, np.arange(150, 200)))
     theirs.wait()
     assert model.rows == 150
-    assert parquet.read(only_file(store).path).inferred == 200
+    assert parquet.read(only_file(directory).path).inferred == 200
     np.testing.assert_array_equal(theirs.array, run.array)
 
 
 def test_C13_another_kernels_file_is_not_taken_for_ones_own_though_it_is_of_the_same_size(tmp_path: Path) -> None:
     """File systems use the number of a file that is gone for the next one, so that this is alike as well."""
-    whole = calculated()
-    store, path = (
+    whole = complete_snapshot()
+    directory, path = (
         CacheDirectory(tmp_path / "ours"),
-        CacheDirectory(tmp_path / "theirs").write(some_of(whole, np.arange(30, 40))).path,
+        CacheDirectory(tmp_path / "theirs").write(keep_rows(whole, np.arange(30, 40))).path,
     )
-    found = store.write(some_of(whole, np.arange(25)))
+    found = directory.write(keep_rows(whole, np.arange(25)))
     padded = pad(path, found.size)
     with found.path.open("r+b") as file:
         file.write(padded)
     os.utime(found.path, (0, found.used + 1))
-    again = only_file(store)
+    again = only_file(directory)
     assert (again.size, again.stamp[0]) == (found.size, found.stamp[0])
-    store.touch(again)
-    store.write(some_of(whole, np.arange(26)))
+    directory.touch(again)
+    directory.write(keep_rows(whole, np.arange(26)))
     np.testing.assert_array_equal(np.flatnonzero(parquet.read(found.path).status), [*range(26), *range(30, 40)])
 
 
 def pad(path: Path, size: int) -> bytes:
     """The same entry in a file of just that size."""
-    table, note = pq.read_table(path).replace_schema_metadata(None), note_of(path)
+    table, note = pq.read_table(path).replace_schema_metadata(None), packed_metadata(path)
     for spaces in range(size):
         sink = pa.BufferOutputStream()
         with pq.ParquetWriter(sink, table.schema, compression="none") as writer:
@@ -241,14 +241,14 @@ def test_C12_what_cannot_be_saved_stays_in_memory(
     cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_file(tmp_path / "results")
-    nbf.forecast(walk(1), Last(), wait=True)
+    nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     with pytest.raises(nbf.NbForecastError, match="they cannot be saved"):
         nbf.cache.flush(disk=False)
     monkeypatch.setattr(cache, "memory", 1)
-    nbf.forecast(walk(2), Last(), wait=True)
-    assert nbf.forecast(walk(1), Last(), wait=True).inferred == 0
+    nbf.forecast(random_walk(2), LastValueModel(), wait=True)
+    assert nbf.forecast(random_walk(1), LastValueModel(), wait=True).inferred == 0
     assert len(cache.entries()) == 2
     (tmp_path / "results").unlink()
-    nbf.forecast(walk(3), Last(), wait=True)
+    nbf.forecast(random_walk(3), LastValueModel(), wait=True)
     assert len(cache.entries()) == 1
     caplog.clear()

@@ -14,22 +14,22 @@ from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.status import Status
-from tests.support.cache_files import Last, calculated, only_file, reopen, until, walk
+from tests.support.cache_files import LastValueModel, complete_snapshot, only_file, random_walk, reopen, wait_until
 
 
 def test_C12_what_was_used_longest_ago_goes_from_memory_to_disk_and_is_found_again(cache: Cache) -> None:
-    model = Last()
-    first = nbf.forecast(walk(1), model, wait=True)
+    model = LastValueModel()
+    first = nbf.forecast(random_walk(1), model, wait=True)
     cache.memory = int(2.5 * nbf.cache.info().memory_bytes)
-    second = nbf.forecast(walk(2), model, wait=True)
-    nbf.forecast(walk(1), model, wait=True)
-    nbf.forecast(walk(3), model, wait=True)
+    second = nbf.forecast(random_walk(2), model, wait=True)
+    nbf.forecast(random_walk(1), model, wait=True)
+    nbf.forecast(random_walk(3), model, wait=True)
     held = {v.key.handle for v in cache.slices()}
     assert first.handle in held
     assert second.handle not in held
     assert nbf.cache.info().memory_bytes <= cache.memory
     before = model.rows
-    again = nbf.forecast(walk(2), model, wait=True)
+    again = nbf.forecast(random_walk(2), model, wait=True)
     assert model.rows == before == 600
     assert (again.inferred, again.reused) == (0, 200)
     np.testing.assert_array_equal(again.array, second.array)
@@ -37,19 +37,19 @@ def test_C12_what_was_used_longest_ago_goes_from_memory_to_disk_and_is_found_aga
 
 
 def test_C12_what_has_not_been_saved_is_saved_before_it_goes(cache: Cache) -> None:
-    model = Last()
-    run = nbf.forecast(walk(1), model, wait=True)
+    model = LastValueModel()
+    run = nbf.forecast(random_walk(1), model, wait=True)
     assert cache.directory is not None
     cache.directory.clear()
     assert [e.key.handle for e in cache.trim(0)] == [run.handle]
     assert not cache.entries()
-    assert nbf.forecast(walk(1), model, wait=True).reused == 200
+    assert nbf.forecast(random_walk(1), model, wait=True).reused == 200
     assert model.rows == 200
 
 
 def test_C12_what_is_worked_on_stays_in_memory_and_so_does_what_was_used_last(cache: Cache) -> None:
-    model = Last()
-    runs = [nbf.forecast(walk(seed), model, wait=True) for seed in range(3)]
+    model = LastValueModel()
+    runs = [nbf.forecast(random_walk(seed), model, wait=True) for seed in range(3)]
     entries = {e.key.handle: e for e in cache.entries()}
     pinned = entries[runs[0].handle]
     cache.pin(pinned)
@@ -64,39 +64,39 @@ def test_C12_what_is_worked_on_stays_in_memory_and_so_does_what_was_used_last(ca
 
 
 def test_C12_the_files_used_longest_ago_go_first(tmp_path: Path) -> None:
-    store = CacheDirectory(tmp_path)
-    found = [store.write(calculated(seed)) for seed in range(6)]
+    directory = CacheDirectory(tmp_path)
+    found = [directory.write(complete_snapshot(seed)) for seed in range(6)]
     for age, file in enumerate(found):
         os.utime(file.path, (0, 1e9 - 1000 * age))
-    store.touch(found[4])  # used just now, though it was made long ago
-    sizes = {f.path: f.size for f in store.files()}
+    directory.touch(found[4])  # used just now, though it was made long ago
+    sizes = {f.path: f.size for f in directory.files()}
     newest = [found[4].path, found[0].path, found[1].path]
-    assert [f.path for f in store.files()][:3] == newest
-    gone = store.trim(sum(sizes[p] for p in newest))
+    assert [f.path for f in directory.files()][:3] == newest
+    gone = directory.trim(sum(sizes[p] for p in newest))
     assert [f.path for f in gone] == [found[n].path for n in (5, 3, 2)]
-    assert [f.path for f in store.files()] == newest
-    gone = store.trim(0, keep=found[1].path)
+    assert [f.path for f in directory.files()] == newest
+    gone = directory.trim(0, keep=found[1].path)
     assert [f.path for f in gone] == [found[0].path, found[4].path]
-    assert [f.path for f in store.files()] == [found[1].path]
-    assert store.trim(sizes[found[1].path]) == []
+    assert [f.path for f in directory.files()] == [found[1].path]
+    assert directory.trim(sizes[found[1].path]) == []
 
 
 def test_C12_saving_keeps_the_directory_within_its_budget(cache: Cache) -> None:
-    model = Last()
-    runs = [nbf.forecast(walk(0), model, wait=True)]
+    model = LastValueModel()
+    runs = [nbf.forecast(random_walk(0), model, wait=True)]
     assert cache.directory is not None
     cache.disk = int(2.5 * only_file(cache.directory).size)
     for seed in range(1, 4):
-        runs.append(nbf.forecast(walk(seed), model, wait=True))
+        runs.append(nbf.forecast(random_walk(seed), model, wait=True))
         assert sum(f.size for f in cache.directory.files()) <= cache.disk
     assert {f.handle for f in cache.directory.files()} == {r.handle for r in runs[-2:]}
     cache.disk = 0
-    last = nbf.forecast(walk(9), model, wait=True)
+    last = nbf.forecast(random_walk(9), model, wait=True)
     assert only_file(cache.directory).handle == last.handle
 
 
 def test_C9_C12_what_was_removed_from_disk_alone_can_be_saved_again(cache: Cache) -> None:
-    run = nbf.forecast(walk(1), Last(), wait=True)
+    run = nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     nbf.cache.flush(memory=False)
     assert not cache.directory.files()  # type: ignore[union-attr]
     assert nbf.cache.save().entries == 1
@@ -106,15 +106,15 @@ def test_C9_C12_what_was_removed_from_disk_alone_can_be_saved_again(cache: Cache
 def test_C12_at_shutdown_what_was_used_last_is_what_the_directory_keeps(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = cache.directory
-    assert store is not None
+    directory = cache.directory
+    assert directory is not None
     cache.directory = None
-    runs = [nbf.forecast(walk(seed), Last(), wait=True) for seed in range(4)]
-    cache.disk = int(2.5 * store.write(cache.entries()[0].snapshot()[0]).size)
-    store.clear()
-    cache.directory = store
+    runs = [nbf.forecast(random_walk(seed), LastValueModel(), wait=True) for seed in range(4)]
+    cache.disk = int(2.5 * directory.write(cache.entries()[0].snapshot()[0]).size)
+    directory.clear()
+    cache.directory = directory
     cache.save_all()
-    assert {f.handle for f in store.files()} == {r.handle for r in runs[-2:]}
+    assert {f.handle for f in directory.files()} == {r.handle for r in runs[-2:]}
 
 
 @pytest.mark.parametrize("waiting", [0, 10])
@@ -122,20 +122,20 @@ def test_C12_at_shutdown_what_was_used_last_is_what_the_directory_keeps(
 def test_C10_loading_makes_the_calculations_that_are_missing_and_no_forecast(
     status: Status, waiting: int, cache: Cache
 ) -> None:
-    model = Last()
-    run = nbf.forecast(walk(1), model, wait=True)
+    model = LastValueModel()
+    run = nbf.forecast(random_walk(1), model, wait=True)
     frame = run.frame
-    store = reopen(cache)
-    entry = Entry.from_snapshot(parquet.read(only_file(store).path))
+    directory = reopen(cache)
+    entry = Entry.from_snapshot(parquet.read(only_file(directory).path))
     entry.discard(np.arange(50, 120), status)
     entry.discard(np.arange(120, 120 + waiting), Status.PENDING)
-    store.write(entry.snapshot()[0], overwrite=True)
-    before = only_file(store)
+    directory.write(entry.snapshot()[0], overwrite=True)
+    before = only_file(directory)
     assert nbf.cache.entries()["calculated"].item() == 130 - waiting
     change = nbf.cache.load()
     assert (change.entries, change.origins) == (1, 200 - waiting)
     (held,) = cache.entries()
-    until(lambda: not session.engine()._tasks)
+    wait_until(lambda: not session.engine()._tasks)
     expected = np.full(200, Status.SCORED)
     expected[120 : 120 + waiting] = Status.PENDING
     np.testing.assert_array_equal(held.status, expected)
@@ -145,12 +145,12 @@ def test_C10_loading_makes_the_calculations_that_are_missing_and_no_forecast(
     np.testing.assert_array_equal(done["forecast"].to_numpy()[rows], frame["forecast"].to_numpy()[rows])
     for name in ("quantiles", "crps", "covered"):
         np.testing.assert_allclose(done[name].to_numpy()[rows], frame[name].to_numpy()[rows], rtol=1e-6)
-    assert only_file(store).stamp != before.stamp
-    assert (parquet.read(only_file(store).path).status == expected).all()
+    assert only_file(directory).stamp != before.stamp
+    assert (parquet.read(only_file(directory).path).status == expected).all()
 
 
 def test_C10_what_is_whole_is_loaded_without_work(cache: Cache) -> None:
-    runs = [nbf.forecast(walk(seed), Last(), wait=True) for seed in range(3)]
+    runs = [nbf.forecast(random_walk(seed), LastValueModel(), wait=True) for seed in range(3)]
     reopen(cache)
     assert nbf.cache.load().entries == 3
     assert not session.engine()._tasks

@@ -18,7 +18,7 @@ from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.metadata import FORMAT
 from nbforecast.result_cache.status import Status
-from tests.support.cache_files import GRIDS, assert_same, note_of, random_snapshot, rewrite
+from tests.support.cache_files import GRIDS, assert_same, packed_metadata, random_snapshot, rewrite_metadata
 
 
 @pytest.mark.parametrize("grid", GRIDS)
@@ -43,8 +43,8 @@ def test_C2_C9_a_file_is_read_back_bit_for_bit(grid: str, tmp_path: Path) -> Non
 
 def test_C9_an_entry_read_from_a_file_is_the_one_that_was_saved(tmp_path: Path) -> None:
     snapshot = random_snapshot(3, "15 minutes in a zone")
-    store = CacheDirectory(tmp_path)
-    again = store.read(store.write(snapshot))
+    directory = CacheDirectory(tmp_path)
+    again = directory.read(directory.write(snapshot))
     assert again is not None
     assert_same(Entry.from_snapshot(again).snapshot()[0], snapshot)
     frames = [EntrySlice.whole(Entry.from_snapshot(s)).frame() for s in (snapshot, again)]
@@ -56,7 +56,7 @@ def test_C9_a_file_of_format_1_is_read_with_its_former_status_names(tmp_path: Pa
     path = CacheDirectory(tmp_path).write(snapshot).path
     model = snapshot.spec.model
     text = format_1.model_text(model.name, model.key, model.seed, model.max_gap)
-    rewrite(path, lambda facts: facts | {"format": 1, "model": text})
+    rewrite_metadata(path, lambda facts: facts | {"format": 1, "model": text})
     table, former = pq.read_table(path), {"pending": "waiting", "scored": "calculated"}
     column = table["status"].combine_chunks()
     names = pa.array([former.get(name, name) for name in column.dictionary.to_pylist()])
@@ -122,7 +122,7 @@ def test_C4_C9_the_metadata_are_in_the_files_own_key_value_metadata(tmp_path: Pa
     data = snapshot.data
     before = time.time()
     path = CacheDirectory(tmp_path).write(snapshot).path
-    facts = json.loads(note_of(path))
+    facts = json.loads(packed_metadata(path))
     assert json.loads(pl.read_parquet_metadata(path)["nbforecast"]) == facts
     assert facts["format"] == FORMAT
     assert (facts["model_name"], facts["model_key"], facts["seed"]) == ("m", "m|5", 5)

@@ -28,32 +28,32 @@ from nbforecast.result_cache.metadata import Damaged, Unreadable
 from nbforecast.result_cache.snapshot import Snapshot
 from nbforecast.result_cache.status import Status, column_shapes
 from tests.support.cache_files import (
-    Last,
+    LastValueModel,
     assert_same,
-    calculated,
-    note_of,
+    complete_snapshot,
+    keep_rows,
     only_file,
-    put,
+    packed_metadata,
+    random_walk,
     reopen,
-    rewrite,
-    some_of,
+    rewrite_metadata,
     tree,
-    walk,
     warnings_of,
+    write_packed,
 )
 
 
-def forge(directory: Path, facts: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Path, Snapshot]:
+def forge(folder: Path, facts: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Path, Snapshot]:
     """A file whose header is signed and does not mean well, under the name that would fit it if there is one."""
-    snapshot = calculated()
-    path = CacheDirectory(directory).write(snapshot).path
-    rewrite(path, facts)
-    said = json.loads(note_of(path))
+    snapshot = complete_snapshot()
+    path = CacheDirectory(folder).write(snapshot).path
+    rewrite_metadata(path, facts)
+    said = json.loads(packed_metadata(path))
     try:
         model = ModelSpec(said["model_name"], said["model_key"], said["seed"], said["max_gap"])
         group = ForecastSpec(model, said["horizon"], said["levels"], said["context"]).group
         if re.fullmatch("[0-9a-f]{32}", said["handle"]):
-            return path.rename(directory / f"{said['handle']}-{group}.parquet"), snapshot
+            return path.rename(folder / f"{said['handle']}-{group}.parquet"), snapshot
     except (KeyError, TypeError, ValueError):
         pass
     return path, snapshot
@@ -107,9 +107,9 @@ ILL = {
 def test_C13_C14_a_signed_header_that_means_harm_is_unreadable(
     kind: str, cache: Cache, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = cache.directory
-    assert store is not None
-    path, snapshot = forge(store.path, lambda facts: facts | ILL[kind])
+    directory = cache.directory
+    assert directory is not None
+    path, snapshot = forge(directory.path, lambda facts: facts | ILL[kind])
     with pytest.raises(Damaged):
         parquet.read(path)
     nbf.cache.entries()
@@ -118,27 +118,27 @@ def test_C13_C14_a_signed_header_that_means_harm_is_unreadable(
     assert view.inferred == 0
     (said,) = warnings_of(caplog)
     assert "is set aside" in said
-    (kept,) = (store.path / ASIDE).iterdir()
+    (kept,) = (directory.path / ASIDE).iterdir()
     assert set(tree(tmp_path)) == {"results", "results/aside", f"results/aside/{kept.name}"}
 
 
 def test_C13_a_zone_that_is_a_folder_is_unreadable(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Python says of it that a file cannot be read, which is no reason to set this one aside."""
-    store = CacheDirectory(tmp_path)
+    directory = CacheDirectory(tmp_path)
     forge(tmp_path, lambda facts: facts | {"time_type": "datetime:America"})
-    assert store.metadata(only_file(store)) is None
-    assert store.read(only_file(store)) is None
+    assert directory.metadata(only_file(directory)) is None
+    assert directory.read(only_file(directory)) is None
     assert len(warnings_of(caplog)) == 1
 
 
 def test_C13_a_header_of_ten_thousand_brackets_is_unreadable(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    store = CacheDirectory(tmp_path)
-    path = store.write(calculated()).path
+    directory = CacheDirectory(tmp_path)
+    path = directory.write(complete_snapshot()).path
     table = pq.read_table(path)
     for depth in (900, 10_000, 1_000_000):
         deep = '{"format": 1, "signature": "", "x": ' + "[" * depth + "]" * depth + "}"
-        put(table, path, deep)
-        assert store.metadata(only_file(store)) is None
+        write_packed(table, path, deep)
+        assert directory.metadata(only_file(directory)) is None
     assert len(warnings_of(caplog)) == 3
 
 
@@ -146,7 +146,7 @@ STRANGE = (None, "x", "", "\ud800", "../../evil", -1, 0, 7, 1.5, True, 10**30, 1
            [None], ["x"], [10**30], {"x": 1}, [[[]]])  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(json.loads(metadata.pack(calculated(), {}))))
+@pytest.mark.parametrize("name", sorted(json.loads(metadata.pack(complete_snapshot(), {}))))
 def test_C13_whatever_a_signed_header_says_nobody_is_troubled(
     name: str, cache: Cache, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,17 +157,17 @@ def test_C13_whatever_a_signed_header_says_nobody_is_troubled(
         def change(facts: dict[str, Any], value: Any = value) -> dict[str, Any]:
             return {k: v for k, v in facts.items() if k != name} if value is missing else facts | {name: value}
 
-        store = reopen(cache)
-        shutil.rmtree(store.path, ignore_errors=True)
+        directory = reopen(cache)
+        shutil.rmtree(directory.path, ignore_errors=True)
         caplog.clear()
-        forge(store.path, change)
+        forge(directory.path, change)
         reopen(cache)
         entries = nbf.cache.entries()
         repr(nbf.cache)
         nbf.cache._repr_html_()
         for handle in entries["handle"]:
             repr(nbf.cache.show(handle))
-        snapshot = calculated()
+        snapshot = complete_snapshot()
         view = cache.find(snapshot.data, snapshot.spec, lambda: np.zeros(40, np.uint8))
         assert view.spec == snapshot.spec
         view.frame()
@@ -181,22 +181,22 @@ def test_C13_an_entry_too_large_for_this_machine_is_passed_over_and_not_overwrit
     cache: Cache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing is wrong with the file: another machine, or a later moment, can read it."""
-    run = nbf.forecast(walk(1), Last(), wait=True)
-    store = reopen(cache)
-    found = only_file(store)
+    run = nbf.forecast(random_walk(1), LastValueModel(), wait=True)
+    directory = reopen(cache)
+    found = only_file(directory)
     content = found.path.read_bytes()
     monkeypatch.setattr(parquet, "_machine_memory", lambda: 1000)
-    again = nbf.forecast(walk(1), Last(), wait=True)
+    again = nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     np.testing.assert_array_equal(again.array, run.array)
     assert found.path.read_bytes() == content
-    assert not (store.path / ASIDE).exists()
+    assert not (directory.path / ASIDE).exists()
     assert "is passed over: it does not fit into this machine's memory" in warnings_of(caplog)[0]
     monkeypatch.undo()
-    assert store.read(only_file(store)) is not None
+    assert directory.read(only_file(directory)) is not None
 
 
 def test_C13_the_metadata_that_everybody_reads_are_those_that_count(tmp_path: Path) -> None:
-    path = CacheDirectory(tmp_path).write(calculated()).path
+    path = CacheDirectory(tmp_path).write(complete_snapshot()).path
     content = path.read_bytes()
     assert content.count(b'"horizon": 3,') == 1
     path.write_bytes(content.replace(b'"horizon": 3,', b'"horizon": 7,'))
@@ -208,8 +208,8 @@ def test_C13_the_metadata_that_everybody_reads_are_those_that_count(tmp_path: Pa
 @pytest.mark.parametrize("name", ["status", "forecast", "quantiles", "reason", "no reason"])
 def test_C2_C13_results_that_contradict_their_status_are_unreadable(name: str, tmp_path: Path) -> None:
     """Signed and with the right digests, but a NaN where a value should be, or a value where none should."""
-    whole = calculated()
-    less = some_of(whole, np.arange(20))
+    whole = complete_snapshot()
+    less = keep_rows(whole, np.arange(20))
     path = tmp_path / "entry.parquet"
     snapshot = {
         "status": replace(less, status=whole.status),
@@ -226,9 +226,9 @@ def test_C2_C13_results_that_contradict_their_status_are_unreadable(name: str, t
 
 @pytest.mark.parametrize("column", ["status", "reason", "context", "y", "forecast", "crps"])
 def test_C13_columns_of_another_type_are_unreadable(column: str, tmp_path: Path) -> None:
-    store = CacheDirectory(tmp_path)
-    path = store.write(calculated()).path
-    table, note = pq.read_table(path), note_of(path)
+    directory = CacheDirectory(tmp_path)
+    path = directory.write(complete_snapshot()).path
+    table, note = pq.read_table(path), packed_metadata(path)
     at = table.schema.get_field_index(column)
     strange = [
         pa.array(["x"] * 40),
@@ -240,14 +240,14 @@ def test_C13_columns_of_another_type_are_unreadable(column: str, tmp_path: Path)
         pa.array([None] * 40, pa.null()),
     ]
     for array in strange:
-        put(table.set_column(at, column, array), path, note)
+        write_packed(table.set_column(at, column, array), path, note)
         with pytest.raises(Unreadable):
             parquet.read(path)
-    put(table.drop_columns([column]), path, note)
+    write_packed(table.drop_columns([column]), path, note)
     with pytest.raises(Unreadable):
         parquet.read(path)
-    put(table, path, note)
-    assert_same(parquet.read(path), calculated())
+    write_packed(table, path, note)
+    assert_same(parquet.read(path), complete_snapshot())
 
 
 @pytest.mark.parametrize("change", [{"levels": (0.1, 0.5, 0.9)}, {"context": 2}])
@@ -255,14 +255,14 @@ def test_C4_C13_results_made_in_another_way_are_not_taken_for_ours(
     change: dict[str, Any], cache: Cache, tmp_path: Path
 ) -> None:
     """Whatever their key says."""
-    whole = calculated()
-    ours = some_of(whole, np.arange(20))
+    whole = complete_snapshot()
+    ours = keep_rows(whole, np.arange(20))
     spec = replace(ours.spec, **change)
     columns = {n: np.ones((40, *t), np.float32) for n, t in column_shapes(3, spec.draws).items()}
     theirs = replace(whole, spec=spec, columns=columns)
-    store, away = cache.directory, tmp_path / "away"
-    assert store is not None
-    store.write(theirs)
+    directory, away = cache.directory, tmp_path / "away"
+    assert directory is not None
+    directory.write(theirs)
     CacheDirectory(away).write(theirs)
     view = cache.find(ours.data, ours.spec, lambda: np.zeros(40, np.uint8))
     assert view.spec == ours.spec
@@ -270,23 +270,23 @@ def test_C4_C13_results_made_in_another_way_are_not_taken_for_ours(
     nbf.cache.load(away)
     assert view.inferred == 0
     cache.clear()
-    store.write(ours)
-    assert_same(parquet.read(store.file_path(ours.key)), ours)
-    assert_same(parquet.read(store.file_path(theirs.key)), theirs)
+    directory.write(ours)
+    assert_same(parquet.read(directory.file_path(ours.key)), ours)
+    assert_same(parquet.read(directory.file_path(theirs.key)), theirs)
 
 
 def test_C4_C5_a_model_that_has_changed_without_saying_so_in_its_key_is_asked_again(cache: Cache) -> None:
-    class Fewer(Last):
+    class Fewer(LastValueModel):
         draws = 5
 
         def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
             return super().forecast(data, rows, horizon, seed)[..., ::2]
 
-    assert nbf.forecast(walk(1), Last(), wait=True).array.shape == (200, 12, 10)
-    assert nbf.forecast(walk(1), Fewer(), wait=True).array.shape == (200, 12, 5)
+    assert nbf.forecast(random_walk(1), LastValueModel(), wait=True).array.shape == (200, 12, 10)
+    assert nbf.forecast(random_walk(1), Fewer(), wait=True).array.shape == (200, 12, 5)
     reopen(cache)
-    assert nbf.forecast(walk(1), Last(), wait=True).array.shape == (200, 12, 10)
-    assert nbf.forecast(walk(1), Fewer(), wait=True).array.shape == (200, 12, 5)
+    assert nbf.forecast(random_walk(1), LastValueModel(), wait=True).array.shape == (200, 12, 10)
+    assert nbf.forecast(random_walk(1), Fewer(), wait=True).array.shape == (200, 12, 5)
 
 
 BARRED = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle"}
@@ -361,18 +361,18 @@ def test_C14_an_arrow_extension_type_in_a_file_is_not_executed(
     pickle.loads(payload)
     assert mark.exists()
     mark.unlink()
-    store = CacheDirectory(tmp_path / "results")
-    path = store.write(calculated()).path
-    table, note = pq.read_table(path), note_of(path)
+    directory = CacheDirectory(tmp_path / "results")
+    path = directory.write(complete_snapshot()).path
+    table, note = pq.read_table(path), packed_metadata(path)
     notes = {b"ARROW:extension:name": name.encode(), b"ARROW:extension:metadata": payload}
     for column in ("y", "forecast", "index"):
         fields = [f.with_metadata(notes) if f.name == column else f for f in table.schema]
-        put(pa.table(table.columns, pa.schema(fields)), path, note)
-        found = only_file(store)
-        assert (store.metadata(found) is None) <= bool(warnings_of(caplog))
-        store.outline(found)
-        store.read(found)
-        inventory(Cache(store, 0, 0))
+        write_packed(pa.table(table.columns, pa.schema(fields)), path, note)
+        found = only_file(directory)
+        assert (directory.metadata(found) is None) <= bool(warnings_of(caplog))
+        directory.outline(found)
+        directory.read(found)
+        inventory(Cache(directory, 0, 0))
         assert not mark.exists()
-        if not store.files():
-            store.write(calculated())
+        if not directory.files():
+            directory.write(complete_snapshot())

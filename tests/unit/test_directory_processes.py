@@ -20,7 +20,7 @@ import pytest
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.directory import ASIDE, CacheDirectory
 from nbforecast.result_cache.snapshot import Snapshot, has_forecast
-from tests.support.cache_files import bits, calculated, some_of
+from tests.support.cache_files import bits, complete_snapshot, keep_rows
 from tests.support.requirements import Requirement, requires
 
 pytestmark = requires(Requirement.FORK)  # so that processes start at once
@@ -34,7 +34,7 @@ PARTS = ".*.part"
 @cache
 def whole(number: int) -> Snapshot:
     """The same entry in every process."""
-    return calculated(number, SIZES[number % len(SIZES)])
+    return complete_snapshot(number, SIZES[number % len(SIZES)])
 
 
 def chosen(number: int, seed: int) -> np.ndarray:
@@ -61,37 +61,37 @@ def fork(work: Any, *arguments: Any) -> int:
     os._exit(0)
 
 
-def write_for_ever(directory: str, seed: int) -> None:
-    store, rng = CacheDirectory(Path(directory)), random.Random(seed)
+def write_for_ever(folder: str, seed: int) -> None:
+    directory, rng = CacheDirectory(Path(folder)), random.Random(seed)
     say("began", os.getpid())
     while True:
         number, part = rng.randrange(ENTRIES), rng.randrange(1 << 30)
-        store.write(some_of(whole(number), chosen(number, part), version=str(part)))
+        directory.write(keep_rows(whole(number), chosen(number, part), version=str(part)))
         say("saved", number, part)
 
 
-def serve(directory: str, count: int) -> None:
+def serve(folder: str, count: int) -> None:
     """Fork one writer after another; each is to be killed."""
     for number in range(ENTRIES):  # what is imported and kept here is there in every writer
         parquet.write(whole(number), io.BytesIO())
     for seed in range(count):
-        os.waitpid(fork(write_for_ever, directory, seed), 0)
+        os.waitpid(fork(write_for_ever, folder, seed), 0)
         say("ended")
 
 
-def join_in(directory: str, number: int, killed: int | None) -> None:
+def join_in(folder: str, number: int, killed: int | None) -> None:
     """Save a share of an entry that all have, and an entry of one's own, more of both in every round."""
-    store = CacheDirectory(Path(directory))
+    directory = CacheDirectory(Path(folder))
     if number == killed:
-        hold(store)
+        hold(directory)
     share = np.arange(number, len(whole(SHARED).data), PROCESSES)
     for part in range(1, ROUNDS + 1):
-        store.write(some_of(whole(SHARED), share[: len(share) * part // ROUNDS], version=f"kernel {number}"))
-        store.write(some_of(whole(number), np.arange(len(whole(number).data) * part // ROUNDS)))
-        store.trim(1 << 40)
+        directory.write(keep_rows(whole(SHARED), share[: len(share) * part // ROUNDS], version=f"kernel {number}"))
+        directory.write(keep_rows(whole(number), np.arange(len(whole(number).data) * part // ROUNDS)))
+        directory.trim(1 << 40)
 
 
-def hold(store: CacheDirectory) -> None:
+def hold(directory: CacheDirectory) -> None:
     """Stop in the middle of writing, as long as one is let."""
 
     def write(snapshot: Snapshot, file: BinaryIO) -> None:
@@ -101,14 +101,14 @@ def hold(store: CacheDirectory) -> None:
         time.sleep(600)
 
     parquet.write = write  # type: ignore[assignment]
-    store.write(whole(SHARED))
+    directory.write(whole(SHARED))
 
 
-def crowd(directory: str, killed: int | None = None) -> None:
+def crowd(folder: str, killed: int | None = None) -> None:
     """Several processes at once."""
     there = {}
     for number in [n for n in range(PROCESSES) if n == killed] + [n for n in range(PROCESSES) if n != killed]:
-        there[fork(join_in, directory, number, killed)] = number
+        there[fork(join_in, folder, number, killed)] = number
         if number == killed:
             time.sleep(0.5)
     while there:
@@ -117,9 +117,9 @@ def crowd(directory: str, killed: int | None = None) -> None:
 
 
 @contextmanager
-def script(call: str, directory: Path, *arguments: Any) -> Iterator["subprocess.Popen[bytes]"]:
+def script(call: str, folder: Path, *arguments: Any) -> Iterator["subprocess.Popen[bytes]"]:
     """A process that imports everything once and then forks others."""
-    given = ", ".join(map(repr, (str(directory), *arguments)))
+    given = ", ".join(map(repr, (str(folder), *arguments)))
     code = f"from tests.unit.test_directory_processes import {call}; {call}({given})"
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
     process = subprocess.Popen(
@@ -143,17 +143,17 @@ def lines(process: "subprocess.Popen[bytes]") -> Iterator[list[str]]:
         yield words
 
 
-def check_whole(directory: Path) -> dict[int, np.ndarray]:
+def check_whole(folder: Path) -> dict[int, np.ndarray]:
     """Read every file; for each entry the rows whose forecast is there, all of them as they were written."""
     held = {}
     known = {whole(n).key.handle: n for n in (*range(ENTRIES), SHARED)}
-    for found in CacheDirectory(directory).files():
+    for found in CacheDirectory(folder).files():
         read, number = parquet.read(found.path), known[found.handle]
         rows = has_forecast(read.status)
         for name, column in bits(read).items():
             np.testing.assert_array_equal(column[rows], bits(whole(number))[name][rows])
         held[number] = rows
-    assert not (directory / ASIDE).exists()
+    assert not (folder / ASIDE).exists()
     return held
 
 
@@ -186,18 +186,18 @@ def test_C13_a_process_killed_at_any_instant_leaves_whole_entries_and_loses_noth
         unfinished = len(list(tmp_path.glob(PARTS)))
     assert saves > kills / 2
     assert unfinished > kills / 40, "hardly any was killed while it wrote"
-    store = CacheDirectory(tmp_path)
-    before = store.files()
-    store.trim(1 << 40)
+    directory = CacheDirectory(tmp_path)
+    before = directory.files()
+    directory.trim(1 << 40)
     assert len(list(tmp_path.glob(PARTS))) == unfinished  # another kernel may be about to finish them
     for part in tmp_path.glob(PARTS):
         os.utime(part, (0, time.time() - 7200))
     began = time.monotonic()
-    store.write(whole(0))
+    directory.write(whole(0))
     assert time.monotonic() - began < 10
-    assert store.trim(1 << 40) == []
+    assert directory.trim(1 << 40) == []
     assert not list(tmp_path.glob(PARTS))
-    assert {f.path for f in store.files()} == {f.path for f in before}
+    assert {f.path for f in directory.files()} == {f.path for f in before}
     check_whole(tmp_path)
 
 

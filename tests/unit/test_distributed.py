@@ -20,7 +20,7 @@ from nbforecast.distributed.worker import Job, Worker
 from nbforecast.options import ForecastOptions
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.cache import Cache
-from tests.support.cache_files import Last, truncate
+from tests.support.cache_files import LastValueModel, truncate
 from tests.support.panels import ROWS, SHARD, Odd, Slow, assert_as_forecast, forecast, panel, states
 
 
@@ -42,7 +42,7 @@ def test_E8_shards_hold_what_forecast_says_of_every_series_alone(sample: str, tm
 def test_a_rerun_keeps_what_is_whole_and_infers_nothing(source: Path, tmp_path: Path) -> None:
     first = forecast(source, tmp_path / "to")
     before = states(first)
-    model = Last()
+    model = LastValueModel()
     again = forecast(source, tmp_path / "to", model)
     assert (again.inferred, again.reused, model.rows) == (0, first.inferred, 0)
     assert states(again) == before
@@ -57,23 +57,23 @@ def test_C5_an_appended_source_infers_only_new_origins(source: Path, tmp_path: P
     more = pl.concat([frame, last.with_columns(pl.col("ds").dt.offset_by("1h"), y=pl.lit(51.0))])
     more.write_parquet(source)
     before = states(first)
-    model = Last()
+    model = LastValueModel()
     again = forecast(source, tmp_path / "to", model)
     assert (again.inferred, model.rows, again.reused) == (1, 1, first.inferred)
     assert len(set(states(again).items()) - set(before.items())) == 1
     assert len(states(again)) == len(before)
-    assert_as_forecast(again, more, Last())
+    assert_as_forecast(again, more, LastValueModel())
 
 
 def test_C5_a_shorter_source_infers_nothing_and_stands_by_itself(source: Path, tmp_path: Path) -> None:
     forecast(source, tmp_path / "to")
     frame = pl.read_parquet(source).sort("ds").group_by("unique_id").tail(30).filter(pl.col("unique_id") > "s01")
     frame.write_parquet(source)
-    model = Last()
+    model = LastValueModel()
     again = forecast(source, tmp_path / "to", model)
     assert model.rows == again.inferred == 0
     assert again.frame.select(pl.len()).collect().item() == 300
-    assert_as_forecast(again, frame, Last())
+    assert_as_forecast(again, frame, LastValueModel())
 
 
 def test_a_series_stays_in_its_partition_whatever_else_there_is(source: Path, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_poisoned_series_are_told_and_stop_nobody(source: Path, tmp_path: Path) 
     assert "only one data point" in messages["s99"]
     assert pl.read_parquet(run.folder / "_failures.parquet").equals(run.failures)
     well = frame.filter(~pl.col("unique_id").is_in(["s02", "s05", "s07"]))
-    assert_as_forecast(run, well, Last())
+    assert_as_forecast(run, well, LastValueModel())
     assert run.series_done == run.series == 13
 
     again = forecast(folder, tmp_path / "to", Odd())
@@ -128,18 +128,18 @@ def test_poisoned_series_are_told_and_stop_nobody(source: Path, tmp_path: Path) 
     mended = forecast(folder, tmp_path / "to", Odd())
     assert mended.failures.is_empty()
     assert not (mended.folder / "_failures.parquet").exists()
-    assert_as_forecast(mended, frame, Last())
+    assert_as_forecast(mended, frame, LastValueModel())
 
 
 def test_a_model_that_fails_on_everything_is_an_error_and_removes_nothing(source: Path, tmp_path: Path) -> None:
-    class Broken(Last):
+    class Broken(LastValueModel):
         def forecast(self, *_: Any, **__: Any) -> np.ndarray:
             raise RuntimeError("no luck at all")
 
     with pytest.raises(nbf.NbForecastError, match=r"None of the 12 series can be forecast.*no luck at all"):
         forecast(source, tmp_path / "to", Broken())
     run = forecast(source, tmp_path / "to")
-    assert_as_forecast(run, pl.read_parquet(source), Last())
+    assert_as_forecast(run, pl.read_parquet(source), LastValueModel())
     before = states(run)
     pl.read_parquet(source).with_columns(y=pl.lit(None, pl.Float64)).write_parquet(source)
     forecast(source, tmp_path / "to")
@@ -147,7 +147,7 @@ def test_a_model_that_fails_on_everything_is_an_error_and_removes_nothing(source
 
 
 def test_E5_a_model_that_wants_to_exit_is_an_error(source: Path, tmp_path: Path) -> None:
-    class Leaving(Last):
+    class Leaving(LastValueModel):
         def availability(self, data: Any) -> Any:
             raise SystemExit(3)
 
@@ -198,7 +198,7 @@ def test_C13_a_damaged_shard_is_made_anew(source: Path, tmp_path: Path) -> None:
     truncate(first.paths[1])
     again = forecast(source, tmp_path / "to")
     assert 0 < again.inferred < first.inferred
-    assert_as_forecast(again, pl.read_parquet(source), Last())
+    assert_as_forecast(again, pl.read_parquet(source), LastValueModel())
 
 
 def test_a_partition_whose_workers_die_is_given_up(source: Path, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_partition_whose_workers_die_is_given_up(source: Path, tmp_path: Path)
     folder.mkdir()
     rows = open_panel(source, None, None, None)
     write_staging(rows, assign_partitions(count_series(rows), 1), 1, staging)
-    job = Job(staging, folder, 1, ForecastOptions(model=Last(), horizon=3))
+    job = Job(staging, folder, 1, ForecastOptions(model=LastValueModel(), horizon=3))
     (staging / "attempts-0").write_bytes(b"...")  # as workers leave it that are killed
     worker = Worker(job)
     report = worker.forecast(0)
@@ -234,7 +234,7 @@ def test_E4_a_cancelled_run_keeps_whole_shards_and_is_gone_on_with(source: Path,
     again = forecast(source, tmp_path / "to")
     assert again.reused == run.inferred + run.reused > 0
     assert finished.items() <= states(again).items()
-    assert_as_forecast(again, pl.read_parquet(source), Last())
+    assert_as_forecast(again, pl.read_parquet(source), LastValueModel())
 
 
 def test_C13_E9_a_killed_process_leaves_whole_shards(source: Path, tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_C13_E9_a_killed_process_leaves_whole_shards(source: Path, tmp_path: Pat
     assert again.reused > 0
     assert again.reused + again.inferred == again.origins
     assert not list(again.folder.glob(".staging*"))
-    assert_as_forecast(again, pl.read_parquet(source), Last())
+    assert_as_forecast(again, pl.read_parquet(source), LastValueModel())
 
 
 def test_C9_shards_are_entries_that_polars_the_cache_and_the_explorer_open(
@@ -285,7 +285,7 @@ def test_C9_shards_are_entries_that_polars_the_cache_and_the_explorer_open(
 @pytest.mark.parametrize("by", [None, "horizon", "series"])
 def test_X2_scores_of_all_shards_are_those_of_one_run(by: Any, source: Path, tmp_path: Path) -> None:
     run = forecast(source, tmp_path / "to")
-    whole = nbf.forecast(pl.read_parquet(source), Last(), 3, wait=True, force=True).scores(by)
+    whole = nbf.forecast(pl.read_parquet(source), LastValueModel(), 3, wait=True, force=True).scores(by)
     mine = run.scores(by)
     assert mine.columns == whole.columns
     assert_frame_equal(mine, whole, rel_tol=1e-9)
@@ -295,10 +295,10 @@ def test_forecasts_made_in_another_way_are_not_mixed(source: Path, tmp_path: Pat
     run = forecast(source, tmp_path / "to")
     with pytest.raises(nbf.NbForecastError, match="of a model of that name with another seed"):
         forecast(source, tmp_path / "to", seed=1)
-    changed = Last()
+    changed = LastValueModel()
     changed.key = "last, but otherwise"
     with pytest.raises(nbf.NbForecastError, match="of a model of that name with other settings or weights"):
         forecast(source, tmp_path / "to", changed)
-    other = nbf.forecast_dataset(source, tmp_path / "to", model=Last(), horizon=4, wait=True)
+    other = nbf.forecast_dataset(source, tmp_path / "to", model=LastValueModel(), horizon=4, wait=True)
     assert other.folder != run.folder
     assert forecast(source, tmp_path / "to", force=True).inferred == run.inferred

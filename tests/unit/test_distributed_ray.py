@@ -20,7 +20,7 @@ import nbforecast as nbf
 from nbforecast.distributed import ray as engine
 from nbforecast.distributed.worker import Job
 from nbforecast.options import ForecastOptions
-from tests.support.cache_files import Last, until
+from tests.support.cache_files import LastValueModel, wait_until
 from tests.support.panels import ROWS, SHARD, Odd, assert_as_forecast, panel, states
 
 PATIENCE = 240  # seconds
@@ -58,7 +58,7 @@ def test_E4_a_run_that_waits_for_workers_can_be_cancelled(tmp_path: Path, monkey
         list(engine._until_cancelled((1 // 0 for _ in "a"), job))
 
 
-class Deadly(Last):
+class Deadly(LastValueModel):
     """Takes its process with it, once, when it has come to a second bucket."""
 
     def __init__(self, grave: Path) -> None:
@@ -81,7 +81,7 @@ def test_C13_E8_a_killed_worker_loses_no_shard_and_doubles_none(source: Path, tm
     assert len(run.paths) == len(states(run)) == run.shards > 1
     assert run.series_done == 12
     assert run.inferred == run.origins
-    assert_as_forecast(run, pl.read_parquet(source), Last())
+    assert_as_forecast(run, pl.read_parquet(source), LastValueModel())
     assert not list(run.folder.glob(".staging*"))
 
 
@@ -91,7 +91,7 @@ def test_C5_E8_poisoned_and_appended_sources_on_two_workers(source: Path, tmp_pa
     frame.with_columns(y=pl.when(unique_id="s02").then(None).otherwise(bad)).write_parquet(source)
     run = forecast(source, tmp_path / "to", Odd())
     assert dict(run.failures.select("unique_id", "kind").iter_rows()) == {"s02": "data", "s05": "model"}
-    assert_as_forecast(run, frame.filter(~pl.col("unique_id").is_in(["s02", "s05"])), Last())
+    assert_as_forecast(run, frame.filter(~pl.col("unique_id").is_in(["s02", "s05"])), LastValueModel())
     assert run.peak_memory > 50 << 20
     last = frame.filter(unique_id="s03").sort("ds").tail(1)
     more = pl.concat([frame, last.with_columns(pl.col("ds").dt.offset_by("1h"), y=pl.lit(51.0))])
@@ -100,7 +100,7 @@ def test_C5_E8_poisoned_and_appended_sources_on_two_workers(source: Path, tmp_pa
     assert again.failures.is_empty()
     assert again.reused == run.inferred
     assert again.inferred <= 1 + 2 * ROWS
-    assert_as_forecast(again, more, Last())
+    assert_as_forecast(again, more, LastValueModel())
 
 
 def test_E4_E9_an_interrupted_command_is_gone_on_with(source: Path, tmp_path: Path, cluster: str) -> None:
@@ -113,7 +113,7 @@ def test_E4_E9_an_interrupted_command_is_gone_on_with(source: Path, tmp_path: Pa
     process = subprocess.Popen([sys.executable, "-c", code, *words], stderr=subprocess.PIPE, text=True)
     folder = tmp_path / "to" / "model=naive" / "horizon=12"
     try:
-        until(lambda: bool(list(folder.glob("shard=*"))) or process.poll() is not None, PATIENCE)
+        wait_until(lambda: bool(list(folder.glob("shard=*"))) or process.poll() is not None, PATIENCE)
         process.send_signal(signal.SIGINT)
         _, message = process.communicate(timeout=PATIENCE)
     finally:

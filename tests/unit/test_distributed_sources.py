@@ -10,7 +10,7 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.cli import main
-from tests.support.cache_files import Last
+from tests.support.cache_files import LastValueModel
 from tests.support.panels import assert_as_forecast, forecast, panel
 
 
@@ -50,14 +50,14 @@ def test_sources_of_many_forms_are_the_same_panel(write: Callable[..., Any], tmp
     frame = panel(4).with_columns(pl.col("y").cast(pl.Float32).cast(pl.Float64))
     run = forecast(write(frame, tmp_path / "source"), tmp_path / "to")
     assert run.failures.is_empty()
-    assert_as_forecast(run, frame, Last())
+    assert_as_forecast(run, frame, LastValueModel())
 
 
 def test_S5_a_single_series_needs_no_id(tmp_path: Path) -> None:
     frame = panel(1).drop("unique_id").rename({"ds": "when", "y": "what"})
     frame.write_parquet(tmp_path / "one.parquet")
     run = forecast(tmp_path / "one.parquet", tmp_path / "to")
-    alone = nbf.forecast(frame, Last(), 3, wait=True)
+    alone = nbf.forecast(frame, LastValueModel(), 3, wait=True)
     np.testing.assert_array_equal(run.open("series").array, alone.array)
     assert run.open("series").handle == alone.handle
 

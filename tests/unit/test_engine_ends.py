@@ -20,7 +20,7 @@ from nbforecast.jupyter.display.run_card import run_card
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.status import Status
 from tests.support.blocking_model import PATIENCE, BlockingModel
-from tests.support.cache_files import until
+from tests.support.cache_files import wait_until
 from tests.support.engine_fixture import CHUNK, OTHER, WHOLE, EngineFixture
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def interrupts(count: int) -> Iterator[Callable[[], AbstractContextManager[objec
     usual = signal.signal(signal.SIGINT, hear)
     try:
         yield raised
-        until(lambda: len(heard) >= count)
+        wait_until(lambda: len(heard) >= count)
     finally:
         signal.signal(signal.SIGINT, usual)
 

@@ -17,7 +17,7 @@ from nbforecast.forecasters.statistical.naive import SeasonalNaive
 from nbforecast.result_cache import format_1, parquet
 from nbforecast.result_cache.directory import ASIDE
 from nbforecast.result_cache.metadata import FORMAT
-from tests.support.cache_files import cut_in_half, foreign, note_of, reopen, rewrite, text, warnings_of
+from tests.support.cache_files import cut_in_half, foreign, packed_metadata, reopen, rewrite_metadata, text, warnings_of
 from tests.support.networks import bolt, gluformer
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_C2_C15_the_status_of_0_1_is_read_and_what_is_missing_is_inferred(saved:
     (gone,) = before - names(saved)
     (new,) = names(saved) - before
     assert gone.split("-")[0] == new.split("-")[0] == run.handle
-    assert json.loads(note_of(reopen(saved).path / new))["format"] == FORMAT == 2
+    assert json.loads(packed_metadata(reopen(saved).path / new))["format"] == FORMAT == 2
     assert request("naive", hourly(18)).inferred == 0
 
 
@@ -169,7 +169,7 @@ def test_C13_C15_a_file_of_0_1_whose_metadata_are_not_its_own_is_set_aside(
 ) -> None:
     assert saved.directory is not None
     (file,) = (f for f in saved.directory.files() if parquet.read_metadata(f.path).spec.model.name == "ridge")
-    rewrite(file.path, lambda facts: facts | FORGED[kind])
+    rewrite_metadata(file.path, lambda facts: facts | FORGED[kind])
     reopen(saved)
     assert request("ridge").inferred == 13
     assert len(warnings_of(caplog)) == 1
