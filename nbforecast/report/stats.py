@@ -37,21 +37,21 @@ def loss_scale(data: Dataset) -> Float64[np.ndarray, " N"]:
     """
     if not is_panel(data):
         return np.ones(len(data))
-    seasonal = seasonal_scale(data)[data.offsets[1:] - 1]
-    scale = seasonal if _has_seasonal_scale(data) else _mean_change(data)
-    return np.repeat(scale, data.lengths)
+    seasonal = _seasonal_scale(data)
+    return np.repeat(seasonal if np.isfinite(seasonal).all() else _mean_change(data), data.lengths)
 
 
 def loss_unit(data: Dataset) -> str:
     """Describe the unit of scaled losses; nothing for a single series, whose losses are not scaled."""
     if not is_panel(data):
         return ""
-    change = "season to season" if _has_seasonal_scale(data) else "step to step"
+    change = "season to season" if np.isfinite(_seasonal_scale(data)).all() else "step to step"
     return f"in units of each series' mean change from {change}"
 
 
-def _has_seasonal_scale(data: Dataset) -> bool:
-    return bool(np.isfinite(seasonal_scale(data)[data.offsets[1:] - 1]).all())
+def _seasonal_scale(data: Dataset) -> Float64[np.ndarray, " S"]:
+    """The mean seasonal change over the whole of each series; NaN where a series is shorter than a season."""
+    return seasonal_scale(data)[data.offsets[1:] - 1]
 
 
 def _mean_change(data: Dataset) -> Float64[np.ndarray, " S"]:
