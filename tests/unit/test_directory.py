@@ -225,16 +225,16 @@ def test_C13_another_kernels_file_is_not_taken_for_ones_own_though_it_is_of_the_
 def pad(path: Path, size: int) -> bytes:
     """The same entry in a file of just that size."""
     table, note = pq.read_table(path).replace_schema_metadata(None), packed_metadata(path)
-    for spaces in range(size):
+
+    def padded(spaces: int) -> bytes:
         sink = pa.BufferOutputStream()
         with pq.ParquetWriter(sink, table.schema, compression="none") as writer:
             writer.write_table(table)
             writer.add_key_value_metadata({b"nbforecast": note + b" " * spaces})
-        content = sink.getvalue().to_pybytes()
-        assert len(content) <= size, "no padding fits"
-        if len(content) == size:
-            return content
-    raise AssertionError("no padding fits")
+        return sink.getvalue().to_pybytes()
+
+    missing = size - len(padded(0))  # a space takes a byte, and the number of spaces a few more
+    return next(content for n in range(missing, -1, -1) if len(content := padded(n)) == size)
 
 
 def test_C12_what_cannot_be_saved_stays_in_memory(
