@@ -8,9 +8,11 @@ import pytest
 
 from tests.support.isolation import compile_quickly, use_own_directory
 from tests.support.requirements import Requirement, check_requirements, is_expected, requires
+from tests.support.shape_checks import install_shape_checks
 
 use_own_directory()
 compile_quickly()
+install_shape_checks()
 
 # a shell that runs the tests in the background has interrupts ignored, by all that they start too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

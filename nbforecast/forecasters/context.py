@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float32, Int32
+from jaxtyping import Array, Bool, Float32, Int32, Shaped
 
 if TYPE_CHECKING:
     from nbforecast.forecasters.windows import Windows
@@ -71,7 +71,7 @@ class PointForecast(NamedTuple):
     errors: Float32[Array, "n H B"]
 
 
-def take(values: Float32[Array, "L ..."], at: Int32[Array, "n ..."]) -> Float32[Array, "n ..."]:
+def take(values: Shaped[Array, "L ..."], at: Int32[Array, "n ..."]) -> Shaped[Array, "n ..."]:
     """Rows `at` of each column; positions outside are moved to the nearest end."""
     return jnp.take_along_axis(values, jnp.clip(at, 0, values.shape[0] - 1), axis=0)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float32, Int64, UInt8
+from jaxtyping import Array, Bool, Float32, Int64, Shaped, UInt8
 
 from nbforecast.device import devices, replicate
 from nbforecast.errors import OptionError, WeightsError
@@ -269,7 +269,7 @@ def _calendar(data: Dataset) -> Float32[np.ndarray, "N C"]:
     return _calendars[data]
 
 
-def _features(times: Int64[np.ndarray, "..."]) -> Float32[np.ndarray, "... C"]:
+def _features(times: Shaped[np.ndarray, "..."]) -> Float32[np.ndarray, "... C"]:
     """`FEATURES` of grid times; where the user's have a zone, in UTC."""
     import polars as pl
 
