@@ -1,8 +1,12 @@
-# make demo: set up, run the tour on two real datasets, report on one. make test: set up, run every test. Both can be repeated.
+# make demo: set up, run the tour on two real datasets, report on one. make test: set up, run every test but long ones.
+# make quick: what takes no more than 90 seconds. make test-long: the long tests alone. All can be repeated.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+# uv installs in a sixth of pip's time; pip does it where uv cannot, say for want of a setting that only pip has
+INSTALL = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install -q --python $(BIN)/python $(WANTED); } || $(PIP) $(WANTED)
+WANTED = -c requirements.lock -e ".[$(EXTRAS)]"
 BUILD := build/demo
 REPORT := $(BUILD)/report
 SAMPLES := glucose taxi
@@ -11,7 +15,7 @@ LAB := $(VENV)/share/jupyter/labextensions/@nbforecast/lab
 NPM := npm --prefix js --silent
 export NBFORECAST_CACHE_DIR ?= $(CURDIR)/build/cache
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test quick test-long check bench lock clean
 
 demo: $(VENV)/.lab
 	@mkdir -p $(BUILD)
@@ -34,15 +38,27 @@ demo: $(VENV)/.lab
 	@echo "  $(BIN)/jupyter lab $(BUILD)/glucose.ipynb"
 
 # What starts kernels, browsers and a cluster runs beside what computes in one process; its report comes last. The cluster's
-# tests have a process of their own, which Ray ends where it despairs.
+# tests have a process of their own, which Ray ends where it despairs. Tests that pin numbers come in another, whose
+# functions are compiled as users have them.
 FRONT := tests/notebook tests/browser tests/benchmarks
 CLUSTER := tests/unit/test_distributed_ray.py
 PYTEST := $(BIN)/python -m pytest
 test: check
 	@mkdir -p build; \
 	{ $(PYTEST) $(FRONT); front=$$?; $(PYTEST) $(CLUSTER) && exit $$front; } >build/front.txt 2>&1 & front=$$!; \
-	$(PYTEST) $(addprefix --ignore=,$(FRONT) $(CLUSTER)); rest=$$?; \
+	$(PYTEST) -m "not long and not golden" $(addprefix --ignore=,$(FRONT) $(CLUSTER)); rest=$$?; \
+	NBFORECAST_TEST_COMPILATION=production $(PYTEST) -m golden tests/unit || rest=$$?; \
 	wait $$front; code=$$?; cat build/front.txt; exit $$((rest || code))
+
+quick: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTEST) -m "not slow and not long and not golden" --ignore=$(CLUSTER) tests/unit tests/property
+
+test-long: $(VENV)/.test $(VENV)/.lab
+	$(PYTEST) -m long
 
 check: $(VENV)/.test $(VENV)/.lab chromium
 	$(BIN)/ruff check .
@@ -79,13 +95,16 @@ $(VENV)/.lab: $(VENV)/.demo $(FRONTEND)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+	@$(PIP) uv || echo "uv cannot be installed here: pip installs the rest, which takes longer"
 
+$(VENV)/.demo: EXTRAS := notebook,cgm
 $(VENV)/.demo: pyproject.toml requirements.lock | $(VENV)/bin/python $(FRONTEND)
-	$(PIP) -c requirements.lock -e ".[notebook,cgm]"
+	$(INSTALL)
 	@touch $@
 
+$(VENV)/.test: EXTRAS := dev
 $(VENV)/.test: pyproject.toml requirements.lock | $(VENV)/bin/python $(FRONTEND)
-	$(PIP) -c requirements.lock -e ".[dev]"
+	$(INSTALL)
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.bench: $(VENV)/.test

@@ -54,6 +54,7 @@ def test_W3_the_wheel_holds_everything_once(wheel: Path) -> None:
     assert {n.rsplit("/", 1)[-1] for n in names if "/static/" in n} >= {"explorer.js", "cache.js"}
     assert any(n.endswith(f"{EXTENSION}/{manifest['jupyterlab']['_build']['load']}") for n in there)
     assert not [n for n in names if n.startswith("js/") or "node_modules" in n]
+    assert "nbforecast/py.typed" in names
     assert manifest["version"] == nbf.__version__
 
 

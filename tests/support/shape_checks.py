@@ -19,7 +19,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
 from beartype.door import is_bearable
-from jaxtyping import jaxtyped
+from jaxtyping import AnnotationError, jaxtyped
 
 if TYPE_CHECKING:
     import types
@@ -164,9 +164,14 @@ def check_fields(cls: type) -> type:
 
 def _check(owner: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> None:
     with jaxtyped("context"):  # type: ignore[no-untyped-call]
-        for name, hint in hints.items():
-            if name in values and not is_bearable(values[name], hint):
-                raise ShapeError(f"{owner}: {name} is {_kind(values[name])}, not {hint}.")
+        # a sum of dimensions can be checked when its parts are known, which other annotations tell
+        for name in sorted(filter(values.__contains__, hints), key=lambda n: "+" in repr(hints[n])):
+            try:
+                is_right = is_bearable(values[name], hints[name])
+            except AnnotationError:  # a part remains unknown
+                continue
+            if not is_right:
+                raise ShapeError(f"{owner}: {name} is {_kind(values[name])}, not {hints[name]}.")
 
 
 def _kind(value: Any) -> Hashable:

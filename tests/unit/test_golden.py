@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.golden_forecasts import CASES, dataset, forecasts, largest_difference, load, rows_of
 
+pytestmark = pytest.mark.golden
+
 
 @pytest.mark.parametrize("name", CASES)
 def test_C15_forecasts_are_those_of_the_algorithm_version(name: str) -> None:

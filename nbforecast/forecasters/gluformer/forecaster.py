@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float32, Int64, Shaped, UInt8
+from jaxtyping import Array, Bool, Float32, Int32, Int64, Shaped, UInt8
 
 from nbforecast.device import devices, replicate
 from nbforecast.errors import OptionError, WeightsError
@@ -140,7 +140,7 @@ class Gluformer(NetworkForecaster):
         given = target, past, future, jnp.zeros((len(target), self.sizes.static), jnp.float32)
         samples_per_pass = self._samples_per_pass(len(target))
 
-        def some(group: tuple[Int64[Array, " S"], Masks | None]) -> tuple[Array, Array]:
+        def some(group: tuple[Int32[Array, " S"], Masks | None]) -> tuple[Array, Array]:
             """Means and log-variances of some samples."""
             numbers, masks = group
             # the rows of one sample are neighbours
@@ -176,7 +176,7 @@ class Gluformer(NetworkForecaster):
 
         return drop
 
-    def _own_drop(self, key: Array, numbers: Int64[Array, " S"]) -> Any:
+    def _own_drop(self, key: Array, numbers: Int32[Array, " S"]) -> Any:
         sites = {site: (int(np.prod(shape)), shape) for site, shape in self.sizes.sites().items()}
         ends = dict(zip(sites, np.cumsum([size for size, _ in sites.values()]).tolist(), strict=True))
 
