@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 
 def models() -> pl.DataFrame:
-    """Every model that can be asked for by name, the default first.
+    """Returns the table of models, the default first.
 
-    name, kind, summary, parameters (learned weights), context (steps), horizons, draws, licence, source, weights
-    (whether they are here, or how to get them) and the device that computes.
+    Returns:
+        A DataFrame with one row per model: name, kind, summary, parameters (learned weights), context (steps),
+        horizons, draws, licence, source, weights (whether they are on this machine, or how to get them) and the device
+        that computes.
+
+    Example:
+        >>> nbf.models()
     """
     import polars as pl
 
@@ -46,7 +51,7 @@ def models() -> pl.DataFrame:
 
 
 class Catalogue:
-    """The models as a table for people."""
+    """The table of models for display in a notebook or terminal."""
 
     def __init__(self) -> None:
         self._models = models().to_dicts()

@@ -32,9 +32,13 @@ _ORDERED = ("collections", "OrderedDict")
 
 
 def load(path: str | Path) -> Tensors:
-    """The tensors of a `.safetensors` file, or of a PyTorch state dictionary (`.pth`, `.pt`, `.ckpt`).
+    """Returns the tensors of a file of weights, by name.
 
-    Raises `WeightsError` naming the file and what is wrong with it.
+    Args:
+        path: A `.safetensors` file, or a PyTorch state dictionary (`.pth`, `.pt`, `.ckpt`). Nothing in it is executed.
+
+    Raises:
+        WeightsError: If the file is missing or is no such file; the message names it and what is wrong.
     """
     file = Path(path)
     if not file.is_file():
@@ -48,7 +52,7 @@ def load(path: str | Path) -> Tensors:
 
 
 def digest(tensors: Mapping[str, np.ndarray]) -> str:
-    """A digest of names, shapes and values: 16 hexadecimal digits, the same whatever file they came from."""
+    """Returns a digest of names, shapes and values: 16 hexadecimal digits, the same whatever file they come from."""
     found = hashlib.sha256()
     for name in sorted(tensors):
         value = np.ascontiguousarray(tensors[name])
@@ -58,7 +62,15 @@ def digest(tensors: Mapping[str, np.ndarray]) -> str:
 
 
 def check(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise `WeightsError` with every tensor that is missing, too many or of another shape than it must have."""
+    """Check that tensors have exactly the expected names and shapes.
+
+    Args:
+        tensors: The tensors.
+        shapes: The expected shape of each name.
+
+    Raises:
+        WeightsError: If tensors are missing, unknown or of another shape; the message names them.
+    """
     missing = [n for n in shapes if n not in tensors]
     extra = [n for n in tensors if n not in shapes]
     odd = [
@@ -73,7 +85,14 @@ def check(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A configuration; raises `WeightsError` if it is none."""
+    """Returns a configuration.
+
+    Args:
+        path: A JSON file that holds an object.
+
+    Raises:
+        WeightsError: If it holds none.
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -15,11 +15,17 @@ if TYPE_CHECKING:
 
 
 def code_digest(function: object) -> str:
-    """Equal for functions (or callable objects) that compute the same.
+    """Returns a digest that is equal for functions or callable objects that compute the same.
 
-    That is, of the same code and defaults, and referring to equal values, functions and classes; those of installed
-    libraries count by name and version. Values are pickled into the digest, and never unpickled. What cannot be pickled
-    (an open file, say) has no digest: the answer is then another one each time.
+    That is: of the same code and defaults, and referring to equal values, functions and classes. Those of installed
+    libraries count by name and version. Values are pickled into the digest, and never unpickled.
+
+    Args:
+        function: A function, a callable object or a fitted model.
+
+    Returns:
+        16 hexadecimal digits. What cannot be pickled (an open file, say) has no digest: each call then returns another
+        text.
     """
     digest = hashlib.sha256()
     try:

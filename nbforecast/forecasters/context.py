@@ -1,4 +1,4 @@
-"""What every weight-free forecaster works on: scaled contexts with time leading, and origins inside them to learn from.
+"""Contexts scaled to their own spread, past origins inside them, and point forecasts.
 
 Axes are (time L, batch B): recursions over time are then scans over contiguous rows, which is what makes them fast.
 """
@@ -28,14 +28,16 @@ _ZEROS = 3
 class ScaledContext(NamedTuple):
     """A batch of contexts in units of their own spread, relative to their last observation.
 
-    values: finite everywhere: unknown steps repeat the value before them, those before `first` the first value.
-    known: observed, or bridged between two observations.
-    observed: observed.
-    first: position of the first observation.
-    scale: the size of one unit.
-    logged: True where values are logarithms of the ratio to the last observation instead of differences from it.
-    location: the last observation in the data's unit.
-    floor: the data's zero relative to the location where some observations are 0 and none is negative, else -infinity.
+    Attributes:
+        values: Finite everywhere. Unknown steps repeat the value before them, those before `first` the first value.
+        is_known: Whether a step was observed, or bridged between two observations.
+        observed: Whether a step was observed.
+        first: The position of the first observation.
+        scale: The size of one unit, in the data's unit or of its logarithm.
+        is_log: Whether values are logarithms of the ratio to the last observation, instead of differences from it.
+        location: The last observation, in the data's unit.
+        floor: The data's zero relative to the location, where several observations are 0 and none is negative; else
+            -infinity.
     """
 
     values: Float32[Array, "L B"]
@@ -55,8 +57,11 @@ class ScaledContext(NamedTuple):
 class BacktestOrigins(NamedTuple):
     """Past origins inside the contexts, at which forecasters are tried against what followed.
 
-    at: their positions. targets: the values that followed. valid: False where the target is not observed or not
-    inside the context, or where too little precedes the origin.
+    Attributes:
+        positions: Their positions in the context.
+        targets: The values that followed.
+        valid: False where the target is not observed or not inside the context, or where too little precedes the
+            origin.
     """
 
     positions: Int32[Array, "n B"]
@@ -65,31 +70,36 @@ class BacktestOrigins(NamedTuple):
 
 
 class PointForecast(NamedTuple):
-    """Point forecasts as of the last step, and the same recipe's errors (actual - forecast) at the backtest origins."""
+    """Point forecasts as of the last step, and the errors of the same method at the backtest origins.
+
+    Attributes:
+        points: The forecasts, in the context's unit.
+        errors: Actual minus forecast at each origin and step.
+    """
 
     points: Float32[Array, "H B"]
     errors: Float32[Array, "n H B"]
 
 
 def take(values: Shaped[Array, "L ..."], at: Int32[Array, "n ..."]) -> Shaped[Array, "n ..."]:
-    """Rows `at` of each column; positions outside are moved to the nearest end."""
+    """Returns the rows `at` of each column. Positions outside are moved to the nearest end."""
     return jnp.take_along_axis(values, jnp.clip(at, 0, values.shape[0] - 1), axis=0)
 
 
 def first_true(values: Bool[Array, "L ..."]) -> Int32[Array, "..."]:
-    """Where each column is first true, 0 where it never is; on CPUs quicker than `jnp.argmax`."""
+    """Returns where each column is first true, 0 where it never is. On CPUs it is quicker than `jnp.argmax`."""
     at = jnp.arange(len(values), dtype=jnp.int32).reshape(-1, *(1,) * (values.ndim - 1))
     found = jnp.where(values, at, len(values)).min(0)
     return jnp.where(found < len(values), found, 0)
 
 
 def total(values: Float32[Array, "L ..."]) -> Float32[Array, "..."]:
-    """Sums along the first axis, as products with ones: on CPUs several times quicker than a reduction."""
+    """Returns sums along the first axis, as products with ones: on CPUs several times quicker than a reduction."""
     return (jnp.ones(len(values)) @ values.reshape(len(values), -1)).reshape(values.shape[1:])
 
 
 def running_sum(values: Float32[Array, "L B"]) -> Float32[Array, "L B"]:
-    """Sums of all values up to each position, as products with triangles of ones."""
+    """Returns sums of all values up to each position, as products with triangles of ones."""
     length, batch = values.shape
     size = math.gcd(length, _BLOCK)
     parts = values.reshape(-1, size, batch)
@@ -99,7 +109,10 @@ def running_sum(values: Float32[Array, "L B"]) -> Float32[Array, "L B"]:
 
 
 def mean_absolute_deviation(values: Float32[Array, "L B"], known: Bool[Array, "L B"]) -> Float32[Array, " B"]:
-    """Mean absolute deviation from the mean, 1 where it is 0. Not squared, so that tiny units do not underflow."""
+    """Returns the mean absolute deviation from the mean, 1 where it is 0.
+
+    It is not squared, so that tiny units do not underflow.
+    """
     use = known.astype(jnp.float32)
     count = jnp.maximum(total(use), 1.0)
     mean = total(values * use) / count
@@ -108,6 +121,13 @@ def mean_absolute_deviation(values: Float32[Array, "L B"], known: Bool[Array, "L
 
 
 def scale_context(windows: Windows) -> ScaledContext:
+    """Returns windows as contexts in units of their own spread.
+
+    Logarithms are taken of positive series whose steps they make more even (Guerrero 1993).
+
+    Args:
+        windows: The windows, relative to their last value.
+    """
     values, observed = windows.values.T, windows.observed.T
     known = ~jnp.isnan(values)
     first = first_true(observed)
@@ -134,14 +154,19 @@ def scale_context(windows: Windows) -> ScaledContext:
 
 
 def to_data_unit(past: ScaledContext, values: Float32[Array, "... B"]) -> Float32[Array, "... B"]:
-    """Forecasts in the data's unit, relative to the location."""
+    """Returns forecasts in the data's unit, relative to the location.
+
+    Args:
+        past: The contexts.
+        values: Forecasts in the contexts' unit; the batch is the last axis.
+    """
     scaled = values * past.scale
     growth = jnp.expm1(jnp.minimum(jnp.where(past.is_log, scaled, 0.0), _MOST_GROWTH))
     return jnp.maximum(jnp.where(past.is_log, past.location * growth, scaled), past.floor)
 
 
 def parts(length: int, first: Int32[Array, " B"]) -> Float32[Array, "L B"]:
-    """In which of `_PARTS` equal parts of its context each step lies."""
+    """Returns in which of `_PARTS` equal parts of its context each step lies."""
     age = jnp.arange(length)[:, None] - first
     # whole numbers as they are: their division is slow on CPUs, and this one is exact where its result is whole
     return jnp.floor((age * _PARTS).astype(jnp.float32) / jnp.maximum(length - first, 1))
@@ -150,7 +175,15 @@ def parts(length: int, first: Int32[Array, " B"]) -> Float32[Array, "L B"]:
 def unevenness(
     values: Float32[Array, "L B"], known: Bool[Array, "L B"], part: Float32[Array, "L B"]
 ) -> Float32[Array, " B"]:
-    """How much the size of steps differs between parts of a context: their coefficient of variation (Guerrero 1993)."""
+    """Returns how much the size of steps differs between parts of a context.
+
+    It is their coefficient of variation (Guerrero 1993).
+
+    Args:
+        values: The contexts' values.
+        known: Which of them are known.
+        part: The part of each step (see `parts`).
+    """
     moves = jnp.abs(jnp.diff(values, axis=0))
     both = known[1:] & known[:-1]
     within = [(both & (part[1:] == i)).astype(jnp.float32) for i in range(_PARTS)]
@@ -159,9 +192,14 @@ def unevenness(
 
 
 def backtest_origins(past: ScaledContext, horizon: int, start: Int32[Array, " B"]) -> BacktestOrigins:
-    """`N_ORIGINS` origins evenly from position `start` to the last but one, in each context.
+    """Returns `N_ORIGINS` origins evenly from position `start` to the last but one of each context.
 
     The stride is a real number, so that origins fall on every phase of whatever season there is.
+
+    Args:
+        past: The contexts.
+        horizon: H, the number of steps that are tried.
+        start: The first position of an origin.
     """
     length = past.values.shape[0]
     span = (length - 1 - start).astype(jnp.float32)
@@ -176,18 +214,35 @@ def backtest_origins(past: ScaledContext, horizon: int, start: Int32[Array, " B"
 
 
 def mean_error(errors: Float32[Array, "*m n H B"], valid: Bool[Array, "n H B"]) -> Float32[Array, "*m B"]:
-    """Mean absolute error over backtest origins and horizon; 0 where there is none to look at."""
+    """Returns the mean absolute error over origins and horizon, 0 where no target is observed.
+
+    Args:
+        errors: Errors, with any leading axes.
+        valid: Which of them count.
+    """
     total = jnp.where(valid, jnp.abs(errors), 0.0).sum((-3, -2))
     return total / jnp.maximum(valid.sum((0, 1)), 1)
 
 
 def combine(members: PointForecast, weights: Float32[Array, "M B"]) -> PointForecast:
-    """The weighted sum of members (stacked along a leading axis) and of their errors; weights sum to 1."""
+    """Returns the weighted sum of point forecasts and of their errors.
+
+    Args:
+        members: Point forecasts, stacked along a leading axis.
+        weights: Their weights, which sum to 1.
+    """
     return PointForecast((members.points * weights[:, None]).sum(0), (members.errors * weights[:, None, None]).sum(0))
 
 
 def inverse_error_weights(error: Float32[Array, "M B"], power: float) -> Float32[Array, "M B"]:
-    """Weights proportional to error ** -power (Bates & Granger 1969 have power 2 of the root mean square)."""
+    """Returns weights proportional to error ** -power.
+
+    Bates & Granger (1969) use the power 2 of the root mean square.
+
+    Args:
+        error: The error of each of M members.
+        power: The power.
+    """
     relative = error / jnp.maximum(error.min(0), 1e-12)
     weights = jnp.maximum(relative, 1.0) ** -power
     return weights / weights.sum(0)

@@ -1,4 +1,4 @@
-"""The model of results that are there already: it is looked for when it has to forecast, and may not be known here."""
+"""The forecaster of saved results, which is looked up only once it has to forecast."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DeferredForecaster:
-    """A `Forecaster` that is the one with this name and key, once one of its forecasts is asked for.
+    """Stands for the forecaster of a name and key, and finds it once one of its forecasts is requested.
 
-    Raises `UnknownModel` then, with what to do, where this kernel knows none.
+    Attributes:
+        name: The forecaster's name.
+        key: Its key.
+        context: L, as the results were made with.
+        levels: The probability levels of their draws.
     """
 
     name: str
@@ -49,7 +53,11 @@ class DeferredForecaster:
         return self.model().forecast(data, rows, horizon, seed)
 
     def model(self) -> Forecaster:
-        """The forecaster itself, loaded now if need be."""
+        """Returns the forecaster itself, which is loaded if need be.
+
+        Raises:
+            UnknownModel: If this process has no such forecaster; the message says what to do.
+        """
         found = find_registered(self.name, self.key)
         if found is None:
             raise UnknownModel(unknown(self.name, self.key, registered_keys()))
@@ -57,7 +65,13 @@ class DeferredForecaster:
 
 
 def unknown(name: str, key: str, there: frozenset[tuple[str, str | None]]) -> str:
-    """Why a model is not among those that can be recalled, and what to do; empty if it is, or may be."""
+    """Returns why a model cannot be found and what to do; an empty text if it can be, or may be.
+
+    Args:
+        name: The model's name.
+        key: Its key.
+        there: What `registered_keys` returned.
+    """
     if (name, key) in there or (name, None) in there:
         return ""
     if any(name == other for other, _ in there):

@@ -1,4 +1,4 @@
-"""From point forecasts and past errors to draws: quantiles of errors really made, with care for few of them."""
+"""Quantiles around point forecasts, from the errors of past forecasts, with care for few of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,14 @@ def _halvings(size: int) -> list[int]:
 
 
 def sort_leading(values: Float32[Array, "n ..."]) -> Float32[Array, "n ..."]:
-    """Ascending along the first axis, n a power of two; 10 times quicker than `jnp.sort` on CPUs."""
+    """Returns values in ascending order along the first axis; on CPUs 10 times quicker than `jnp.sort`.
+
+    Args:
+        values: The values; the length of the first axis is a power of two.
+
+    Source:
+        Batcher (1968), Sorting networks and their applications: the bitonic network.
+    """
 
     def stage(rows: Array, now: tuple[Array, Array]) -> tuple[Array, None]:
         partner, lesser = now
@@ -79,7 +86,14 @@ def quantile_forecast(
 
 
 def mean_error_by_step(errors: Float32[Array, "n H B"], valid: Bool[Array, "n H B"]) -> Float32[Array, "H B"]:
-    """Mean absolute error by horizon step, never falling with it; steps with few errors lean on the steps before."""
+    """Returns the mean absolute error by horizon step, which never falls with the step.
+
+    Steps with few errors lean on the steps before, as those of a random walk would.
+
+    Args:
+        errors: Errors at n origins and H steps.
+        valid: Which of them count.
+    """
     count = valid.sum(0).astype(jnp.float32)
     mean = jnp.where(valid, jnp.abs(errors), 0.0).sum(0) / jnp.maximum(count, 1.0)
 

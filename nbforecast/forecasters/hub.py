@@ -1,4 +1,4 @@
-"""Where the files of a model are: a folder here, or the Hugging Face Hub."""
+"""Where a model's files lie: in a local folder, or in the local copy of a Hugging Face Hub repository."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ _ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def folder_of(place: str | Path, files: tuple[str, ...]) -> Path:
-    """A folder that holds the files: `place` itself, or the copy of a Hub id's, downloaded when it is not here yet.
+    """Returns a folder that holds some files.
 
-    Raises `WeightsError` naming what is missing and how to get it.
+    Args:
+        place: The folder, or a Hub id, whose files are downloaded if they are not on this machine yet.
+        files: The names of the files.
+
+    Raises:
+        WeightsError: If a file is missing or cannot be downloaded; the message says how to get it.
+        MissingExtra: If `place` is a Hub id and huggingface_hub is not installed.
     """
     folder = Path(place).expanduser()
     if folder.is_dir():
@@ -30,7 +36,12 @@ def folder_of(place: str | Path, files: tuple[str, ...]) -> Path:
 
 
 def here(name: str, files: tuple[str, ...] = FILES) -> bool:
-    """Whether a Hub id's files have been downloaded; nothing is asked of the network."""
+    """Returns whether the files of a Hub id are on this machine, without asking the network.
+
+    Args:
+        name: The Hub id.
+        files: The names of the files.
+    """
     hub = _hub()
     return hub is not None and all(isinstance(hub.try_to_load_from_cache(name, file), str) for file in files)
 

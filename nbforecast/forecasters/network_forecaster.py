@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkForecaster(WindowForecaster):
-    """A network and its weights, which are handed to the compiled function and are no part of it.
+    """A network and its weights, which are arguments of the compiled function and no part of it.
 
-    Two of them are equal where their settings and the digests of their weights are.
+    Two of them are equal where their settings and the digests of their weights are. A subclass implements `apply`.
+
+    Attributes:
+        weights: The weights, by the names of the file.
     """
 
     weights: Mapping[str, np.ndarray] = field(repr=False, compare=False)
@@ -34,7 +37,7 @@ class NetworkForecaster(WindowForecaster):
 
     @cached_property
     def digest(self) -> str:
-        """Of the weights."""
+        """The digest of the weights."""
         return digest(self.weights)
 
     @property
@@ -44,7 +47,7 @@ class NetworkForecaster(WindowForecaster):
 
     @property
     def parameters(self) -> int:
-        """Learned numbers."""
+        """The number of learned weights."""
         return sum(int(w.size) for w in self.weights.values())
 
     def __hash__(self) -> int:
@@ -63,7 +66,7 @@ class NetworkForecaster(WindowForecaster):
         return lambda windows: jitted(self.placed, windows, shared)
 
     def shared(self, seed: int) -> Any:
-        """What all windows of a seed have in common: arrays that `apply` is handed."""
+        """Returns what all windows of a seed have in common: arrays that `apply` receives."""
         return ()
 
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
@@ -71,7 +74,14 @@ class NetworkForecaster(WindowForecaster):
 
     @abstractmethod
     def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
-        """As `predict`, with weights on the device."""
+        """Returns what `predict` returns, from weights on the device.
+
+        Args:
+            weights: The weights.
+            windows: B windows.
+            shared: What `shared` returned.
+            horizon: H.
+        """
 
 
 @lru_cache(maxsize=64)

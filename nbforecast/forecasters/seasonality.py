@@ -1,4 +1,4 @@
-"""Seasons: which a context has, and how far each step lies above the level because of them."""
+"""Seasons of a context: which lengths it has, and how far each step lies above the level because of them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,27 @@ CYCLE_GAIN = 0.2
 
 
 class Seasons(NamedTuple):
-    """Up to two season lengths in steps, `short` < `long`; 0 for none."""
+    """Up to two season lengths in steps.
+
+    Attributes:
+        short: The shorter one; 0 for none.
+        long: The longer one, a multiple of the shorter; 0 for none.
+    """
 
     short: Int32[Array, " B"]
     long: Int32[Array, " B"]
 
 
 class Adjusted(NamedTuple):
-    """A context without its seasons. `values` + short[t - m] + long[t - m'] is the context's value at t.
+    """A context without its seasons.
 
-    short, long: the seasonal component as known once step t has been seen.
+    The context's value at t is `values[t] + short[t - m] + long[t - m']` for the seasons m and m'.
+
+    Attributes:
+        values: The seasonally adjusted values.
+        short: The component of the shorter season as known once a step has been seen.
+        long: That of the longer season.
+        seasons: The season lengths.
     """
 
     values: Float32[Array, "L B"]
@@ -44,10 +55,15 @@ class Adjusted(NamedTuple):
 def autocorrelation(
     values: Float32[Array, "L B"], known: Bool[Array, "L B"], first: Int32[Array, " B"]
 ) -> tuple[Float32[Array, "K B"], Float32[Array, "K B"]]:
-    """Autocorrelation at lags 0..K-1, K = L / 2, and its z-score.
+    """Returns the autocorrelation at the lags 0 to K - 1, K = L / 2, and its z-scores.
 
-    The standard error is Bartlett's: sqrt((1 + 2 sum of the squared earlier correlations) / pairs), with
-    the pairs that evenly spread gaps would leave.
+    The standard error is Bartlett's: sqrt((1 + 2 sum of the squared earlier correlations) / pairs), with the pairs that
+    evenly spread gaps would leave.
+
+    Args:
+        values: The values.
+        known: Which of them are known.
+        first: The position of the first one.
     """
     length = values.shape[0]
     use = known.astype(jnp.float32)
@@ -73,9 +89,14 @@ def _transform_size(least: int) -> int:
 def detrended_correlation(
     past: ScaledContext, lags: Int32[Array, " S"]
 ) -> tuple[Float32[Array, "S B"], Float32[Array, "S B"]]:
-    """Correlation, over each lag, of what a centred moving mean of that width leaves; and its z-score under no season.
+    """Returns the correlation over each lag of what a centred moving mean of that width leaves, and its z-score.
 
-    It sees the smooth seasons of noisy data, which differences hide (the first step of classical decomposition).
+    The z-score is that under no season. It shows the smooth seasons of noisy data, which differences hide (the first
+    step of classical decomposition).
+
+    Args:
+        past: The contexts.
+        lags: The lags, in steps.
     """
     length = past.values.shape[0]
 
@@ -100,7 +121,12 @@ def detrended_correlation(
 
 
 def find_seasons(past: ScaledContext, calendar: Int32[Array, " S"]) -> Seasons:
-    """The calendar's seasons where the context shows them, else what its autocorrelation shows plainly."""
+    """Returns the calendar's seasons where the context shows them, else what its autocorrelation shows plainly.
+
+    Args:
+        past: The contexts.
+        calendar: The calendar's season lengths in steps, ascending; 0 for none.
+    """
     known = past.is_known[1:] & past.is_known[:-1]
     r, z = autocorrelation(jnp.diff(past.values, axis=0), known, past.first)
     lags = jnp.arange(r.shape[0])[:, None]
@@ -131,11 +157,15 @@ def find_seasons(past: ScaledContext, calendar: Int32[Array, " S"]) -> Seasons:
 
 
 def deseasonalize(past: ScaledContext, seasons: Seasons) -> Adjusted:
-    """Takes the seasons out by exponential smoothing of the level and of each phase, forwards only.
+    """Returns contexts without their seasons, by exponential smoothing of the level and of each phase, forwards only.
 
-    Holt-Winters' recursion (Winters 1960) in error-correction form with fixed gains; a phase's gain is 1 / visits
-    until that falls below its final value. Level and slope of the first two cycles come from their means, as in
-    Hyndman & Athanasopoulos' initialisation, so the component is causal only after two cycles.
+    The recursion is that of Holt and Winters (Winters 1960) in error-correction form with fixed gains; a phase's gain
+    is 1 / visits until that falls below its final value. Level and slope of the first two cycles come from their means,
+    as in the initialisation of Hyndman & Athanasopoulos, so the component is causal only after two cycles.
+
+    Args:
+        past: The contexts.
+        seasons: Their seasons.
     """
     length, batch = past.values.shape
     column = jnp.arange(batch)
@@ -184,14 +214,26 @@ def deseasonalize(past: ScaledContext, seasons: Seasons) -> Adjusted:
 
 
 def seasonal_positions(at: Int32[Array, "n B"], season: Int32[Array, " B"], horizon: int) -> Int32[Array, "n H B"]:
-    """Positions one or more whole seasons before the steps 1..H after `at`, none of them after `at`."""
+    """Returns positions one or more whole seasons before the steps 1..H after `at`, none of them after `at`.
+
+    Args:
+        at: Positions in the context.
+        season: The season length in steps; 0 counts as 1.
+        horizon: H.
+    """
     h = jnp.arange(1, horizon + 1)[:, None]
     season = jnp.maximum(season, 1)
     return at[:, None] + h - season * ((h + season - 1) // season)
 
 
 def seasonal_component(adjusted: Adjusted, at: Int32[Array, "n B"], horizon: int) -> Float32[Array, "n H B"]:
-    """The seasonal component of the steps 1..H after `at`, as known at `at`."""
+    """Returns the seasonal component of the steps 1..H after `at`, as known at `at`.
+
+    Args:
+        adjusted: The adjusted contexts.
+        at: Positions in the context.
+        horizon: H.
+    """
     n, batch = at.shape
 
     def one(component: Float32[Array, "L B"], season: Int32[Array, " B"]) -> Float32[Array, "n H B"]:

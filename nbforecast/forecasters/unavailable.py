@@ -6,7 +6,7 @@ import enum
 
 
 class UnavailableReason(enum.IntEnum):
-    """Why an origin is not forecast (0: it is)."""
+    """Why an origin cannot be forecast; 0 if it can."""
 
     AVAILABLE = 0
     TOO_SHORT = 1
@@ -16,6 +16,7 @@ class UnavailableReason(enum.IntEnum):
 
     @property
     def sentence(self) -> str:
+        """The reason in words."""
         return _SENTENCES[self]
 
 

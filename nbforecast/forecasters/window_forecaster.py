@@ -1,4 +1,4 @@
-"""Forecasters that are a pure function of a window: a jitted batch at a time, padded to few shapes."""
+"""Forecasters that are a pure function of a window: jitted, a batch at a time, padded to few shapes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,16 @@ class WindowForecaster(ABC):
     """Base of forecasters that map a batch of windows to a batch of draws by a jitted, pure function.
 
     Subclasses are frozen dataclasses of their settings (hashable: the settings select the compiled function) and
-    implement `predict`. `algorithm_version` is raised whenever the same settings give other numbers, so that saved
-    forecasts of an older version are not taken for this one's. Batches are padded to one of `batch_sizes`, so a
-    function is compiled for few shapes; over several devices they are shared out.
+    implement `predict`. Batches are padded to one of `batch_sizes`, so a function is compiled for few shapes; over
+    several devices they are shared out.
+
+    Attributes:
+        algorithm: What computes the forecasts, as the key names it.
+        algorithm_version: Raised whenever the same settings give other numbers, so that saved forecasts of an older
+            version are not taken for this one's.
+        batch_sizes: The numbers of windows that functions are compiled for, ascending.
+        windows_per_core: The windows handed to each of several cores; None if all cores work on the same windows.
+        least: The fewest observed values of a context.
     """
 
     algorithm: ClassVar[str]
@@ -63,19 +70,35 @@ class WindowForecaster(ABC):
     def covariates(
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int
     ) -> Float32[np.ndarray, "R L+H C"] | None:
-        """What is known beside the values, of the steps of the rows' contexts and horizons (of the calendar, say)."""
+        """Returns what is known beside the values, of the steps of the rows' contexts and horizons; None if nothing.
+
+        Args:
+            data: The dataset.
+            rows: The R rows to forecast from.
+            horizon: H.
+        """
         return None
 
     def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
-        """`predict` for one horizon, as a jitted function of a batch. `seed` is for what all windows share.
+        """Returns `predict` for one horizon as a jitted function of a batch.
 
-        What differs between windows is drawn from their keys, which have the seed in them.
+        Args:
+            horizon: H.
+            seed: The seed of what all windows share. What differs between windows is drawn from their keys, which have
+                the seed in them.
         """
         return _jitted(self, horizon)
 
     @abstractmethod
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
-        """Draws relative to each window's location. Pure, traceable by JAX, independent of batch mates."""
+        """Returns draws relative to each window's location.
+
+        It is pure, traceable by JAX, and independent of the other windows of the batch.
+
+        Args:
+            windows: B windows.
+            horizon: H.
+        """
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         return usable(data, self.context, self.least)

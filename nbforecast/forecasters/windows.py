@@ -19,16 +19,18 @@ N_SEASONS = 4
 
 
 class Windows(NamedTuple):
-    """A batch of contexts, ready for a jitted function; every field's leading axis is the batch, but for `seasons`.
+    """A batch of contexts for a jitted function. The leading axis of each field is the batch, but for `seasons`.
 
-    values: observed minus `location`; gaps of up to `max_gap` steps between two observations of the context are
-        bridged linearly; NaN elsewhere, and to the left of a short history.
-    observed: True where a value was observed, False where it was bridged or is NaN.
-    location: the last observed value to float32; subtracted in double precision, so that float32 loses nothing.
-    step: the origin's number on the grid.
-    key: random bits that depend on seed, series and origin time alone.
-    seasons: the calendar's season lengths in steps, ascending, 0 for none.
-    covariates: what a model knows beside the values, of every step of context and horizon; None if nothing.
+    Attributes:
+        values: Observed values minus `location`. Gaps of up to `max_gap` steps between two observations of the context
+            are bridged linearly; NaN elsewhere, and to the left of a short history.
+        observed: Whether a value was observed: False where it was bridged or is NaN.
+        location: The last observed value in float32. It is subtracted in double precision, so that float32 loses
+            nothing.
+        step: The origin's number on the grid.
+        key: Random bits that depend on seed, series and origin time alone.
+        seasons: The calendar's season lengths in steps, ascending; 0 for none.
+        covariates: What a model knows beside the values, of every step of context and horizon; None if nothing.
     """
 
     values: Float32[Array, "B L"]
@@ -91,10 +93,19 @@ def _keys(data: Dataset, rows: Int64[np.ndarray, " R"], step: Int64[np.ndarray, 
 
 
 def cut(data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 0) -> tuple[Windows, np.ndarray]:
-    """The contexts of some rows, and their locations in double precision.
+    """Returns the contexts of some rows, and their locations in double precision.
 
-    A value of a window depends on nothing outside the window: a gap is bridged only between two observations that
-    both lie in it, so nothing after the origin, and nothing older than `context` steps, can matter.
+    A value of a window depends on nothing outside the window: a gap is bridged only between two observations that both
+    lie in it, so nothing after the origin, and nothing older than `context` steps, can matter (L1).
+
+    Args:
+        data: The dataset.
+        rows: The R rows that the contexts end at; each has an observation in its context.
+        context: L, the length of a window in steps.
+        seed: The seed of the windows' random bits.
+
+    Returns:
+        The windows, and their locations (R,) in float64.
     """
     padded = _pad(data, context)
     start = padded.start[rows]
@@ -126,10 +137,15 @@ def cut(data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 
 
 
 def usable(data: Dataset, context: int, least: int) -> UInt8[np.ndarray, " N"]:
-    """For every row 0, or the `UnavailableReason` why its context cannot be used.
+    """Returns for each row 0 if its context can be used, else an `UnavailableReason`.
 
-    A context needs `least` observed values, one of them within `max_gap` steps of the origin, and must not be more
-    than half empty after its first observation.
+    A context needs `least` observed values, one of them within `max_gap` steps of the origin, and must not be more than
+    half empty after its first observation.
+
+    Args:
+        data: The dataset.
+        context: L, in steps.
+        least: The fewest observed values.
     """
     padded = _pad(data, context)
     seen = np.concatenate([[0], np.cumsum(~np.isnan(padded.values))])
@@ -145,9 +161,12 @@ def usable(data: Dataset, context: int, least: int) -> UInt8[np.ndarray, " N"]:
 
 
 def complete(data: Dataset, context: int, least: int | None = None) -> UInt8[np.ndarray, " N"]:
-    """For every row 0, or the `UnavailableReason` why its context has no complete values once short gaps are bridged.
+    """Returns for each row 0 if its context is complete once short gaps are bridged, else an `UnavailableReason`.
 
-    least: steps that it must have, from its first observed one on; by default all of `context`.
+    Args:
+        data: The dataset.
+        context: L, in steps.
+        least: The fewest steps from the first observed one on; by default all of `context`.
     """
     least = context if least is None else least
     missing = np.isnan(data.values)

@@ -19,10 +19,16 @@ _LIBRARIES = ("statsforecast", "darts", "neuralforecast")
 
 
 def adapt(model: object, **options: Any) -> FunctionForecaster | None:
-    """A forecaster that wraps another library's model; None for what is no such model.
+    """Returns a forecaster that wraps another library's model; None for what is no such model.
 
-    options: `name`, `key`, and those of the library's adapter. No library is imported unless a model is one of its.
-    Raises `OptionError` for a model that is not fitted or cannot be used, or an unknown option.
+    No library is imported unless a model is one of its.
+
+    Args:
+        model: The model.
+        **options: `name`, `key`, and those of the library's adapter.
+
+    Raises:
+        OptionError: If the model is not fitted or cannot be used, or an option is unknown.
     """
     library = _library(model)
     if library is None:

@@ -1,4 +1,4 @@
-"""Anybody's own model: a plain function of contexts, of any library, as a forecaster."""
+"""A user's own model as a forecaster: a plain function of contexts, of any library."""
 
 from __future__ import annotations
 
@@ -19,17 +19,27 @@ if TYPE_CHECKING:
 
 
 class FunctionForecaster:
-    """Wraps `function(contexts, horizon)`.
+    """A forecaster that calls `function(contexts, horizon)`.
 
-    contexts: float64 (B, L), the newest value last; NaN to the left of a short history and where nothing was observed,
-        but for gaps of up to `max_gap` steps, which are bridged.
-    It returns (B, H) point forecasts, or (B, H, Q): quantiles at `levels`, or else `draws` equally likely samples.
+    The contexts are float64 (B, L), the newest value last; NaN to the left of a short history and where nothing was
+    observed, but for gaps of up to `max_gap` steps, which are bridged. The function returns (B, H) point forecasts, or
+    (B, H, Q): quantiles at `levels`, or else `draws` equally likely samples.
 
-    least: observations that a context must have. key: tells versions of the model apart in the cache; by default a
-    digest of the function's code and of what it refers to, such as a fitted model (see `code_digest`).
-    whole: a context must have no gap that is not bridged, from its first observation on, and `least` steps.
-    seeded: the function is called with the seed, too: `function(contexts, horizon, seed)`.
-    batch: origins to hand over at once, for functions of which every call is slow; by default as few as is quick.
+    Args:
+        function: The function.
+        name: The forecaster's name; by default the function's.
+        context: L, the most steps that the function receives.
+        levels: The ascending probability levels of the quantiles it returns.
+        draws: The number of samples it returns, if they are not quantiles.
+        least: The fewest observations of a context.
+        key: The version of the model in the cache; by default a digest of the function's code and of what it refers to,
+            such as a fitted model (see `code_digest`).
+        whole: Whether a context must have no gap that is not bridged, from its first observation on, and `least` steps.
+        seeded: Whether the function also receives the seed: `function(contexts, horizon, seed)`.
+        batch: The origins of one call, for functions of which every call is slow; by default as few as is quick.
+
+    Raises:
+        OptionError: If an option is impossible.
     """
 
     algorithm_version: ClassVar[int] = 1

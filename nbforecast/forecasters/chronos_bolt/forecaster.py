@@ -1,4 +1,4 @@
-"""Chronos-Bolt (Ansari et al. 2024; Amazon, Apache-2.0): published weights, from a folder or the Hugging Face Hub."""
+"""Chronos-Bolt (Amazon, Apache-2.0): published weights, from a folder or the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -29,8 +29,16 @@ CONFIG, WEIGHTS = FILES
 class ChronosBolt(NetworkForecaster):
     """Nine quantiles from a pretrained encoder-decoder over patches; any horizon, in rounds beyond one pass.
 
-    Contexts may have gaps: what is missing is masked, and no gap is bridged, as in the reference. The network's
-    quantiles may cross; forecasts are sorted. longest: use at most so many points of a context, which costs less.
+    Contexts may have gaps: missing values are masked, and no gap is bridged, as in the reference. The network's
+    quantiles may cross.
+
+    Attributes:
+        name: The forecaster's name.
+        sizes: The network's sizes.
+        longest: The most points of a context that are used; None uses as many as the network can take.
+
+    Source:
+        Ansari et al. (2024), Chronos: Learning the Language of Time Series; chronos-forecasting.
     """
 
     algorithm: ClassVar[str] = "chronos-bolt"
@@ -57,12 +65,16 @@ class ChronosBolt(NetworkForecaster):
 
     @classmethod
     def load(cls, place: str | Path, name: str | None = None, *, context: int | None = None) -> ChronosBolt:
-        """From a folder with `config.json` and `model.safetensors`, or a Hub id such as `amazon/chronos-bolt-small`.
+        """Returns the forecaster of some published or fine-tuned weights.
 
-        context: use at most so many points, if not all that the network can take.
+        Args:
+            place: A folder with `config.json` and `model.safetensors`, or a Hub id such as `amazon/chronos-bolt-small`.
+            name: The forecaster's name; by default the last part of `place`.
+            context: The most points of a context that are used; fewer cost less.
 
-        Raises `WeightsError` naming the file and the field or tensors that do not fit, `MissingExtra` for a Hub id
-        where huggingface_hub is not installed.
+        Raises:
+            WeightsError: If a file, a field or a tensor does not fit; the message names it.
+            MissingExtra: If `place` is a Hub id and huggingface_hub is not installed.
         """
         folder = folder_of(place, FILES)
         sizes = read_sizes(folder / CONFIG)
@@ -86,7 +98,14 @@ class ChronosBolt(NetworkForecaster):
 
 
 def read_sizes(path: Path) -> Sizes:
-    """The sizes in a published `config.json`; raises `WeightsError` naming the field that is missing or unsupported."""
+    """Returns the sizes in a published `config.json`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        WeightsError: If a field is missing or its value is not supported; the message names it.
+    """
     config = read_json(path)
     own = config.get("chronos_config")
     if not isinstance(own, dict):

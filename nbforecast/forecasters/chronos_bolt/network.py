@@ -28,7 +28,25 @@ SCALE_FLOOR = 1e-5
 
 @dataclass(frozen=True)
 class Sizes:
-    """width D, head k, heads h, feed_forward F; layers; context, patch and steps (of one pass) in time steps."""
+    """The sizes of a Chronos-Bolt network.
+
+    Attributes:
+        width: D, the width of a token.
+        head: k, the width of an attention head.
+        heads: h, the number of heads.
+        feed_forward: F, the width of hidden layers.
+        layers: The encoder's layers.
+        decoder_layers: The decoder's layers.
+        context: The most time steps it can take.
+        patch: The time steps of a patch.
+        steps: The time steps forecast in one pass.
+        levels: The probability levels of its quantiles.
+        register: Whether a register token follows the patches.
+        buckets: The number of buckets of relative positions.
+        distance: The distance from which all positions share a bucket.
+        epsilon: The epsilon of the norms.
+        activation: "relu" or "gelu".
+    """
 
     width: int
     head: int
@@ -69,7 +87,7 @@ class Sizes:
 
 
 def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
-    """The tensors of a published file: names and shapes."""
+    """Returns the names and shapes of the tensors of a published file."""
     d, f, inner = sizes.width, sizes.feed_forward, sizes.heads * sizes.head
     found: dict[str, tuple[int, ...]] = {}
 
@@ -102,7 +120,12 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
 
 
 def relative_buckets(tokens: int, sizes: Sizes) -> Int64[np.ndarray, "m m"]:
-    """For every query and key the bucket of their distance, both ways: exact when near, logarithmic when far."""
+    """Returns the bucket of the distance between each query and key, both ways: exact if near, logarithmic if far.
+
+    Args:
+        tokens: m, the number of tokens.
+        sizes: The network's sizes.
+    """
     away = np.arange(tokens)[None, :] - np.arange(tokens)[:, None]
     half = sizes.buckets // 2
     exact = half // 2
@@ -114,7 +137,13 @@ def relative_buckets(tokens: int, sizes: Sizes) -> Int64[np.ndarray, "m m"]:
 
 
 def forward(weights: Weights, sizes: Sizes, context: Float32[Array, "N L"]) -> Float32[Array, "N Q H"]:
-    """Quantiles (N, Q, steps) from contexts with NaN where nothing was observed; they may cross."""
+    """Returns the quantiles of one pass; they may cross.
+
+    Args:
+        weights: The weights.
+        sizes: The network's sizes.
+        context: Values, NaN where nothing was observed.
+    """
     context = context[:, -sizes.context :]
     seen = ~jnp.isnan(context)
     count = jnp.maximum(seen.sum(-1, keepdims=True), 1)
@@ -130,7 +159,14 @@ def forward(weights: Weights, sizes: Sizes, context: Float32[Array, "N L"]) -> F
 def encode(
     weights: Weights, sizes: Sizes, values: Float32[Array, "N L"], seen: Bool[Array, "N L"]
 ) -> tuple[Float32[Array, "N m D"], Bool[Array, "N m"]]:
-    """The encoder's output for every patch (and the register), and which of them hold an observation."""
+    """Returns the encoder's output for each patch (and the register), and which of them hold an observation.
+
+    Args:
+        weights: The weights.
+        sizes: The network's sizes.
+        values: Scaled values, 0 where nothing was observed.
+        seen: Which values were observed.
+    """
     lacking = -values.shape[1] % sizes.patch
     parts = [jnp.pad(a.astype(values.dtype), ((0, 0), (lacking, 0))) for a in (values, seen)]
     patches, masks = (a.reshape(len(a), -1, sizes.patch) for a in parts)
@@ -196,9 +232,16 @@ def _activate(sizes: Sizes, x: Array) -> Array:
 
 
 def extend(weights: Weights, sizes: Sizes, context: Float32[Array, "N L"], horizon: int) -> Float32[Array, "N Q H"]:
-    """Quantiles for any horizon: beyond one pass, every quantile path is appended to the context and forecast again.
+    """Returns quantiles for any horizon.
 
-    The Q x Q paths of each further pass are reduced to Q by linear quantiles, as the reference does.
+    Beyond one pass each quantile path is appended to the context and forecast again. The Q x Q paths of each further
+    pass are reduced to Q by linear quantiles, as the reference does.
+
+    Args:
+        weights: The weights.
+        sizes: The network's sizes.
+        context: Values, NaN where nothing was observed.
+        horizon: H.
     """
     found = forward(weights, sizes, context)
     levels = jnp.array(sizes.levels, jnp.float32)

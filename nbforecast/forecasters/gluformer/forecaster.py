@@ -1,4 +1,4 @@
-"""Gluformer: a network for glucose, five minutes a step, whose dropout stays on to tell how sure it is."""
+"""Gluformer: a network for glucose at steps of five minutes, whose dropout stays on to measure uncertainty."""
 
 from __future__ import annotations
 
@@ -35,9 +35,14 @@ FEATURES = ("day", "month", "year", "hour", "minute", "second")
 
 @dataclass(frozen=True)
 class Scaler:
-    """What is mapped to 0 and 1: glucose in the data's unit, and each of `FEATURES`; equal ends map to 0.
+    """What is mapped to 0 and 1; equal ends map to 0.
 
     The values that the published weights were trained with are not known. These are plausible, and unverified.
+
+    Attributes:
+        target: The ends of glucose, in the data's unit.
+        lows: The low ends of `FEATURES`.
+        highs: The high ends of `FEATURES`.
     """
 
     target: tuple[float, float] = (40.0, 400.0)
@@ -52,14 +57,24 @@ class Scaler:
 
 @dataclass(frozen=True, eq=False)
 class Gluformer(NetworkForecaster):
-    """Monte-Carlo dropout: every forecast is made by `samples` thinned networks, each with a mean and a variance.
-
-    output: "mixture" gives quantiles of the equal-weight mixture of the samples' normal distributions; "samples" gives
-    the samples' means, as the original does, which leaves out the noise that the network expects.
-    masks: "shared" thins the same networks for every window, which costs nothing a window and makes neighbours agree;
-    "window" draws them anew for each, as the original does. Each forecast by itself has the same distribution.
+    """Monte-Carlo dropout: each forecast is made by several thinned networks, each with a mean and a variance.
 
     The statistics of batch normalisation are the stored ones, so a forecast does not depend on its batch.
+
+    Attributes:
+        name: The forecaster's name.
+        sizes: The network's sizes.
+        scaler: The ends that values and features are scaled by.
+        samples: The number of thinned networks.
+        output: "mixture" gives quantiles of the equal-weight mixture of the samples' normal distributions. "samples"
+            gives the samples' means, as the original does, which leaves out the noise that the network expects.
+        masks: "shared" thins the same networks for every window, which costs nothing per window and makes neighbours
+            agree. "window" draws them anew for each, as the original does. Each forecast by itself has the same
+            distribution.
+
+    Source:
+        Sergazinov et al. (2023), Gluformer: Transformer-based personalized glucose forecasting with uncertainty
+        quantification; Gal & Ghahramani (2016) on dropout.
     """
 
     algorithm: ClassVar[str] = "gluformer"
@@ -91,12 +106,17 @@ class Gluformer(NetworkForecaster):
 
     @classmethod
     def load(cls, place: str | Path, name: str | None = None, **options: Any) -> Gluformer:
-        """From a `.safetensors` or `.pth` file, or a folder with one; a `config.json` beside it may say more.
+        """Returns the forecaster of some weights.
 
-        config.json: n_heads, label_len, len_pred, r_drop, activ (what the weights do not show), and
-        `scaler`: {"target": [low, high], "lows": [6], "highs": [6]}. options: those of the class.
+        Args:
+            place: A `.safetensors` or `.pth` file, or a folder with one. A `config.json` beside it may hold what the
+                weights do not show: n_heads, label_len, len_pred, r_drop, activ, and `scaler`: {"target": [low, high],
+                "lows": [6], "highs": [6]}.
+            name: The forecaster's name; by default the stem of `place`.
+            **options: `samples`, `output` and `masks`.
 
-        Raises `WeightsError` naming the file and what does not fit.
+        Raises:
+            WeightsError: If the file or a tensor does not fit; the message names it.
         """
         file = _file(Path(place).expanduser())
         config = read_json(file.parent / "config.json") if (file.parent / "config.json").is_file() else {}
@@ -195,7 +215,15 @@ class Gluformer(NetworkForecaster):
 
 
 def infer_sizes(weights: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> Sizes:
-    """Sizes from the weights' shapes, and from the configuration what they do not show (or the published values)."""
+    """Returns sizes from the weights' shapes, and from the configuration what they do not show.
+
+    Args:
+        weights: The weights.
+        config: The configuration; the published values are the default.
+
+    Raises:
+        WeightsError: If the weights are not a Gluformer's, or contradict the configuration.
+    """
 
     def shape(name: str) -> tuple[int, ...]:
         if name not in weights:

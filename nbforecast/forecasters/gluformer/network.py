@@ -27,9 +27,21 @@ _HALVINGS = 40
 
 @dataclass(frozen=True)
 class Sizes:
-    """width D, heads h, feed_forward F; layers; input L, label B, horizon H in steps; dynamic C, static S features.
+    """The sizes of a Gluformer.
 
-    The inner width of attention is h * (D // h), which need not be D.
+    Attributes:
+        width: D, the width of a token. The inner width of attention is h * (D // h), which need not be D.
+        heads: h, the number of heads.
+        feed_forward: F, the width of hidden layers.
+        encoder_layers: The encoder's layers; each but the last halves the number of tokens.
+        decoder_layers: The decoder's layers.
+        input: L, the steps of a context.
+        label: The last steps of the context that the decoder sees.
+        horizon: H, the steps it forecasts.
+        dynamic: C, the number of features per step.
+        static: S, the number of features per subject.
+        dropout: The share that dropout sets to 0.
+        activation: "gelu" or "relu".
     """
 
     width: int = 512
@@ -256,7 +268,15 @@ def _variance(weights: Weights, x: Array, drop: Drop) -> Float32[Array, " N"]:
 def mixture_quantiles(
     mean: Float32[Array, "*N S"], spread: Float32[Array, "*N S"], levels: tuple[float, ...]
 ) -> Float32[Array, "*N K"]:
-    """Where the equal-weight mixture of S normals reaches each level, by bisection between its outermost components."""
+    """Returns where the equal-weight mixture of S normal distributions reaches each level.
+
+    It is found by bisection between the outermost components.
+
+    Args:
+        mean: The means.
+        spread: The standard deviations.
+        levels: K probability levels.
+    """
     wanted = jnp.array(levels, jnp.float32)
     shape = (*mean.shape[:-1], len(levels))
     low = jnp.broadcast_to((mean - 6 * spread).min(-1, keepdims=True), shape)

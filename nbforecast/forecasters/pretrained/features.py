@@ -1,4 +1,4 @@
-"""What the pretrained network sees of a context: views of it, candidate forecasts, and their errors in the past."""
+"""What the pretrained network reads of a context: features, candidate forecasts, and their errors in the past."""
 
 from __future__ import annotations
 
@@ -44,10 +44,14 @@ _FARTHEST = 12.0
 
 
 class Features(NamedTuple):
-    """features: what the network reads. candidates: forecasts, relative to the last value, in the history's unit.
+    """What the network reads of a batch of contexts.
 
-    errors: the logarithms of the candidates' mean absolute past errors, at `LOOKED` steps ahead.
-    size: a typical error one to four steps ahead. naive: the mean past error of the seasonal naive forecast.
+    Attributes:
+        inputs: The F features.
+        candidates: K forecasts of `STEPS` steps, relative to the last value, in the context's unit.
+        errors: The logarithms of the candidates' mean absolute past errors, at `LOOKED` steps ahead.
+        size: A typical error one to four steps ahead.
+        naive: The mean past error of the seasonal naive forecast.
     """
 
     inputs: Float32[Array, "B F"]
@@ -71,7 +75,12 @@ class _Past(NamedTuple):
 
 
 def extract_features(past: ScaledContext, calendar: Int32[Array, " C"]) -> Features:
-    """Views of contexts in their own unit; `calendar` holds the season lengths that are looked for first."""
+    """Returns features, candidates and errors of contexts, in their own unit.
+
+    Args:
+        past: The contexts.
+        calendar: The season lengths that are looked for first, in steps.
+    """
     seasons = find_seasons(past, calendar)
     adjusted = deseasonalize(past, seasons)
     levels, slopes = states(adjusted.values, past, _GRID)

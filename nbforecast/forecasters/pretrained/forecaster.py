@@ -1,4 +1,4 @@
-"""The pretrained network in the box: zero-shot quantiles for every origin, from weights that come with the package."""
+"""The pretrained network of the package: zero-shot quantiles for every origin."""
 
 from __future__ import annotations
 
@@ -34,7 +34,14 @@ WEIGHTS = Path(__file__).parent / "pretrained.safetensors"
 class Pretrained(NetworkForecaster):
     """Weighs and corrects the forecasts of simple models by what it has learned of synthetic series.
 
-    One pass forecasts 64 steps; further ones go on from the medians before them, with bands that never narrow.
+    One pass forecasts 64 steps. Further ones go on from the medians before them, with bands that never narrow. The
+    model card (`MODEL_CARD.md`) describes training and accuracy.
+
+    Attributes:
+        name: The forecaster's name.
+        context: L, the steps it looks at.
+        levels: The probability levels of its quantiles.
+        draws: Q, their number.
     """
 
     algorithm: ClassVar[str] = "pretrained"
@@ -48,9 +55,14 @@ class Pretrained(NetworkForecaster):
 
     @classmethod
     def load(cls, place: str | Path = WEIGHTS, name: str | None = None) -> Pretrained:
-        """From the package, or from a file that `python -m nbforecast.pretrain` has written.
+        """Returns the forecaster of some weights.
 
-        Raises `WeightsError` naming the file and the tensors that do not fit.
+        Args:
+            place: A file that `python -m nbforecast.pretrain` has written; by default that of the package.
+            name: The forecaster's name; by default the stem of `place`.
+
+        Raises:
+            WeightsError: If the file or a tensor does not fit; the message names it.
         """
         weights = {n: np.asarray(w, np.float32) for n, w in load(place).items()}
         try:
@@ -69,7 +81,15 @@ class Pretrained(NetworkForecaster):
 
 
 def forward(network: Gated, windows: Windows) -> tuple[Float32[Array, "B S Q"], Float32[Array, " B"]]:
-    """Quantiles of the next `STEPS` steps, relative to each window's location, and what none of them falls below."""
+    """Returns the quantiles of one pass, and what none of them falls below.
+
+    Args:
+        network: The network.
+        windows: B windows.
+
+    Returns:
+        Quantiles of the next `STEPS` steps relative to each window's location, and the lowest value of each window.
+    """
     past = scale_context(windows)
     seen = extract_features(past, windows.seasons)
     found = jax.vmap(network)(seen.inputs, seen.candidates, seen.errors)
@@ -80,10 +100,16 @@ def forward(network: Gated, windows: Windows) -> tuple[Float32[Array, "B S Q"], 
 
 
 def extend(network: Gated, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
-    """Quantiles for any horizon: beyond one pass the medians are taken for observed and forecast from.
+    """Returns quantiles for any horizon.
 
-    The distances of further quantiles from their median are joined with those of the step that is gone on from as
-    independent errors are, by the root of the sum of squares.
+    Beyond one pass the medians are taken for observed and forecast from. The distances of further quantiles from their
+    median are joined with those of the step that is gone on from as independent errors are, by the root of the sum of
+    squares.
+
+    Args:
+        network: The network.
+        windows: B windows.
+        horizon: H.
     """
     if horizon <= STEPS:
         return forward(network, windows)[0][:, :horizon]
@@ -118,24 +144,24 @@ def _middle(draws: Float32[Array, "B S Q"]) -> Float32[Array, "B S"]:
 
 
 def build(width: int, depth: int, key: PRNGKeyArray) -> Gated:
-    """A network for these views, with random weights."""
+    """Returns a network for these features, with random weights."""
     return Gated(FEATURES, CANDIDATES, KNOTS, LOOKED, width, depth, key)
 
 
 def named(network: Gated) -> dict[str, Any]:
-    """Weights by the names of their fields, as `blocks.0.first.weight`."""
+    """Returns weights by the names of their fields, such as `blocks.0.first.weight`."""
     leaves = jax.tree_util.tree_leaves_with_path(network)
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
 def with_weights(weights: Mapping[str, Any]) -> Gated:
-    """The network that has such weights."""
+    """Returns the network that has such weights."""
     empty = outline(weights)
     return jax.tree.unflatten(jax.tree.structure(empty), [weights[name] for name in named(empty)])
 
 
 def outline(weights: Mapping[str, Any]) -> Gated:
-    """The network without its weights; its sizes are read from them."""
+    """Returns the network without its weights; its sizes are read from them."""
     width = len(weights["enter.bias"]) if "enter.bias" in weights else 1
     depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
     return eqx.filter_eval_shape(partial(build, width, depth), jax.random.key(0))

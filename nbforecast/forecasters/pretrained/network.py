@@ -38,9 +38,18 @@ class Block(eqx.Module):
 
 
 class Gated(eqx.Module):
-    """One context's quantiles from its views (see `forecasters.views`); vmapped for a batch.
+    """One context's quantiles from its features (see `features.extract_features`); vmapped for a batch.
 
-    mean, deviation: of the features, from the first training examples. power: of the past errors, by candidate.
+    Attributes:
+        mean: The mean of each feature over the first training examples.
+        deviation: Its standard deviation.
+        power: The power of past errors in each candidate's weight.
+        enter: The first layer.
+        blocks: The residual blocks.
+        norm: The last norm.
+        leave: The last layer: weights, shift, width and shape at each knot.
+        knots: The steps at which it gives them; they are linear in between.
+        looked: The steps ahead at which past errors are known.
     """
 
     mean: Float32[Array, " F"]
@@ -89,6 +98,11 @@ class Gated(eqx.Module):
 
 
 def between(knots: tuple[int, ...], steps: int) -> Float32[np.ndarray, "N S"]:
-    """Weights of linear interpolation from knots to every step."""
+    """Returns weights of linear interpolation from knots to every step.
+
+    Args:
+        knots: The steps of the N knots.
+        steps: S, the number of steps.
+    """
     at = np.arange(1, steps + 1)
     return np.stack([np.interp(at, knots, row) for row in np.eye(len(knots))]).astype(np.float32)

@@ -24,7 +24,11 @@ _POWER = 5.0
 
 @dataclass(frozen=True)
 class Auto(Statistical):
-    """The three others, weighted by their past errors."""
+    """Combines seasonal naive, Theta and ridge autoregression, weighted by their past errors in each context.
+
+    Source:
+        Bates & Granger (1969), The combination of forecasts.
+    """
 
     algorithm: ClassVar[str] = "auto"
     algorithm_version: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""What the weight-free forecasters share: they learn from their own errors at past origins of the context."""
+"""What the weight-free forecasters share: quantiles from their own errors at past origins of the context."""
 
 from __future__ import annotations
 
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Statistical(WindowForecaster):
-    """Finds the seasons of a context, looks ahead from it and from origins inside it, and draws from those errors."""
+    """Base of weight-free forecasters.
+
+    It finds the seasons of a context, forecasts points from its end and from past origins inside it, and takes
+    quantiles from the errors at those origins. A subclass implements `point_forecast`.
+
+    Attributes:
+        name: The forecaster's name.
+        context: L, the steps it looks at.
+    """
 
     name: str = ""
     context: int = 512
@@ -36,9 +44,15 @@ class Statistical(WindowForecaster):
         return quantile_forecast(past, origins, self.point_forecast(past, seasons, origins))
 
     def warmup(self, seasons: Seasons) -> Int32[Array, " B"]:
-        """Steps at the start of a context from which nothing is forecast."""
+        """Returns the number of steps at the start of a context from which nothing is forecast."""
         return 2 * seasons.short
 
     @abstractmethod
     def point_forecast(self, past: ScaledContext, seasons: Seasons, origins: BacktestOrigins) -> PointForecast:
-        """Forecasts as of the end of the contexts, and the errors of the same recipe at the backtest origins."""
+        """Returns forecasts as of the end of the contexts, and the errors of the same method at the backtest origins.
+
+        Args:
+            past: The contexts.
+            seasons: Their seasons.
+            origins: The backtest origins.
+        """

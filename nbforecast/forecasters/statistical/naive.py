@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SeasonalNaive(Statistical):
-    """The value one season before, for the longer season found."""
+    """Repeats the value one season before, for the longer season found."""
 
     algorithm: ClassVar[str] = "naive"
     algorithm_version: ClassVar[int] = 1
@@ -33,6 +33,13 @@ class SeasonalNaive(Statistical):
 
 
 def naive_forecast(past: ScaledContext, origins: BacktestOrigins, season: Int32[Array, " B"]) -> PointForecast:
+    """Returns seasonal naive forecasts and their errors.
+
+    Args:
+        past: The contexts.
+        origins: The backtest origins.
+        season: The season length in steps; 0 repeats the last value.
+    """
     _, horizon, batch = origins.targets.shape
 
     def points(at: Int32[Array, "n B"]) -> Float32[Array, "n H B"]:

@@ -29,7 +29,11 @@ _CUTS = (260, 100, 30)
 
 @dataclass(frozen=True)
 class RidgeAutoregression(Statistical):
-    """Ridge autoregression, on the seasonally adjusted context."""
+    """Ridge autoregression on the seasonally adjusted context, direct for every horizon step up to 48.
+
+    Source:
+        Hoerl & Kennard (1970), Ridge regression; Marcellino, Stock & Watson (2006) on direct forecasts.
+    """
 
     algorithm: ClassVar[str] = "ridge"
     algorithm_version: ClassVar[int] = 1
@@ -40,7 +44,10 @@ class RidgeAutoregression(Statistical):
 
 
 def sources(values: Float32[Array, "L B"]) -> Float32[Array, "B S"]:
-    """Each context's values after `_LAGS` repeats of the first, then its exponentially weighted means, end to end."""
+    """Returns, end to end, each context's values after `_LAGS` repeats of the first and its weighted means.
+
+    The means are exponentially weighted, with the gains `_GAINS`.
+    """
     gains = jnp.array(_GAINS)[:, None]
 
     def step(means: Array, value: Array) -> tuple[Array, Array]:
@@ -53,7 +60,12 @@ def sources(values: Float32[Array, "L B"]) -> Float32[Array, "B S"]:
 
 
 def columns(length: int, direct: int) -> Int[np.ndarray, " C"]:
-    """Where in `sources`, relative to a step, its features and then its targets lie."""
+    """Returns where in `sources`, relative to a step, its features and then its targets lie.
+
+    Args:
+        length: L.
+        direct: The number of targets.
+    """
     return np.concatenate(
         [
             _LAGS - np.arange(1, _LAGS + 1),
@@ -64,10 +76,14 @@ def columns(length: int, direct: int) -> Int[np.ndarray, " C"]:
 
 
 def solve(gram: Float32[Array, "... p p"], cross: Float32[Array, "... p h"]) -> Float32[Array, "... p h"]:
-    """gram^-1 cross for positive definite matrices, by Gauss-Jordan elimination.
+    """Returns gram^-1 cross for positive definite matrices, by Gauss-Jordan elimination.
 
-    Not by LAPACK: its batched calls wait, on one of XLA's threads, for others of them, so that with two cores an
+    LAPACK is not used: its batched calls wait, on one of XLA's threads, for others of them, so that with two cores an
     interactive forecast beside a background one can wait for ever.
+
+    Args:
+        gram: The matrices.
+        cross: The right-hand sides.
     """
     *leading, p, h = cross.shape
     systems = jnp.concatenate([gram, cross], -1).reshape(-1, p, p + h)
@@ -86,11 +102,16 @@ def solve(gram: Float32[Array, "... p p"], cross: Float32[Array, "... p h"]) -> 
 
 
 def ridge_forecast(adjusted: Adjusted, past: ScaledContext, origins: BacktestOrigins) -> PointForecast:
-    """Forecasts with coefficients fitted to the whole context; errors with coefficients fitted to what precedes them.
+    """Returns forecasts with coefficients fitted to the whole context, and errors with coefficients fitted before them.
 
     Features and targets are taken relative to the step's own value, so that no coefficients means no change. The
     context is cut into blocks; the moments of all blocks before a backtest origin give its coefficients, so that every
     past forecast is one that could have been made then.
+
+    Args:
+        adjusted: The seasonally adjusted contexts.
+        past: The contexts.
+        origins: The backtest origins.
     """
     n, horizon, batch = origins.targets.shape
     length = adjusted.values.shape[0]

@@ -37,7 +37,14 @@ _GRID = np.array(
 
 @dataclass(frozen=True)
 class Theta(Statistical):
-    """Exponential smoothing and Theta, on the seasonally adjusted context."""
+    """Exponential smoothing and Theta, on the seasonally adjusted context.
+
+    A grid of gains is run at once; each is weighted by its errors in the context.
+
+    Source:
+        Gardner & McKenzie (1985), Forecasting trends in time series; Assimakopoulos & Nikolopoulos (2000), The theta
+        model; Hyndman & Billah (2003), Unmasking the Theta method.
+    """
 
     algorithm: ClassVar[str] = "theta"
     algorithm_version: ClassVar[int] = 1
@@ -50,10 +57,15 @@ class Theta(Statistical):
 def states(
     values: Float32[Array, "L B"], past: ScaledContext, grid: Float32[np.ndarray, "G 4"]
 ) -> tuple[Float32[Array, "L G B"], Float32[Array, "L G B"]]:
-    """Level and next step's slope after every step, for every row of the grid.
+    """Returns the level and the next step's slope after each step, for every row of the grid.
 
-    Gardner & McKenzie's (1985) damped trend in error-correction form; a gain is 1 / steps at first. With the share of
-    the running least-squares line's slope as drift, simple smoothing is Theta (Hyndman & Billah 2003).
+    The recursion is Gardner & McKenzie's (1985) damped trend in error-correction form; a gain is 1 / steps at first.
+    With a share of the running least-squares line's slope as drift, simple smoothing is Theta (Hyndman & Billah 2003).
+
+    Args:
+        values: The seasonally adjusted values.
+        past: The contexts they are of.
+        grid: Rows of alpha, beta / alpha, phi and the share of the line's slope.
     """
     alpha, ratio, phi, share = (jnp.array(c)[:, None] for c in grid.T)
 
@@ -83,7 +95,13 @@ def states(
 
 
 def theta_forecast(adjusted: Adjusted, past: ScaledContext, origins: BacktestOrigins) -> PointForecast:
-    """The grid's forecasts, each weighted by how well it did at the backtest origins (at a few horizon steps)."""
+    """Returns the grid's forecasts, each weighted by its errors at the backtest origins (at a few horizon steps).
+
+    Args:
+        adjusted: The seasonally adjusted contexts.
+        past: The contexts.
+        origins: The backtest origins.
+    """
     horizon, batch = origins.targets.shape[1:]
     level, slope = states(adjusted.values, past, _GRID)
     reach = jnp.array(_reach(horizon))
