@@ -54,11 +54,11 @@ def test_E5_progress_moves_in_its_own_display_and_nothing_is_printed_elsewhere(m
     assert not error
     assert "theta forecasts 12 steps of 1 hour ahead from 103,060 origins of 20 series" in card["text/plain"]
     assert kernel.run("print('other')")[0] == [{"text": "other\n"}]
-    kernel.hear(" a second · ")
+    kernel.await_text(" a second · ")
     kernel.start("time.sleep(3); print('slept')")
-    messages, deadline = kernel.listen(5), time.monotonic() + 60
+    messages, deadline = kernel.receive(5), time.monotonic() + 60
     while len(set(counts := inferred(messages))) < 2 and time.monotonic() < deadline:
-        messages += kernel.listen(1)  # a model may be compiled meanwhile
+        messages += kernel.receive(1)  # a model may be compiled meanwhile
     assert counts == sorted(counts)
     assert counts[-1] > counts[0]
     updates = [m["content"] for m in messages if m["msg_type"] == "update_display_data"]
@@ -87,9 +87,9 @@ def test_E5_progress_moves_in_its_own_display_and_nothing_is_printed_elsewhere(m
 def test_E9_interrupting_a_cell_that_waits_for_its_own_run_cancels_it(manager: Any) -> None:
     kernel: Kernel = manager.kernel
     cell = kernel.start("mine = %forecast big -m theta --wait -o stored")
-    kernel.hear(" a second · ")
+    kernel.await_text(" a second · ")
     manager.interrupt_kernel()
-    kernel.ended(cell)
+    kernel.await_end(cell)
     assert kernel.value(
         "[stored.wait_for_end(20), stored.cancelled, stored.inferred > 0, stored.inferred + stored.reused"
         " == stored.calculated]"
@@ -103,7 +103,7 @@ def test_E9_interrupting_a_cell_that_waits_for_its_own_run_cancels_it(manager: A
     cell = kernel.start("nbf.forecast(big, 'theta', wait=True)")
     time.sleep(1)
     manager.interrupt_kernel()
-    kernel.ended(cell)
+    kernel.await_end(cell)
     assert kernel.value("any(time.sleep(0.05) or not session.engine()._tasks for _ in range(600))")
 
 
@@ -113,7 +113,7 @@ def test_E9_interrupting_a_wait_for_a_run_one_holds_lets_it_go_on(manager: Any) 
     cell = kernel.start("run.wait()")
     time.sleep(0.5)
     manager.interrupt_kernel()
-    kernel.ended(cell)
+    kernel.await_end(cell)
     assert kernel.value("[run.done, run.cancelled]") == [False, False]
     before, until = kernel.value("run.inferred"), time.monotonic() + 30
     while kernel.value("run.inferred") <= before:

@@ -1,4 +1,4 @@
-"""W1, W4, M7, E9: the explorer in a real kernel, asked as its page asks, while cells run and where nobody watches."""
+"""W1, W4, M7, E9: the explorer in a real kernel, with the requests of its page, while cells run and unwatched."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Page:
 
     def __init__(self, client: Any, comm: str, subshell: str | None) -> None:
         self._client, self._comm, self._subshell = client, comm, subshell
-        self.heard: list[tuple[dict[str, Any], list[Any]]] = []
+        self.messages: list[tuple[dict[str, Any], list[Any]]] = []
         self.state: dict[str, Any] = {}
 
     def send(self, content: dict[str, Any], method: str = "custom") -> None:
@@ -49,9 +49,9 @@ class Page:
         message["header"]["subshell_id"] = self._subshell
         self._client.shell_channel.send(message)
 
-    def listen(self, seconds: float, until: str = "") -> list[str]:
-        """Kinds of the messages heard in the next seconds, or up to one of a kind."""
-        end, begun = time.monotonic() + seconds, len(self.heard)
+    def receive(self, seconds: float, until: str = "") -> list[str]:
+        """The kinds of the messages in the next seconds, or up to one of a kind."""
+        end, count = time.monotonic() + seconds, len(self.messages)
         while (left := end - time.monotonic()) > 0:
             try:
                 message = self._client.get_iopub_msg(timeout=left)
@@ -61,15 +61,15 @@ class Page:
                 continue
             data = message["content"]["data"]
             if data["method"] == "custom":
-                self.heard.append((data["content"], message["buffers"]))
+                self.messages.append((data["content"], message["buffers"]))
                 if data["content"]["kind"] == until:
                     break
             elif data["method"] == "update":
                 self.state |= data["state"]
-        return [content["kind"] for content, _ in self.heard[begun:]]
+        return [content["kind"] for content, _ in self.messages[count:]]
 
     def last(self, kind: str) -> tuple[dict[str, Any], list[Any]]:
-        return next(m for m in reversed(self.heard) if m[0]["kind"] == kind)
+        return next(m for m in reversed(self.messages) if m[0]["kind"] == kind)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     time.sleep(0.2)
     began = time.monotonic()
     page.send({"kind": "connect", "v": 2})
-    assert page.listen(3, "progress") == ["meta", "history", "status", "scores", "rows", "progress"]
+    assert page.receive(3, "progress") == ["meta", "history", "status", "scores", "rows", "progress"]
     assert time.monotonic() - began < 1.5, "the cell is not waited for"
     meta = page.last("meta")[0]
     series = [s["id"] for s in meta["series"]].index("3")
@@ -109,19 +109,19 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     request = {"kind": "rows_request", "series": series, "model": 0, "first": rows - 600, "count": 200, "request": 77}
     page.send(request)
     page.send({"kind": "infer_origin", "series": 7, "model": 0, "row": 3000})
-    kinds = page.listen(2.5)
+    kinds = page.receive(2.5)
     assert "rows" in kinds
-    answers = {m.get("request"): (m, b) for m, b in page.heard if m["kind"] == "rows"}
+    answers = {m.get("request"): (m, b) for m, b in page.messages if m["kind"] == "rows"}
     assert (answers[77][0]["first"], answers[77][0]["count"]) == (rows - 600, 200)
     assert len(answers[77][1][0]) == 200 * 12 * 10 * 4
-    inferred = next((m, b) for m, b in page.heard if m["kind"] == "rows" and m["series"] == 7)
+    inferred = next((m, b) for m, b in page.messages if m["kind"] == "rows" and m["series"] == 7)
     assert (inferred[0]["first"], inferred[0]["count"]) == (3000, 1)
     assert np.isfinite(np.frombuffer(inferred[1][0], "<f4")).all()
-    told = [m["inferred"] for m, _ in page.heard if m["kind"] == "progress"]
-    assert 5 <= len(told) <= 60, "live, but not more often than eyes can see"
-    assert told == sorted(told)
-    assert told[-1] > told[0]
-    kernel.ended(cell)
+    inferred_counts = [m["inferred"] for m, _ in page.messages if m["kind"] == "progress"]
+    assert 5 <= len(inferred_counts) <= 60, "live, but not more often than eyes can see"
+    assert inferred_counts == sorted(inferred_counts)
+    assert inferred_counts[-1] > inferred_counts[0]
+    kernel.await_end(cell)
     assert kernel.value("[ex.index, ex.series, threads()]") == [
         -500,
         series,
@@ -133,14 +133,14 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     page.send({"kind": "cancel_run", "model": 0})
     until = time.monotonic() + 20
     while not page.last("progress")[0]["done"]:
-        page.listen(1, "progress")
+        page.receive(1, "progress")
         assert time.monotonic() < until
     assert page.last("progress")[0]["cancelled"] is True
     kernel.run("ex.index = -25")
-    page.listen(0.5)
+    page.receive(0.5)
     frame = kernel.value("[int((ex.run.frame['status'].cast(str) == 'scored').sum()), ex.run.calculated]")
     assert frame[0] == frame[1] == page.last("progress")[0]["calculated"]
-    page.listen(2.5)
+    page.receive(2.5)
     scored = "int(ex.run.series('3').frame['crps'].arr.get(0).is_not_nan().sum())"
     assert page.last("scores")[0]["overall"]["n"] == kernel.value(scored) > 0, "told once more when all was done"
 
@@ -152,12 +152,12 @@ def test_E9_unloading_and_closing_end_the_thread_and_a_page_that_connects_again_
     (output,), _ = kernel.run("ex2 = nbf.explore(taxi.tail(400), 'naive'); ex2")
     page = Page(client, output[VIEW]["model_id"], None)
     page.send({"kind": "connect", "v": 2})
-    page.listen(10, "progress")
+    page.receive(10, "progress")
     assert "nbforecast-page" in kernel.value("threads()")
     assert kernel.run("%unload_ext nbforecast")[1] == ""
     assert kernel.value("threads()") == []
     page.send({"kind": "connect", "v": 2})
-    assert page.listen(10, "progress")[0] == "meta"
+    assert page.receive(10, "progress")[0] == "meta"
     kernel.run("%load_ext nbforecast\nimport ipywidgets; ipywidgets.Widget.close_all(); time.sleep(0.5)")
     assert kernel.value("threads()") == []
 

@@ -55,13 +55,13 @@ class Page:
         return self.until(lambda m: m.get("id") == f"one-{name}" and m["kind"] != "queued")[-1]
 
     def until(self, awaited: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-        """What is told, up to the first message that is waited for."""
-        heard: list[dict[str, Any]] = []
-        while not heard or not awaited(heard[-1]):
+        """The messages up to the first one that is awaited."""
+        messages: list[dict[str, Any]] = []
+        while not messages or not awaited(messages[-1]):
             content = await_message(self._client, "comm_msg", self._comm)["data"]
             if not self._widget or content["method"] == "custom":
-                heard.append(content["content"] if self._widget else content)
-        return heard
+                messages.append(content["content"] if self._widget else content)
+        return messages
 
 
 def await_message(client: Any, kind: str, comm: str) -> dict[str, Any]:
@@ -69,8 +69,8 @@ def await_message(client: Any, kind: str, comm: str) -> dict[str, Any]:
     while True:
         message = client.get_iopub_msg(timeout=30)
         if message["msg_type"] == kind and message["content"]["comm_id"] == comm:
-            found: dict[str, Any] = message["content"]
-            return found
+            content: dict[str, Any] = message["content"]
+            return content
 
 
 def comms(client: Any) -> list[str]:
@@ -105,7 +105,7 @@ def test_W3_the_kernel_tells_that_the_extension_is_loaded_and_unloaded_and_nothi
     assert comms(client) == [], "nbforecast is imported, and that is all"
     cell = kernel.start("%load_ext nbforecast")
     opened = await_message(client, "comm_open", PANEL)
-    kernel.ended(cell)
+    kernel.await_end(cell)
     assert opened["target_name"] == "nbforecast.hub"
     assert opened["data"] == {"kind": "loaded", "v": 2, "version": kernel.value("nbf.__version__")}
     assert comms(client) == [PANEL]
@@ -114,7 +114,7 @@ def test_W3_the_kernel_tells_that_the_extension_is_loaded_and_unloaded_and_nothi
     assert kernel.value("threads()") == ["nbforecast-page"]
     cell = kernel.start("%unload_ext nbforecast")
     await_message(client, "comm_close", PANEL)
-    kernel.ended(cell)
+    kernel.await_end(cell)
     assert (comms(client), kernel.value("threads()")) == ([], [])
 
 
@@ -122,8 +122,8 @@ def test_E5_pages_are_answered_and_obeyed_while_a_cell_runs(loaded: tuple[Kernel
     kernel, client = loaded
     page, names = Page(client, subshell(client)), kernel.value(NAMES)
     cell = kernel.start("nbf.forecast(big, slow, name='big').wait_for_end(60); nbf.cache.entries()")
-    told = page.connect()
-    by_name = {e["name"]: e for e in told["entries"]["put"]}
+    messages = page.connect()
+    by_name = {e["name"]: e for e in messages["entries"]["put"]}
     page.until(lambda m: m["kind"] == "work" and m["tasks"] and m["tasks"][0]["inferred"] > 200)
     assert page.act("drop", key=by_name["some"]["key"])["text"].startswith("Removed 1 entry with 9")
     work = page.until(lambda m: m["kind"] == "work")[-1]
@@ -131,11 +131,11 @@ def test_E5_pages_are_answered_and_obeyed_while_a_cell_runs(loaded: tuple[Kernel
     assert (task["name"], task["state"], task["cancellable"]) == ("big", "running", True)
     assert task["rate"] > 0
     assert page.act("cancel", task=task["id"])["kind"] == "done"
-    kernel.ended(cell)  # which waits for the run that was cancelled
+    kernel.await_end(cell)  # which waits for the run that was cancelled
     assert kernel.value("nbf.cache.entries()['name'].to_list()") == ["big"]
     cell = kernel.start("while len(nbf.cache.entries()):\n    time.sleep(0.01)")
     assert page.act("flush", memory=True, disk=True)["text"].startswith("Removed 1 entry ")
-    kernel.ended(cell)
+    kernel.await_end(cell)
     after = kernel.value(NAMES)
     assert (after[0], after[1] - names[1]) == (names[0], 2), "nothing was run or written there but the two cells"
 
@@ -150,7 +150,7 @@ def test_W3_two_pages_follow_and_one_that_closes_the_connection_does_not_end_it(
     page.send({"kind": "nonsense"})
     cell = kernel.start("nbf.cache.flush()")
     gone = page.until(lambda m: m["kind"] == "entries" and not m["all"])[-1]
-    kernel.ended(cell)
+    kernel.await_end(cell)
     assert len(gone["gone"]) == 1
     assert comms(client) == [PANEL]
     page.send({"kind": "disconnect", "client": "two"})
@@ -189,7 +189,7 @@ def test_W3_the_cache_in_a_cell_is_a_live_view_beside_its_table(loaded: tuple[Ke
     cell = kernel.start("while len(nbf.cache.entries()):\n    time.sleep(0.01)")
     (entry,) = page.connect()["entries"]["put"]
     assert page.act("drop", key=entry["key"])["kind"] == "done"
-    kernel.ended(cell)
+    kernel.await_end(cell)
     assert set(kernel.run("nbf.cache", watched=False)[0][0]) == {"text/html", "text/plain"}, "where nobody watches"
     kernel.run("import ipywidgets; ipywidgets.Widget.close_all()\nwhile threads():\n    time.sleep(0.01)")
     assert kernel.run("nbf.cache")[0][0][VIEW]["model_id"] != output[VIEW]["model_id"]

@@ -57,7 +57,7 @@ run
         assert "p: last forecasts 12 steps ahead" in outputs[-1]["text/plain"]
         assert "text/html" in outputs[-1]
         kernel.start("go.set()")
-        kernel.hear("Done: 3 of 3 series")
+        kernel.await_text("Done: 3 of 3 series")
         assert kernel.value("run.done") is True
     finally:
         client.stop_channels()

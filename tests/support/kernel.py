@@ -1,4 +1,4 @@
-"""A real IPython kernel, asked as front ends ask it."""
+"""A real IPython kernel, used as front ends use it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Kernel:
         outputs: list[dict[str, Any]] = []
         error: list[str] = []
 
-        def keep(message: dict[str, Any]) -> None:
+        def add(message: dict[str, Any]) -> None:
             kind, content = message["msg_type"], message["content"]
             if kind in ("display_data", "execute_result"):
                 outputs.append(content["data"])
@@ -32,7 +32,7 @@ class Kernel:
             elif kind == "error":
                 error.extend(content["traceback"])
 
-        self._client.execute_interactive(code, allow_stdin=watched, output_hook=keep, timeout=120)
+        self._client.execute_interactive(code, allow_stdin=watched, output_hook=add, timeout=120)
         return outputs, "\n".join(error)
 
     def value(self, expression: str) -> Any:
@@ -45,29 +45,29 @@ class Kernel:
         """Have a cell run, without waiting for it; returns its message's identity."""
         return str(self._client.execute(code, allow_stdin=True, stop_on_error=False))  # what follows is not aborted
 
-    def ended(self, cell: str, seconds: float = 30) -> None:
+    def await_end(self, cell: str, seconds: float = 30) -> None:
         """Wait until a cell that was started has come to its end."""
         while True:
             message = self._client.get_shell_msg(timeout=seconds)
             if message["parent_header"].get("msg_id") == cell:
                 return
 
-    def hear(self, text: str, seconds: float = 60) -> None:
-        """Wait until something that all front ends are told has a text in it."""
+    def await_text(self, text: str, seconds: float = 60) -> None:
+        """Wait until a message to all front ends has a text in it."""
         while text not in json.dumps(
             self._client.get_iopub_msg(timeout=seconds)["content"], default=str, ensure_ascii=False
         ):
             pass
 
-    def listen(self, seconds: float) -> list[dict[str, Any]]:
-        """Everything that the kernel tells all front ends in the next seconds."""
-        heard, end = [], time.monotonic() + seconds
+    def receive(self, seconds: float) -> list[dict[str, Any]]:
+        """All messages to all front ends in the next seconds."""
+        messages, end = [], time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             try:
-                heard.append(self._client.get_iopub_msg(timeout=left))
+                messages.append(self._client.get_iopub_msg(timeout=left))
             except Empty:
                 break
-        return heard
+        return messages
 
     def complete(self, line: str) -> list[str]:
         return self._client.complete(line, len(line), reply=True, timeout=30)["content"]["matches"]

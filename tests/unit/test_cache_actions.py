@@ -36,10 +36,10 @@ def test_C11_the_cache_is_emptied_while_a_run_goes_on(
     run = nbf.forecast(series(60), held_up(gate))
     gate.wait_for_arrival()
     key = only(look(CONNECT), "entries")["put"][0]["key"]
-    done = answer("drop", key=key) if what == "drop" else answer("flush", **what)
-    assert (done["kind"], done["text"][:16]) == ("done", "Removed 1 entry ")
-    told = look()
-    assert only(told, "entries")["gone"] == [key]
+    reply = answer("drop", key=key) if what == "drop" else answer("flush", **what)
+    assert (reply["kind"], reply["text"][:16]) == ("done", "Removed 1 entry ")
+    messages = look()
+    assert only(messages, "entries")["gone"] == [key]
     assert [t["key"] for t in session_tasks()] == [key], "the run goes on"
     gate.open()
     assert run.wait().progress == 1
@@ -78,8 +78,8 @@ def test_C11_actions_do_what_the_magics_do_and_report_it_in_the_same_words(look:
     assert wrong["kind"] == "fault"
     assert "max_age" in wrong["text"]
     again = answer("recompute", key=key)
-    said = f"load: drift forecasts 12 steps of 1 hour ahead from {run.available} origins, all anew."
-    assert again["text"] == said
+    text = f"load: drift forecasts 12 steps of 1 hour ahead from {run.available} origins, all anew."
+    assert again["text"] == text
     opened = answer("open", key=key, widget=False)
     assert (opened["kind"], opened["title"], opened["model_id"]) == ("opened", "load · drift", None)
     names: dict[str, Any] = {}
@@ -111,8 +111,8 @@ def test_E5_actions_that_come_too_fast_are_refused(look: Look) -> None:
     comm_sender.actions.submit(gate.pass_through)
     gate.wait_for_arrival()
     look(*(action_request(n, "save") for n in range(feed.MAX_ACTIONS)))
-    told = look(action_request("late", "save"))
-    assert [(m["kind"], m["id"]) for m in told if m["kind"] == "fault"] == [("fault", "late")]
+    messages = look(action_request("late", "save"))
+    assert [(m["kind"], m["id"]) for m in messages if m["kind"] == "fault"] == [("fault", "late")]
     gate.open()
     wait_for(lambda: not comm_sender.actions.backlog)
 
@@ -129,10 +129,10 @@ def test_E5_a_run_that_was_started_from_a_view_and_fails_is_reported(look: Look)
     nbf.forecast(series(60), model, wait=True)
     key = only(look(CONNECT), "entries")["put"][0]["key"]
     well[0] = False
-    found = look(action_request(1, "recompute", key=key))
-    wait_for(lambda: found.extend(look()) or "fault" in kinds(found))
-    assert only(found, "done")["id"] == 1
-    fault = only(found, "fault")
+    messages = look(action_request(1, "recompute", key=key))
+    wait_for(lambda: messages.extend(look()) or "fault" in kinds(messages))
+    assert only(messages, "done")["id"] == 1
+    fault = only(messages, "fault")
     assert fault["id"] is None
     assert "brittle" in fault["text"]
     assert "of all things" in fault["text"]

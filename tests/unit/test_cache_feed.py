@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 def test_W3_a_view_that_connects_receives_everything(look: Look) -> None:
     run = nbf.forecast(series(60), DRIFT, 6, wait=True, name=HOSTILE)
-    told = look(CONNECT)
-    assert kinds(told) == ["totals", "device", "work", "entries"]
-    totals, device, work, entries = told
+    messages = look(CONNECT)
+    assert kinds(messages) == ["totals", "device", "work", "entries"]
+    totals, device, work, entries = messages
     assert (totals["entries"], totals["inferred"]) == (1, run.available)
     assert totals["directory"] == str(nbf.cache.directory)
     assert device["platform"] == "cpu"
@@ -48,7 +48,7 @@ def test_W3_a_view_that_connects_receives_everything(look: Look) -> None:
         assert entry[name] == row[name]
     assert entry["key"] == next(nbf.cache.directory.glob("*.parquet")).stem  # type: ignore[union-attr]
     assert (entry["recomputable"], entry["reason"]) == (True, "")
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert json.loads(json.dumps(messages, allow_nan=False)) == messages
 
 
 def test_W3_after_that_only_changes_are_sent(look: Look) -> None:
@@ -57,12 +57,12 @@ def test_W3_after_that_only_changes_are_sent(look: Look) -> None:
     look()
     assert look() == []
     second = nbf.forecast(series(60, 5), DRIFT, wait=True)
-    told = look()
-    assert kinds(told) == ["totals", "entries"]
-    assert [e["handle"] for e in told[1]["put"]] == [second.handle]
-    assert (told[1]["gone"], told[1]["all"]) == ([], False)
+    messages = look()
+    assert kinds(messages) == ["totals", "entries"]
+    assert [e["handle"] for e in messages[1]["put"]] == [second.handle]
+    assert (messages[1]["gone"], messages[1]["all"]) == ([], False)
     assert look() == []
-    key = told[1]["put"][0]["key"]
+    key = messages[1]["put"][0]["key"]
     nbf.cache.drop(second.handle)
     assert only(look(), "entries") == {"kind": "entries", "put": [], "gone": [key], "all": False}
     nbf.cache.flush(disk=False)
@@ -75,9 +75,9 @@ def test_W3_what_another_kernel_saves_and_removes_is_sent(cache: Cache, look: Lo
     other = CacheDirectory(cache.directory.path)  # type: ignore[union-attr]
     look(CONNECT)
     entry = made_up(1)[0]
-    found = other.write(entry.snapshot()[0])
+    path = other.write(entry.snapshot()[0])
     assert [e["key"] for e in only(look(), "entries")["put"]] == [str(entry.key)]
-    other.remove(found)
+    other.remove(path)
     assert only(look(), "entries")["gone"] == [str(entry.key)]
 
 
@@ -130,19 +130,19 @@ def test_E5_the_progress_of_a_run_is_sent_a_few_times_a_second_and_not_more(
     assert (task["state"], task["priority"], task["model"]) == ("running", "batch", "held up")
     assert task["eta_seconds"] is None
     assert task["key"] == look(CONNECT)[-1]["put"][0]["key"]
-    told = []
+    messages = []
     for _ in range(200):  # two seconds of a sender in a hurry
         clock.now += 0.01
         gate.let_one_pass()
         gate.wait_for_arrival()
-        told += [message.content for message in feed.messages()]
+        messages += [message.content for message in feed.messages()]
         if task["available"] - run.inferred <= 8:
             break
     assert feed.expects_more
     seconds = clock.now - 1000 - 2
     for kind in ("totals", "device", "work", "entries"):
-        assert kinds(told).count(kind) <= 5 * seconds + 1
-    assert kinds(told).count("work") >= 2
+        assert kinds(messages).count(kind) <= 5 * seconds + 1
+    assert kinds(messages).count("work") >= 2
     gate.open()
     run.wait()
     assert only(look(), "work")["tasks"] == []
@@ -188,8 +188,8 @@ def test_W3_a_thousand_entries_cost_nothing_while_they_do_not_change(
         counted(where, name)
     wait_for(lambda: not calls.clear() and not Inventory(cache)._list_files() and calls == ["files"])
     calls.clear()
-    told = only(look(CONNECT), "entries")
-    assert len(told["put"]) == 1003
+    messages = only(look(CONNECT), "entries")
+    assert len(messages["put"]) == 1003
     assert [calls.count(n) for n in ("_item_in_memory", "_item_on_disk")] == [1000, 3]
     settle(look, calls)
     calls.clear()
@@ -217,12 +217,12 @@ class Owner:
 
     def __init__(self) -> None:
         self.feed = CacheFeed(lambda: comm_sender.attach(self))
-        self.told: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
         self.senders: set[str] = set()
 
     def send_messages(self) -> bool:
         def send(content: dict[str, Any]) -> None:
-            self.told.append(content)
+            self.messages.append(content)
             self.senders.add(threading.current_thread().name)
 
         return self.feed.send_messages(self, send)
@@ -233,17 +233,17 @@ def test_E9_one_thread_sends_to_all_and_ends_with_the_last_view(cache: Cache) ->
     assert not sender_threads()
     for owner in owners:
         owner.feed.receive(CONNECT)
-    wait_for(lambda: all(len(owner.told) == 4 for owner in owners))
+    wait_for(lambda: all(len(owner.messages) == 4 for owner in owners))
     owners[0].feed.receive(action_request(7, "save"))
-    wait_for(lambda: kinds(owners[0].told)[-1] == "done")
-    assert [m["id"] for m in owners[0].told[-2:]] == [7, 7]
-    assert len(owners[1].told) == 4
+    wait_for(lambda: kinds(owners[0].messages)[-1] == "done")
+    assert [m["id"] for m in owners[0].messages[-2:]] == [7, 7]
+    assert len(owners[1].messages) == 4
     assert owners[0].senders == owners[1].senders == {"nbforecast-page"}
     for owner in owners:
         owner.feed.receive({"kind": "disconnect", "client": "a"})
     wait_for(lambda: not sender_threads())
     owners[1].feed.receive(CONNECT)
-    wait_for(lambda: kinds(owners[1].told).count("entries") == 2)
+    wait_for(lambda: kinds(owners[1].messages).count("entries") == 2)
     owners[1].feed.receive({"kind": "disconnect", "client": "a"})
     wait_for(lambda: not sender_threads())
 

@@ -222,8 +222,8 @@ def test_E5_what_cannot_be_inferred_is_told_in_a_sentence(done: Run) -> None:
     view = make_feed(done, series=2)
     gap = int(np.flatnonzero(encoding.series_status(done, 2) == CODES["unavailable"])[0])
     view.add_request(InferOrigin(2, 0, gap))
-    found: list[Message] = []
-    wait_for(lambda: found.extend(view.messages()) or found)
-    assert kinds(found) == ["fault"]
-    assert "There is no forecast at index" in found[0].content["text"]
+    messages: list[Message] = []
+    wait_for(lambda: messages.extend(view.messages()) or messages)
+    assert kinds(messages) == ["fault"]
+    assert "There is no forecast at index" in messages[0].content["text"]
     comm_sender.close()

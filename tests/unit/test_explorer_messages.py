@@ -32,10 +32,10 @@ from tests.support.explorers import CODES, answers, arrays, kinds, make_feed, pa
 
 
 def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done: Run) -> None:
-    found = answers(make_feed(done), Connect(2))
-    assert kinds(found) == ["meta", "history", "status", "scores", "rows", "progress"]
-    meta, past, standing, scores, rows, progress = found
-    assert json.loads(json.dumps([m.content for m in found], allow_nan=False)) == [m.content for m in found]
+    messages = answers(make_feed(done), Connect(2))
+    assert kinds(messages) == ["meta", "history", "status", "scores", "rows", "progress"]
+    meta, past, status_message, scores, rows, progress = messages
+    assert json.loads(json.dumps([m.content for m in messages], allow_nan=False)) == [m.content for m in messages]
     assert meta.content["series"] == [
         {"id": i, "rows": int(n)} for i, n in zip(done.data.ids, done.data.lengths, strict=True)
     ]
@@ -45,16 +45,16 @@ def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done
     assert meta.content["models"] == [{"name": "naive", "draws": 10, "levels": list(done.quantile_levels)}]
     frame = part(done, 0)
     assert frame["unique_id"][0] == done.data.ids[0]
-    at, values = arrays(past)
-    assert np.array_equal(at, frame["ds"].dt.epoch("ms").to_numpy())
+    times, values = arrays(past)
+    assert np.array_equal(times, frame["ds"].dt.epoch("ms").to_numpy())
     assert np.array_equal(values, frame["y"].fill_null(np.nan).to_numpy(), equal_nan=True)
-    status, reason, score = arrays(standing)
+    status, reason, score = arrays(status_message)
     assert status.tolist() == [CODES[s] for s in frame["status"].cast(str)]
     assert [meta.content["reasons"].get(str(r), "") != "" for r in reason] == frame["reason"].is_not_null().to_list()
     crps = frame["crps"].to_numpy()
-    known = np.isfinite(crps).any(1)
-    assert np.allclose(score[known], np.nanmean(crps[known], 1))
-    assert np.isnan(score[~known]).all()
+    is_scored = np.isfinite(crps).any(1)
+    assert np.allclose(score[is_scored], np.nanmean(crps[is_scored], 1))
+    assert np.isnan(score[~is_scored]).all()
     draws, ends = arrays(rows)
     assert rows.content["count"] == len(frame)
     assert np.array_equal(draws, frame["forecast"].to_numpy().ravel(), equal_nan=True)
@@ -62,7 +62,7 @@ def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done
     overall = done.scores("series").row(0, named=True)
     names = ("mae", "crps", "mase", "coverage_50", "coverage_80", "coverage_95")
     assert {n: scores.content["overall"][n] for n in names} == pytest.approx({n: overall[n] for n in names})
-    assert scores.content["overall"]["n"] == known.sum()
+    assert scores.content["overall"]["n"] == is_scored.sum()
     assert len(scores.content["horizon"]["mae"]) == 12
     assert np.average(scores.content["horizon"]["mae"]) == pytest.approx(overall["mae"], rel=0.05)
     assert progress.content["done"] is True
@@ -71,8 +71,8 @@ def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done
 
 
 def test_W2_rows_of_a_gap_are_nan_and_its_status_says_why(done: Run) -> None:
-    found = answers(make_feed(done), Connect(2), OpenSeries(2, 0), RowsRequest(2, 0, 95, 100, "x"))
-    rows = next(m for m in found if m.content.get("request") == "x")
+    messages = answers(make_feed(done), Connect(2), OpenSeries(2, 0), RowsRequest(2, 0, 95, 100, "x"))
+    rows = next(m for m in messages if m.content.get("request") == "x")
     frame = part(done, 2)[95:195]
     draws, ends = arrays(rows)
     assert rows.content == {
@@ -80,18 +80,18 @@ def test_W2_rows_of_a_gap_are_nan_and_its_status_says_why(done: Run) -> None:
     }  # fmt: skip
     assert np.array_equal(draws, frame["forecast"].to_numpy().ravel(), equal_nan=True)
     assert np.array_equal(ends, frame["quantiles"].to_numpy().ravel(), equal_nan=True)
-    gone = (frame["status"].cast(str) == "unavailable").to_numpy()
-    assert gone.any()
-    assert np.array_equal(np.isnan(draws.reshape(100, -1)).all(1), gone)
-    status = [m for m in found if m.content["kind"] == "status" and m.content["series"] == 2]
+    is_missing = (frame["status"].cast(str) == "unavailable").to_numpy()
+    assert is_missing.any()
+    assert np.array_equal(np.isnan(draws.reshape(100, -1)).all(1), is_missing)
+    status = [m for m in messages if m.content["kind"] == "status" and m.content["series"] == 2]
     assert [m.content["first"] for m in status] == [0]
 
 
 def test_W2_rows_come_in_slices_and_are_bounded(done: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     size = 12 * 17 * 4
     monkeypatch.setattr(encoding, "_MESSAGE_BYTES", 40 * size)
-    found = list(encoding.encode_rows(done, 0, 0, 10, 100, 7))
-    assert [(m.content["first"], m.content["count"], m.content["request"]) for m in found] == [
+    messages = list(encoding.encode_rows(done, 0, 0, 10, 100, 7))
+    assert [(m.content["first"], m.content["count"], m.content["request"]) for m in messages] == [
         (10, 40, 7), (50, 40, 7), (90, 20, 7)
     ]  # fmt: skip
     monkeypatch.setattr(encoding, "_ANSWER_BYTES", 50 * size)
@@ -107,18 +107,18 @@ def test_W1_only_changes_are_sent_again(cache: Any) -> None:
     assert not answers(view), "nothing has changed"
     assert nbf.cache.drop(run.handle, index="-120:-101")
     time.sleep(0.06)
-    found = answers(view)
-    assert [(m.content["first"], m.content["count"]) for m in found if m.content["kind"] == "status"] == [(179, 20)]
-    assert set(arrays(found[0])[0].tolist()) == {0}
+    messages = answers(view)
+    assert [(m.content["first"], m.content["count"]) for m in messages if m.content["kind"] == "status"] == [(179, 20)]
+    assert set(arrays(messages[0])[0].tolist()) == {0}
     assert np.isnan(arrays(next(iter(encoding.encode_rows(run, 0, 0, 185, 3, None))))[0]).all()
     view.add_request(InferOrigin(0, 0, 190))
     until = time.monotonic() + 20
-    found = []
-    while "rows" not in kinds(found):
+    messages = []
+    while "rows" not in kinds(messages):
         assert time.monotonic() < until
-        found = answers(view)
+        messages = answers(view)
         time.sleep(0.01)
-    rows = next(m for m in found if m.content["kind"] == "rows")
+    rows = next(m for m in messages if m.content["kind"] == "rows")
     assert (rows.content["first"], rows.content["count"]) == (190, 1)
     assert np.array_equal(arrays(rows)[0].reshape(12, -1), run.at(190 - 299).draws)
     comm_sender.close()
@@ -167,20 +167,20 @@ def test_W1_times_are_sent_with_their_clock(frame: Any, clock: str, zone: str | 
     run = nbf.forecast(frame, "naive", freq=1 if clock == "number" else None, wait=True)
     content = encoding.encode_meta([run]).content
     assert (content["clock"], content["zone"], content["step"]) == (clock, zone, step)
-    at = arrays(encoding.encode_history(run.data, 0))[0]
-    assert len(at) == len(run.data)
-    assert (np.diff(at) > 0).all()
-    assert at[0] == (0 if clock == "number" else run.data.time[0].astype("datetime64[ms]").astype(int))
+    times = arrays(encoding.encode_history(run.data, 0))[0]
+    assert len(times) == len(run.data)
+    assert (np.diff(times) > 0).all()
+    assert times[0] == (0 if clock == "number" else run.data.time[0].astype("datetime64[ms]").astype(int))
 
 
 def test_W1_several_models_are_sent_side_by_side(done: Run, other: Run) -> None:
     view = make_feed(done, other)
-    found = answers(view, Connect(2), OpenSeries(1, 1), RowsRequest(1, 1, 200, 10, 1), RowsRequest(1, 0, 200, 10, 2))
-    assert [m["name"] for m in found[0].content["models"]] == ["naive", "drift"]
-    rows = {m.content["request"]: arrays(m)[0] for m in found if m.content["kind"] == "rows"}
+    messages = answers(view, Connect(2), OpenSeries(1, 1), RowsRequest(1, 1, 200, 10, 1), RowsRequest(1, 0, 200, 10, 2))
+    assert [m["name"] for m in messages[0].content["models"]] == ["naive", "drift"]
+    rows = {m.content["request"]: arrays(m)[0] for m in messages if m.content["kind"] == "rows"}
     assert np.array_equal(rows[1], part(other, 1)[200:210]["forecast"].to_numpy().ravel())
     assert np.array_equal(rows[2], part(done, 1)[200:210]["forecast"].to_numpy().ravel())
-    assert [m.content["model"] for m in found if m.content["kind"] == "progress"] == [0, 1]
+    assert [m.content["model"] for m in messages if m.content["kind"] == "progress"] == [0, 1]
 
 
 @pytest.mark.parametrize(

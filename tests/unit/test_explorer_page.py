@@ -46,9 +46,9 @@ class Page(HTMLParser):
             self.scripts[-1] += data
 
     @property
-    def held(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.scripts[0])
-        return found
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = json.loads(self.scripts[0])
+        return data
 
 
 def unpack(buffer: dict[str, Any], kind: str) -> np.ndarray:
@@ -67,7 +67,7 @@ def of_kind(page: Page, kind: str, position: int, model: int = 0) -> list[dict[s
     """Messages about a series."""
     return [
         m
-        for m in page.held["messages"]
+        for m in page.data["messages"]
         if m["content"]["kind"] == kind
         and m["content"]["series"] == position
         and m["content"].get("model", model) == model
@@ -83,8 +83,8 @@ def test_W4_the_page_holds_everything_that_the_run_has(
     assert path == tmp_path / "page.html"
     assert re.search(r"A page of [\d.]+ MB, every origin", caplog.text)
     page = Page(path.read_text())
-    assert page.held["start"] == {"index": -30, "series": 1, "model": 0, "drawing": "density"}
-    meta = page.held["messages"][0]["content"]
+    assert page.data["start"] == {"index": -30, "series": 1, "model": 0, "drawing": "density"}
+    meta = page.data["messages"][0]["content"]
     assert meta == encoding.encode_meta(explorer.runs, live=False).content
     assert meta["live"] is False
     for position, model in ((0, 0), (1, 1), (2, 0)):
@@ -100,17 +100,17 @@ def test_W4_the_page_holds_everything_that_the_run_has(
         (rows,) = of_kind(page, "rows", position, model)
         assert (rows["content"]["first"], rows["content"]["count"], rows["content"]["every"]) == (0, len(frame), 1)
         for buffer, column in zip(rows["buffers"], ("forecast", "quantiles"), strict=True):
-            there = frame[column].to_numpy().reshape(len(frame), -1)
+            expected = frame[column].to_numpy().reshape(len(frame), -1)
             values = unpack(buffer, "")
-            assert np.array_equal(np.isnan(values), np.isnan(there))
-            assert np.nanmax(np.abs(values - there)) <= np.ptp(there[np.isfinite(there)]) / 8190 / 2 * 1.01
-    assert [m["content"]["model"] for m in page.held["messages"] if m["content"]["kind"] == "progress"] == [0, 1]
+            assert np.array_equal(np.isnan(values), np.isnan(expected))
+            assert np.nanmax(np.abs(values - expected)) <= np.ptp(expected[np.isfinite(expected)]) / 8190 / 2 * 1.01
+    assert [m["content"]["model"] for m in page.data["messages"] if m["content"]["kind"] == "progress"] == [0, 1]
 
 
 def test_W4_no_name_becomes_markup(explorer: Explorer, tmp_path: Path) -> None:
     text = explorer.to_html(tmp_path / "page.html").read_text()
     page = Page(text)
-    assert page.held["messages"][0]["content"]["series"][0]["id"] == HOSTILE
+    assert page.data["messages"][0]["content"]["series"][0]["id"] == HOSTILE
     assert HOSTILE not in text
     tags = [t for t, _ in page.tags]
     assert tags.count("script") == 2
@@ -129,7 +129,7 @@ def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Pat
     path = explorer.to_html(tmp_path / "thin.html")
     assert path.stat().st_size < min(whole - 80_000, pages.BUDGET)
     page = Page(path.read_text())
-    meta = page.held["messages"][0]["content"]
+    meta = page.data["messages"][0]["content"]
     rows, *alone = of_kind(page, "rows", 1)
     every = rows["content"]["every"]
     assert every > 1
@@ -137,19 +137,19 @@ def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Pat
         f"To keep this page small, it holds the forecasts of one origin in {every} and of the worst ones; "
         "scores are over all of them."
     )
-    ends = [m["content"] for m in page.held["messages"] if m["content"]["kind"] == "progress"]
+    ends = [m["content"] for m in page.data["messages"] if m["content"]["kind"] == "progress"]
     assert {m["note"] for m in ends} == {f"; this page has one in {every}, and the worst"}
     frame = part(explorer.runs[0], 1)
     kept = np.arange(len(frame))[::-1] % every == 0
     assert rows["content"]["first"] == np.flatnonzero(kept)[0]
-    there = frame["forecast"].to_numpy()[kept].reshape(kept.sum(), -1)
-    assert np.nanmax(np.abs(unpack(rows["buffers"][0], "") - there)) < 0.01
+    expected = frame["forecast"].to_numpy()[kept].reshape(kept.sum(), -1)
+    assert np.nanmax(np.abs(unpack(rows["buffers"][0], "") - expected)) < 0.01
     status, reason, score = (
         unpack(b, k) for b, k in zip(of_kind(page, "status", 1)[0]["buffers"], ("u1", "u1", "<f4"), strict=True)
     )
     worst = int(np.nanargmax(frame["crps"].arr.mean().fill_null(np.nan).to_numpy()))
-    there = {m["content"]["first"] for m in alone} | set(np.flatnonzero(kept))
-    assert worst in there
+    kept_rows = {m["content"]["first"] for m in alone} | set(np.flatnonzero(kept))
+    assert worst in kept_rows
     assert np.isfinite(score[worst])
     kept[[m["content"]["first"] for m in alone]] = True
     lost = ~kept & (frame["status"].cast(str) != "unavailable").to_numpy()
@@ -164,7 +164,7 @@ def test_W4_a_page_waits_for_its_run_and_needs_a_folder(tmp_path: Path) -> None:
     page = Page(made.to_html(str(tmp_path / "page.html")).read_text())
     made.close()
     assert made.run.done
-    progress = next(m["content"] for m in page.held["messages"] if m["content"]["kind"] == "progress")
+    progress = next(m["content"] for m in page.data["messages"] if m["content"]["kind"] == "progress")
     assert progress["calculated"] == progress["available"] == made.run.available
     with pytest.raises(nbf.NbForecastError, match="There is no folder"):
         made.to_html(tmp_path / "nowhere" / "page.html")

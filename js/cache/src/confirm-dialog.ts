@@ -1,4 +1,4 @@
-/** Asks inside the view, before entries are removed, and says what they are. */
+/** The dialog inside the view that confirms the removal of entries. */
 
 import { h, suppressShortcuts } from "../../common/src/dom";
 import { button } from "./buttons";

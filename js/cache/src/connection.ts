@@ -1,4 +1,4 @@
-/** The connection to a kernel: connects while the view is looked at, and keeps the actions that wait for an answer. */
+/** The connection to a kernel: it is open while the view is visible, and records the actions without an answer. */
 
 import { Malformed } from "../../common/src/check";
 import { type Action, type Messages, type Requests, VERSION } from "./messages";
@@ -45,7 +45,7 @@ export class Connection {
     return this.silent || [...this.pending.values()].some((pending) => pending.stage === "queued");
   }
 
-  /** Asks the kernel for its messages, again and again until it answers. */
+  /** Requests the kernel's messages, and repeats that until it answers. */
   connect(): void {
     this.#open = true;
     this.#send({ kind: "connect", v: VERSION, client: this.client });

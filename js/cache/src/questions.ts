@@ -12,7 +12,7 @@ const sum = (entries: Iterable<CacheEntry>, of: (e: CacheEntry) => number): numb
 const inMemory = (e: CacheEntry): number => e.memory_bytes;
 const onDisk = (e: CacheEntry): number => e.disk_bytes;
 
-/** "8.1 MB of memory and 7.4 MB on disk", without what is none. */
+/** "8.1 MB of memory and 7.4 MB on disk"; a part that is zero is left out. */
 function bytes(memory: number, disk: number): string {
   const parts = [memory ? `${byteSize(memory)} of memory` : "", disk ? `${byteSize(disk)} on disk` : ""].filter(
     Boolean,
@@ -93,7 +93,7 @@ const UNITS: Record<string, number> = { MB: 1e6, GB: 1e9 };
 
 const bytesOf = (text: string): number => (text ? parseInt(text, 10) * UNITS[text.slice(-2)] : Infinity);
 
-/** The entries beyond a limit in bytes; entries are given the last used first. */
+/** The entries beyond a limit in bytes, from entries in the order of use, the latest first. */
 function beyond(entries: readonly CacheEntry[], of: (e: CacheEntry) => number, limit: number): CacheEntry[] {
   let total = 0;
   return entries.filter((e) => {

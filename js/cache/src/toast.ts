@@ -1,4 +1,4 @@
-/** The line that says what was done, or why not; screen readers read it as well. */
+/** A line with the outcome of an action; screen readers read it as well. */
 
 import { h, setText, suppressShortcuts } from "../../common/src/dom";
 

@@ -15,7 +15,7 @@ class Gauge {
     this.el = h("div", { class: "nbf-gauge" }, h("span", { class: "nbf-label" }, label), this.#bar.el, this.#text);
   }
 
-  /** `fallback` stands there where there is no limit. */
+  /** Shows a share of a limit; without a limit `fallback` takes its place. */
   show(used: number | null, limit: number | null, fallback: string): void {
     this.#bar.show(used !== null && limit ? used / limit : 0);
     this.#bar.el.hidden = used === null || !limit;

@@ -1,4 +1,4 @@
-/** Everything on the page of one explorer: its parts, their sizes and colours, drawn as the store says. */
+/** Everything on the page of one explorer: its parts, their sizes and colours, drawn from the store. */
 
 import { type ControlCallbacks, Controls } from "./controls/controls";
 import { type Layout, layOut, legendItems } from "./controls/layout";

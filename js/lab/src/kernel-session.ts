@@ -12,7 +12,7 @@ import { Connection } from "../../cache/src/connection";
 import { COMM_ID, TARGET, VERSION } from "../../cache/src/messages";
 import { type Host, View } from "../../cache/src/view";
 
-/** Where a kernel stands. */
+/** The status of a kernel. */
 export type SessionStatus =
   /** The kernel starts, or has not answered yet. */
   | "starting"

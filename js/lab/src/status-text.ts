@@ -1,8 +1,8 @@
-/** What the panel says while there is no list to show. */
+/** The sentences of the panel for every status without a list. */
 
 import type { SessionStatus } from "./kernel-session";
 
-/** What the panel shows while there is no list. */
+/** A sentence, and a button where one helps. */
 export interface Sentence {
   text: string;
   /** The label of the button that loads nbforecast, where that would help. */
@@ -32,7 +32,7 @@ const SENTENCES: Record<Exclude<SessionStatus, "live">, Sentence> = {
 
 const NO_NOTEBOOK: Sentence = { text: "Open a notebook to see what its kernel keeps." };
 
-/** The sentence for a status; null for no notebook. There is none where the list is shown. */
+/** The sentence for a status, null meaning no notebook; null where the list is shown. */
 export function sentenceFor(status: SessionStatus | null): Sentence | null {
   if (status === "live") return null;
   return status === null ? NO_NOTEBOOK : SENTENCES[status];

@@ -1,16 +1,16 @@
 /**
- * A still in place of a widget that is not there.
+ * Still pictures in place of widgets that do not exist.
  *
- * A saved notebook has a widget's id and, beside it, a picture or a table. JupyterLab prefers the id where it trusts
- * the notebook, and without the kernel that made the widget there is only an error to be seen. So outputs of ours show
- * the still until the widget comes. Nothing changes for the widgets of others.
+ * A saved notebook has a widget's id and, beside it, a picture or a table. In a trusted notebook JupyterLab prefers the
+ * id, and without the kernel of the widget it shows only an error. So outputs of ours show the still until the widget
+ * comes. Nothing changes for the widgets of others.
  */
 
 import type { NotebookPanel } from "@jupyterlab/notebook";
 import type { IRenderMime } from "@jupyterlab/rendermime";
 import { WIDGET_VIEW } from "./opening";
 
-/** A widget that lives is on the page sooner, ms. */
+/** The still appears where there is no widget after this long, ms. */
 const PATIENCE = 400;
 const HTML = "text/html";
 
@@ -20,8 +20,7 @@ function hasStill({ data, metadata }: IRenderMime.IMimeModel): boolean {
 }
 
 /**
- * The renderer of widgets, which goes on to be that of the widget manager, with the still inside as long as it has no
- * widget but at most a sentence.
+ * The widget manager's renderer, which contains the still as long as it contains no widget but at most a sentence.
  */
 function withStill(live: IRenderMime.IRenderer, html: () => IRenderMime.IRenderer): IRenderMime.IRenderer {
   const render = live.renderModel.bind(live);

@@ -1,4 +1,4 @@
-/** Everything that words and numbers say of the selection: card, slider, index box, and the text for screen readers. */
+/** The selection in words and numbers: card, slider, index box, and the text for screen readers. */
 
 import { setText } from "../../../common/src/dom";
 import { indexOf } from "../state/origin-state";
@@ -9,7 +9,7 @@ import { describe, originScores, statusText } from "./origin-scores";
 import type { ScoreCard } from "./score-card";
 import type { LiveRegion } from "./screen-reader";
 
-/** Shows them. */
+/** Shows the selection in all of them. */
 export function showReadout(
   s: Selection,
   layout: Layout,

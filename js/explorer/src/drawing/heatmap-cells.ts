@@ -1,4 +1,4 @@
-/** Cells of origins, one each or several together: what they stand for and how they are painted. */
+/** Cells of one or several origins: their summary and their painting. */
 
 import type { OriginStatus } from "../state/origin-status";
 import { INFERRED, PENDING, SCORED, UNAVAILABLE, UNSCORED } from "../wire/messages";

@@ -90,7 +90,7 @@ export class Calendar {
     const first = Math.ceil((low + this.#offset(low)[0] - shift) / pitch) * pitch + shift;
     for (let local = first; out.length < 500; local += pitch) {
       let t = local - this.#offset(low)[0];
-      // Once more with the offset that holds there; twice a year it is another one.
+      // Again with the offset at that time, which differs twice a year.
       t = local - this.#offset(t)[0];
       if (t > high) break;
       if (t >= low && (!out.length || t > out[out.length - 1])) out.push(t);
@@ -150,7 +150,7 @@ function zoned(zone: string): Intl.DateTimeFormat | null {
   try {
     return new Intl.DateTimeFormat("en-GB", { ...parts, hourCycle: "h23", timeZone: zone, timeZoneName: "short" });
   } catch {
-    // A zone this browser does not know: UTC, and it says so.
+    // The browser does not know the zone: times are in UTC, and labelled so.
     return null;
   }
 }

@@ -1,4 +1,4 @@
-/** The state of one explorer: what the kernel has sent, and what a person has chosen. Everything reads it, and paints what it says. */
+/** The state of one explorer: what the kernel has sent, and what a person has chosen. The page is painted from it. */
 
 import {
   type HistoryMessage,

@@ -61,7 +61,7 @@ export class Connection {
     });
   }
 
-  /** Asks the kernel for its messages, again and again until it answers. */
+  /** Requests the kernel's messages, and repeats that until it answers. */
   open(): void {
     const connect = (): void => {
       this.send({ kind: "connect", v: VERSION });
