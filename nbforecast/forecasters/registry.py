@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from nbforecast.errors import OptionError, UnknownModel
 from nbforecast.forecasters.base import Forecaster
+from nbforecast.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,7 +205,6 @@ def _load(name: str) -> Forecaster:
         return pkgutil.resolve_name(model.load)(*([model.source] if model.source else []))
     if place and family in _FAMILIES:
         return pkgutil.resolve_name(_FAMILIES[family])(place)
-    near = difflib.get_close_matches(name, _models, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name, _models)
     families = ", ".join(f"{f}:{'FOLDER' if f == 'chronos-bolt' else 'FILE'}" for f in _FAMILIES)
     raise UnknownModel(f"No model is called {name!r}.{hint} There are: {', '.join(_models)}, {families}.")

@@ -38,7 +38,7 @@ def dataset_card(run: DatasetRun) -> dict[str, str]:
 
 def _headline(run: DatasetRun) -> str:
     of = "" if run.series is None else f" for each of {run.series:,} series, in {run.shards or 'some'} shards"
-    return f"{run.name}: {run.model} forecasts {run.horizon} step{'s' if run.horizon > 1 else ''} ahead{of}"
+    return f"{run.name}: {run.model} forecasts {plural(run.horizon, 'step')} ahead{of}"
 
 
 def _state(run: DatasetRun) -> str:

@@ -53,7 +53,7 @@ def headline(run: Run) -> str:
     data = run.data
     several = f" of {len(data.ids):,} series" if len(data.ids) > 1 else ""
     name = f"{data.names.frame}: " if data.names.frame else ""
-    steps = f"{run.horizon} step{'s' if run.horizon > 1 else ''} of {data.frequency.describe()}"
+    steps = f"{plural(run.horizon, 'step')} of {data.frequency.describe()}"
     return f"{name}{run.model} forecasts {steps} ahead from {run.available:,} origins{several}"
 
 
