@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64, UInt8
 
-from nbforecast.background_run import BackgroundRun
 from nbforecast.deprecation import RenamedAttribute
+from nbforecast.engine.background_run import BackgroundRun
 from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.origin_forecast import Forecast

@@ -9,12 +9,13 @@ from nbforecast.charts.description import origin_text
 from nbforecast.charts.fan_data import Density, FanData
 
 # Labels and their positions are those of the SVG, so that both charts look alike.
-from nbforecast.charts.fan_svg import Style, lay_out, subtitle
+from nbforecast.charts.fan_svg import lay_out, subtitle
 from nbforecast.charts.geometry import value_range
 from nbforecast.charts.labels import shorten, text_width, wrap
 from nbforecast.charts.theme import LIGHT
 from nbforecast.charts.ticks import TimeTick, ValueAxis, find_zone, time_ticks, value_axis
 from nbforecast.errors import MissingExtra, OptionError
+from nbforecast.options import Style
 from nbforecast.time_units import DAY
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """The fan chart of one forecast as SVG, written directly: it takes 0.2 ms, against 50 ms with matplotlib."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -14,8 +13,8 @@ from nbforecast.charts.primitives import EDGE, axes, document, text_element
 from nbforecast.charts.theme import Theme
 from nbforecast.charts.ticks import TimeTick, ValueAxis, find_zone, time_ticks, value_axis
 from nbforecast.errors import OptionError
+from nbforecast.options import Style
 
-Style = Literal["bands", "density"]
 _RING_PITCH = 4.5  # pixels per step, from which on each observation has a ring
 
 
