@@ -54,9 +54,7 @@ def same_partition(slow: list[Context], fast: np.ndarray) -> None:
 @settings(max_examples=40, deadline=None)
 @example(both=({"a": {0: 0.0, 1: 0.5, 2: 0.0}}, {"a": {1: 0.5, 2: 0.0}}), length=2)
 @given(both=two_panels(), length=st.integers(1, 20))
-def test_C5_fingerprints_are_equal_where_what_was_observed_is(
-    kind: str, both: tuple[Panel, Panel], length: int
-) -> None:
+def test_C5_fingerprints_are_equal_where_observations_are(kind: str, both: tuple[Panel, Panel], length: int) -> None:
     sides = [Fingerprints(prepared(p, kind)) for p in both]
     contexts, futures = [
         [
@@ -84,14 +82,14 @@ def test_C5_rows_are_aligned_by_series_and_time(kind: str, both: tuple[Panel, Pa
 @pytest.mark.parametrize("kind", FREQ)
 @settings(max_examples=60, deadline=None)
 @given(both=two_panels(), turned=st.booleans())
-def test_C5_a_tail_is_the_newest_part_of_a_series(kind: str, both: tuple[Panel, Panel], turned: bool) -> None:
+def test_C5_newest_parts_of_series_are_recognised(kind: str, both: tuple[Panel, Panel], turned: bool) -> None:
     old, new = both[::-1] if turned else both
     expected = [name in old and is_tail(new[name], old[name]) for name in sorted(new)]
     event(f"tails: {sum(expected)} of {len(expected)}")
     assert are_newest_parts(Fingerprints(prepared(new, kind)), Fingerprints(prepared(old, kind))).tolist() == expected
 
 
-def test_C5_minus_zero_is_zero_and_what_is_missing_is_not() -> None:
+def test_C5_minus_zero_is_zero_and_a_missing_value_is_not() -> None:
     plain = {"a": {1: 1.0, 2: 0.0, 3: 2.0, 4: 3.0}}
     minus = {"a": {1: 1.0, 2: -0.0, 3: 2.0, 4: 3.0}}
     gap = {"a": {1: 1.0, 3: 2.0, 4: 3.0}}

@@ -255,7 +255,7 @@ def test_C5_C6_E8_an_appended_row_infers_one_origin(glucose: pl.DataFrame, model
 
 
 @pytest.mark.parametrize("count", [2, 5, 6, 9, 60, 115])
-def test_C5_a_subset_with_the_same_end_is_a_view(count: int) -> None:
+def test_C5_a_subset_with_the_same_end_is_a_slice(count: int) -> None:
     """Also one that is too short to be forecast by itself: the longer history knows more of the same past."""
     model = Weighted(least=6)
     whole = forecast(walk(0, 120), model)
@@ -277,7 +277,7 @@ def test_C5_a_subset_with_the_same_end_is_a_view(count: int) -> None:
     assert listed == {whole.handle: None, part.handle: whole.handle}
 
 
-def test_C5_one_series_of_a_panel_is_a_view_of_it() -> None:
+def test_C5_one_series_of_a_panel_is_a_slice_of_it() -> None:
     model = Weighted()
     panel = {"a": walk(0, 60)["walk"], "b": walk(0, 90, 1)["walk"], "c": walk(10, 70, 2)["walk"]}
     whole = forecast(panel, model)
@@ -310,7 +310,7 @@ def test_C5_C7_a_superset_infers_older_origins_and_cut_contexts(restart: bool) -
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["one kernel", "after a restart"])
-def test_C5_a_forecast_made_from_more_is_not_taken_for_one_made_from_less(restart: bool) -> None:
+def test_C5_a_forecast_from_a_longer_context_is_not_reused_for_a_cut_one(restart: bool) -> None:
     """A part beside another series takes the longer history's forecasts over; a row later it is no part any more."""
     model = Weighted()
     forecast({"walk": walk(0, 100)["walk"], "other": walk(0, 50, 1)["walk"]}, model)

@@ -50,9 +50,7 @@ def test_E2_a_chunk_takes_about_fifty_milliseconds(
 
 
 @given(seconds=st.floats(1e-6, 1e-3), compiling=st.floats(0, 10), origins=st.integers(1, 200_000))
-def test_E2_what_is_compiled_costs_at_most_about_what_it_could_have_saved(
-    seconds: float, compiling: float, origins: int
-) -> None:
+def test_E2_compilation_costs_at_most_about_what_it_can_save(seconds: float, compiling: float, origins: int) -> None:
     """As in the ski rental problem: at most twice the time of who knows it all, and a first batch."""
     start = 0.002
     _, taken = work(BatchSizer(LADDER, compiled=True), origins, seconds, start, compiling)
@@ -61,7 +59,7 @@ def test_E2_what_is_compiled_costs_at_most_about_what_it_could_have_saved(
     assert taken <= 2.2 * best + compiling + 4 * (start + seconds * sizes[-1]) + TARGET
 
 
-def test_E2_a_compilation_heard_of_elsewhere_counts() -> None:
+def test_E2_a_compilation_observed_elsewhere_counts() -> None:
     warned, ignorant = BatchSizer(LADDER, compiled=True), BatchSizer(LADDER, compiled=True)
     warned.observe_elsewhere(3.5)
     for sizer in (warned, ignorant):
@@ -81,7 +79,7 @@ def test_E2_a_larger_batch_is_not_tried_for_fewer_origins_than_it_holds() -> Non
     assert sizer.size == 256
 
 
-def test_E2_the_longest_compilation_heard_of_counts() -> None:
+def test_E2_the_longest_observed_compilation_counts() -> None:
     sizer = BatchSizer(LADDER, compiled=True)
     sizer.observe_elsewhere(3.5)
     sizer.observe_elsewhere(0.1)
@@ -100,7 +98,7 @@ def test_E2_many_short_runs_pay_for_a_compilation_in_the_end() -> None:
     assert 8 < runs < 16, "about as many as take half a second"
 
 
-def test_E2_a_chunk_has_as_many_batches_as_there_is_time_for() -> None:
+def test_E2_a_chunk_has_as_many_batches_as_fit_the_target() -> None:
     sizer = BatchSizer((32,), compiled=True)
     assert sizer.chunk == 32
     for _ in range(3):
@@ -110,7 +108,7 @@ def test_E2_a_chunk_has_as_many_batches_as_there_is_time_for() -> None:
     assert sizer.chunk == 10 * 32, "a batch that is not full tells nothing"
 
 
-def test_E2_a_larger_batch_that_is_slower_is_left_again() -> None:
+def test_E2_a_larger_batch_that_is_slower_is_given_up() -> None:
     sizer = BatchSizer((32, 64), compiled=True)
     for seconds in (0.01, 0.01):
         sizer.observe(32, seconds)
@@ -126,7 +124,7 @@ def test_E2_a_larger_batch_that_is_slower_is_left_again() -> None:
     assert sizer.size == 32, "for good"
 
 
-def test_E7_what_does_not_fit_is_halved_until_nothing_is_left_to_halve() -> None:
+def test_E7_a_fixed_batch_is_halved_until_one_origin_is_left() -> None:
     sizer = BatchSizer.fixed(12)
     sizes = [sizer.size]
     while sizer.shrink():
@@ -167,7 +165,7 @@ def test_E2_batches_have_few_shapes(count: int, monkeypatch: pytest.MonkeyPatch)
     assert seen[-1] == min(seen[:-1]), "the smallest batch that is compiled already holds a single origin too"
 
 
-def test_E7_a_batch_that_has_failed_is_not_taken_for_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_E7_a_batch_that_failed_does_not_count_as_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     from nbforecast.data import prepare
     from nbforecast.forecasters import window_forecaster
 

@@ -35,7 +35,7 @@ from tests.support.cache_files import (
 )
 
 
-def test_C9_only_the_owner_can_read_and_nothing_is_left_beside(tmp_path: Path) -> None:
+def test_C9_only_the_owner_can_read_and_no_unfinished_file_remains(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         directory = CacheDirectory(tmp_path / "new" / "results")
@@ -49,7 +49,7 @@ def test_C9_only_the_owner_can_read_and_nothing_is_left_beside(tmp_path: Path) -
     assert modes == {directory.file_path(complete_snapshot().key).name: 0o600, ".lock": 0o600}
 
 
-def test_C9_what_cannot_be_written_leaves_nothing_beside_and_what_was_there(
+def test_C9_a_failed_write_leaves_the_former_file_and_no_unfinished_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = CacheDirectory(tmp_path)
@@ -79,7 +79,7 @@ assert run.progress == 1
 
 
 @pytest.mark.parametrize("kind", ["memory", "disk"])
-def test_C9_nothing_is_written_where_nothing_may_be(kind: str, tmp_path: Path) -> None:
+def test_C9_files_are_written_to_the_cache_directory_alone(kind: str, tmp_path: Path) -> None:
     places = {n: str(tmp_path / n) for n in ("HOME", "XDG_CACHE_HOME", "NBFORECAST_CACHE_DIR", "TMPDIR", "work")}
     for place in places.values():
         Path(place).mkdir()
@@ -142,7 +142,7 @@ def test_C13_a_directory_that_cannot_be_listed_costs_no_run(cache: Cache, monkey
     assert nbf.cache.info().entries == 1
 
 
-def test_C13_a_file_holds_what_either_kernel_has_saved(tmp_path: Path) -> None:
+def test_C13_a_file_holds_the_results_of_both_kernels(tmp_path: Path) -> None:
     whole = complete_snapshot()
     kernels = [CacheDirectory(tmp_path), CacheDirectory(tmp_path)]
     kernels[0].write(keep_rows(whole, np.arange(15), created=5.0))
@@ -153,7 +153,7 @@ def test_C13_a_file_holds_what_either_kernel_has_saved(tmp_path: Path) -> None:
     assert_same(read, keep_rows(whole, rows, created=3.0))
 
 
-def test_C13_what_has_come_further_counts_in_either_order(tmp_path: Path) -> None:
+def test_C13_results_with_more_calculations_count_in_either_order(tmp_path: Path) -> None:
     whole = complete_snapshot()
     early = Entry.from_snapshot(whole)
     early.discard(np.arange(40), Status.INFERRED)
@@ -166,7 +166,7 @@ def test_C13_what_has_come_further_counts_in_either_order(tmp_path: Path) -> Non
         np.testing.assert_array_equal(read.columns["crps"], whole.columns["crps"])
 
 
-def test_C6_C13_what_was_forced_later_counts_in_either_order(tmp_path: Path) -> None:
+def test_C6_C13_results_forced_later_count_in_either_order(tmp_path: Path) -> None:
     old = complete_snapshot()
     columns = {n: c + 1 for n, c in old.columns.items()}
     new = keep_rows(replace(old, columns=columns), np.arange(20, 40), forced=7.0, version="w")
@@ -180,7 +180,7 @@ def test_C6_C13_what_was_forced_later_counts_in_either_order(tmp_path: Path) -> 
         np.testing.assert_array_equal(read.columns["forecast"][20:], columns["forecast"][20:])
 
 
-def test_C11_C13_instead_puts_a_snapshot_in_the_place_of_what_is_there(tmp_path: Path) -> None:
+def test_C11_C13_overwrite_replaces_the_saved_results(tmp_path: Path) -> None:
     whole, directory = complete_snapshot(), CacheDirectory(tmp_path)
     directory.write(whole)
     less = keep_rows(whole, np.arange(3))
@@ -188,7 +188,7 @@ def test_C11_C13_instead_puts_a_snapshot_in_the_place_of_what_is_there(tmp_path:
     assert_same(parquet.read(only_file(directory).path), less)
 
 
-def test_C13_a_finished_run_saves_what_another_kernel_has_not(cache: Cache) -> None:
+def test_C13_a_finished_run_saves_what_another_kernel_lacks(cache: Cache) -> None:
     run = nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     directory = reopen(cache)
     whole = directory.read(only_file(directory))
@@ -203,7 +203,7 @@ def test_C13_a_finished_run_saves_what_another_kernel_has_not(cache: Cache) -> N
     np.testing.assert_array_equal(theirs.array, run.array)
 
 
-def test_C13_another_kernels_file_is_not_taken_for_ones_own_though_it_is_of_the_same_size(tmp_path: Path) -> None:
+def test_C13_another_kernels_file_of_the_same_size_and_number_is_recognised(tmp_path: Path) -> None:
     """File systems use the number of a file that is gone for the next one, so that this is alike as well."""
     whole = complete_snapshot()
     directory, path = (

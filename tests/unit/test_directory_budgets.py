@@ -17,7 +17,7 @@ from nbforecast.result_cache.status import Status
 from tests.support.cache_files import LastValueModel, complete_snapshot, only_file, random_walk, reopen, wait_until
 
 
-def test_C12_what_was_used_longest_ago_goes_from_memory_to_disk_and_is_found_again(cache: Cache) -> None:
+def test_C12_entries_used_longest_ago_are_evicted_to_disk_and_found_again(cache: Cache) -> None:
     model = LastValueModel()
     first = nbf.forecast(random_walk(1), model, wait=True)
     cache.memory = int(2.5 * nbf.cache.info().memory_bytes)
@@ -36,7 +36,7 @@ def test_C12_what_was_used_longest_ago_goes_from_memory_to_disk_and_is_found_aga
     assert set(nbf.cache.entries()["handle"]) == {first.handle, second.handle, *held}
 
 
-def test_C12_what_has_not_been_saved_is_saved_before_it_goes(cache: Cache) -> None:
+def test_C12_unsaved_entries_are_saved_before_they_are_evicted(cache: Cache) -> None:
     model = LastValueModel()
     run = nbf.forecast(random_walk(1), model, wait=True)
     assert cache.directory is not None
@@ -47,7 +47,7 @@ def test_C12_what_has_not_been_saved_is_saved_before_it_goes(cache: Cache) -> No
     assert model.rows == 200
 
 
-def test_C12_what_is_worked_on_stays_in_memory_and_so_does_what_was_used_last(cache: Cache) -> None:
+def test_C12_pinned_entries_and_the_one_used_last_stay_in_memory(cache: Cache) -> None:
     model = LastValueModel()
     runs = [nbf.forecast(random_walk(seed), model, wait=True) for seed in range(3)]
     entries = {e.key.handle: e for e in cache.entries()}
@@ -63,7 +63,7 @@ def test_C12_what_is_worked_on_stays_in_memory_and_so_does_what_was_used_last(ca
     assert not cache.entries()
 
 
-def test_C12_the_files_used_longest_ago_go_first(tmp_path: Path) -> None:
+def test_C12_files_used_longest_ago_are_deleted_first(tmp_path: Path) -> None:
     directory = CacheDirectory(tmp_path)
     found = [directory.write(complete_snapshot(seed)) for seed in range(6)]
     for age, file in enumerate(found):
@@ -95,7 +95,7 @@ def test_C12_saving_keeps_the_directory_within_its_budget(cache: Cache) -> None:
     assert only_file(cache.directory).handle == last.handle
 
 
-def test_C9_C12_what_was_removed_from_disk_alone_can_be_saved_again(cache: Cache) -> None:
+def test_C9_C12_an_entry_removed_from_disk_alone_can_be_saved_again(cache: Cache) -> None:
     run = nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     nbf.cache.flush(memory=False)
     assert not cache.directory.files()  # type: ignore[union-attr]
@@ -103,7 +103,7 @@ def test_C9_C12_what_was_removed_from_disk_alone_can_be_saved_again(cache: Cache
     assert only_file(cache.directory).handle == run.handle  # type: ignore[arg-type]
 
 
-def test_C12_at_shutdown_what_was_used_last_is_what_the_directory_keeps(
+def test_C12_at_shutdown_the_directory_keeps_the_entries_used_last(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = cache.directory
@@ -119,9 +119,7 @@ def test_C12_at_shutdown_what_was_used_last_is_what_the_directory_keeps(
 
 @pytest.mark.parametrize("waiting", [0, 10])
 @pytest.mark.parametrize("status", [Status.INFERRED, Status.UNSCORED])
-def test_C10_loading_makes_the_calculations_that_are_missing_and_no_forecast(
-    status: Status, waiting: int, cache: Cache
-) -> None:
+def test_C10_loading_calculates_what_is_missing_and_infers_nothing(status: Status, waiting: int, cache: Cache) -> None:
     model = LastValueModel()
     run = nbf.forecast(random_walk(1), model, wait=True)
     frame = run.frame
@@ -149,7 +147,7 @@ def test_C10_loading_makes_the_calculations_that_are_missing_and_no_forecast(
     assert (parquet.read(only_file(directory).path).status == expected).all()
 
 
-def test_C10_what_is_whole_is_loaded_without_work(cache: Cache) -> None:
+def test_C10_complete_entries_are_loaded_without_work(cache: Cache) -> None:
     runs = [nbf.forecast(random_walk(seed), LastValueModel(), wait=True) for seed in range(3)]
     reopen(cache)
     assert nbf.cache.load().entries == 3

@@ -66,7 +66,7 @@ def test_C13_a_damaged_or_foreign_file_is_set_aside_and_costs_only_itself(
 
 @pytest.mark.parametrize("first", ["metadata", "outline", "read"])
 @pytest.mark.parametrize("damage", [truncate, empty, foreign, older])
-def test_C13_every_way_of_reading_warns_once_and_says_nothing_more(
+def test_C13_a_damaged_file_is_warned_of_once_however_it_is_read(
     first: str, damage: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     directory = CacheDirectory(tmp_path)
@@ -80,7 +80,9 @@ def test_C13_every_way_of_reading_warns_once_and_says_nothing_more(
 
 
 @pytest.mark.parametrize("way", ["metadata", "read"])
-def test_C13_a_file_is_not_taken_for_another_entrys(way: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_C13_an_entrys_file_under_another_name_is_refused(
+    way: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     directory = CacheDirectory(tmp_path)
     found = directory.write(complete_snapshot(1))
     found.path.rename(directory.file_path(complete_snapshot(2).key))
@@ -89,7 +91,7 @@ def test_C13_a_file_is_not_taken_for_another_entrys(way: str, tmp_path: Path, ca
     assert "another entry's file under a false name" in said
 
 
-def test_C13_saving_sets_aside_what_is_damaged_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_C13_saving_sets_a_damaged_file_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     directory = CacheDirectory(tmp_path)
     truncate(directory.write(keep_rows(complete_snapshot(), np.arange(5))).path)
     directory.write(keep_rows(complete_snapshot(), np.arange(7, 9)))
@@ -98,7 +100,7 @@ def test_C13_saving_sets_aside_what_is_damaged_there(tmp_path: Path, caplog: pyt
     assert len(warnings_of(caplog)) == 1
 
 
-def test_C13_what_is_saved_late_takes_nothing_away_from_what_was_saved_meanwhile(tmp_path: Path) -> None:
+def test_C13_a_late_save_removes_nothing_that_was_saved_meanwhile(tmp_path: Path) -> None:
     """Two threads of a kernel may save one entry, and the one that has looked first be the second to write."""
     directory, whole = CacheDirectory(tmp_path), complete_snapshot()
     early, late = keep_rows(whole, np.arange(10)), keep_rows(whole, np.arange(30))

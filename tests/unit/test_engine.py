@@ -16,7 +16,7 @@ from tests.support.blocking_model import PATIENCE, Gate, gated_calculation
 from tests.support.engine_fixture import CHUNK, OTHER, WHOLE, EngineFixture, history
 
 
-def test_E4_who_waits_is_served_while_the_background_stands_still(fixture: EngineFixture) -> None:
+def test_E4_interactive_requests_do_not_wait_for_the_background(fixture: EngineFixture) -> None:
     fixture.model.background.close()
     run = fixture.forecast()
     fixture.model.background.wait_for_arrival()
@@ -54,7 +54,7 @@ def test_E4_a_batch_overtakes_idle_work_between_two_chunks(fixture: EngineFixtur
     assert [int(rows[0]) for rows in order[1:4]] == [11, 7, 3], "the other history's chunks come second to fourth"
 
 
-def test_E4_a_batch_joins_the_idle_task_for_the_same_and_hurries_it(fixture: EngineFixture) -> None:
+def test_E4_a_batch_joins_the_idle_task_for_the_same_slice_and_raises_its_priority(fixture: EngineFixture) -> None:
     fixture.model.background.close()
     busy = fixture.forecast(OTHER)
     fixture.model.background.wait_for_arrival()
@@ -70,7 +70,7 @@ def test_E4_a_batch_joins_the_idle_task_for_the_same_and_hurries_it(fixture: Eng
     assert sum(map(len, fixture.model.calls)) == len(WHOLE) + len(OTHER)
 
 
-def test_E4_a_run_that_still_waits_for_another_is_cancelled_at_once(fixture: EngineFixture) -> None:
+def test_E4_a_queued_run_is_cancelled_at_once(fixture: EngineFixture) -> None:
     fixture.model.background.close()
     busy, queued = fixture.forecast(OTHER), fixture.forecast()
     fixture.model.background.wait_for_arrival()
@@ -83,7 +83,7 @@ def test_E4_a_run_that_still_waits_for_another_is_cancelled_at_once(fixture: Eng
     assert not busy.done
 
 
-def test_E4_cancelling_ends_the_work_for_all_and_tells_those_who_did_not(fixture: EngineFixture) -> None:
+def test_E4_cancelling_ends_a_joined_run_for_all_and_raises_for_the_others(fixture: EngineFixture) -> None:
     fixture.model.background.close()
     first, second = fixture.forecast(), fixture.forecast()
     fixture.model.background.wait_for_arrival()
@@ -100,7 +100,7 @@ def test_E4_cancelling_ends_the_work_for_all_and_tells_those_who_did_not(fixture
     assert third.wait(PATIENCE).progress == 1
 
 
-def test_E6_the_origins_around_one_that_is_asked_for_come_next(fixture: EngineFixture) -> None:
+def test_E6_neighbours_of_a_requested_origin_come_next(fixture: EngineFixture) -> None:
     fixture.model.background.close()
     run = fixture.forecast()
     fixture.model.background.wait_for_arrival()
@@ -113,7 +113,7 @@ def test_E6_the_origins_around_one_that_is_asked_for_come_next(fixture: EngineFi
     assert fixture.model.calls[1].tolist() == [near, near + 1, near - 1, near + 2]
 
 
-def test_E4_who_asks_again_while_a_cancelled_run_ends_gets_a_run_of_their_own(fixture: EngineFixture) -> None:
+def test_E4_a_request_made_while_a_cancelled_run_ends_is_a_new_task(fixture: EngineFixture) -> None:
     fixture.model.background.close()
     first = fixture.forecast()
     fixture.model.background.wait_for_arrival()
@@ -125,7 +125,7 @@ def test_E4_who_asks_again_while_a_cancelled_run_ends_gets_a_run_of_their_own(fi
     assert not second.cancelled
 
 
-def test_C10_calculations_that_are_queued_become_a_run_when_forecasts_are_asked_for(fixture: EngineFixture) -> None:
+def test_C10_a_task_of_calculations_is_replaced_when_forecasts_are_requested(fixture: EngineFixture) -> None:
     view = fixture.forecast().wait(PATIENCE).entry_slice
     fixture.model.background.close()
     busy = fixture.forecast(OTHER)
@@ -139,7 +139,7 @@ def test_C10_calculations_that_are_queued_become_a_run_when_forecasts_are_asked_
     assert busy.wait(PATIENCE).progress == 1
 
 
-def test_C10_what_lacks_calculations_alone_is_calculated_and_not_inferred_again(fixture: EngineFixture) -> None:
+def test_C10_rows_that_lack_calculations_are_calculated_and_not_inferred_again(fixture: EngineFixture) -> None:
     entry = fixture.forecast().wait(PATIENCE).entry_slice.entry
     calls = len(fixture.model.calls)
     assert entry.discard(np.arange(2, 11), Status.INFERRED) == 9
@@ -148,7 +148,7 @@ def test_C10_what_lacks_calculations_alone_is_calculated_and_not_inferred_again(
     assert (len(fixture.model.calls), run.inferred, run.reused) == (calls, 0, 12)
 
 
-def test_E4_a_run_that_is_hurried_overtakes_what_it_had_waited_behind(fixture: EngineFixture) -> None:
+def test_E4_a_run_whose_priority_rises_overtakes_the_queue(fixture: EngineFixture) -> None:
     third = history(0, np.arange(12) + 200.5)
     fixture.model.background.close()
     busy = fixture.forecast(OTHER)
@@ -163,7 +163,7 @@ def test_E4_a_run_that_is_hurried_overtakes_what_it_had_waited_behind(fixture: E
     assert fixture.model.histories == [100.5] * 3 + [0.5] * 3 + [200.5] * 3
 
 
-def test_C12_what_is_worked_on_stays_in_memory(fixture: EngineFixture) -> None:
+def test_C12_entries_of_running_tasks_stay_in_memory(fixture: EngineFixture) -> None:
     fixture.cache.memory = 1
     fixture.model.background.close()
     held = fixture.forecast()
@@ -176,14 +176,14 @@ def test_C12_what_is_worked_on_stays_in_memory(fixture: EngineFixture) -> None:
     held.wait(PATIENCE)
 
 
-def test_E4_cancelling_what_has_ended_changes_nothing(fixture: EngineFixture) -> None:
+def test_E4_cancelling_a_finished_task_changes_nothing(fixture: EngineFixture) -> None:
     run = fixture.forecast().wait(PATIENCE)
     fixture.engine.cancel(run.task)
     run.cancel()
     assert not run.cancelled
 
 
-def test_E2_the_inference_thread_lends_a_hand_where_calculations_are_behind(
+def test_E2_the_inference_thread_calculates_too_where_calculations_are_behind(
     fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate, by = Gate(), []
@@ -218,7 +218,7 @@ def test_E4_the_same_origin_of_a_forced_run_is_another_request(fixture: EngineFi
     assert len(fixture.model.calls) == 2
 
 
-def test_E4_what_was_answered_and_dropped_is_answered_again(fixture: EngineFixture) -> None:
+def test_E4_an_answer_that_was_discarded_is_inferred_again(fixture: EngineFixture) -> None:
     run = fixture.run()
     first = run.at(-7).draws
     run.entry_slice.entry.discard(np.array([WHOLE.row(-7)]), Status.PENDING)

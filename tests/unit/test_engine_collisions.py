@@ -52,7 +52,7 @@ def test_C7b_B_ends_after_A_and_without_force_is_served_from_it(fixture: EngineF
     assert fixture.current_entry() is fixture.current_entry(NEWEST) is a.entry_slice.entry
 
 
-def test_C7b_B_begun_before_A_ended_is_returned_and_not_cached(fixture: EngineFixture) -> None:
+def test_C7b_B_started_before_A_ended_is_returned_and_not_cached(fixture: EngineFixture) -> None:
     """B found nothing, is at work when A fills the entry, and ends with less."""
     fixture.model.interactive.close()
     b = fixture.run(force=True)
@@ -149,9 +149,7 @@ def test_C8b_an_interactive_task_is_restarted_on_the_current_entry(fixture: Engi
 
 
 @pytest.mark.parametrize("how", ["flushed", "replaced by a smaller one", "dropped"])
-def test_C8c_who_waits_for_an_index_that_is_gone_sleeps_until_it_is_inferred_anew(
-    fixture: EngineFixture, how: str
-) -> None:
+def test_C8c_a_request_for_a_removed_index_waits_until_it_is_inferred_again(fixture: EngineFixture, how: str) -> None:
     fixture.model.interactive.close()
     run = fixture.run()
     asked = fixture.request(run, -7)
@@ -178,7 +176,7 @@ def test_C8c_who_waits_for_an_index_that_is_gone_sleeps_until_it_is_inferred_ane
     assert entry.status[WHOLE.row(-7)] == Status.SCORED
 
 
-def test_C8_a_run_at_work_stays_with_the_entry_that_it_fills(fixture: EngineFixture) -> None:
+def test_C8_a_running_run_keeps_the_entry_that_it_fills(fixture: EngineFixture) -> None:
     fixture.model.background.close()
     run = fixture.forecast()
     fixture.model.background.wait_for_arrival()
@@ -192,7 +190,7 @@ def test_C8_a_run_at_work_stays_with_the_entry_that_it_fills(fixture: EngineFixt
     assert np.isfinite(run.array).all()
 
 
-def test_C8a_a_calculation_of_forecasts_that_were_inferred_anew_meanwhile_is_dropped(
+def test_C8a_a_calculation_of_forecasts_that_were_replaced_meanwhile_is_dropped(
     fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, gate = _stopped_before_its_first_scores(fixture, monkeypatch)
@@ -209,7 +207,7 @@ def test_C8a_a_calculation_of_forecasts_that_were_inferred_anew_meanwhile_is_dro
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_C8_what_is_dropped_while_a_run_ends_is_inferred_before_it_has_ended(
+def test_C8_results_discarded_while_a_run_ends_are_inferred_before_it_is_done(
     fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     real, finished = fixture.cache.complete, []
@@ -228,7 +226,7 @@ def test_C8_what_is_dropped_while_a_run_ends_is_inferred_before_it_has_ended(
     assert len(finished) == 2
 
 
-def test_C8_results_taken_away_before_the_end_are_made_up_for_and_saved_once(
+def test_C8_results_discarded_before_the_end_are_computed_again_and_saved_once(
     fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate, finished = Gate(), []
@@ -246,7 +244,7 @@ def test_C8_results_taken_away_before_the_end_are_made_up_for_and_saved_once(
     assert len(finished) == 1
 
 
-def test_C8c_an_origin_that_is_dropped_before_its_asker_wakes_is_inferred_anew(
+def test_C8c_an_origin_discarded_before_its_request_wakes_is_inferred_again(
     fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, real = fixture.run(), fixture.engine.infer_now

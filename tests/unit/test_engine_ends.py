@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nbforecast.data import Dataset
 
 
-def test_E5_a_failure_is_kept_with_its_traceback_and_others_go_on(
+def test_E5_a_failing_run_raises_its_error_with_traceback_and_others_go_on(
     fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing = BlockingModel()
@@ -55,7 +55,7 @@ def test_E5_a_failure_is_kept_with_its_traceback_and_others_go_on(
         run.at(-1)
 
 
-def test_E5_a_calculation_that_fails_is_no_less_an_error(
+def test_E5_a_failing_calculation_is_an_error_of_the_run(
     fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -96,7 +96,7 @@ def test_E7_out_of_device_memory_the_batch_is_halved_and_the_run_goes_on(
     assert (run.array[:, 0, 0] % 1000 == WHOLE.values).all()
 
 
-def test_E7_what_does_not_fit_at_all_is_an_error_that_says_what_to_do(fixture: EngineFixture) -> None:
+def test_E7_a_model_that_does_not_fit_is_an_error_with_a_remedy(fixture: EngineFixture) -> None:
     model = Cramped()
     model.room = 0
     run = fixture.run(model=model)
@@ -186,7 +186,7 @@ def test_E9_shutdown_ends_threads_and_tasks_and_keeps_finished_chunks(fixture: E
 
 
 @pytest.mark.parametrize("where", ["inference", "storing"])
-def test_E5_no_exception_whatever_ends_the_background(
+def test_E5_no_exception_ends_the_background(
     fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     """SystemExit, or a panic in Rust, which is no Exception either."""
@@ -225,7 +225,7 @@ def test_E9_an_interrupt_before_a_task_is_queued_does_not_strand_it(
     assert not fixture.cache._pins
 
 
-def test_C12_E5_a_request_does_not_wait_for_results_that_are_put_away(fixture: EngineFixture) -> None:
+def test_C12_E5_a_request_does_not_wait_for_results_that_are_being_saved(fixture: EngineFixture) -> None:
     """Nor do the two wait for each other, when both have to make room."""
     fixture.forecast().wait(PATIENCE)
     fixture.cache.memory = 1
@@ -246,7 +246,7 @@ def test_C12_E5_a_request_does_not_wait_for_results_that_are_put_away(fixture: E
     assert len(fixture.cache.entries()) == 1
 
 
-def test_E9_a_task_whose_place_was_taken_ends_with_the_engine(
+def test_E9_a_task_that_another_one_replaced_ends_with_the_engine(
     fixture: EngineFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fixture.model.background.close()
@@ -265,7 +265,7 @@ def test_E9_a_task_whose_place_was_taken_ends_with_the_engine(
     assert not fixture.cache._pins
 
 
-def test_E9_a_lane_whose_closing_was_interrupted_is_as_good_as_new(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_E9_an_executor_whose_closing_was_interrupted_can_be_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     lane = SingleThreadExecutor("test")
     assert lane.submit(lambda: 1).result(PATIENCE) == 1
 
@@ -283,7 +283,7 @@ def test_E9_a_lane_whose_closing_was_interrupted_is_as_good_as_new(monkeypatch: 
     assert lane.backlog == 0
 
 
-def test_E5_the_card_of_a_run_cancelled_before_it_began_infers_nothing(fixture: EngineFixture) -> None:
+def test_E5_the_card_of_a_run_cancelled_before_its_start_infers_nothing(fixture: EngineFixture) -> None:
     fixture.model.background.close()
     busy, queued = fixture.forecast(OTHER), fixture.forecast()
     fixture.model.background.wait_for_arrival()

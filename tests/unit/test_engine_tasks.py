@@ -21,7 +21,7 @@ def told(fixture: EngineFixture) -> list[tuple[str, str, str]]:
     return [(w.entry_slice.key.handle, w.priority.name, w.state) for w in fixture.engine.tasks_info()]
 
 
-def test_E4_work_is_told_in_the_order_in_which_it_is_taken(fixture: EngineFixture) -> None:
+def test_E4_tasks_are_listed_in_the_order_in_which_they_run(fixture: EngineFixture) -> None:
     assert fixture.engine.tasks_info() == []
     fixture.model.background.close()
     first = fixture.forecast(WHOLE)
@@ -53,7 +53,7 @@ def test_E4_work_is_told_in_the_order_in_which_it_is_taken(fixture: EngineFixtur
     assert fixture.engine.tasks_info() == []
 
 
-def test_E4_what_is_told_can_be_cancelled(fixture: EngineFixture) -> None:
+def test_E4_a_listed_task_can_be_cancelled(fixture: EngineFixture) -> None:
     fixture.model.background.close()
     first, second = fixture.forecast(WHOLE), fixture.forecast(OTHER)
     fixture.model.background.wait_for_arrival()
@@ -71,7 +71,7 @@ def test_E4_what_is_told_can_be_cancelled(fixture: EngineFixture) -> None:
     assert fixture.engine.tasks_info() == []
 
 
-def test_E4_somebody_who_waits_for_an_answer_is_told_first(fixture: EngineFixture) -> None:
+def test_E4_interactive_requests_are_listed_first(fixture: EngineFixture) -> None:
     fixture.model.background.close()
     fixture.model.interactive.close()
     run = fixture.forecast(WHOLE)

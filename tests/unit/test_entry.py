@@ -34,7 +34,7 @@ def fill(entry: Entry, rows: np.ndarray) -> np.ndarray:
     return draws
 
 
-def test_C1_a_row_an_origin_ascending_in_time_with_the_last_at_index_0() -> None:
+def test_C1_one_row_per_origin_ascending_in_time_with_the_last_at_index_0() -> None:
     entry = make_entry()
     fill(entry, np.arange(40, 60))
     frame = EntrySlice.whole(entry).frame()
@@ -45,7 +45,7 @@ def test_C1_a_row_an_origin_ascending_in_time_with_the_last_at_index_0() -> None
     assert {"unique_id", "ds", "index", "y", "median", "quantiles", "crps", "abs_error"} <= set(frame.columns)
 
 
-def test_C2_NaN_and_status_say_what_is_not_done() -> None:
+def test_C2_NaN_and_status_mark_what_is_not_done() -> None:
     entry = make_entry()
     fill(entry, np.arange(40, 60))
     entry.write_forecasts(np.array([70]), np.zeros((1, 12, 10), np.float32))
@@ -72,7 +72,7 @@ def test_C3_a_snapshot_does_not_change_when_more_is_written() -> None:
     assert entry.complete
 
 
-def test_C3_what_stands_is_never_written_again() -> None:
+def test_C3_stored_results_are_never_written_again() -> None:
     entry = make_entry()
     first = fill(entry, np.arange(40, 60))
     assert entry.write_forecasts(np.arange(30, 60), np.ones((30, 12, 10), np.float32)) == 10
@@ -87,7 +87,7 @@ def test_C4_an_entry_knows_its_data_its_model_and_its_version() -> None:
     assert entry.created <= entry.used
 
 
-def test_C3_C8a_what_is_taken_away_stays_in_snapshots_and_outdates_work_in_progress() -> None:
+def test_C3_C8a_discarded_results_stay_in_snapshots_and_outdate_work_in_progress() -> None:
     entry = make_entry()
     fill(entry, np.arange(5, 100))
     before, version = EntrySlice.whole(entry).frame(), entry.version
@@ -112,7 +112,7 @@ def test_C3_C8a_what_is_taken_away_stays_in_snapshots_and_outdates_work_in_progr
     np.testing.assert_array_equal(entry.array("crps")[5:80], before["crps"].to_numpy()[5:80])
 
 
-def test_C3_taking_away_that_is_interrupted_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_C3_an_interrupted_discard_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = make_entry(50, 0)
     fill(entry, np.arange(50))
     array, state, frame = entry.array("forecast"), entry.state, EntrySlice.whole(entry).frame()
@@ -133,7 +133,7 @@ def test_C3_taking_away_that_is_interrupted_changes_nothing(monkeypatch: pytest.
     assert entry.complete
 
 
-def test_C3_what_was_inferred_meanwhile_is_not_taken_over_again() -> None:
+def test_C3_rows_inferred_meanwhile_are_not_adopted_again() -> None:
     source, entry = make_entry(50, 0), make_entry(50, 0)
     rows = np.arange(50)
     fill(source, rows)
