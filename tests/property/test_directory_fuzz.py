@@ -13,6 +13,8 @@ from nbforecast.result_cache.directory import ASIDE, CacheDirectory
 from nbforecast.result_cache.snapshot import Snapshot
 from tests.support.cache_files import assert_same, complete_snapshot, random_snapshot
 
+pytestmark = pytest.mark.slow
+
 KINDS = (
     "bit",
     "bits",

@@ -11,6 +11,8 @@ from nbforecast.forecasters.error_quantiles import LEVELS
 from nbforecast.forecasters.registry import resolve
 from tests.support.windows import CONTEXT, MODELS, context, forecast
 
+pytestmark = pytest.mark.slow
+
 HORIZON = 6  # as in the other tests of all forecasters, which compile the same functions
 LONG = 150  # more than two passes of a network that forecasts 64 steps
 every_model = pytest.mark.parametrize("model", MODELS)

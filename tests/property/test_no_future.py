@@ -28,6 +28,8 @@ from tests.support.networks import bolt, gluformer
 if TYPE_CHECKING:
     from nbforecast.forecasters.base import Forecaster
 
+pytestmark = pytest.mark.slow
+
 HORIZON = 6
 
 

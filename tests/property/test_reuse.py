@@ -40,6 +40,8 @@ from tests.support.panel_strategies import (
     seen,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Donor:

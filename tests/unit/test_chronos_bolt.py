@@ -28,6 +28,8 @@ from tests.support.windows import windows
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 GROUPS = ("full", "short", "one_point", "exact_patches", "long")
 SIZES = ("chronos_bolt_tiny", "chronos_bolt_ctx2048")
 

@@ -52,6 +52,8 @@ from tests.support.deterministic_engine import (
     history,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("agree", [False, True])

@@ -26,6 +26,8 @@ from tests.support.requirements import shared
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 

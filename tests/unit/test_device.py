@@ -22,6 +22,8 @@ from tests.support.requirements import Requirement, skip_without
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 def fresh(code: str, **environment: str) -> str:
     """What a fresh interpreter prints."""

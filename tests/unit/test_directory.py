@@ -34,6 +34,8 @@ from tests.support.cache_files import (
     warnings_of,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_C9_only_the_owner_can_read_and_no_unfinished_file_remains(tmp_path: Path) -> None:
     before = os.umask(0)

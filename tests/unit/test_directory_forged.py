@@ -42,6 +42,8 @@ from tests.support.cache_files import (
     write_packed,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def forge(folder: Path, facts: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Path, Snapshot]:
     """A file whose header is signed and does not mean well, under the name that would fit it if there is one."""

@@ -23,7 +23,8 @@ from nbforecast.result_cache.snapshot import Snapshot, has_forecast
 from tests.support.cache_files import bits, complete_snapshot, keep_rows
 from tests.support.requirements import Requirement, requires
 
-pytestmark = requires(Requirement.FORK)  # so that processes start at once
+# processes are forked, so that they start at once
+pytestmark = [requires(Requirement.FORK), pytest.mark.slow]
 
 SIZES = (20, 300, 3000)
 ENTRIES = 6

@@ -23,6 +23,8 @@ from nbforecast.result_cache.cache import Cache
 from tests.support.cache_files import LastValueModel, truncate
 from tests.support.panels import ROWS, SHARD, Odd, Slow, assert_as_forecast, forecast, panel, states
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("sample", ["glucose", "made up"])
 def test_E8_shards_hold_what_forecast_says_of_every_series_alone(sample: str, tmp_path: Path, source: Path) -> None:

@@ -11,6 +11,8 @@ from nbforecast.forecasters.context import BacktestOrigins, PointForecast
 from nbforecast.forecasters.error_quantiles import LEVELS, mean_error_by_step, quantile_forecast, sort_leading
 from tests.support.windows import MODELS, context, forecast, past_of, windows
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("n", [2, 8, 64])
 def test_the_network_sorts(n: int) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from nbforecast.result_cache.cache import Cache
 
+pytestmark = pytest.mark.slow
+
 SAVED = Path(__file__).parents[1] / "golden" / "saved_by_0_1"
 START = dt.datetime(2025, 1, 1)
 

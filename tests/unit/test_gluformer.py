@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 TINY = Sizes(16, 3, 32, 2, 2, 24, 8, 6, 6, 1, 0.2, "gelu")
 
 

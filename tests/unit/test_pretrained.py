@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.seasonality import Seasons
     from nbforecast.forecasters.windows import Windows
 
+pytestmark = pytest.mark.slow
+
 
 def _series(seed: int, length: int = 400) -> np.ndarray:
     rng = np.random.default_rng(seed)

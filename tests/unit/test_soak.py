@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.cache import Cache
     from nbforecast.run import Run
 
+pytestmark = pytest.mark.slow
+
 THREADS, MODEL, HORIZON = 8, "naive", 6
 
 
