@@ -17,7 +17,7 @@ from nbforecast.jupyter.validation import Buffer, Request
 from nbforecast.jupyter.widgets.cache import messages as cache
 from nbforecast.jupyter.widgets.explorer import messages as explorer
 from nbforecast.result_cache.status import Status
-from nbforecast.scoring.calculations import LEVELS
+from nbforecast.scoring.origin_scores import LEVELS
 
 if TYPE_CHECKING:
     from enum import IntEnum

@@ -11,7 +11,7 @@ from nbforecast import charts
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.errors import OptionError
 from nbforecast.postprocessing.conformal import MIN_ERRORS
-from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, COVERAGES, densities, quantiles
+from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES, densities, quantiles
 from nbforecast.scoring.pit import CumulativeProbability, cumulative_probability
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.origin_forecast import Forecast
 from nbforecast.postprocessing.conformal import is_covered
 from nbforecast.result_cache.export import to_long
-from nbforecast.scoring.scores import By, OriginScores, summarise
+from nbforecast.scoring.mean_scores import By, OriginScores, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from nbforecast.data.anchor import place_grid
 from nbforecast.data.columns import choose_columns
 from nbforecast.data.dataset import Dataset, DataWarning
 from nbforecast.data.frequency import Frequency, FrequencySpec, parse_frequency
 from nbforecast.data.grid import GridPoints, check_magnitude, check_size, check_step, lay_out, snap
-from nbforecast.data.infer import infer_frequency
+from nbforecast.data.grid_anchor import place_grid
+from nbforecast.data.infer_frequency import infer_frequency
 from nbforecast.data.observations import Observations, check_one_series, read_observations
 from nbforecast.data.source import open_source
 from nbforecast.data.span import parse_span

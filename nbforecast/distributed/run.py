@@ -28,7 +28,7 @@ from nbforecast.distributed.layout import (
     shards_in,
     write_failures,
 )
-from nbforecast.distributed.partition import infer_frequency
+from nbforecast.distributed.prepare_partition import infer_frequency
 from nbforecast.distributed.shards import shard_scores
 from nbforecast.distributed.source import assign_partitions, count_series, write_staging
 from nbforecast.engine.executor import FOR_EVER
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from nbforecast.distributed.worker import Job, PartitionReport
     from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.run import Run
-    from nbforecast.scoring.scores import By
+    from nbforecast.scoring.mean_scores import By
 
 _RATE_WINDOW = 16  # reports over which the present rate is measured
 

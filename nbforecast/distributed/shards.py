@@ -11,7 +11,7 @@ from nbforecast.atomic_write import atomic_write
 from nbforecast.errors import OptionError
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable
-from nbforecast.scoring.scores import OriginScores, mean_scores, score_sums
+from nbforecast.scoring.mean_scores import OriginScores, mean_scores, score_sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nbforecast.result_cache.entry import Entry
     from nbforecast.result_cache.key import ForecastSpec
-    from nbforecast.scoring.scores import By
+    from nbforecast.scoring.mean_scores import By
 
 _log = logging.getLogger("nbforecast.distributed")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbforecast.distributed.layout import Failure, newest_shards, shard_path, shards_in
-from nbforecast.distributed.partition import prepare_partition
+from nbforecast.distributed.prepare_partition import prepare_partition
 from nbforecast.distributed.shards import is_complete, write_shard
 from nbforecast.distributed.source import read_partition
 from nbforecast.engine.engine import Engine

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from nbforecast.scoring.calculations import calculate, densities
+from nbforecast.scoring.origin_scores import calculate, densities
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:

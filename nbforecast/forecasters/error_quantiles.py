@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float32
 
-from nbforecast.forecasters.context import to_data_unit
+from nbforecast.forecasters.scaled_context import to_data_unit
 
 if TYPE_CHECKING:
-    from nbforecast.forecasters.context import BacktestOrigins, PointForecast, ScaledContext
+    from nbforecast.forecasters.scaled_context import BacktestOrigins, PointForecast, ScaledContext
 
 LEVELS = tuple(round((i - 0.5) / 10, 2) for i in range(1, 11))
 # the normal's quantiles at LEVELS over its mean absolute deviation, sqrt(2 / pi)

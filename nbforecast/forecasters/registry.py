@@ -60,7 +60,7 @@ _BUILT_IN = (
           "the three below, weighted by their past errors in the context"),
     Model("naive", "nbforecast.forecasters.statistical.naive:SeasonalNaive", "statistical",
           "seasonal naive; the season is found in the context"),
-    Model("theta", "nbforecast.forecasters.statistical.theta:Theta", "statistical",
+    Model("theta", "nbforecast.forecasters.statistical.smoothing_theta:Theta", "statistical",
           "exponential smoothing and Theta on the seasonally adjusted context"),
     Model("ridge", "nbforecast.forecasters.statistical.ridge:RidgeAutoregression", "statistical",
           "ridge autoregression, direct for every horizon step"),

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float32, Int32
 
-from nbforecast.forecasters.context import first_true, running_sum, take, total
+from nbforecast.forecasters.scaled_context import first_true, running_sum, take, total
 
 if TYPE_CHECKING:
-    from nbforecast.forecasters.context import ScaledContext
+    from nbforecast.forecasters.scaled_context import ScaledContext
 
 CALENDAR_Z = 1.645  # one-sided 5 %, as the Theta method's test of its season
 SMOOTH_Z = 2.33

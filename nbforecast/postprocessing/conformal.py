@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Float64, Int64
 
-from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, quantiles
+from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, quantiles
 
 CALIBRATED_LEVELS = (0.025, 0.05, 0.1, 0.25, 0.75, 0.9, 0.95, 0.975)  # of the ends of `CALIBRATED_COVERAGES`
 WINDOW = 500  # steps whose scores calibrate an interval

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32, PRNGKeyArray
 
-from nbforecast.forecasters.context import scale_context
 from nbforecast.forecasters.pretrained.features import Features, extract_features
+from nbforecast.forecasters.scaled_context import scale_context
 from nbforecast.forecasters.windows import Windows
 from nbforecast.pretrain.primitives import CONTEXT
 from nbforecast.pretrain.prior import Series, draw

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
-from nbforecast.scoring.scores import seasonal_scale
+from nbforecast.scoring.mean_scores import seasonal_scale
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8, UInt64
 
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.result_cache.column import Column, DensityColumns
 from nbforecast.result_cache.fingerprints import Fingerprints
+from nbforecast.result_cache.result_column import Column, DensityColumns
 from nbforecast.result_cache.snapshot import Snapshot, has_forecast
 from nbforecast.result_cache.status import FIRST_STATUS, Status, column_shapes
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nbforecast.data import Dataset
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
-    from nbforecast.scoring.calculations import Calculations, Densities
+    from nbforecast.scoring.origin_scores import Calculations, Densities
 
 Version = str
 State = tuple[Version, int]

@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from nbforecast.errors import OptionError
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS
-from nbforecast.scoring.calculations import quantiles
+from nbforecast.scoring.origin_scores import quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nbforecast.result_cache import format_1
-from nbforecast.scoring.calculations import draw_levels
+from nbforecast.scoring.origin_scores import draw_levels
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset

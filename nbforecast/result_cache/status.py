@@ -7,7 +7,7 @@ import enum
 import polars as pl
 
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.scoring.calculations import COVERAGES, LEVELS
+from nbforecast.scoring.origin_scores import COVERAGES, LEVELS
 
 
 class Status(enum.IntEnum):

@@ -1,4 +1,4 @@
-"""Probabilities that forecasts give to values, the inverse of `calculations.quantiles`, and their histogram."""
+"""Probabilities that forecasts give to values, the inverse of `origin_scores.quantiles`, and their histogram."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nbforecast.forecasters.context import scale_context, to_data_unit
 from nbforecast.forecasters.pretrained.features import KNOTS, STEPS, Features, extract_features
 from nbforecast.forecasters.pretrained.forecaster import build
 from nbforecast.forecasters.pretrained.network import QUANTILES, between
+from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
 from nbforecast.pretrain.examples import cut, prepare
 from nbforecast.pretrain.loss import loss
 from nbforecast.pretrain.primitives import CONTEXT

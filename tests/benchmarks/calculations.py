@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast.scoring.calculations import DENSITY_POINTS, LEVELS, calculate, densities, draw_levels
+from nbforecast.scoring.origin_scores import DENSITY_POINTS, LEVELS, calculate, densities, draw_levels
 from tests.benchmarks.table import Table, number, ratio
 from tests.benchmarks.timing import compare
 

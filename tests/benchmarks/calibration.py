@@ -10,7 +10,7 @@ import polars as pl
 
 import nbforecast as nbf
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, calibrate, is_covered
-from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, quantiles
+from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, quantiles
 from tests.benchmarks.table import Table, number
 from tests.support.requirements import SHARED
 

@@ -15,7 +15,7 @@ from nbforecast.engine.inference import run_inference
 from nbforecast.forecasters.registry import resolve
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
-from nbforecast.scoring.calculations import LEVELS, Calculations, calculate, draw_levels
+from nbforecast.scoring.origin_scores import LEVELS, Calculations, calculate, draw_levels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbforecast.data import prepare
-from nbforecast.result_cache.column import Column
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
-from nbforecast.scoring.calculations import LEVELS, Calculations, draw_levels
+from nbforecast.result_cache.result_column import Column
+from nbforecast.scoring.origin_scores import LEVELS, Calculations, draw_levels
 from tests.benchmarks.series import walk
 from tests.benchmarks.table import Table, milliseconds, number, ratio
 from tests.benchmarks.timing import compare, seconds

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nbforecast.scoring.calculations import COVERAGES, LEVELS
+from nbforecast.scoring.origin_scores import COVERAGES, LEVELS
 from tests.benchmarks.timing import rate
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
-from nbforecast.scoring.calculations import calculate, draw_levels
+from nbforecast.scoring.origin_scores import calculate, draw_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -45,7 +45,7 @@ from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.snapshot import has_forecast, is_consistent
 from nbforecast.result_cache.status import Status
 from nbforecast.run import Run
-from nbforecast.scoring.calculations import COVERAGES, DENSITY_POINTS, LEVELS, Calculations, Densities, draw_levels
+from nbforecast.scoring.origin_scores import COVERAGES, DENSITY_POINTS, LEVELS, Calculations, Densities, draw_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from nbforecast.forecasters.context import scale_context
 from nbforecast.forecasters.registry import resolve
+from nbforecast.forecasters.scaled_context import scale_context
 from nbforecast.forecasters.windows import N_SEASONS, Windows
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from nbforecast.postprocessing.conformal import (
     is_covered,
     rows_needed,
 )
-from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, quantiles
+from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, quantiles
 from tests.support.requirements import shared
 
 if TYPE_CHECKING:

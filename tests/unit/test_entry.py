@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from nbforecast.data import prepare
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.result_cache.column import Column
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
+from nbforecast.result_cache.result_column import Column
 from nbforecast.result_cache.status import Status
-from nbforecast.scoring.calculations import calculate, densities, draw_levels
+from nbforecast.scoring.origin_scores import calculate, densities, draw_levels
 
 RNG = np.random.default_rng(1)
 LEVELS = draw_levels(None, 10)

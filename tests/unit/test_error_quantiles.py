@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nbforecast.forecasters.context import BacktestOrigins, PointForecast
 from nbforecast.forecasters.error_quantiles import LEVELS, mean_error_by_step, quantile_forecast, sort_leading
+from nbforecast.forecasters.scaled_context import BacktestOrigins, PointForecast
 from tests.support.windows import MODELS, context, forecast, past_of, windows
 
 pytestmark = pytest.mark.slow

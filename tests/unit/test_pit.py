@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nbforecast.scoring.calculations import quantiles
+from nbforecast.scoring.origin_scores import quantiles
 from nbforecast.scoring.pit import CumulativeProbability, cumulative_probability, pit_histogram
 
 LEVELS = tuple((i + 0.5) / 10 for i in range(10))

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nbforecast.forecasters.context import scale_context, to_data_unit
 from nbforecast.forecasters.registry import resolve
+from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
 from nbforecast.pretrain import __main__ as command
 from nbforecast.pretrain import generators, prior, train
 from nbforecast.pretrain.augmentations import LEAST, blemish, hide, mix

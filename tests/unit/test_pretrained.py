@@ -13,7 +13,6 @@ from safetensors.numpy import save_file
 
 import nbforecast as nbf
 from nbforecast.errors import WeightsError
-from nbforecast.forecasters.context import scale_context
 from nbforecast.forecasters.error_quantiles import LEVELS
 from nbforecast.forecasters.pretrained.features import (
     CANDIDATES,
@@ -27,6 +26,7 @@ from nbforecast.forecasters.pretrained.features import (
 from nbforecast.forecasters.pretrained.forecaster import WEIGHTS, Pretrained, build, named, with_weights
 from nbforecast.forecasters.pretrained.network import QUANTILES, Gated, between
 from nbforecast.forecasters.registry import resolve
+from nbforecast.forecasters.scaled_context import scale_context
 from nbforecast.forecasters.seasonality import find_seasons
 from tests.benchmarks import accuracy
 from tests.benchmarks.cases import SETS

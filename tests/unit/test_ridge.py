@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nbforecast.forecasters.context import PointForecast, ScaledContext, backtest_origins
+from nbforecast.forecasters.scaled_context import PointForecast, ScaledContext, backtest_origins
 from nbforecast.forecasters.seasonality import Seasons, deseasonalize
 from nbforecast.forecasters.statistical import ridge
 from tests.support.windows import context, forecast, past_of, windows

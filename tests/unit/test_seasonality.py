@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import nbforecast as nbf
-from nbforecast.forecasters.context import scale_context
+from nbforecast.forecasters.scaled_context import scale_context
 from nbforecast.forecasters.seasonality import deseasonalize, find_seasons, seasonal_component, seasonal_positions
 from tests.support.requirements import shared
 from tests.support.windows import context, past_of, windows

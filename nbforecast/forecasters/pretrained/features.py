@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int32
 
-from nbforecast.forecasters.context import MIN_OBSERVATIONS, running_sum, take, total
+from nbforecast.forecasters.scaled_context import MIN_OBSERVATIONS, running_sum, take, total
 from nbforecast.forecasters.seasonality import deseasonalize, find_seasons, seasonal_component, seasonal_positions
-from nbforecast.forecasters.statistical.theta import states
+from nbforecast.forecasters.statistical.smoothing_theta import states
 
 if TYPE_CHECKING:
-    from nbforecast.forecasters.context import ScaledContext
+    from nbforecast.forecasters.scaled_context import ScaledContext
     from nbforecast.forecasters.seasonality import Adjusted, Seasons
 
 STEPS = 64  # forecast in one pass

@@ -15,11 +15,11 @@ from jaxtyping import Array, Float32, PRNGKeyArray
 
 from nbforecast.errors import WeightsError
 from nbforecast.forecasters.checkpoint import check, load
-from nbforecast.forecasters.context import scale_context, to_data_unit
 from nbforecast.forecasters.error_quantiles import LEVELS
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
 from nbforecast.forecasters.pretrained.features import CANDIDATES, FEATURES, KNOTS, LOOKED, STEPS, extract_features
 from nbforecast.forecasters.pretrained.network import Gated
+from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
 from nbforecast.forecasters.window_forecaster import WindowForecaster
 
 if TYPE_CHECKING:

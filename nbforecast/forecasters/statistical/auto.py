@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, ClassVar
 import jax
 import jax.numpy as jnp
 
-from nbforecast.forecasters.context import combine, inverse_error_weights, mean_error
+from nbforecast.forecasters.scaled_context import combine, inverse_error_weights, mean_error
 from nbforecast.forecasters.seasonality import deseasonalize
 from nbforecast.forecasters.statistical.base import Statistical
 from nbforecast.forecasters.statistical.naive import naive_forecast
 from nbforecast.forecasters.statistical.ridge import ridge_forecast
-from nbforecast.forecasters.statistical.theta import theta_forecast
+from nbforecast.forecasters.statistical.smoothing_theta import theta_forecast
 
 if TYPE_CHECKING:
-    from nbforecast.forecasters.context import BacktestOrigins, PointForecast, ScaledContext
+    from nbforecast.forecasters.scaled_context import BacktestOrigins, PointForecast, ScaledContext
     from nbforecast.forecasters.seasonality import Seasons
 
 _POWER = 5.0

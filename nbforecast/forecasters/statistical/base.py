@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
-from nbforecast.forecasters.context import MIN_OBSERVATIONS, backtest_origins, scale_context
 from nbforecast.forecasters.error_quantiles import LEVELS, quantile_forecast
+from nbforecast.forecasters.scaled_context import MIN_OBSERVATIONS, backtest_origins, scale_context
 from nbforecast.forecasters.seasonality import find_seasons
 from nbforecast.forecasters.window_forecaster import WindowForecaster
 
 if TYPE_CHECKING:
-    from nbforecast.forecasters.context import BacktestOrigins, PointForecast, ScaledContext
+    from nbforecast.forecasters.scaled_context import BacktestOrigins, PointForecast, ScaledContext
     from nbforecast.forecasters.seasonality import Seasons
     from nbforecast.forecasters.windows import Windows
 

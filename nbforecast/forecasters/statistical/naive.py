@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
-from nbforecast.forecasters.context import PointForecast, take
+from nbforecast.forecasters.scaled_context import PointForecast, take
 from nbforecast.forecasters.seasonality import seasonal_positions
 from nbforecast.forecasters.statistical.base import Statistical
 
 if TYPE_CHECKING:
-    from nbforecast.forecasters.context import BacktestOrigins, ScaledContext
+    from nbforecast.forecasters.scaled_context import BacktestOrigins, ScaledContext
     from nbforecast.forecasters.seasonality import Seasons
 
 

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int
 
-from nbforecast.forecasters.context import MIN_OBSERVATIONS, PointForecast
+from nbforecast.forecasters.scaled_context import MIN_OBSERVATIONS, PointForecast
 from nbforecast.forecasters.seasonality import deseasonalize, seasonal_component
 from nbforecast.forecasters.statistical.base import Statistical
 
 if TYPE_CHECKING:
-    from nbforecast.forecasters.context import BacktestOrigins, ScaledContext
+    from nbforecast.forecasters.scaled_context import BacktestOrigins, ScaledContext
     from nbforecast.forecasters.seasonality import Adjusted, Seasons
 
 _LAGS = 12

@@ -25,8 +25,8 @@ from nbforecast.jupyter.widgets.explorer.messages import (
 )
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, is_covered
 from nbforecast.result_cache.status import Status
-from nbforecast.scoring.calculations import COVERAGES, LEVELS, quantiles
-from nbforecast.scoring.scores import OriginScores, summarise
+from nbforecast.scoring.mean_scores import OriginScores, summarise
+from nbforecast.scoring.origin_scores import COVERAGES, LEVELS, quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,7 +21,7 @@ from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.widgets.explorer import encoding
 from nbforecast.jupyter.widgets.explorer.messages import HistoryMessage
 from nbforecast.result_cache.status import Status
-from nbforecast.scoring.calculations import LEVELS
+from nbforecast.scoring.origin_scores import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ import utilsforecast.losses as ufl
 import nbforecast as nbf
 from nbforecast.data import prepare
 from nbforecast.run import Run
-from nbforecast.scoring.scores import seasonal_scale
+from nbforecast.scoring.mean_scores import seasonal_scale
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int64
 
-from nbforecast.scoring.calculations import DENSITY_POINTS
+from nbforecast.scoring.origin_scores import DENSITY_POINTS
 
 BLOCK = 4096
 MAX_DENSITIES = 1024

@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbforecast.scoring.calculations import COVERAGES, LEVELS, calculate, densities, draw_levels, quantiles
+from nbforecast.scoring.origin_scores import COVERAGES, LEVELS, calculate, densities, draw_levels, quantiles
 
 RNG = np.random.default_rng(0)
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

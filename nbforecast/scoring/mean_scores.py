@@ -9,7 +9,7 @@ import polars as pl
 from jaxtyping import Float32, Float64, Shaped
 
 from nbforecast.errors import OptionError
-from nbforecast.scoring.calculations import CALIBRATED_COVERAGES, COVERAGES
+from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset

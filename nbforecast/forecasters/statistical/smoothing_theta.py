@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
-from nbforecast.forecasters.context import (
+from nbforecast.forecasters.scaled_context import (
     MIN_OBSERVATIONS,
     PointForecast,
     inverse_error_weights,
@@ -19,7 +19,7 @@ from nbforecast.forecasters.seasonality import deseasonalize, seasonal_component
 from nbforecast.forecasters.statistical.base import Statistical
 
 if TYPE_CHECKING:
-    from nbforecast.forecasters.context import BacktestOrigins, ScaledContext
+    from nbforecast.forecasters.scaled_context import BacktestOrigins, ScaledContext
     from nbforecast.forecasters.seasonality import Adjusted, Seasons
 
 _POWER = 10.0
