@@ -53,12 +53,12 @@ def load(path: str | Path) -> Tensors:
 
 def digest(tensors: Mapping[str, np.ndarray]) -> str:
     """Returns a digest of names, shapes and values: 16 hexadecimal digits, the same whatever file they come from."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for name in sorted(tensors):
         value = np.ascontiguousarray(tensors[name])
-        found.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
-        found.update(value.data)
-    return found.hexdigest()[:16]
+        sha256.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
+        sha256.update(value.data)
+    return sha256.hexdigest()[:16]
 
 
 def check(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -94,12 +94,12 @@ def read_json(path: Path) -> dict[str, Any]:
         WeightsError: If it holds none.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read as a configuration: {error}.") from error
-    if not isinstance(found, dict):
-        raise WeightsError(f"{path} is no configuration: it holds a {type(found).__name__}, not an object.")
-    return found
+    if not isinstance(config, dict):
+        raise WeightsError(f"{path} is no configuration: it holds a {type(config).__name__}, not an object.")
+    return config
 
 
 def _some(names: list[str]) -> str:
@@ -140,12 +140,12 @@ def _torch(file: Path) -> Tensors:
             raise WeightsError("it is no PyTorch file: there is no data.pkl in it")
         if f"{root}/byteorder" in names and archive.read(f"{root}/byteorder") != b"little":
             raise WeightsError("its numbers are big-endian, which is not supported")
-        found = _interpret(archive.read(f"{root}/data.pkl"))
-        if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
-            found = found["state_dict"]
-        if not isinstance(found, dict) or not all(isinstance(n, str) for n in found):
+        content = _interpret(archive.read(f"{root}/data.pkl"))
+        if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+            content = content["state_dict"]
+        if not isinstance(content, dict) or not all(isinstance(n, str) for n in content):
             raise WeightsError("it holds no state dictionary (names and tensors)")
-        return {name: _tensor(name, value, archive, root) for name, value in found.items()}
+        return {name: _tensor(name, value, archive, root) for name, value in content.items()}
 
 
 def _tensor(name: str, value: object, archive: zipfile.ZipFile, root: str) -> np.ndarray:
@@ -179,8 +179,8 @@ def _interpret(code: bytes) -> Any:
         del stack[at:]
         return items
 
-    for operation, given, _ in pickletools.genops(code):
-        argument: Any = given
+    for operation, value, _ in pickletools.genops(code):
+        argument: Any = value
         match operation.name:
             case "PROTO" | "FRAME":
                 pass

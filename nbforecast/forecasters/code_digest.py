@@ -91,12 +91,12 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 def _members(value: type) -> list[tuple[str, Any]]:
     """A class's own methods and plain attributes."""
-    found: list[tuple[str, Any]] = []
+    members: list[tuple[str, Any]] = []
     for name, member in vars(value).items():
         if isinstance(member, (staticmethod, classmethod)):
-            found.append((name, member.__func__))
+            members.append((name, member.__func__))
         elif isinstance(member, property):
-            found.append((name, (member.fget, member.fset)))
+            members.append((name, (member.fget, member.fset)))
         elif inspect.isfunction(member) or (isinstance(member, (bool, int, float, str, bytes)) and name[:2] != "__"):
-            found.append((name, member))
-    return found
+            members.append((name, member))
+    return members

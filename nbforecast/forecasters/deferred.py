@@ -58,23 +58,23 @@ class DeferredForecaster:
         Raises:
             UnknownModel: If this process has no such forecaster; the message says what to do.
         """
-        found = find_registered(self.name, self.key)
-        if found is None:
+        forecaster = find_registered(self.name, self.key)
+        if forecaster is None:
             raise UnknownModel(unknown(self.name, self.key, registered_keys()))
-        return found
+        return forecaster
 
 
-def unknown(name: str, key: str, there: frozenset[tuple[str, str | None]]) -> str:
+def unknown(name: str, key: str, keys: frozenset[tuple[str, str | None]]) -> str:
     """Returns why a model cannot be found and what to do; an empty text if it can be, or may be.
 
     Args:
         name: The model's name.
         key: Its key.
-        there: What `registered_keys` returned.
+        keys: What `registered_keys` returned.
     """
-    if (name, key) in there or (name, None) in there:
+    if (name, key) in keys or (name, None) in keys:
         return ""
-    if any(name == other for other, _ in there):
+    if any(name == other for other, _ in keys):
         return (
             f"What is called {name!r} in this kernel is not the model that these results were made by: its code, "
             f"settings or weights differ. Have the data forecast by it: nbf.forecast(frame, {name!r})."

@@ -89,8 +89,8 @@ def take(values: Shaped[Array, "L ..."], at: Int32[Array, "n ..."]) -> Shaped[Ar
 def first_true(values: Bool[Array, "L ..."]) -> Int32[Array, "..."]:
     """Returns where each column is first true, 0 where it never is. On CPUs it is quicker than `jnp.argmax`."""
     at = jnp.arange(len(values), dtype=jnp.int32).reshape(-1, *(1,) * (values.ndim - 1))
-    found = jnp.where(values, at, len(values)).min(0)
-    return jnp.where(found < len(values), found, 0)
+    position = jnp.where(values, at, len(values)).min(0)
+    return jnp.where(position < len(values), position, 0)
 
 
 def total(values: Float32[Array, "L ..."]) -> Float32[Array, "..."]:
@@ -108,12 +108,12 @@ def running_sum(values: Float32[Array, "L B"]) -> Float32[Array, "L B"]:
     return (within + before[:, None]).reshape(values.shape)
 
 
-def mean_absolute_deviation(values: Float32[Array, "L B"], known: Bool[Array, "L B"]) -> Float32[Array, " B"]:
+def mean_absolute_deviation(values: Float32[Array, "L B"], is_known: Bool[Array, "L B"]) -> Float32[Array, " B"]:
     """Returns the mean absolute deviation from the mean, 1 where it is 0.
 
     It is not squared, so that tiny units do not underflow.
     """
-    use = known.astype(jnp.float32)
+    use = is_known.astype(jnp.float32)
     count = jnp.maximum(total(use), 1.0)
     mean = total(values * use) / count
     size = total(jnp.abs(values - mean) * use) / count
@@ -129,7 +129,7 @@ def scale_context(windows: Windows) -> ScaledContext:
         windows: The windows, relative to their last value.
     """
     values, observed = windows.values.T, windows.observed.T
-    known = ~jnp.isnan(values)
+    is_known = ~jnp.isnan(values)
     first = first_true(observed)
 
     def carry(last: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -137,20 +137,20 @@ def scale_context(windows: Windows) -> ScaledContext:
         return last, last
 
     start = jnp.take_along_axis(values, first[None], axis=0)[0]
-    _, filled = jax.lax.scan(carry, start, (values, known))
+    _, filled = jax.lax.scan(carry, start, (values, is_known))
     location = windows.location
     least = filled.min(0) + location
     positive = (location > 0.0) & (least > _LEAST_SHARE * (filled.mean(0) + location))
     ratio = filled / jnp.where(positive, location, 1.0)
     logs = jnp.log1p(jnp.where(positive, ratio, 0.0))
     part = parts(len(values), first)
-    logged = positive & (unevenness(logs, known, part) < _PREFERENCE * unevenness(filled, known, part))
-    values = jnp.where(logged, logs, filled)
-    scale = mean_absolute_deviation(values, known)
+    is_log = positive & (unevenness(logs, is_known, part) < _PREFERENCE * unevenness(filled, is_known, part))
+    values = jnp.where(is_log, logs, filled)
+    scale = mean_absolute_deviation(values, is_known)
     # only zeros themselves show that a series stops at zero: a temperature may have been positive for long
     zeros = (observed & (filled == -location)).sum(0)
     floor = jnp.where((least >= 0.0) & (zeros >= _ZEROS), -location, -jnp.inf)
-    return ScaledContext(values / scale, known, observed, first, scale, logged, location, floor)
+    return ScaledContext(values / scale, is_known, observed, first, scale, is_log, location, floor)
 
 
 def to_data_unit(past: ScaledContext, values: Float32[Array, "... B"]) -> Float32[Array, "... B"]:
@@ -173,7 +173,7 @@ def parts(length: int, first: Int32[Array, " B"]) -> Float32[Array, "L B"]:
 
 
 def unevenness(
-    values: Float32[Array, "L B"], known: Bool[Array, "L B"], part: Float32[Array, "L B"]
+    values: Float32[Array, "L B"], is_known: Bool[Array, "L B"], part: Float32[Array, "L B"]
 ) -> Float32[Array, " B"]:
     """Returns how much the size of steps differs between parts of a context.
 
@@ -181,11 +181,11 @@ def unevenness(
 
     Args:
         values: The contexts' values.
-        known: Which of them are known.
+        is_known: Which of them are known.
         part: The part of each step (see `parts`).
     """
     moves = jnp.abs(jnp.diff(values, axis=0))
-    both = known[1:] & known[:-1]
+    both = is_known[1:] & is_known[:-1]
     within = [(both & (part[1:] == i)).astype(jnp.float32) for i in range(_PARTS)]
     size = jnp.stack([total(moves * w) / jnp.maximum(total(w), 1.0) for w in within])
     return size.std(0) / jnp.maximum(size.mean(0), 1e-30)

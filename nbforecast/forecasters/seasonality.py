@@ -53,7 +53,7 @@ class Adjusted(NamedTuple):
 
 
 def autocorrelation(
-    values: Float32[Array, "L B"], known: Bool[Array, "L B"], first: Int32[Array, " B"]
+    values: Float32[Array, "L B"], is_known: Bool[Array, "L B"], first: Int32[Array, " B"]
 ) -> tuple[Float32[Array, "K B"], Float32[Array, "K B"]]:
     """Returns the autocorrelation at the lags 0 to K - 1, K = L / 2, and its z-scores.
 
@@ -62,11 +62,11 @@ def autocorrelation(
 
     Args:
         values: The values.
-        known: Which of them are known.
+        is_known: Which of them are known.
         first: The position of the first one.
     """
     length = values.shape[0]
-    use = known.astype(jnp.float32)
+    use = is_known.astype(jnp.float32)
     count = jnp.maximum(total(use), 1.0)
     centred = (values - total(values * use) / count) * use
     limit = 4.0 * total(jnp.abs(centred)) / count
@@ -110,11 +110,11 @@ def detrended_correlation(
         before = (low >= 0)[:, None]
         near = sums[high] - jnp.where(before, sums[low], 0.0)
         number = counts[high] - jnp.where(before, counts[low], 0.0)
-        left = jnp.where(past.is_known, past.values - near / jnp.maximum(number, 1.0), 0.0)
+        residual = jnp.where(past.is_known, past.values - near / jnp.maximum(number, 1.0), 0.0)
         both = (at >= lag)[:, None] & past.is_known & past.is_known[at - lag]
         pairs = jnp.maximum(total(both.astype(jnp.float32)), 1.0)
-        size = total(left**2) / jnp.maximum(counts[-1], 1.0)
-        r = total(jnp.where(both, left * left[at - lag], 0.0)) / pairs / jnp.maximum(size, 1e-12)
+        size = total(residual**2) / jnp.maximum(counts[-1], 1.0)
+        r = total(jnp.where(both, residual * residual[at - lag], 0.0)) / pairs / jnp.maximum(size, 1e-12)
         return r, r * jnp.sqrt(pairs)
 
     return jax.lax.map(one, lags)
@@ -127,8 +127,8 @@ def find_seasons(past: ScaledContext, calendar: Int32[Array, " S"]) -> Seasons:
         past: The contexts.
         calendar: The calendar's season lengths in steps, ascending; 0 for none.
     """
-    known = past.is_known[1:] & past.is_known[:-1]
-    r, z = autocorrelation(jnp.diff(past.values, axis=0), known, past.first)
+    is_known = past.is_known[1:] & past.is_known[:-1]
+    r, z = autocorrelation(jnp.diff(past.values, axis=0), is_known, past.first)
     lags = jnp.arange(r.shape[0])[:, None]
     length = past.length
 
@@ -192,18 +192,18 @@ def deseasonalize(past: ScaledContext, seasons: Seasons) -> Adjusted:
 
     def step(carry: Any, now: Any) -> tuple[Any, Array]:
         level, last, short, long = carry
-        t, value, known, start, early, gain, gain_long, place, place_long = now
+        t, value, is_known, start, early, gain, gain_long, place, place_long = now
         before, before_long = (
             s.reshape(-1).at[p].get(mode="promise_in_bounds") for s, p in ((short, place), (long, place_long))
         )
         level = jnp.where(early, start, level)
         without = value - before - before_long
-        last = jnp.where(known, without, last)
-        error = jnp.where(known, without - level, 0.0)
+        last = jnp.where(is_known, without, last)
+        error = jnp.where(is_known, without - level, 0.0)
         level = level + LEVEL_GAIN * error
-        left = (1.0 - LEVEL_GAIN) * error
-        short = jax.lax.dynamic_update_index_in_dim(short, before + gain * left, t, 0)
-        long = jax.lax.dynamic_update_index_in_dim(long, before_long + gain_long * left, t, 0)
+        residual = (1.0 - LEVEL_GAIN) * error
+        short = jax.lax.dynamic_update_index_in_dim(short, before + gain * residual, t, 0)
+        long = jax.lax.dynamic_update_index_in_dim(long, before_long + gain_long * residual, t, 0)
         return (level, last, short, long), last
 
     zeros = jnp.zeros((length, batch), jnp.float32)

@@ -114,8 +114,8 @@ class WindowForecaster(ABC):
             size = self._fitting(len(part), horizon, shapes)
             filled = np.concatenate([part, np.full(size - len(part), part[-1])])
             windows, location = cut(data, filled, self.context, seed)
-            known = windows._asdict() | {"covariates": self.covariates(data, filled, horizon)}
-            parts = {name: shard_batch(known[name]) for name in _BATCHED if known[name] is not None}
+            fields = windows._asdict() | {"covariates": self.covariates(data, filled, horizon)}
+            parts = {name: shard_batch(fields[name]) for name in _BATCHED if fields[name] is not None}
             run = partial(_compiled(self, horizon, seed), windows._replace(**parts))
             name = (self, horizon, size)
             try:

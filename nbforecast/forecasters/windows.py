@@ -56,15 +56,15 @@ _padded: weakref.WeakKeyDictionary[Dataset, dict[int, _Padded]] = weakref.WeakKe
 
 
 def _pad(data: Dataset, context: int) -> _Padded:
-    known = _padded.setdefault(data, {})
-    if context not in known:
+    cached = _padded.setdefault(data, {})
+    if context not in cached:
         series = np.repeat(np.arange(len(data.ids)), data.lengths)
         start = np.arange(len(data)) + series * (context - 1)
         values = np.full(len(data) + len(data.ids) * (context - 1), np.nan)
         values[start + context - 1] = data.values
         missing = np.isnan(values)
         if not np.isnan(data.values).any():
-            known[context] = _Padded(values, values, None, None, start)
+            cached[context] = _Padded(values, values, None, None, start)
         else:
             at = np.arange(len(values))
             before = np.maximum.accumulate(np.where(missing, -1, at))
@@ -74,8 +74,8 @@ def _pad(data: Dataset, context: int) -> _Padded:
             bridged = values.copy()
             a, b, i = before[inner], after[inner], at[inner]
             bridged[inner] = values[a] + (values[b] - values[a]) * ((i - a) / (b - a))
-            known[context] = _Padded(values, bridged, before, after, start)
-    return known[context]
+            cached[context] = _Padded(values, bridged, before, after, start)
+    return cached[context]
 
 
 @lru_cache(maxsize=65536)

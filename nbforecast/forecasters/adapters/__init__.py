@@ -34,11 +34,11 @@ def adapt(model: object, **options: Any) -> FunctionForecaster | None:
     if library is None:
         return None
     build = import_module(f"{__name__}.{library}").build
-    known = [name for name in inspect.signature(build).parameters if name != "model"]
-    wrong = sorted(set(options) - set(known))
+    option_names = [name for name in inspect.signature(build).parameters if name != "model"]
+    wrong = sorted(set(options) - set(option_names))
     if wrong:
         raise OptionError(
-            f"{', '.join(wrong)}: no option for a {type(model).__name__}. There are: {', '.join(sorted(known))}."
+            f"{', '.join(wrong)}: no option for a {type(model).__name__}. There are: {', '.join(sorted(option_names))}."
         )
     return build(model, **options)
 

@@ -59,8 +59,8 @@ def build(
         raise OptionError(f"{kind} is fitted with covariates, and nothing but the past values is handed over.")
     first = model.extreme_lags[0]
     if first is None or context is not None or least is not None:
-        said = "it has no lags of the target" if first is None else "context= and least= follow from its input"
-        raise OptionError(f"{kind} cannot be used so: {said}.")
+        reason = "it has no lags of the target" if first is None else "context= and least= follow from its input"
+        raise OptionError(f"{kind} cannot be used so: {reason}.")
     levels = getattr(getattr(model, "likelihood", None), "quantiles", None)
     count = len(levels) if levels else draws if model.supports_probabilistic_prediction else 1
     return FunctionForecaster(
@@ -105,12 +105,12 @@ def _global(model: Any, levels: Any, draws: int) -> Any:
     def forecast(contexts: np.ndarray, horizon: int, seed: int) -> np.ndarray:
         series = [TimeSeries.from_values(values) for values in contexts.astype(dtype)]
         exact = levels is not None and horizon <= model.output_chunk_length
-        asked = {"predict_likelihood_parameters": True} if exact else {"num_samples": 200 if levels else draws}
+        options = {"predict_likelihood_parameters": True} if exact else {"num_samples": 200 if levels else draws}
         with lock, quiet(), numpy_seed(seed):
-            found = model.predict(
-                horizon, series=series, verbose=False, show_warnings=False, random_state=seed % 2**32, **asked
+            forecasts = model.predict(
+                horizon, series=series, verbose=False, show_warnings=False, random_state=seed % 2**32, **options
             )
-        values = np.stack([part.all_values(copy=False) for part in found])
+        values = np.stack([part.all_values(copy=False) for part in forecasts])
         if exact:
             return values[..., 0]
         return np.moveaxis(np.quantile(values[:, :, 0], levels, axis=-1), 0, -1) if levels else values[:, :, 0]

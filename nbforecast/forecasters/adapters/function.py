@@ -104,17 +104,17 @@ class FunctionForecaster:
     ) -> Float32[np.ndarray, "R H Q"]:
         windows, location = cut(data, rows, self.context, seed)
         contexts = np.asarray(windows.values, np.float64) + location[:, None]
-        found = np.asarray(self._function(contexts, horizon, *([seed] if self._seeded else [])), np.float64)
+        draws = np.asarray(self._function(contexts, horizon, *([seed] if self._seeded else [])), np.float64)
         wanted = (len(rows), horizon, self.draws)
-        if found.shape == wanted[:2] and self.draws == 1:
-            found = found[..., None]
-        if found.shape != wanted:
-            told = "levels= or draws= say how many" if found.ndim == 3 else "point forecasts are (origins, horizon)"
+        if draws.shape == wanted[:2] and self.draws == 1:
+            draws = draws[..., None]
+        if draws.shape != wanted:
+            hint = "levels= or draws= say how many" if draws.ndim == 3 else "point forecasts are (origins, horizon)"
             raise ForecasterError(
-                f"The model {self.name!r} returned an array of shape {found.shape}; expected (origins, horizon, draws) "
-                f"= {wanted}; {told}."
+                f"The model {self.name!r} returned an array of shape {draws.shape}; expected (origins, horizon, draws) "
+                f"= {wanted}; {hint}."
             )
-        return found.astype(np.float32)
+        return draws.astype(np.float32)
 
     def __repr__(self) -> str:
         return f"FunctionForecaster({self.name!r}, context={self.context}, draws={self.draws})"

@@ -33,8 +33,8 @@ def build(model: Any, name: str | None = None, *, key: str | None = None) -> Fun
     if models is None:
         raise OptionError(f"A {kind} by itself cannot be used: hand over the fitted NeuralForecast that holds it.")
     if len(models) != 1:
-        there = ", ".join(map(str, models)) or "none"
-        raise OptionError(f"A NeuralForecast must hold exactly one model; this one has {there}. Fit one for each.")
+        names = ", ".join(map(str, models)) or "none"
+        raise OptionError(f"A NeuralForecast must hold exactly one model; this one has {names}. Fit one for each.")
     if not getattr(model, "_fitted", False):
         raise OptionError(f"The NeuralForecast of {models[0]} is not fitted: call fit(df) first.")
     network = models[0]
@@ -93,9 +93,9 @@ def _forecast(model: Any, any_level: bool, places: np.ndarray | None) -> Any:
         )
         with lock, quiet(), torch.random.fork_rng(devices=[]):
             network.random_seed = seed
-            found = model.predict(df=frame, quantiles=list(LEVELS) if any_level else None)
-        columns = [c for c in found.columns if c not in (model.id_col, model.time_col)]
-        values = found.select(columns).to_numpy().reshape(count, model.h, -1)[:, :horizon]
+            forecasts = model.predict(df=frame, quantiles=list(LEVELS) if any_level else None)
+        columns = [c for c in forecasts.columns if c not in (model.id_col, model.time_col)]
+        values = forecasts.select(columns).to_numpy().reshape(count, model.h, -1)[:, :horizon]
         if any_level:
             return values[..., [i for i, c in enumerate(columns) if "_ql" in c]]
         return values[..., :1] if places is None else values[..., places]

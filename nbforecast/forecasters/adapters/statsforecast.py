@@ -37,9 +37,9 @@ def build(
 
     def one(values: np.ndarray, horizon: int) -> np.ndarray:
         # a copy each, as a model may note something of the series it has seen last
-        asked = {"level": list(_INTERVALS)} if intervals else {}
-        found = copy.copy(own).forecast(y=values[np.argmax(~np.isnan(values)) :], h=horizon, **asked)
-        return np.stack([found[column] for column in (_COLUMNS if intervals else ("mean",))], -1)
+        options = {"level": list(_INTERVALS)} if intervals else {}
+        columns = copy.copy(own).forecast(y=values[np.argmax(~np.isnan(values)) :], h=horizon, **options)
+        return np.stack([columns[column] for column in (_COLUMNS if intervals else ("mean",))], -1)
 
     def forecast(contexts: np.ndarray, horizon: int) -> np.ndarray:
         if conformal is not None and horizon != conformal.h:

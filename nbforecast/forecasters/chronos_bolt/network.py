@@ -89,14 +89,14 @@ class Sizes:
 def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     """Returns the names and shapes of the tensors of a published file."""
     d, f, inner = sizes.width, sizes.feed_forward, sizes.heads * sizes.head
-    found: dict[str, tuple[int, ...]] = {}
+    tensors: dict[str, tuple[int, ...]] = {}
 
     def attention(name: str) -> None:
-        found.update({f"{name}.{p}.weight": (inner, d) for p in "qkv"} | {f"{name}.o.weight": (d, inner)})
+        tensors.update({f"{name}.{p}.weight": (inner, d) for p in "qkv"} | {f"{name}.o.weight": (d, inner)})
 
     def residual(name: str, into: int, out: int) -> None:
         for part, shape in (("hidden", (f, into)), ("output", (out, f)), ("residual", (out, into))):
-            found.update({f"{name}.{part}_layer.weight": shape, f"{name}.{part}_layer.bias": shape[:1]})
+            tensors.update({f"{name}.{part}_layer.weight": shape, f"{name}.{part}_layer.bias": shape[:1]})
 
     for side, count, parts in (
         ("encoder", sizes.layers, ("SelfAttention",)),
@@ -106,17 +106,17 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
             block = f"{side}.block.{i}"
             for at, part in enumerate(parts):
                 attention(f"{block}.layer.{at}.{part}")
-                found[f"{block}.layer.{at}.layer_norm.weight"] = (d,)
+                tensors[f"{block}.layer.{at}.layer_norm.weight"] = (d,)
             last = f"{block}.layer.{len(parts)}"
-            found[f"{last}.DenseReluDense.wi.weight"] = (f, d)
-            found[f"{last}.DenseReluDense.wo.weight"] = (d, f)
-            found[f"{last}.layer_norm.weight"] = (d,)
-        found[f"{side}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"] = (sizes.buckets, sizes.heads)
-        found[f"{side}.final_layer_norm.weight"] = (d,)
+            tensors[f"{last}.DenseReluDense.wi.weight"] = (f, d)
+            tensors[f"{last}.DenseReluDense.wo.weight"] = (d, f)
+            tensors[f"{last}.layer_norm.weight"] = (d,)
+        tensors[f"{side}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"] = (sizes.buckets, sizes.heads)
+        tensors[f"{side}.final_layer_norm.weight"] = (d,)
     residual("input_patch_embedding", 2 * sizes.patch, d)
     residual("output_patch_embedding", d, len(sizes.levels) * sizes.steps)
-    found["shared.weight"] = (2, d)
-    return found
+    tensors["shared.weight"] = (2, d)
+    return tensors
 
 
 def relative_buckets(tokens: int, sizes: Sizes) -> Int64[np.ndarray, "m m"]:
@@ -221,8 +221,8 @@ def _feed(weights: Weights, sizes: Sizes, name: str, x: Array) -> Array:
 
 
 def _residual(weights: Weights, sizes: Sizes, name: str, x: Array) -> Array:
-    def linear(part: str, given: Array) -> Array:
-        return product(given, weights[f"{name}.{part}_layer.weight"]) + weights[f"{name}.{part}_layer.bias"]
+    def linear(part: str, value: Array) -> Array:
+        return product(value, weights[f"{name}.{part}_layer.weight"]) + weights[f"{name}.{part}_layer.bias"]
 
     return linear("output", _activate(sizes, linear("hidden", x))) + linear("residual", x)
 
@@ -243,15 +243,15 @@ def extend(weights: Weights, sizes: Sizes, context: Float32[Array, "N L"], horiz
         context: Values, NaN where nothing was observed.
         horizon: H.
     """
-    found = forward(weights, sizes, context)
+    quantiles = forward(weights, sizes, context)
     levels = jnp.array(sizes.levels, jnp.float32)
     count = len(sizes.levels)
     longer = jnp.repeat(context[:, None], count, 1)
-    parts = [found]
+    parts = [quantiles]
     for _ in range(1, -(-horizon // sizes.steps)):
-        longer = jnp.concatenate([longer, found], -1)[..., -sizes.context :]
+        longer = jnp.concatenate([longer, quantiles], -1)[..., -sizes.context :]
         paths = forward(weights, sizes, longer.reshape(-1, longer.shape[-1]))
         paths = paths.reshape(len(context), count * count, sizes.steps)
-        found = jnp.quantile(paths, levels, axis=1).transpose(1, 0, 2)
-        parts.append(found)
+        quantiles = jnp.quantile(paths, levels, axis=1).transpose(1, 0, 2)
+        parts.append(quantiles)
     return jnp.concatenate(parts, -1)[..., :horizon]

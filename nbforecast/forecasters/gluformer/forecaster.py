@@ -157,14 +157,14 @@ class Gluformer(NetworkForecaster):
         target = (windows.values + windows.location[:, None] - low) / (high - low)
         covariates = jnp.asarray(windows.covariates)
         past, future = covariates[:, : self.context], covariates[:, self.context :]
-        given = target, past, future, jnp.zeros((len(target), self.sizes.static), jnp.float32)
+        inputs = target, past, future, jnp.zeros((len(target), self.sizes.static), jnp.float32)
         samples_per_pass = self._samples_per_pass(len(target))
 
         def some(group: tuple[Int32[Array, " S"], Masks | None]) -> tuple[Array, Array]:
             """Means and log-variances of some samples."""
             numbers, masks = group
             # the rows of one sample are neighbours
-            own, before, after, subject = (jnp.tile(a, (samples_per_pass, *(1,) * (a.ndim - 1))) for a in given)
+            own, before, after, subject = (jnp.tile(a, (samples_per_pass, *(1,) * (a.ndim - 1))) for a in inputs)
             drop = self._own_drop(windows.key, numbers) if masks is None else self._shared_drop(masks)
             mean, log_variance = forward(weights, self.sizes, own, before, after, subject, drop)
             return mean.reshape(samples_per_pass, len(target), -1), log_variance.reshape(samples_per_pass, -1)
@@ -200,11 +200,11 @@ class Gluformer(NetworkForecaster):
         sites = {site: (int(np.prod(shape)), shape) for site, shape in self.sizes.sites().items()}
         ends = dict(zip(sites, np.cumsum([size for size, _ in sites.values()]).tolist(), strict=True))
 
-        def kept(number: Array, bits: Array) -> Array:
+        def keeps(number: Array, bits: Array) -> Array:
             own = jax.random.fold_in(jax.random.wrap_key_data(bits), number)
             return jax.random.bits(own, (max(ends.values()),), "uint16") >= round(self.sizes.dropout * 2**16)
 
-        masks = jax.vmap(jax.vmap(kept, (None, 0)), (0, None))(numbers, key).reshape(len(numbers) * len(key), -1)
+        masks = jax.vmap(jax.vmap(keeps, (None, 0)), (0, None))(numbers, key).reshape(len(numbers) * len(key), -1)
 
         def drop(site: str, x: Array) -> Array:
             size, shape = sites[site]
@@ -267,13 +267,13 @@ def _positions(weights: Mapping[str, np.ndarray]) -> int:
 def _file(place: Path) -> Path:
     if not place.is_dir():
         return place
-    found = sorted(p for p in place.iterdir() if p.suffix in (".safetensors", ".pth", ".pt", ".ckpt"))
-    if len(found) != 1:
-        there = ", ".join(p.name for p in found) or "none"
+    files = sorted(p for p in place.iterdir() if p.suffix in (".safetensors", ".pth", ".pt", ".ckpt"))
+    if len(files) != 1:
+        names = ", ".join(p.name for p in files) or "none"
         raise WeightsError(
-            f"The folder {str(place)!r} must hold one file of weights (.safetensors, .pth); it has {there}."
+            f"The folder {str(place)!r} must hold one file of weights (.safetensors, .pth); it has {names}."
         )
-    return found[0]
+    return files[0]
 
 
 def _masks(sizes: Sizes, samples: int, seed: int) -> Masks:

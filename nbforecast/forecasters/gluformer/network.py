@@ -90,29 +90,29 @@ class Sizes:
         """Where dropout acts, and the shape of what it acts on in one window."""
         d, f, h, q = self.width, self.feed_forward, self.heads, self.label + self.horizon + 1
         memory = self.tokens()[-1]
-        found: dict[str, tuple[int, ...]] = {
+        sites: dict[str, tuple[int, ...]] = {
             "enc_embedding": (self.input + 1, d), "dec_embedding": (q, d), "var": (self.input + 1, 1),
         }  # fmt: skip
         for i, m in enumerate(self.tokens()):
             layer = f"encoder.enc_layers.{i}"
-            found |= {f"{layer}.att": (h, m, m), f"{layer}.attn_out": (m, d)}
-            found |= {f"{layer}.ff_hidden": (m, f), f"{layer}.ff_out": (m, d)}
+            sites |= {f"{layer}.att": (h, m, m), f"{layer}.attn_out": (m, d)}
+            sites |= {f"{layer}.ff_hidden": (m, f), f"{layer}.ff_out": (m, d)}
         for i in range(self.decoder_layers):
             layer = f"decoder.layers.{i}"
-            found |= {f"{layer}.self_att": (h, q, q), f"{layer}.cross_att": (h, q, memory)}
-            found |= {f"{layer}.ff_hidden": (q, f), f"{layer}.ff_out": (q, d)}
-        return found
+            sites |= {f"{layer}.self_att": (h, q, q), f"{layer}.cross_att": (h, q, memory)}
+            sites |= {f"{layer}.ff_hidden": (q, f), f"{layer}.ff_out": (q, d)}
+        return sites
 
 
 def shapes(sizes: Sizes, positions: int = 5000) -> dict[str, tuple[int, ...]]:
     """The state dictionary: names and shapes."""
     d, f, i, c, s = sizes.width, sizes.feed_forward, sizes.inner, sizes.dynamic, sizes.static
-    found: dict[str, tuple[int, ...]] = {}
+    tensors: dict[str, tuple[int, ...]] = {}
 
     def add(name: str, *shape: int, bias: bool = True) -> None:
-        found[f"{name}.weight"] = shape
+        tensors[f"{name}.weight"] = shape
         if bias:
-            found[f"{name}.bias"] = shape[:1]
+            tensors[f"{name}.bias"] = shape[:1]
 
     def attention(name: str) -> None:
         for part in "qkv":
@@ -128,7 +128,7 @@ def shapes(sizes: Sizes, positions: int = 5000) -> dict[str, tuple[int, ...]]:
     for side in ("enc", "dec"):
         add(f"{side}_embedding.value_embedding.conv", d, 1, 3)
         add(f"{side}_embedding.time_embedding.embed", d, c)
-        found[f"{side}_embedding.positional_embedding.pos_emb"] = (1, positions, d)
+        tensors[f"{side}_embedding.positional_embedding.pos_emb"] = (1, positions, d)
         add(f"{side}_embedding.subject_embedding.id_embedding", d, s)
     for layer in range(sizes.encoder_layers):
         attention(f"encoder.enc_layers.{layer}.att")
@@ -136,9 +136,9 @@ def shapes(sizes: Sizes, positions: int = 5000) -> dict[str, tuple[int, ...]]:
     for layer in range(sizes.encoder_layers - 1):
         add(f"encoder.conv_layers.{layer}.downConv", d, d, 3)
         add(f"encoder.conv_layers.{layer}.norm", d)
-        found[f"encoder.conv_layers.{layer}.norm.running_mean"] = (d,)
-        found[f"encoder.conv_layers.{layer}.norm.running_var"] = (d,)
-        found[f"encoder.conv_layers.{layer}.norm.num_batches_tracked"] = ()
+        tensors[f"encoder.conv_layers.{layer}.norm.running_mean"] = (d,)
+        tensors[f"encoder.conv_layers.{layer}.norm.running_var"] = (d,)
+        tensors[f"encoder.conv_layers.{layer}.norm.num_batches_tracked"] = ()
     add("encoder.norm", d)
     for layer in range(sizes.decoder_layers):
         for part in ("self_att", "cross_att"):
@@ -148,7 +148,7 @@ def shapes(sizes: Sizes, positions: int = 5000) -> dict[str, tuple[int, ...]]:
     add("projection", 1, d)
     add("var.proj1", 1, d)
     add("var.proj2", 1, sizes.input + 1)
-    return found
+    return tensors
 
 
 def no_dropout(_: str, x: Array) -> Array:

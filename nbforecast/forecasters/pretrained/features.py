@@ -86,7 +86,7 @@ def extract_features(past: ScaledContext, calendar: Int32[Array, " C"]) -> Featu
     levels, slopes = states(adjusted.values, past, _GRID)
     known = past.is_known.astype(jnp.float32)
     changes = _changes(past, jnp.maximum(seasons.short, seasons.long))
-    made = _Past(
+    state = _Past(
         past,
         calendar,
         adjusted,
@@ -97,8 +97,8 @@ def extract_features(past: ScaledContext, calendar: Int32[Array, " C"]) -> Featu
         _running_sum_from_zero(known),
     )
     # without barriers XLA works some of this out anew for each of the places where it is used
-    made = jax.lax.optimization_barrier(made)
-    error, valid = jax.lax.optimization_barrier(_tried(made, seasons))
+    state = jax.lax.optimization_barrier(state)
+    error, valid = jax.lax.optimization_barrier(_tried(state, seasons))
     count = valid.sum(0)
     size = jnp.abs(error)
     # a candidate that has hardly been tried has the error of a random walk
@@ -108,11 +108,11 @@ def extract_features(past: ScaledContext, calendar: Int32[Array, " C"]) -> Featu
     errors = jnp.log(jnp.maximum(mean, LEAST_UNIT))
     unit = jnp.exp(errors[:, :3].mean(1).min(0))
     end = jnp.full((1, past.values.shape[1]), past.values.shape[0] - 1)
-    candidates = jax.lax.optimization_barrier(_candidates(made, end, np.arange(1, STEPS + 1))[:, 0])
+    candidates = jax.lax.optimization_barrier(_candidates(state, end, np.arange(1, STEPS + 1))[:, 0])
     recent = jnp.where(valid, size, 0.0)[:, :_RECENT].mean((1, 2))
     bias = jnp.where(valid, error, 0.0)[:, :, ::3].sum(1) / (count[::3] + _PRIOR_COUNT)
     parts = [
-        *_series(made, unit),
+        *_series(state, unit),
         _squash(candidates[:, np.array(LOOKED) - 1] / unit),
         errors - jnp.log(unit),
         jnp.log(recent / unit + 0.01),
@@ -133,13 +133,13 @@ def extract_features(past: ScaledContext, calendar: Int32[Array, " C"]) -> Featu
     )
 
 
-def _candidates(made: _Past, at: Int32[Array, "n B"], steps: np.ndarray) -> Float32[Array, "K n S B"]:
+def _candidates(state: _Past, at: Int32[Array, "n B"], steps: np.ndarray) -> Float32[Array, "K n S B"]:
     """Forecasts of some steps ahead, as of positions `at`, from what was known there.
 
     Levels and slopes with the seasonal component; the season before, for either season; that and its usual change;
     the mean shape of some seasons; the calendar's seasons before, found or not; the last value; moving means.
     """
-    past, adjusted = made.past, made.adjusted
+    past, adjusted = state.past, state.adjusted
     batch = at.shape[1]
 
     def component(values: Float32[Array, "L B"], season: Int32[Array, " B"]) -> Float32[Array, "n S B"]:
@@ -149,57 +149,57 @@ def _candidates(made: _Past, at: Int32[Array, "n B"], steps: np.ndarray) -> Floa
     short, long = adjusted.seasons
     cycle = jnp.where(short > 0, component(adjusted.short, short), 0.0)
     cycle = cycle + jnp.where(long > 0, component(adjusted.long, long), 0.0)
-    level, slope = (jnp.take_along_axis(s, at[:, None].clip(0), axis=0) for s in (made.levels, made.slopes))
+    level, slope = (jnp.take_along_axis(s, at[:, None].clip(0), axis=0) for s in (state.levels, state.slopes))
     smooth = level[:, :, None] + slope[:, :, None] * jnp.array(_reach(steps))[:, :, None] + cycle[:, None]
     last = jnp.broadcast_to(take(past.values, at)[:, None], cycle.shape)
     longest = jnp.maximum(short, long)
     before, longer = (jnp.where(s > 0, component(past.values, s), last) for s in (short, longest))
-    changed = [longer + take(made.changes[:, i], at)[:, None] for i in range(len(_GAINS))]
-    means = [jnp.broadcast_to(_mean_of_last(made, at, w)[:, None], cycle.shape) for w in _MEANS]
-    shape = _shape(made, at, seasonal_positions(at, longest, int(steps[-1]))[:, steps - 1])
-    others = [before, longer, *changed, shape, *_named(made, at, steps, longer), last, *means]
+    changed = [longer + take(state.changes[:, i], at)[:, None] for i in range(len(_GAINS))]
+    means = [jnp.broadcast_to(_mean_of_last(state, at, w)[:, None], cycle.shape) for w in _MEANS]
+    shape = _shape(state, at, seasonal_positions(at, longest, int(steps[-1]))[:, steps - 1])
+    others = [before, longer, *changed, shape, *_named(state, at, steps, longer), last, *means]
     return jnp.concatenate([smooth.transpose(1, 0, 2, 3), jnp.stack(others)])
 
 
 def _named(
-    made: _Past, at: Int32[Array, "n B"], steps: np.ndarray, instead: Float32[Array, "n S B"]
+    state: _Past, at: Int32[Array, "n B"], steps: np.ndarray, instead: Float32[Array, "n S B"]
 ) -> list[Float32[Array, "n S B"]]:
     """The values one and another of the calendar's seasons before; the latter moved to the present level, too.
 
     What lies before the context's first value is taken from `instead`.
     """
-    short, long = made.calendar[0], jnp.where(made.calendar[1] > 0, made.calendar[1], made.calendar[0])
-    found = []
+    short, long = state.calendar[0], jnp.where(state.calendar[1] > 0, state.calendar[1], state.calendar[0])
+    values_before = []
     for season in (short, long):
         where = seasonal_positions(at, jnp.broadcast_to(season, at.shape[1:]), int(steps[-1]))[:, steps - 1]
-        values = take(made.past.values, where.reshape(-1, at.shape[1])).reshape(where.shape)
-        there = (where >= made.past.first) & (season > 0)
-        found.append(jnp.where(there, values, instead))
-    level = _mean_of_last(made, at, short) - _mean_of_last(made, at - long, short)
-    return [*found, found[-1] + jnp.where(there, level[:, None], 0.0)]
+        values = take(state.past.values, where.reshape(-1, at.shape[1])).reshape(where.shape)
+        is_inside = (where >= state.past.first) & (season > 0)
+        values_before.append(jnp.where(is_inside, values, instead))
+    level = _mean_of_last(state, at, short) - _mean_of_last(state, at - long, short)
+    return [*values_before, values_before[-1] + jnp.where(is_inside, level[:, None], 0.0)]
 
 
-def _mean_of_last(made: _Past, at: Int32[Array, "n B"], width: int | Array) -> Float32[Array, "n B"]:
+def _mean_of_last(state: _Past, at: Int32[Array, "n B"], width: int | Array) -> Float32[Array, "n B"]:
     """The mean of the known among the last values up to positions `at`."""
     before = jnp.clip(at + 1 - width, 0)
-    total, number = (take(s, at + 1) - take(s, before) for s in (made.sums, made.counts))
+    total, number = (take(s, at + 1) - take(s, before) for s in (state.sums, state.counts))
     return total / jnp.maximum(number, 1.0)
 
 
-def _shape(made: _Past, at: Int32[Array, "n B"], where: Int32[Array, "n S B"]) -> Float32[Array, "n S B"]:
+def _shape(state: _Past, at: Int32[Array, "n B"], where: Int32[Array, "n S B"]) -> Float32[Array, "n S B"]:
     """The last cycle's mean, and how far steps usually lie from the means of their cycles, newer ones counting more.
 
     where: the steps' positions in the last cycle. Cycles are the longest season's, single steps where there is none.
     """
-    season = jnp.maximum(jnp.maximum(*made.adjusted.seasons), 1)
+    season = jnp.maximum(jnp.maximum(*state.adjusted.seasons), 1)
     away, weights = jnp.zeros(where.shape), jnp.full(where.shape, 1e-6)
     for age in range(_CYCLES):
-        mean = _mean_of_last(made, at - age * season, season)[:, None]
+        mean = _mean_of_last(state, at - age * season, season)[:, None]
         here = where - age * season
-        value = take(made.past.values, here.reshape(-1, here.shape[-1])).reshape(here.shape)
-        weight = jnp.where(here >= made.past.first, _FADING**age, 0.0)
+        value = take(state.past.values, here.reshape(-1, here.shape[-1])).reshape(here.shape)
+        weight = jnp.where(here >= state.past.first, _FADING**age, 0.0)
         away, weights = away + weight * (value - mean), weights + weight
-    return _mean_of_last(made, at, season)[:, None] + away / weights
+    return _mean_of_last(state, at, season)[:, None] + away / weights
 
 
 def _changes(past: ScaledContext, season: Int32[Array, " B"]) -> Float32[Array, "L 2 B"]:
@@ -217,9 +217,9 @@ def _changes(past: ScaledContext, season: Int32[Array, " B"]) -> Float32[Array, 
     return jax.lax.scan(step, jnp.zeros((len(_GAINS), change.shape[1])), (change, use))[1]
 
 
-def _tried(made: _Past, seasons: Seasons) -> tuple[Array, Array]:
+def _tried(state: _Past, seasons: Seasons) -> tuple[Array, Array]:
     """The candidates' errors (K n J B) at past origins, and which of them count (n J B)."""
-    past = made.past
+    past = state.past
     length, batch = past.values.shape
     start = past.first + jnp.maximum(2 * seasons.short, MIN_OBSERVATIONS)
     stride = jnp.maximum((length - 1 - start).astype(jnp.float32) / ORIGINS, 1.0)
@@ -229,7 +229,7 @@ def _tried(made: _Past, seasons: Seasons) -> tuple[Array, Array]:
     flat = where.reshape(-1, batch)
     target, seen = (take(v, flat).reshape(where.shape) for v in (past.values, past.observed))
     valid = seen & (where < length) & (at >= start)[:, None]
-    return target - _candidates(made, at, steps), valid
+    return target - _candidates(state, at, steps), valid
 
 
 def _reach(steps: np.ndarray) -> Float32[np.ndarray, "G S"]:
@@ -239,9 +239,9 @@ def _reach(steps: np.ndarray) -> Float32[np.ndarray, "G S"]:
     return np.where(share > 0, steps, damped).astype(np.float32)
 
 
-def _series(made: _Past, unit: Float32[Array, " B"]) -> list[Array]:
+def _series(state: _Past, unit: Float32[Array, " B"]) -> list[Array]:
     """The last steps as they are, with and without their season; the rest in patches; how it moves over lags."""
-    past, adjusted = made.past, made.adjusted
+    past, adjusted = state.past, state.adjusted
     known = past.is_known.astype(jnp.float32)
     batch = past.values.shape[1]
     without, raw = adjusted.values - adjusted.values[-1], past.values

@@ -91,12 +91,12 @@ def forward(network: Gated, windows: Windows) -> tuple[Float32[Array, "B S Q"], 
         Quantiles of the next `STEPS` steps relative to each window's location, and the lowest value of each window.
     """
     past = scale_context(windows)
-    seen = extract_features(past, windows.seasons)
-    found = jax.vmap(network)(seen.inputs, seen.candidates, seen.errors)
+    features = extract_features(past, windows.seasons)
+    quantiles = jax.vmap(network)(features.inputs, features.candidates, features.errors)
     # what never moved is not expected to
-    found = jnp.where((past.values != 0.0).any(0)[:, None, None], found, 0.0)
+    quantiles = jnp.where((past.values != 0.0).any(0)[:, None, None], quantiles, 0.0)
     lowest = jnp.where(past.is_log, -past.location, past.floor)
-    return to_data_unit(past, found.transpose(1, 2, 0)).transpose(2, 0, 1), lowest
+    return to_data_unit(past, quantiles.transpose(1, 2, 0)).transpose(2, 0, 1), lowest
 
 
 def extend(network: Gated, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:

@@ -55,7 +55,7 @@ class Theta(Statistical):
 
 
 def states(
-    values: Float32[Array, "L B"], past: ScaledContext, grid: Float32[np.ndarray, "G 4"]
+    values: Float32[Array, "L B"], past: ScaledContext, grid: Float32[np.ndarray | Array, "G 4"]
 ) -> tuple[Float32[Array, "L G B"], Float32[Array, "L G B"]]:
     """Returns the level and the next step's slope after each step, for every row of the grid.
 
@@ -71,8 +71,8 @@ def states(
 
     def step(carry: Any, now: Any) -> tuple[Any, tuple[Array, Array]]:
         level, trend, drift, n, mean_t, mean_y, var_t, cov = carry
-        t, value, known = now
-        use = known & (t >= past.first)
+        t, value, is_known = now
+        use = is_known & (t >= past.first)
         n = n + use
         dt, dy = (t - past.first) - mean_t, value - mean_y
         mean_t = jnp.where(use, mean_t + dt / jnp.maximum(n, 1.0), mean_t)
@@ -114,10 +114,10 @@ def theta_forecast(adjusted: Adjusted, past: ScaledContext, origins: BacktestOri
     )
 
     looked = np.unique(np.linspace(0, horizon - 1, _LOOKED).round().astype(int))
-    wanted = (origins.targets - season[:-1])[:, looked]
-    tried = level[:-1, :, None] + slope[:-1, :, None] * reach[:, looked, None]
+    targets = (origins.targets - season[:-1])[:, looked]
+    forecasts = level[:-1, :, None] + slope[:-1, :, None] * reach[:, looked, None]
     valid = origins.valid[:, looked]
-    error = jnp.where(valid[:, None], jnp.abs(wanted[:, None] - tried), 0.0).sum((0, 2))
+    error = jnp.where(valid[:, None], jnp.abs(targets[:, None] - forecasts), 0.0).sum((0, 2))
     weights = inverse_error_weights(error / jnp.maximum(valid.sum((0, 1)), 1), _POWER)
 
     trend = jnp.einsum("ngb,gb,gh->nhb", slope, weights, reach)
