@@ -6,10 +6,11 @@ for each product: on CPUs a batched product takes up to a third longer.
 
 from __future__ import annotations
 
+import numpy as np
 from jaxtyping import Array, Float32
 
 
-def product(x: Float32[Array, "... I"], weight: Float32[Array, "O I"]) -> Float32[Array, "... O"]:
+def product(x: Float32[Array, "... I"], weight: Float32[Array | np.ndarray, "O I"]) -> Float32[Array, "... O"]:
     """Returns x Wᵀ, the product with the transposed weight."""
     return (x.reshape(-1, x.shape[-1]) @ weight.T).reshape(*x.shape[:-1], weight.shape[0])
 
