@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from nbforecast.charts.html import CELL, CODE, HEAD, NUMBER, TABLE
+from nbforecast.charts.html import BAR, CELL, CODE, HEAD, NUMBER, TABLE
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.text import UNKNOWN, age, aligned_table, byte_size, number, plural
 from nbforecast.time_units import SECOND
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.inventory import Item
 
 _TRACK = "display:inline-block;width:72px;height:6px;border-radius:3px;background:rgba(128,128,128,.25);overflow:hidden"
-_BAR = "display:block;height:100%;background:#3b6fd4"
+_BAR = f"display:block;{BAR}"
 
 
 @dataclass(frozen=True)

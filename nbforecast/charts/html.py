@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from nbforecast.charts.labels import clean
+from nbforecast.charts.theme import LIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -18,6 +19,7 @@ CELL = "text-align:left;padding:3px 14px 3px 0;white-space:nowrap"
 NUMBER = "text-align:right;padding:3px 14px 3px 0;white-space:nowrap"
 CODE = "font-family:ui-monospace,monospace;font-size:12px"
 MUTED = "opacity:.72"
+BAR = f"height:100%;background:{LIGHT.fan}"  # of progress, in both themes
 
 # An image of SVG answers `prefers-color-scheme` by the `color-scheme` of the element that embeds it. So this follows
 # the theme of JupyterLab, Notebook, nbconvert and VS Code; where it is stripped (untrusted output), the image falls

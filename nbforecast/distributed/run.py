@@ -210,11 +210,11 @@ class DatasetRun:
         shards = self._newest_shards()
         count = next(iter(shards.values())).partition_count if shards else 1
         shard = shards.get(partition_of(str(series), count))
-        view = None if shard is None else _load_shard(shard.path)
-        if view is None or str(series) not in view.data.ids:
+        entry_slice = None if shard is None else _load_shard(shard.path)
+        if entry_slice is None or str(series) not in entry_slice.data.ids:
             raise OptionError(f"No shard of {str(self.folder)!r} has a series {series!r}; see .failures.")
         options = self._job.options
-        return current_session().build_run(view, resolve(options.model), options.seed, calibrate=calibrate)
+        return current_session().build_run(entry_slice, resolve(options.model), options.seed, calibrate=calibrate)
 
     def wait(self, timeout: float | None = None) -> DatasetRun:
         """Wait for the end, in a terminal with a progress bar; an interrupt does not stop the work.
@@ -385,13 +385,13 @@ def _load_shard(path: Path) -> EntrySlice:
     """A shard in the cache of this process, read unless it is there."""
     cache = results()
     try:
-        view = cache.peek(parquet.read_metadata(path).key)
-        if view is None or not view.complete:
-            view = cache.adopt(Entry.from_snapshot(parquet.read(path)))
+        entry_slice = cache.peek(parquet.read_metadata(path).key)
+        if entry_slice is None or not entry_slice.complete:
+            entry_slice = cache.adopt(Entry.from_snapshot(parquet.read(path)))
             cache.trim()
     except Unreadable as reason:
         raise StorageError(f"{path} cannot be read: {reason}.") from reason
-    return view
+    return entry_slice
 
 
 def _wrap(error: BaseException) -> NbForecastError:

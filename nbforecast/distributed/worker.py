@@ -156,18 +156,22 @@ class Worker:
         if existing and not job.options.force:
             self._load(newest_shards(existing.values())[partition].path)
         inferred_before = self._engine.statistics.inferred
-        view, failed = self._infer_all(data, partition)
+        entry_slice, failed = self._infer_all(data, partition)
         failures += failed
-        if view is None:
+        if entry_slice is None:
             return PartitionReport(partition, failures=tuple(failures))
-        path = self._path(partition, view.data)
-        if not (path in existing and self._is_complete(path, view.data)):
-            write_shard(view.entry if view.key == view.entry.key else _copy_entry(view), path)
+        path = self._path(partition, entry_slice.data)
+        if not (path in existing and self._is_complete(path, entry_slice.data)):
+            write_shard(
+                entry_slice.entry if entry_slice.key == entry_slice.entry.key else _copy_entry(entry_slice), path
+            )
         _delete(existing.keys() - {path})
-        origins = view.available
+        origins = entry_slice.available
         inferred = min(self._engine.statistics.inferred - inferred_before, origins)
         reused = origins - inferred
-        return PartitionReport(partition, len(view.data.ids), origins, inferred, reused, failures=tuple(failures))
+        return PartitionReport(
+            partition, len(entry_slice.data.ids), origins, inferred, reused, failures=tuple(failures)
+        )
 
     def _path(self, partition: int, data: Dataset) -> Path:
         return shard_path(self._job.folder, partition, self._job.partition_count, data.handle)
@@ -194,18 +198,18 @@ class Worker:
 
     def _infer_all(self, data: Dataset, partition: int) -> tuple[EntrySlice | None, list[Failure]]:
         """Results of the series that can be forecast, and the others with the reason."""
-        view, error = self._infer(data)
+        entry_slice, error = self._infer(data)
         if error is None:
-            return view, []
+            return entry_slice, []
         failed = self._find_failing(data, error, partition)
         names = {f.unique_id for f in failed}
         rest = tuple(name for name in data.ids if name not in names)
         if not rest:
             return None, failed
-        view, error = self._infer(_select_series(data, rest))
+        entry_slice, error = self._infer(_select_series(data, rest))
         if error is not None:
             raise error
-        return view, failed
+        return entry_slice, failed
 
     def _find_failing(self, data: Dataset, error: Exception, partition: int) -> list[Failure]:
         """The series that the model fails on, found by bisection; successful results remain in the cache."""
@@ -223,17 +227,17 @@ class Worker:
     def _infer(self, data: Dataset) -> tuple[EntrySlice, Exception | None]:
         """All results of some data, and the error that ended the inference. Raises `JobCancelled`."""
         forecaster = self._forecaster
-        view = self._cache.find(data, self._spec(data), lambda: forecaster.availability(data))
-        run = Run(view, forecaster, self._engine, self._job.options.seed)
+        entry_slice = self._cache.find(data, self._spec(data), lambda: forecaster.availability(data))
+        run = Run(entry_slice, forecaster, self._engine, self._job.options.seed)
         run.start(Priority.BATCH)
         while not run.wait_for_end(POLL_SECONDS):
             if self._job.is_cancelled:
                 run.cancel()
         if run.cancelled:
             raise JobCancelled
-        if run.error is not None and not view.inferred:
-            self._cache.evict(view.key)  # it has nothing to reuse, and every later part would search it
-        return view, run.error if isinstance(run.error, Exception) else None
+        if run.error is not None and not entry_slice.inferred:
+            self._cache.evict(entry_slice.key)  # it has nothing to reuse, and every later part would search it
+        return entry_slice, run.error if isinstance(run.error, Exception) else None
 
 
 def peak_memory() -> int:
@@ -261,11 +265,11 @@ def _select_series(data: Dataset, ids: tuple[str, ...]) -> Dataset:
     return replace(data, ids=ids, offsets=offsets, time=data.time[rows], values=data.values[rows])
 
 
-def _copy_entry(view: EntrySlice) -> Entry:
+def _copy_entry(entry_slice: EntrySlice) -> Entry:
     """A new entry with a copy of the results of a part of another."""
-    entry = Entry(view.data, view.spec, view.reasons)
-    rows = np.flatnonzero(has_forecast(view.status))
-    source_rows = view.entry_rows(rows)
-    status, values = view.entry.read(source_rows)
-    entry.adopt(rows, status, view.entry.contexts[source_rows], values)
+    entry = Entry(entry_slice.data, entry_slice.spec, entry_slice.reasons)
+    rows = np.flatnonzero(has_forecast(entry_slice.status))
+    source_rows = entry_slice.entry_rows(rows)
+    status, values = entry_slice.entry.read(source_rows)
+    entry.adopt(rows, status, entry_slice.entry.contexts[source_rows], values)
     return entry

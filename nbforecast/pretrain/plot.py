@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nbforecast.charts.theme import LIGHT
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -23,7 +25,7 @@ def plot_losses(losses: Sequence[float], path: Path, every: int = 100) -> None:
     axes.plot(at, losses, color="0.75", lw=1)
     if len(losses) >= _WIDTH:
         smooth = np.convolve(losses, np.ones(_WIDTH) / _WIDTH, "valid")
-        axes.plot(at[_WIDTH - 1 :], smooth, color="#3b6fd4", lw=1.8)
+        axes.plot(at[_WIDTH - 1 :], smooth, color=LIGHT.fan, lw=1.8)
     axes.set(xlabel="step", ylabel="quantile loss")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)

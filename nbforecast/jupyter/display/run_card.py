@@ -6,6 +6,7 @@ import html
 import traceback
 from typing import TYPE_CHECKING
 
+from nbforecast.charts.html import BAR
 from nbforecast.errors import OriginUnavailable
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.text import duration, integer, number, percent, plural
@@ -19,7 +20,7 @@ HEAD = "font-weight:600;font-size:14px"
 MUTED = "opacity:.72"
 SMALL = "opacity:.72;font-size:12px;margin-top:6px"
 _TRACK = "height:4px;border-radius:2px;background:rgba(128,128,128,.25);margin:8px 0;max-width:480px;overflow:hidden"
-_BAR = "height:100%;border-radius:2px;background:#3b6fd4"
+_BAR = f"border-radius:2px;{BAR}"
 _TILES = "display:flex;flex-wrap:wrap;gap:6px 28px;margin:8px 0 2px"
 _NUMBER = "font-size:18px;font-weight:600;line-height:1.25"
 
