@@ -17,7 +17,7 @@ from nbforecast.jupyter.validation import Buffer, Request
 from nbforecast.jupyter.widgets.cache import messages as cache
 from nbforecast.jupyter.widgets.explorer import messages as explorer
 from nbforecast.result_cache.status import Status
-from nbforecast.scoring.origin_scores import LEVELS
+from nbforecast.scoring.origin_scores import QUANTILE_LEVELS
 
 if TYPE_CHECKING:
     from enum import IntEnum
@@ -33,7 +33,12 @@ def generate() -> dict[Path, str]:
     return {
         SOURCES / "explorer/src/wire/messages.ts": _module(
             explorer,
-            {"VERSION": explorer.VERSION, "MAX_ROWS": explorer.MAX_ROWS, "LEVELS": list(LEVELS), **_codes(Status)},
+            {
+                "VERSION": explorer.VERSION,
+                "MAX_ROWS": explorer.MAX_ROWS,
+                "QUANTILE_LEVELS": list(QUANTILE_LEVELS),
+                **_codes(Status),
+            },
         ),
         SOURCES / "cache/src/messages.ts": _module(
             cache, {"VERSION": cache.VERSION, "TARGET": cache.TARGET, "COMM_ID": cache.COMM_ID}

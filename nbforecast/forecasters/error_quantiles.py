@@ -14,8 +14,8 @@ from nbforecast.forecasters.scaled_context import to_data_unit
 if TYPE_CHECKING:
     from nbforecast.forecasters.scaled_context import BacktestOrigins, PointForecast, ScaledContext
 
-LEVELS = tuple(round((i - 0.5) / 10, 2) for i in range(1, 11))
-# the normal's quantiles at LEVELS over its mean absolute deviation, sqrt(2 / pi)
+DRAW_LEVELS = tuple(round((i - 0.5) / 10, 2) for i in range(1, 11))  # of the quantiles that are forecast
+# the normal's quantiles at DRAW_LEVELS over its mean absolute deviation, sqrt(2 / pi)
 _NORMAL = np.array([-1.644854, -1.036433, -0.674490, -0.385320, -0.125661], np.float32) / 0.7978846
 _SHAPE = np.concatenate([_NORMAL, -_NORMAL[::-1]])
 _PRIOR = 12.0
@@ -57,7 +57,7 @@ def sort_leading(values: Float32[Array, "n ..."]) -> Float32[Array, "n ..."]:
 def quantile_forecast(
     past: ScaledContext, origins: BacktestOrigins, point_forecast: PointForecast
 ) -> Float32[Array, "B H Q"]:
-    """Returns ascending quantiles at `LEVELS`, in the data's unit relative to the location.
+    """Returns ascending quantiles at `DRAW_LEVELS`, in the data's unit relative to the location.
 
     The errors at the backtest origins, in units of their mean size at each step, give the shape of the distribution.
     It is shrunk towards the shape pooled over all steps and towards that of a normal distribution, the more the fewer
@@ -68,7 +68,7 @@ def quantile_forecast(
     size = mean_error_by_step(point_forecast.errors, valid)
     standard = jnp.where(valid, point_forecast.errors / size, jnp.inf)
     ordered = sort_leading(standard)
-    levels = jnp.array(LEVELS)[:, None, None]
+    levels = jnp.array(DRAW_LEVELS)[:, None, None]
     place = jnp.clip(levels * count - 0.5, 0.0, jnp.maximum(count - 1.0, 0.0))
     # a whole number, which rounding may leave just below itself here and not where it is computed again
     below = jnp.floor(place + 1e-3).astype(jnp.int32)

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
-from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 
-_LEVELS = np.array(LEVELS, np.float32)
+_LEVELS = np.array(DRAW_LEVELS, np.float32)
 _EASE = 4.0
 
 

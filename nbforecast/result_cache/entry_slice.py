@@ -217,9 +217,9 @@ class EntrySlice:
         Returns:
             unique_id, ds, index, y; status (`pending`, `inferred`, `unscored`: has quantiles but no scores, `scored`,
             `unavailable`) and, for the last, the reason; forecast (H, Q); median (H); quantiles (H, 7) at
-            `calculations.LEVELS`; abs_error, crps, pinball (H) and covered (H, 3) for 50, 80 and 95 %; density (H, 64)
-            and density_limits (H, 2) for a bounded number of origins. NaN in a result means not done where the status
-            says so, and in a score that the actual value is not known (C2).
+            `origin_scores.QUANTILE_LEVELS`; abs_error, crps, pinball (H) and covered (H, 3) for 50, 80 and 95 %;
+            density (H, 64) and density_limits (H, 2) for a bounded number of origins. NaN in a result means not done
+            where the status says so, and in a score that the actual value is not known (C2).
         """
         status, columns = self.entry.results()
         status_names = pl.Series("status", STATUS.categories, STATUS)

@@ -7,7 +7,7 @@ import enum
 import polars as pl
 
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.scoring.origin_scores import COVERAGES, LEVELS
+from nbforecast.scoring.origin_scores import COVERAGES, QUANTILE_LEVELS
 
 
 class Status(enum.IntEnum):
@@ -49,7 +49,7 @@ def column_shapes(horizon: int, draws: int) -> dict[str, tuple[int, ...]]:
     return {
         "forecast": (horizon, draws),
         "median": (horizon,),
-        "quantiles": (horizon, len(LEVELS)),
+        "quantiles": (horizon, len(QUANTILE_LEVELS)),
         "abs_error": (horizon,),
         "crps": (horizon,),
         "pinball": (horizon,),

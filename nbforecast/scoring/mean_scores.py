@@ -23,7 +23,7 @@ class OriginScores(NamedTuple):
     Attributes:
         abs_error: (N, H), the absolute error of the median, in the data's unit.
         crps: (N, H), the continuous ranked probability score, in the data's unit.
-        pinball: (N, H), the mean quantile loss at `calculations.LEVELS`, in the data's unit.
+        pinball: (N, H), the mean quantile loss at `origin_scores.QUANTILE_LEVELS`, in the data's unit.
         covered: (N, H, 3), 1 or 0: whether the actual lies in the central interval of each of `COVERAGES`.
         calibrated: (N, H, 4), the same for the calibrated intervals of `CALIBRATED_COVERAGES`; None if the request
             does not calibrate.

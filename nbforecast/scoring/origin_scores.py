@@ -27,7 +27,7 @@ else:
 
 COVERAGES = (50, 80, 95)  # per cent, of the central intervals that are scored
 CALIBRATED_COVERAGES = (50, 80, 90, 95)  # per cent, of the central intervals that are calibrated
-LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)  # probabilities of the quantiles that are stored
+QUANTILE_LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)  # of the stored `quantiles`: interval ends and median
 DENSITY_POINTS = 64
 
 _compile_once = CompileOnce()
@@ -104,11 +104,11 @@ class Calculations(NamedTuple):
 
     Attributes:
         median: (B, H), the quantile at 0.5, in the data's unit.
-        quantiles: (B, H, 7), at `LEVELS`.
+        quantiles: (B, H, 7), at `QUANTILE_LEVELS`.
         abs_error: (B, H), the absolute error of the median.
         crps: (B, H), twice the mean quantile loss at the draws' own levels. For equally likely samples this is the
             continuous ranked probability score of their empirical distribution (Gneiting & Raftery 2007).
-        pinball: (B, H), the mean quantile loss at `LEVELS`. The weighted interval score of the 50, 80 and 95 %
+        pinball: (B, H), the mean quantile loss at `QUANTILE_LEVELS`. The weighted interval score of the 50, 80 and 95 %
             intervals is twice that (Bracher, Ray, Gneiting & Reich 2021).
         covered: (B, H, 3), 1 where the actual lies in the central interval of each of `COVERAGES`, else 0.
     """
@@ -201,21 +201,21 @@ def _calculate_origin(
     """The fields of `Calculations` for one origin; `actual` is relative to `anchor`."""
     import jax.numpy as jnp
 
-    values = quantiles(draws, levels, LEVELS)
+    values = quantiles(draws, levels, QUANTILE_LEVELS)
     relative = values - anchor
-    middle = LEVELS.index(0.5)
+    middle = QUANTILE_LEVELS.index(0.5)
 
     def quantile_loss(predicted: Array, probabilities: tuple[float, ...]) -> Array:
         tau, error = jnp.asarray(probabilities), actual[:, None] - predicted
         return jnp.maximum(tau * error, (tau - 1) * error).mean(-1)
 
-    half = len(LEVELS) // 2
+    half = len(QUANTILE_LEVELS) // 2
     low, high = relative[:, :half][:, ::-1], relative[:, half + 1 :]
     is_inside = (actual[:, None] >= low) & (actual[:, None] <= high)
     is_known = jnp.isfinite(actual)
     covered = jnp.where(is_known[:, None], is_inside.astype(jnp.float32), jnp.nan)
     abs_error = jnp.abs(actual - relative[:, middle])
-    crps, pinball = 2 * quantile_loss(draws - anchor, levels), quantile_loss(relative, LEVELS)
+    crps, pinball = 2 * quantile_loss(draws - anchor, levels), quantile_loss(relative, QUANTILE_LEVELS)
     return values[:, middle], values, abs_error, crps, pinball, covered
 
 

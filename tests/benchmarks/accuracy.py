@@ -17,7 +17,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.window_forecaster import WindowForecaster
 from tests.benchmarks.cases import SELECTION, SETS, Case
@@ -41,7 +41,7 @@ def score(draws: np.ndarray, cases: list[Case], seconds: float) -> Score:
     scale = np.array([np.nanmean(np.abs(c.history[c.mase :] - c.history[: -c.mase])) for c in cases])
     fine = np.isfinite(scale) & (scale > 0)
     mase = (np.abs(actual - median).mean(1)[fine] / scale[fine]).mean()
-    error, level = actual[..., None] - draws, np.array(LEVELS)
+    error, level = actual[..., None] - draws, np.array(DRAW_LEVELS)
     pinball = 2 * np.maximum(level * error, (level - 1) * error).mean(-1)
     low, high = draws[..., :2].mean(-1), draws[..., -2:].mean(-1)
     inside = (actual >= low) & (actual <= high)

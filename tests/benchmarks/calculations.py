@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbforecast.scoring.origin_scores import DENSITY_POINTS, LEVELS, calculate, densities, draw_levels
+from nbforecast.scoring.origin_scores import DENSITY_POINTS, QUANTILE_LEVELS, calculate, densities, draw_levels
 from tests.benchmarks.table import Table, number, ratio
 from tests.benchmarks.timing import compare
 
@@ -52,18 +52,18 @@ def tables(quick: bool) -> Iterator[Table]:
         ("", "origins a second", "to the loop"),
         rows,
         (
-            f"Ours: {len(LEVELS)} quantiles, absolute error, CRPS, pinball loss and coverage in one jitted function; "
-            f"the engine works in batches of {BATCH}. NumPy: `np.quantile` and the CRPS's double sum for each origin. "
-            f"scipy: one `gaussian_kde` a step, compared at an equal grid of {DENSITY_POINTS} points.",
+            f"Ours: {len(QUANTILE_LEVELS)} quantiles, absolute error, CRPS, pinball loss and coverage in one jitted "
+            f"function; the engine works in batches of {BATCH}. NumPy: `np.quantile` and the CRPS's double sum "
+            f"for each origin. scipy: one `gaussian_kde` a step, compared at an equal grid of {DENSITY_POINTS} points.",
         ),
     )
 
 
 def _numpy(draws: np.ndarray, actual: np.ndarray) -> None:
     for sample, seen in zip(draws, actual, strict=True):
-        wanted = np.quantile(sample, LEVELS, axis=1)
+        wanted = np.quantile(sample, QUANTILE_LEVELS, axis=1)
         over = seen - wanted
-        np.maximum(np.array(LEVELS)[:, None] * over, (np.array(LEVELS)[:, None] - 1) * over).mean(0)
+        np.maximum(np.array(QUANTILE_LEVELS)[:, None] * over, (np.array(QUANTILE_LEVELS)[:, None] - 1) * over).mean(0)
         spread = np.abs(sample[:, :, None] - sample[:, None, :]).mean((1, 2))
         np.abs(sample - seen[:, None]).mean(1) - spread / 2
         (seen >= wanted[:3]) & (seen <= wanted[:3:-1])

@@ -15,7 +15,7 @@ from nbforecast.engine.inference import run_inference
 from nbforecast.forecasters.registry import resolve
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
-from nbforecast.scoring.origin_scores import LEVELS, Calculations, calculate, draw_levels
+from nbforecast.scoring.origin_scores import QUANTILE_LEVELS, Calculations, calculate, draw_levels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,9 @@ def made_up_entry(data: Dataset, spec: ForecastSpec, *, constant: bool = False) 
         draws = block[: len(rows)]
         step = draws[..., 0]
         entry.write_forecasts(rows, draws)
-        entry.write_calculations(rows, Calculations(step, draws[..., : len(LEVELS)], step, step, step, draws[..., :3]))
+        entry.write_calculations(
+            rows, Calculations(step, draws[..., : len(QUANTILE_LEVELS)], step, step, step, draws[..., :3])
+        )
     return entry
 
 

@@ -14,7 +14,7 @@ from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.result_column import Column
-from nbforecast.scoring.origin_scores import LEVELS, Calculations, draw_levels
+from nbforecast.scoring.origin_scores import QUANTILE_LEVELS, Calculations, draw_levels
 from tests.benchmarks.series import walk
 from tests.benchmarks.table import Table, milliseconds, number, ratio
 from tests.benchmarks.timing import compare, seconds
@@ -39,7 +39,7 @@ def tables(quick: bool) -> Iterator[Table]:
 
 def _calculations(draws: np.ndarray) -> Calculations:
     step = draws[..., 0]
-    return Calculations(step, draws[..., : len(LEVELS)], step, step, step, draws[..., :3])
+    return Calculations(step, draws[..., : len(QUANTILE_LEVELS)], step, step, step, draws[..., :3])
 
 
 def _fill(data: Dataset, draws: np.ndarray, results: Calculations, batch: int, upto: int | None = None) -> Entry:

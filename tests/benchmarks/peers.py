@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nbforecast.scoring.origin_scores import COVERAGES, LEVELS
+from nbforecast.scoring.origin_scores import COVERAGES, QUANTILE_LEVELS
 from tests.benchmarks.timing import rate
 
 if TYPE_CHECKING:
@@ -126,12 +126,16 @@ def _darts(frame: pl.DataFrame, horizon: int, quick: bool) -> Iterator[_Job]:
         return
     lags = 168
     fan = LinearRegressionModel(
-        lags=lags, output_chunk_length=horizon, likelihood="quantile", quantiles=list(LEVELS), multi_models=True
+        lags=lags,
+        output_chunk_length=horizon,
+        likelihood="quantile",
+        quantiles=list(QUANTILE_LEVELS),
+        multi_models=True,
     )
     fan.fit(series[:400])  # linear programs, slow to fit; how long the applied part takes does not depend on them
     yield _Job(
         f"Darts LinearRegression, quantile, {lags} lags", ("ridge", "auto"),
-        f"applies one fit to all origins: {len(LEVELS)} quantiles",
+        f"applies one fit to all origins: {len(QUANTILE_LEVELS)} quantiles",
         partial(work, model=fan, lags=lags, predict_likelihood_parameters=True), room(lags), 200,
     )  # fmt: skip
     yield _Job(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.registry import resolve
 from tests.support.windows import CONTEXT, MODELS, context, forecast
 
@@ -69,7 +69,7 @@ _EDGES = {
 def test_draws_are_finite_ascending_quantiles_whatever_the_data(model: str, horizon: int) -> None:
     """F2: short, constant, huge, tiny, sparse ... every edge case at once, since windows do not affect each other."""
     draws = forecast(model, context(*_EDGES.values()), horizon, (24, 168))
-    assert draws.shape == (len(_EDGES), horizon, len(LEVELS))
+    assert draws.shape == (len(_EDGES), horizon, len(DRAW_LEVELS))
     for name, one in zip(_EDGES, draws, strict=True):
         assert np.isfinite(one).all(), name
         assert (np.diff(one, axis=-1) >= 0).all(), name
@@ -109,5 +109,5 @@ def test_forecasters_are_values(model: str) -> None:
     assert forecaster == another
     assert hash(forecaster) == hash(another)
     assert (forecaster.name, forecaster.context, forecaster.draws) == (model, CONTEXT, 10)
-    assert forecaster.levels == LEVELS
+    assert forecaster.levels == DRAW_LEVELS
     assert model in forecaster.key

@@ -45,7 +45,14 @@ from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.snapshot import has_forecast, is_consistent
 from nbforecast.result_cache.status import Status
 from nbforecast.run import Run
-from nbforecast.scoring.origin_scores import COVERAGES, DENSITY_POINTS, LEVELS, Calculations, Densities, draw_levels
+from nbforecast.scoring.origin_scores import (
+    COVERAGES,
+    DENSITY_POINTS,
+    QUANTILE_LEVELS,
+    Calculations,
+    Densities,
+    draw_levels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -166,7 +173,7 @@ class EngineUnderTest:
             self.interrupted_calculation = self.calculations
             hook()
             self.interrupted_calculation = 0
-        wide = np.repeat(first[..., None], len(LEVELS), -1)
+        wide = np.repeat(first[..., None], len(QUANTILE_LEVELS), -1)
         return Calculations(first, wide, number, first, first, wide[..., : len(COVERAGES)])
 
     def densities(self, draws: np.ndarray, batch: int) -> Densities:

@@ -18,7 +18,7 @@ import nbforecast as nbf
 from nbforecast.data import prepare
 from nbforecast.forecasters import registry
 from nbforecast.forecasters.adapters import adapt
-from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.unavailable import UnavailableReason
 from tests.support.externals import AHEAD, LAGS, ROWS, TRAINING, VALUES, contexts, darts, hushed, neural, regression
@@ -108,7 +108,7 @@ def test_F1_statsforecast_is_fitted_to_each_context_and_asked_for_intervals() ->
     model = ARIMA(order=(1, 0, 0))
     nbf.register("ar", model, context=30)
     forecaster = resolve("ar")
-    assert (forecaster.levels, forecaster.context) == (LEVELS, 30)
+    assert (forecaster.levels, forecaster.context) == (DRAW_LEVELS, 30)
     found = forecaster.forecast(prepare(VALUES), ROWS, AHEAD)
     for values, draws in zip(contexts(VALUES, 30), found, strict=True):
         direct = model.forecast(y=values, h=AHEAD, level=[90, 50])
@@ -124,7 +124,7 @@ def test_F1_statsforecast_gives_points_without_intervals_and_takes_short_context
     found = forecaster.forecast(prepare(VALUES), np.array([20]), AHEAD)
     np.testing.assert_allclose(found[0, :, 0], model.forecast(y=VALUES[:21], h=AHEAD)["mean"], rtol=1e-5)
     assert np.flatnonzero(forecaster.availability(prepare(VALUES)) == 0)[0] == 7
-    assert resolve(ZeroModel()).draws == len(LEVELS)
+    assert resolve(ZeroModel()).draws == len(DRAW_LEVELS)
     assert adapt(RandomWalkWithDrift(), least=20).availability(prepare(VALUES))[18] == UnavailableReason.TOO_SHORT
 
 
@@ -216,7 +216,7 @@ def test_F1_a_neuralforecast_distribution_is_asked_for_our_levels() -> None:
     import torch
 
     forecaster, key = resolve(model), resolve(model).key
-    assert forecaster.levels == LEVELS
+    assert forecaster.levels == DRAW_LEVELS
     state = torch.get_rng_state()
     found = forecaster.forecast(prepare(VALUES), ROWS, AHEAD, 1)
     assert torch.equal(torch.get_rng_state(), state)

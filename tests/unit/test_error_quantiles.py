@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nbforecast.forecasters.error_quantiles import LEVELS, mean_error_by_step, quantile_forecast, sort_leading
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS, mean_error_by_step, quantile_forecast, sort_leading
 from nbforecast.forecasters.scaled_context import BacktestOrigins, PointForecast
 from tests.support.windows import MODELS, context, forecast, past_of, windows
 
@@ -37,7 +37,7 @@ def _outlook(errors: np.ndarray, valid: np.ndarray) -> np.ndarray:
 def test_many_errors_give_their_quantiles() -> None:
     errors = np.tile(np.linspace(-2, 6, 64)[:, None], (1, 3))
     draws = _outlook(errors, np.ones((64, 3), bool))
-    np.testing.assert_allclose(draws[0], np.quantile(errors[:, 0], LEVELS), atol=1.0)
+    np.testing.assert_allclose(draws[0], np.quantile(errors[:, 0], DRAW_LEVELS), atol=1.0)
     assert draws[0].mean() == pytest.approx(2.0, abs=0.6)
 
 

@@ -20,7 +20,7 @@ from scipy.stats import norm
 import nbforecast as nbf
 from nbforecast.data import prepare
 from nbforecast.engine.inference import run_inference
-from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.gluformer.forecaster import Gluformer, _features, infer_sizes
 from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_quantiles, shapes
 from nbforecast.forecasters.unavailable import UnavailableReason
@@ -123,9 +123,9 @@ def test_F3_mixture_quantiles_are_those_of_the_mixture(seed: int, count: int, wi
     random = np.random.default_rng(seed)
     mean = random.normal(0, wide, (3, count)).astype(np.float32)
     spread = random.uniform(0.05, 3, (3, count)).astype(np.float32)
-    found = np.asarray(jax.jit(mixture_quantiles, static_argnums=2)(mean, spread, LEVELS))
+    found = np.asarray(jax.jit(mixture_quantiles, static_argnums=2)(mean, spread, DRAW_LEVELS))
     for row in range(3):
-        for at, level in enumerate(LEVELS):
+        for at, level in enumerate(DRAW_LEVELS):
             assert norm.cdf(found[row, at], mean[row], spread[row]).mean() == pytest.approx(level, abs=1e-3)
 
 

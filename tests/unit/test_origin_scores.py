@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbforecast.scoring.origin_scores import COVERAGES, LEVELS, calculate, densities, draw_levels, quantiles
+from nbforecast.scoring.origin_scores import COVERAGES, QUANTILE_LEVELS, calculate, densities, draw_levels, quantiles
 
 RNG = np.random.default_rng(0)
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -27,8 +27,8 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "quantiles.json").re
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
 def test_W6_quantiles_follow_the_rule_that_a_page_follows_too(case: dict[str, Any]) -> None:
     draws, expected = np.array(case["draws"], np.float32), np.array(case["quantiles"])
-    assert tuple(GOLDEN["levels"]) == LEVELS
-    values = quantiles(draws, tuple(case["draw_levels"]), LEVELS)
+    assert tuple(GOLDEN["levels"]) == QUANTILE_LEVELS
+    values = quantiles(draws, tuple(case["draw_levels"]), QUANTILE_LEVELS)
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
@@ -60,7 +60,7 @@ def test_E3_quantiles_beyond_draws_of_one_sign_do_not_cross_zero(sign: int) -> N
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=10, max_size=10))
 def test_E3_quantiles_never_cross(values: list[float]) -> None:
     draws = np.sort(np.array(values, np.float32))
-    values_at_levels = quantiles(draws, draw_levels(None, 10), LEVELS)
+    values_at_levels = quantiles(draws, draw_levels(None, 10), QUANTILE_LEVELS)
     assert (np.diff(values_at_levels) >= -1e-2).all()
 
 
@@ -77,8 +77,8 @@ def test_E3_scores_equal_their_definitions_origin_by_origin(levels: tuple[float,
     draws, actual = some_draws(count=len(levels)), 100 + RNG.standard_normal((40, 12)) * 8
     out = calculate(draws, actual, levels, 64)
     for i, h in [(0, 0), (7, 3), (39, 11)]:
-        y, q = actual[i, h], quantiles(draws[i, h], levels, LEVELS)
-        losses = [max(p * (y - v), (p - 1) * (y - v)) for p, v in zip(LEVELS, q, strict=True)]
+        y, q = actual[i, h], quantiles(draws[i, h], levels, QUANTILE_LEVELS)
+        losses = [max(p * (y - v), (p - 1) * (y - v)) for p, v in zip(QUANTILE_LEVELS, q, strict=True)]
         assert out.pinball[i, h] == pytest.approx(np.mean(losses), rel=1e-4)
         assert out.abs_error[i, h] == pytest.approx(abs(y - q[3]), rel=1e-4)
         alphas = [1 - c / 100 for c in COVERAGES]

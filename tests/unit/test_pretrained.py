@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 import nbforecast as nbf
 from nbforecast.errors import WeightsError
-from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.pretrained.features import (
     CANDIDATES,
     FEATURES,
@@ -194,4 +194,4 @@ def test_F2_it_beats_the_seasonal_naive_and_its_bands_hold() -> None:
     assert ours.mase < 0.98 * naive.mase
     assert ours.wql < 0.95 * naive.wql
     assert 0.7 < ours.coverage < 0.9
-    assert resolve("pretrained").levels == LEVELS
+    assert resolve("pretrained").levels == DRAW_LEVELS

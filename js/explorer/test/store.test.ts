@@ -4,7 +4,7 @@ import { neighbourhood, nextRows } from "../src/state/prefetch";
 import { fillEnds } from "../src/state/quantiles";
 import { chunkSize, RowCache } from "../src/state/row-cache";
 import { Store } from "../src/state/store";
-import { LEVELS } from "../src/wire/messages";
+import { QUANTILE_LEVELS } from "../src/wire/messages";
 import { META, rows, status } from "./helpers";
 
 const cache = (most?: number): RowCache =>
@@ -78,7 +78,7 @@ test.each(golden.cases)("quantiles of $name are the kernel's", ({ draw_levels, d
   const ends = new Float32Array(7).fill(NaN);
   fillEnds(Float32Array.from(draws), ends, draw_levels);
   const size = Math.max(...quantiles.map(Math.abs));
-  expect(golden.levels).toEqual([...LEVELS]);
+  expect(golden.levels).toEqual([...QUANTILE_LEVELS]);
   quantiles.forEach((q, i) => expect(Math.abs(ends[i] - q)).toBeLessThanOrEqual(1e-6 * size));
 });
 

@@ -13,7 +13,7 @@ from nbforecast.errors import OptionError
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.forecasters.adapters.quiet import quiet
 from nbforecast.forecasters.code_digest import code_digest
-from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 
 _BATCH = 256
 _SILENT = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
@@ -23,8 +23,9 @@ def build(model: Any, name: str | None = None, *, key: str | None = None) -> Fun
     """Quantiles of a model trained with a multi-quantile or distribution loss, else points.
 
     With a multi-quantile loss (MQLoss, HuberMQLoss) they are at its own levels; with one that gives any quantile
-    (DistributionLoss, mixtures, IQLoss) at `LEVELS`. A distribution's quantiles are of samples: they follow from the
-    seed, but also depend on which origins are forecast along with one. Scalers (`local_scaler_type`) see the context.
+    (DistributionLoss, mixtures, IQLoss) at `DRAW_LEVELS`. A distribution's quantiles are of samples: they follow from
+    the seed, but also depend on which origins are forecast along with one. Scalers (`local_scaler_type`) see the
+    context.
 
     Raises `OptionError` if it is not fitted, holds several models, or needs covariates; later, for horizons beyond `h`.
     """
@@ -45,7 +46,9 @@ def build(model: Any, name: str | None = None, *, key: str | None = None) -> Fun
     any_level = callable(getattr(network.loss, "update_quantile", None))
     trained = getattr(network.loss, "quantiles", None)
     places = np.argsort([] if trained is None else trained.tolist())
-    levels = LEVELS if any_level else None if trained is None else tuple(round(trained[i].item(), 6) for i in places)
+    levels = (
+        DRAW_LEVELS if any_level else None if trained is None else tuple(round(trained[i].item(), 6) for i in places)
+    )
     return FunctionForecaster(
         _forecast(_copied(model), any_level, places if levels and not any_level else None),
         name or str(network),
@@ -93,7 +96,7 @@ def _forecast(model: Any, any_level: bool, places: np.ndarray | None) -> Any:
         )
         with lock, quiet(), torch.random.fork_rng(devices=[]):
             network.random_seed = seed
-            forecasts = model.predict(df=frame, quantiles=list(LEVELS) if any_level else None)
+            forecasts = model.predict(df=frame, quantiles=list(DRAW_LEVELS) if any_level else None)
         columns = [c for c in forecasts.columns if c not in (model.id_col, model.time_col)]
         values = forecasts.select(columns).to_numpy().reshape(count, model.h, -1)[:, :horizon]
         if any_level:

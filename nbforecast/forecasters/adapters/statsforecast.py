@@ -11,16 +11,18 @@ from nbforecast.errors import OptionError
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.forecasters.adapters.quiet import quiet
 from nbforecast.forecasters.code_digest import code_digest
-from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 
-_INTERVALS = tuple(round(100 - 200 * q) for q in LEVELS if q < 0.5)  # 90, 70 ... 10 percent, as this library counts
+_INTERVALS = tuple(
+    round(100 - 200 * q) for q in DRAW_LEVELS if q < 0.5
+)  # 90, 70 ... 10 per cent, as the library counts
 _COLUMNS = (*(f"lo-{i}" for i in _INTERVALS), *(f"hi-{i}" for i in reversed(_INTERVALS)))
 
 
 def build(
     model: Any, name: str | None = None, *, context: int | None = None, least: int | None = None, key: str | None = None
 ) -> FunctionForecaster:
-    """Quantiles at `LEVELS` from the ends of the model's prediction intervals; points if it gives none.
+    """Quantiles at `DRAW_LEVELS` from the ends of the model's prediction intervals; points if it gives none.
 
     context: at most so many steps are fitted; 512, or 3 seasons if that is more. least: at least so many; 2 seasons and
     one step, what conformal intervals hold out, and never fewer than 8. What precedes a context's first observation is
@@ -53,7 +55,7 @@ def build(
         forecast,
         name,
         context=max(512, 3 * season) if context is None else context,
-        levels=LEVELS if intervals else None,
+        levels=DRAW_LEVELS if intervals else None,
         least=max(8, 2 * season + 1 + held_out) if least is None else least,
         whole=True,
         key=key or code_digest(model),

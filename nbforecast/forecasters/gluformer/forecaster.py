@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float32, Int32, Int64, Shaped, UInt8
 from nbforecast.device import devices, replicate
 from nbforecast.errors import OptionError, WeightsError
 from nbforecast.forecasters.checkpoint import check, load, read_json
-from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_quantiles, shapes
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
 from nbforecast.forecasters.windows import complete
@@ -98,11 +98,11 @@ class Gluformer(NetworkForecaster):
 
     @property
     def levels(self) -> tuple[float, ...] | None:
-        return LEVELS if self.output == "mixture" else None
+        return DRAW_LEVELS if self.output == "mixture" else None
 
     @property
     def draws(self) -> int:
-        return len(LEVELS) if self.output == "mixture" else self.samples
+        return len(DRAW_LEVELS) if self.output == "mixture" else self.samples
 
     @classmethod
     def load(cls, place: str | Path, name: str | None = None, **options: Any) -> Gluformer:
@@ -175,7 +175,7 @@ class Gluformer(NetworkForecaster):
         mean = mean.reshape(self.samples, len(target), -1)[..., :horizon].transpose(1, 2, 0)
         if self.output == "mixture":
             spread = jnp.exp(log_variance / 2).reshape(self.samples, -1).T[:, None, :]
-            mean = mixture_quantiles(mean, jnp.broadcast_to(spread, mean.shape), LEVELS)
+            mean = mixture_quantiles(mean, jnp.broadcast_to(spread, mean.shape), DRAW_LEVELS)
         return jnp.sort(mean, -1) * (high - low) + (low - windows.location)[:, None, None]
 
     def _samples_per_pass(self, count: int) -> int:

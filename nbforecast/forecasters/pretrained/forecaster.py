@@ -15,7 +15,7 @@ from jaxtyping import Array, Float32, PRNGKeyArray
 
 from nbforecast.errors import WeightsError
 from nbforecast.forecasters.checkpoint import check, load
-from nbforecast.forecasters.error_quantiles import LEVELS
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
 from nbforecast.forecasters.pretrained.features import CANDIDATES, FEATURES, KNOTS, LOOKED, STEPS, extract_features
 from nbforecast.forecasters.pretrained.network import Gated
@@ -48,8 +48,8 @@ class Pretrained(NetworkForecaster):
     algorithm_version: ClassVar[int] = 1
     name: str = "pretrained"
     context: int = 512
-    levels: tuple[float, ...] = LEVELS
-    draws: int = len(LEVELS)
+    levels: tuple[float, ...] = DRAW_LEVELS
+    draws: int = len(DRAW_LEVELS)
     batch_sizes: ClassVar[tuple[int, ...]] = WindowForecaster.batch_sizes  # a window costs little beside a compilation
     windows_per_core: ClassVar[int | None] = WindowForecaster.windows_per_core
 
@@ -131,7 +131,7 @@ def extend(network: Gated, windows: Windows, horizon: int) -> Float32[Array, "B 
         return (after, draws[:, -1] - last[:, None]), (draws + (windows.location - start)[:, None, None], lowest)
 
     windows = jax.tree.map(jnp.asarray, windows)
-    none = jnp.zeros((len(windows.values), len(LEVELS)))
+    none = jnp.zeros((len(windows.values), len(DRAW_LEVELS)))
     _, (parts, lowest) = jax.lax.scan(go_on, (windows, none), None, -(-horizon // STEPS))
     # again, since a sum of locations is rounded
     return jnp.maximum(jnp.concatenate(list(parts), 1)[:, :horizon], lowest[0][:, None, None])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
-from nbforecast.forecasters.error_quantiles import LEVELS, quantile_forecast
+from nbforecast.forecasters.error_quantiles import DRAW_LEVELS, quantile_forecast
 from nbforecast.forecasters.scaled_context import MIN_OBSERVATIONS, backtest_origins, scale_context
 from nbforecast.forecasters.seasonality import find_seasons
 from nbforecast.forecasters.window_forecaster import WindowForecaster
@@ -34,8 +34,8 @@ class Statistical(WindowForecaster):
 
     name: str = ""
     context: int = 512
-    levels: ClassVar[tuple[float, ...]] = LEVELS
-    draws: ClassVar[int] = len(LEVELS)
+    levels: ClassVar[tuple[float, ...]] = DRAW_LEVELS
+    draws: ClassVar[int] = len(DRAW_LEVELS)
 
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
         past = scale_context(windows)

@@ -1,9 +1,9 @@
 /** Quantiles of ascending draws by the kernel's own rule: for origins that are inferred but not scored yet. */
 
-import { LEVELS } from "../wire/messages";
+import { QUANTILE_LEVELS } from "../wire/messages";
 
-/** The number of ends of bands, at `LEVELS`, and the position of the median among them. */
-export const ENDS = LEVELS.length;
+/** The number of ends of bands, at `QUANTILE_LEVELS`, and the position of the median among them. */
+export const ENDS = QUANTILE_LEVELS.length;
 export const MEDIAN = 3;
 
 /**
@@ -46,12 +46,12 @@ export function normalScore(p: number): number {
 }
 
 /**
- * Where each of `LEVELS` is read: between which two draws, and how far from the left one.
+ * Where each of `QUANTILE_LEVELS` is read: between which two draws, and how far from the left one.
  *
  * `share` is a distance on the scale of normal scores; it is negative or above 1 beyond the outermost draws.
  */
 export function interpolationWeights(levels: readonly number[]): { left: number; share: number }[] {
-  return LEVELS.map((level) => {
+  return QUANTILE_LEVELS.map((level) => {
     let left = 0;
     while (left < levels.length - 2 && levels[left + 1] < level) left++;
     const [low, high] = [normalScore(levels[left]), normalScore(levels[left + 1])];

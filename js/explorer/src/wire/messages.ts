@@ -2,7 +2,7 @@
 
 export const VERSION = 2;
 export const MAX_ROWS = 4096;
-export const LEVELS = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975] as const;
+export const QUANTILE_LEVELS = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975] as const;
 export const PENDING = 0;
 export const INFERRED = 1;
 export const UNSCORED = 2;

@@ -26,7 +26,7 @@ from nbforecast.jupyter.widgets.explorer.messages import (
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, is_covered
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.mean_scores import OriginScores, summarise
-from nbforecast.scoring.origin_scores import COVERAGES, LEVELS, quantiles
+from nbforecast.scoring.origin_scores import COVERAGES, QUANTILE_LEVELS, quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +71,7 @@ def encode_meta(runs: Sequence[Run], *, live: bool = True, notes: Sequence[str] 
         frequency=data.frequency.describe(),
         seasons=[int(season) for season in data.frequency.seasons],
         horizon=runs[0].horizon,
-        levels=list(LEVELS),
+        levels=list(QUANTILE_LEVELS),
         coverages=list(COVERAGES),
         calibrated=any(run.calibrate for run in runs),
         series=[SeriesInfo(id, int(rows)) for id, rows in zip(data.ids, data.lengths, strict=True)],
@@ -164,7 +164,7 @@ def encode_rows(
         count: How many rows from there on.
         request: The label of the request that is answered.
     """
-    row_bytes = run.horizon * (run.spec.draws + len(LEVELS)) * 4
+    row_bytes = run.horizon * (run.spec.draws + len(QUANTILE_LEVELS)) * 4
     size = min(count, MAX_ROWS, max(_ANSWER_BYTES // row_bytes, 1))
     first += (count - size) // 2
     step = max(min(_MESSAGE_BYTES // row_bytes, size), 1)
@@ -182,8 +182,8 @@ def read_forecasts(
     """Reads the forecasts from some origins of a series.
 
     Returns:
-        The draws, and the ends of the bands at `LEVELS`; NaN where there is no forecast yet. The ends are calibrated
-        where the run is and enough past errors are known.
+        The draws, and the ends of the bands at `QUANTILE_LEVELS`; NaN where there is no forecast yet. The ends are
+        calibrated where the run is and enough past errors are known.
     """
     start = series_span(run.data, series)[0] + first
     rows = np.arange(start, start + count)
@@ -191,11 +191,11 @@ def read_forecasts(
     has_forecast = np.isfinite(draws).all((1, 2))
     needs_ends = np.isnan(ends).any((1, 2)) & has_forecast
     if needs_ends.any():
-        ends[needs_ends] = quantiles(draws[needs_ends], run.quantile_levels, LEVELS)
+        ends[needs_ends] = quantiles(draws[needs_ends], run.quantile_levels, QUANTILE_LEVELS)
     if run.calibrate:
         bands = run.calibrated_bands(slice(start, start + count))
         is_calibrated = np.isfinite(bands).all((1, 2)) & has_forecast
-        for k, level in enumerate(LEVELS):
+        for k, level in enumerate(QUANTILE_LEVELS):
             if level in CALIBRATED_LEVELS:
                 ends[is_calibrated, :, k] = bands[is_calibrated][..., CALIBRATED_LEVELS.index(level)]
     return draws, ends

@@ -21,7 +21,7 @@ from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.widgets.explorer import encoding
 from nbforecast.jupyter.widgets.explorer.messages import HistoryMessage
 from nbforecast.result_cache.status import Status
-from nbforecast.scoring.origin_scores import LEVELS
+from nbforecast.scoring.origin_scores import QUANTILE_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -139,7 +139,7 @@ def _thin(runs: Sequence[Run], worst: Sequence[list[int]], room: int) -> tuple[i
     Returns:
         One in how many that is, counted from each series' newest, and the messages.
     """
-    numbers = sum(run.horizon * (run.spec.draws + len(LEVELS)) * len(run.data) for run in runs)
+    numbers = sum(run.horizon * (run.spec.draws + len(QUANTILE_LEVELS)) * len(run.data) for run in runs)
     every = max(1, -(-numbers * 2 // (_BEST_RATIO * room)))
     while True:
         tables = _all_forecasts(runs, every, worst)
