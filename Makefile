@@ -38,16 +38,15 @@ demo: $(VENV)/.lab
 	@echo "  $(BIN)/jupyter lab $(BUILD)/glucose.ipynb"
 
 # What starts kernels, browsers and a cluster runs beside what computes in one process; its report comes last. The cluster's
-# tests have a process of their own, which Ray ends where it despairs. Tests that pin numbers come in another, whose
-# functions are compiled as users have them.
+# tests have a process of their own, which Ray ends where it despairs. The tests compile quickly; those that pin numbers
+# are repeated in make test-long with functions compiled as users have them.
 FRONT := tests/notebook tests/browser tests/benchmarks
 CLUSTER := tests/unit/test_distributed_ray.py
 PYTEST := $(BIN)/python -m pytest
 test: check
 	@mkdir -p build; \
 	{ $(PYTEST) $(FRONT); front=$$?; $(PYTEST) $(CLUSTER) && exit $$front; } >build/front.txt 2>&1 & front=$$!; \
-	$(PYTEST) -m "not long and not golden" $(addprefix --ignore=,$(FRONT) $(CLUSTER)); rest=$$?; \
-	NBFORECAST_TEST_COMPILATION=production $(PYTEST) -m golden tests/unit || rest=$$?; \
+	$(PYTEST) $(addprefix --ignore=,$(FRONT) $(CLUSTER)); rest=$$?; \
 	wait $$front; code=$$?; cat build/front.txt; exit $$((rest || code))
 
 quick: $(VENV)/.test
@@ -59,6 +58,7 @@ quick: $(VENV)/.test
 
 test-long: $(VENV)/.test $(VENV)/.lab
 	$(PYTEST) -m long
+	NBFORECAST_TEST_COMPILATION=production $(PYTEST) -m golden tests/unit
 
 check: $(VENV)/.test $(VENV)/.lab chromium
 	$(BIN)/ruff check .

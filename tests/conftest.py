@@ -42,10 +42,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test that is skipped for a reason that is not expected fails."""
     report = yield
-    is_skipped = report.skipped and call.excinfo is not None and not hasattr(report, "wasxfail")
-    if is_skipped and not is_expected(call.excinfo.value):
+    error = call.excinfo.value if call.excinfo else None
+    if report.skipped and error is not None and not hasattr(report, "wasxfail") and not is_expected(error):
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} must not be skipped: {call.excinfo.value}"
+        report.longrepr = f"{item.nodeid} must not be skipped: {error}"
     return report
 
 

@@ -45,7 +45,7 @@ def random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int = 0) -> dict
         if "norm" in name and name.endswith("weight"):
             found[name] = 1 + 0.1 * noise
         else:
-            found[name] = noise / np.sqrt(max(np.prod(shape[1:]), 1)) * (0.3 if name.endswith("bias") else 1)
+            found[name] = noise / np.sqrt(max(float(np.prod(shape[1:])), 1.0)) * (0.3 if name.endswith("bias") else 1)
     return {name: np.asarray(value, np.float32) for name, value in found.items()}
 
 

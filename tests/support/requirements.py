@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from _pytest.outcomes import Skipped
 
 SHARED = Path(__file__).parents[3] / "shared"
 
@@ -26,7 +27,7 @@ class Requirement(Enum):
     SUBSHELLS = "a kernel with subshells (ipykernel 7)"
 
 
-class Missing(pytest.skip.Exception):
+class Missing(Skipped):
     """Skips a test for want of a requirement."""
 
     def __init__(self, requirement: Requirement, detail: str) -> None:

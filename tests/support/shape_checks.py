@@ -118,7 +118,7 @@ def check_calls(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.cache
     def hints() -> dict[str, Any]:
-        return _array_hints(function.__annotations__, function.__globals__)  # type: ignore[attr-defined]
+        return _array_hints(function.__annotations__, function.__globals__)
 
     def check(args: tuple[Any, ...], kwargs: Mapping[str, Any], **result: Any) -> None:
         bound = signature.bind(*args, **kwargs)
@@ -163,7 +163,7 @@ def check_fields(cls: type) -> type:
 
 
 def _check(owner: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> None:
-    with jaxtyped("context"):  # type: ignore[no-untyped-call]
+    with jaxtyped("context"):
         # a sum of dimensions can be checked when its parts are known, which other annotations tell
         for name in sorted(filter(values.__contains__, hints), key=lambda n: "+" in repr(hints[n])):
             try:
@@ -174,7 +174,7 @@ def _check(owner: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> N
                 raise ShapeError(f"{owner}: {name} is {_kind(values[name])}, not {hints[name]}.")
 
 
-def _kind(value: Any) -> Hashable:
+def _kind(value: Any) -> Any:
     """The type of a value; with shape and dtype if it is an array; of each item if it is a tuple."""
     if isinstance(value, tuple):
         return tuple(map(_kind, value))

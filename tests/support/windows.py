@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -35,7 +35,7 @@ def windows(history: Float64[np.ndarray, "B L"], calendar: tuple[int, ...] = (),
     location = values[np.arange(len(values)), last].astype(np.float32).astype(np.float64)
     seasons = np.zeros(N_SEASONS, np.int32)
     seasons[: len(calendar)] = calendar
-    return Windows(
+    parts: tuple[Any, ...] = (
         (values - location[:, None]).astype(np.float32),
         observed,
         location.astype(np.float32),
@@ -43,6 +43,7 @@ def windows(history: Float64[np.ndarray, "B L"], calendar: tuple[int, ...] = (),
         np.stack([np.arange(len(values), dtype=np.uint32)] * 2, 1),
         seasons,
     )
+    return Windows(*parts)
 
 
 def context(*histories: Sequence[float]) -> Float64[np.ndarray, "B 512"]:
