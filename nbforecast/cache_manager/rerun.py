@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import StorageError
-from nbforecast.forecasters.deferred import DeferredForecaster, unknown
+from nbforecast.forecasters.deferred import DeferredForecaster, describe_unknown_model
 from nbforecast.options import ForecastOptions
 from nbforecast.session import current_session
 
@@ -54,7 +54,7 @@ def why_not_recomputable(spec: ForecastSpec, models: frozenset[tuple[str, str | 
     Returns:
         A sentence; empty if they can.
     """
-    return unknown(spec.model.name, spec.model.key, models)
+    return describe_unknown_model(spec.model.name, spec.model.key, models)
 
 
 def _deferred(spec: ForecastSpec) -> DeferredForecaster:

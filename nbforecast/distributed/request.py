@@ -15,7 +15,7 @@ from nbforecast.distributed.run import DatasetRun
 from nbforecast.distributed.source import open_panel, source_includes
 from nbforecast.distributed.worker import Job, forecast_locally
 from nbforecast.errors import OptionError, StorageError
-from nbforecast.forecasters.registry import portable, resolve
+from nbforecast.forecasters.registry import resolve, to_portable
 from nbforecast.options import ForecastOptions, PanelKeywords, takes_options
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable
@@ -97,7 +97,7 @@ def forecast_dataset(
         folder=folder,
         partition_count=1,
         options=replace(
-            request, model=portable(model), time="ds", target="y", id="unique_id", name=panel.name
+            request, model=to_portable(model), time="ds", target="y", id="unique_id", name=panel.name
         ),  # staged rows have these columns
     )
     run_engine: Callable[[Job, list[int]], Iterator[PartitionReport]] = forecast_locally

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nbforecast import device
 from nbforecast.charts.html import CODE, html_table
-from nbforecast.forecasters.hub import here
+from nbforecast.forecasters.hub import is_cached
 from nbforecast.forecasters.registry import Model, registered_models
 from nbforecast.text import aligned_table
 
@@ -29,7 +29,7 @@ def models() -> pl.DataFrame:
     """
     import polars as pl
 
-    computing = device.describe(device.devices())
+    device_name = device.describe(device.devices())
     return pl.DataFrame(
         [
             {
@@ -43,7 +43,7 @@ def models() -> pl.DataFrame:
                 "licence": m.licence,
                 "source": m.source or None,
                 "weights": _weights(m),
-                "device": computing,
+                "device": device_name,
             }
             for m in registered_models()
         ]
@@ -57,10 +57,10 @@ class Catalogue:
         self._models = models().to_dicts()
 
     def __repr__(self) -> str:
-        return f"{aligned_table([_HEADS, *self._rows()], right=_RIGHT)}\n\n{self._device()}"
+        return f"{aligned_table([_COLUMNS, *self._rows()], right=_RIGHT)}\n\n{self._device()}"
 
     def _repr_html_(self) -> str:
-        table = html_table(self._rows(), _HEADS, _RIGHT, first=CODE)
+        table = html_table(self._rows(), _COLUMNS, _RIGHT, first=CODE)
         return f'<div style="overflow-x:auto">{table}</div><div style="opacity:.72">{html.escape(self._device())}</div>'
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -81,13 +81,13 @@ class Catalogue:
         return f"Computed on {self._models[0]['device']}."
 
 
-_HEADS = ("model", "what it does", "weights", "context", "draws", "licence", "where")
+_COLUMNS = ("model", "what it does", "weights", "context", "draws", "licence", "where")
 _RIGHT = {2, 3}
 
 
 def _weights(model: Model) -> str:
     if not model.source:
         return "in the package" if model.parameters else "none needed"
-    if here(model.source):
+    if is_cached(model.source):
         return "here"
     return "downloaded on first use" if find_spec("huggingface_hub") else "pip install 'nbforecast[hub]'"

@@ -72,15 +72,19 @@ def check(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...
         WeightsError: If tensors are missing, unknown or of another shape; the message names them.
     """
     missing = [n for n in shapes if n not in tensors]
-    extra = [n for n in tensors if n not in shapes]
-    odd = [
+    unexpected = [n for n in tensors if n not in shapes]
+    misshapen = [
         f"{n} has shape {tensors[n].shape}, not {shape}"
         for n, shape in shapes.items()
         if n in tensors and tensors[n].shape != shape
     ]
-    faults = [f"missing: {_some(missing)}"] * bool(missing) + [f"not known: {_some(extra)}"] * bool(extra) + odd[:8]
+    faults = (
+        [f"missing: {_list_names(missing)}"] * bool(missing)
+        + [f"not known: {_list_names(unexpected)}"] * bool(unexpected)
+        + misshapen[:8]
+    )
     if faults:
-        more = f"; {len(odd) - 8} more have another shape" if len(odd) > 8 else ""
+        more = f"; {len(misshapen) - 8} more have another shape" if len(misshapen) > 8 else ""
         raise WeightsError(f"the weights do not fit the configuration: {'; '.join(faults)}{more}.")
 
 
@@ -102,7 +106,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return config
 
 
-def _some(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
@@ -120,7 +124,7 @@ class _Storage(NamedTuple):
     numbers: int
 
 
-class _Reduced(NamedTuple):
+class _Call(NamedTuple):
     """A call that is written in the file, and is not made."""
 
     function: object
@@ -149,9 +153,9 @@ def _torch(file: Path) -> Tensors:
 
 
 def _tensor(name: str, value: object, archive: zipfile.ZipFile, root: str) -> np.ndarray:
-    if isinstance(value, _Reduced) and value.function == _PARAMETER:
+    if isinstance(value, _Call) and value.function == _PARAMETER:
         value = value.arguments[0]
-    if not isinstance(value, _Reduced) or value.function != _TENSOR:
+    if not isinstance(value, _Call) or value.function != _TENSOR:
         raise WeightsError(f"{name!r} is no tensor")
     storage, offset, shape, strides = value.arguments[:4]
     if not isinstance(storage, _Storage) or not all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *strides)):
@@ -173,10 +177,10 @@ def _interpret(code: bytes) -> Any:
     stack: list[Any] = []
     memo: dict[int, Any] = {}
 
-    def since_mark() -> list[Any]:
-        at = max(i for i, item in enumerate(stack) if item is _MARK)
-        items = stack[at + 1 :]
-        del stack[at:]
+    def pop_to_mark() -> list[Any]:
+        mark = max(i for i, item in enumerate(stack) if item is _MARK)
+        items = stack[mark + 1 :]
+        del stack[mark:]
         return items
 
     for operation, value, _ in pickletools.genops(code):
@@ -195,15 +199,15 @@ def _interpret(code: bytes) -> Any:
             case "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
                 stack.append({"EMPTY_DICT": {}, "EMPTY_LIST": [], "EMPTY_TUPLE": ()}[operation.name])
             case "TUPLE":
-                stack.append(tuple(since_mark()))
+                stack.append(tuple(pop_to_mark()))
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
                 count = int(operation.name[-1])
                 stack[-count:] = [tuple(stack[-count:])]
             case "APPEND" | "APPENDS":
-                items = [stack.pop()] if operation.name == "APPEND" else since_mark()
+                items = [stack.pop()] if operation.name == "APPEND" else pop_to_mark()
                 stack[-1].extend(items)
             case "SETITEM" | "SETITEMS":
-                items = [stack.pop(-2), stack.pop()] if operation.name == "SETITEM" else since_mark()
+                items = [stack.pop(-2), stack.pop()] if operation.name == "SETITEM" else pop_to_mark()
                 stack[-1].update(zip(items[::2], items[1::2], strict=True))
             case "BINPUT" | "LONG_BINPUT":
                 memo[argument] = stack[-1]
@@ -212,12 +216,12 @@ def _interpret(code: bytes) -> Any:
             case "BINGET" | "LONG_BINGET":
                 stack.append(memo[argument])
             case "GLOBAL":
-                stack.append(_known(tuple(argument.split(" ", 1))))
+                stack.append(_check_reference(tuple(argument.split(" ", 1))))
             case "BINPERSID":
                 stack.append(_storage(stack.pop()))
             case "REDUCE":
                 arguments, function = stack.pop(), stack.pop()
-                stack.append({} if function == _ORDERED and not arguments else _call(function, arguments))
+                stack.append({} if function == _ORDERED and not arguments else _record_call(function, arguments))
             case "BUILD":  # the attributes of a dictionary, which are not needed
                 stack.pop()
             case name:
@@ -225,16 +229,16 @@ def _interpret(code: bytes) -> Any:
     raise WeightsError("it is cut short")
 
 
-def _known(name: tuple[str, ...]) -> tuple[str, ...]:
+def _check_reference(name: tuple[str, ...]) -> tuple[str, ...]:
     if name in (_TENSOR, _PARAMETER, _ORDERED) or (name[0] == "torch" and name[1] in _STORAGES):
         return name
     raise WeightsError(f"it asks for {'.'.join(name)}, which weights do not need; nothing of it was executed")
 
 
-def _call(function: object, arguments: object) -> _Reduced:
+def _record_call(function: object, arguments: object) -> _Call:
     if function not in (_TENSOR, _PARAMETER) or not isinstance(arguments, tuple):
         raise WeightsError(f"it asks to call {function!r}, which weights do not need; nothing of it was executed")
-    return _Reduced(function, arguments)
+    return _Call(function, arguments)
 
 
 def _storage(name: object) -> _Storage:

@@ -47,7 +47,7 @@ class _Reader(Pickler):
 
     def __init__(self, digest: Any) -> None:
         super().__init__(_Hash(digest), protocol=5)
-        self._seen: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}
 
     def persistent_id(self, value: Any) -> Any:
         if isinstance(value, types.ModuleType):
@@ -59,10 +59,10 @@ class _Reader(Pickler):
         version = _version(value)
         if version:
             return value.__module__, value.__qualname__, version
-        number = self._seen.get(id(value))
+        number = self._numbers.get(id(value))
         if number is not None:
             return number
-        self._seen[id(value)] = len(self._seen)
+        self._numbers[id(value)] = len(self._numbers)
         return (value.__bases__, _members(value)) if isinstance(value, type) else _function(value)
 
 

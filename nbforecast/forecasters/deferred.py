@@ -60,11 +60,11 @@ class DeferredForecaster:
         """
         forecaster = find_registered(self.name, self.key)
         if forecaster is None:
-            raise UnknownModel(unknown(self.name, self.key, registered_keys()))
+            raise UnknownModel(describe_unknown_model(self.name, self.key, registered_keys()))
         return forecaster
 
 
-def unknown(name: str, key: str, keys: frozenset[tuple[str, str | None]]) -> str:
+def describe_unknown_model(name: str, key: str, keys: frozenset[tuple[str, str | None]]) -> str:
     """Returns why a model cannot be found and what to do; an empty text if it can be, or may be.
 
     Args:

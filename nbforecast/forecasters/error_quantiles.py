@@ -21,13 +21,13 @@ _SHAPE = np.concatenate([_NORMAL, -_NORMAL[::-1]])
 _PRIOR = 12.0
 
 
-def _network(n: int) -> tuple[np.ndarray, np.ndarray]:
+def _sorting_network(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Batcher's bitonic network: for every stage each row's partner, and whether the row keeps the lesser value."""
     row = np.arange(n)
     stages = [(size, gap) for size in _halvings(2 * n)[-2::-1] for gap in _halvings(size)]
     partner = np.stack([row ^ gap for _, gap in stages])
-    lesser = np.stack([((row & size) == 0) == ((row & gap) == 0) for size, gap in stages])
-    return partner, lesser
+    is_lesser = np.stack([((row & size) == 0) == ((row & gap) == 0) for size, gap in stages])
+    return partner, is_lesser
 
 
 def _halvings(size: int) -> list[int]:
@@ -45,13 +45,13 @@ def sort_leading(values: Float32[Array, "n ..."]) -> Float32[Array, "n ..."]:
         Batcher (1968), Sorting networks and their applications: the bitonic network.
     """
 
-    def stage(rows: Array, now: tuple[Array, Array]) -> tuple[Array, None]:
-        partner, lesser = now
+    def stage(rows: Array, inputs: tuple[Array, Array]) -> tuple[Array, None]:
+        partner, is_lesser = inputs
         other = rows[partner]
-        return jnp.where(lesser[:, None], jnp.minimum(rows, other), jnp.maximum(rows, other)), None
+        return jnp.where(is_lesser[:, None], jnp.minimum(rows, other), jnp.maximum(rows, other)), None
 
     flat = values.reshape(len(values), -1)
-    return jax.lax.scan(stage, flat, jax.tree.map(jnp.array, _network(len(values))))[0].reshape(values.shape)
+    return jax.lax.scan(stage, flat, jax.tree.map(jnp.array, _sorting_network(len(values))))[0].reshape(values.shape)
 
 
 def quantile_forecast(
@@ -66,20 +66,22 @@ def quantile_forecast(
     valid = origins.valid
     count = valid.sum(0).astype(jnp.float32)
     size = mean_error_by_step(point_forecast.errors, valid)
-    standard = jnp.where(valid, point_forecast.errors / size, jnp.inf)
-    ordered = sort_leading(standard)
+    relative_errors = jnp.where(valid, point_forecast.errors / size, jnp.inf)
+    sorted_errors = sort_leading(relative_errors)
     levels = jnp.array(DRAW_LEVELS)[:, None, None]
-    place = jnp.clip(levels * count - 0.5, 0.0, jnp.maximum(count - 1.0, 0.0))
+    rank = jnp.clip(levels * count - 0.5, 0.0, jnp.maximum(count - 1.0, 0.0))
     # a whole number, which rounding may leave just below itself here and not where it is computed again
-    below = jnp.floor(place + 1e-3).astype(jnp.int32)
-    low = jnp.take_along_axis(ordered, below, axis=0)
-    high = jnp.take_along_axis(ordered, jnp.minimum(below + 1, jnp.maximum(count - 1, 0).astype(jnp.int32)), axis=0)
-    seen = jnp.where(count > 0, low + (high - low) * (place - below), 0.0)
-    pooled = (seen * count).sum(1, keepdims=True) / jnp.maximum(count.sum(0), 1.0)
+    lower_rank = jnp.floor(rank + 1e-3).astype(jnp.int32)
+    low = jnp.take_along_axis(sorted_errors, lower_rank, axis=0)
+    high = jnp.take_along_axis(
+        sorted_errors, jnp.minimum(lower_rank + 1, jnp.maximum(count - 1, 0).astype(jnp.int32)), axis=0
+    )
+    own_shape = jnp.where(count > 0, low + (high - low) * (rank - lower_rank), 0.0)
+    pooled_shape = (own_shape * count).sum(1, keepdims=True) / jnp.maximum(count.sum(0), 1.0)
     trust = count / (count + _PRIOR)
     pooled_trust = trust.max(0)
-    shape = 0.5 * trust * seen + (1.0 - 0.5 * trust) * (
-        pooled_trust * pooled + (1.0 - pooled_trust) * jnp.array(_SHAPE)[:, None, None]
+    shape = 0.5 * trust * own_shape + (1.0 - 0.5 * trust) * (
+        pooled_trust * pooled_shape + (1.0 - pooled_trust) * jnp.array(_SHAPE)[:, None, None]
     )
     draws = jax.lax.cummax(point_forecast.points + size * shape, axis=0)
     return to_data_unit(past, draws).transpose(2, 1, 0)
@@ -97,13 +99,15 @@ def mean_error_by_step(errors: Float32[Array, "n H B"], valid: Bool[Array, "n H 
     count = valid.sum(0).astype(jnp.float32)
     mean = jnp.where(valid, jnp.abs(errors), 0.0).sum(0) / jnp.maximum(count, 1.0)
 
-    def step(carry: tuple[Array, Array], now: tuple[Array, Array, Array]) -> tuple[tuple[Array, Array], Array]:
+    def step(carry: tuple[Array, Array], inputs: tuple[Array, Array, Array]) -> tuple[tuple[Array, Array], Array]:
         size, weight = carry
-        h, value, n = now
+        h, value, n = inputs
         # without errors of its own a step is a random walk's step further than the one before
         prior = size * jnp.sqrt(h / jnp.maximum(h - 1.0, 1.0))
-        keep = jnp.where(weight > 0, 4.0, 0.0)
-        size = jnp.where(n + keep > 0, (n * value + keep * prior) / jnp.maximum(n + keep, 1.0), prior)
+        prior_weight = jnp.where(weight > 0, 4.0, 0.0)
+        size = jnp.where(
+            n + prior_weight > 0, (n * value + prior_weight * prior) / jnp.maximum(n + prior_weight, 1.0), prior
+        )
         size = jnp.maximum(size, carry[0])
         return (size, weight + n), size
 

@@ -13,7 +13,7 @@ FILES = ("config.json", "model.safetensors")
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-def folder_of(place: str | Path, files: tuple[str, ...]) -> Path:
+def find_folder(place: str | Path, files: tuple[str, ...]) -> Path:
     """Returns a folder that holds some files.
 
     Args:
@@ -35,7 +35,7 @@ def folder_of(place: str | Path, files: tuple[str, ...]) -> Path:
     return _download(str(place), files)
 
 
-def here(name: str, files: tuple[str, ...] = FILES) -> bool:
+def is_cached(name: str, files: tuple[str, ...] = FILES) -> bool:
     """Returns whether the files of a Hub id are on this machine, without asking the network.
 
     Args:

@@ -191,7 +191,7 @@ def registered_keys() -> frozenset[tuple[str, str | None]]:
     return frozenset(keys.union(ref.key for ref in _in_use.valuerefs() if ref() is not None))
 
 
-def portable(model: str | Forecaster | Callable[..., Any] | None) -> str | Forecaster:
+def to_portable(model: str | Forecaster | Callable[..., Any] | None) -> str | Forecaster:
     """Returns what resolves to the same forecaster in another process: a built-in model's name, or the forecaster."""
     name = DEFAULT if model is None else model
     forecaster = resolve(name)

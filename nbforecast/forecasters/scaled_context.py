@@ -20,8 +20,8 @@ MIN_OBSERVATIONS = 4
 _PARTS = 5
 _BLOCK = 32
 _PREFERENCE = 0.8
-_LEAST_SHARE = 0.1
-_MOST_GROWTH = 20.0
+_MIN_SHARE = 0.1
+_MAX_GROWTH = 20.0
 _ZEROS = 3
 
 
@@ -81,15 +81,15 @@ class PointForecast(NamedTuple):
     errors: Float32[Array, "n H B"]
 
 
-def take(values: Shaped[Array, "L ..."], at: Int32[Array, "n ..."]) -> Shaped[Array, "n ..."]:
-    """Returns the rows `at` of each column. Positions outside are moved to the nearest end."""
-    return jnp.take_along_axis(values, jnp.clip(at, 0, values.shape[0] - 1), axis=0)
+def take(values: Shaped[Array, "L ..."], positions: Int32[Array, "n ..."]) -> Shaped[Array, "n ..."]:
+    """Returns the values at some positions of each column. Positions outside are moved to the nearest end."""
+    return jnp.take_along_axis(values, jnp.clip(positions, 0, values.shape[0] - 1), axis=0)
 
 
 def first_true(values: Bool[Array, "L ..."]) -> Int32[Array, "..."]:
     """Returns where each column is first true, 0 where it never is. On CPUs it is quicker than `jnp.argmax`."""
-    at = jnp.arange(len(values), dtype=jnp.int32).reshape(-1, *(1,) * (values.ndim - 1))
-    position = jnp.where(values, at, len(values)).min(0)
+    positions = jnp.arange(len(values), dtype=jnp.int32).reshape(-1, *(1,) * (values.ndim - 1))
+    position = jnp.where(values, positions, len(values)).min(0)
     return jnp.where(position < len(values), position, 0)
 
 
@@ -113,10 +113,10 @@ def mean_absolute_deviation(values: Float32[Array, "L B"], is_known: Bool[Array,
 
     It is not squared, so that tiny units do not underflow.
     """
-    use = is_known.astype(jnp.float32)
-    count = jnp.maximum(total(use), 1.0)
-    mean = total(values * use) / count
-    size = total(jnp.abs(values - mean) * use) / count
+    weights = is_known.astype(jnp.float32)
+    count = jnp.maximum(total(weights), 1.0)
+    mean = total(values * weights) / count
+    size = total(jnp.abs(values - mean) * weights) / count
     return jnp.where(size > 0.0, size, 1.0)
 
 
@@ -132,24 +132,24 @@ def scale_context(windows: Windows) -> ScaledContext:
     is_known = ~jnp.isnan(values)
     first = first_true(observed)
 
-    def carry(last: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        last = jnp.where(now[1], now[0], last)
+    def carry(last: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
+        last = jnp.where(inputs[1], inputs[0], last)
         return last, last
 
     start = jnp.take_along_axis(values, first[None], axis=0)[0]
     _, filled = jax.lax.scan(carry, start, (values, is_known))
     location = windows.location
-    least = filled.min(0) + location
-    positive = (location > 0.0) & (least > _LEAST_SHARE * (filled.mean(0) + location))
-    ratio = filled / jnp.where(positive, location, 1.0)
-    logs = jnp.log1p(jnp.where(positive, ratio, 0.0))
+    lowest = filled.min(0) + location
+    is_positive = (location > 0.0) & (lowest > _MIN_SHARE * (filled.mean(0) + location))
+    ratio = filled / jnp.where(is_positive, location, 1.0)
+    logs = jnp.log1p(jnp.where(is_positive, ratio, 0.0))
     part = parts(len(values), first)
-    is_log = positive & (unevenness(logs, is_known, part) < _PREFERENCE * unevenness(filled, is_known, part))
+    is_log = is_positive & (unevenness(logs, is_known, part) < _PREFERENCE * unevenness(filled, is_known, part))
     values = jnp.where(is_log, logs, filled)
     scale = mean_absolute_deviation(values, is_known)
     # only zeros themselves show that a series stops at zero: a temperature may have been positive for long
     zeros = (observed & (filled == -location)).sum(0)
-    floor = jnp.where((least >= 0.0) & (zeros >= _ZEROS), -location, -jnp.inf)
+    floor = jnp.where((lowest >= 0.0) & (zeros >= _ZEROS), -location, -jnp.inf)
     return ScaledContext(values / scale, is_known, observed, first, scale, is_log, location, floor)
 
 
@@ -161,7 +161,7 @@ def to_data_unit(past: ScaledContext, values: Float32[Array, "... B"]) -> Float3
         values: Forecasts in the contexts' unit; the batch is the last axis.
     """
     scaled = values * past.scale
-    growth = jnp.expm1(jnp.minimum(jnp.where(past.is_log, scaled, 0.0), _MOST_GROWTH))
+    growth = jnp.expm1(jnp.minimum(jnp.where(past.is_log, scaled, 0.0), _MAX_GROWTH))
     return jnp.maximum(jnp.where(past.is_log, past.location * growth, scaled), past.floor)
 
 
@@ -184,10 +184,10 @@ def unevenness(
         is_known: Which of them are known.
         part: The part of each step (see `parts`).
     """
-    moves = jnp.abs(jnp.diff(values, axis=0))
-    both = is_known[1:] & is_known[:-1]
-    within = [(both & (part[1:] == i)).astype(jnp.float32) for i in range(_PARTS)]
-    size = jnp.stack([total(moves * w) / jnp.maximum(total(w), 1.0) for w in within])
+    changes = jnp.abs(jnp.diff(values, axis=0))
+    is_pair = is_known[1:] & is_known[:-1]
+    within = [(is_pair & (part[1:] == i)).astype(jnp.float32) for i in range(_PARTS)]
+    size = jnp.stack([total(changes * w) / jnp.maximum(total(w), 1.0) for w in within])
     return size.std(0) / jnp.maximum(size.mean(0), 1e-30)
 
 
@@ -204,13 +204,17 @@ def backtest_origins(past: ScaledContext, horizon: int, start: Int32[Array, " B"
     length = past.values.shape[0]
     span = (length - 1 - start).astype(jnp.float32)
     stride = jnp.maximum(span / N_ORIGINS, 1.0)
-    back = 1 + jnp.floor(jnp.arange(N_ORIGINS)[:, None] * stride).astype(jnp.int32)
-    at = length - 1 - back
-    ahead = at[:, None] + jnp.arange(1, horizon + 1)[:, None]
-    flat = ahead.reshape(-1, ahead.shape[-1])
-    targets = take(past.values, flat).reshape(ahead.shape)
-    seen = jnp.take_along_axis(past.observed, jnp.clip(flat, 0, length - 1), axis=0).reshape(ahead.shape)
-    return BacktestOrigins(at, targets, seen & (ahead < length) & (at >= start)[:, None])
+    distance = 1 + jnp.floor(jnp.arange(N_ORIGINS)[:, None] * stride).astype(jnp.int32)
+    positions = length - 1 - distance
+    target_positions = positions[:, None] + jnp.arange(1, horizon + 1)[:, None]
+    flat_positions = target_positions.reshape(-1, target_positions.shape[-1])
+    targets = take(past.values, flat_positions).reshape(target_positions.shape)
+    is_observed = jnp.take_along_axis(past.observed, jnp.clip(flat_positions, 0, length - 1), axis=0).reshape(
+        target_positions.shape
+    )
+    return BacktestOrigins(
+        positions, targets, is_observed & (target_positions < length) & (positions >= start)[:, None]
+    )
 
 
 def mean_error(errors: Float32[Array, "*m n H B"], valid: Bool[Array, "n H B"]) -> Float32[Array, "*m B"]:

@@ -17,7 +17,7 @@ CALENDAR_Z = 1.645  # one-sided 5 %, as the Theta method's test of its season
 SMOOTH_Z = 2.33
 SMOOTH_R = 0.3
 FREE_Z = 4.0  # the largest of some 250 lags of noise stays below
-LESS_UNEXPLAINED = 0.75
+MAX_UNEXPLAINED_RATIO = 0.75
 LEVEL_GAIN = 0.05
 CYCLE_GAIN = 0.2
 
@@ -66,12 +66,12 @@ def autocorrelation(
         first: The position of the first one.
     """
     length = values.shape[0]
-    use = is_known.astype(jnp.float32)
-    count = jnp.maximum(total(use), 1.0)
-    centred = (values - total(values * use) / count) * use
-    limit = 4.0 * total(jnp.abs(centred)) / count
+    weights = is_known.astype(jnp.float32)
+    count = jnp.maximum(total(weights), 1.0)
+    deviations = (values - total(values * weights) / count) * weights
+    limit = 4.0 * total(jnp.abs(deviations)) / count
     size = _transform_size(length + length // 2)
-    power = jnp.abs(jnp.fft.rfft(jnp.clip(centred, -limit, limit), n=size, axis=0)) ** 2
+    power = jnp.abs(jnp.fft.rfft(jnp.clip(deviations, -limit, limit), n=size, axis=0)) ** 2
     lags = jnp.arange(length // 2)[:, None]
     pairs = jnp.maximum(count * (1.0 - lags / jnp.maximum(length - first, 1)), 1.0)
     covariance = jnp.fft.irfft(power, n=size, axis=0)[: length // 2] / pairs
@@ -80,10 +80,10 @@ def autocorrelation(
     return r, r / jnp.sqrt(jnp.maximum(variance, 1.0) / pairs)
 
 
-def _transform_size(least: int) -> int:
-    """The smallest number from `least` on that has no prime factors but 2 and one 3: Fourier transforms are quick."""
-    power = 1 << (least - 1).bit_length()
-    return power * 3 // 4 if power * 3 // 4 >= least else power
+def _transform_size(min_size: int) -> int:
+    """The smallest number from `min_size` on with no prime factors but 2 and one 3, for a quick transform."""
+    power = 1 << (min_size - 1).bit_length()
+    return power * 3 // 4 if power * 3 // 4 >= min_size else power
 
 
 def detrended_correlation(
@@ -102,22 +102,22 @@ def detrended_correlation(
 
     sums = running_sum(jnp.where(past.is_known, past.values, 0.0))
     counts = running_sum(past.is_known.astype(jnp.float32))
-    at = jnp.arange(length)
+    steps = jnp.arange(length)
 
-    def one(lag: Int32[Array, ""]) -> tuple[Float32[Array, " B"], Float32[Array, " B"]]:
+    def at_lag(lag: Int32[Array, ""]) -> tuple[Float32[Array, " B"], Float32[Array, " B"]]:
         half = lag // 2
-        high, low = jnp.minimum(at + half, length - 1), at - half - 1
-        before = (low >= 0)[:, None]
-        near = sums[high] - jnp.where(before, sums[low], 0.0)
-        number = counts[high] - jnp.where(before, counts[low], 0.0)
-        residual = jnp.where(past.is_known, past.values - near / jnp.maximum(number, 1.0), 0.0)
-        both = (at >= lag)[:, None] & past.is_known & past.is_known[at - lag]
-        pairs = jnp.maximum(total(both.astype(jnp.float32)), 1.0)
+        high, low = jnp.minimum(steps + half, length - 1), steps - half - 1
+        has_start = (low >= 0)[:, None]
+        window_sum = sums[high] - jnp.where(has_start, sums[low], 0.0)
+        number = counts[high] - jnp.where(has_start, counts[low], 0.0)
+        residual = jnp.where(past.is_known, past.values - window_sum / jnp.maximum(number, 1.0), 0.0)
+        is_pair = (steps >= lag)[:, None] & past.is_known & past.is_known[steps - lag]
+        pairs = jnp.maximum(total(is_pair.astype(jnp.float32)), 1.0)
         size = total(residual**2) / jnp.maximum(counts[-1], 1.0)
-        r = total(jnp.where(both, residual * residual[at - lag], 0.0)) / pairs / jnp.maximum(size, 1e-12)
+        r = total(jnp.where(is_pair, residual * residual[steps - lag], 0.0)) / pairs / jnp.maximum(size, 1e-12)
         return r, r * jnp.sqrt(pairs)
 
-    return jax.lax.map(one, lags)
+    return jax.lax.map(at_lag, lags)
 
 
 def find_seasons(past: ScaledContext, calendar: Int32[Array, " S"]) -> Seasons:
@@ -133,26 +133,28 @@ def find_seasons(past: ScaledContext, calendar: Int32[Array, " S"]) -> Seasons:
     length = past.length
 
     smooth, score = detrended_correlation(past, calendar)
-    named = lags == calendar
-    plain = (score > SMOOTH_Z) & (smooth > SMOOTH_R)
-    natural = (named.any(-1, keepdims=True) & (z > CALENDAR_Z)) | (named[..., None] & plain).any(1)
-    r = jnp.maximum(r, jnp.where(named[..., None] & plain, smooth, -1.0).max(1))
-    peak = (r >= jnp.roll(r, 1, 0)) & (r >= jnp.roll(r, -1, 0)) & (lags >= 3) & (lags < r.shape[0] - 1)
-    twice = (lags > 1) & (lags * 2 + 2 <= length)
-    candidate = jnp.where((natural & twice).any(0), natural, peak & (z > FREE_Z))
+    is_calendar_lag = lags == calendar
+    is_smooth_season = (score > SMOOTH_Z) & (smooth > SMOOTH_R)
+    is_calendar_season = (is_calendar_lag.any(-1, keepdims=True) & (z > CALENDAR_Z)) | (
+        is_calendar_lag[..., None] & is_smooth_season
+    ).any(1)
+    r = jnp.maximum(r, jnp.where(is_calendar_lag[..., None] & is_smooth_season, smooth, -1.0).max(1))
+    is_peak = (r >= jnp.roll(r, 1, 0)) & (r >= jnp.roll(r, -1, 0)) & (lags >= 3) & (lags < r.shape[0] - 1)
+    fits_twice = (lags > 1) & (lags * 2 + 2 <= length)
+    is_candidate = jnp.where((is_calendar_season & fits_twice).any(0), is_calendar_season, is_peak & (z > FREE_Z))
 
-    def strongest(allowed: Bool[Array, "K B"], share: float) -> Int32[Array, " B"]:
-        best = jnp.where(allowed, r, 0.0).max(0)
-        return first_true(allowed & (r >= share * best))
+    def strongest(is_allowed: Bool[Array, "K B"], share: float) -> Int32[Array, " B"]:
+        best = jnp.where(is_allowed, r, 0.0).max(0)
+        return first_true(is_allowed & (r >= share * best))
 
-    short = strongest(candidate & twice, 0.7)
-    unexplained = 1.0 - jnp.take_along_axis(r, short[None], axis=0)
-    stronger = (1.0 - r < LESS_UNEXPLAINED * unexplained) & (unexplained > 0.01)
-    times = lags / jnp.maximum(short, 1)
-    multiple = (short > 0) & (lags > short) & (times == jnp.floor(times))
-    shown = natural | (peak & (z > CALENDAR_Z))
+    short = strongest(is_candidate & fits_twice, 0.7)
+    unexplained_share = 1.0 - jnp.take_along_axis(r, short[None], axis=0)
+    is_stronger = (1.0 - r < MAX_UNEXPLAINED_RATIO * unexplained_share) & (unexplained_share > 0.01)
+    ratio = lags / jnp.maximum(short, 1)
+    is_multiple = (short > 0) & (lags > short) & (ratio == jnp.floor(ratio))
+    is_significant = is_calendar_season | (is_peak & (z > CALENDAR_Z))
     # a season longer than the first has to leave some steps to learn from after one whole cycle
-    long = strongest(shown & multiple & stronger & (lags * 7 <= length * 5), 1.0)
+    long = strongest(is_significant & is_multiple & is_stronger & (lags * 7 <= length * 5), 1.0)
     return Seasons(short, long)
 
 
@@ -170,74 +172,76 @@ def deseasonalize(past: ScaledContext, seasons: Seasons) -> Adjusted:
     length, batch = past.values.shape
     column = jnp.arange(batch)
     m, k = seasons.short, seasons.long
-    at = jnp.arange(length)[:, None]
-    age = at - past.first
+    steps = jnp.arange(length)[:, None]
+    age = steps - past.first
 
     def cycle_mean(number: int) -> Float32[Array, " B"]:
-        within = past.is_known & (age >= number * m) & (age < (number + 1) * m)
-        return jnp.where(within, past.values, 0.0).sum(0) / jnp.maximum(within.sum(0), 1)
+        is_in_cycle = past.is_known & (age >= number * m) & (age < (number + 1) * m)
+        return jnp.where(is_in_cycle, past.values, 0.0).sum(0) / jnp.maximum(is_in_cycle.sum(0), 1)
 
     mean = cycle_mean(0)
     slope = jnp.where(m > 0, (cycle_mean(1) - mean) / jnp.maximum(m, 1), 0.0)
     line = mean + slope * (age - (m - 1) / 2)
-    since = jnp.maximum(age, 0)
+    elapsed = jnp.maximum(age, 0)
 
     def cycles(season: Int32[Array, " B"]) -> Float32[Array, "L B"]:
-        return jnp.floor(since / jnp.maximum(season, 1))
+        return jnp.floor(elapsed / jnp.maximum(season, 1))
 
     gain = jnp.where(m > 0, jnp.maximum(CYCLE_GAIN, 1.0 / (cycles(m) + 1.0)), 0.0)
     gain_long = jnp.maximum(CYCLE_GAIN, 1.0 / (cycles(k) + 2.0)) * (1.0 - gain)
-    gain_long = jnp.where((k > 0) & (since >= m), gain_long, 0.0)
-    place, place_long = (jnp.clip(at - season, 0) * batch + column for season in (m, k))
+    gain_long = jnp.where((k > 0) & (elapsed >= m), gain_long, 0.0)
+    index, index_long = (jnp.clip(steps - season, 0) * batch + column for season in (m, k))
 
-    def step(carry: Any, now: Any) -> tuple[Any, Array]:
+    def step(carry: Any, inputs: Any) -> tuple[Any, Array]:
         level, last, short, long = carry
-        t, value, is_known, start, early, gain, gain_long, place, place_long = now
-        before, before_long = (
-            s.reshape(-1).at[p].get(mode="promise_in_bounds") for s, p in ((short, place), (long, place_long))
+        t, value, is_known, start, is_early, gain, gain_long, index, index_long = inputs
+        component, component_long = (
+            s.reshape(-1).at[p].get(mode="promise_in_bounds") for s, p in ((short, index), (long, index_long))
         )
-        level = jnp.where(early, start, level)
-        without = value - before - before_long
-        last = jnp.where(is_known, without, last)
-        error = jnp.where(is_known, without - level, 0.0)
+        level = jnp.where(is_early, start, level)
+        adjusted = value - component - component_long
+        last = jnp.where(is_known, adjusted, last)
+        error = jnp.where(is_known, adjusted - level, 0.0)
         level = level + LEVEL_GAIN * error
         residual = (1.0 - LEVEL_GAIN) * error
-        short = jax.lax.dynamic_update_index_in_dim(short, before + gain * residual, t, 0)
-        long = jax.lax.dynamic_update_index_in_dim(long, before_long + gain_long * residual, t, 0)
+        short = jax.lax.dynamic_update_index_in_dim(short, component + gain * residual, t, 0)
+        long = jax.lax.dynamic_update_index_in_dim(long, component_long + gain_long * residual, t, 0)
         return (level, last, short, long), last
 
     zeros = jnp.zeros((length, batch), jnp.float32)
     carry = (past.values[0], past.values[0], zeros, zeros)
-    steps = (jnp.arange(length), past.values, past.is_known, line, since < 2 * m, gain, gain_long, place, place_long)
-    (_, _, short, long), values = jax.lax.scan(step, carry, steps)
+    inputs = (jnp.arange(length), past.values, past.is_known, line, elapsed < 2 * m, gain, gain_long, index, index_long)
+    (_, _, short, long), values = jax.lax.scan(step, carry, inputs)
     return Adjusted(values, short, long, seasons)
 
 
-def seasonal_positions(at: Int32[Array, "n B"], season: Int32[Array, " B"], horizon: int) -> Int32[Array, "n H B"]:
-    """Returns positions one or more whole seasons before the steps 1..H after `at`, none of them after `at`.
+def seasonal_positions(
+    positions: Int32[Array, "n B"], season: Int32[Array, " B"], horizon: int
+) -> Int32[Array, "n H B"]:
+    """Returns positions one or more whole seasons before the steps 1..H after `positions`, none after these.
 
     Args:
-        at: Positions in the context.
+        positions: Positions in the context.
         season: The season length in steps; 0 counts as 1.
         horizon: H.
     """
     h = jnp.arange(1, horizon + 1)[:, None]
     season = jnp.maximum(season, 1)
-    return at[:, None] + h - season * ((h + season - 1) // season)
+    return positions[:, None] + h - season * ((h + season - 1) // season)
 
 
-def seasonal_component(adjusted: Adjusted, at: Int32[Array, "n B"], horizon: int) -> Float32[Array, "n H B"]:
-    """Returns the seasonal component of the steps 1..H after `at`, as known at `at`.
+def seasonal_component(adjusted: Adjusted, positions: Int32[Array, "n B"], horizon: int) -> Float32[Array, "n H B"]:
+    """Returns the seasonal component of the steps 1..H after `positions`, as known there.
 
     Args:
         adjusted: The adjusted contexts.
-        at: Positions in the context.
+        positions: Positions in the context.
         horizon: H.
     """
-    n, batch = at.shape
+    n, batch = positions.shape
 
-    def one(component: Float32[Array, "L B"], season: Int32[Array, " B"]) -> Float32[Array, "n H B"]:
-        where = seasonal_positions(at, season, horizon).reshape(-1, batch)
-        return jnp.where(season > 0, take(component, where).reshape(n, horizon, batch), 0.0)
+    def of_season(component: Float32[Array, "L B"], season: Int32[Array, " B"]) -> Float32[Array, "n H B"]:
+        source_positions = seasonal_positions(positions, season, horizon).reshape(-1, batch)
+        return jnp.where(season > 0, take(component, source_positions).reshape(n, horizon, batch), 0.0)
 
-    return one(adjusted.short, adjusted.seasons.short) + one(adjusted.long, adjusted.seasons.long)
+    return of_season(adjusted.short, adjusted.seasons.short) + of_season(adjusted.long, adjusted.seasons.long)

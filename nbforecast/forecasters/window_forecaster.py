@@ -12,7 +12,7 @@ from jaxtyping import Array, Float32, Int64, UInt8
 
 from nbforecast.device import CompileOnce, cores, map_on_cores, matmul_precision, shard_batch
 from nbforecast.forecasters.base import model_key
-from nbforecast.forecasters.windows import Windows, cut, usable
+from nbforecast.forecasters.windows import Windows, cut_windows, partial_context_availability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ class WindowForecaster(ABC):
         """
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
-        return usable(data, self.context, self.least)
+        return partial_context_availability(data, self.context, self.least)
 
     def forecast(
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
@@ -109,21 +109,21 @@ class WindowForecaster(ABC):
         out = np.empty((len(rows), horizon, self.draws), np.float32)
         shapes = self._shapes()
 
-        def infer(at: int) -> None:
-            part = rows[at : at + shapes[-1]]
-            size = self._fitting(len(part), horizon, shapes)
-            filled = np.concatenate([part, np.full(size - len(part), part[-1])])
-            windows, location = cut(data, filled, self.context, seed)
-            fields = windows._asdict() | {"covariates": self.covariates(data, filled, horizon)}
+        def infer(start: int) -> None:
+            part = rows[start : start + shapes[-1]]
+            size = self._batch_size(len(part), horizon, shapes)
+            padded_rows = np.concatenate([part, np.full(size - len(part), part[-1])])
+            windows, location = cut_windows(data, padded_rows, self.context, seed)
+            fields = windows._asdict() | {"covariates": self.covariates(data, padded_rows, horizon)}
             parts = {name: shard_batch(fields[name]) for name in _BATCHED if fields[name] is not None}
             run = partial(_compiled(self, horizon, seed), windows._replace(**parts))
-            name = (self, horizon, size)
+            shape_key = (self, horizon, size)
             try:
-                draws = _first_calls.call(name, lambda: np.asarray(run()))
+                draws = _compile_once.call(shape_key, lambda: np.asarray(run()))
             except Exception:
-                _first_calls.forget(name)
+                _compile_once.forget(shape_key)
                 raise
-            out[at : at + len(part)] = draws[: len(part)] + location[: len(part), None, None]
+            out[start : start + len(part)] = draws[: len(part)] + location[: len(part), None, None]
 
         map_on_cores(infer, range(0, len(rows), shapes[-1]))
         return out
@@ -134,14 +134,14 @@ class WindowForecaster(ABC):
             return self.batch_sizes
         return self.batch_sizes[0], self.windows_per_core
 
-    def _fitting(self, count: int, horizon: int, shapes: tuple[int, ...]) -> int:
+    def _batch_size(self, count: int, horizon: int, shapes: tuple[int, ...]) -> int:
         """The smallest batch that holds so many and is compiled already, else the smallest that will."""
-        holding = [size for size in shapes if size >= count]
-        return next((size for size in holding if (self, horizon, size) in _first_calls), holding[0])
+        sizes = [size for size in shapes if size >= count]
+        return next((size for size in sizes if (self, horizon, size) in _compile_once), sizes[0])
 
 
 _BATCHED = tuple(name for name in Windows._fields if name != "seasons")
-_first_calls = CompileOnce()
+_compile_once = CompileOnce()
 
 
 @lru_cache(maxsize=256)

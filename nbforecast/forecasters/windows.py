@@ -1,4 +1,4 @@
-"""Contexts cut from a dataset: windows of one length, bridged where they may be, relative to their last value."""
+"""Contexts of a dataset: windows of one length relative to their last value, with short gaps bridged."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def _pad(data: Dataset, context: int) -> _Padded:
         if not np.isnan(data.values).any():
             cached[context] = _Padded(values, values, None, None, start)
         else:
-            at = np.arange(len(values))
-            before = np.maximum.accumulate(np.where(missing, -1, at))
-            after = np.minimum.accumulate(np.where(missing, len(values), at)[::-1])[::-1]
-            inner = missing & (before >= 0) & (after < len(values)) & (after - before - 1 <= data.max_gap)
+            positions = np.arange(len(values))
+            before = np.maximum.accumulate(np.where(missing, -1, positions))
+            after = np.minimum.accumulate(np.where(missing, len(values), positions)[::-1])[::-1]
+            is_bridged = missing & (before >= 0) & (after < len(values)) & (after - before - 1 <= data.max_gap)
             # padding is as long as a context, so no bridge whose two ends lie in one window can cross series
             bridged = values.copy()
-            a, b, i = before[inner], after[inner], at[inner]
-            bridged[inner] = values[a] + (values[b] - values[a]) * ((i - a) / (b - a))
+            a, b, i = before[is_bridged], after[is_bridged], positions[is_bridged]
+            bridged[is_bridged] = values[a] + (values[b] - values[a]) * ((i - a) / (b - a))
             cached[context] = _Padded(values, bridged, before, after, start)
     return cached[context]
 
@@ -84,15 +84,19 @@ def _series_bits(name: str) -> int:
 
 
 def _keys(data: Dataset, rows: Int64[np.ndarray, " R"], step: Int64[np.ndarray, " R"], seed: int) -> np.ndarray:
-    series, which = np.unique(np.searchsorted(data.offsets, rows, side="right") - 1, return_inverse=True)
-    names = np.array([_series_bits(data.ids[i]) for i in series], np.uint32)
-    bits = seed % 2**64
-    turned = np.uint64(bits << 32 & 0xFFFFFFFF00000000 | bits >> 32)
-    mixed = (step.astype(np.uint64) ^ turned) * np.uint64(0x9E3779B97F4A7C15)
-    return np.stack([names[which] ^ (mixed >> np.uint64(32)).astype(np.uint32), mixed.astype(np.uint32)], 1)
+    series, series_index = np.unique(np.searchsorted(data.offsets, rows, side="right") - 1, return_inverse=True)
+    name_bits = np.array([_series_bits(data.ids[i]) for i in series], np.uint32)
+    seed_bits = seed % 2**64
+    rotated_bits = np.uint64(seed_bits << 32 & 0xFFFFFFFF00000000 | seed_bits >> 32)
+    step_bits = (step.astype(np.uint64) ^ rotated_bits) * np.uint64(0x9E3779B97F4A7C15)
+    return np.stack(
+        [name_bits[series_index] ^ (step_bits >> np.uint64(32)).astype(np.uint32), step_bits.astype(np.uint32)], 1
+    )
 
 
-def cut(data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 0) -> tuple[Windows, np.ndarray]:
+def cut_windows(
+    data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 0
+) -> tuple[Windows, np.ndarray]:
     """Returns the contexts of some rows, and their locations in double precision.
 
     A value of a window depends on nothing outside the window: a gap is bridged only between two observations that both
@@ -109,22 +113,22 @@ def cut(data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 
     """
     padded = _pad(data, context)
     start = padded.start[rows]
-    at = start[:, None] + np.arange(context)
-    values = padded.bridged[at]
+    positions = start[:, None] + np.arange(context)
+    values = padded.bridged[positions]
     if padded.before is None or padded.after is None:
         observed = ~np.isnan(values)
     else:
-        raw = padded.values[at]
+        raw = padded.values[positions]
         observed = ~np.isnan(raw)
-        inside = (padded.before[at] >= start[:, None]) & (padded.after[at] < start[:, None] + context)
-        values = np.where(observed | inside, values, np.nan)
+        is_bridged = (padded.before[positions] >= start[:, None]) & (padded.after[positions] < start[:, None] + context)
+        values = np.where(observed | is_bridged, values, np.nan)
     last = context - 1 - np.argmax(observed[:, ::-1], axis=1)
     # rounded before it is subtracted: a draw at zero then comes out as zero, not a rounding error below
     location = values[np.arange(len(rows)), last].astype(np.float32).astype(np.float64)
     step = data.frequency.to_step(data.time[rows])
     seasons = np.zeros(N_SEASONS, np.int32)
-    natural = data.frequency.seasons[:N_SEASONS]
-    seasons[: len(natural)] = natural
+    calendar = data.frequency.seasons[:N_SEASONS]
+    seasons[: len(calendar)] = calendar
     windows = Windows(
         (values - location[:, None]).astype(np.float32),
         observed,
@@ -136,51 +140,51 @@ def cut(data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 
     return windows, location
 
 
-def usable(data: Dataset, context: int, least: int) -> UInt8[np.ndarray, " N"]:
+def partial_context_availability(data: Dataset, context: int, min_observed: int) -> UInt8[np.ndarray, " N"]:
     """Returns for each row 0 if its context can be used, else an `UnavailableReason`.
 
-    A context needs `least` observed values, one of them within `max_gap` steps of the origin, and must not be more than
-    half empty after its first observation.
+    A context needs `min_observed` observed values, one of them within `max_gap` steps of the origin. After its first
+    observation it must not be more than half empty.
 
     Args:
         data: The dataset.
         context: L, in steps.
-        least: The fewest observed values.
+        min_observed: The fewest observed values.
     """
     padded = _pad(data, context)
-    seen = np.concatenate([[0], np.cumsum(~np.isnan(padded.values))])
+    counts = np.concatenate([[0], np.cumsum(~np.isnan(padded.values))])
     end = padded.start + context
-    count = seen[end] - seen[padded.start]
+    count = counts[end] - counts[padded.start]
     codes = np.zeros(len(data), np.uint8)
     if padded.before is not None and padded.after is not None:
         first = np.minimum(padded.after[padded.start], end - 1)
         codes[count * 2 < end - first] = UnavailableReason.MISSING
         codes[end - 1 - padded.before[end - 1] > data.max_gap] = UnavailableReason.LONG_GAP
-    codes[count < least] = UnavailableReason.TOO_SHORT
+    codes[count < min_observed] = UnavailableReason.TOO_SHORT
     return codes
 
 
-def complete(data: Dataset, context: int, least: int | None = None) -> UInt8[np.ndarray, " N"]:
+def full_context_availability(data: Dataset, context: int, min_length: int | None = None) -> UInt8[np.ndarray, " N"]:
     """Returns for each row 0 if its context is complete once short gaps are bridged, else an `UnavailableReason`.
 
     Args:
         data: The dataset.
         context: L, in steps.
-        least: The fewest steps from the first observed one on; by default all of `context`.
+        min_length: The fewest steps from the first observed one on; by default all of `context`.
     """
-    least = context if least is None else least
+    min_length = context if min_length is None else min_length
     missing = np.isnan(data.values)
-    at = np.arange(len(data))
-    before = np.maximum.accumulate(np.where(missing, -1, at))
-    after = np.minimum.accumulate(np.where(missing, len(data), at)[::-1])[::-1]
-    open_ = missing & ((before < 0) | (after == len(data)) | (after - before - 1 > data.max_gap))
-    begin = np.repeat(data.offsets[:-1], data.lengths)
+    positions = np.arange(len(data))
+    before = np.maximum.accumulate(np.where(missing, -1, positions))
+    after = np.minimum.accumulate(np.where(missing, len(data), positions)[::-1])[::-1]
+    is_unbridged = missing & ((before < 0) | (after == len(data)) | (after - before - 1 > data.max_gap))
+    start = np.repeat(data.offsets[:-1], data.lengths)
     # a bridge needs both of its ends in the context, so that it begins with an observed value
-    first = np.minimum(after[np.maximum(at - context + 1, begin)], at)
-    count = np.concatenate([[0], np.cumsum(open_)])
-    holes = (count[at + 1] > count[first]) | missing
+    first = np.minimum(after[np.maximum(positions - context + 1, start)], positions)
+    counts = np.concatenate([[0], np.cumsum(is_unbridged)])
+    has_gap = (counts[positions + 1] > counts[first]) | missing
     codes = np.where(
-        holes | (at - first + 1 < least), UnavailableReason.INCOMPLETE, UnavailableReason.AVAILABLE
+        has_gap | (positions - first + 1 < min_length), UnavailableReason.INCOMPLETE, UnavailableReason.AVAILABLE
     ).astype(np.uint8)
-    codes[at - begin + 1 < least] = UnavailableReason.TOO_SHORT
+    codes[positions - start + 1 < min_length] = UnavailableReason.TOO_SHORT
     return codes

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from safetensors.numpy import save_file
 
-from nbforecast.forecasters.pretrained.forecaster import named
+from nbforecast.forecasters.pretrained.forecaster import weights_by_name
 from nbforecast.pretrain.plot import plot_losses
 from nbforecast.pretrain.train import Recipe, train
 
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     recipe = _recipe(folder / "recipe.json", {n: v for n, v in options.items() if v is not None})
     state = train(recipe, folder, minutes=minutes)
     plot_losses(state.losses, folder / "loss.png")
-    weights = {n: np.asarray(w, np.float16) for n, w in named(jax.device_get(state.trained[1])).items()}
+    weights = {n: np.asarray(w, np.float16) for n, w in weights_by_name(jax.device_get(state.trained[1])).items()}
     save_file(weights, folder / "pretrained.safetensors", {"recipe": json.dumps(dataclasses.asdict(recipe))})
 
 

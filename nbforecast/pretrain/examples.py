@@ -46,7 +46,7 @@ def prepare(series: Series) -> Examples:
 
 
 def cut(series: Series) -> Windows:
-    """The contexts as `forecasters.windows.cut` makes them: relative to the last value, short gaps bridged."""
+    """The contexts as `forecasters.windows.cut_windows` makes them: relative to the last value, short gaps bridged."""
     context = series.values[:, :CONTEXT]
     at = jnp.arange(CONTEXT)
     before = jax.lax.cummax(jnp.where(series.seen, at, -1), axis=1)

@@ -26,7 +26,7 @@ from nbforecast.pretrain.prior import calendars
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbforecast.forecasters.pretrained.network import Gated
+    from nbforecast.forecasters.pretrained.network import GatedNetwork
 
 _log = logging.getLogger("nbforecast.pretrain")
 _examples = jax.jit(examples, static_argnames="count")
@@ -131,7 +131,7 @@ class Pool:
         self._worker.shutdown(cancel_futures=True)
 
 
-def begin(recipe: Recipe, first: Examples) -> Gated:
+def begin(recipe: Recipe, first: Examples) -> GatedNetwork:
     """A network before training; its features are standardised by the first examples."""
     features = first.features.inputs
     key = jax.random.key(recipe.seed)
@@ -140,7 +140,7 @@ def begin(recipe: Recipe, first: Examples) -> Gated:
     return eqx.tree_at(lambda n: (n.mean, n.deviation), network, (jnp.array(features.mean(0)), jnp.array(scale)))
 
 
-def mean_loss(network: Gated, batch: Examples) -> Array:
+def mean_loss(network: GatedNetwork, batch: Examples) -> Array:
     quantiles = jax.vmap(network)(batch.features.inputs, batch.features.candidates, batch.features.errors)
     return loss(quantiles, batch.target, batch.size)
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from nbforecast.forecasters.pretrained.features import KNOTS, STEPS, Features, extract_features
 from nbforecast.forecasters.pretrained.forecaster import build
-from nbforecast.forecasters.pretrained.network import QUANTILES, between
+from nbforecast.forecasters.pretrained.network import QUANTILES, interpolation_weights
 from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
 from nbforecast.pretrain.examples import cut, prepare
 from nbforecast.pretrain.loss import loss
@@ -80,7 +80,7 @@ class Perceptron(eqx.Module):
         x = self.enter(jnp.concatenate([jnp.arcsinh(given.values), known, seasons]))
         for norm, block in zip(self.norms, self.blocks, strict=False):
             x = x + block(norm(x))
-        out = self.leave(self.norms[-1](x)).reshape(len(KNOTS), -1).T @ between(KNOTS, STEPS)
+        out = self.leave(self.norms[-1](x)).reshape(len(KNOTS), -1).T @ interpolation_weights(KNOTS, STEPS)
         return quantiles(out, jnp.float32(0.3))
 
 
@@ -106,7 +106,7 @@ class Mixer(eqx.Module):
         for i, (mix, channel) in enumerate(zip(self.times, self.channels, strict=True)):
             x = x + jax.vmap(mix, 1, 1)(jax.vmap(self.norms[2 * i])(x))
             x = x + jax.vmap(channel)(jax.vmap(self.norms[2 * i + 1])(x))
-        out = self.leave(x.reshape(-1)).reshape(len(KNOTS), -1).T @ between(KNOTS, STEPS)
+        out = self.leave(x.reshape(-1)).reshape(len(KNOTS), -1).T @ interpolation_weights(KNOTS, STEPS)
         return quantiles(out, jnp.float32(0.3))
 
 
@@ -145,7 +145,9 @@ class Causal(eqx.Module):
             y = jax.vmap(self.norms[2 * i])(x)
             x = x + attend(y, y, y, mask=mask)
             x = x + jax.vmap(channel)(jax.vmap(self.norms[2 * i + 1])(x))
-        out = jax.vmap(lambda t: self.leave(self.norms[-1](t)).reshape(len(KNOTS), -1).T @ between(KNOTS, STEPS))(x)
+        out = jax.vmap(
+            lambda t: self.leave(self.norms[-1](t)).reshape(len(KNOTS), -1).T @ interpolation_weights(KNOTS, STEPS)
+        )(x)
         last = given.values[PATCH - 1 :: PATCH]
         return jax.vmap(quantiles)(out, 0.3 * unit, last[:, None]), unit, count >= 2 * PATCH
 

@@ -155,7 +155,7 @@ def test_E2_batches_have_few_shapes(count: int, monkeypatch: pytest.MonkeyPatch)
         return run
 
     monkeypatch.setattr(window_forecaster, "_compiled", compiled)
-    monkeypatch.setattr(window_forecaster, "_first_calls", window_forecaster.CompileOnce())
+    monkeypatch.setattr(window_forecaster, "_compile_once", window_forecaster.CompileOnce())
     data = prepare(np.sin(np.arange(4000.0)))
     naive = resolve("naive")
     assert naive.forecast(data, np.arange(1000, 1000 + count), 3).shape == (count, 3, 10)
@@ -180,7 +180,7 @@ def test_E7_a_batch_that_failed_does_not_count_as_compiled(monkeypatch: pytest.M
         return run
 
     monkeypatch.setattr(window_forecaster, "_compiled", compiled)
-    monkeypatch.setattr(window_forecaster, "_first_calls", window_forecaster.CompileOnce())
+    monkeypatch.setattr(window_forecaster, "_compile_once", window_forecaster.CompileOnce())
     data, naive = prepare(np.sin(np.arange(4000.0))), resolve("naive")
     naive.forecast(data, np.arange(1000, 1256), 3)
     fails.extend((128, 256))

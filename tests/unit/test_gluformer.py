@@ -103,7 +103,7 @@ def test_F3_both_kinds_of_masks_give_the_references_distribution(masks: str) -> 
     model = Gluformer(weights, sizes=TINY, samples=many, masks=masks)
     target, past, future, static = (jnp.tile(a, (many, *(1,) * (a.ndim - 1))) for a in given)
     keys = jnp.array(np.random.default_rng(1).integers(0, 2**32, (len(given[0]), 2), np.uint32))
-    drop = model._shared_drop(model.shared(1)) if masks == "shared" else model._own_drop(keys, jnp.arange(many))
+    drop = model._shared_drop(model.shared(1)) if masks == "shared" else model._window_drop(keys, jnp.arange(many))
     mean, log_variance = compiled(weights, TINY, target, past, future, static, drop=drop)
     mean = np.asarray(mean).reshape(many, 5, -1)
     log_variance = np.asarray(log_variance).reshape(many, 5)

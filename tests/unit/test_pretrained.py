@@ -16,15 +16,15 @@ from nbforecast.errors import WeightsError
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.pretrained.features import (
     CANDIDATES,
+    ERROR_STEPS,
     FEATURES,
     KNOTS,
-    LOOKED,
     STEPS,
     Features,
     extract_features,
 )
-from nbforecast.forecasters.pretrained.forecaster import WEIGHTS, Pretrained, build, named, with_weights
-from nbforecast.forecasters.pretrained.network import QUANTILES, Gated, between
+from nbforecast.forecasters.pretrained.forecaster import WEIGHTS, Pretrained, build, restore_network, weights_by_name
+from nbforecast.forecasters.pretrained.network import QUANTILES, GatedNetwork, interpolation_weights
 from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.scaled_context import scale_context
 from nbforecast.forecasters.seasonality import find_seasons
@@ -62,7 +62,7 @@ def _viewed(first: np.ndarray, second: np.ndarray | None = None) -> tuple[Featur
 
 
 @jax.jit
-def _applied(network: Gated, seen: Features) -> Array:
+def _applied(network: GatedNetwork, seen: Features) -> Array:
     return jax.vmap(network)(seen.inputs, seen.candidates, seen.errors)
 
 
@@ -70,7 +70,7 @@ def test_views_hold_what_they_say() -> None:
     seen, _, _ = _viewed(_series(0), _series(1, 30))
     assert seen.inputs.shape == (2, FEATURES)
     assert seen.candidates.shape == (2, CANDIDATES, STEPS)
-    assert seen.errors.shape == (2, CANDIDATES, len(LOOKED))
+    assert seen.errors.shape == (2, CANDIDATES, len(ERROR_STEPS))
 
 
 def test_candidates_are_the_forecasts_that_they_are_named_for() -> None:
@@ -102,7 +102,7 @@ def test_past_errors_are_those_of_forecasts_that_could_have_been_made() -> None:
     start = 2 * 24
     at = 510 - np.floor(np.arange(24) * (511 - start) / 24).astype(int)
     walk = np.abs(np.diff(y)).mean()
-    for number, step in enumerate(LOOKED):
+    for number, step in enumerate(ERROR_STEPS):
         errors = [abs(y[t + step] - y[t]) for t in at if t + step < 512]
         expected = (sum(errors) + walk * np.sqrt(step)) / (len(errors) + 1)
         np.testing.assert_allclose(np.exp(seen.errors[0, last, number]) * scale, expected, rtol=1e-3)
@@ -115,7 +115,7 @@ def test_untrained_the_network_weighs_by_inverse_past_errors() -> None:
     network = eqx.tree_at(lambda n: (n.leave.weight, n.leave.bias), network, silent)
     seen, _, _ = _viewed(_series(4))
     found = _applied(network, seen)[0]
-    past = np.asarray(seen.errors[0]) @ between(LOOKED, STEPS)
+    past = np.asarray(seen.errors[0]) @ interpolation_weights(ERROR_STEPS, STEPS)
     weights = np.exp(-5.0 * past)
     weights /= weights.sum(0)
     middle = (weights * np.asarray(seen.candidates[0])).sum(0)
@@ -138,7 +138,7 @@ def test_quantiles_never_cross_whatever_the_weights(seed: int) -> None:
 def test_between_knots_values_are_interpolated() -> None:
     values = np.random.default_rng(0).normal(size=len(KNOTS))
     np.testing.assert_allclose(
-        values @ between(KNOTS, STEPS), np.interp(np.arange(1, STEPS + 1), KNOTS, values), rtol=1e-5
+        values @ interpolation_weights(KNOTS, STEPS), np.interp(np.arange(1, STEPS + 1), KNOTS, values), rtol=1e-5
     )
 
 
@@ -155,15 +155,15 @@ def test_F4_the_weights_in_the_package_are_small_and_listed() -> None:
 def test_F4_weights_go_to_a_file_and_back(tmp_path: Path) -> None:
     network = build(24, 2, jax.random.key(0))
     file = tmp_path / "mine.safetensors"
-    save_file({n: np.asarray(w) for n, w in named(network).items()}, file)
+    save_file({n: np.asarray(w) for n, w in weights_by_name(network).items()}, file)
     loaded = resolve(f"pretrained:{file}")
     assert isinstance(loaded, Pretrained)
-    assert jax.tree.all(jax.tree.map(jnp.array_equal, with_weights(loaded.weights), network))
+    assert jax.tree.all(jax.tree.map(jnp.array_equal, restore_network(loaded.weights), network))
     assert loaded.key != resolve("pretrained").key
 
 
 def test_F4_other_weights_are_refused_by_name(tmp_path: Path) -> None:
-    weights = {n: np.asarray(w) for n, w in named(build(24, 2, jax.random.key(0))).items()}
+    weights = {n: np.asarray(w) for n, w in weights_by_name(build(24, 2, jax.random.key(0))).items()}
     file = tmp_path / "other.safetensors"
     save_file({n: w for n, w in weights.items() if n != "leave.bias"} | {"power": np.ones(3, np.float32)}, file)
     with pytest.raises(WeightsError, match=r"other.safetensors.*missing: leave.bias.*power has shape \(3,\)"):

@@ -12,7 +12,7 @@ import pytest
 from jaxtyping import Array, Float32, Int64
 
 from nbforecast.data import prepare
-from nbforecast.forecasters.windows import cut
+from nbforecast.forecasters.windows import cut_windows
 from tests.support.shape_checks import ShapeError, check_calls, check_fields, install_shape_checks
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def test_shapes_are_checked_while_a_function_is_traced() -> None:
 
 def test_nbforecast_is_checked() -> None:
     data = prepare(np.arange(50.0))
-    cut(data, np.array([40, 45]), 24, 0)
-    with pytest.raises(ShapeError, match=r"nbforecast\.forecasters\.windows\.cut: rows is"):
-        cut(data, np.zeros((3, 3), int), 24, 0)
+    cut_windows(data, np.array([40, 45]), 24, 0)
+    with pytest.raises(ShapeError, match=r"nbforecast\.forecasters\.windows\.cut_windows: rows is"):
+        cut_windows(data, np.zeros((3, 3), int), 24, 0)
     with pytest.raises(RuntimeError, match="nbforecast is imported already"):
         install_shape_checks()

@@ -35,10 +35,11 @@ def adapt(model: object, **options: Any) -> FunctionForecaster | None:
         return None
     build = import_module(f"{__name__}.{library}").build
     option_names = [name for name in inspect.signature(build).parameters if name != "model"]
-    wrong = sorted(set(options) - set(option_names))
-    if wrong:
+    unknown_options = sorted(set(options) - set(option_names))
+    if unknown_options:
         raise OptionError(
-            f"{', '.join(wrong)}: no option for a {type(model).__name__}. There are: {', '.join(sorted(option_names))}."
+            f"{', '.join(unknown_options)}: no option for a {type(model).__name__}. There are: "
+            f"{', '.join(sorted(option_names))}."
         )
     return build(model, **options)
 
@@ -51,5 +52,5 @@ def _library(model: object) -> str | None:
         if library in packages:
             return library
     # by what it has, as many packages follow scikit-learn without importing it
-    fitted_or_not = hasattr(model, "n_features_in_") or (hasattr(model, "fit") and hasattr(model, "get_params"))
-    return "sklearn" if hasattr(model, "predict") and fitted_or_not and not callable(model) else None
+    is_estimator = hasattr(model, "n_features_in_") or (hasattr(model, "fit") and hasattr(model, "get_params"))
+    return "sklearn" if hasattr(model, "predict") and is_estimator and not callable(model) else None

@@ -1,4 +1,4 @@
-"""Models of Darts: global ones as they are fitted, local ones fitted anew to every context."""
+"""Models of Darts: global models as they are fitted, local models fitted to every context."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nbforecast.errors import OptionError
-from nbforecast.forecasters.adapters.darts_fitted import copied, state
+from nbforecast.forecasters.adapters.darts_fitted import copy_model, model_state
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.forecasters.adapters.quiet import numpy_seed, quiet
 from nbforecast.forecasters.code_digest import code_digest
@@ -24,16 +24,22 @@ def build(
     draws: int = 50,
     key: str | None = None,
 ) -> FunctionForecaster:
-    """Points, or `draws` samples of a probabilistic model, or the quantiles of one with a quantile likelihood.
-
-    A global model must be fitted, without covariates; `context` is then as long as its input. A local one is fitted
-    anew: to at most `context` steps (512), and at least `least` (what the model says, and 8).
+    """Returns a forecaster of points, of samples of a probabilistic model, or of a quantile likelihood's quantiles.
 
     Draws follow from the seed. Those of a local model depend on nothing but its context. A global model draws for a
-    batch of origins at once, so its samples of an origin depend on which others are forecast along with it; quantiles
-    of a quantile likelihood do not, up to the model's `output_chunk_length` (further ones are of 200 samples).
+    batch of origins at once, so its samples at an origin depend on the other origins of the batch. Quantiles of a
+    quantile likelihood do not, up to the model's `output_chunk_length`; further ones are estimated from 200 samples.
 
-    Raises `OptionError` for a global model that is not fitted or needs covariates.
+    Args:
+        model: A global model, fitted without covariates, or a local model, which is fitted to each context.
+        name: The forecaster's name; by default the model's class.
+        context: The most steps that a local model is fitted to; by default 512. A global model's is its input length.
+        least: The fewest steps that a local model is fitted to; by default the model's own minimum, at least 8.
+        draws: The number of samples of a probabilistic model.
+        key: The model's version in the cache; by default a digest of the model.
+
+    Raises:
+        OptionError: If a global model is not fitted or needs covariates, or an option does not apply to it.
     """
     from darts.models.forecasting.forecasting_model import ForecastingModel, GlobalForecastingModel
 
@@ -42,13 +48,13 @@ def build(
         raise OptionError(f"{kind} is no forecasting model of Darts: hand over one of darts.models.")
     if not getattr(model, "is_global_ensemble", isinstance(model, GlobalForecastingModel)):
         count = draws if model.supports_probabilistic_prediction else 1
-        shortest = max(8, int(model.min_train_series_length)) if least is None else least
+        min_length = max(8, int(model.min_train_series_length)) if least is None else least
         return FunctionForecaster(
             _local(model.untrained_model(), count),
             name or kind,
-            context=max(512, shortest) if context is None else context,
+            context=max(512, min_length) if context is None else context,
             draws=count,
-            least=shortest,
+            least=min_length,
             whole=True,
             seeded=True,
             key=key or code_digest((type(model), dict(model.model_params))),
@@ -64,7 +70,7 @@ def build(
     levels = getattr(getattr(model, "likelihood", None), "quantiles", None)
     count = len(levels) if levels else draws if model.supports_probabilistic_prediction else 1
     return FunctionForecaster(
-        _global(copied(model), levels, count),
+        _global(copy_model(model), levels, count),
         name or kind,
         context=-int(first),
         levels=levels,
@@ -73,24 +79,24 @@ def build(
         whole=True,
         seeded=True,
         batch=256,
-        key=key or code_digest(state(model)),
+        key=key or code_digest(model_state(model)),
     )
 
 
 def _local(model: Any, draws: int) -> Any:
     from darts import TimeSeries
 
-    def one(values: np.ndarray, horizon: int, seed: int) -> np.ndarray:
+    def forecast_context(values: np.ndarray, horizon: int, seed: int) -> np.ndarray:
         values = values[np.argmax(~np.isnan(values)) :]
-        own = int.from_bytes(hashlib.sha256(values.tobytes() + str(seed).encode()).digest()[:4], "little")
-        with numpy_seed(own):
+        context_seed = int.from_bytes(hashlib.sha256(values.tobytes() + str(seed).encode()).digest()[:4], "little")
+        with numpy_seed(context_seed):
             fitted = model.untrained_model().fit(TimeSeries.from_values(values))
-            sampled = {"num_samples": draws, "random_state": own} if draws > 1 else {}
-            return fitted.predict(horizon, verbose=False, show_warnings=False, **sampled).all_values()[:, 0]
+            sample_options = {"num_samples": draws, "random_state": context_seed} if draws > 1 else {}
+            return fitted.predict(horizon, verbose=False, show_warnings=False, **sample_options).all_values()[:, 0]
 
     def forecast(contexts: np.ndarray, horizon: int, seed: int) -> np.ndarray:
         with quiet():
-            return np.stack([one(values, horizon, seed) for values in contexts])
+            return np.stack([forecast_context(values, horizon, seed) for values in contexts])
 
     return forecast
 
@@ -104,14 +110,16 @@ def _global(model: Any, levels: Any, draws: int) -> Any:
 
     def forecast(contexts: np.ndarray, horizon: int, seed: int) -> np.ndarray:
         series = [TimeSeries.from_values(values) for values in contexts.astype(dtype)]
-        exact = levels is not None and horizon <= model.output_chunk_length
-        options = {"predict_likelihood_parameters": True} if exact else {"num_samples": 200 if levels else draws}
+        predicts_quantiles = levels is not None and horizon <= model.output_chunk_length
+        options = (
+            {"predict_likelihood_parameters": True} if predicts_quantiles else {"num_samples": 200 if levels else draws}
+        )
         with lock, quiet(), numpy_seed(seed):
             forecasts = model.predict(
                 horizon, series=series, verbose=False, show_warnings=False, random_state=seed % 2**32, **options
             )
         values = np.stack([part.all_values(copy=False) for part in forecasts])
-        if exact:
+        if predicts_quantiles:
             return values[..., 0]
         return np.moveaxis(np.quantile(values[:, :, 0], levels, axis=-1), 0, -1) if levels else values[:, :, 0]
 

@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int64, UInt8
 from nbforecast.errors import ForecasterError, OptionError
 from nbforecast.forecasters.base import model_key
 from nbforecast.forecasters.code_digest import code_digest
-from nbforecast.forecasters.windows import complete, cut, usable
+from nbforecast.forecasters.windows import cut_windows, full_context_availability, partial_context_availability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,23 +96,23 @@ class FunctionForecaster:
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         if self._whole:
-            return complete(data, self.context, self._least)
-        return usable(data, self.context, self._least)
+            return full_context_availability(data, self.context, self._least)
+        return partial_context_availability(data, self.context, self._least)
 
     def forecast(
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
     ) -> Float32[np.ndarray, "R H Q"]:
-        windows, location = cut(data, rows, self.context, seed)
+        windows, location = cut_windows(data, rows, self.context, seed)
         contexts = np.asarray(windows.values, np.float64) + location[:, None]
         draws = np.asarray(self._function(contexts, horizon, *([seed] if self._seeded else [])), np.float64)
-        wanted = (len(rows), horizon, self.draws)
-        if draws.shape == wanted[:2] and self.draws == 1:
+        shape = (len(rows), horizon, self.draws)
+        if draws.shape == shape[:2] and self.draws == 1:
             draws = draws[..., None]
-        if draws.shape != wanted:
+        if draws.shape != shape:
             hint = "levels= or draws= say how many" if draws.ndim == 3 else "point forecasts are (origins, horizon)"
             raise ForecasterError(
                 f"The model {self.name!r} returned an array of shape {draws.shape}; expected (origins, horizon, draws) "
-                f"= {wanted}; {hint}."
+                f"= {shape}; {hint}."
             )
         return draws.astype(np.float32)
 

@@ -16,18 +16,24 @@ from nbforecast.forecasters.code_digest import code_digest
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 
 _BATCH = 256
-_SILENT = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+_TRAINER_OPTIONS = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
 
 
 def build(model: Any, name: str | None = None, *, key: str | None = None) -> FunctionForecaster:
-    """Quantiles of a model trained with a multi-quantile or distribution loss, else points.
+    """Returns a forecaster of quantiles for a multi-quantile or distribution loss, else of points.
 
-    With a multi-quantile loss (MQLoss, HuberMQLoss) they are at its own levels; with one that gives any quantile
-    (DistributionLoss, mixtures, IQLoss) at `DRAW_LEVELS`. A distribution's quantiles are of samples: they follow from
-    the seed, but also depend on which origins are forecast along with one. Scalers (`local_scaler_type`) see the
-    context.
+    With a multi-quantile loss (MQLoss, HuberMQLoss) the quantiles are at its own levels; with a loss that gives any
+    quantile (DistributionLoss, mixtures, IQLoss) at `DRAW_LEVELS`. A distribution's quantiles are estimated from
+    samples: they follow from the seed, and depend on the other origins of the batch. Scalers (`local_scaler_type`) see
+    the context alone.
 
-    Raises `OptionError` if it is not fitted, holds several models, or needs covariates; later, for horizons beyond `h`.
+    Args:
+        model: A fitted `NeuralForecast` with one model. Its horizon `h` is the longest that can be forecast.
+        name: The forecaster's name; by default the model's.
+        key: The model's version in the cache; by default a digest of the model.
+
+    Raises:
+        OptionError: If the model is not fitted, holds several models, or needs covariates.
     """
     kind = type(model).__name__
     models = getattr(model, "models", None)
@@ -43,14 +49,18 @@ def build(model: Any, name: str | None = None, *, key: str | None = None) -> Fun
         raise OptionError(f"{network} is fitted with covariates, and nothing but the past values is handed over.")
     if network.MULTIVARIATE:
         raise OptionError(f"{network} forecasts several series together, and contexts are forecast one by one.")
-    any_level = callable(getattr(network.loss, "update_quantile", None))
-    trained = getattr(network.loss, "quantiles", None)
-    places = np.argsort([] if trained is None else trained.tolist())
+    is_any_level = callable(getattr(network.loss, "update_quantile", None))
+    trained_levels = getattr(network.loss, "quantiles", None)
+    order = np.argsort([] if trained_levels is None else trained_levels.tolist())
     levels = (
-        DRAW_LEVELS if any_level else None if trained is None else tuple(round(trained[i].item(), 6) for i in places)
+        DRAW_LEVELS
+        if is_any_level
+        else None
+        if trained_levels is None
+        else tuple(round(trained_levels[i].item(), 6) for i in order)
     )
     return FunctionForecaster(
-        _forecast(_copied(model), any_level, places if levels and not any_level else None),
+        _forecast(_copy_model(model), is_any_level, order if levels and not is_any_level else None),
         name or str(network),
         context=int(network.input_size),
         levels=levels,
@@ -62,22 +72,22 @@ def build(model: Any, name: str | None = None, *, key: str | None = None) -> Fun
     )
 
 
-def _copied(model: Any) -> Any:
-    """Of its own, so that no request moves the user's, and with numbers for times, which no forecast depends on."""
+def _copy_model(model: Any) -> Any:
+    """A copy, so that no request changes the user's model, with integers for times, which no forecast depends on."""
     import torch
 
-    own, network = copy.copy(model), copy.copy(model.models[0])
+    model_copy, network = copy.copy(model), copy.copy(model.models[0])
     vars(network).pop("_pred_trainer", None)  # of the last prediction, with all its data
     parts = (value for part in network.modules() for value in vars(part).values())
     # a loss keeps what it has computed last, which torch refuses to copy
     detached = {id(v): v.detach() for v in parts if isinstance(v, torch.Tensor) and not v.is_leaf}
     network = copy.deepcopy(network, detached)
-    network.trainer_kwargs = {**network.trainer_kwargs, **_SILENT}
-    own.models, own.freq = [network], 1
-    return own
+    network.trainer_kwargs = {**network.trainer_kwargs, **_TRAINER_OPTIONS}
+    model_copy.models, model_copy.freq = [network], 1
+    return model_copy
 
 
-def _forecast(model: Any, any_level: bool, places: np.ndarray | None) -> Any:
+def _forecast(model: Any, is_any_level: bool, order: np.ndarray | None) -> Any:
     import torch
 
     lock = threading.Lock()  # a model keeps a trainer and scalers
@@ -96,18 +106,18 @@ def _forecast(model: Any, any_level: bool, places: np.ndarray | None) -> Any:
         )
         with lock, quiet(), torch.random.fork_rng(devices=[]):
             network.random_seed = seed
-            forecasts = model.predict(df=frame, quantiles=list(DRAW_LEVELS) if any_level else None)
+            forecasts = model.predict(df=frame, quantiles=list(DRAW_LEVELS) if is_any_level else None)
         columns = [c for c in forecasts.columns if c not in (model.id_col, model.time_col)]
         values = forecasts.select(columns).to_numpy().reshape(count, model.h, -1)[:, :horizon]
-        if any_level:
+        if is_any_level:
             return values[..., [i for i, c in enumerate(columns) if "_ql" in c]]
-        return values[..., :1] if places is None else values[..., places]
+        return values[..., :1] if order is None else values[..., order]
 
     return forecast
 
 
 def _state(model: Any) -> Any:
-    """What decides the forecasts: weights, settings, and neuralforecast's version."""
+    """What decides the forecasts: weights, settings, and neuralforecast's classes."""
     network = model.models[0]
     # but for the levels that a loss of any level was asked for last
     tensors = {n: tensor for n, tensor in network.state_dict().items() if not n.endswith("loss.quantiles")}

@@ -1,4 +1,4 @@
-"""Calls into libraries that warn, log and draw random numbers on behalf of the whole process."""
+"""Calls into libraries whose warnings, logs and random numbers belong to the whole process."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _thread = threading.local()
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep this thread's warnings, and what these libraries log below errors, from being shown.
+    """Hide this thread's warnings, and the libraries' log records below errors.
 
-    Not by `catch_warnings`: filters belong to the process, and two threads that take turns at restoring them would
-    leave the user's warnings switched off for good.
+    `catch_warnings` is not used: filters belong to the process, and two threads that restore them in turn would leave
+    the user's warnings off for good.
     """
-    shown = warnings.showwarning
-    if not getattr(shown, "passes_by_thread", False):
+    show_warning = warnings.showwarning
+    if not getattr(show_warning, "passes_by_thread", False):
 
         def show(*args: Any, **kwargs: Any) -> None:
             if not _is_quiet():
-                shown(*args, **kwargs)
+                show_warning(*args, **kwargs)
 
         show.passes_by_thread = True  # type: ignore[attr-defined]
         warnings.showwarning = show
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in _LOGGERS:
             logging.getLogger(name).addFilter(_passes)
-    before = _is_quiet()
+    was_quiet = _is_quiet()
     _thread.quiet = True
     try:
         yield
     finally:
-        _thread.quiet = before
+        _thread.quiet = was_quiet
 
 
 def _is_quiet() -> bool:
@@ -54,7 +54,11 @@ def _passes(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def numpy_seed(seed: int) -> Iterator[None]:
-    """Seed NumPy's global generator, for libraries that draw from it, and put it back as it was."""
+    """Seed NumPy's global generator, for libraries that draw from it, and restore its state at the end.
+
+    Args:
+        seed: The seed.
+    """
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(seed % 2**32)  # noqa: NPY002
     try:

@@ -1,4 +1,4 @@
-"""Models of statsforecast, fitted anew to every context."""
+"""Models of statsforecast, fitted to every context."""
 
 from __future__ import annotations
 
@@ -22,25 +22,35 @@ _COLUMNS = (*(f"lo-{i}" for i in _INTERVALS), *(f"hi-{i}" for i in reversed(_INT
 def build(
     model: Any, name: str | None = None, *, context: int | None = None, least: int | None = None, key: str | None = None
 ) -> FunctionForecaster:
-    """Quantiles at `DRAW_LEVELS` from the ends of the model's prediction intervals; points if it gives none.
+    """Returns a forecaster of quantiles at `DRAW_LEVELS`, the ends of the model's prediction intervals, or of points.
 
-    context: at most so many steps are fitted; 512, or 3 seasons if that is more. least: at least so many; 2 seasons and
-    one step, what conformal intervals hold out, and never fewer than 8. What precedes a context's first observation is
-    cut off; a gap that is too long to be bridged makes an origin unavailable.
+    The steps before a context's first observation are not fitted. A gap that is too long to be bridged makes an origin
+    unavailable.
+
+    Args:
+        model: A model of `statsforecast.models`.
+        name: The forecaster's name; by default the model's alias.
+        context: The most steps that the model is fitted to; by default the larger of 512 and 3 seasons.
+        least: The fewest steps that it is fitted to; by default 2 seasons, one step and those that conformal intervals
+            hold out, at least 8.
+        key: The model's version in the cache; by default a digest of the model.
+
+    Raises:
+        OptionError: If it is no single model.
     """
     if not callable(getattr(model, "forecast", None)) or hasattr(model, "models"):
         raise OptionError(f"A {type(model).__name__} is no single model: hand over one of statsforecast.models.")
     season = int(np.max(getattr(model, "season_length", None) or 1))
     conformal = getattr(model, "prediction_intervals", None)
-    held_out = conformal.n_windows * conformal.h if conformal is not None else 0
+    conformal_steps = conformal.n_windows * conformal.h if conformal is not None else 0
     name = name or str(getattr(model, "alias", type(model).__name__))
-    own = copy.deepcopy(model)
-    intervals = _gives_intervals(own, season)
+    model_copy = copy.deepcopy(model)
+    intervals = _gives_intervals(model_copy, season)
 
-    def one(values: np.ndarray, horizon: int) -> np.ndarray:
-        # a copy each, as a model may note something of the series it has seen last
+    def forecast_context(values: np.ndarray, horizon: int) -> np.ndarray:
+        # one copy per context: a model may store something of the last series
         options = {"level": list(_INTERVALS)} if intervals else {}
-        columns = copy.copy(own).forecast(y=values[np.argmax(~np.isnan(values)) :], h=horizon, **options)
+        columns = copy.copy(model_copy).forecast(y=values[np.argmax(~np.isnan(values)) :], h=horizon, **options)
         return np.stack([columns[column] for column in (_COLUMNS if intervals else ("mean",))], -1)
 
     def forecast(contexts: np.ndarray, horizon: int) -> np.ndarray:
@@ -49,21 +59,21 @@ def build(
                 f"The prediction_intervals of {name!r} are made for {conformal.h} steps, not {horizon}; set their h."
             )
         with quiet():
-            return np.stack([one(values, horizon) for values in contexts])
+            return np.stack([forecast_context(values, horizon) for values in contexts])
 
     return FunctionForecaster(
         forecast,
         name,
         context=max(512, 3 * season) if context is None else context,
         levels=DRAW_LEVELS if intervals else None,
-        least=max(8, 2 * season + 1 + held_out) if least is None else least,
+        least=max(8, 2 * season + 1 + conformal_steps) if least is None else least,
         whole=True,
         key=key or code_digest(model),
     )
 
 
 def _gives_intervals(model: Any, season: int) -> bool:
-    """Which models do is nowhere declared, so one is tried, on a constant: nearly all take a short cut there."""
+    """Whether a model gives intervals. No model declares it, so it forecasts a constant, which is quick."""
     if not hasattr(model, "prediction_intervals"):
         return True
     try:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float32
 from nbforecast.errors import OptionError, WeightsError
 from nbforecast.forecasters.checkpoint import check, load, read_json
 from nbforecast.forecasters.chronos_bolt.network import Sizes, extend, shapes
-from nbforecast.forecasters.hub import FILES, folder_of
+from nbforecast.forecasters.hub import FILES, find_folder
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
 
 if TYPE_CHECKING:
@@ -76,14 +76,12 @@ class ChronosBolt(NetworkForecaster):
             WeightsError: If a file, a field or a tensor does not fit; the message names it.
             MissingExtra: If `place` is a Hub id and huggingface_hub is not installed.
         """
-        folder = folder_of(place, FILES)
+        folder = find_folder(place, FILES)
         sizes = read_sizes(folder / CONFIG)
         weights = {n: np.asarray(w, np.float32) for n, w in load(folder / WEIGHTS).items()}
         expected = shapes(sizes)
-        doubles = {
-            f"{side}.embed_tokens.weight" for side in ("encoder", "decoder")
-        }  # copies of `shared`, in some files
-        weights = {n: w for n, w in weights.items() if n in expected or n not in doubles}
+        copies = {f"{side}.embed_tokens.weight" for side in ("encoder", "decoder")}  # copies of `shared`, in some files
+        weights = {n: w for n, w in weights.items() if n in expected or n not in copies}
         try:
             check(weights, expected)
         except WeightsError as error:
@@ -107,8 +105,8 @@ def read_sizes(path: Path) -> Sizes:
         WeightsError: If a field is missing or its value is not supported; the message names it.
     """
     config = read_json(path)
-    own = config.get("chronos_config")
-    if not isinstance(own, dict):
+    bolt_config = config.get("chronos_config")
+    if not isinstance(bolt_config, dict):
         raise WeightsError(f"{path}: there is no 'chronos_config'; this is not a Chronos-Bolt model.")
 
     def get(values: dict[str, Any], name: str, kind: type = int) -> Any:
@@ -117,12 +115,12 @@ def read_sizes(path: Path) -> Sizes:
             raise WeightsError(f"{path}: {name!r} is {value!r}, not a {'positive ' * (kind is int)}{kind.__name__}.")
         return value
 
-    if get(own, "input_patch_stride") != get(own, "input_patch_size"):
+    if get(bolt_config, "input_patch_stride") != get(bolt_config, "input_patch_size"):
         raise WeightsError(f"{path}: 'input_patch_stride' differs from 'input_patch_size', which is not supported.")
     activation = get(config, "dense_act_fn", str)
     if activation not in ("relu", "gelu") or config.get("is_gated_act"):
         raise WeightsError(f"{path}: 'dense_act_fn' is {activation!r}; supported are 'relu' and 'gelu', not gated.")
-    levels = tuple(float(q) for q in get(own, "quantiles", list))
+    levels = tuple(float(q) for q in get(bolt_config, "quantiles", list))
     if list(levels) != sorted(set(levels)) or not all(0 < q < 1 for q in levels):
         raise WeightsError(f"{path}: 'quantiles' are {levels}, not ascending numbers between 0 and 1.")
     return Sizes(
@@ -132,11 +130,11 @@ def read_sizes(path: Path) -> Sizes:
         feed_forward=get(config, "d_ff"),
         layers=get(config, "num_layers"),
         decoder_layers=get(config, "num_decoder_layers"),
-        context=get(own, "context_length"),
-        patch=get(own, "input_patch_size"),
-        steps=get(own, "prediction_length"),
+        context=get(bolt_config, "context_length"),
+        patch=get(bolt_config, "input_patch_size"),
+        steps=get(bolt_config, "prediction_length"),
         levels=levels,
-        register=bool(own.get("use_reg_token", False)),
+        register=bool(bolt_config.get("use_reg_token", False)),
         buckets=get(config, "relative_attention_num_buckets"),
         distance=get(config, "relative_attention_max_distance"),
         epsilon=get(config, "layer_norm_epsilon", float),

@@ -2,7 +2,8 @@
 
 After Ansari et al. (2024), "Chronos: Learning the Language of Time Series", and chronos-forecasting (Apache-2.0). The
 transformer is that of T5 (Raffel et al. 2020): no biases, root-mean-square norms, relative positions in the first
-block. Weights keep the names of the published files.
+block. The network is functions over the checkpoint's own tensor names, because the published names are the interface,
+and checks against files then need no translation.
 """
 
 from __future__ import annotations
@@ -104,9 +105,9 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     ):
         for i in range(count):
             block = f"{side}.block.{i}"
-            for at, part in enumerate(parts):
-                attention(f"{block}.layer.{at}.{part}")
-                tensors[f"{block}.layer.{at}.layer_norm.weight"] = (d,)
+            for index, part in enumerate(parts):
+                attention(f"{block}.layer.{index}.{part}")
+                tensors[f"{block}.layer.{index}.layer_norm.weight"] = (d,)
             last = f"{block}.layer.{len(parts)}"
             tensors[f"{last}.DenseReluDense.wi.weight"] = (f, d)
             tensors[f"{last}.DenseReluDense.wo.weight"] = (d, f)
@@ -126,14 +127,14 @@ def relative_buckets(tokens: int, sizes: Sizes) -> Int64[np.ndarray, "m m"]:
         tokens: m, the number of tokens.
         sizes: The network's sizes.
     """
-    away = np.arange(tokens)[None, :] - np.arange(tokens)[:, None]
+    distance = np.arange(tokens)[None, :] - np.arange(tokens)[:, None]
     half = sizes.buckets // 2
     exact = half // 2
-    far = np.maximum(np.abs(away), 1)
+    positive_distance = np.maximum(np.abs(distance), 1)
     scale = np.float32(math.log(sizes.distance / exact))
-    steps = np.log(far.astype(np.float32) / exact) / scale * np.float32(half - exact)
-    bucket = np.where(np.abs(away) < exact, np.abs(away), np.minimum(exact + steps.astype(np.int64), half - 1))
-    return bucket + half * (away > 0)
+    steps = np.log(positive_distance.astype(np.float32) / exact) / scale * np.float32(half - exact)
+    bucket = np.where(np.abs(distance) < exact, np.abs(distance), np.minimum(exact + steps.astype(np.int64), half - 1))
+    return bucket + half * (distance > 0)
 
 
 def forward(weights: Weights, sizes: Sizes, context: Float32[Array, "N L"]) -> Float32[Array, "N Q H"]:
@@ -145,19 +146,21 @@ def forward(weights: Weights, sizes: Sizes, context: Float32[Array, "N L"]) -> F
         context: Values, NaN where nothing was observed.
     """
     context = context[:, -sizes.context :]
-    seen = ~jnp.isnan(context)
-    count = jnp.maximum(seen.sum(-1, keepdims=True), 1)
-    loc = jnp.where(seen, context, 0.0).sum(-1, keepdims=True) / count
-    spread = jnp.sqrt(jnp.where(seen, (context - loc) ** 2, 0.0).sum(-1, keepdims=True) / count)
-    spread = jnp.where(seen.any(-1, keepdims=True), jnp.where(spread == 0, SCALE_FLOOR, spread), 1.0)
-    memory, attended = encode(weights, sizes, jnp.where(seen, (context - loc) / spread, 0.0), seen)
-    state = _decode(weights, sizes, memory, attended)
-    flat = _residual(weights, sizes, "output_patch_embedding", state)
-    return flat.reshape(len(flat), len(sizes.levels), sizes.steps) * spread[..., None] + loc[..., None]
+    is_observed = ~jnp.isnan(context)
+    count = jnp.maximum(is_observed.sum(-1, keepdims=True), 1)
+    mean = jnp.where(is_observed, context, 0.0).sum(-1, keepdims=True) / count
+    deviation = jnp.sqrt(jnp.where(is_observed, (context - mean) ** 2, 0.0).sum(-1, keepdims=True) / count)
+    deviation = jnp.where(is_observed.any(-1, keepdims=True), jnp.where(deviation == 0, SCALE_FLOOR, deviation), 1.0)
+    memory, has_observation = encode(
+        weights, sizes, jnp.where(is_observed, (context - mean) / deviation, 0.0), is_observed
+    )
+    state = _decode(weights, sizes, memory, has_observation)
+    outputs = _residual(weights, sizes, "output_patch_embedding", state)
+    return outputs.reshape(len(outputs), len(sizes.levels), sizes.steps) * deviation[..., None] + mean[..., None]
 
 
 def encode(
-    weights: Weights, sizes: Sizes, values: Float32[Array, "N L"], seen: Bool[Array, "N L"]
+    weights: Weights, sizes: Sizes, values: Float32[Array, "N L"], is_observed: Bool[Array, "N L"]
 ) -> tuple[Float32[Array, "N m D"], Bool[Array, "N m"]]:
     """Returns the encoder's output for each patch (and the register), and which of them hold an observation.
 
@@ -165,43 +168,43 @@ def encode(
         weights: The weights.
         sizes: The network's sizes.
         values: Scaled values, 0 where nothing was observed.
-        seen: Which values were observed.
+        is_observed: Which values were observed.
     """
-    lacking = -values.shape[1] % sizes.patch
-    parts = [jnp.pad(a.astype(values.dtype), ((0, 0), (lacking, 0))) for a in (values, seen)]
+    padding = -values.shape[1] % sizes.patch
+    parts = [jnp.pad(a.astype(values.dtype), ((0, 0), (padding, 0))) for a in (values, is_observed)]
     patches, masks = (a.reshape(len(a), -1, sizes.patch) for a in parts)
     x = _residual(weights, sizes, "input_patch_embedding", jnp.concatenate([patches, masks], -1))
-    attended = masks.sum(-1) > 0
+    has_observation = masks.sum(-1) > 0
     if sizes.register:
         x = jnp.concatenate([x, jnp.broadcast_to(weights["shared.weight"][1], (len(x), 1, sizes.width))], 1)
-        attended = jnp.concatenate([attended, jnp.ones((len(x), 1), bool)], 1)
+        has_observation = jnp.concatenate([has_observation, jnp.ones((len(x), 1), bool)], 1)
     bias = weights["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
     bias = bias[relative_buckets(x.shape[1], sizes)].transpose(2, 0, 1)[None]
-    bias = jnp.where(attended[:, None, None, :], bias, jnp.finfo(x.dtype).min)
+    bias = jnp.where(has_observation[:, None, None, :], bias, jnp.finfo(x.dtype).min)
     for i in range(sizes.layers):
         block = f"encoder.block.{i}.layer"
-        here = _norm(weights, sizes, f"{block}.0.layer_norm", x)
-        x = x + _attend(weights, sizes, f"{block}.0.SelfAttention", here, here, bias)
-        x = x + _feed(weights, sizes, f"{block}.1", x)
-    return _norm(weights, sizes, "encoder.final_layer_norm", x), attended
+        inputs = _normalize(weights, sizes, f"{block}.0.layer_norm", x)
+        x = x + _attend(weights, sizes, f"{block}.0.SelfAttention", inputs, inputs, bias)
+        x = x + _feed_forward(weights, sizes, f"{block}.1", x)
+    return _normalize(weights, sizes, "encoder.final_layer_norm", x), has_observation
 
 
-def _decode(weights: Weights, sizes: Sizes, memory: Array, attended: Array) -> Float32[Array, "N D"]:
+def _decode(weights: Weights, sizes: Sizes, memory: Array, has_observation: Array) -> Float32[Array, "N D"]:
     """The state of the one decoder token, which attends to itself alone: its own value."""
     x = jnp.broadcast_to(weights["shared.weight"][0], (len(memory), 1, sizes.width))
-    bias = jnp.where(attended[:, None, None, :], 0.0, jnp.finfo(memory.dtype).min)
+    bias = jnp.where(has_observation[:, None, None, :], 0.0, jnp.finfo(memory.dtype).min)
     for i in range(sizes.decoder_layers):
         block = f"decoder.block.{i}.layer"
-        here = _norm(weights, sizes, f"{block}.0.layer_norm", x)
-        own = f"{block}.0.SelfAttention"
-        x = x + product(product(here, weights[f"{own}.v.weight"]), weights[f"{own}.o.weight"])
-        here = _norm(weights, sizes, f"{block}.1.layer_norm", x)
-        x = x + _attend(weights, sizes, f"{block}.1.EncDecAttention", here, memory, bias)
-        x = x + _feed(weights, sizes, f"{block}.2", x)
-    return _norm(weights, sizes, "decoder.final_layer_norm", x)[:, 0]
+        inputs = _normalize(weights, sizes, f"{block}.0.layer_norm", x)
+        attention = f"{block}.0.SelfAttention"
+        x = x + product(product(inputs, weights[f"{attention}.v.weight"]), weights[f"{attention}.o.weight"])
+        inputs = _normalize(weights, sizes, f"{block}.1.layer_norm", x)
+        x = x + _attend(weights, sizes, f"{block}.1.EncDecAttention", inputs, memory, bias)
+        x = x + _feed_forward(weights, sizes, f"{block}.2", x)
+    return _normalize(weights, sizes, "decoder.final_layer_norm", x)[:, 0]
 
 
-def _norm(weights: Weights, sizes: Sizes, name: str, x: Array) -> Array:
+def _normalize(weights: Weights, sizes: Sizes, name: str, x: Array) -> Array:
     return x * jax.lax.rsqrt((x**2).mean(-1, keepdims=True) + sizes.epsilon) * weights[f"{name}.weight"]
 
 
@@ -210,13 +213,13 @@ def _attend(weights: Weights, sizes: Sizes, name: str, x: Array, memory: Array, 
         split_heads(product(source, weights[f"{name}.{part}.weight"]), sizes.heads)
         for part, source in zip("qkv", (x, memory, memory), strict=True)
     )
-    shares = jax.nn.softmax(jnp.einsum("nhqk,nhmk->nhqm", q, k) + bias, -1)
-    return product(join_heads(jnp.einsum("nhqm,nhmk->nhqk", shares, v)), weights[f"{name}.o.weight"])
+    attention = jax.nn.softmax(jnp.einsum("nhqk,nhmk->nhqm", q, k) + bias, -1)
+    return product(join_heads(jnp.einsum("nhqm,nhmk->nhqk", attention, v)), weights[f"{name}.o.weight"])
 
 
-def _feed(weights: Weights, sizes: Sizes, name: str, x: Array) -> Array:
-    here = _norm(weights, sizes, f"{name}.layer_norm", x)
-    hidden = _activate(sizes, product(here, weights[f"{name}.DenseReluDense.wi.weight"]))
+def _feed_forward(weights: Weights, sizes: Sizes, name: str, x: Array) -> Array:
+    inputs = _normalize(weights, sizes, f"{name}.layer_norm", x)
+    hidden = _activate(sizes, product(inputs, weights[f"{name}.DenseReluDense.wi.weight"]))
     return product(hidden, weights[f"{name}.DenseReluDense.wo.weight"])
 
 
@@ -246,11 +249,11 @@ def extend(weights: Weights, sizes: Sizes, context: Float32[Array, "N L"], horiz
     quantiles = forward(weights, sizes, context)
     levels = jnp.array(sizes.levels, jnp.float32)
     count = len(sizes.levels)
-    longer = jnp.repeat(context[:, None], count, 1)
+    contexts = jnp.repeat(context[:, None], count, 1)
     parts = [quantiles]
     for _ in range(1, -(-horizon // sizes.steps)):
-        longer = jnp.concatenate([longer, quantiles], -1)[..., -sizes.context :]
-        paths = forward(weights, sizes, longer.reshape(-1, longer.shape[-1]))
+        contexts = jnp.concatenate([contexts, quantiles], -1)[..., -sizes.context :]
+        paths = forward(weights, sizes, contexts.reshape(-1, contexts.shape[-1]))
         paths = paths.reshape(len(context), count * count, sizes.steps)
         quantiles = jnp.quantile(paths, levels, axis=1).transpose(1, 0, 2)
         parts.append(quantiles)

@@ -18,7 +18,7 @@ from nbforecast.forecasters.checkpoint import check, load, read_json
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_quantiles, shapes
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
-from nbforecast.forecasters.windows import complete
+from nbforecast.forecasters.windows import full_context_availability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +136,7 @@ class Gluformer(NetworkForecaster):
                 f"{self.name!r} is made for steps of 5 min; the data have steps of {data.frequency.describe()}. Give "
                 "freq='5min' if they are finer."
             )
-        return complete(data, self.context)
+        return full_context_availability(data, self.context)
 
     def covariates(self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int) -> Float32[np.ndarray, "R L+H C"]:
         if horizon > self.sizes.horizon:
@@ -160,18 +160,20 @@ class Gluformer(NetworkForecaster):
         inputs = target, past, future, jnp.zeros((len(target), self.sizes.static), jnp.float32)
         samples_per_pass = self._samples_per_pass(len(target))
 
-        def some(group: tuple[Int32[Array, " S"], Masks | None]) -> tuple[Array, Array]:
+        def forward_pass(group: tuple[Int32[Array, " S"], Masks | None]) -> tuple[Array, Array]:
             """Means and log-variances of some samples."""
             numbers, masks = group
             # the rows of one sample are neighbours
-            own, before, after, subject = (jnp.tile(a, (samples_per_pass, *(1,) * (a.ndim - 1))) for a in inputs)
-            drop = self._own_drop(windows.key, numbers) if masks is None else self._shared_drop(masks)
-            mean, log_variance = forward(weights, self.sizes, own, before, after, subject, drop)
+            values, past_covariates, future_covariates, static = (
+                jnp.tile(a, (samples_per_pass, *(1,) * (a.ndim - 1))) for a in inputs
+            )
+            drop = self._window_drop(windows.key, numbers) if masks is None else self._shared_drop(masks)
+            mean, log_variance = forward(weights, self.sizes, values, past_covariates, future_covariates, static, drop)
             return mean.reshape(samples_per_pass, len(target), -1), log_variance.reshape(samples_per_pass, -1)
 
         by_sample = jnp.arange(self.samples), shared
-        grouped = jax.tree.map(lambda a: a.reshape(-1, samples_per_pass, *a.shape[1:]), by_sample)
-        mean, log_variance = jax.lax.map(some, grouped)
+        groups = jax.tree.map(lambda a: a.reshape(-1, samples_per_pass, *a.shape[1:]), by_sample)
+        mean, log_variance = jax.lax.map(forward_pass, groups)
         mean = mean.reshape(self.samples, len(target), -1)[..., :horizon].transpose(1, 2, 0)
         if self.output == "mixture":
             spread = jnp.exp(log_variance / 2).reshape(self.samples, -1).T[:, None, :]
@@ -183,28 +185,28 @@ class Gluformer(NetworkForecaster):
 
         All on a GPU; on a CPU so many that the activations stay in its cache, which makes 16 windows twice as fast.
         """
-        most = TOKENS // (count * (self.sizes.input + 1)) if devices()[0].platform == "cpu" else self.samples
-        return next(n for n in range(min(max(most, 1), self.samples), 0, -1) if self.samples % n == 0)
+        limit = TOKENS // (count * (self.sizes.input + 1)) if devices()[0].platform == "cpu" else self.samples
+        return next(n for n in range(min(max(limit, 1), self.samples), 0, -1) if self.samples % n == 0)
 
     def _shared_drop(self, masks: Masks) -> Any:
-        keep = 1 - self.sizes.dropout
+        keep_share = 1 - self.sizes.dropout
 
         def drop(site: str, x: Array) -> Array:
             mask = masks[site][..., -x.shape[-2] :, :]
-            each = x.reshape(len(mask), -1, *x.shape[1:])
-            return jnp.where(mask[:, None], each / keep, 0.0).reshape(x.shape)
+            by_sample = x.reshape(len(mask), -1, *x.shape[1:])
+            return jnp.where(mask[:, None], by_sample / keep_share, 0.0).reshape(x.shape)
 
         return drop
 
-    def _own_drop(self, key: Array, numbers: Int32[Array, " S"]) -> Any:
+    def _window_drop(self, key: Array, numbers: Int32[Array, " S"]) -> Any:
         sites = {site: (int(np.prod(shape)), shape) for site, shape in self.sizes.sites().items()}
         ends = dict(zip(sites, np.cumsum([size for size, _ in sites.values()]).tolist(), strict=True))
 
-        def keeps(number: Array, bits: Array) -> Array:
-            own = jax.random.fold_in(jax.random.wrap_key_data(bits), number)
-            return jax.random.bits(own, (max(ends.values()),), "uint16") >= round(self.sizes.dropout * 2**16)
+        def draw_mask(number: Array, bits: Array) -> Array:
+            sample_key = jax.random.fold_in(jax.random.wrap_key_data(bits), number)
+            return jax.random.bits(sample_key, (max(ends.values()),), "uint16") >= round(self.sizes.dropout * 2**16)
 
-        masks = jax.vmap(jax.vmap(keeps, (None, 0)), (0, None))(numbers, key).reshape(len(numbers) * len(key), -1)
+        masks = jax.vmap(jax.vmap(draw_mask, (None, 0)), (0, None))(numbers, key).reshape(len(numbers) * len(key), -1)
 
         def drop(site: str, x: Array) -> Array:
             size, shape = sites[site]
@@ -278,12 +280,12 @@ def _file(place: Path) -> Path:
 
 def _masks(sizes: Sizes, samples: int, seed: int) -> Masks:
     """What every sample's thinned network keeps, the same for all windows."""
-    least = round(sizes.dropout * 2**16)
+    threshold = round(sizes.dropout * 2**16)
 
     def of_site(number: int, shape: tuple[int, ...]) -> Bool[np.ndarray, "S ..."]:
         count = samples * int(np.prod(shape))
         words = np.random.Philox(key=[seed % 2**64, number]).random_raw(-(-count // 4))
-        return (words.astype("<u8").view("<u2")[:count] >= least).reshape(samples, *shape)
+        return (words.astype("<u8").view("<u2")[:count] >= threshold).reshape(samples, *shape)
 
     return {site: of_site(number, shape) for number, (site, shape) in enumerate(sizes.sites().items())}
 
@@ -301,6 +303,6 @@ def _features(times: Shaped[np.ndarray, "..."]) -> Float32[np.ndarray, "... C"]:
     """`FEATURES` of grid times; where the user's have a zone, in UTC."""
     import polars as pl
 
-    when = pl.Series(times.ravel()).cast(pl.Datetime("us")).dt
-    parts = (getattr(when, name)().to_numpy() for name in FEATURES)
-    return np.stack([p.astype(np.float32) for p in parts], -1).reshape(*times.shape, len(FEATURES))
+    calendar = pl.Series(times.ravel()).cast(pl.Datetime("us")).dt
+    fields = (getattr(calendar, name)().to_numpy() for name in FEATURES)
+    return np.stack([p.astype(np.float32) for p in fields], -1).reshape(*times.shape, len(FEATURES))

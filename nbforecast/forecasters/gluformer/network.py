@@ -1,7 +1,8 @@
 """The network of Gluformer: an encoder that distils, a decoder that sees every step at once, a head for the variance.
 
 Written from a description of the published one (Sergazinov et al. 2023, "Gluformer: Transformer-based personalized
-glucose forecasting with uncertainty quantification"; GlucoBench). Weights keep the names of its state dictionary.
+glucose forecasting with uncertainty quantification"; GlucoBench). The network is functions over the checkpoint's own
+tensor names, because the published names are the interface, and checks against files then need no translation.
 """
 
 from __future__ import annotations
@@ -80,14 +81,14 @@ class Sizes:
         return self.heads * (self.width // self.heads)
 
     def tokens(self) -> list[int]:
-        """Tokens that each encoder layer sees: halved between two of them."""
+        """Returns the number of tokens of each encoder layer; it halves from one to the next."""
         counts = [self.input + 1]
         for _ in range(self.encoder_layers - 1):
             counts.append((counts[-1] - 1) // 2 + 1)
         return counts
 
     def sites(self) -> dict[str, tuple[int, ...]]:
-        """Where dropout acts, and the shape of what it acts on in one window."""
+        """Returns the names of the tensors that dropout acts on, and their shapes in one window."""
         d, f, h, q = self.width, self.feed_forward, self.heads, self.label + self.horizon + 1
         memory = self.tokens()[-1]
         sites: dict[str, tuple[int, ...]] = {
@@ -105,7 +106,12 @@ class Sizes:
 
 
 def shapes(sizes: Sizes, positions: int = 5000) -> dict[str, tuple[int, ...]]:
-    """The state dictionary: names and shapes."""
+    """Returns the names and shapes of the tensors of a state dictionary.
+
+    Args:
+        sizes: The network's sizes.
+        positions: The number of rows of the positional embedding.
+    """
     d, f, i, c, s = sizes.width, sizes.feed_forward, sizes.inner, sizes.dynamic, sizes.static
     tensors: dict[str, tuple[int, ...]] = {}
 
@@ -152,6 +158,7 @@ def shapes(sizes: Sizes, positions: int = 5000) -> dict[str, tuple[int, ...]]:
 
 
 def no_dropout(_: str, x: Array) -> Array:
+    """Returns the tensor as it is."""
     return x
 
 
@@ -166,17 +173,30 @@ def forward(
     *,
     batch_norm: bool = False,
 ) -> tuple[Float32[Array, "N H"], Float32[Array, " N"]]:
-    """Mean (N, H) and log-variance (N,) of scaled values, from scaled values and covariates.
+    """Returns the means of the scaled values of the next H steps, and their log-variance.
 
-    drop: applies dropout at a named site to (N, ..., T, D), or to its last tokens alone. batch_norm: normalise by the
-    batch's own statistics, as the original does at prediction; a forecast then depends on its batch mates.
+    Args:
+        weights: The weights.
+        sizes: The network's sizes.
+        target: The scaled values of the context.
+        past: The scaled covariates of the context.
+        future: The scaled covariates of the horizon.
+        static: The features of each subject.
+        drop: Applies dropout at a named site to (N, ..., T, D), or to its last tokens alone.
+        batch_norm: Whether to normalise by the batch's own statistics, as the original does at prediction. A forecast
+            then depends on the other windows of its batch.
+
+    Returns:
+        The means, and one log-variance per window.
     """
-    last = jnp.concatenate([target[:, -sizes.label :], jnp.zeros((len(target), sizes.horizon), target.dtype)], 1)
-    times = jnp.concatenate([past[:, -sizes.label :], future], 1)
-    first = drop("enc_embedding", _embed(weights, "enc_embedding", target, past, static))
-    second = drop("dec_embedding", _embed(weights, "dec_embedding", last, times, static))
-    memory = _encode(weights, sizes, first, drop, batch_norm=batch_norm)
-    return _decode(weights, sizes, second, memory, drop), _variance(weights, first, drop)
+    decoder_values = jnp.concatenate(
+        [target[:, -sizes.label :], jnp.zeros((len(target), sizes.horizon), target.dtype)], 1
+    )
+    decoder_covariates = jnp.concatenate([past[:, -sizes.label :], future], 1)
+    encoder_tokens = drop("enc_embedding", _embed(weights, "enc_embedding", target, past, static))
+    decoder_tokens = drop("dec_embedding", _embed(weights, "dec_embedding", decoder_values, decoder_covariates, static))
+    memory = _encode(weights, sizes, encoder_tokens, drop, batch_norm=batch_norm)
+    return _decode(weights, sizes, decoder_tokens, memory, drop), _variance(weights, encoder_tokens, drop)
 
 
 def _linear(weights: Weights, name: str, x: Array) -> Array:
@@ -184,19 +204,19 @@ def _linear(weights: Weights, name: str, x: Array) -> Array:
     return product(x, weight.reshape(weight.shape[:2])) + weights[f"{name}.bias"]
 
 
-def _ring(weights: Weights, name: str, x: Float32[Array, "N T I"]) -> Float32[Array, "N T O"]:
-    """A convolution over three neighbours, the first and the last token being neighbours too."""
+def _circular_convolution(weights: Weights, name: str, x: Float32[Array, "N T I"]) -> Float32[Array, "N T O"]:
+    """A convolution over three neighbouring tokens; the first and the last token are neighbours, too."""
     weight = weights[f"{name}.weight"]
-    three = jnp.concatenate([jnp.roll(x, 1, 1), x, jnp.roll(x, -1, 1)], -1)
-    return product(three, weight.transpose(0, 2, 1).reshape(len(weight), -1)) + weights[f"{name}.bias"]
+    neighbours = jnp.concatenate([jnp.roll(x, 1, 1), x, jnp.roll(x, -1, 1)], -1)
+    return product(neighbours, weight.transpose(0, 2, 1).reshape(len(weight), -1)) + weights[f"{name}.bias"]
 
 
-def _norm(weights: Weights, name: str, x: Array) -> Array:
+def _normalize(weights: Weights, name: str, x: Array) -> Array:
     return _layer_norm(x, weights[f"{name}.weight"], weights[f"{name}.bias"], EPS)
 
 
 def _embed(weights: Weights, side: str, values: Array, times: Array, static: Array) -> Float32[Array, "N T+1 D"]:
-    tokens = _ring(weights, f"{side}.value_embedding.conv", values[..., None])
+    tokens = _circular_convolution(weights, f"{side}.value_embedding.conv", values[..., None])
     tokens = tokens + weights[f"{side}.positional_embedding.pos_emb"][0, : values.shape[1]]
     tokens = tokens + _linear(weights, f"{side}.time_embedding.embed", times)
     subject = _linear(weights, f"{side}.subject_embedding.id_embedding", static)
@@ -204,20 +224,28 @@ def _embed(weights: Weights, side: str, values: Array, times: Array, static: Arr
 
 
 def _attend(
-    weights: Weights, name: str, sizes: Sizes, x: Array, memory: Array, drop: Drop, site: str, *, masked: bool = False
+    weights: Weights,
+    name: str,
+    sizes: Sizes,
+    x: Array,
+    memory: Array,
+    drop: Drop,
+    site: str,
+    *,
+    is_causal: bool = False,
 ) -> Array:
     q, k, v = (
         split_heads(_linear(weights, f"{name}.proj_{part}", source), sizes.heads)
         for part, source in zip("qkv", (x, memory, memory), strict=True)
     )
     scores = jnp.einsum("nhqk,nhmk->nhqm", q, k) * (sizes.width // sizes.heads) ** -0.5
-    if masked:
+    if is_causal:
         scores = jnp.where(_causal(*scores.shape[-2:]), scores, -jnp.inf)
-    mixed = jnp.einsum("nhqm,nhmk->nhqk", drop(site, jax.nn.softmax(scores, -1)), v)
-    return _linear(weights, f"{name}.proj_out", join_heads(mixed))
+    mean_values = jnp.einsum("nhqm,nhmk->nhqk", drop(site, jax.nn.softmax(scores, -1)), v)
+    return _linear(weights, f"{name}.proj_out", join_heads(mean_values))
 
 
-def _feed(weights: Weights, name: str, sizes: Sizes, x: Array, drop: Drop) -> Array:
+def _feed_forward(weights: Weights, name: str, sizes: Sizes, x: Array, drop: Drop) -> Array:
     hidden = _linear(weights, f"{name}.conv1", x)
     hidden = jax.nn.relu(hidden) if sizes.activation == "relu" else jax.nn.gelu(hidden, approximate=False)
     hidden = drop(f"{name}.ff_hidden", hidden)
@@ -227,17 +255,17 @@ def _feed(weights: Weights, name: str, sizes: Sizes, x: Array, drop: Drop) -> Ar
 def _encode(weights: Weights, sizes: Sizes, x: Array, drop: Drop, *, batch_norm: bool) -> Array:
     for i in range(sizes.encoder_layers):
         name = f"encoder.enc_layers.{i}"
-        seen = _attend(weights, f"{name}.att", sizes, x, x, drop, f"{name}.att")
-        x = _norm(weights, f"{name}.norm1", x + drop(f"{name}.attn_out", seen))
-        x = _norm(weights, f"{name}.norm2", x + _feed(weights, name, sizes, x, drop))
+        attention = _attend(weights, f"{name}.att", sizes, x, x, drop, f"{name}.att")
+        x = _normalize(weights, f"{name}.norm1", x + drop(f"{name}.attn_out", attention))
+        x = _normalize(weights, f"{name}.norm2", x + _feed_forward(weights, name, sizes, x, drop))
         if i < sizes.encoder_layers - 1:
-            x = _distil(weights, f"encoder.conv_layers.{i}", x, batch_norm=batch_norm)
-    return _norm(weights, "encoder.norm", x)
+            x = _downsample(weights, f"encoder.conv_layers.{i}", x, batch_norm=batch_norm)
+    return _normalize(weights, "encoder.norm", x)
 
 
-def _distil(weights: Weights, name: str, x: Array, *, batch_norm: bool) -> Array:
-    """Half as many tokens."""
-    x = _ring(weights, f"{name}.downConv", x)
+def _downsample(weights: Weights, name: str, x: Array, *, batch_norm: bool) -> Array:
+    """Convolves, normalises and pools to half as many tokens."""
+    x = _circular_convolution(weights, f"{name}.downConv", x)
     mean, variance = weights[f"{name}.norm.running_mean"], weights[f"{name}.norm.running_var"]
     if batch_norm:
         mean, variance = x.mean((0, 1)), x.var((0, 1))
@@ -250,19 +278,19 @@ def _decode(weights: Weights, sizes: Sizes, x: Array, memory: Array, drop: Drop)
     for i in range(sizes.decoder_layers):
         name = f"decoder.layers.{i}"
         # of the last layer only the horizon's tokens are needed
-        asking = x if i < sizes.decoder_layers - 1 else x[:, -sizes.horizon :]
-        seen = _attend(weights, f"{name}.self_att", sizes, asking, x, drop, f"{name}.self_att", masked=True)
-        x = _norm(weights, f"{name}.norm1", asking + seen)
-        seen = _attend(weights, f"{name}.cross_att", sizes, x, memory, drop, f"{name}.cross_att")
-        x = _norm(weights, f"{name}.norm2", x + seen)
-        x = _norm(weights, f"{name}.norm3", x + _feed(weights, name, sizes, x, drop))
-    return _linear(weights, "projection", _norm(weights, "decoder.norm", x))[..., 0]
+        queries = x if i < sizes.decoder_layers - 1 else x[:, -sizes.horizon :]
+        attention = _attend(weights, f"{name}.self_att", sizes, queries, x, drop, f"{name}.self_att", is_causal=True)
+        x = _normalize(weights, f"{name}.norm1", queries + attention)
+        attention = _attend(weights, f"{name}.cross_att", sizes, x, memory, drop, f"{name}.cross_att")
+        x = _normalize(weights, f"{name}.norm2", x + attention)
+        x = _normalize(weights, f"{name}.norm3", x + _feed_forward(weights, name, sizes, x, drop))
+    return _linear(weights, "projection", _normalize(weights, "decoder.norm", x))[..., 0]
 
 
 def _variance(weights: Weights, x: Array, drop: Drop) -> Float32[Array, " N"]:
     """One log-variance for all steps, in (-10, 10)."""
-    each = drop("var", jax.nn.relu(_linear(weights, "var.proj1", x)))
-    return 10.0 * jnp.tanh(_linear(weights, "var.proj2", each[..., 0]))[:, 0]
+    token_values = drop("var", jax.nn.relu(_linear(weights, "var.proj1", x)))
+    return 10.0 * jnp.tanh(_linear(weights, "var.proj2", token_values[..., 0]))[:, 0]
 
 
 def mixture_quantiles(
@@ -277,16 +305,16 @@ def mixture_quantiles(
         spread: The standard deviations.
         levels: K probability levels.
     """
-    wanted = jnp.array(levels, jnp.float32)
+    targets = jnp.array(levels, jnp.float32)
     shape = (*mean.shape[:-1], len(levels))
     low = jnp.broadcast_to((mean - 6 * spread).min(-1, keepdims=True), shape)
     high = jnp.broadcast_to((mean + 6 * spread).max(-1, keepdims=True), shape)
 
     def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
-        middle = (low + high) / 2
-        reached = jax.scipy.special.ndtr((middle[..., None] - mean[..., None, :]) / spread[..., None, :]).mean(-1)
-        return jnp.where(reached < wanted, middle, low), jnp.where(reached < wanted, high, middle)
+        centre = (low + high) / 2
+        probability = jax.scipy.special.ndtr((centre[..., None] - mean[..., None, :]) / spread[..., None, :]).mean(-1)
+        return jnp.where(probability < targets, centre, low), jnp.where(probability < targets, high, centre)
 
     low, high = jax.lax.fori_loop(0, _HALVINGS, halve, (low, high))
     return (low + high) / 2
@@ -295,11 +323,11 @@ def mixture_quantiles(
 def _layer_norm(
     x: Float32[Array, "... D"], scale: Float32[Array, " D"], shift: Float32[Array, " D"], eps: float
 ) -> Float32[Array, "... D"]:
-    """To mean 0 and variance 1 over the last axis, then scaled and shifted (Ba et al. 2016)."""
-    away = x - x.mean(-1, keepdims=True)
-    return away * jax.lax.rsqrt((away**2).mean(-1, keepdims=True) + eps) * scale + shift
+    """Normalises to mean 0 and variance 1 over the last axis, then scales and shifts (Ba et al. 2016)."""
+    deviation = x - x.mean(-1, keepdims=True)
+    return deviation * jax.lax.rsqrt((deviation**2).mean(-1, keepdims=True) + eps) * scale + shift
 
 
 def _causal(queries: int, keys: int) -> Bool[Array, "q m"]:
-    """Which keys a query may see, the last query standing at the last key."""
+    """The keys that each query attends to; the last query is at the last key."""
     return jnp.arange(keys)[None, :] <= jnp.arange(keys - queries, keys)[:, None]

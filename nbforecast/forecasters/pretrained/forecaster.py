@@ -17,8 +17,8 @@ from nbforecast.errors import WeightsError
 from nbforecast.forecasters.checkpoint import check, load
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
-from nbforecast.forecasters.pretrained.features import CANDIDATES, FEATURES, KNOTS, LOOKED, STEPS, extract_features
-from nbforecast.forecasters.pretrained.network import Gated
+from nbforecast.forecasters.pretrained.features import CANDIDATES, ERROR_STEPS, FEATURES, KNOTS, STEPS, extract_features
+from nbforecast.forecasters.pretrained.network import GatedNetwork
 from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
 from nbforecast.forecasters.window_forecaster import WindowForecaster
 
@@ -66,21 +66,21 @@ class Pretrained(NetworkForecaster):
         """
         weights = {n: np.asarray(w, np.float32) for n, w in load(place).items()}
         try:
-            check(weights, {n: w.shape for n, w in named(outline(weights)).items()})
+            check(weights, {n: w.shape for n, w in weights_by_name(network_structure(weights)).items()})
         except WeightsError as error:
             raise WeightsError(f"{place}: {error}") from None
         return cls(weights, name or Path(place).stem)
 
     def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
         """One function for all horizons of as many passes."""
-        whole = super().compiled(-(-horizon // STEPS) * STEPS, seed)
-        return lambda windows: whole(windows)[:, :horizon]
+        forecast_passes = super().compiled(-(-horizon // STEPS) * STEPS, seed)
+        return lambda windows: forecast_passes(windows)[:, :horizon]
 
     def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
-        return extend(with_weights(weights), windows, horizon)
+        return extend(restore_network(weights), windows, horizon)
 
 
-def forward(network: Gated, windows: Windows) -> tuple[Float32[Array, "B S Q"], Float32[Array, " B"]]:
+def forward(network: GatedNetwork, windows: Windows) -> tuple[Float32[Array, "B S Q"], Float32[Array, " B"]]:
     """Returns the quantiles of one pass, and what none of them falls below.
 
     Args:
@@ -99,7 +99,7 @@ def forward(network: Gated, windows: Windows) -> tuple[Float32[Array, "B S Q"], 
     return to_data_unit(past, quantiles.transpose(1, 2, 0)).transpose(2, 0, 1), lowest
 
 
-def extend(network: Gated, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
+def extend(network: GatedNetwork, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
     """Returns quantiles for any horizon.
 
     Beyond one pass the medians are taken for observed and forecast from. The distances of further quantiles from their
@@ -115,52 +115,52 @@ def extend(network: Gated, windows: Windows, horizon: int) -> Float32[Array, "B 
         return forward(network, windows)[0][:, :horizon]
     start = windows.location
 
-    def go_on(state: tuple[Windows, Array], _: None) -> tuple[tuple[Windows, Array], tuple[Array, Array]]:
-        windows, away = state
+    def forecast_pass(state: tuple[Windows, Array], _: None) -> tuple[tuple[Windows, Array], tuple[Array, Array]]:
+        windows, distance = state
         draws, lowest = forward(network, windows)
-        middle = _middle(draws)
-        further = draws - middle[..., None]
-        further = jnp.sign(further) * jnp.hypot(further, away[:, None])
-        draws = jnp.maximum(middle[..., None] + further, lowest[:, None, None])
-        last = middle[:, -1]
-        after = windows._replace(
-            values=jnp.concatenate([windows.values[:, STEPS:], middle], 1) - last[:, None],
-            observed=jnp.concatenate([windows.observed[:, STEPS:], jnp.ones_like(middle, bool)], 1),
+        medians = _median(draws)
+        distances = draws - medians[..., None]
+        distances = jnp.sign(distances) * jnp.hypot(distances, distance[:, None])
+        draws = jnp.maximum(medians[..., None] + distances, lowest[:, None, None])
+        last = medians[:, -1]
+        next_windows = windows._replace(
+            values=jnp.concatenate([windows.values[:, STEPS:], medians], 1) - last[:, None],
+            observed=jnp.concatenate([windows.observed[:, STEPS:], jnp.ones_like(medians, bool)], 1),
             location=windows.location + last,
         )
-        return (after, draws[:, -1] - last[:, None]), (draws + (windows.location - start)[:, None, None], lowest)
+        return (next_windows, draws[:, -1] - last[:, None]), (draws + (windows.location - start)[:, None, None], lowest)
 
     windows = jax.tree.map(jnp.asarray, windows)
-    none = jnp.zeros((len(windows.values), len(DRAW_LEVELS)))
-    _, (parts, lowest) = jax.lax.scan(go_on, (windows, none), None, -(-horizon // STEPS))
+    zeros = jnp.zeros((len(windows.values), len(DRAW_LEVELS)))
+    _, (passes, lowest) = jax.lax.scan(forecast_pass, (windows, zeros), None, -(-horizon // STEPS))
     # again, since a sum of locations is rounded
-    return jnp.maximum(jnp.concatenate(list(parts), 1)[:, :horizon], lowest[0][:, None, None])
+    return jnp.maximum(jnp.concatenate(list(passes), 1)[:, :horizon], lowest[0][:, None, None])
 
 
-def _middle(draws: Float32[Array, "B S Q"]) -> Float32[Array, "B S"]:
+def _median(draws: Float32[Array, "B S Q"]) -> Float32[Array, "B S"]:
     """The median, between the two levels in the middle."""
     half = draws.shape[-1] // 2
     return draws[..., half - 1 : half + 1].mean(-1)
 
 
-def build(width: int, depth: int, key: PRNGKeyArray) -> Gated:
+def build(width: int, depth: int, key: PRNGKeyArray) -> GatedNetwork:
     """Returns a network for these features, with random weights."""
-    return Gated(FEATURES, CANDIDATES, KNOTS, LOOKED, width, depth, key)
+    return GatedNetwork(FEATURES, CANDIDATES, KNOTS, ERROR_STEPS, width, depth, key)
 
 
-def named(network: Gated) -> dict[str, Any]:
+def weights_by_name(network: GatedNetwork) -> dict[str, Any]:
     """Returns weights by the names of their fields, such as `blocks.0.first.weight`."""
     leaves = jax.tree_util.tree_leaves_with_path(network)
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
-def with_weights(weights: Mapping[str, Any]) -> Gated:
+def restore_network(weights: Mapping[str, Any]) -> GatedNetwork:
     """Returns the network that has such weights."""
-    empty = outline(weights)
-    return jax.tree.unflatten(jax.tree.structure(empty), [weights[name] for name in named(empty)])
+    empty = network_structure(weights)
+    return jax.tree.unflatten(jax.tree.structure(empty), [weights[name] for name in weights_by_name(empty)])
 
 
-def outline(weights: Mapping[str, Any]) -> Gated:
+def network_structure(weights: Mapping[str, Any]) -> GatedNetwork:
     """Returns the network without its weights; its sizes are read from them."""
     width = len(weights["enter.bias"]) if "enter.bias" in weights else 1
     depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})

@@ -15,10 +15,10 @@ from jaxtyping import Array, Float32, PRNGKeyArray
 QUANTILES = 10
 # increments, from the middle outwards, of a normal's quantiles at .55, .65 ... .95 in mean absolute deviations
 _INCREMENTS = np.array([0.1575, 0.3255, 0.3624, 0.4538, 0.7628], np.float32)
-_BOUND = 5.0  # of a gate's logit
-_WIDEST = 2.5  # of the logarithm of a band's width relative to past errors
+_MAX_LOGIT = 5.0  # of a gate's logit
+_MAX_LOG_WIDTH = 2.5  # of the logarithm of a band's width relative to past errors
 _POWER = 5.0
-_CLIPPED = 5.0
+_MAX_FEATURE = 5.0
 
 
 class Block(eqx.Module):
@@ -37,7 +37,7 @@ class Block(eqx.Module):
         return x + self.second(jax.nn.gelu(self.first(self.norm(x))))
 
 
-class Gated(eqx.Module):
+class GatedNetwork(eqx.Module):
     """One context's quantiles from its features (see `features.extract_features`); vmapped for a batch.
 
     Attributes:
@@ -49,7 +49,7 @@ class Gated(eqx.Module):
         norm: The last norm.
         leave: The last layer: weights, shift, width and shape at each knot.
         knots: The steps at which it gives them; they are linear in between.
-        looked: The steps ahead at which past errors are known.
+        error_steps: The steps ahead at which past errors are known.
     """
 
     mean: Float32[Array, " F"]
@@ -60,14 +60,14 @@ class Gated(eqx.Module):
     norm: eqx.nn.LayerNorm
     leave: eqx.nn.Linear
     knots: tuple[int, ...] = eqx.field(static=True)
-    looked: tuple[int, ...] = eqx.field(static=True)
+    error_steps: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(
-        self, features: int, candidates: int, knots: tuple[int, ...], looked: tuple[int, ...], width: int, depth: int,
-        key: PRNGKeyArray,
+        self, features: int, candidates: int, knots: tuple[int, ...], error_steps: tuple[int, ...], width: int,
+        depth: int, key: PRNGKeyArray,
     ) -> None:  # fmt: skip
         keys = jax.random.split(key, depth + 2)
-        self.knots, self.looked = knots, looked
+        self.knots, self.error_steps = knots, error_steps
         self.mean, self.deviation = jnp.zeros(features), jnp.ones(features)
         self.power = jnp.full(candidates, _POWER)
         self.enter = eqx.nn.Linear(features, width, key=keys[0])
@@ -81,28 +81,28 @@ class Gated(eqx.Module):
     ) -> Float32[Array, "S Q"]:
         """Quantiles, ascending, in the candidates' unit; errors are logarithms."""
         count, steps = candidates.shape
-        x = self.enter(jnp.clip((features - self.mean) / self.deviation, -_CLIPPED, _CLIPPED))
+        x = self.enter(jnp.clip((features - self.mean) / self.deviation, -_MAX_FEATURE, _MAX_FEATURE))
         for block in self.blocks:
             x = block(x)
-        found = self.leave(self.norm(x)).reshape(len(self.knots), -1).T @ between(self.knots, steps)
-        logits, shift, width, shape = jnp.split(found, [count, count + 1, count + 2])
-        past = errors @ between(self.looked, steps)
-        logits = _BOUND * jnp.tanh(logits / _BOUND) - self.power[:, None] * (past - past.min(0))
+        outputs = self.leave(self.norm(x)).reshape(len(self.knots), -1).T @ interpolation_weights(self.knots, steps)
+        logits, shift, width, shape = jnp.split(outputs, [count, count + 1, count + 2])
+        past = errors @ interpolation_weights(self.error_steps, steps)
+        logits = _MAX_LOGIT * jnp.tanh(logits / _MAX_LOGIT) - self.power[:, None] * (past - past.min(0))
         gate = jax.nn.softmax(logits, axis=0)
-        size = jnp.exp((gate * past).sum(0) + _WIDEST * jnp.tanh(width[0] / _WIDEST))
-        middle = (gate * candidates).sum(0) + size * shift[0]
+        size = jnp.exp((gate * past).sum(0) + _MAX_LOG_WIDTH * jnp.tanh(width[0] / _MAX_LOG_WIDTH))
+        median = (gate * candidates).sum(0) + size * shift[0]
         half = QUANTILES // 2
-        away = jax.nn.softplus(shape.reshape(2, half, steps) + jnp.log(jnp.expm1(_INCREMENTS))[:, None])
-        away = jnp.cumsum(away, axis=1) * size
-        return jnp.concatenate([middle - away[0, ::-1], middle + away[1]]).T
+        distance = jax.nn.softplus(shape.reshape(2, half, steps) + jnp.log(jnp.expm1(_INCREMENTS))[:, None])
+        distance = jnp.cumsum(distance, axis=1) * size
+        return jnp.concatenate([median - distance[0, ::-1], median + distance[1]]).T
 
 
-def between(knots: tuple[int, ...], steps: int) -> Float32[np.ndarray, "N S"]:
+def interpolation_weights(knots: tuple[int, ...], steps: int) -> Float32[np.ndarray, "N S"]:
     """Returns weights of linear interpolation from knots to every step.
 
     Args:
         knots: The steps of the N knots.
         steps: S, the number of steps.
     """
-    at = np.arange(1, steps + 1)
-    return np.stack([np.interp(at, knots, row) for row in np.eye(len(knots))]).astype(np.float32)
+    positions = np.arange(1, steps + 1)
+    return np.stack([np.interp(positions, knots, row) for row in np.eye(len(knots))]).astype(np.float32)

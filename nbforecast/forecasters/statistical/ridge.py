@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 _LAGS = 12
 _GAINS = np.array([1 / 8, 1 / 20, 1 / 50, 1 / 120], np.float32)
-_FARTHEST = 48
-_SOLVED_TOGETHER = 128  # as many systems as stay in a core's cache
+_MAX_DIRECT_STEPS = 48
+_SYSTEMS_PER_PASS = 128  # as many systems as stay in a core's cache
 _PRIOR_ROWS = 80.0
-_CUTS = (260, 100, 30)
+_HOLDOUT_STEPS = (260, 100, 30)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def solve(gram: Float32[Array, "... p p"], cross: Float32[Array, "... p h"]) -> 
     """
     *leading, p, h = cross.shape
     systems = jnp.concatenate([gram, cross], -1).reshape(-1, p, p + h)
-    count, size = len(systems), min(len(systems), _SOLVED_TOGETHER)
+    count, size = len(systems), min(len(systems), _SYSTEMS_PER_PASS)
     systems = jnp.concatenate([systems, jnp.broadcast_to(jnp.eye(p, p + h), (-count % size, p, p + h))])
 
     def eliminate(a: Float32[Array, "p c s"]) -> Float32[Array, "p h s"]:
@@ -97,8 +97,8 @@ def solve(gram: Float32[Array, "... p p"], cross: Float32[Array, "... p h"]) -> 
 
         return jax.lax.fori_loop(0, p, step, a)[:, p:]
 
-    solved = jax.lax.map(eliminate, systems.reshape(-1, size, p, p + h).transpose(0, 2, 3, 1))
-    return solved.transpose(0, 3, 1, 2).reshape(-1, p, h)[:count].reshape(*leading, p, h)
+    solutions = jax.lax.map(eliminate, systems.reshape(-1, size, p, p + h).transpose(0, 2, 3, 1))
+    return solutions.transpose(0, 3, 1, 2).reshape(-1, p, h)[:count].reshape(*leading, p, h)
 
 
 def ridge_forecast(adjusted: Adjusted, past: ScaledContext, origins: BacktestOrigins) -> PointForecast:
@@ -115,39 +115,39 @@ def ridge_forecast(adjusted: Adjusted, past: ScaledContext, origins: BacktestOri
     """
     n, horizon, batch = origins.targets.shape
     length = adjusted.values.shape[0]
-    direct = min(horizon, _FARTHEST)
+    direct = min(horizon, _MAX_DIRECT_STEPS)
     rows = length - direct
     source = sources(adjusted.values)
-    place = columns(length, direct)
-    p = len(place) - direct
+    offsets = columns(length, direct)
+    p = len(offsets) - direct
     start = past.first + jnp.maximum(2 * adjusted.seasons.short, MIN_OBSERVATIONS)
-    use = (past.is_known & (jnp.arange(length)[:, None] >= start)).T.astype(jnp.float32)
+    is_used = (past.is_known & (jnp.arange(length)[:, None] >= start)).T.astype(jnp.float32)
 
     def moments(i: int, j: int) -> Float32[Array, "B C C"]:
-        base = source[:, _LAGS + i : _LAGS + j, None]
+        origin_values = source[:, _LAGS + i : _LAGS + j, None]
         # taken by index: one gather is several times quicker than stacking shifted slices
-        block = (source[:, np.arange(i, j)[:, None] + place] - base) * use[:, i:j, None]
+        block = (source[:, np.arange(i, j)[:, None] + offsets] - origin_values) * is_used[:, i:j, None]
         return jnp.einsum("brp,brq->bpq", block, block)
 
-    cuts = np.array([c for c in _CUTS if c < rows])
-    total = jnp.cumsum(jnp.stack([moments(i, j) for i, j in itertools.pairwise([0, *(rows - cuts), rows])]), axis=0)
-    count = jnp.stack([use[:, :i].sum(1) for i in (*(rows - cuts), rows)])
+    holdouts = np.array([c for c in _HOLDOUT_STEPS if c < rows])
+    total = jnp.cumsum(jnp.stack([moments(i, j) for i, j in itertools.pairwise([0, *(rows - holdouts), rows])]), axis=0)
+    count = jnp.stack([is_used[:, :i].sum(1) for i in (*(rows - holdouts), rows)])
     gram, cross = total[..., :p, :p], total[..., :p, p:]
     diagonal = jnp.diagonal(gram, axis1=-2, axis2=-1)
     mean = diagonal.mean(-1, keepdims=True)
     penalty = _PRIOR_ROWS / jnp.maximum(count, 1.0)[..., None] * (diagonal + 0.01 * mean) + 1e-4 * mean + 1e-6
     weights = solve(gram + penalty[..., None] * jnp.eye(p), cross)
 
-    here = jnp.concatenate([origins.positions, jnp.full((1, batch), length - 1)])
-    at = jnp.clip(here.T, 0)
-    level = jnp.take_along_axis(source, at + _LAGS, axis=1)
-    where = (at[..., None] + place[:p]).reshape(batch, -1)
-    features = jnp.take_along_axis(source, where, axis=1).reshape(batch, n + 1, p) - level[..., None]
+    origin_positions = jnp.concatenate([origins.positions, jnp.full((1, batch), length - 1)])
+    positions = jnp.clip(origin_positions.T, 0)
+    level = jnp.take_along_axis(source, positions + _LAGS, axis=1)
+    feature_positions = (positions[..., None] + offsets[:p]).reshape(batch, -1)
+    features = jnp.take_along_axis(source, feature_positions, axis=1).reshape(batch, n + 1, p) - level[..., None]
     # the number of cuts behind an origin: cut c's coefficients know what was seen up to c steps before the end
-    fitted = jnp.maximum((at[..., None] >= length - 1 - cuts).sum(-1) - 1, 0)
-    chosen = fitted.at[:, -1].set(len(cuts))[..., None] == jnp.arange(len(cuts) + 1)
-    every = jnp.einsum("bnp,kbph->bnkh", features, weights)
-    moved = jnp.where(chosen[..., None], every, 0.0).sum(2)
-    moved = jnp.concatenate([moved, jnp.repeat(moved[..., -1:], horizon - direct, axis=2)], axis=2)
-    points = (level[..., None] + moved).transpose(1, 2, 0) + seasonal_component(adjusted, here, horizon)
+    fit_index = jnp.maximum((positions[..., None] >= length - 1 - holdouts).sum(-1) - 1, 0)
+    is_own_fit = fit_index.at[:, -1].set(len(holdouts))[..., None] == jnp.arange(len(holdouts) + 1)
+    changes_by_fit = jnp.einsum("bnp,kbph->bnkh", features, weights)
+    changes = jnp.where(is_own_fit[..., None], changes_by_fit, 0.0).sum(2)
+    changes = jnp.concatenate([changes, jnp.repeat(changes[..., -1:], horizon - direct, axis=2)], axis=2)
+    points = (level[..., None] + changes).transpose(1, 2, 0) + seasonal_component(adjusted, origin_positions, horizon)
     return PointForecast(points[-1], origins.targets - points[:-1])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.seasonality import Adjusted, Seasons
 
 _POWER = 10.0
-_LOOKED = 4
+_N_ERROR_STEPS = 4
 
 # alpha, beta / alpha, phi, share of the running trend line's slope (Theta: half of it)
 _GRID = np.array(
@@ -69,18 +69,18 @@ def states(
     """
     alpha, ratio, phi, share = (jnp.array(c)[:, None] for c in grid.T)
 
-    def step(carry: Any, now: Any) -> tuple[Any, tuple[Array, Array]]:
+    def step(carry: Any, inputs: Any) -> tuple[Any, tuple[Array, Array]]:
         level, trend, drift, n, mean_t, mean_y, var_t, cov = carry
-        t, value, is_known = now
-        use = is_known & (t >= past.first)
-        n = n + use
+        t, value, is_known = inputs
+        is_used = is_known & (t >= past.first)
+        n = n + is_used
         dt, dy = (t - past.first) - mean_t, value - mean_y
-        mean_t = jnp.where(use, mean_t + dt / jnp.maximum(n, 1.0), mean_t)
-        mean_y = jnp.where(use, mean_y + dy / jnp.maximum(n, 1.0), mean_y)
-        var_t = jnp.where(use, var_t + dt * ((t - past.first) - mean_t), var_t)
-        cov = jnp.where(use, cov + dt * (value - mean_y), cov)
+        mean_t = jnp.where(is_used, mean_t + dt / jnp.maximum(n, 1.0), mean_t)
+        mean_y = jnp.where(is_used, mean_y + dy / jnp.maximum(n, 1.0), mean_y)
+        var_t = jnp.where(is_used, var_t + dt * ((t - past.first) - mean_t), var_t)
+        cov = jnp.where(is_used, cov + dt * (value - mean_y), cov)
         forecast = level + phi * trend + drift
-        error = jnp.where(use, value - forecast, 0.0)
+        error = jnp.where(is_used, value - forecast, 0.0)
         gain = jnp.maximum(alpha, 1.0 / jnp.maximum(n, 1.0))
         level = forecast + gain * error
         trend = phi * trend + alpha * ratio * error
@@ -104,28 +104,28 @@ def theta_forecast(adjusted: Adjusted, past: ScaledContext, origins: BacktestOri
     """
     horizon, batch = origins.targets.shape[1:]
     level, slope = states(adjusted.values, past, _GRID)
-    reach = jnp.array(_reach(horizon))
+    multiples = jnp.array(_slope_multiples(horizon))
     end = jnp.full((1, batch), past.values.shape[0] - 1)
-    here = jnp.concatenate([origins.positions, end])[:, None]
-    level, slope = (jnp.take_along_axis(s, here, axis=0) for s in (level, slope))
+    positions = jnp.concatenate([origins.positions, end])[:, None]
+    level, slope = (jnp.take_along_axis(s, positions, axis=0) for s in (level, slope))
     # without a barrier XLA gathers anew for each of the places where the gathered values are used
     level, slope, season = jax.lax.optimization_barrier(
-        (level, slope, seasonal_component(adjusted, here[:, 0], horizon))
+        (level, slope, seasonal_component(adjusted, positions[:, 0], horizon))
     )
 
-    looked = np.unique(np.linspace(0, horizon - 1, _LOOKED).round().astype(int))
-    targets = (origins.targets - season[:-1])[:, looked]
-    forecasts = level[:-1, :, None] + slope[:-1, :, None] * reach[:, looked, None]
-    valid = origins.valid[:, looked]
+    error_steps = np.unique(np.linspace(0, horizon - 1, _N_ERROR_STEPS).round().astype(int))
+    targets = (origins.targets - season[:-1])[:, error_steps]
+    forecasts = level[:-1, :, None] + slope[:-1, :, None] * multiples[:, error_steps, None]
+    valid = origins.valid[:, error_steps]
     error = jnp.where(valid[:, None], jnp.abs(targets[:, None] - forecasts), 0.0).sum((0, 2))
     weights = inverse_error_weights(error / jnp.maximum(valid.sum((0, 1)), 1), _POWER)
 
-    trend = jnp.einsum("ngb,gb,gh->nhb", slope, weights, reach)
+    trend = jnp.einsum("ngb,gb,gh->nhb", slope, weights, multiples)
     points = (level * weights).sum(1)[:, None] + trend + season
     return PointForecast(points[-1], origins.targets - points[:-1])
 
 
-def _reach(horizon: int) -> Float32[np.ndarray, "G H"]:
+def _slope_multiples(horizon: int) -> Float32[np.ndarray, "G H"]:
     """How many times its next step a slope moves the forecast, by grid row and horizon step."""
     phi, share = _GRID[:, 2:3], _GRID[:, 3:]
     steps = np.arange(horizon)
