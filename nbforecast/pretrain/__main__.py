@@ -1,7 +1,7 @@
 """Train the pretrained forecaster: `python -m nbforecast.pretrain FOLDER [--steps N] [--minutes M]`.
 
-FOLDER keeps what a stopped training goes on from, a plot of the loss and, at the end, `pretrained.safetensors`, which
-`nbf.forecast(..., model="pretrained:FOLDER/pretrained.safetensors")` uses.
+FOLDER stores the state from which a stopped training resumes, a plot of the loss and, at the end, the weights:
+`nbf.forecast(..., model="pretrained:FOLDER/pretrained.safetensors")`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,21 @@ from nbforecast.forecasters.pretrained.forecaster import weights_by_name
 from nbforecast.pretrain.plot import plot_losses
 from nbforecast.pretrain.train import Recipe, train
 
-_FORMER_NAMES = {"fresh": "new_per_step", "kept": "buffer_size"}  # in folders of nbforecast 0.1
+_NAMES_0_1 = {"fresh": "new_per_step", "kept": "buffer_size"}  # in folders of nbforecast 0.1
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Train the forecaster, plot its losses and write its weights.
+
+    Args:
+        arguments: The command's arguments; by default those of the process.
+
+    Raises:
+        SystemExit: If an option differs from the folder's recipe.
+    """
     parser = argparse.ArgumentParser(prog="python -m nbforecast.pretrain", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where training is kept; goes on from what is there")
-    parser.add_argument("--minutes", type=float, help="stop after so many, to go on later")
+    parser.add_argument("folder", type=Path, help="the folder of the training, which resumes from the state in it")
+    parser.add_argument("--minutes", type=float, help="stop after so many minutes, to resume later")
     for field in dataclasses.fields(Recipe):
         kind = type(field.default)
         parser.add_argument(f"--{field.name}", type=kind, metavar=kind.__name__, help=f"(default: {field.default})")
@@ -39,12 +47,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _recipe(file: Path, options: dict[str, int | float]) -> Recipe:
-    """The recipe that the folder was begun with, else that of the options, which is saved there."""
+    """The recipe in the file, else that of the options, which is saved there."""
     saved = json.loads(file.read_text()) if file.exists() else {}
-    saved = {_FORMER_NAMES.get(name, name): value for name, value in saved.items()}
-    changed = [name for name, value in options.items() if saved and value != saved[name]]
-    if changed:
-        raise SystemExit(f"{file.parent} was begun with another recipe ({', '.join(changed)}): take another folder.")
+    saved = {_NAMES_0_1.get(name, name): value for name, value in saved.items()}
+    differences = [name for name, value in options.items() if saved and value != saved[name]]
+    if differences:
+        raise SystemExit(
+            f"{file.parent} was begun with another recipe ({', '.join(differences)}): take another folder."
+        )
     recipe = Recipe(**(saved or options))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(dataclasses.asdict(recipe), indent=1))

@@ -1,4 +1,4 @@
-"""From synthetic series to what the network is trained on: the views of a context, and what followed in their unit."""
+"""Training examples from synthetic series: the features of a context, and the values after it in its unit."""
 
 from __future__ import annotations
 
@@ -12,49 +12,78 @@ from nbforecast.forecasters.pretrained.features import Features, extract_feature
 from nbforecast.forecasters.scaled_context import scale_context
 from nbforecast.forecasters.windows import Windows
 from nbforecast.pretrain.primitives import CONTEXT
-from nbforecast.pretrain.prior import Series, draw
+from nbforecast.pretrain.prior import Series, draw_series
 
-MAX_GAP = 12  # as `prepare` has it by default
-_LEAST_RATIO = 1e-3
-_FARTHEST = 50.0
+MAX_GAP = 12  # the default of `data.prepare`
+_MIN_RATIO = 1e-3
+_MAX_ERRORS = 50.0
 
 
 class Examples(NamedTuple):
-    """views: of contexts. target: what followed, as their candidates are. size: what a loss is counted in."""
+    """A batch of training examples.
+
+    Attributes:
+        features: The features of the contexts.
+        target: The S values after each context, in the unit of its candidates.
+        size: The unit of each example's loss.
+    """
 
     features: Features
     target: Float32[Array, "B S"]
     size: Float32[Array, " B"]
 
 
-def examples(key: PRNGKeyArray, calendar: Int32[Array, " C"], count: int) -> Examples:
-    return prepare(draw(key, calendar, count))
+def draw_examples(key: PRNGKeyArray, calendar: Int32[Array, " C"], count: int) -> Examples:
+    """Returns random examples.
+
+    Args:
+        key: The random key.
+        calendar: The C season lengths that the contexts are read with, in steps; 0 for none.
+        count: B, the number of examples.
+    """
+    return prepare_examples(draw_series(key, calendar, count))
 
 
-def prepare(series: Series) -> Examples:
-    """The examples that some series make; targets far outside are brought nearer."""
-    windows = cut(series)
+def prepare_examples(series: Series) -> Examples:
+    """Returns the examples of some series. Targets far from the candidates are limited.
+
+    Args:
+        series: B series.
+
+    Returns:
+        B examples.
+    """
+    windows = to_windows(series)
     past = scale_context(windows)
-    seen = extract_features(past, series.calendar)
-    ahead = series.values[:, CONTEXT:] - windows.location[:, None]
-    ratio = jnp.maximum(1.0 + ahead / jnp.where(past.is_log, windows.location, 1.0)[:, None], _LEAST_RATIO)
-    target = jnp.where(past.is_log[:, None], jnp.log(ratio), ahead) / past.scale[:, None]
-    centre = seen.candidates.mean(1)
-    limit = _FARTHEST * jnp.maximum(seen.size, seen.naive)[:, None]
-    target = centre + jnp.clip(target - centre, -limit, limit)
-    return Examples(seen, target, jnp.sqrt(seen.size * seen.naive))
+    features = extract_features(past, series.calendar)
+    changes = series.values[:, CONTEXT:] - windows.location[:, None]
+    ratio = jnp.maximum(1.0 + changes / jnp.where(past.is_log, windows.location, 1.0)[:, None], _MIN_RATIO)
+    target = jnp.where(past.is_log[:, None], jnp.log(ratio), changes) / past.scale[:, None]
+    mean = features.candidates.mean(1)
+    limit = _MAX_ERRORS * jnp.maximum(features.size, features.naive)[:, None]
+    target = mean + jnp.clip(target - mean, -limit, limit)
+    return Examples(features, target, jnp.sqrt(features.size * features.naive))
 
 
-def cut(series: Series) -> Windows:
-    """The contexts as `forecasters.windows.cut_windows` makes them: relative to the last value, short gaps bridged."""
+def to_windows(series: Series) -> Windows:
+    """Returns contexts as `forecasters.windows.cut_windows` does: relative to the last value, short gaps bridged.
+
+    Args:
+        series: B series.
+
+    Returns:
+        B windows.
+    """
     context = series.values[:, :CONTEXT]
-    at = jnp.arange(CONTEXT)
-    before = jax.lax.cummax(jnp.where(series.seen, at, -1), axis=1)
-    after = jax.lax.cummin(jnp.where(series.seen, at, CONTEXT), axis=1, reverse=True)
+    positions = jnp.arange(CONTEXT)
+    before = jax.lax.cummax(jnp.where(series.observed, positions, -1), axis=1)
+    after = jax.lax.cummin(jnp.where(series.observed, positions, CONTEXT), axis=1, reverse=True)
     left, right = (jnp.take_along_axis(context, i.clip(0, CONTEXT - 1), axis=1) for i in (before, after))
-    bridge = left + (right - left) * (at - before) / jnp.maximum(after - before, 1)
-    inside = (before >= 0) & (after < CONTEXT) & (after - before - 1 <= MAX_GAP)
+    bridge = left + (right - left) * (positions - before) / jnp.maximum(after - before, 1)
+    is_bridged = (before >= 0) & (after < CONTEXT) & (after - before - 1 <= MAX_GAP)
     location = jnp.take_along_axis(context, before[:, -1:], axis=1)
-    values = jnp.where(series.seen, context, jnp.where(inside, bridge, jnp.nan)) - location
-    none = jnp.zeros(len(context), jnp.int32)
-    return Windows(values, series.seen, location[:, 0], none, jnp.zeros((len(context), 2), jnp.uint32), series.calendar)
+    values = jnp.where(series.observed, context, jnp.where(is_bridged, bridge, jnp.nan)) - location
+    zeros = jnp.zeros(len(context), jnp.int32)
+    return Windows(
+        values, series.observed, location[:, 0], zeros, jnp.zeros((len(context), 2), jnp.uint32), series.calendar
+    )

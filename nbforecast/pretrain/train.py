@@ -19,9 +19,9 @@ from jaxtyping import Array
 from tqdm import tqdm
 
 from nbforecast.forecasters.pretrained.forecaster import build
-from nbforecast.pretrain.examples import Examples, examples
+from nbforecast.pretrain.examples import Examples, draw_examples
 from nbforecast.pretrain.loss import loss
-from nbforecast.pretrain.prior import calendars
+from nbforecast.pretrain.prior import draw_calendar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.pretrained.network import GatedNetwork
 
 _log = logging.getLogger("nbforecast.pretrain")
-_examples = jax.jit(examples, static_argnames="count")
-_WARM = 16  # chunks of examples before the first step
-_EVERY = 100
-_SAVED = 1000
+_draw_examples = jax.jit(draw_examples, static_argnames="count")
+_WARMUP_CHUNKS = 16  # chunks of examples before the first step
+_LOG_STEPS = 100
+_SAVE_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,12 @@ class Recipe:
 
 
 class State(NamedTuple):
-    """Everything a stopped training goes on from, but for the examples, which are drawn again.
+    """The state from which a stopped training resumes. Examples are not part of it: they are drawn again.
 
-    trained: the network, the average of its weights and the optimiser's state. losses: means of every hundred steps.
+    Attributes:
+        step: The number of steps so far.
+        trained: The network, the average of its weights and the optimiser's state.
+        losses: The means of every hundred steps.
     """
 
     step: int
@@ -75,13 +78,23 @@ class State(NamedTuple):
     losses: tuple[float, ...]
 
     def save(self, folder: Path) -> None:
+        """Write the state to a folder.
+
+        Args:
+            folder: The folder.
+        """
         eqx.tree_serialise_leaves(folder / "trained.eqx.part", self.trained)
         (folder / "trained.eqx.part").replace(folder / "trained.eqx")
         (folder / "progress.json").write_text(json.dumps({"step": self.step, "losses": self.losses}))
 
     @classmethod
     def load(cls, folder: Path, like: Any) -> State:
-        """What was saved there, or a beginning."""
+        """Returns the state in a folder, or that of step 0 if there is none.
+
+        Args:
+            folder: The folder.
+            like: What `trained` is at step 0.
+        """
         if not (folder / "progress.json").exists():
             return cls(0, like, ())
         progress = json.loads((folder / "progress.json").read_text())
@@ -90,16 +103,16 @@ class State(NamedTuple):
         )
 
 
-class Pool:
-    """The newest examples, in host memory; the next are made meanwhile."""
+class ExampleBuffer:
+    """The newest examples, in host memory. A thread computes the next ones meanwhile."""
 
     def __init__(self, recipe: Recipe, first: int) -> None:
         self._recipe = recipe
-        self._kept: Any = None
-        self._filled = 0
-        self._next = max(first + _WARM - recipe.buffer_size // recipe.new_per_step, 0)
+        self._buffer: Any = None
+        self._count = 0
+        self._next_chunk = max(first + _WARMUP_CHUNKS - recipe.buffer_size // recipe.new_per_step, 0)
         self._worker = ThreadPoolExecutor(1)
-        self._ahead = [self._worker.submit(self._chunk, self._next + i) for i in range(2)]
+        self._futures = [self._worker.submit(self._chunk, self._next_chunk + i) for i in range(2)]
         self.advance(first)
 
     def _chunk(self, number: int) -> Examples:
@@ -107,32 +120,49 @@ class Pool:
         recipe = self._recipe
         random = np.random.default_rng((recipe.seed, number))
         key = jax.random.fold_in(jax.random.key(recipe.seed), number)
-        return jax.tree.map(np.asarray, _examples(key, calendars(random), recipe.new_per_step))
+        return jax.tree.map(np.asarray, _draw_examples(key, draw_calendar(random), recipe.new_per_step))
 
     def advance(self, step: int) -> None:
-        """Take in the examples that are new at a step."""
-        while self._next <= step + _WARM:
-            chunk = self._ahead.pop(0).result()
-            self._ahead.append(self._worker.submit(self._chunk, self._next + 2))
-            if self._kept is None:
-                self._kept = jax.tree.map(lambda a: np.empty((self._recipe.buffer_size, *a.shape[1:]), a.dtype), chunk)
-            at = self._next * self._recipe.new_per_step % self._recipe.buffer_size
-            for kept, new in zip(jax.tree.leaves(self._kept), jax.tree.leaves(chunk), strict=True):
-                kept[at : at + len(new)] = new
-            self._next += 1
-            self._filled = min(self._filled + self._recipe.new_per_step, self._recipe.buffer_size)
+        """Add the examples that are new at a step.
+
+        Args:
+            step: The step.
+        """
+        while self._next_chunk <= step + _WARMUP_CHUNKS:
+            chunk = self._futures.pop(0).result()
+            self._futures.append(self._worker.submit(self._chunk, self._next_chunk + 2))
+            if self._buffer is None:
+                self._buffer = jax.tree.map(
+                    lambda a: np.empty((self._recipe.buffer_size, *a.shape[1:]), a.dtype), chunk
+                )
+            start = self._next_chunk * self._recipe.new_per_step % self._recipe.buffer_size
+            for rows, new_rows in zip(jax.tree.leaves(self._buffer), jax.tree.leaves(chunk), strict=True):
+                rows[start : start + len(new_rows)] = new_rows
+            self._next_chunk += 1
+            self._count = min(self._count + self._recipe.new_per_step, self._recipe.buffer_size)
 
     def batch(self, step: int) -> Examples:
+        """Returns random examples of the buffer.
+
+        Args:
+            step: The step, which decides the random numbers.
+        """
         random = np.random.default_rng((self._recipe.seed, step, 1))
-        rows = random.integers(self._filled, size=self._recipe.batch)
-        return jax.tree.map(lambda a: a[rows], self._kept)
+        rows = random.integers(self._count, size=self._recipe.batch)
+        return jax.tree.map(lambda a: a[rows], self._buffer)
 
     def close(self) -> None:
+        """Stop the thread."""
         self._worker.shutdown(cancel_futures=True)
 
 
-def begin(recipe: Recipe, first: Examples) -> GatedNetwork:
-    """A network before training; its features are standardised by the first examples."""
+def initialize(recipe: Recipe, first: Examples) -> GatedNetwork:
+    """Returns a network before training; its features are standardised by the first examples.
+
+    Args:
+        recipe: The recipe.
+        first: The first examples.
+    """
     features = first.features.inputs
     key = jax.random.key(recipe.seed)
     network = build(recipe.width, recipe.depth, key)
@@ -141,11 +171,25 @@ def begin(recipe: Recipe, first: Examples) -> GatedNetwork:
 
 
 def mean_loss(network: GatedNetwork, batch: Examples) -> Array:
+    """Returns the loss of a network.
+
+    Args:
+        network: The network.
+        batch: The examples.
+    """
     quantiles = jax.vmap(network)(batch.features.inputs, batch.features.candidates, batch.features.errors)
     return loss(quantiles, batch.target, batch.size)
 
 
 def optimiser(recipe: Recipe) -> optax.GradientTransformation:
+    """Returns AdamW with gradient clipping, warm-up and cosine decay of the rate.
+
+    Args:
+        recipe: The recipe.
+
+    Source:
+        Loshchilov & Hutter (2019), Decoupled weight decay regularization.
+    """
     rate = optax.warmup_cosine_decay_schedule(
         0.0, recipe.rate, recipe.steps // 40 + 1, recipe.steps, 0.01 * recipe.rate
     )
@@ -160,44 +204,59 @@ def optimiser(recipe: Recipe) -> optax.GradientTransformation:
 
 @partial(jax.jit, static_argnums=2, donate_argnums=0)
 def update(state: Any, batch: Examples, recipe: Recipe) -> tuple[Any, Array]:
-    """One step: the network, its average and the optimiser's state after it, and the loss before it."""
+    """Returns the state after one step, and the loss before it.
+
+    Args:
+        state: The network, the average of its weights and the optimiser's state.
+        batch: The examples.
+        recipe: The recipe.
+    """
     network, averaged, moments = state
     value, gradient = eqx.filter_value_and_grad(mean_loss)(network, batch)
-    moves, moments = optimiser(recipe).update(gradient, moments, network)
-    keep = recipe.average
-    network = eqx.apply_updates(network, moves)
-    averaged = jax.tree.map(lambda a, w: keep * a + (1.0 - keep) * w, averaged, network)
+    updates, moments = optimiser(recipe).update(gradient, moments, network)
+    decay = recipe.average
+    network = eqx.apply_updates(network, updates)
+    averaged = jax.tree.map(lambda a, w: decay * a + (1.0 - decay) * w, averaged, network)
     return (network, averaged, moments), value
 
 
 def train(recipe: Recipe, folder: Path, *, minutes: float | None = None) -> State:
-    """Train to the recipe's end, or for so many minutes; goes on from what `folder` holds, and keeps it there."""
+    """Train to the recipe's end, or for some minutes, from the state in a folder, and save the state there.
+
+    Args:
+        recipe: The recipe.
+        folder: The folder.
+        minutes: The longest time; None for no limit.
+
+    Returns:
+        The last saved state.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    pool = Pool(recipe, 0)
-    network = begin(recipe, pool.batch(0))
+    pool = ExampleBuffer(recipe, 0)
+    network = initialize(recipe, pool.batch(0))
     state = State.load(folder, (network, network, optimiser(recipe).init(network)))
     if state.step:
         pool.close()
-        pool = Pool(recipe, state.step)
-    trained, losses, began = jax.tree.map(jnp.array, state.trained), list(state.losses), time.monotonic()
+        pool = ExampleBuffer(recipe, state.step)
+    trained, losses, start_time = jax.tree.map(jnp.array, state.trained), list(state.losses), time.monotonic()
     recent: list[Any] = []
     try:
-        bar = tqdm(
+        progress = tqdm(
             range(state.step, recipe.steps), initial=state.step, total=recipe.steps, unit="step", mininterval=5.0
         )
-        for step in bar:
+        for step in progress:
             pool.advance(step)
             trained, value = update(trained, pool.batch(step), recipe)
             recent.append(value)
-            if (step + 1) % _EVERY == 0:
+            if (step + 1) % _LOG_STEPS == 0:
                 losses.append(float(np.mean(jax.device_get(recent))))
                 recent.clear()
-                bar.set_postfix(loss=f"{losses[-1]:.4f}")
-                over = minutes is not None and time.monotonic() - began > 60.0 * minutes
-                if over or (step + 1) % _SAVED == 0 or step + 1 == recipe.steps:
+                progress.set_postfix(loss=f"{losses[-1]:.4f}")
+                is_over = minutes is not None and time.monotonic() - start_time > 60.0 * minutes
+                if is_over or (step + 1) % _SAVE_STEPS == 0 or step + 1 == recipe.steps:
                     state = State(step + 1, jax.device_get(trained), tuple(losses))
                     state.save(folder)
-                if over:
+                if is_over:
                     break
     finally:
         pool.close()

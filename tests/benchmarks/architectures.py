@@ -23,10 +23,10 @@ from nbforecast.forecasters.pretrained.features import KNOTS, STEPS, Features, e
 from nbforecast.forecasters.pretrained.forecaster import build
 from nbforecast.forecasters.pretrained.network import QUANTILES, interpolation_weights
 from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
-from nbforecast.pretrain.examples import cut, prepare
+from nbforecast.pretrain.examples import prepare_examples, to_windows
 from nbforecast.pretrain.loss import loss
 from nbforecast.pretrain.primitives import CONTEXT
-from nbforecast.pretrain.prior import calendars, draw
+from nbforecast.pretrain.prior import draw_calendar, draw_series
 from nbforecast.pretrain.train import Recipe, optimiser
 from tests.benchmarks.accuracy import BASE, peer, score
 from tests.benchmarks.cases import SELECTION, SETS
@@ -179,12 +179,12 @@ class Example(NamedTuple):
 
 @partial(jax.jit, static_argnames="count")
 def drawn(key: jax.Array, calendar: jax.Array, count: int) -> Any:
-    return draw(key, calendar, count)
+    return draw_series(key, calendar, count)
 
 
 @jax.jit
 def prepared(series: Any) -> Example:
-    made, past = prepare(series), scale_context(cut(series))
+    made, past = prepare_examples(series), scale_context(to_windows(series))
     calendar = jnp.tile(series.calendar, (len(series.values), 1))
     return Example(Context(made.features, past.values.T, past.is_known.T, calendar), made.target, made.size)
 
@@ -192,7 +192,7 @@ def prepared(series: Any) -> Example:
 def pool(chunks: int) -> Example:
     random, parts = np.random.default_rng(0), []
     for number in range(chunks):
-        series = drawn(jax.random.fold_in(jax.random.key(1), number), calendars(random), CHUNK)
+        series = drawn(jax.random.fold_in(jax.random.key(1), number), draw_calendar(random), CHUNK)
         parts.append(jax.tree.map(np.asarray, prepared(series)))
     return jax.tree.map(lambda *p: np.concatenate(p), *parts)
 

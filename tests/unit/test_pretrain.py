@@ -14,8 +14,8 @@ from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
 from nbforecast.pretrain import __main__ as command
 from nbforecast.pretrain import generators, prior, train
-from nbforecast.pretrain.augmentations import LEAST, blemish, hide, mix
-from nbforecast.pretrain.examples import MAX_GAP, cut, prepare
+from nbforecast.pretrain.augmentations import MIN_LENGTH, augment, draw_observation_mask, mix_series
+from nbforecast.pretrain.examples import MAX_GAP, prepare_examples, to_windows
 from nbforecast.pretrain.loss import loss
 from nbforecast.pretrain.primitives import CONTEXT, STEPS, coloured, decay, innovations, matern, season
 from nbforecast.pretrain.prior import Series, draw_seasons
@@ -97,14 +97,14 @@ def test_series_mostly_have_the_seasons_of_their_calendar(calendar: tuple[int, .
 
 def test_blemishes_keep_the_zero_of_what_is_never_negative() -> None:
     values = jnp.abs(jax.random.normal(jax.random.key(0), (64, STEPS))) * (jnp.arange(STEPS) % 3 > 0)
-    found = np.asarray(jax.jit(jax.vmap(blemish))(KEYS, values))
+    found = np.asarray(jax.jit(jax.vmap(augment))(KEYS, values))
     np.testing.assert_allclose(found.std(1), 1.0, rtol=1e-3)
     assert (found.min(1) > -1e-6).mean() > 0.6
 
 
 def test_mixed_series_lie_between_two() -> None:
     values = jnp.repeat(jnp.arange(64.0)[:, None], STEPS, 1)
-    found = np.asarray(jax.jit(mix)(jax.random.key(0), values))[:, 0]
+    found = np.asarray(jax.jit(mix_series)(jax.random.key(0), values))[:, 0]
     mixed = found != np.arange(64)
     assert 0 < mixed.mean() < 0.3
     assert (found >= 0).all()
@@ -112,24 +112,24 @@ def test_mixed_series_lie_between_two() -> None:
 
 
 def test_the_last_value_is_always_seen_and_some_before_it() -> None:
-    seen = many(hide, jnp.array([4, 0]))
-    assert seen[:, -1].all()
-    assert (seen.sum(1) >= LEAST // 2).all()
-    assert (seen.sum(1) < 160).mean() > 0.4, "short seasons come with short histories"
+    observed = many(draw_observation_mask, jnp.array([4, 0]))
+    assert observed[:, -1].all()
+    assert (observed.sum(1) >= MIN_LENGTH // 2).all()
+    assert (observed.sum(1) < 160).mean() > 0.4, "short seasons come with short histories"
 
 
 def _series() -> Series:
     random = np.random.default_rng(0)
     values = 50 + np.cumsum(random.normal(size=(8, STEPS)), axis=1)
-    seen = random.random((8, CONTEXT)) < 0.7
-    seen[:, 100:130], seen[:2, :300], seen[:, -1] = False, False, True
-    return Series(jnp.array(values, jnp.float32), jnp.array(seen), jnp.array([24, 168, 0, 0], jnp.int32))
+    observed = random.random((8, CONTEXT)) < 0.7
+    observed[:, 100:130], observed[:2, :300], observed[:, -1] = False, False, True
+    return Series(jnp.array(values, jnp.float32), jnp.array(observed), jnp.array([24, 168, 0, 0], jnp.int32))
 
 
 def test_contexts_are_cut_as_forecasters_get_them() -> None:
     series = _series()
-    context = np.where(series.seen, series.values[:, :CONTEXT], np.nan)
-    expected, found = windows(context, (24, 168), MAX_GAP), jax.jit(cut)(series)
+    context = np.where(series.observed, series.values[:, :CONTEXT], np.nan)
+    expected, found = windows(context, (24, 168), MAX_GAP), jax.jit(to_windows)(series)
     np.testing.assert_allclose(found.values, expected.values, atol=1e-4)
     np.testing.assert_array_equal(found.observed, expected.observed)
     np.testing.assert_allclose(found.location, expected.location, rtol=1e-6)
@@ -138,7 +138,7 @@ def test_contexts_are_cut_as_forecasters_get_them() -> None:
 def test_targets_are_what_followed() -> None:
     """In the unit of the candidates: brought back, they are the data."""
     series = _series()
-    made, window = jax.jit(lambda s: (prepare(s), cut(s)))(series)
+    made, window = jax.jit(lambda s: (prepare_examples(s), to_windows(s)))(series)
     found = jax.jit(lambda w, t: to_data_unit(scale_context(w), t.T).T)(window, made.target) + window.location[:, None]
     np.testing.assert_allclose(found, series.values[:, CONTEXT:], rtol=1e-3)
 
@@ -163,7 +163,7 @@ def test_the_loss_is_least_at_the_true_quantiles() -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> train.Recipe:
     """A recipe of few steps on two generators, which compile soon."""
     monkeypatch.setattr(prior, "FAMILIES", {generators.regimes: 0.5, generators.steps: 0.5})
-    monkeypatch.setattr(train, "_EVERY", 4)
+    monkeypatch.setattr(train, "_LOG_STEPS", 4)
     return train.Recipe(steps=12, batch=32, new_per_step=16, buffer_size=64, width=16, depth=1, average=0.5)
 
 
