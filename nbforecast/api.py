@@ -8,7 +8,7 @@ from nbforecast.options import DrawOptions, ForecastKeywords, ForecastOptions, S
 from nbforecast.session import current_session, wait_or_cancel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from nbforecast.forecast_chart import Chart
     from nbforecast.forecasters.base import Forecaster
@@ -20,9 +20,9 @@ def forecast(
     model: str | Forecaster | Callable[..., Any] | None = None,
     horizon: int = 12,
     *,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
     target: str | None = None,
-    id: str | None = None,
+    id: str | Sequence[str] | None = None,
     freq: Any = None,
     max_duration: Any = None,
     seed: int = 0,
@@ -40,9 +40,10 @@ def forecast(
             neuralforecast; or a function of contexts (B, L) and the horizon that returns points (B, H). A function that
             returns draws (B, H, Q) is registered first, with `nbforecast.register`. None is the default model.
         horizon: Number of steps to forecast, H, from 1 to 4096.
-        time: Column of times; found by itself where only one column can be it.
+        time: Column of times; found by itself where only one column can be it. A list names a column of dates and one
+            of times of day.
         target: Column of values; found by itself where only one column can be it.
-        id: Column that names the series of a panel.
+        id: Column that names the series of a panel. Several columns make one id together, such as `north/milk`.
         freq: Step of the grid, such as "5min", "h", "D" or "MS"; inferred by default.
         max_duration: Newest part of the data to use: "18h", "90d", a timedelta or a number of steps.
         seed: Seed of models that draw random numbers.

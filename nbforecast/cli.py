@@ -20,6 +20,7 @@ from nbforecast.arguments import (
 )
 from nbforecast.distributed.layout import FAILURES_FILE
 from nbforecast.errors import NbForecastError, OptionError
+from nbforecast.text import options_as_flags
 
 USER_ERROR, INTERRUPTED = 2, 130  # exit statuses
 _MAX_FAILURES = 10  # listed on the terminal
@@ -39,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # the encoding of a file on Windows may lack some characters
             stream.reconfigure(errors="replace")
     try:
-        options.run(options)
+        with options_as_flags():
+            options.run(options)
     except (NbForecastError, OSError) as error:
         sys.stderr.write(f"nbforecast: {error}\n")
         return USER_ERROR

@@ -12,7 +12,7 @@ from nbforecast.errors import OptionError
 from nbforecast.text import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbforecast.forecasters.base import Forecaster
 
@@ -58,15 +58,24 @@ class ForecastOptions:
         default=12,
         metadata=argument("-H", "--horizon", type=int, metavar="STEPS", help="steps ahead (default: %(default)s)"),
     )
-    time: str | None = field(
-        default=None, metadata=argument("--time", prepares=True, metavar="COL", help="the column of times")
+    time: str | Sequence[str] | None = field(
+        default=None,
+        metadata=argument(
+            "--time", prepares=True, metavar="COL", help="the column of times, or DATE,CLOCK for dates and times of day"
+        ),
     )
     target: str | None = field(
         default=None, metadata=argument("--target", prepares=True, metavar="COL", help="the column of values")
     )
-    id: str | None = field(
+    id: str | Sequence[str] | None = field(
         default=None,
-        metadata=argument("--id", prepares=True, metavar="COL", help="the column that names the series of a panel"),
+        metadata=argument(
+            "--id",
+            prepares=True,
+            action="append",
+            metavar="COL",
+            help="the column that names the series of a panel; several (A,B or repeated) make one id together",
+        ),
     )
     freq: Any = field(
         default=None,
@@ -121,9 +130,9 @@ class ForecastOptions:
 class PanelKeywords(TypedDict, total=False):
     """The options that requests of any size take as keyword arguments; see `ForecastOptions`."""
 
-    time: str | None
+    time: str | Sequence[str] | None
     target: str | None
-    id: str | None
+    id: str | Sequence[str] | None
     freq: Any
     max_duration: Any
     seed: int

@@ -7,19 +7,66 @@ en dash, and a number is separated from its unit by a space.
 from __future__ import annotations
 
 import difflib
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import ceil, floor, isfinite, log10
 from typing import TYPE_CHECKING
 
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, largest_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 UNKNOWN = "–"
 NEGLIGIBLE = 5e-5  # a relative change below this is none
 _SPAN_UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1_000, "ms"), (1, "us"))
 _SIZE_UNITS = ("B", "kB", "MB", "GB")
 _MOST_UNITS = 99  # of a step that is expressed in one unit
+_flags: ContextVar[bool] = ContextVar("flags", default=False)  # whether the caller writes options as --flags
+
+
+@contextmanager
+def options_as_flags() -> Iterator[None]:
+    """Write options as flags in messages, for callers of a shell or a magic."""
+    token = _flags.set(True)
+    try:
+        yield
+    finally:
+        _flags.reset(token)
+
+
+def option(name: str, value: str | Sequence[str] | None = None) -> str:
+    """Write an option as the caller would: a keyword argument in Python, a flag in a shell and in magics.
+
+    Args:
+        name: The name of the keyword argument.
+        value: What to give; several values are a list, and flags take them with commas.
+
+    Example:
+        >>> option("id"), option("id", "store"), option("id", ["store", "item"])
+        ('id=', "id='store'", "id=['store', 'item']")
+        >>> with options_as_flags():
+        ...     option("max_gap"), option("id", ["store", "item"])
+        ('--max-gap', '--id store,item')
+    """
+    if not _flags.get():
+        values = value if value is None or isinstance(value, str) else list(value)
+        return f"{name}=" if values is None else f"{name}={values!r}"
+    flag = "--" + name.replace("_", "-")
+    if value is None:
+        return flag
+    word = value if isinstance(value, str) else ",".join(value)
+    return f"{flag} {_shell_word(word)}"
+
+
+def _shell_word(word: str) -> str:
+    """Quote a word if a shell or a magic would split it.
+
+    Example:
+        >>> _shell_word("store"), _shell_word("Wert in kWh")
+        ('store', '"Wert in kWh"')
+    """
+    return word if word and all(letter.isalnum() or letter in "_-.,:/+" for letter in word) else f'"{word}"'
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -6,6 +6,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
+from nbforecast.data.clock import are_clock_times, read_clock
 from nbforecast.data.dataset import DataWarning
 from nbforecast.data.timestamps import parse_times
 from nbforecast.errors import InputError, MissingExtra
@@ -63,6 +64,8 @@ def read_export(path: Path) -> tuple[pl.DataFrame, list[DataWarning]]:
     if _is_known_vendor(lines):
         try:
             readings = _parse_by_library(raw)
+            if _lacks_clock(readings):
+                readings = None  # the times of day are in a column of their own
         except ValueError as error:  # the base of every error of cgm-format
             failure = error
     if readings is None:
@@ -118,13 +121,31 @@ def _parse_table(raw: bytes, lines: list[str]) -> pl.DataFrame | None:
         return None
     scale = _MMOL_TO_MGDL if "mmol" in glucose_columns[0].lower() else 1.0
     readings = pl.coalesce(pl.col(name).str.strip_chars().replace("", None) for name in glucose_columns)
-    times = parse_times(table[time_columns[0]])
+    times = _add_clock(parse_times(table[time_columns[0]]), table.select(time_columns[1:]))
     texts = table.select(times.alias(TIME), readings.str.to_lowercase().alias("reading")).drop_nulls()
     numbers = pl.col("reading").str.replace(",", ".", literal=True).cast(pl.Float64, strict=False) * scale
     limits = pl.col("reading").replace_strict(_LIMITS, default=None, return_dtype=pl.Float64)
     return texts.select(
         TIME, pl.coalesce(numbers, limits).alias(TARGET), limits.is_not_null().alias("is_limit")
     ).drop_nulls()
+
+
+def _lacks_clock(readings: pl.DataFrame) -> bool:
+    """Tell whether several readings share each date and none has a time of day."""
+    times = readings[TIME]
+    return len(times) > times.n_unique() and bool((times.dt.truncate("1d") == times).all())
+
+
+def _add_clock(times: pl.Series, others: pl.DataFrame) -> pl.Series:
+    """Add the times of day of the first other column that holds such to dates without any."""
+    import polars as pl
+
+    clocks = [name for name in others.columns if are_clock_times(others[name].head(_HEAD_LINES).to_list())]
+    if times.dtype != pl.Date or not clocks:
+        return times
+    clock, is_missing = read_clock(others[clocks[0]])
+    joined = times.cast(pl.Datetime("us")) + pl.Series(clock).cast(pl.Duration("us"))
+    return joined.set(pl.Series(is_missing), None)
 
 
 def _range_warnings(readings: pl.DataFrame) -> list[DataWarning]:

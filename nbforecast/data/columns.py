@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbforecast.data.clock import are_clock_times, is_hour_name
 from nbforecast.data.timestamps import are_times
+from nbforecast.data.values import count_numbers
 from nbforecast.errors import InputError, OptionError
-from nbforecast.text import did_you_mean, quoted
+from nbforecast.text import did_you_mean, option, quoted
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
 _ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__", "_duplicated_0")  # names of an index that was written to a file
 _HEAD = 50  # rows that tell whether text is times
+_SAMPLE = 1_000  # rows that tell whether text is numbers
+_MOSTLY = 0.6  # share of a sample that is numbers, from which on text may be the values
+_MOST_LABELS = 16  # further columns that are read with the chosen ones
 _MOST_NAMED = 12  # with their types
 
 
@@ -26,29 +32,38 @@ class Columns:
     Attributes:
         time: The column of times.
         target: The column of values.
-        id: The column of series ids; None if the frame is one series.
-        labels: Further columns of text or integers, which might tell series apart.
+        ids: The columns of series ids; several make one id together, and none means that the frame is one series.
+        clocks: Columns of times of day, which complete the times if these are dates that repeat.
+        is_clock_given: Whether the user names the column of times of day.
+        labels: Further columns of text, integers or booleans, which might tell series apart.
     """
 
     time: str
     target: str
-    id: str | None
-    labels: tuple[str, ...]
+    ids: tuple[str, ...] = ()
+    clocks: tuple[str, ...] = ()
+    is_clock_given: bool = False
+    labels: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str | None:
+        """What the columns of ids are called together; None if there is none."""
+        return "/".join(self.ids) or None
 
     @property
     def names(self) -> list[str]:
-        """The columns that are read."""
-        return [name for name in (self.time, self.target, self.id) if name is not None]
+        """The columns that serve as times, values and ids."""
+        return [self.time, self.target, *self.ids]
 
 
-def choose_columns(source: Source, time: str | None, target: str | None, id: str | None) -> Columns:
+def choose_columns(source: Source, time: Any, target: Any, id: Any) -> Columns:
     """Choose columns by argument, by name (`unique_id`, `ds`, `y`), or as the only one of their kind.
 
     Args:
         source: The opened input.
-        time: The column of times that the user names, or None.
+        time: The column of times that the user names, or a column of dates and one of times of day, or None.
         target: The column of values that the user names, or None.
-        id: The column of series ids that the user names, or None.
+        id: The column or columns of series ids that the user names, or None.
 
     Raises:
         InputError: If a column does not exist or several might serve; the message names the candidates and the
@@ -61,67 +76,98 @@ def choose_columns(source: Source, time: str | None, target: str | None, id: str
         raise InputError(f"The frame cannot be read: {error}") from error
     if not schema:
         raise InputError("The frame has no columns.")
-    time, target = time or source.time, target or source.target
-    for name, argument in ((time, "time"), (target, "target"), (id, "id")):
-        if name is not None:
-            _check_exists(name, list(schema), argument)
-    id = id or source.index_id
-    if id is None and "unique_id" in schema and "unique_id" not in (time, target):
-        id = "unique_id"
-    reserved = {name for name in (target, id, "y" if target is None else None) if name}
-    time = time or _find_time(source, schema, reserved)
-    target = target or _find_target(schema, time, id)
-    columns = Columns(time, target, id, ())
-    if len(set(columns.names)) < len(columns.names):
-        raise InputError(f"One column cannot serve twice: time={time!r}, target={target!r}, id={id!r}.")
-    labels = [
-        name
-        for name, dtype in schema.items()
-        if name not in columns.names and name not in _ROW_NUMBERS and _is_label(dtype)
+    times = _named(source, schema, time or source.time, "time", most=2)
+    targets = _named(source, schema, target or source.target, "target", most=1)
+    ids = _named(source, schema, id, "id") or source.index_ids
+    chosen = {*times, *targets}
+    if not ids and "unique_id" in schema and "unique_id" not in chosen:
+        ids = ("unique_id",)
+    reserved = {*targets, *ids, *(() if targets else ("y",))}
+    time_column = times[0] if times else _find_time(source, schema, reserved)
+    clocks = times[1:] or _find_clocks(source, schema, {time_column, *targets, *ids})
+    target_column = targets[0] if targets else _find_target(source, schema, {time_column, *ids, *clocks})
+    columns = Columns(time_column, target_column, ids, tuple(clocks), len(times) > 1)
+    names = [*columns.names, *columns.clocks]
+    if len(set(names)) < len(names):
+        raise InputError(f"One column cannot serve twice: time={time_column!r}, target={target_column!r}, id={id!r}.")
+    in_order = [*source.index_columns, *(name for name in schema if name not in source.index_columns)]
+    labels = [name for name in in_order if name not in names and name not in _ROW_NUMBERS]
+    labels = [name for name in labels if _is_text(schema[name]) or _is_category(schema[name])] + [
+        name for name in labels if schema[name].is_integer() or _is_boolean(schema[name])
     ]
-    return Columns(time, target, id, tuple(labels))
+    return Columns(time_column, target_column, ids, tuple(clocks), len(times) > 1, tuple(labels[:_MOST_LABELS]))
 
 
 def collect(source: Source, columns: Columns) -> nw.DataFrame[Any]:
-    """Read the chosen columns as an eager frame.
+    """Read the chosen columns, and those that might tell series apart, as an eager frame.
 
     Raises:
         InputError: If a lazy frame fails to run.
     """
     try:
-        return _eager(source.frame.select(columns.names))
+        return _eager(source.frame.select([*columns.names, *columns.clocks, *columns.labels]))
     except Exception as error:  # of a lazy frame of any library
         raise InputError(f"The lazy frame failed to run: {error}") from error
 
 
-def _check_exists(name: str, names: list[str], argument: str) -> None:
-    if not isinstance(name, str):
-        raise OptionError(f"{argument}={name!r} is not the name of a column.")
-    if name not in names:
-        raise InputError(
-            f"No column is called {name!r} ({argument}=).{did_you_mean(name, names)} The columns are: {quoted(names)}."
-        )
+def _named(
+    source: Source, schema: dict[str, Any], value: Any, argument: str, most: int | None = None
+) -> tuple[str, ...]:
+    """Return the columns that an argument names: one, or several in a list or with commas."""
+    if value is None:
+        return ()
+    names = list(schema)
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    label = source.labels.get(value) if isinstance(value, Hashable) else None
+    if label is not None:
+        return (label,)
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.split(",")]
+        several = value not in names and len(parts) > 1 and all(part in names for part in parts)
+        values: Sequence[Any] = parts if several else [value]
+    elif isinstance(value, (list, tuple)) and value:
+        values = [source.labels.get(part, part) if isinstance(part, Hashable) else part for part in value]
+    else:
+        values = [value]
+    for name in values:
+        if not isinstance(name, str):
+            raise OptionError(f"{argument}={name!r} is not the name of a column.")
+        if name not in names:
+            raise InputError(
+                f"No column is called {name!r} ({option(argument)}).{did_you_mean(name, names)} "
+                f"The columns are: {quoted(names)}."
+            )
+    if most is not None and len(values) > most:
+        raise OptionError(f"{option(argument)} takes {'one column' if most == 1 else 'a date and a time of day'}.")
+    if len(set(values)) < len(values):
+        raise OptionError(f"{option(argument)} names a column twice: {quoted(values)}.")
+    return tuple(values)
 
 
 def _find_time(source: Source, schema: dict[str, Any], reserved: set[str]) -> str:
     if "ds" in schema and "ds" not in reserved and source.index_time != "ds":
         return "ds"
-    free = {name: dtype for name, dtype in schema.items() if name not in reserved and name != source.index_time}
+    hidden = {*reserved, *source.index_columns}
+    free = {name: dtype for name, dtype in schema.items() if name not in hidden}
     temporal = [name for name, dtype in free.items() if _is_temporal(dtype)]
     if len(temporal) == 1:
         return temporal[0]
     if temporal:
-        raise InputError(f"Several columns hold times: {quoted(temporal)}. Say which one with time=.")
+        raise InputError(f"Several columns hold times: {quoted(temporal)}. Say which one with {option('time')}.")
     if source.index_time is not None:
         return source.index_time
     written = [name for name in _columns_of_written_times(source, schema) if name not in reserved]
     if len(written) == 1:
         return written[0]
     if written:
-        raise InputError(f"Several columns hold times as text: {quoted(written)}. Say which one with time=.")
+        raise InputError(f"Several columns hold times as text: {quoted(written)}. Say which one with {option('time')}.")
+    if source.index_steps is not None:
+        return source.index_steps
     raise InputError(
-        f"No column holds times. The columns are: {_describe(schema)}. Name the column of times with time= (dates, "
-        "text such as 2024-05-01 13:00, or integer steps), or give a single column as a Series or array."
+        f"No column holds times. The columns are: {_describe(schema)}. Name the column of times with "
+        f"{option('time')} (dates, text such as 2024-05-01 13:00, or integer steps), or give a single column as a "
+        "Series or array."
     )
 
 
@@ -133,23 +179,56 @@ def _columns_of_written_times(source: Source, schema: dict[str, Any]) -> list[st
     return [name for name in text if are_times(head[name].to_list())]
 
 
-def _find_target(schema: dict[str, Any], time: str, id: str | None) -> str:
-    free = {name: dtype for name, dtype in schema.items() if name not in (time, id)}
+def _find_clocks(source: Source, schema: dict[str, Any], chosen: set[str]) -> tuple[str, ...]:
+    """Find the columns of times of day, or else those of hours as numbers."""
+    free = {name: dtype for name, dtype in schema.items() if name not in chosen}
+    text = [name for name, dtype in free.items() if _is_text(dtype)]
+    hours = [name for name, dtype in free.items() if dtype.is_integer() and is_hour_name(name)]
+    if text:
+        head = _eager(source.frame.select(text).head(_HEAD))
+        text = [name for name in text if are_clock_times(head[name].to_list())]
+    clocks = [name for name, dtype in free.items() if _is_clock(dtype) or name in text]
+    return tuple(clocks or hours)
+
+
+def _find_target(source: Source, schema: dict[str, Any], chosen: set[str]) -> str:
+    hidden = {*chosen, *source.index_columns}
+    free = {name: dtype for name, dtype in schema.items() if name not in hidden}
     if "y" in free:
         return "y"
     numeric = [name for name, dtype in free.items() if dtype.is_numeric()]
     numeric = [name for name in numeric if name not in _ROW_NUMBERS] or numeric
-    if len(numeric) == 1:
+    text = [name for name, dtype in free.items() if _is_text(dtype)]
+    written = _columns_of_written_numbers(source, text)
+    if len(numeric) == 1 and not written:
         return numeric[0]
     if numeric:
-        raise InputError(f"Several columns hold numbers: {quoted(numeric)}. Say which one to forecast with target=.")
-    text = [name for name, dtype in free.items() if _is_text(dtype)]
+        remark = f" ({quoted(written)} as text, with other words between them)" if written else ""
+        raise InputError(
+            f"Several columns hold numbers: {quoted([*numeric, *written])}{remark}. Say which one to forecast with "
+            f"{option('target')}; if each is a series of its own, stack them first, with their names as ids."
+        )
+    text = written if len(written) == 1 else text
     if len(text) == 1:
         return text[0]  # numbers as text; reading the values reports the first that is none
     raise InputError(
-        f"No column holds numbers (times: {time!r}). The columns are: {_describe(schema)}. Name the column to forecast "
-        "with target=; text must be converted to numbers first."
+        f"No column holds numbers (times: {quoted(sorted(chosen))}). The columns are: {_describe(schema)}. Name the "
+        f"column to forecast with {option('target')}; text must be converted to numbers first."
     )
+
+
+def _columns_of_written_numbers(source: Source, text: list[str]) -> list[str]:
+    """Return the columns of text whose values are mostly numbers; whole numbers throughout are codes."""
+    if not text:
+        return []
+    sample = _eager(source.frame.select(text).head(_SAMPLE))
+    columns = []
+    for name in text:
+        values = [value for value in sample[name].to_list() if value is not None and value == value]
+        numbers, whole = count_numbers([str(value) for value in values])
+        if numbers >= max(1, _MOSTLY * len(values)) and whole != len(values):
+            columns.append(name)
+    return columns
 
 
 def _describe(schema: dict[str, Any]) -> str:
@@ -170,13 +249,25 @@ def _is_temporal(dtype: Any) -> bool:
     return isinstance(dtype, (nw.Datetime, nw.Date)) or dtype in (nw.Datetime, nw.Date)
 
 
+def _is_clock(dtype: Any) -> bool:
+    import narwhals as nw
+
+    return dtype == nw.Time
+
+
 def _is_text(dtype: Any) -> bool:
     import narwhals as nw
 
     return dtype in (nw.String, nw.Object)
 
 
-def _is_label(dtype: Any) -> bool:
+def _is_category(dtype: Any) -> bool:
     import narwhals as nw
 
-    return dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object) or dtype.is_integer()
+    return dtype in (nw.Categorical, nw.Enum)
+
+
+def _is_boolean(dtype: Any) -> bool:
+    import narwhals as nw
+
+    return dtype == nw.Boolean

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float64, Int64, Shaped
 from nbforecast.data.frequency import Frequency
 from nbforecast.data.span import Span, is_newest_part
 from nbforecast.errors import InputError
-from nbforecast.text import step_span, timestamp
+from nbforecast.text import option, step_span, timestamp
 from nbforecast.time_units import DAY, SECOND
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def check_size(points: GridPoints, observations: Observations, frequency: Freque
     raise InputError(
         f"A grid of {frequency.describe()} would have {total:,} steps for {len(points):,} observations. The widest gap "
         f"is between {ends[0]} and {ends[1]}: correct or drop a stray time there, keep only the newest part with "
-        "max_duration=, or give a coarser step with freq=."
+        f"{option('max_duration')}, or give a coarser step with {option('freq')}."
     )
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int64
 from nbforecast.data.calendar_frequency import FrequencyEstimates, FrequencyGroup, open_anchors, recognise_calendar
 from nbforecast.data.frequency import FrequencySpec
 from nbforecast.errors import InputError
+from nbforecast.text import option
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, WEEK
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _common_frequency(estimates: FrequencyEstimates, ids: Sequence[str]) -> Freq
         parts.append(f"and {len(groups) - _MOST_NAMED} more")
     raise InputError(
         f"The series have different frequencies: {'; '.join(parts)}. Prepare them apart (filter on the id), or give "
-        "the finest for all with freq=."
+        f"the finest for all with {option('freq')}."
     )
 
 

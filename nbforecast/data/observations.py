@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Integer
 
-from nbforecast.data.columns import Columns, collect
+from nbforecast.data.clock import read_clock
 from nbforecast.data.dataset import DataWarning, Names
-from nbforecast.data.timestamps import read_times
+from nbforecast.data.ids import id_expression
+from nbforecast.data.timestamps import TimeColumn, read_times
 from nbforecast.data.values import read_values
 from nbforecast.errors import InputError
-from nbforecast.text import plural, quoted
+from nbforecast.text import option, plural, quoted
+from nbforecast.time_units import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +23,9 @@ if TYPE_CHECKING:
     import narwhals as nw
     import polars as pl
 
-    from nbforecast.data.source import Source
+    from nbforecast.data.columns import Columns
 
 SINGLE_SERIES = "series"  # the id where there is no column of ids
-_REPEATED = 0.3  # share of rows that repeat a time, from which on several series are suspected
 
 
 @dataclass(frozen=True)
@@ -92,28 +93,29 @@ class Observations:
         return f"row {self.rows[row]}{of_series}"
 
 
-def read_observations(source: Source, columns: Columns, name: str | None) -> tuple[Observations, list[DataWarning]]:
-    """Read the chosen columns of a source.
+def read_observations(
+    table: nw.DataFrame[Any], columns: Columns, name: str | None
+) -> tuple[Observations, list[DataWarning]]:
+    """Read the chosen columns of a table.
 
     Args:
-        source: The opened input.
-        columns: Its columns of times, values and ids.
-        name: What the user calls the input; None stands for the name of the source.
+        table: The rows.
+        columns: The columns of times, values and ids.
+        name: What the input is called; None if it has no name.
 
     Returns:
-        The rows that have a time, ordered by series, time and value. Warnings of the source and of the flags
-        `non_finite` and `missing_times`.
+        The rows that have a time, ordered by series, time and value. Warnings of the flags `non_finite`,
+        `joined_times` and `missing_times`.
 
     Raises:
         InputError: If the frame is empty, or a time, a value or an id cannot be read.
     """
-    table = collect(source, columns)
     if not len(table):
         raise InputError("The frame has no rows.")
-    time_column = read_times(_to_polars(table, columns.time))
-    values, value_warnings = read_values(_to_polars(table, columns.target))
-    series, ids = _read_ids(table, columns.id)
-    name = name or source.name
+    time_column = read_times(to_polars(table, columns.time))
+    values, value_warnings = read_values(to_polars(table, columns.target))
+    series, ids = _read_ids(table, columns.ids)
+    time_column, clock_warnings = _join_clock(table, columns, series, time_column)
     if name is not None:
         name = name.encode(errors="replace").decode()  # the name of a file need not be text
     observations = Observations(
@@ -128,27 +130,59 @@ def read_observations(source: Source, columns: Columns, name: str | None) -> tup
         names=Names(name, columns.time or "time", columns.target or "value", columns.id),
     )
     observations, time_warnings = _drop_missing_times(observations, time_column.is_missing)
-    return observations.sort(), [*source.warnings, *value_warnings, *time_warnings]
+    return observations.sort(), [*value_warnings, *clock_warnings, *time_warnings]
 
 
-def check_one_series(observations: Observations, labels: Sequence[str]) -> None:
-    """Check that rows without an id are not those of several series.
+def to_polars(table: nw.DataFrame[Any], name: str) -> pl.Series:
+    """Return a column of a table of any library as a Polars Series; objects of several types become text."""
+    import polars as pl
 
-    Args:
-        observations: Rows in the order of their times.
-        labels: Columns that are not read and might tell series apart.
+    series = table[name]
+    try:
+        column = series.to_polars().alias(name)
+        return column if column.dtype != pl.Object else pl.Series(name, column.to_list())
+    except Exception:  # objects of several types
+        texts = [None if value is None or value != value else str(value) for value in series.to_list()]
+        return pl.Series(name, texts, dtype=pl.String)
+
+
+def _join_clock(
+    table: nw.DataFrame[Any], columns: Columns, series: Int64[np.ndarray, " rows"], time_column: TimeColumn
+) -> tuple[TimeColumn, list[DataWarning]]:
+    """Add the times of day of another column to dates, if the user names it or if the dates repeat.
 
     Raises:
-        InputError: If many times repeat and there is such a column.
+        InputError: If several columns hold times of day.
     """
-    if observations.names.id is not None or not labels or len(observations) < 2:
-        return
-    repeated = int((observations.times[1:] == observations.times[:-1]).sum())
-    if repeated >= _REPEATED * len(observations):
+    import polars as pl
+
+    if not columns.clocks or not time_column.has_calendar or time_column.local_times is not None:
+        return time_column, []
+    dates = time_column.times
+    if (dates % DAY).any():
+        if columns.is_clock_given:
+            raise InputError(
+                f"The column {columns.time!r} has times of day already: {columns.clocks[0]!r} cannot be added."
+            )
+        return time_column, []
+    if not columns.is_clock_given:
+        keys = pl.DataFrame({"series": series, "date": dates}).filter(pl.Series(~time_column.is_missing))
+        if not keys.is_duplicated().any():
+            return time_column, []
+    if len(columns.clocks) > 1:
         raise InputError(
-            f"{repeated:,} of {len(observations):,} rows repeat the time of another row. If they belong to several "
-            f"series, say which column tells them apart with id= ({quoted(labels)}); if not, drop that column."
+            f"Several columns hold times of day: {quoted(columns.clocks)}. Say which one belongs to the dates of "
+            f"{columns.time!r} with {option('time', [columns.time, columns.clocks[0]])}."
         )
+    clock, is_missing = read_clock(to_polars(table, columns.clocks[0]))
+    joined = replace(
+        time_column,
+        times=np.where(time_column.is_missing | is_missing, 0, dates + clock),
+        is_missing=time_column.is_missing | is_missing,
+        time_type=pl.Datetime("us"),
+    )
+    sentence = f"Times are the dates of {columns.time!r} and the times of day of {columns.clocks[0]!r} together."
+    return joined, [DataWarning("joined_times", len(dates), sentence)]
 
 
 def _drop_missing_times(
@@ -164,30 +198,29 @@ def _drop_missing_times(
     return observations.take(~is_missing), [DataWarning("missing_times", count, sentence)]
 
 
-def _to_polars(table: nw.DataFrame[Any], name: str) -> pl.Series:
-    import polars as pl
-
-    series = table[name]
-    try:
-        return series.to_polars().alias(name)
-    except Exception:  # objects of several types
-        texts = [None if value is None or value != value else str(value) for value in series.to_list()]
-        return pl.Series(name, texts, dtype=pl.String)
-
-
-def _read_ids(table: nw.DataFrame[Any], name: str | None) -> tuple[Int64[np.ndarray, " rows"], tuple[str, ...]]:
+def _read_ids(table: nw.DataFrame[Any], names: Sequence[str]) -> tuple[Int64[np.ndarray, " rows"], tuple[str, ...]]:
     """Return the number of each row's series, and the ids in sorted order."""
     import polars as pl
 
-    if name is None:
+    if not names:
         return np.zeros(len(table), dtype=np.int64), (SINGLE_SERIES,)
-    column = _to_polars(table, name)
-    if column.dtype.is_float() and (column.is_null() | (column == column.floor())).all():
-        column = column.cast(pl.Int64, strict=False)
-    if column.null_count():
-        row = int(column.is_null().arg_max() or 0)
-        raise InputError(f"Row {row} has no series id in {name!r}. Fill it in or drop the row.")
-    text = column.cast(pl.String)
+    columns = pl.DataFrame([_whole_or_text(to_polars(table, name)) for name in names])
+    text = columns.select(id_expression(names, columns.schema)).to_series()
+    if text.null_count():
+        row = int(text.is_null().arg_max() or 0)
+        empty = next((name for name in names if columns[name][row] is None), names[0])
+        raise InputError(f"Row {row} has no series id in {empty!r}. Fill it in or drop the row.")
     ids = text.unique().sort()
     series = text.cast(pl.Enum(ids)).to_physical().cast(pl.Int64).to_numpy()
     return series, tuple(ids.to_list())
+
+
+def _whole_or_text(column: pl.Series) -> pl.Series:
+    """Return floats as integers if all are whole, else as text; other columns as they are."""
+    import polars as pl
+
+    if not column.dtype.is_float():
+        return column
+    column = column.fill_nan(None)
+    is_whole = bool((column.is_null() | (column == column.floor())).all())
+    return column.cast(pl.Int64 if is_whole else pl.String, strict=False)

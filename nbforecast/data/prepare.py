@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 
-from nbforecast.data.columns import choose_columns
+from nbforecast.data.columns import Columns, choose_columns, collect
 from nbforecast.data.dataset import Dataset, DataWarning
+from nbforecast.data.distinct import check_distinct_series
 from nbforecast.data.frequency import Frequency, FrequencySpec, parse_frequency
 from nbforecast.data.grid import GridPoints, check_magnitude, check_size, check_step, lay_out, snap
 from nbforecast.data.grid_anchor import place_grid
 from nbforecast.data.infer_frequency import infer_frequency
-from nbforecast.data.observations import Observations, check_one_series, read_observations
+from nbforecast.data.observations import Observations, read_observations, to_polars
 from nbforecast.data.source import open_source
 from nbforecast.data.span import parse_span
 from nbforecast.data.warnings import (
@@ -26,6 +27,12 @@ from nbforecast.data.warnings import (
     trimmed_warnings,
 )
 from nbforecast.errors import InputError, OptionError
+from nbforecast.text import option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import narwhals as nw
 
 _LONGEST_BRIDGE = 12  # steps
 
@@ -33,9 +40,9 @@ _LONGEST_BRIDGE = 12  # steps
 def prepare(
     frame: Any,
     *,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
     target: str | None = None,
-    id: str | None = None,
+    id: str | Sequence[str] | None = None,
     freq: Any = None,
     max_duration: Any = None,
     max_gap: Any = None,
@@ -46,9 +53,10 @@ def prepare(
     Args:
         frame: A frame that narwhals reads (eager or lazy), a Series or 1-D array, or the path of a CSV or Parquet file
             or of a glucose sensor's export. Without times, the steps are 0, 1, ...
-        time: The column of times; by default `ds`, else the only column of times.
+        time: The column of times; by default `ds`, else the only column of times. A list names a column of dates and
+            one of times of day; by default these are joined if the dates repeat.
         target: The column of values; by default `y`, else the only column of numbers.
-        id: The column of series ids; by default `unique_id` if there is one.
+        id: The column of series ids; by default `unique_id` if there is one. Several columns make one id together.
         freq: The step, such as `"5min"`, `"h"`, `"MS"`, `"W-SAT"`, a timedelta or an integer; inferred by default. If
             times are integers, `freq="h"` states what a step stands for, and thereby the seasons. A step that is
             coarser than the data is an error: aggregate them first.
@@ -75,8 +83,10 @@ def prepare(
 
     source = open_source(frame, time, target, id)
     columns = choose_columns(source, time, target, id)
-    observations, warnings = read_observations(source, columns, name)
-    check_one_series(observations, columns.labels)
+    table = collect(source, columns)
+    observations, warnings = read_observations(table, columns, name or source.name)
+    warnings = [*source.warnings, *warnings]
+    _check_distinct(observations, observations.times, table, columns)
 
     frequency, observations = _choose_grid(observations, spec, freq)
     bridged = _longest_bridge(max_gap, frequency)
@@ -86,6 +96,8 @@ def prepare(
     _check_any_value(observed)
     check_magnitude(observed)
     points = snap(observed, frequency)
+    if points.duplicates.any():
+        _check_distinct(observed, frequency.to_step(observed.times), table, columns)
     is_long_enough, dropped_warnings = _find_usable_series(points, observations.ids, frequency)
     points = points.take_series(is_long_enough)
     if newest is not None:
@@ -115,6 +127,19 @@ def prepare(
         time_type=observations.time_type,
         names=observations.names,
         warnings=tuple(warnings),
+    )
+
+
+def _check_distinct(
+    observations: Observations, times: Int64[np.ndarray, " rows"], table: nw.DataFrame[Any], columns: Columns
+) -> None:
+    """Check that rows of one time are no rows of several series; see `check_distinct_series`."""
+    check_distinct_series(
+        observations.series,
+        times,
+        columns.ids,
+        columns.labels,
+        lambda name: to_polars(table, name)[observations.rows],
     )
 
 
@@ -175,7 +200,7 @@ def _longest_bridge(max_gap: Any, frequency: Frequency) -> int:
 def _check_any_value(observed: Observations) -> None:
     if not len(observed):
         raise InputError(
-            f"Every value of {observed.names.target!r} is missing. Is it the right column? Say with target=."
+            f"Every value of {observed.names.target!r} is missing. Is it the right column? Say with {option('target')}."
         )
 
 
@@ -192,7 +217,7 @@ def _find_usable_series(
         subject = "The series has" if len(ids) == 1 else f"Each of the {len(ids):,} series has"
         raise InputError(
             f"{subject} fewer than two data points on a grid of {frequency.describe()}: nothing can be learned from "
-            "that. Give more rows, a finer step with freq=, or check the columns taken as time and id."
+            f"that. Give more rows, a finer step with {option('freq')}, or check the columns taken as time and id."
         )
     warnings = dropped_series_warnings("empty_series", np.flatnonzero(sizes == 0), ids)
     warnings += dropped_series_warnings("too_short", np.flatnonzero(sizes == 1), ids)

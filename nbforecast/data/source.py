@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbforecast.data import cgm, files
+from nbforecast.data.pandas_tables import PandasTable, is_pandas, read_pandas
 from nbforecast.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
     import narwhals as nw
 
     from nbforecast.data.dataset import DataWarning
@@ -24,8 +27,6 @@ _ACCEPTED = (
     "a Polars, pandas, PyArrow, DuckDB or other frame that narwhals reads, a pandas Series with dates, a 1-D array, "
     "or the path of a CSV or Parquet file"
 )
-_TIME_LEVEL_NAMES = ("ds", "index", "level_time")  # for index levels without a name, the first that is free
-_ID_LEVEL_NAMES = ("unique_id", "level_id")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ class Source:
         time: The column of times, if the kind of input settles it.
         target: The column of values, if the kind of input settles it.
         index_time: A column made of an index level of a pandas frame; it holds the times where no other column does.
-        index_id: A column made of the other level of such an index; it holds the series ids.
+        index_steps: A column made of the only index level of numbers; it holds the times where nothing else does.
+        index_ids: Columns made of the other levels of such an index; together they hold the series ids.
+        index_columns: All columns made of index levels; none is taken for the values without being named.
+        labels: The column for each column label that is no text.
         warnings: What was repaired while the input was read.
     """
 
@@ -47,18 +51,21 @@ class Source:
     time: str | None = None
     target: str | None = None
     index_time: str | None = None
-    index_id: str | None = None
+    index_steps: str | None = None
+    index_ids: tuple[str, ...] = ()
+    index_columns: tuple[str, ...] = ()
+    labels: Mapping[Hashable, str] = field(default_factory=dict)
     warnings: tuple[DataWarning, ...] = ()
 
 
-def open_source(frame: Any, time: str | None, target: str | None, id: str | None) -> Source:
+def open_source(frame: Any, time: Any, target: Any, id: Any) -> Source:
     """Open a frame, series, array, dict or path.
 
     Args:
         frame: What the user provides; see `prepare`.
         time: The column of times that the user names, or None.
         target: The column of values that the user names, or None.
-        id: The column of series ids that the user names, or None.
+        id: The column or columns of series ids that the user names, or None.
 
     Raises:
         InputError: If it is none of these or cannot be read.
@@ -73,9 +80,8 @@ def open_source(frame: Any, time: str | None, target: str | None, id: str | None
     if isinstance(frame, (list, tuple, np.ndarray)):
         return _from_array(np.asarray(frame))
     native = nw.to_native(frame, pass_through=True)
-    index_time = index_id = None
-    if _is_pandas(native):
-        native, index_time, index_id = _index_to_columns(native, time, id)
+    table = read_pandas(native, time, target, id) if is_pandas(native) else PandasTable(native)
+    native = table.frame
     try:
         opened = nw.from_native(native, allow_series=True)
     except nw.exceptions.DuplicateError as error:
@@ -91,7 +97,16 @@ def open_source(frame: Any, time: str | None, target: str | None, id: str | None
         raise InputError(f"The frame cannot be read: {error}") from error
     if isinstance(opened, nw.Series):
         return _with_steps(opened.alias(opened.name or _VALUE_COLUMN).to_frame())
-    return Source(opened, index_time=index_time, index_id=index_id)
+    return Source(
+        opened,
+        target=table.target,
+        index_time=table.index_time,
+        index_steps=table.index_steps,
+        index_ids=table.index_ids,
+        index_columns=table.index_columns,
+        labels=table.labels,
+        warnings=table.warnings,
+    )
 
 
 def _open_path(path: Path, named: bool) -> Source:
@@ -146,52 +161,3 @@ def _duplicate_names(native: Any) -> str:
     names = native.columns if hasattr(native, "iloc") else native.column_names
     several = ", ".join(str(name) for name, count in Counter(names).items() if count > 1)
     return f"Several columns have the same name: {several}. Rename or drop all but one."
-
-
-def _is_pandas(native: Any) -> bool:
-    return hasattr(native, "index") and hasattr(native, "reset_index") and hasattr(native, "iloc")
-
-
-def _index_to_columns(frame: Any, time: str | None, id: str | None) -> tuple[Any, str | None, str | None]:
-    """Make columns of the index levels of a pandas object that hold times or are named by the user.
-
-    Beside a level of times, a single other level holds the series ids.
-
-    Returns:
-        The frame, its new column of times, and its new column of ids.
-    """
-    is_series = not hasattr(frame, "columns")
-    names = [frame.name] if is_series else list(frame.columns)
-    if len(set(names)) < len(names):
-        return frame, None, None  # narwhals reports the duplicates
-    columns: dict[str, Any] = {}
-    time_column = id_column = None
-    levels = [_index_level(frame, number) for number in range(frame.index.nlevels)]
-    holds_times = [_is_temporal_level(level) for level in levels]
-    for level, is_temporal in zip(levels, holds_times, strict=True):
-        is_id = any(holds_times) and not is_temporal and len(levels) == 2
-        is_named = level.name is not None and level.name in (time, id, "unique_id", "ds")
-        if not (is_temporal or is_named or is_id) or (level.name is not None and level.name in names):
-            continue
-        if level.name is None:
-            choices = _TIME_LEVEL_NAMES if is_temporal else _ID_LEVEL_NAMES
-            column = next(name for name in choices if name not in names)
-        else:
-            column = str(level.name)
-        columns[column] = level.to_series().reset_index(drop=True)
-        time_column = column if is_temporal else time_column
-        id_column = column if is_id else id_column
-    if not columns or (is_series and time_column is None):
-        return frame, None, None
-    if is_series:
-        frame = frame.to_frame(_VALUE_COLUMN if frame.name is None else str(frame.name))
-    return frame.reset_index(drop=True).assign(**columns), time_column, id_column
-
-
-def _index_level(frame: Any, number: int) -> Any:
-    level = frame.index.get_level_values(number)
-    return level.to_timestamp() if str(level.dtype).startswith("period") else level
-
-
-def _is_temporal_level(level: Any) -> bool:
-    return str(level.dtype).startswith(("datetime64", "timestamp", "date32"))

@@ -62,3 +62,13 @@ def _parse_numbers(column: pl.Series) -> pl.Series:
             "null, or name another column with target=."
         )
     return numbers
+
+
+def count_numbers(texts: list[str]) -> tuple[int, int]:
+    """Count the texts that are numbers or limits such as `<0.1`, and those that are whole, without a decimal sign."""
+    import polars as pl
+
+    text = pl.Series(texts, dtype=pl.String).str.strip_chars()
+    text = text.filter(~text.is_in(MISSING_TEXTS))
+    is_number = text.str.contains(r"^[<>≤≥]?\s*[-+]?\d[\d.,']*([eE][-+]?\d+)?$")
+    return int(is_number.sum()), int(text.str.contains(r"^[-+]?\d+$").sum())

@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int, Shaped
 
 from nbforecast.data.dataset import DataWarning
 from nbforecast.data.span import Span, is_newest_part
-from nbforecast.text import brief_number, plural, time_span, timestamp
+from nbforecast.text import brief_number, option, plural, time_span, timestamp
 from nbforecast.time_units import DAY
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def gap_warnings(points: GridPoints, frequency: Frequency, max_gap: int, ids: Se
     if len(points) < _SPARSE * total:
         sentence = (
             f"Only {len(points) / total:.1%} of the steps of {frequency.describe()} have an observation. If the data "
-            "are coarser than that, give their step with freq=."
+            f"are coarser than that, give their step with {option('freq')}."
         )
         warnings.append(DataWarning("sparse_grid", total - len(points), sentence))
     return warnings

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from nbforecast.data.columns import choose_columns
+from nbforecast.data.ids import id_expression
 from nbforecast.data.observations import SINGLE_SERIES
 from nbforecast.data.source import Source
 from nbforecast.data.values import MISSING_TEXTS
@@ -42,14 +43,14 @@ class Panel:
     name: str
 
 
-def open_panel(source: Any, time: str | None, target: str | None, id: str | None) -> Panel:
+def open_panel(source: Any, time: Any, target: str | None, id: Any) -> Panel:
     """Open Parquet files, whose columns may differ in type; only footers are read.
 
     Args:
         source: A file, folder, glob or URL.
         time: Column of times; None for the one that is recognised.
         target: Column of values.
-        id: Column of series ids.
+        id: Column or columns of series ids.
 
     Raises:
         InputError: The source cannot be read as a panel.
@@ -60,7 +61,7 @@ def open_panel(source: Any, time: str | None, target: str | None, id: str | None
 
     columns = choose_columns(Source(nw.from_native(first)), time, target, id)
     schemas = [scan.collect_schema() for scan in scans]
-    required = [c for c in (columns.time, columns.target, columns.id) if c is not None]
+    required = columns.names
     for schema in schemas:
         missing = [name for name in required if name not in schema]
         if missing:
@@ -68,7 +69,7 @@ def open_panel(source: Any, time: str | None, target: str | None, id: str | None
     kind = _common_time([schema[columns.time] for schema in schemas])
     parts = [
         scan.select(
-            _id(columns.id, schema),
+            _id(columns.ids, schema),
             *_columns(_time(columns.time, schema, kind), _number(columns.target, schema)),
         )
         for scan, schema in zip(scans, schemas, strict=True)
@@ -255,14 +256,9 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     return bool(parts) and fnmatch.fnmatch(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
-def _id(column: str | None, schema: pl.Schema) -> pl.Expr:
-    if column is None:
-        return pl.lit(SINGLE_SERIES).alias("unique_id")
-    kind, ids = schema[column], pl.col(column)
-    if kind.is_float():
-        whole = ids.is_finite() & (ids == ids.floor())
-        ids = pl.when(whole).then(ids.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(ids.cast(pl.String))
-    return ids.cast(pl.String).alias("unique_id")
+def _id(columns: Sequence[str], schema: pl.Schema) -> pl.Expr:
+    ids = id_expression(columns, schema) if columns else pl.lit(SINGLE_SERIES)
+    return ids.alias("unique_id")
 
 
 def _common_time(kinds: list[pl.DataType]) -> pl.DataType:

@@ -96,3 +96,17 @@ def test_E9_an_interrupted_command_saves_finished_results_and_the_next_one_conti
     inferred, reused = (int(n.replace(",", "")) for n in re.findall(r"([\d,]+) (?:inferred|reused)", again.stdout))
     assert reused > 0
     assert inferred + reused == 6 * 1493
+
+
+def test_S9_ids_of_several_columns_and_errors_in_the_words_of_a_shell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(day, store, item, float(day)) for store in "ab" for item in "xy" for day in range(20)]
+    source, out = tmp_path / "panel.csv", tmp_path / "out.csv"
+    pl.DataFrame(rows, ["ds", "store", "item", "y"], orient="row").write_csv(source)
+    command = ["forecast", str(source), "-m", "naive", "-H", "2", "-o", str(out)]
+    assert main(command) == 2
+    assert "with --id store,item, or" in capsys.readouterr().err
+    for words in (["--id", "store,item"], ["--id", "store", "--id", "item"]):
+        assert main([*command, *words]) == 0
+        assert pl.read_csv(out)["unique_id"].unique().sort().to_list() == ["a/x", "a/y", "b/x", "b/y"]

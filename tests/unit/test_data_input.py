@@ -119,7 +119,7 @@ def test_S2_named_columns_precede_others_and_text_is_no_id():
         (pd.DataFrame({"ds": pd.date_range("2024", periods=3), "y": [1, "Low", None]}), {}, "Row 1 of 'y' is 'Low'"),
         (pl.DataFrame({"ds": [1.0, 2.5], "y": [1, 2]}), {}, "Row 1 .*2.5.*whole"),
         (pl.DataFrame({"unique_id": ["a", None], "ds": [1, 2], "y": [1, 2]}), {}, "Row 1 has no series id"),
-        (pl.concat([FRAME.with_columns(shop=pl.lit(s)) for s in "ab"]), {}, r"repeat the time.*id= \('shop'\)"),
+        (pl.concat([FRAME.with_columns(shop=pl.lit(s)) for s in "ab"]), {}, "repeat the time.*id='shop'"),
         (np.zeros((3, 3)), {}, "shape"), (object(), {}, "type object"), (np.array([]), {}, "no rows"),
         ("missing.csv", {}, "does not exist"), (pl.scan_parquet("missing.parquet"), {}, "cannot be read"),
     ],

@@ -18,6 +18,7 @@ from nbforecast.arguments import (
 )
 from nbforecast.jupyter.magics.line_parser import LineParser, resolve
 from nbforecast.options import MAX_HORIZON
+from nbforecast.text import options_as_flags
 
 if TYPE_CHECKING:
     import argparse
@@ -94,7 +95,8 @@ class ForecastMagics(Magics):
 
         options = self._parse("forecast", line)
         frame, name = self._resolve(options.frame, local_ns)
-        run = forecast(frame, name=name, **forecast_keywords(options))
+        with options_as_flags():
+            run = forecast(frame, name=name, **forecast_keywords(options))
         self._store(options.out, run)
         show(run, self.shell, wait=options.wait)
         return run
@@ -107,7 +109,8 @@ class ForecastMagics(Magics):
 
         options = self._parse("quickdraw", line)
         frame, name = self._resolve(options.frame, local_ns)
-        chart = quickdraw(frame, name=name, **draw_keywords(options))
+        with options_as_flags():
+            chart = quickdraw(frame, name=name, **draw_keywords(options))
         self._store(options.out, chart)
         return chart
 
