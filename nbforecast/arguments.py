@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SHARD_OPTIONS = ("engine", "address", "workers", "series_per_shard")
 
 
+_OF_TEXT = ("date_order", "decimal")  # options that say how text is read
+
+
 def add_forecast_options(parser: argparse.ArgumentParser) -> None:
     """Add FRAME and the fields of `ForecastOptions`."""
     parser.add_argument("frame", metavar="FRAME", help="a table (a variable in a notebook) or a CSV or Parquet file")
@@ -40,13 +43,19 @@ def shard_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `nbforecast.forecast_dataset`, beside source and destination, from parsed options.
 
     Raises:
-        OptionError: `--calibrate` is set; shards have no calibrated intervals.
+        OptionError: `--calibrate` is set, since shards have no calibrated intervals, or an option about text.
     """
     if namespace.calibrate:
         raise OptionError(
             "--calibrate is not for panels in shards: calibrate what is opened from them, run.open(ID, calibrate=True)."
         )
-    options = {name: value for name, value in forecast_keywords(namespace).items() if name != "calibrate"}
+    for name in _OF_TEXT:
+        if getattr(namespace, name) is not None:
+            raise OptionError(
+                f"--{name.replace('_', '-')} is not for panels in shards: their Parquet files have types."
+            )
+    omitted = ("calibrate", *_OF_TEXT)
+    options = {name: value for name, value in forecast_keywords(namespace).items() if name not in omitted}
     return {**options, **{name: getattr(namespace, name) for name in SHARD_OPTIONS}}
 
 

@@ -93,6 +93,24 @@ class ForecastOptions:
             help="use only the newest part: 18h, 90d or a number of steps",
         ),
     )
+    date_order: str | None = field(
+        default=None,
+        metadata=argument(
+            "--date-order",
+            prepares=True,
+            metavar="ORDER",
+            help="how dates such as 1/2/24 are ordered: dmy, mdy or ymd (default: the whole column decides)",
+        ),
+    )
+    decimal: str | None = field(
+        default=None,
+        metadata=argument(
+            "--decimal",
+            prepares=True,
+            metavar="SIGN",
+            help="the decimal sign of values that are text: . or , (default: the whole column decides)",
+        ),
+    )
     seed: int = field(
         default=0,
         metadata=argument("--seed", type=int, help="seed of models that draw random numbers (default: %(default)s)"),
@@ -142,6 +160,8 @@ class PanelKeywords(TypedDict, total=False):
 class ForecastKeywords(PanelKeywords, total=False):
     """The options that requests for one dataset take as keyword arguments; see `ForecastOptions`."""
 
+    date_order: str | None
+    decimal: str | None
     calibrate: bool
     name: str | None
 

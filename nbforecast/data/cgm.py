@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from nbforecast.data.clock import are_clock_times, read_clock
 from nbforecast.data.dataset import DataWarning
-from nbforecast.data.timestamps import parse_times
+from nbforecast.data.timestamps import read_times
 from nbforecast.errors import InputError, MissingExtra
 from nbforecast.text import plural
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import polars as pl
 
 TIME, TARGET = "time", "glucose (mg/dL)"
@@ -36,18 +34,19 @@ _OUT_OF_RANGE = 1  # cgm-format's quality bit
 
 def is_export(head: bytes) -> bool:
     """Tell by the first bytes of a text file whether it is the export of a sensor."""
-    lines = _head_lines(head)
+    lines = _head_lines(head[:_HEAD_BYTES])
     if _is_known_vendor(lines):
         return True
     number = _find_header(lines)
     return number is not None and (number > 0 or lines[number].count(",") >= _FEWEST_COMMAS)
 
 
-def read_export(path: Path) -> tuple[pl.DataFrame, list[DataWarning]]:
+def read_export(raw: bytes, name: str) -> tuple[pl.DataFrame, list[DataWarning]]:
     """Read the sensor's own readings from an export.
 
     Args:
-        path: A file for which `is_export` is true.
+        raw: The content of a file for which `is_export` is true.
+        name: What messages call the file.
 
     Returns:
         A frame with the columns `TIME` and `TARGET`, in mg/dL, and a warning of flag `out_of_range` if any reading is
@@ -57,7 +56,6 @@ def read_export(path: Path) -> tuple[pl.DataFrame, list[DataWarning]]:
         MissingExtra: If cgm-format is needed and not installed.
         InputError: If the file has no readings.
     """
-    raw = path.read_bytes()
     lines = _head_lines(raw[:_HEAD_BYTES])
     readings: pl.DataFrame | None = None
     failure: Exception | None = None
@@ -75,7 +73,7 @@ def read_export(path: Path) -> tuple[pl.DataFrame, list[DataWarning]]:
             failure = failure or error
     if readings is None or readings.is_empty():
         reason = f": {failure}" if failure else ""
-        raise InputError(f"The sensor export {str(path)!r} has no glucose readings that can be read{reason}.")
+        raise InputError(f"The sensor export {name!r} has no glucose readings that can be read{reason}.")
     return readings.select(TIME, TARGET), _range_warnings(readings)
 
 
@@ -121,7 +119,11 @@ def _parse_table(raw: bytes, lines: list[str]) -> pl.DataFrame | None:
         return None
     scale = _MMOL_TO_MGDL if "mmol" in glucose_columns[0].lower() else 1.0
     readings = pl.coalesce(pl.col(name).str.strip_chars().replace("", None) for name in glucose_columns)
-    times = _add_clock(parse_times(table[time_columns[0]]), table.select(time_columns[1:]))
+    column = read_times(table[time_columns[0]])
+    local = column.times if column.local_times is None else column.local_times
+    times = pl.Series(local.astype("datetime64[us]")).set(pl.Series(column.is_missing), None)
+    times = times.cast(column.time_type if column.time_type == pl.Date else pl.Datetime("us"))
+    times = _add_clock(times, table.select(time_columns[1:]))
     texts = table.select(times.alias(TIME), readings.str.to_lowercase().alias("reading")).drop_nulls()
     numbers = pl.col("reading").str.replace(",", ".", literal=True).cast(pl.Float64, strict=False) * scale
     limits = pl.col("reading").replace_strict(_LIMITS, default=None, return_dtype=pl.Float64)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from nbforecast.data.missing import drop_missing
 from nbforecast.errors import InputError
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND
 
@@ -23,7 +24,7 @@ _LAST_HOUR = 24
 
 def are_clock_times(values: list[Any]) -> bool:
     """Tell whether the first values of a column of text or objects are times of day."""
-    present = [value for value in values if value is not None and value == value and value != ""]
+    present = drop_missing(values)
     return bool(present) and all(
         isinstance(value, dt.time) or (isinstance(value, str) and re.match(_CLOCK, value.strip()) is not None)
         for value in present

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.data.clock import are_clock_times, is_hour_name
+from nbforecast.data.missing import drop_missing
 from nbforecast.data.timestamps import are_times
 from nbforecast.data.values import count_numbers
 from nbforecast.errors import InputError, OptionError
@@ -224,7 +225,7 @@ def _columns_of_written_numbers(source: Source, text: list[str]) -> list[str]:
     sample = _eager(source.frame.select(text).head(_SAMPLE))
     columns = []
     for name in text:
-        values = [value for value in sample[name].to_list() if value is not None and value == value]
+        values = drop_missing(sample[name].to_list())
         numbers, whole = count_numbers([str(value) for value in values])
         if numbers >= max(1, _MOSTLY * len(values)) and whole != len(values):
             columns.append(name)

@@ -1,27 +1,27 @@
-"""Reading tables from CSV, Parquet and Arrow files: other separators, line ends, decimal signs and encodings."""
+"""Reading tables from text, spreadsheet, Parquet and Arrow files."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nbforecast.data.values import MISSING_TEXTS
-from nbforecast.errors import InputError
+from nbforecast.data.delimited import read_delimited, to_utf8
+from nbforecast.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     import narwhals as nw
     import polars as pl
 
-_HEAD_BYTES = 1 << 16
-_HEAD_LINES = 20
+_HEAD_ROWS = 30  # of a spreadsheet, among which is the header
 _PARQUET = (".parquet", ".pq", ".parq")
 _ARROW = (".arrow", ".feather", ".ipc")
 _TEXT = (".csv", ".tsv", ".txt", ".dat", ".json")
-_COMPRESSED = (".gz", ".zst")
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # first bytes
+_EXCEL = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+# suffix -> (first bytes, PyArrow's name)
+_COMPRESSED = {".gz": (b"\x1f\x8b", "gzip"), ".zst": (b"\x28\xb5\x2f\xfd", "zstd"), ".bz2": (b"BZh", "bz2")}
 
 
 def suffix_of(path: Path) -> str:
@@ -37,10 +37,9 @@ def is_text_file(path: Path) -> bool:
     return suffix_of(path) in _TEXT
 
 
-def read_head(path: Path) -> bytes:
-    """Return the first bytes of a file."""
-    with path.open("rb") as file:
-        return file.read(_HEAD_BYTES)
+def read_text(path: Path) -> bytes:
+    """Return the content of a text file, decompressed and in UTF-8."""
+    return to_utf8(_decompress(path.read_bytes()))
 
 
 @contextmanager
@@ -57,11 +56,19 @@ def input_errors(path: Path) -> Iterator[None]:
         raise InputError(f"The file {str(path)!r} cannot be read as {suffix_of(path)[1:]}: {error}") from error
 
 
-def read_file(path: Path) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
+def read_file(
+    path: Path, content: bytes | None = None, text_columns: Collection[str] = ()
+) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
     """Read a table from a file; of a Parquet file no more than the footer.
+
+    Args:
+        path: The file.
+        content: What `read_text` returns, if it is a text file.
+        text_columns: Columns whose text stays as it is, such as ids: `007` is not 7.
 
     Raises:
         InputError: If the file is empty or of an unknown kind.
+        MissingExtra: If it is a spreadsheet and the library that reads them is not installed.
         OSError: If it cannot be read, or `PolarsError` or `UnicodeError`; see `input_errors`.
     """
     import narwhals as nw
@@ -74,50 +81,44 @@ def read_file(path: Path) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
         return nw.from_native(scan)
     if suffix in _ARROW:
         return nw.from_native(pl.read_ipc(path))
+    if suffix in _EXCEL:
+        return nw.from_native(_read_excel(path))
     if suffix not in _TEXT:
-        raise InputError(f"The file {str(path)!r} is of an unknown kind: use a .csv, .parquet or .arrow file.")
-    head = read_head(path)
-    if not head.strip():
+        raise InputError(f"The file {str(path)!r} is of an unknown kind: use a .csv, .xlsx, .parquet or .arrow file.")
+    if not content or not content.strip():
         raise InputError(f"The file {str(path)!r} is empty.")
     if suffix == ".json":
         raise InputError(f"The file {str(path)!r} holds no sensor readings, and other JSON is not read. Use CSV.")
-    return nw.from_native(_read_csv(path, head))
+    return nw.from_native(read_delimited(content, str(path), text_columns))
 
 
-def _read_csv(path: Path, head: bytes) -> pl.DataFrame:
-    """Read a CSV whose separator, line ends, decimal sign and encoding are guessed from its first bytes."""
-    import polars as pl
+def _decompress(raw: bytes) -> bytes:
+    import pyarrow as pa
 
-    compressed = head.startswith((_GZIP, _ZSTD))
-    separator, line_end, decimal_comma = (",", "\n", False) if compressed else _dialect(head)
-    options: dict[str, Any] = {
-        "separator": separator,
-        "eol_char": line_end,
-        "decimal_comma": decimal_comma,
-        "encoding": "utf8" if compressed or _is_utf8(head) else "cp1252",
-        "try_parse_dates": True,
-        "null_values": list(MISSING_TEXTS),
-    }
+    for first, name in _COMPRESSED.values():
+        if raw.startswith(first):
+            return pa.CompressedInputStream(pa.BufferReader(raw), name).read()
+    return raw
+
+
+def _read_excel(path: Path) -> pl.DataFrame:
+    """Read the first sheet of a spreadsheet; its header is the first row in which most cells are text."""
     try:
-        return pl.read_csv(path, infer_schema_length=10_000, **options)
-    except pl.exceptions.ComputeError:
-        return pl.read_csv(path, infer_schema_length=None, **options)
-
-
-def _is_utf8(head: bytes) -> bool:
+        import fastexcel
+    except ImportError as error:
+        raise MissingExtra(
+            'Reading spreadsheets needs the library fastexcel: pip install "nbforecast[excel]".'
+        ) from error
     try:
-        head.decode()
-    except UnicodeDecodeError as error:
-        return error.start > len(head) - 4  # the last character is cut
-    return True
+        book = fastexcel.read_excel(path)
+        rows = book.load_sheet(0, header_row=None, n_rows=_HEAD_ROWS, dtypes="string").to_polars().rows()
+        header = _header_row(rows)
+        return book.load_sheet(0, header_row=header).to_polars()
+    except fastexcel.FastExcelError as error:
+        raise InputError(f"The file {str(path)!r} cannot be read as a spreadsheet: {error}") from error
 
 
-def _dialect(head: bytes) -> tuple[str, str, bool]:
-    """Guess the separator, the line end, and whether commas are decimal signs."""
-    line_end = "\n" if b"\n" in head else "\r"
-    lines = [line for line in head.decode("utf-8", errors="replace").split(line_end) if line.strip()][:_HEAD_LINES]
-    counts = {mark: lines[0].count(mark) for mark in (",", ";", "\t", "|")}
-    separator = max(counts, key=lambda mark: counts[mark])
-    points = any("." in field for line in lines[1:] for field in line.split(";")[1:])
-    decimal_comma = separator == ";" and not points and any("," in line for line in lines[1:])
-    return separator, line_end, decimal_comma
+def _header_row(rows: list[tuple[str | None, ...]]) -> int:
+    """Return the number of the first row that is as full as the fullest."""
+    filled = [sum(cell is not None and cell.strip() != "" for cell in row) for row in rows]
+    return next((number for number, count in enumerate(filled) if count == max(filled)), 0)

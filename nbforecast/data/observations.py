@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int64, Integer
 from nbforecast.data.clock import read_clock
 from nbforecast.data.dataset import DataWarning, Names
 from nbforecast.data.ids import id_expression
+from nbforecast.data.missing import drop_missing
 from nbforecast.data.timestamps import TimeColumn, read_times
 from nbforecast.data.values import read_values
 from nbforecast.errors import InputError
@@ -94,7 +95,12 @@ class Observations:
 
 
 def read_observations(
-    table: nw.DataFrame[Any], columns: Columns, name: str | None
+    table: nw.DataFrame[Any],
+    columns: Columns,
+    name: str | None,
+    date_order: str | None = None,
+    decimal: str | None = None,
+    as_steps: bool = False,
 ) -> tuple[Observations, list[DataWarning]]:
     """Read the chosen columns of a table.
 
@@ -102,6 +108,9 @@ def read_observations(
         table: The rows.
         columns: The columns of times, values and ids.
         name: What the input is called; None if it has no name.
+        date_order: How text such as `1/2/24` is ordered (`dmy`, `mdy`, `ymd`), or None.
+        decimal: The decimal sign of text, or None.
+        as_steps: Whether integer times are steps, whatever they look like.
 
     Returns:
         The rows that have a time, ordered by series, time and value. Warnings of the flags `non_finite`,
@@ -112,8 +121,8 @@ def read_observations(
     """
     if not len(table):
         raise InputError("The frame has no rows.")
-    time_column = read_times(to_polars(table, columns.time))
-    values, value_warnings = read_values(to_polars(table, columns.target))
+    time_column = read_times(to_polars(table, columns.time), date_order, as_steps)
+    values, value_warnings = read_values(to_polars(table, columns.target), decimal)
     series, ids = _read_ids(table, columns.ids)
     time_column, clock_warnings = _join_clock(table, columns, series, time_column)
     if name is not None:
@@ -129,8 +138,8 @@ def read_observations(
         has_calendar=time_column.has_calendar,
         names=Names(name, columns.time or "time", columns.target or "value", columns.id),
     )
-    observations, time_warnings = _drop_missing_times(observations, time_column.is_missing)
-    return observations.sort(), [*value_warnings, *clock_warnings, *time_warnings]
+    observations, missing_warnings = _drop_missing_times(observations, time_column.is_missing)
+    return observations.sort(), [*time_column.warnings, *value_warnings, *clock_warnings, *missing_warnings]
 
 
 def to_polars(table: nw.DataFrame[Any], name: str) -> pl.Series:
@@ -142,7 +151,8 @@ def to_polars(table: nw.DataFrame[Any], name: str) -> pl.Series:
         column = series.to_polars().alias(name)
         return column if column.dtype != pl.Object else pl.Series(name, column.to_list())
     except Exception:  # objects of several types
-        texts = [None if value is None or value != value else str(value) for value in series.to_list()]
+        values = series.to_list()
+        texts = [str(value) if drop_missing([value]) else None for value in values]
         return pl.Series(name, texts, dtype=pl.String)
 
 

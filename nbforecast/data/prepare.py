@@ -18,6 +18,8 @@ from nbforecast.data.infer_frequency import infer_frequency
 from nbforecast.data.observations import Observations, read_observations, to_polars
 from nbforecast.data.source import open_source
 from nbforecast.data.span import parse_span
+from nbforecast.data.text_times import DATE_ORDERS
+from nbforecast.data.values import DECIMALS
 from nbforecast.data.warnings import (
     dropped_series_warnings,
     duplicate_warnings,
@@ -27,7 +29,7 @@ from nbforecast.data.warnings import (
     trimmed_warnings,
 )
 from nbforecast.errors import InputError, OptionError
-from nbforecast.text import option
+from nbforecast.text import option, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +48,8 @@ def prepare(
     freq: Any = None,
     max_duration: Any = None,
     max_gap: Any = None,
+    date_order: str | None = None,
+    decimal: str | None = None,
     name: str | None = None,
 ) -> Dataset:
     """Read a frame as series on a regular time grid.
@@ -63,6 +67,9 @@ def prepare(
         max_duration: The newest part of each series to use: `"18h"`, `"90d"`, a timedelta or an integer of steps.
         max_gap: The longest gap, in steps or as a duration, that forecasters bridge inside a context; by default half
             of the shortest season, at most 12 steps.
+        date_order: How dates such as `1/2/24` are ordered: `"dmy"`, `"mdy"` or `"ymd"`. By default the whole column
+            decides, and an error asks where it cannot.
+        decimal: The decimal sign of values that are text, `"."` or `","`. By default the whole column decides.
         name: The name of the frame in titles.
 
     Returns:
@@ -78,13 +85,18 @@ def prepare(
     """
     spec = None if freq is None else parse_frequency(freq)
     newest = None if max_duration is None else parse_span(max_duration, "max_duration")
+    if date_order is not None and date_order not in DATE_ORDERS:
+        raise OptionError(f"date_order={date_order!r} is none of {quoted(list(DATE_ORDERS))}.")
+    if decimal is not None and decimal not in DECIMALS:
+        raise OptionError(f"decimal={decimal!r} is none of {quoted(DECIMALS)}.")
     if isinstance(frame, Dataset):
         raise InputError("This is a prepared dataset already: use it as it is, or give the frame it is made of.")
 
     source = open_source(frame, time, target, id)
     columns = choose_columns(source, time, target, id)
     table = collect(source, columns)
-    observations, warnings = read_observations(table, columns, name or source.name)
+    as_steps = spec is not None and spec.kind == "integer"
+    observations, warnings = read_observations(table, columns, name or source.name, date_order, decimal, as_steps)
     warnings = [*source.warnings, *warnings]
     _check_distinct(observations, observations.times, table, columns)
 
@@ -168,11 +180,17 @@ def _choose_grid(observations: Observations, spec: FrequencySpec | None, freq: A
     if spec is None:
         spec = infer_frequency(observations.series, local_times, True, observations.ids)
     if observations.local_times is not None and spec.to_frequency().wall_clock:
+        if not np.array_equal(local_times, observations.times) and _is_utc(observations.time_type):
+            observations = replace(observations, time_type=pl.Datetime("us"))  # offsets in text name no zone
         observations = replace(observations, times=local_times, local_times=None).sort()
     frequency = place_grid(spec, observations.times)
     if observations.time_type == pl.Date and not frequency.wall_clock:
         observations = replace(observations, time_type=pl.Datetime("us"))
     return frequency, observations
+
+
+def _is_utc(time_type: Any) -> bool:
+    return getattr(time_type, "time_zone", None) == "UTC"
 
 
 def _choose_integer_grid(observations: Observations, spec: FrequencySpec | None) -> Frequency:

@@ -74,11 +74,11 @@ def open_source(frame: Any, time: Any, target: Any, id: Any) -> Source:
     import narwhals as nw
 
     if isinstance(frame, (str, os.PathLike)):
-        return _open_path(Path(frame).expanduser(), named=time is not None or target is not None)
+        return _open_path(Path(frame).expanduser(), time is not None or target is not None, id)
     if isinstance(frame, dict):
         return Source(_from_dict(frame))
     if isinstance(frame, (list, tuple, np.ndarray)):
-        return _from_array(np.asarray(frame))
+        return _from_array(_filled(frame) if np.ma.isMaskedArray(frame) else np.asarray(frame))
     native = nw.to_native(frame, pass_through=True)
     table = read_pandas(native, time, target, id) if is_pandas(native) else PandasTable(native)
     native = table.frame
@@ -109,16 +109,24 @@ def open_source(frame: Any, time: Any, target: Any, id: Any) -> Source:
     )
 
 
-def _open_path(path: Path, named: bool) -> Source:
-    """Open a file; where the user names columns, a CSV is a plain table even if it looks like a sensor's export."""
+def _open_path(path: Path, is_named: bool, id: Any) -> Source:
+    """Open a file.
+
+    Args:
+        path: The file.
+        is_named: Whether the user names columns: text is a plain table then, even if it looks like a sensor's export.
+        id: The column or columns of series ids that the user names, or None; ids keep their text.
+    """
     import narwhals as nw
 
     name = path.name.split(".")[0]
     with files.input_errors(path):
-        if not named and files.is_text_file(path) and cgm.is_export(files.read_head(path)):
-            readings, warnings = cgm.read_export(path)
+        content = files.read_text(path) if files.is_text_file(path) else None
+        if content and not is_named and cgm.is_export(content):
+            readings, warnings = cgm.read_export(content, str(path))
             return Source(nw.from_native(readings), name, cgm.TIME, cgm.TARGET, warnings=tuple(warnings))
-        return Source(files.read_file(path), name)
+        ids = [id, *(part.strip() for part in id.split(","))] if isinstance(id, str) else list(id or ["unique_id"])
+        return Source(files.read_file(path, content, ids), name)
 
 
 def _from_dict(columns: dict[Any, Any]) -> nw.DataFrame[Any]:
@@ -126,6 +134,7 @@ def _from_dict(columns: dict[Any, Any]) -> nw.DataFrame[Any]:
     import polars as pl
 
     try:
+        columns = {name: _filled(x) if np.ma.isMaskedArray(x) else x for name, x in columns.items()}
         return nw.from_native(pl.DataFrame(columns))
     except Exception as error:
         raise InputError(f"The dict cannot be made into a table: {error}") from error
@@ -147,6 +156,17 @@ def _from_array(array: np.ndarray) -> Source:
     except Exception as error:
         raise InputError(f"The array of {array.dtype} holds no numbers: {error}") from error
     return _with_steps(nw.from_native(values.to_frame()))
+
+
+def _filled(array: np.ma.MaskedArray[Any, Any]) -> np.ndarray:
+    """Return a masked array of values or times with NaN, NaT or None where it is masked."""
+    if array.dtype.kind in "mM":
+        return np.where(np.ma.getmaskarray(array), np.array("NaT", array.dtype), array.data)
+    if array.dtype.kind in "biuf":
+        return np.where(np.ma.getmaskarray(array), np.nan, array.data.astype(np.float64))
+    values = array.data.astype(object)
+    values[np.ma.getmaskarray(array)] = None
+    return values
 
 
 def _with_steps(frame: nw.DataFrame[Any]) -> Source:

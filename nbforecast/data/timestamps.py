@@ -9,30 +9,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from nbforecast.data.dataset import DataWarning
+from nbforecast.data.missing import MISSING_TEXTS, drop_missing
+from nbforecast.data.text_times import can_be_read, read_text
 from nbforecast.errors import InputError
+from nbforecast.text import option
+from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
     import polars as pl
 
-_ZONED = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z", "%Y-%m-%dT%H:%M%#z",
-          "%Y-%m-%dT%H:%M:%S%.fZ", "%Y-%m-%d %H:%M:%S%.fZ", "%Y-%m-%dT%H:%MZ")  # fmt: skip
-_CLOCKS = ("", " %H:%M", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S%.f", "T%H:%M")
-_DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%d.%m.%Y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y",
-          "%B %d, %Y", "%Y%m%d")  # fmt: skip
-# Years of two digits come first: %Y takes 18 for the year 18.
-_MONTH_OR_DAY_FIRST = (("%m/%d/%y", "%d/%m/%y"), ("%m/%d/%Y", "%d/%m/%Y"), ("%m-%d-%y", "%d-%m-%y"),
-                       ("%m-%d-%Y", "%d-%m-%Y"))  # fmt: skip
-_MONTHS = ("%Y-%m", "%Y/%m", "%b %Y", "%B %Y", "%b-%y", "%b-%Y")
-
-# A format, or two that read the same text as different dates; in the order in which they are tried.
-_FORMATS: tuple[tuple[str, ...], ...] = (
-    *((form,) for form in _ZONED),
-    *((date + clock,) for date in _DATES for clock in _CLOCKS),
-    *((month_first + clock, day_first + clock) for month_first, day_first in _MONTH_OR_DAY_FIRST for clock in _CLOCKS),
-    *((form,) for form in _MONTHS),
-)
-_HEAD = 100  # texts that rule formats out before the whole column is read
+_HEAD = 100  # texts that are looked at before the whole column is
 _LARGEST_STEP = 1 << 53
+_FIRST_EPOCH, _LAST_EPOCH = 315_532_800 * 10**9, 4_102_444_800 * 10**9  # the years 1980 to 2099, in nanoseconds
+# unit -> (microseconds, 0 for a part of one; nanoseconds)
+_EPOCH_UNITS = {"seconds": (SECOND, 10**9), "milliseconds": (1_000, 10**6), "microseconds": (1, 10**3),
+                "nanoseconds": (0, 1)}  # fmt: skip
+# number of digits -> an integer that stands for a missing one
+_DIGITS = {6: 200001, 8: 20000101, 10: 2000010100, 12: 200001010000, 14: 20000101000000}
+_DATE_DIGITS = 8
+_NO_PARTS = (1, 1, 0, 0, 0)  # month, day, hour, minute, second where integers have none
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_800_000_000  # the years 1 to 9999
 
 
@@ -46,6 +42,7 @@ class TimeColumn:
         is_missing: Where there is no time.
         time_type: The Polars type in which times are returned to the user.
         has_calendar: Whether the integers are microseconds rather than steps.
+        warnings: How text or integers were read, where that is not evident.
     """
 
     times: Int64[np.ndarray, " rows"]
@@ -53,26 +50,16 @@ class TimeColumn:
     is_missing: Bool[np.ndarray, " rows"]
     time_type: pl.DataType
     has_calendar: bool
+    warnings: tuple[DataWarning, ...] = ()
 
 
-@dataclass(frozen=True)
-class _TextReadings:
-    """The ways in which a column of text can be read as times.
-
-    Attributes:
-        complete: One reading, two different ones (month first, day first), or none that fits every row.
-        best: The reading that fits most rows, where none fits all.
-    """
-
-    complete: tuple[pl.Series, ...]
-    best: pl.Series | None = None
-
-
-def read_times(column: pl.Series) -> TimeColumn:
-    """Convert a column of dates, datetimes, text or integers.
+def read_times(column: pl.Series, order: str | None = None, as_steps: bool = False) -> TimeColumn:
+    """Convert a column of dates, datetimes, text or numbers.
 
     Args:
         column: The column under the user's name, which messages repeat.
+        order: How text such as `1/2/24` is ordered (`dmy`, `mdy`, `ymd`), or None to decide by the whole column.
+        as_steps: Whether integers are steps even if they look like dates or seconds since 1970.
 
     Raises:
         InputError: If a row is no time, if day and month cannot be told apart, or if the column has another type. The
@@ -84,23 +71,17 @@ def read_times(column: pl.Series) -> TimeColumn:
     if dtype in (pl.Categorical, pl.Enum):
         column, dtype = column.cast(pl.String), pl.String()
     if dtype == pl.String:
-        column = parse_times(column)
-        dtype = column.dtype
+        text, numbers = _clean(column)
+        if text.null_count() == len(text):
+            raise InputError(f"The column of times {column.name!r} is empty.")
+        if numbers is None:
+            return _from_text(text, order)
+        column, dtype = numbers, pl.Int64()
     if dtype == pl.Null:
         raise InputError(f"The column of times {column.name!r} is empty.")
-    if dtype.is_float() or dtype.is_decimal():
-        column = _whole_numbers(column)
-        dtype = column.dtype
+    if dtype.is_numeric():
+        return _from_numbers(column, as_steps)
     is_missing = column.is_null().to_numpy()
-    if dtype.is_integer():
-        steps = column.cast(pl.Int64, strict=False)
-        if steps.null_count() > column.null_count() or (steps.drop_nulls().abs() > _LARGEST_STEP).any():
-            raise InputError(
-                f"The column {column.name!r} holds integers too large for steps. Convert them to dates first."
-            )
-        if _are_compact_dates(steps):
-            return read_times(steps.cast(pl.String))
-        return TimeColumn(steps.fill_null(0).to_numpy(), None, is_missing, pl.Int64(), False)
     if dtype == pl.Date:
         return TimeColumn(_microseconds(column.cast(pl.Datetime("us"))), None, is_missing, pl.Date(), True)
     if isinstance(dtype, pl.Datetime):
@@ -115,46 +96,15 @@ def read_times(column: pl.Series) -> TimeColumn:
     )
 
 
-def parse_times(column: pl.Series) -> pl.Series:
-    """Parse a column of text in the first format that fits every row.
-
-    Args:
-        column: Text; empty and missing texts stay missing.
-
-    Returns:
-        Dates, datetimes (in UTC where the text has an offset), or integers where the text is numbers other than dates.
-
-    Raises:
-        InputError: If a row fits no format, or if day and month cannot be told apart.
-    """
-    text, numbers = _clean(column)
-    if text.null_count() == len(text):
-        raise InputError(f"The column of times {column.name!r} is empty.")
-    if numbers is not None:
-        return numbers
-    readings = _read_text(text)
-    if len(readings.complete) == 1:
-        return readings.complete[0].alias(column.name)
-    if readings.complete:
-        raise InputError(
-            f"The times in {column.name!r} ({text.drop_nulls()[0]!r}) can be read as either month/day or day/month. "
-            'Parse them first, for example with pl.col(...).str.to_datetime("%d/%m/%Y").'
-        )
-    unread = text.is_not_null() if readings.best is None else (text.is_not_null() & readings.best.is_null())
-    row = int(unread.arg_max() or 0)
-    raise InputError(
-        f"Row {row} of the column of times {column.name!r} is {column[row]!r}, which is no time in a known format. "
-        "Correct or drop it, parse the column first, or name another one with time=."
-    )
-
-
 def are_times(values: list[Any]) -> bool:
     """Tell whether the first values of a column of text or objects are times, ambiguous ones included."""
-    present = [value for value in values if value is not None and value == value and value != ""]
+    present = drop_missing(values)
     if not present:
         return False
     if not all(isinstance(value, str) for value in present):
-        return all(isinstance(value, (dt.date, dt.datetime)) for value in present)
+        present = [str(value) if isinstance(value, (dt.date, dt.datetime)) else value for value in present]
+        if not all(isinstance(value, str) for value in present):
+            return False
     if all(value.strip().isdigit() for value in present):
         return False
     import polars as pl
@@ -162,7 +112,7 @@ def are_times(values: list[Any]) -> bool:
     text, numbers = _clean(pl.Series("", present))
     if text.null_count() == len(text):
         return False
-    return numbers is not None or bool(_read_text(text).complete)
+    return numbers is not None or can_be_read(text)
 
 
 def _clean(column: pl.Series) -> tuple[pl.Series, pl.Series | None]:
@@ -173,53 +123,121 @@ def _clean(column: pl.Series) -> tuple[pl.Series, pl.Series | None]:
     import polars as pl
 
     text = column.str.strip_chars()
-    text = text.set(text == "", None)
+    text = text.set(text.is_in([*MISSING_TEXTS, "NaT"]), None)
     present = text.drop_nulls()
     if present.is_empty() or not present.str.contains(r"^-?\d+$").all():
         return text, None
     if (present.head(_HEAD).str.len_chars() == 8).all():
         return text, None
-    return text, text.cast(pl.Int64)
+    return text, text.cast(pl.Int64, strict=False)
 
 
-def _read_text(text: pl.Series) -> _TextReadings:
-    head = text.drop_nulls().head(_HEAD)
-    best: pl.Series | None = None
-    for formats in _FORMATS:
-        if not any(_parse(head, form).is_not_null().any() for form in formats):
-            continue
-        readings = [_parse(text, form) for form in formats]
-        complete = [reading for reading in readings if reading.null_count() == text.null_count()]
-        if len(complete) == 2 and not complete[0].equals(complete[1]):
-            return _TextReadings(tuple(complete))
-        if complete:
-            return _TextReadings((complete[0],))
-        for reading in readings:
-            if best is None or reading.null_count() < best.null_count():
-                best = reading
-    return _TextReadings((), best)
+def _from_text(text: pl.Series, order: str | None) -> TimeColumn:
+    import polars as pl
+
+    reading = read_text(text, order)
+    is_missing = text.is_null().to_numpy()
+    if reading.offset is not None:
+        zone = pl.Datetime("us", "UTC")
+        times = np.where(is_missing, 0, reading.local_times - reading.offset)
+        return TimeColumn(times, reading.local_times, is_missing, zone, True, reading.warnings)
+    time_type = pl.Date() if reading.is_date else pl.Datetime("us")
+    return TimeColumn(reading.local_times, None, is_missing, time_type, True, reading.warnings)
 
 
-def _parse(text: pl.Series, form: str) -> pl.Series:
-    """Parse text in one format; what does not fit is null."""
-    if form in _MONTHS:
-        return _parse("1 " + text, "%d " + form)
-    if form.endswith("z"):
-        return text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC")
-    if form.endswith("Z"):
-        return text.str.to_datetime(form, strict=False, time_unit="us").dt.replace_time_zone("UTC")
-    if "%H" not in form and "%I" not in form:
-        return text.str.to_date(form, strict=False)
-    return text.str.to_datetime(form, strict=False, time_unit="us")
+def _from_numbers(column: pl.Series, as_steps: bool) -> TimeColumn:
+    """Convert dates written as integers, seconds since 1970, or steps."""
+    import polars as pl
+
+    seconds = None if as_steps else _fractional_seconds(column)
+    if seconds is not None:
+        column = seconds
+    elif not column.dtype.is_integer():
+        column = _whole_numbers(column)
+    steps = column.cast(pl.Int64, strict=False)
+    is_missing = column.is_null().to_numpy()
+    if not as_steps and steps.null_count() == column.null_count() and len(steps.drop_nulls()):
+        written = _from_digits(steps)
+        if written is not None:
+            return written
+        for unit, (length, nanoseconds) in _EPOCH_UNITS.items():
+            if steps.drop_nulls().is_between(_FIRST_EPOCH // nanoseconds, _LAST_EPOCH // nanoseconds).all():
+                times = (steps * length if length else steps // 1_000).fill_null(0).to_numpy()
+                return TimeColumn(
+                    times,
+                    None,
+                    is_missing,
+                    pl.Datetime("us"),
+                    True,
+                    (_epoch_warning(column, times[~is_missing], unit),),
+                )
+    if steps.null_count() > column.null_count() or (steps.drop_nulls().abs() > _LARGEST_STEP).any():
+        raise InputError(f"The column {column.name!r} holds integers too large for steps. Convert them to dates first.")
+    return TimeColumn(steps.fill_null(0).to_numpy(), None, is_missing, pl.Int64(), False)
 
 
-def _are_compact_dates(numbers: pl.Series) -> bool:
-    """Tell whether all integers are dates such as 20240131."""
+def _epoch_warning(column: pl.Series, times: Int64[np.ndarray, " times"], unit: str) -> DataWarning:
+    first, last = (str(time.astype("datetime64[us]").astype("datetime64[s]")) for time in (times.min(), times.max()))
+    sentence = (
+        f"The numbers in {column.name!r} are read as {unit} since 1970 (Unix epoch, in UTC): {first} to {last}. If "
+        f"they are steps, give {option('freq', '1')}."
+    )
+    return DataWarning("epoch_times", len(times), sentence)
+
+
+def _from_digits(steps: pl.Series) -> TimeColumn | None:
+    """Read integers such as 201501, 20150131 or 2015013113 as dates, if all are such."""
+    import polars as pl
+
+    present = steps.drop_nulls()
+    digits = len(str(present.max()))
+    if digits not in _DIGITS or not present.is_between(1_900 * 10 ** (digits - 4), 2_101 * 10 ** (digits - 4)).all():
+        return None
+    rest = steps.fill_null(_DIGITS[digits]).to_numpy()
+    parts: list[Any] = []
+    for _ in range((digits - 4) // 2):
+        parts.append(rest % 100)
+        rest = rest // 100
+    absent = [np.full_like(rest, number) for number in _NO_PARTS[len(parts) :]]
+    month, day, hour, minute, second = parts[::-1] + absent
+    months = (rest - 1970) * 12 + month - 1
+    first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    if ((month < 1) | (month > 12) | (day < 1) | (day > 31) | (hour > 23) | (minute > 59) | (second > 59)).any():
+        return None
+    is_wrong = first + day > (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    if is_wrong.any():
+        row = int(np.argmax(is_wrong))
+        raise InputError(
+            f"Row {row} of the column of times {steps.name!r} is {steps[row]}, a day that its month does not have. "
+            f"Correct or drop it, or give {option('freq', '1')} if these are steps."
+        )
+    is_missing = steps.is_null().to_numpy()
+    times = (first + day - 1) * DAY + hour * HOUR + minute * MINUTE + second * SECOND
+    times = np.where(is_missing, 0, times)
+    time_type = pl.Date() if digits <= _DATE_DIGITS else pl.Datetime("us")
+    if digits == _DATE_DIGITS:
+        return TimeColumn(times, None, is_missing, time_type, True)
+    form = "yyyymmddhhmmss"[:digits]
+    sentence = (
+        f"The integers in {steps.name!r} ({present[0]}) are read as dates of the form {form}. If they are steps, give "
+        f"{option('freq', '1')}."
+    )
+    return TimeColumn(times, None, is_missing, time_type, True, (DataWarning("integer_dates", len(present), sentence),))
+
+
+def _fractional_seconds(column: pl.Series) -> pl.Series | None:
+    """Return microseconds for floats that are seconds since 1970 with a fraction."""
+    import polars as pl
+
+    if not column.dtype.is_float():
+        return None
+    numbers = column.cast(pl.Float64).fill_nan(None)
     present = numbers.drop_nulls()
-    if present.is_empty() or not present.is_between(19_000_101, 21_001_231).all():
-        return False
-    month, day = present // 100 % 100, present % 100
-    return bool(month.is_between(1, 12).all() and day.is_between(1, 31).all())
+    if present.is_empty() or not present.is_between(_FIRST_EPOCH // 10**9, _LAST_EPOCH // 10**9).all():
+        return None
+    if (present == present.floor()).all():
+        return None
+    return (numbers * SECOND).round(0).cast(pl.Int64)
 
 
 def _microseconds(column: pl.Series) -> Int64[np.ndarray, " rows"]:
@@ -243,6 +261,7 @@ def _whole_numbers(column: pl.Series) -> pl.Series:
         row = int((~is_whole).arg_max() or 0)
         raise InputError(
             f"Row {row} of the column of times {column.name!r} is {column[row]}: times given as numbers must be whole "
-            "steps. Convert them to dates (for example with pl.from_epoch), or name another column with time=."
+            "steps. Convert them to dates (for example with pl.from_epoch), or name another column with "
+            f"{option('time')}."
         )
     return numbers.fill_nan(None).cast(pl.Int64, strict=False)

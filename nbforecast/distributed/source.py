@@ -14,9 +14,9 @@ import polars as pl
 
 from nbforecast.data.columns import choose_columns
 from nbforecast.data.ids import id_expression
+from nbforecast.data.missing import MISSING_TEXTS
 from nbforecast.data.observations import SINGLE_SERIES
 from nbforecast.data.source import Source
-from nbforecast.data.values import MISSING_TEXTS
 from nbforecast.distributed.layout import partition_of
 from nbforecast.errors import InputError, MissingExtra
 

@@ -138,7 +138,7 @@ def test_S1_damaged_and_foreign_files_are_input_errors(tmp_path):
     for name, content, message in [
         ("a.parquet", b"x", "a.parquet"),
         ("b.csv", b"", "b.csv"),
-        ("c.xlsx", b"x", "c.xlsx"),
+        ("c.pdf", b"x", "c.pdf"),
         ("d.json", b"{}", "d.json"),
         ("e.csv", b"a,b\n", "No column holds times"),
     ]:

@@ -47,7 +47,12 @@ def test_M6_every_request_takes_the_options_that_are_declared_once() -> None:
     assert of[nbf.forecast].keys() - {"frame", "wait"} == options.keys() == of[nbf.quickdraw].keys() & options.keys()
     keywords = {"model", "horizon", *ForecastKeywords.__annotations__}
     assert keywords == options.keys()
-    assert of[nbf.forecast_dataset].keys() & options.keys() == options.keys() - {"calibrate", "name"}
+    assert of[nbf.forecast_dataset].keys() & options.keys() == options.keys() - {
+        "calibrate",
+        "name",
+        "date_order",
+        "decimal",
+    }
     for parameters in of.values():
         assert parameters.keys() >= {"model", "horizon", *PanelKeywords.__annotations__}
         for name in parameters.keys() & options.keys():
