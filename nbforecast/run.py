@@ -54,6 +54,10 @@ class Run(BackgroundRun):
         self._bands: tuple[tuple[str, int], Float32[np.ndarray, "N H K"]] | None = None
         self._scores: tuple[tuple[str, int], dict[str, pl.DataFrame]] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The data and the results so far; what is derived from them is derived anew."""
+        return {**super().__getstate__(), "_bands": None, "_scores": None}
+
     @property
     def handle(self) -> str:
         """Content hash of the data, 32 hexadecimal digits."""
@@ -147,6 +151,9 @@ class Run(BackgroundRun):
             )
         rows, current = np.array([row]), self._slice
         while True:
+            if self._engine is None:
+                draws = self._copied_draws(rows)
+                break
             current = self._engine.infer_now(current, self._forecaster, rows, self._seed)
             draws = current.take("forecast", rows)[0]
             if np.isfinite(draws).all():  # otherwise the result was dropped between the answer and the reading
@@ -155,6 +162,16 @@ class Run(BackgroundRun):
             self._slice = current
         bands = current.calibrate_rows(row, row + 1)[0] if self.calibrate else None
         return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands)
+
+    def _copied_draws(self, rows: Int64[np.ndarray, " 1"]) -> Float32[np.ndarray, "H Q"]:
+        """The forecast of an origin in a run that was copied, and that infers nothing."""
+        draws = self._slice.take("forecast", rows)[0]
+        if not np.isfinite(draws).all():
+            raise OriginUnavailable(
+                f"There is no forecast at index {self.data.locate(int(rows[0]))[1]}: this run is a copy that was made "
+                "before it was forecast, and a copy infers nothing. Copy a run that is done, or request it again."
+            )
+        return draws
 
     def has_result(self, index: int, series: str | None = None) -> bool:
         """Whether `at` answers without an inference, with a forecast or with the reason why there is none.

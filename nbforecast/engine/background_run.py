@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.engine.executor import FOR_EVER
 from nbforecast.engine.progress import ProgressState, wait_with_bar
 from nbforecast.engine.tasks import Priority, eta_seconds
-from nbforecast.errors import RunCancelled
+from nbforecast.errors import ForecasterError, NbForecastError, RunCancelled
 
 if TYPE_CHECKING:
     from nbforecast.engine.engine import Engine
@@ -18,6 +19,26 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.key import ForecastSpec
 
 R = TypeVar("R", bound="BackgroundRun")  # typing.Self is not checked at run time
+
+
+@dataclass(frozen=True)
+class ModelCopy:
+    """What a copied run knows of its model; it forecasts nothing. The attributes are those of `Forecaster`."""
+
+    name: str
+    key: str
+    context: int
+    levels: tuple[float, ...] | None
+    draws: int
+
+
+@dataclass(frozen=True)
+class _End:
+    """How a run stood when it was copied."""
+
+    error: NbForecastError | None
+    cancelled: bool
+    seconds: float
 
 
 class BackgroundRun:
@@ -31,15 +52,27 @@ class BackgroundRun:
         self.reused = entry_slice.inferred
         self._slice = entry_slice
         self._forecaster = forecaster
-        self._engine = engine
+        self._engine: Engine | None = engine
         self._seed = seed
         self._task: Task | None = None
         self._cancelled_here = False
+        self._end: _End | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The results so far, without the background: a copied or unpickled run is data, and nothing fills it in."""
+        state = {**self.__dict__, "_engine": None, "_task": None}
+        model, error = self._forecaster, self.error
+        state["_forecaster"] = ModelCopy(model.name, model.key, model.context, model.levels, model.draws)
+        if error is not None and not isinstance(error, NbForecastError):
+            error = ForecasterError(f"{type(error).__name__}: {error}")
+        state["_end"] = _End(error, self.cancelled, self.seconds)
+        return state
 
     def start(self, priority: Priority, near: int | None = None, *, infer: bool = True) -> None:
         """Submit what is missing to the background.
 
-        A request for the same results that is already in the queue is joined. Densities are in no file and nobody
+        A request for the same results that is already in the queue is joined. A copied run has no background and stays
+        as it is. Densities are in no file and nobody
         waits for them: where only they are missing, they follow at idle priority.
 
         Args:
@@ -47,6 +80,8 @@ class BackgroundRun:
             near: Row whose neighbourhood is forecast first.
             infer: Whether missing forecasts are inferred; otherwise only the calculations for existing ones are made.
         """
+        if self._engine is None:
+            return
         if not self._slice.complete:
             forecaster = self._forecaster if infer else None
             self._task = self._engine.submit(self._slice, forecaster, self._seed, priority, near)
@@ -111,11 +146,15 @@ class BackgroundRun:
     @property
     def cancelled(self) -> bool:
         """Whether the run was cancelled, here or by an equal request."""
+        if self._end is not None:
+            return self._end.cancelled
         return self._task is not None and self._task.cancelled
 
     @property
     def error(self) -> BaseException | None:
         """The error that ended the run, if it failed."""
+        if self._end is not None:
+            return self._end.error
         return self._task.error if self._task else None
 
     @property
@@ -131,6 +170,8 @@ class BackgroundRun:
     @property
     def seconds(self) -> float:
         """Seconds since the run began, or that it took."""
+        if self._end is not None:
+            return self._end.seconds
         return self._task.seconds if self._task else 0.0
 
     @property
@@ -159,6 +200,8 @@ class BackgroundRun:
             RunCancelled: An equal request was cancelled, and this run with it.
             NbForecastError: The run failed; the error says why.
         """
+        if self._end is not None and self._end.error is not None:
+            raise self._end.error
         if self._task is not None:
             if not (self.done or wait_with_bar(self, timeout)):
                 raise TimeoutError(f"The forecast is {self.progress:.0%} done after {timeout:g} s; it goes on.")
@@ -186,7 +229,7 @@ class BackgroundRun:
 
         Equal requests share one task, so they end as well.
         """
-        if self._task is not None and not self.done:
+        if self._engine is not None and self._task is not None and not self.done:
             self._cancelled_here = True
             self._engine.cancel(self._task)
 

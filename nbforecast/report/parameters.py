@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import OptionError
+from nbforecast.options import ForecastOptions
 from nbforecast.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 def parse_parameters(template: Path, texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Read values of a template's parameters, each of the type of its default.
 
-    Numbers, true, false, null and lists are written as in JSON, lists also as `a,b`; the rest is text.
+    Numbers, true, false, null and lists are written as in JSON, lists also as `a,b`; the rest is text. The name of a
+    column is text, `2023` too.
 
     Args:
         template: A notebook with a cell tagged `parameters`.
@@ -54,6 +57,8 @@ def _parse(name: str, text: str, default: Any) -> Any:
         value = json.loads({"None": "null", "True": "true", "False": "false"}.get(text, text))
     except ValueError:
         value = text
+    if default is None and name in _COLUMN_OPTIONS and not (value is None or isinstance(value, list)):
+        return text
     if isinstance(default, list) and not isinstance(value, list):
         return [word.strip() for word in text.split(",") if word.strip()]
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
@@ -64,3 +69,6 @@ def _parse(name: str, text: str, default: Any) -> Any:
 
 
 _TYPES = {int: "a whole number", float: "a number", bool: "true or false", list: "a list, such as a,b"}
+_COLUMN_OPTIONS = {
+    option.name for option in fields(ForecastOptions) if option.metadata["argument"].get("metavar") == "COL"
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -87,11 +88,12 @@ class Entry:
         self._lock = threading.Lock()  # protects the columns, the status and the version; see engine/engine.py
 
     @classmethod
-    def from_snapshot(cls, snapshot: Snapshot) -> Entry:
+    def from_snapshot(cls, snapshot: Snapshot, densities: DensityColumns | None = None) -> Entry:
         """The entry that a snapshot was taken of.
 
         Args:
             snapshot: Its arrays become the entry's.
+            densities: Those of its rows, if there are any.
 
         Returns:
             An entry with the snapshot's results.
@@ -102,6 +104,8 @@ class Entry:
         never = snapshot.reasons != UnavailableReason.AVAILABLE
         for name, values in snapshot.columns.items():
             entry._columns[name] = Column.from_array(name, values, _has_result(name, entry._status), never)
+        if densities is not None:
+            entry._densities = densities
         return entry
 
     def __len__(self) -> int:
@@ -136,6 +140,11 @@ class Entry:
     def densities(self) -> int:
         """How many rows have a density."""
         return len(self._densities.rows)
+
+    def density_columns(self) -> DensityColumns:
+        """The densities at this moment."""
+        with self._lock:
+            return copy(self._densities)
 
     @property
     def nbytes(self) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64, UInt8
 
 from nbforecast.postprocessing import conformal
+from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.fingerprints import are_newest_parts, match_series
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import REASON, STATUS, Status
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbforecast.data import Dataset
-    from nbforecast.result_cache.entry import Entry
     from nbforecast.result_cache.fingerprints import Fingerprints
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
 
@@ -45,6 +46,20 @@ class EntrySlice:
         self.data = data
         self._starts = starts
         self._is_whole = len(data) == len(entry)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The slice's results at this moment, as plain arrays: a copy belongs to no cache."""
+        snapshot, densities = self.entry.snapshot()[0], self.entry.density_columns()
+        if not self._is_whole:
+            rows = self.entry_rows(np.arange(len(self)))
+            snapshot, densities = snapshot.take(rows), densities.take(rows)
+        return {"snapshot": replace(snapshot, data=self.data), "densities": densities}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.data = state["snapshot"].data
+        self.entry = Entry.from_snapshot(state["snapshot"], state["densities"])
+        self._starts = self.data.offsets[:-1]
+        self._is_whole = True
 
     @classmethod
     def whole(cls, entry: Entry, data: Dataset | None = None) -> EntrySlice:

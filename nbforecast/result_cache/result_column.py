@@ -231,6 +231,20 @@ class DensityColumns:
         self._values = {name: values[is_kept] for name, values in self._values.items()}
         return int((~is_kept).sum())
 
+    def take(self, rows: Int64[np.ndarray, " R"]) -> DensityColumns:
+        """The densities of some rows.
+
+        Args:
+            rows: (R,) distinct rows, ascending.
+
+        Returns:
+            Densities of rows that are numbered from 0.
+        """
+        part = DensityColumns(self._horizon)
+        _, own, part.rows = np.intersect1d(self.rows, rows, assume_unique=True, return_indices=True)
+        part._values = {name: values[own] for name, values in self._values.items()}
+        return part
+
     def series(self, count: int) -> list[pl.Series]:
         """Both columns as Polars series; rows without a density share one NaN block.
 

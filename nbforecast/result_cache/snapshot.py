@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float32, Shaped, UInt8, UInt64
+from jaxtyping import Bool, Float32, Int64, Shaped, UInt8, UInt64
 
 from nbforecast.result_cache.status import FIRST_STATUS, Status
 
@@ -40,6 +40,23 @@ class Snapshot:
     version: str
     created: float
     forced: float = 0.0
+
+    def take(self, rows: Int64[np.ndarray, " R"]) -> Snapshot:
+        """The results of some rows.
+
+        Args:
+            rows: (R,) rows.
+
+        Returns:
+            A snapshot whose arrays have these rows; its data are not changed.
+        """
+        return replace(
+            self,
+            status=self.status[rows],
+            reasons=self.reasons[rows],
+            contexts=self.contexts[rows],
+            columns={name: values[rows] for name, values in self.columns.items()},
+        )
 
     @property
     def key(self) -> CacheKey:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PATH = re.compile(r"[^()\[\]{}\"'<>|*?]+")
+_VARIABLE = re.compile(r"\{([^{}]+)\}|\$([A-Za-z_]\w*)")
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "\"'"
 _FRAME_TYPES = {"DataFrame", "LazyFrame", "Table", "DuckDBPyRelation", "Series"}
 
@@ -32,21 +33,63 @@ class LineParser(argparse.ArgumentParser):
         actions = [a for a in self._actions if isinstance(a, argparse._SubParsersAction)]
         return "\n".join([self.format_help(), *(p.format_help() for a in actions for p in a.choices.values())])
 
-    def parse_line(self, line: str, defaults: Mapping[str, Any] | None = None) -> argparse.Namespace:
+    def parse_line(
+        self, line: str, defaults: Mapping[str, Any] | None = None, variables: Mapping[str, Any] | None = None
+    ) -> argparse.Namespace:
         """Parse the line of a magic.
 
         Args:
             line: The text after the magic's name.
             defaults: Values that replace the options' own defaults.
+            variables: Variables of the notebook. Values of options may use them: `{steps}`, `$steps`, and a bare
+                `steps` where the option takes a number.
 
         Returns:
             The options.
         """
         try:
             words = [_unquote(word) for word in split(line.strip().removesuffix(";"))]
+            words = self._fill_in(words, variables or {})
             return self.parse_args(words, argparse.Namespace(**(defaults or {})))
         except (argparse.ArgumentError, ValueError) as error:
             self.error(str(error))
+
+    def _fill_in(self, words: list[str], variables: Mapping[str, Any]) -> list[str]:
+        """Replace variables in the values of options; other words, such as FRAME, stay as they are."""
+        filled, action = [], None
+        for word in words:
+            flag, equals, value = word.partition("=")
+            own = self._option_string_actions.get(flag)
+            if action is not None:
+                filled.append(_expand(word, variables, is_number=action.type is int))
+            elif own is not None and equals:
+                filled.append(f"{flag}={_expand(value, variables, is_number=own.type is int)}")
+            else:
+                filled.append(word)
+            action = own if own is not None and own.nargs != 0 and not equals and action is None else None
+        return filled
+
+
+def _expand(word: str, variables: Mapping[str, Any], is_number: bool) -> str:
+    """Replace `{expression}` and `$name` in the value of an option, and a bare name where it takes a number."""
+
+    def text(match: re.Match[str]) -> str:
+        source = match[1] or match[2]
+        try:
+            names = {n.id for n in ast.walk(ast.parse(source, mode="eval")) if isinstance(n, ast.Name)}
+        except SyntaxError:
+            return match[0]
+        if not names or not names <= {*variables, *dir(__builtins__)}:
+            return match[0]
+        try:
+            value = eval(source, dict(variables))
+        except Exception as error:
+            raise UsageError(f"{match[0]} failed: {type(error).__name__}: {error}") from error
+        return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+    if is_number and word in variables:
+        return str(variables[word])
+    return _VARIABLE.sub(text, word)
 
 
 def split(line: str) -> list[str]:

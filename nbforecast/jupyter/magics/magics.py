@@ -93,7 +93,7 @@ class ForecastMagics(Magics):
         from nbforecast.api import forecast
         from nbforecast.jupyter.display.show import show
 
-        options = self._parse("forecast", line)
+        options = self._parse("forecast", line, local_ns)
         frame, name = self._resolve(options.frame, local_ns)
         with options_as_flags():
             run = forecast(frame, name=name, **forecast_keywords(options))
@@ -107,7 +107,7 @@ class ForecastMagics(Magics):
     def quickdraw(self, line: str, local_ns: dict[str, Any] | None = None) -> Chart:
         from nbforecast.api import quickdraw
 
-        options = self._parse("quickdraw", line)
+        options = self._parse("quickdraw", line, local_ns)
         frame, name = self._resolve(options.frame, local_ns)
         with options_as_flags():
             chart = quickdraw(frame, name=name, **draw_keywords(options))
@@ -133,11 +133,14 @@ class ForecastMagics(Magics):
         PARSERS["forecast_models"].parse_line(line)
         return Catalogue()
 
-    def _parse(self, magic: str, line: str) -> argparse.Namespace:
-        return PARSERS[magic].parse_line(line, self._defaults.trait_values(config=True))
+    def _parse(self, magic: str, line: str, local_ns: dict[str, Any] | None) -> argparse.Namespace:
+        return PARSERS[magic].parse_line(line, self._defaults.trait_values(config=True), self._variables(local_ns))
 
     def _resolve(self, word: str, local_ns: dict[str, Any] | None) -> tuple[Any, str]:
-        return resolve(word, {**self.shell.user_ns, **(local_ns or {})})
+        return resolve(word, self._variables(local_ns))
+
+    def _variables(self, local_ns: dict[str, Any] | None) -> dict[str, Any]:
+        return {**self.shell.user_ns, **(local_ns or {})}
 
     def _store(self, name: str | None, value: object) -> None:
         if name:
