@@ -8,27 +8,34 @@ from typing import TYPE_CHECKING, Any
 
 from nbforecast.data.clock import are_clock_times, read_clock
 from nbforecast.data.dataset import DataWarning
-from nbforecast.data.timestamps import read_times
+from nbforecast.data.missing import MISSING_TEXTS
+from nbforecast.data.timestamps import are_times, read_times
 from nbforecast.errors import InputError, MissingExtra
-from nbforecast.text import plural
+from nbforecast.text import plural, quoted
 
 if TYPE_CHECKING:
     import polars as pl
 
-TIME, TARGET = "time", "glucose (mg/dL)"
+TIME = "time"
 _VENDOR_MARKS = (
     "Glucose Value (mmol/L)", "Glucose Value (mg/dL)", "Timestamp (YYYY-MM-DDThh:mm:ss)", "Historic Glucose m",
     "Glucose Data,Generated", "FreeStyle Libre", "Serial Number,Device Timestamp", "Sensor Glucose (mg/dL)",
     "# CGM ENTRIES", "Date,Time,Glucose (mg/dL)",
 )  # fmt: skip
 _UNIFIED_MARKS = ("sequence_id", "event_type", "quality", "glucose")
-_GLUCOSE_NAME = re.compile(r"glucose[^,;\t]*(mg/dl|mmol/l)", re.IGNORECASE)
-_TIME_NAME = re.compile(r"time|date|zeit|fecha|heure", re.IGNORECASE)
-_OTHER_METER = re.compile("strip|meter", re.IGNORECASE)  # readings from a finger, not of the sensor
+# Names of columns in English, German, French, Spanish, Italian and Dutch.
+_GLUCOSE_NAME = re.compile(r"(glu[ck]o|glyc[ée]m|gluc[ée]m|glicem)[^,;\t]*(mg/dl|mmol/l)", re.IGNORECASE)
+_TIME_NAME = re.compile(r"time|date|zeit|datum|horodat|heure|fecha|hora|sello|marca|data|ora\b|tijd", re.IGNORECASE)
+_OTHER_METER = re.compile(  # readings from a finger, not of the sensor
+    r"strip|meter|streifen|tira|striscia|bandelette|[ée]lectrode|calibra|kalibr|\bbg\b", re.IGNORECASE
+)
+_SENSOR_EVENT = "EGV"  # how Clarity marks the sensor's own readings in all languages
 _HEAD_BYTES, _HEAD_LINES = 1 << 16, 30  # a preamble is shorter
-_FEWEST_COMMAS = 4  # of an export's head that is the first line
-_MMOL_TO_MGDL = 18.0182
-_LIMITS = {"low": 39.0, "lo": 39.0, "high": 401.0, "hi": 501.0}  # just outside what Dexcom and Libre can measure
+_FEWEST_SEPARATORS = 4  # of an export's head that is the first line
+_MG_PER_MMOL = 18.0182
+_LOW, _HIGH, _HIGHEST = 39.0, 401.0, 501.0  # mg/dL, just outside what Dexcom and Libre can measure
+_LIMITS = {"hi": _HIGHEST, **dict.fromkeys(("low", "lo", "niedrig", "bas", "bajo", "basso", "laag"), _LOW),
+           **dict.fromkeys(("high", "hoch", "haut", "élevé", "alto", "hoog"), _HIGH)}  # fmt: skip
 _OUT_OF_RANGE = 1  # cgm-format's quality bit
 
 
@@ -38,54 +45,61 @@ def is_export(head: bytes) -> bool:
     if _is_known_vendor(lines):
         return True
     number = _find_header(lines)
-    return number is not None and (number > 0 or lines[number].count(",") >= _FEWEST_COMMAS)
+    if number is None:
+        return False
+    return number > 0 or max(lines[number].count(mark) for mark in ",;\t") >= _FEWEST_SEPARATORS
 
 
-def read_export(raw: bytes, name: str) -> tuple[pl.DataFrame, list[DataWarning]]:
+def read_export(raw: bytes, name: str, date_order: str | None = None) -> tuple[pl.DataFrame, str, list[DataWarning]]:
     """Read the sensor's own readings from an export.
 
     Args:
         raw: The content of a file for which `is_export` is true.
         name: What messages call the file.
+        date_order: How dates such as `1/2/24` are ordered, or None.
 
     Returns:
-        A frame with the columns `TIME` and `TARGET`, in mg/dL, and a warning of flag `out_of_range` if any reading is
-        "Low" or "High".
+        A frame with the column `TIME` and one of readings in the unit of the file, and the name of the latter. Warnings
+        of the flags `out_of_range` if any reading is "Low" or "High", and `unread_values` if any is another word.
 
     Raises:
         MissingExtra: If cgm-format is needed and not installed.
         InputError: If the file has no readings.
     """
     lines = _head_lines(raw[:_HEAD_BYTES])
+    number = _find_header(lines)
+    unit = "mmol/L" if number is not None and "mmol" in lines[number].lower() else "mg/dL"
+    target = f"glucose ({unit})"
     readings: pl.DataFrame | None = None
     failure: Exception | None = None
-    if _is_known_vendor(lines):
+    if _is_known_vendor(lines) and unit == "mg/dL":
         try:
-            readings = _parse_by_library(raw)
+            readings = _parse_by_library(raw, target)
             if _lacks_clock(readings):
                 readings = None  # the times of day are in a column of their own
         except ValueError as error:  # the base of every error of cgm-format
             failure = error
-    if readings is None:
+    warnings: list[DataWarning] = []
+    if readings is None and number is not None:
         try:
-            readings = _parse_table(raw, lines)
+            readings, warnings = _parse_table(raw, lines, number, target, date_order)
         except InputError as error:
-            failure = failure or error
+            failure = error
     if readings is None or readings.is_empty():
         reason = f": {failure}" if failure else ""
         raise InputError(f"The sensor export {name!r} has no glucose readings that can be read{reason}.")
-    return readings.select(TIME, TARGET), _range_warnings(readings)
+    return readings.select(TIME, target), target, [*_range_warnings(readings, target, unit), *warnings]
 
 
-def _parse_by_library(raw: bytes) -> pl.DataFrame:
-    """Return the columns `TIME`, `TARGET` and `is_limit` of an export that cgm-format knows."""
+def _parse_by_library(raw: bytes, target: str) -> pl.DataFrame:
+    """Return times, readings and the column `is_limit` of an export that cgm-format knows."""
     import polars as pl
 
     unified: pl.DataFrame = _format_parser().parse_from_bytes(raw)
     readings = unified.filter((pl.col("event_type") == "EGV_READ") & pl.col("glucose").is_not_null())
     return readings.select(
         pl.col("datetime").dt.cast_time_unit("us").alias(TIME),
-        pl.col("glucose").alias(TARGET),
+        pl.col("glucose").alias(target),
         ((pl.col("quality") & _OUT_OF_RANGE) != 0).alias("is_limit"),
     )
 
@@ -100,36 +114,53 @@ def _format_parser() -> Any:
     return FormatParser
 
 
-def _parse_table(raw: bytes, lines: list[str]) -> pl.DataFrame | None:
+def _parse_table(
+    raw: bytes, lines: list[str], number: int, target: str, date_order: str | None
+) -> tuple[pl.DataFrame | None, list[DataWarning]]:
     """Return the same columns of a table below a preamble, in an export that cgm-format does not know.
 
-    Older exports of LibreView and de-identified copies are such.
+    Exports in other languages, older ones of LibreView, and those of pumps with their repeated headers are such.
     """
     import polars as pl
 
-    number = _find_header(lines)
-    if number is None:
-        return None
     text = "\n".join(raw.decode("utf-8-sig", errors="replace").splitlines()[number:])
     separator = max(",;\t", key=lines[number].count)
     table = pl.read_csv(io.StringIO(text), separator=separator, infer_schema=False, truncate_ragged_lines=True)
-    time_columns = [name for name in table.columns if _TIME_NAME.search(name)]
-    glucose_columns = [name for name in table.columns if _GLUCOSE_NAME.search(name) and not _OTHER_METER.search(name)]
-    if not time_columns or not glucose_columns:
-        return None
-    scale = _MMOL_TO_MGDL if "mmol" in glucose_columns[0].lower() else 1.0
-    readings = pl.coalesce(pl.col(name).str.strip_chars().replace("", None) for name in glucose_columns)
-    column = read_times(table[time_columns[0]])
-    local = column.times if column.local_times is None else column.local_times
-    times = pl.Series(local.astype("datetime64[us]")).set(pl.Series(column.is_missing), None)
-    times = times.cast(column.time_type if column.time_type == pl.Date else pl.Datetime("us"))
-    times = _add_clock(times, table.select(time_columns[1:]))
-    texts = table.select(times.alias(TIME), readings.str.to_lowercase().alias("reading")).drop_nulls()
-    numbers = pl.col("reading").str.replace(",", ".", literal=True).cast(pl.Float64, strict=False) * scale
-    limits = pl.col("reading").replace_strict(_LIMITS, default=None, return_dtype=pl.Float64)
-    return texts.select(
-        TIME, pl.coalesce(numbers, limits).alias(TARGET), limits.is_not_null().alias("is_limit")
-    ).drop_nulls()
+    names = [name for name in table.columns if _GLUCOSE_NAME.search(name) and not _OTHER_METER.search(name)]
+    if not names:
+        return None, []
+    for name in table.columns:
+        if (table[name].str.strip_chars() == _SENSOR_EVENT).any():
+            table = table.filter(pl.col(name).str.strip_chars() == _SENSOR_EVENT)
+    reading = pl.coalesce(pl.col(name).str.strip_chars().replace([*MISSING_TEXTS, "-", name], None) for name in names)
+    table = table.with_columns(reading.str.to_lowercase().alias("")).filter(pl.col("").is_not_null())
+    candidates = [name for name in table.columns if _TIME_NAME.search(name)]
+    times = [name for name in candidates if are_times(table[name].head(_HEAD_LINES).to_list())]
+    if not times:
+        return None, []
+    column = _add_clock(_local_times(table[times[0]], date_order), table.select(candidates))
+    limits = table[""].replace_strict(_LIMITS, default=None, return_dtype=pl.Float64)
+    if "mmol" in target:
+        limits = (limits / _MG_PER_MMOL).round(1)
+    numbers = table[""].str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    is_word = numbers.is_null() & limits.is_null()
+    warnings = []
+    if is_word.any():
+        words = quoted(table[""].filter(is_word).unique(maintain_order=True).to_list(), most=3)
+        sentence = f"{plural(int(is_word.sum()), 'reading is', 'readings are')} left out: {words}."
+        warnings.append(DataWarning("unread_values", int(is_word.sum()), sentence))
+    readings = pl.DataFrame([column.alias(TIME), numbers.fill_null(limits).alias(target)])
+    return readings.with_columns(limits.is_not_null().alias("is_limit")).drop_nulls(), warnings
+
+
+def _local_times(column: pl.Series, date_order: str | None) -> pl.Series:
+    """Return dates or datetimes of the local clock."""
+    import polars as pl
+
+    parsed = read_times(column, date_order)
+    numbers = parsed.times if parsed.local_times is None else parsed.local_times
+    times = pl.Series(numbers.astype("datetime64[us]")).set(pl.Series(parsed.is_missing), None)
+    return times.cast(pl.Date) if parsed.time_type == pl.Date else times
 
 
 def _lacks_clock(readings: pl.DataFrame) -> bool:
@@ -150,13 +181,13 @@ def _add_clock(times: pl.Series, others: pl.DataFrame) -> pl.Series:
     return joined.set(pl.Series(is_missing), None)
 
 
-def _range_warnings(readings: pl.DataFrame) -> list[DataWarning]:
-    limits = readings.filter("is_limit")[TARGET]
+def _range_warnings(readings: pl.DataFrame, target: str, unit: str) -> list[DataWarning]:
+    limits = readings.filter("is_limit")[target]
     if limits.is_empty():
         return []
     values = " and ".join(f"{value:g}" for value in limits.unique().sort())
     count = plural(len(limits), "reading is", "readings are")
-    sentence = f"{count} beyond the sensor's range ('Low' or 'High') and stored as {values} mg/dL."
+    sentence = f"{count} beyond the sensor's range ('Low' or 'High') and stored as {values} {unit}."
     return [DataWarning("out_of_range", len(limits), sentence)]
 
 

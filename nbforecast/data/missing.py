@@ -8,7 +8,8 @@ MISSING_TEXTS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
 # Signs for "no value" that people write and programs export; unlike the texts above, they are reported.
 MISSING_MARKS = ("-", "--", "---", "–", "—", ".", "..", "...", "…", "?", "*", "n/a", "n.a.", "N.A.", "na", "NAN", "NaT",
                  "#N/A", "#NA", "#NV", "#VALUE!", "#WERT!", "#REF!", "#BEZUG!", "#DIV/0!", "none", "nil", "NIL",
-                 "Null", "(null)", "missing", "Missing", "k.A.", "k. A.", "n.d.", "N.D.", "nd", "ND", "s/d", "n.v.")  # fmt: skip
+                 "Null", "(null)", "missing", "Missing", "k.A.", "k. A.", "n.d.", "N.D.", "nd", "ND", "s/d",
+                 "n.v.")  # fmt: skip
 
 
 def drop_missing(values: list[Any]) -> list[Any]:

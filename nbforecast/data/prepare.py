@@ -92,7 +92,7 @@ def prepare(
     if isinstance(frame, Dataset):
         raise InputError("This is a prepared dataset already: use it as it is, or give the frame it is made of.")
 
-    source = open_source(frame, time, target, id)
+    source = open_source(frame, time, target, id, date_order)
     columns = choose_columns(source, time, target, id)
     table = collect(source, columns)
     as_steps = spec is not None and spec.kind == "integer"

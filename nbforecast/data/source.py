@@ -58,7 +58,7 @@ class Source:
     warnings: tuple[DataWarning, ...] = ()
 
 
-def open_source(frame: Any, time: Any, target: Any, id: Any) -> Source:
+def open_source(frame: Any, time: Any, target: Any, id: Any, date_order: str | None = None) -> Source:
     """Open a frame, series, array, dict or path.
 
     Args:
@@ -66,6 +66,7 @@ def open_source(frame: Any, time: Any, target: Any, id: Any) -> Source:
         time: The column of times that the user names, or None.
         target: The column of values that the user names, or None.
         id: The column or columns of series ids that the user names, or None.
+        date_order: How dates such as `1/2/24` are ordered, or None.
 
     Raises:
         InputError: If it is none of these or cannot be read.
@@ -74,7 +75,7 @@ def open_source(frame: Any, time: Any, target: Any, id: Any) -> Source:
     import narwhals as nw
 
     if isinstance(frame, (str, os.PathLike)):
-        return _open_path(Path(frame).expanduser(), time is not None or target is not None, id)
+        return _open_path(Path(frame).expanduser(), time is not None or target is not None, id, date_order)
     if isinstance(frame, dict):
         return Source(_from_dict(frame))
     if isinstance(frame, (list, tuple, np.ndarray)):
@@ -109,13 +110,14 @@ def open_source(frame: Any, time: Any, target: Any, id: Any) -> Source:
     )
 
 
-def _open_path(path: Path, is_named: bool, id: Any) -> Source:
+def _open_path(path: Path, is_named: bool, id: Any, date_order: str | None) -> Source:
     """Open a file.
 
     Args:
         path: The file.
         is_named: Whether the user names columns: text is a plain table then, even if it looks like a sensor's export.
         id: The column or columns of series ids that the user names, or None; ids keep their text.
+        date_order: How dates of a sensor's export are ordered, or None.
     """
     import narwhals as nw
 
@@ -123,8 +125,8 @@ def _open_path(path: Path, is_named: bool, id: Any) -> Source:
     with files.input_errors(path):
         content = files.read_text(path) if files.is_text_file(path) else None
         if content and not is_named and cgm.is_export(content):
-            readings, warnings = cgm.read_export(content, str(path))
-            return Source(nw.from_native(readings), name, cgm.TIME, cgm.TARGET, warnings=tuple(warnings))
+            readings, readings_name, warnings = cgm.read_export(content, str(path), date_order)
+            return Source(nw.from_native(readings), name, cgm.TIME, readings_name, warnings=tuple(warnings))
         ids = [id, *(part.strip() for part in id.split(","))] if isinstance(id, str) else list(id or ["unique_id"])
         return Source(files.read_file(path, content, ids), name)
 
