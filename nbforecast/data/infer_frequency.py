@@ -28,6 +28,8 @@ _ENOUGH = 8  # intervals that a series needs to contradict the others
 _COARSEST = 3  # times the finest step that a series of a panel may have: more leaves it mostly empty
 _MOST_INTERVALS, _FEWEST_OF_A_SERIES = 200_000, 24  # newest intervals that are read: in all, and at least of each
 _MOST_NAMED = 6
+_THINNED = 0.5  # of the intervals of one step that a grid has whose rows are missing at random, at least
+_ON_GRID = 0.95  # share of intervals that are multiples of the step of such a grid
 
 
 def infer_frequency(
@@ -136,8 +138,12 @@ def _estimate_steps(intervals: _Intervals, has_calendar: bool) -> FrequencyEstim
     is_mode = (intervals.share_of_multiples(mode, 0.0) >= 0.8) & (mode_share >= 0.3) & ~has_jitter
     is_round = is_near_round & (intervals.share_of_multiples(nearest_round, 0.1) >= 0.8)
     is_divisor = (divisor * 12 >= mode) & (divisor < mode) & (intervals.share_of_multiples(divisor, 0.0) >= 0.8)
+    unit = _thinned_steps(intervals, run_length, run_count, starts) if has_calendar else mode
+    is_thinned = (unit > 0) & (mode_share < 0.3) & ~is_mode & ~is_round & ~is_divisor if has_calendar else np.False_
     every = np.select(
-        [is_mode, is_round, is_divisor, mode_share >= 0.3], [mode, nearest_round, divisor, mode], nearest_round
+        [is_mode, is_round, is_divisor, is_thinned, mode_share >= 0.3],
+        [mode, nearest_round, divisor, unit, mode],
+        nearest_round,
     )
     return FrequencyEstimates(
         series=intervals.series[intervals.starts],
@@ -145,8 +151,40 @@ def _estimate_steps(intervals: _Intervals, has_calendar: bool) -> FrequencyEstim
         kind=np.full(len(every), "fixed" if has_calendar else "integer", dtype=object),
         every=every,
         anchor=open_anchors(len(every)),
-        is_certain=(is_mode | is_round | is_divisor) & (intervals.counts >= _ENOUGH),
+        is_certain=(is_mode | is_round | is_divisor | is_thinned) & (intervals.counts >= _ENOUGH),
     )
+
+
+def _thinned_steps(
+    intervals: _Intervals,
+    run_length: Int64[np.ndarray, " runs"],
+    run_count: Int64[np.ndarray, " runs"],
+    run_starts: Int64[np.ndarray, " runs"],
+) -> Int64[np.ndarray, " series"]:
+    """Return the step of each series whose times are some of a regular grid's, such as the hours with an event.
+
+    If a share p of the steps has a row, whichever they are, a share p of the intervals is one step long.
+
+    Args:
+        intervals: The intervals of all series.
+        run_length: The length of the intervals of each run of equal intervals, ascending within a series.
+        run_count: The number of intervals of each run.
+        run_starts: The first interval of each run.
+
+    Returns:
+        The step; 0 where there is none.
+    """
+    place = np.searchsorted(intervals.starts, run_starts, side="right") - 1
+    repeated = np.flatnonzero((run_count >= 2) & np.isin(run_length, _ROUND_STEPS))
+    series, first = np.unique(place[repeated], return_index=True)
+    unit = np.zeros(len(intervals.starts), dtype=np.int64)
+    share = np.zeros(len(unit))
+    unit[series] = run_length[repeated[first]]
+    share[series] = run_count[repeated[first]] / intervals.counts[series]
+    mean = np.add.reduceat(intervals.length, intervals.starts) / intervals.counts
+    step = np.maximum(unit, 1)
+    is_thinned = (share >= _THINNED * unit / mean) & (intervals.share_of_multiples(step, 0.0) >= _ON_GRID)
+    return np.where(is_thinned, unit, 0)
 
 
 def _common_divisors(

@@ -127,7 +127,8 @@ def _open_path(path: Path, is_named: bool, id: Any, date_order: str | None) -> S
         if content and not is_named and cgm.is_export(content):
             readings, readings_name, warnings = cgm.read_export(content, str(path), date_order)
             return Source(nw.from_native(readings), name, cgm.TIME, readings_name, warnings=tuple(warnings))
-        ids = [id, *(part.strip() for part in id.split(","))] if isinstance(id, str) else list(id or ["unique_id"])
+        named = [id] if isinstance(id, str) else list(id or ["unique_id"])
+        ids = [*named, *(part.strip() for column in named if isinstance(column, str) for part in column.split(","))]
         return Source(files.read_file(path, content, ids), name)
 
 

@@ -129,6 +129,9 @@ def test_S9_several_columns_make_one_id_in_every_wording(tmp_path):
     handles = {prepare(f, id=i, target="sales").handle for f in (PANEL, pl.DataFrame(PANEL), path) for i in (
         ["store", "item"], ("store", "item"), "store,item")}  # fmt: skip
     assert len(handles) == 1
+    PANEL.replace({"item": {"x": "007", "y": "1.10"}}).to_csv(path, index=False)
+    for ids in (["store", "item"], ["store,item"]):  # the second is what a command line gives
+        assert prepare(path, id=ids).ids[:2] == ("north/007", "north/1.10")
     data = prepare(PANEL, id=["store", "item"])
     assert (data.ids, data.names.id) == (STORES, "store/item")
     named = PANEL.rename(columns={"store": "store,item"})
@@ -230,3 +233,18 @@ def test_S8_column_labels_that_are_not_text():
     assert prepare(frame, target=dt.date(2024, 1, 1)).names.target == "2024-01-01"
     with pytest.raises(InputError, match="'2023', '2024-01-01'"):
         prepare(frame)
+
+
+@pytest.mark.parametrize(("step", "share"), [("h", 0.25), ("h", 0.1), ("D", 0.2), ("D", 0.05), ("15min", 0.15)])
+def test_S10_times_that_are_some_of_a_regular_grids_have_its_step(step, share):
+    times = pd.date_range("2024-01-01", periods=8000, freq=step)
+    seen = np.random.default_rng(3).random(8000) < share
+    data = prepare(pd.DataFrame({"time": times[seen], "count": np.arange(seen.sum()) + 1.0}))
+    assert data.frequency.alias == step
+    assert np.array_equal(data.values[~np.isnan(data.values)], np.arange(seen.sum()) + 1.0)
+
+
+def test_S3_measurements_about_every_two_weeks_stay_on_a_coarse_grid():
+    days = np.cumsum(np.random.default_rng(0).integers(13, 16, 60))
+    data = prepare(pd.DataFrame({"ds": pd.Timestamp("2024-01-01") + pd.to_timedelta(days, unit="D"), "y": 1.0}))
+    assert data.frequency.alias == "2W-SUN"
