@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,11 +40,11 @@ _WEEKDAYS = (
     "ma maandag dinsdag wo woensdag donderdag vr vrijdag za zaterdag zo zondag",
 )
 _WEEKDAY = rf"^(?:{'|'.join(' '.join(_WEEKDAYS).split())})\.?,? "
-_TUESDAY = r"^mar\.?,? (\d{1,2}\.? (?:de )?\p{L})"  # in French, Spanish and Italian; in other places "mar" is March
+_TUESDAY = r"^mar\.?,? (\d{1,2}\.? (?:de )?[^\W\d_])"  # in French, Spanish and Italian; in other places "mar" is March
 
 _SHORT_YEAR = r"(?P<year>\d{4}|\d{2})"
 _YEAR, _MONTH, _DAY = r"(?P<year>\d{4})", r"(?P<month>\d{1,2})", r"(?P<day>\d{1,2})"
-_NAME = r"(?P<name>\p{L}{3,11})\.?"
+_NAME = r"(?P<name>[^\W\d_]{3,11})\.?"
 _ORDINAL = r"(?:st|nd|rd|th|er|º|°)?\.?"
 _CLOCK = (
     r"(?:(?:t|,? |:)(?:"
@@ -65,6 +67,16 @@ class Shape:
 
     pattern: str
     orders: tuple[str, ...] = ()
+
+    def fits_any(self, texts: list[str]) -> bool:
+        """Tell whether some of a few normalised texts are written so."""
+        fits = _compile(self.pattern).match
+        return any(fits(text) for text in texts)
+
+
+@cache
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
 
 
 def _dates(date: str, orders: tuple[str, ...] = ()) -> Shape:

@@ -12,13 +12,15 @@ from nbforecast.data.frequency import Frequency
 from nbforecast.data.span import Span, is_newest_part
 from nbforecast.errors import InputError
 from nbforecast.text import option, step_span, timestamp
-from nbforecast.time_units import DAY, SECOND
+from nbforecast.time_units import DAY, SECOND, YEAR
 
 if TYPE_CHECKING:
     from nbforecast.data.observations import Observations
 
 _LARGE, _LARGEST = 5_000_000, 400_000_000  # steps of a grid that need a reason, and that none justifies
 _STEPS_PER_OBSERVATION = 1_000  # of a large grid, at most
+_STRAY_YEARS, _STRAY_STEPS = 50, 20  # the gap beside stray times: its years, and its steps for each point of the series
+_MOST_STRAY = 3  # points
 _COARSE = 1.5  # observations that a requested step may merge into each grid point, on average
 _TELLING = 8  # observations that a series needs to be judged alone
 _TOO_LARGE = 1e37  # single precision ends at 3.4e38, and sums and differences need room
@@ -148,6 +150,42 @@ def check_magnitude(observations: Observations) -> None:
             f"The value {observations.values[row]:g} in {observations.origin_of(row)} of {observations.names.target!r} "
             f"is too large for single precision, in which forecasts are stored{others}. Rescale the column: divide it "
             "by a constant first."
+        )
+
+
+def check_stray_times(points: GridPoints, observations: Observations, frequency: Frequency, at_start: bool) -> None:
+    """Check that no few rows lie decades away from all others of their series, as `9999-12-31` for "no end" does.
+
+    Args:
+        points: What `snap` makes of `observations`.
+        observations: Rows with finite values.
+        frequency: The grid.
+        at_start: Whether rows before the others count, too.
+
+    Raises:
+        InputError: If some do; the message names the first row.
+    """
+    before, missing = points.gaps()
+    is_wide = missing * frequency.microseconds >= _STRAY_YEARS * YEAR
+    if frequency.kind == "integer" or not is_wide.any():
+        return
+    for point, width in zip(before[is_wide].tolist(), missing[is_wide].tolist(), strict=True):
+        first, last = np.searchsorted(points.series, points.series[point] + np.array([0, 1]))
+        sizes = {point: point + 1 - int(first), point + 1: int(last) - point - 1}
+        stray = min(sizes, key=lambda each: sizes[each])
+        is_few = sizes[stray] <= _MOST_STRAY and sizes[stray] < max(sizes.values())
+        if not is_few or width < _STRAY_STEPS * int(last - first) or (stray == point and not at_start):
+            continue
+        is_at_start = stray == point
+        names = [
+            (timestamp(frequency.to_time(points.step[[each]])[0]), observations.origin_of(int(points.first_row[each])))
+            for each in (int(first) if is_at_start else stray, point + 1 if is_at_start else point)
+        ]
+        remedy = f", or keep only the newest part with {option('max_duration')}" if is_at_start else ""
+        raise InputError(
+            f"The time {names[0][0]} in {names[0][1]} of {observations.names.time!r} is "
+            f"{round(width * frequency.microseconds / YEAR):,} years away from the next time of its series, "
+            f"{names[1][0]} in {names[1][1]}. Correct or drop it{remedy}."
         )
 
 

@@ -24,6 +24,7 @@ _ROUND_STEPS = np.array(
     + [n * HOUR for n in (1, 2, 3, 4, 6, 8, 12)]
     + [DAY, WEEK, 2 * WEEK]
 )
+_CLOCK_TICK = 1_000  # microseconds to which clocks of cameras and sensors round
 _ENOUGH = 8  # intervals that a series needs to contradict the others
 _COARSEST = 3  # times the finest step that a series of a panel may have: more leaves it mostly empty
 _MOST_INTERVALS, _FEWEST_OF_A_SERIES = 200_000, 24  # newest intervals that are read: in all, and at least of each
@@ -140,9 +141,10 @@ def _estimate_steps(intervals: _Intervals, has_calendar: bool) -> FrequencyEstim
     is_divisor = (divisor * 12 >= mode) & (divisor < mode) & (intervals.share_of_multiples(divisor, 0.0) >= 0.8)
     unit = _thinned_steps(intervals, run_length, run_count, starts) if has_calendar else mode
     is_thinned = (unit > 0) & (mode_share < 0.3) & ~is_mode & ~is_round & ~is_divisor if has_calendar else np.False_
+    rate, has_rate = _frame_rates(intervals, mode) if has_calendar else (mode, np.zeros(len(mode), dtype=bool))
     every = np.select(
-        [is_mode, is_round, is_divisor, is_thinned, mode_share >= 0.3],
-        [mode, nearest_round, divisor, unit, mode],
+        [has_rate, is_mode, is_round, is_divisor, is_thinned, mode_share >= 0.3],
+        [rate, mode, nearest_round, divisor, unit, mode],
         nearest_round,
     )
     return FrequencyEstimates(
@@ -151,7 +153,7 @@ def _estimate_steps(intervals: _Intervals, has_calendar: bool) -> FrequencyEstim
         kind=np.full(len(every), "fixed" if has_calendar else "integer", dtype=object),
         every=every,
         anchor=open_anchors(len(every)),
-        is_certain=(is_mode | is_round | is_divisor | is_thinned) & (intervals.counts >= _ENOUGH),
+        is_certain=(has_rate | is_mode | is_round | is_divisor | is_thinned) & (intervals.counts >= _ENOUGH),
     )
 
 
@@ -185,6 +187,30 @@ def _thinned_steps(
     step = np.maximum(unit, 1)
     is_thinned = (share >= _THINNED * unit / mean) & (intervals.share_of_multiples(step, 0.0) >= _ON_GRID)
     return np.where(is_thinned, unit, 0)
+
+
+def _frame_rates(
+    intervals: _Intervals, mode: Int64[np.ndarray, " series"]
+) -> tuple[Int64[np.ndarray, " series"], Bool[np.ndarray, " series"]]:
+    """Find steps such as 1/60 s whose times a clock rounds to milliseconds: 16, 17, 17, 16 ms.
+
+    Args:
+        intervals: The intervals of all series.
+        mode: The most frequent interval of each series.
+
+    Returns:
+        The mean interval of each series, and whether it is the step: all intervals are whole milliseconds, nearly all
+        of them the most frequent one or the next, and on the whole they drift away from the most frequent one.
+    """
+    around = np.repeat(mode, intervals.counts)
+    is_near = np.abs(intervals.length - around) <= _CLOCK_TICK
+    near_count = np.maximum(np.add.reduceat(is_near.astype(np.int64), intervals.starts), 1)
+    total = np.add.reduceat(np.where(is_near, intervals.length, 0), intervals.starts)
+    is_whole = intervals.share(intervals.length % _CLOCK_TICK == 0) == 1
+    drifts = np.abs(total - near_count * mode) >= mode
+    is_short = (mode >= 2 * _CLOCK_TICK) & (mode < SECOND)
+    has_rate = is_short & is_whole & drifts & (intervals.share(is_near) >= 0.95) & (intervals.counts >= _ENOUGH)
+    return np.rint(total / near_count).astype(np.int64), has_rate
 
 
 def _common_divisors(

@@ -12,7 +12,7 @@ from nbforecast.data.columns import Columns, choose_columns, collect
 from nbforecast.data.dataset import Dataset, DataWarning
 from nbforecast.data.distinct import check_distinct_series
 from nbforecast.data.frequency import Frequency, FrequencySpec, parse_frequency
-from nbforecast.data.grid import GridPoints, check_magnitude, check_size, check_step, lay_out, snap
+from nbforecast.data.grid import GridPoints, check_magnitude, check_size, check_step, check_stray_times, lay_out, snap
 from nbforecast.data.grid_anchor import place_grid
 from nbforecast.data.infer_frequency import infer_frequency
 from nbforecast.data.observations import Observations, read_observations, to_polars
@@ -30,6 +30,7 @@ from nbforecast.data.warnings import (
 )
 from nbforecast.errors import InputError, OptionError
 from nbforecast.text import option, quoted
+from nbforecast.time_units import DAY, HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +101,7 @@ def prepare(
     warnings = [*source.warnings, *warnings]
     _check_distinct(observations, observations.times, table, columns)
 
-    frequency, observations = _choose_grid(observations, spec, freq)
+    frequency, observations, grid_warnings = _choose_grid(observations, spec, freq)
     bridged = _longest_bridge(max_gap, frequency)
 
     has_value = ~np.isnan(observations.values)
@@ -108,6 +109,7 @@ def prepare(
     _check_any_value(observed)
     check_magnitude(observed)
     points = snap(observed, frequency)
+    check_stray_times(points, observed, frequency, at_start=newest is None)
     if points.duplicates.any():
         _check_distinct(observed, frequency.to_step(observed.times), table, columns)
     is_long_enough, dropped_warnings = _find_usable_series(points, observations.ids, frequency)
@@ -119,7 +121,7 @@ def prepare(
     check_size(points, observed, frequency)
 
     ids = tuple(name for name, selected in zip(observations.ids, is_long_enough.tolist(), strict=True) if selected)
-    warnings += dropped_warnings
+    warnings += [*grid_warnings, *dropped_warnings]
     if not has_value.all():
         missing = observations.take(~has_value).take_series(is_long_enough)
         warnings += trimmed_warnings(missing, points, frequency, newest)
@@ -155,7 +157,9 @@ def _check_distinct(
     )
 
 
-def _choose_grid(observations: Observations, spec: FrequencySpec | None, freq: Any) -> tuple[Frequency, Observations]:
+def _choose_grid(
+    observations: Observations, spec: FrequencySpec | None, freq: Any
+) -> tuple[Frequency, Observations, list[DataWarning]]:
     """Choose the grid of all series.
 
     Args:
@@ -165,10 +169,10 @@ def _choose_grid(observations: Observations, spec: FrequencySpec | None, freq: A
 
     Returns:
         The grid, and the observations with the times that it needs: those of the local clock for daily and calendar
-        frequencies.
+        frequencies, and for steps of hours that only that clock keeps, which a warning tells.
     """
     if not observations.has_calendar:
-        return _choose_integer_grid(observations, spec), observations
+        return _choose_integer_grid(observations, spec), observations, []
     if spec is not None and spec.kind == "integer":
         raise OptionError(
             f"freq={freq!r} counts integer steps, but the times in {observations.names.time!r} are dates. Give a step "
@@ -176,6 +180,7 @@ def _choose_grid(observations: Observations, spec: FrequencySpec | None, freq: A
         )
     import polars as pl
 
+    warnings: list[DataWarning] = []
     local_times = observations.times if observations.local_times is None else observations.local_times
     if spec is None:
         spec = infer_frequency(observations.series, local_times, True, observations.ids)
@@ -183,10 +188,28 @@ def _choose_grid(observations: Observations, spec: FrequencySpec | None, freq: A
         if not np.array_equal(local_times, observations.times) and _is_utc(observations.time_type):
             observations = replace(observations, time_type=pl.Datetime("us"))  # offsets in text name no zone
         observations = replace(observations, times=local_times, local_times=None).sort()
+    elif _is_kept_by_local_clock(observations, spec):
+        sentence = (
+            f"The step of {spec.to_frequency().describe()} is kept by the local clock and not by UTC: times are those "
+            "of the local clock, without a zone."
+        )
+        warnings.append(DataWarning("local_clock", len(observations), sentence))
+        observations = replace(observations, times=local_times, local_times=None, time_type=pl.Datetime("us")).sort()
     frequency = place_grid(spec, observations.times)
     if observations.time_type == pl.Date and not frequency.wall_clock:
         observations = replace(observations, time_type=pl.Datetime("us"))
-    return frequency, observations
+    return frequency, observations, warnings
+
+
+def _is_kept_by_local_clock(observations: Observations, spec: FrequencySpec) -> bool:
+    """Tell whether a step of several hours is regular in local times (06:00 and 18:00) and not in UTC."""
+    if observations.local_times is None or spec.kind != "fixed" or not HOUR < spec.every < DAY:
+        return False
+    is_kept = [
+        bool((times % spec.every == times[0] % spec.every).all())
+        for times in (observations.local_times, observations.times)
+    ]
+    return is_kept == [True, False]
 
 
 def _is_utc(time_type: Any) -> bool:

@@ -129,10 +129,10 @@ def _read_iso(text: pl.Series) -> TextTimes | None:
 
 def _read_shapes(text: pl.Series, is_present: Bool[np.ndarray, " rows"], order: str | None) -> list[_Reading]:
     """Read normalised text in the first way of writing that fits, or in all if none fits every row."""
-    head = text.drop_nulls().head(_HEAD)
+    head = text.drop_nulls().head(_HEAD).to_list()
     readings = []
     for shape in SHAPES:
-        if not head.str.contains(shape.pattern).any():
+        if not shape.fits_any(head):
             continue
         of_shape = _read_shape(text, is_present, shape, order)
         if any(reading.is_valid[is_present].all() for reading in of_shape):

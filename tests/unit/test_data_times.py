@@ -142,3 +142,34 @@ def test_S8_text_that_is_no_time_names_its_row(text):
         _read("2024-01-01", text)
     with pytest.raises(InputError, match=r"Row 0 of the column of times 'ds'"):
         _read(text)
+
+
+def test_S4_a_stray_time_names_its_row():
+    days = [*DAYS.astype(str), "9999-12-31"]
+    for options in ({}, {"max_duration": "90d"}):
+        with pytest.raises(InputError, match=r"9999-12-31 in row 30 of 'ds' is 7,97\d years away"):
+            prepare({"ds": days, "y": range(31)}, **options)
+    early = {"ds": ["1900-01-01", *days[:-1]], "y": range(31)}
+    with pytest.raises(InputError, match=r"1900-01-01 in row 0 .*124 years away"):
+        prepare(early)
+    assert len(prepare(early, max_duration="90d")) == 30
+    census = {"ds": [f"{y}-01-01" for y in (1850, 1860, 1870, 1950, 1960)], "y": range(5)}
+    assert prepare(census).values[0] == 0
+
+
+@pytest.mark.parametrize("rate", [24, 29.97, 30, 60, 120, 144])
+def test_S3_frames_a_second_with_a_clock_of_milliseconds_keep_every_frame(rate):
+    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.round(np.arange(3000) * 1000 / rate).astype(int), unit="ms")
+    data = prepare(pd.DataFrame({"ds": times, "y": np.arange(3000.0)}))
+    assert np.array_equal(data.values, np.arange(3000.0))
+
+
+@pytest.mark.parametrize(("hours", "alias"), [((6, 18), "12h"), ((0, 4, 8, 12, 16, 20), "4h"), ((1, 9, 17), "8h")])
+def test_S3_steps_of_hours_that_only_the_local_clock_keeps(hours, alias):
+    days = pd.date_range("2024-01-01", "2024-12-31")
+    local = pd.DatetimeIndex([day + pd.Timedelta(hours=hour) for day in days for hour in hours])
+    zoned = pd.DataFrame({"ds": local.tz_localize("Europe/Berlin"), "y": np.arange(len(local))})
+    data = prepare(zoned)
+    assert data.handle == prepare(pd.DataFrame({"ds": local, "y": np.arange(len(local))})).handle
+    assert (data.frequency.alias, data.time_type) == (alias, pl.Datetime("us"))
+    assert [w.flag for w in data.warnings] == ["local_clock"]
