@@ -130,7 +130,7 @@ def find_layout(content: bytes) -> Layout:
     if len(content) > _HEAD_BYTES and "\n" in head:
         head = head[: head.rindex("\n")]
     lines = head.splitlines()
-    stated = _SEPARATOR_LINE.match(lines[0].strip()) if lines else None
+    stated = _SEPARATOR_LINE.match(lines[0].strip(" ")) if lines else None
     skipped = 1 if stated else 0
     separators = (stated[1],) if stated else _SEPARATORS
     best, best_score = Layout(","), (-1.0, -1)
