@@ -15,6 +15,8 @@ from nbforecast.text import option, step_span, timestamp
 from nbforecast.time_units import DAY, SECOND, YEAR
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbforecast.data.observations import Observations
 
 _LARGE, _LARGEST = 5_000_000, 400_000_000  # steps of a grid that need a reason, and that none justifies
@@ -217,7 +219,9 @@ def check_size(points: GridPoints, observations: Observations, frequency: Freque
     )
 
 
-def check_step(points: GridPoints, observations: Observations, frequency: Frequency, freq: Any) -> None:
+def check_step(
+    points: GridPoints, observations: Observations, frequency: Frequency, freq: Any, id_columns: Sequence[str]
+) -> None:
     """Check that a step that the user gives is not coarser than the data.
 
     Each label of a coarser grid is the mean of values on both sides of it, some observed after the time it names.
@@ -227,6 +231,7 @@ def check_step(points: GridPoints, observations: Observations, frequency: Freque
         observations: Rows with finite values; rows at the same time count once.
         frequency: The grid.
         freq: The frequency as the user writes it.
+        id_columns: The columns of series ids.
 
     Raises:
         InputError: If it is coarser; the message says how to aggregate first.
@@ -252,7 +257,8 @@ def check_step(points: GridPoints, observations: Observations, frequency: Freque
     intervals = (times[last] - times[first])[is_merged] / (time_count[is_merged] - 1)
     names = observations.names
     of_series = "" if len(ids) == 1 else f" in series {ids[series[first[np.argmax(is_merged)]]]!r}"
-    grouping = "" if names.id is None else f", group_by={names.id!r}"
+    keys = id_columns[0] if len(id_columns) == 1 else list(id_columns)
+    grouping = f", group_by={keys!r}" if id_columns else ""
     raise InputError(
         f"The data come about every {_describe_interval(float(np.median(intervals)), frequency)}{of_series}, but "
         f"freq={freq!r} is {frequency.describe()}: aggregate first, for example with group_by_dynamic in Polars: "

@@ -15,8 +15,12 @@ from nbforecast.text import option, quoted
 
 _VALUE_COLUMN = "y"
 _ID_COLUMN = "unique_id"
-_TIME_LEVEL_NAMES = ("ds", "index", "level_time")  # for index levels without a name, the first that is free
-_ID_LEVEL_NAMES = ("unique_id", "level_id", *(f"level_{number}" for number in range(2, 100)))
+_TIME_LEVEL_NAMES: tuple[str, ...] = (
+    "ds",
+    "index",
+    "level_time",
+)  # for index levels without a name, the first that is free
+_ID_LEVEL_NAMES: tuple[str, ...] = ("unique_id", "level_id", *(f"level_{number}" for number in range(2, 100)))
 _NAMED_COLUMNS = (_VALUE_COLUMN, _ID_COLUMN, "ds")  # a frame that has one of these is not wide
 _HEAD = 50  # entries of a level that tell whether they are times
 
@@ -134,9 +138,12 @@ def _with_index(frame: Any, named: tuple[Any, ...]) -> PandasTable:
         is_numbering = is_number and level.name is None and not any(temporal) and len(levels) > 1 and sum(numbers) > 1
         if (level.name is not None and _label_text(level.name) in names) or is_numbering:
             continue
-        choices = _TIME_LEVEL_NAMES if is_time else ("step", "level_step") if is_number else _ID_LEVEL_NAMES
-        if any(temporal) and not is_time:
+        if is_time:
+            choices = _TIME_LEVEL_NAMES
+        elif any(temporal):
             choices = _ID_LEVEL_NAMES
+        else:  # the labels of rows are no ids by themselves
+            choices = ("step", "level_step") if is_number else _ID_LEVEL_NAMES[1:]
         used = {*names, *columns}
         column = (
             _label_text(level.name) if level.name is not None else next(name for name in choices if name not in used)

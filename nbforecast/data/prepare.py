@@ -117,7 +117,7 @@ def prepare(
     if newest is not None:
         points = points.take_newest(frequency, newest)
     if spec is not None and spec.kind == frequency.kind:  # a calendar step of integers names them, and merges nothing
-        check_step(points, observed, frequency, freq)
+        check_step(points, observed, frequency, freq, columns.ids)
     check_size(points, observed, frequency)
 
     ids = tuple(name for name, selected in zip(observations.ids, is_long_enough.tolist(), strict=True) if selected)

@@ -123,6 +123,15 @@ def test_S8_index_levels_beside_the_times_are_ids_together(frame):
     assert (len(data.ids), data.lengths.tolist()) == (4, [40] * 4)
 
 
+def test_S8_labels_of_rows_are_no_ids():
+    frame = pd.DataFrame({"day": DAYS, "v": np.arange(40.0)}, index=[f"row {i}" for i in range(40)])
+    assert prepare(frame).ids == ("series",)
+    two = pd.Series(np.arange(40.0), index=pd.MultiIndex.from_product([["a", "b"], range(20)]))
+    assert (prepare(two).ids, prepare(two.to_frame("v")).ids) == (("a", "b"), ("a", "b"))
+    with pytest.raises(InputError, match="'shop' tells them apart"):
+        prepare(pd.concat([frame, frame]).set_axis(pd.Index(["a"] * 40 + ["b"] * 40, name="shop")))
+
+
 def test_S9_several_columns_make_one_id_in_every_wording(tmp_path):
     path = tmp_path / "sales.csv"
     PANEL.to_csv(path, index=False)
