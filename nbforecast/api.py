@@ -27,6 +27,8 @@ def forecast(
     max_duration: Any = None,
     date_order: str | None = None,
     decimal: str | None = None,
+    unit: str | None = None,
+    convert_to: str | None = None,
     seed: int = 0,
     force: bool = False,
     calibrate: bool = False,
@@ -50,6 +52,8 @@ def forecast(
         max_duration: Newest part of the data to use: "18h", "90d", a timedelta or a number of steps.
         date_order: How dates such as 1/2/24 are ordered: "dmy", "mdy" or "ymd"; the whole column decides by default.
         decimal: Decimal sign of values that are text, "." or ","; the whole column decides by default.
+        unit: Unit of the values, for titles; by default the one in brackets after the column's name.
+        convert_to: Unit to convert the values to, such as "mmol/L" from "mg/dL".
         seed: Seed of models that draw random numbers.
         force: Whether to ignore cached results.
         calibrate: Whether to calibrate the prediction intervals at 50, 80, 90 and 95 % with the past forecast errors
@@ -96,8 +100,8 @@ def quickdraw(
         model: The model, as for `forecast`.
         horizon: Number of steps to forecast, H.
         style: "bands" for prediction intervals or "density" for densities.
-        **options: The other options of `forecast`: time, target, id, freq, max_duration, date_order, decimal, seed,
-            force, calibrate, name.
+        **options: The other options of `forecast`: time, target, id, freq, max_duration, date_order, decimal, unit,
+            convert_to, seed, force, calibrate, name.
 
     Returns:
         A chart, which shows itself in a notebook. `chart.forecast` has the numbers, `chart.run` the other origins.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SHARD_OPTIONS = ("engine", "address", "workers", "series_per_shard")
 
 
-_OF_TEXT = ("date_order", "decimal")  # options that say how text is read
+_NOT_OF_SHARDS = ("date_order", "decimal", "unit", "convert_to")  # options that panels in shards do not take
 
 
 def add_forecast_options(parser: argparse.ArgumentParser) -> None:
@@ -43,18 +43,18 @@ def shard_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `nbforecast.forecast_dataset`, beside source and destination, from parsed options.
 
     Raises:
-        OptionError: `--calibrate` is set, since shards have no calibrated intervals, or an option about text.
+        OptionError: `--calibrate` is set, since shards have no calibrated intervals, or another option that they lack.
     """
     if namespace.calibrate:
         raise OptionError(
             "--calibrate is not for panels in shards: calibrate what is opened from them, run.open(ID, calibrate=True)."
         )
-    for name in _OF_TEXT:
+    for name in _NOT_OF_SHARDS:
         if getattr(namespace, name) is not None:
             raise OptionError(
                 f"--{name.replace('_', '-')} is not for panels in shards: their Parquet files have types."
             )
-    omitted = ("calibrate", *_OF_TEXT)
+    omitted = ("calibrate", *_NOT_OF_SHARDS)
     options = {name: value for name, value in forecast_keywords(namespace).items() if name not in omitted}
     return {**options, **{name: getattr(namespace, name) for name in SHARD_OPTIONS}}
 

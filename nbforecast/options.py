@@ -111,6 +111,16 @@ class ForecastOptions:
             help="the decimal sign of values that are text: . or , (default: the whole column decides)",
         ),
     )
+    unit: str | None = field(
+        default=None,
+        metadata=argument("--unit", prepares=True, metavar="UNIT", help="the unit of the values, for titles"),
+    )
+    convert_to: str | None = field(
+        default=None,
+        metadata=argument(
+            "--convert-to", prepares=True, metavar="UNIT", help="the unit to convert the values to, such as mmol/L"
+        ),
+    )
     seed: int = field(
         default=0,
         metadata=argument("--seed", type=int, help="seed of models that draw random numbers (default: %(default)s)"),
@@ -162,6 +172,8 @@ class ForecastKeywords(PanelKeywords, total=False):
 
     date_order: str | None
     decimal: str | None
+    unit: str | None
+    convert_to: str | None
     calibrate: bool
     name: str | None
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from nbforecast.data.columns import Columns, choose_columns, collect
-from nbforecast.data.dataset import Dataset, DataWarning
+from nbforecast.data.dataset import Dataset, DataWarning, Names
 from nbforecast.data.distinct import check_distinct_series
 from nbforecast.data.frequency import Frequency, FrequencySpec, parse_frequency
 from nbforecast.data.grid import GridPoints, check_magnitude, check_size, check_step, check_stray_times, lay_out, snap
@@ -19,6 +19,7 @@ from nbforecast.data.observations import Observations, read_observations, to_pol
 from nbforecast.data.source import open_source
 from nbforecast.data.span import parse_span
 from nbforecast.data.text_times import DATE_ORDERS
+from nbforecast.data.units import find_conversion, stated_unit, with_unit
 from nbforecast.data.values import DECIMALS
 from nbforecast.data.warnings import (
     dropped_series_warnings,
@@ -51,6 +52,8 @@ def prepare(
     max_gap: Any = None,
     date_order: str | None = None,
     decimal: str | None = None,
+    unit: str | None = None,
+    convert_to: str | None = None,
     name: str | None = None,
 ) -> Dataset:
     """Read a frame as series on a regular time grid.
@@ -71,6 +74,8 @@ def prepare(
         date_order: How dates such as `1/2/24` are ordered: `"dmy"`, `"mdy"` or `"ymd"`. By default the whole column
             decides, and an error asks where it cannot.
         decimal: The decimal sign of values that are text, `"."` or `","`. By default the whole column decides.
+        unit: The unit of the values, for titles; by default the one in brackets after the column's name.
+        convert_to: The unit to which the values are converted, such as `"mmol/L"` from `"mg/dL"`.
         name: The name of the frame in titles.
 
     Returns:
@@ -100,6 +105,9 @@ def prepare(
     observations, warnings = read_observations(table, columns, name or source.name, date_order, decimal, as_steps)
     warnings = [*source.warnings, *warnings]
     _check_distinct(observations, observations.times, table, columns)
+    if convert_to is not None:
+        factor, summand = find_conversion(unit or stated_unit(observations.names.target), convert_to)
+        observations = replace(observations, values=observations.values * factor + summand)
 
     frequency, observations, grid_warnings = _choose_grid(observations, spec, freq)
     bridged = _longest_bridge(max_gap, frequency)
@@ -139,9 +147,13 @@ def prepare(
         frequency=frequency,
         max_gap=bridged,
         time_type=observations.time_type,
-        names=observations.names,
+        names=_with_unit(observations.names, convert_to or unit),
         warnings=tuple(warnings),
     )
+
+
+def _with_unit(names: Names, unit: str | None) -> Names:
+    return names if unit is None else replace(names, target=with_unit(names.target, unit))
 
 
 def _check_distinct(

@@ -318,3 +318,19 @@ def test_S5_import_is_light():
     code = f"import sys, nbforecast.data; print([m for m in {heavy} if m in sys.modules])"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert process.stdout.strip() == "[]"
+
+
+def test_S12_values_are_converted_and_titles_carry_the_unit():
+    table = {"ds": [1, 2, 3], "glucose (mg/dl)": [90.091, 180.182, 270.273]}
+    assert prepare(table).names.target == "glucose (mg/dl)"
+    data = prepare(table, convert_to="mmol/L")
+    assert data.values.round(9).tolist() == [5, 10, 15]
+    assert data.names.target == "glucose (mmol/L)"
+    assert prepare({"ds": [1, 2], "y": [20, 25]}, unit="°C", convert_to="°F").values.round(9).tolist() == [68, 77]
+    plain = prepare({"ds": [1, 2], "y": [20, 25]})
+    named = prepare({"ds": [1, 2], "y": [20, 25]}, unit="kWh")
+    assert (named.handle, named.names.target, plain.names.target) == (plain.handle, "y (kWh)", "y")
+    with pytest.raises(OptionError, match="needs the unit of the data: name it with unit="):
+        prepare({"ds": [1, 2], "y": [20, 25]}, convert_to="kWh")
+    with pytest.raises(OptionError, match="No conversion from °C to kWh is known"):
+        prepare({"ds": [1, 2], "y": [20, 25]}, unit="°C", convert_to="kWh")

@@ -52,6 +52,8 @@ def test_M6_every_request_takes_the_options_that_are_declared_once() -> None:
         "name",
         "date_order",
         "decimal",
+        "unit",
+        "convert_to",
     }
     for parameters in of.values():
         assert parameters.keys() >= {"model", "horizon", *PanelKeywords.__annotations__}
