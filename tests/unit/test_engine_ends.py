@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -152,6 +153,7 @@ def test_E9_an_interrupt_ends_the_wait_and_not_the_work(fixture: EngineFixture) 
 
     def interrupt_when_asked() -> None:
         fixture.model.interactive.wait_for_arrival()
+        time.sleep(0.1)  # Python hears an interrupt that comes just before a wait only at the end of the wait
         interrupt()
 
     with interrupts(2) as raised:
