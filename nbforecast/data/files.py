@@ -42,13 +42,21 @@ def read_text(path: Path) -> bytes:
     return to_utf8(_decompress(path.read_bytes()))
 
 
+def path_exists(path: Path) -> bool:
+    """Tell whether a file or folder exists; a path that the file system cannot have does not."""
+    try:
+        return path.exists()
+    except OSError:  # too long
+        return False
+
+
 @contextmanager
 def input_errors(path: Path) -> Iterator[None]:
     """Turn errors of the file system, of Polars and of encodings into `InputError` while a file is read."""
     import polars as pl
 
-    if not path.is_file():
-        reason = "is a folder, not a file" if path.is_dir() else "does not exist"
+    if not path_exists(path) or not path.is_file():
+        reason = "is a folder, not a file" if path_exists(path) else "does not exist"
         raise InputError(f"The file {str(path)!r} {reason}.")
     try:
         yield
@@ -76,11 +84,11 @@ def read_file(
 
     suffix = suffix_of(path)
     if suffix in _PARQUET:
-        scan = pl.scan_parquet(path)
+        scan = pl.scan_parquet(path, glob=False)
         scan.collect_schema()  # reports a file that is not Parquet now, while its name is at hand
         return nw.from_native(scan)
     if suffix in _ARROW:
-        return nw.from_native(pl.read_ipc(path))
+        return nw.from_native(pl.scan_ipc(path, glob=False).collect())
     if suffix in _EXCEL:
         return nw.from_native(_read_excel(path))
     if suffix not in _TEXT:

@@ -158,7 +158,7 @@ def failures_frame(failures: Iterable[Failure]) -> pl.DataFrame:
 def read_failures(folder: Path) -> list[Failure]:
     """Read the failures of a folder; none where the file is missing or of another kind."""
     try:
-        frame = pl.read_parquet(folder / FAILURES_FILE).select(f.name for f in fields(Failure))
+        frame = pl.read_parquet(folder / FAILURES_FILE, glob=False).select(f.name for f in fields(Failure))
     except (OSError, pl.exceptions.PolarsError):
         return []
     return [Failure(**row) for row in frame.iter_rows(named=True)]

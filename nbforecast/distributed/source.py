@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from nbforecast.data.columns import choose_columns
+from nbforecast.data.files import path_exists
 from nbforecast.data.ids import id_expression
 from nbforecast.data.missing import MISSING_TEXTS
 from nbforecast.data.observations import SINGLE_SERIES
@@ -83,10 +84,10 @@ def source_includes(source: Any, file: Path) -> bool:
     text = os.fspath(source)
     if "://" in text and not text.startswith("file://"):
         return False
-    path = Path(text.removeprefix("file://")).expanduser().absolute()
-    if glob.has_magic(text):
-        return _matches(file.parts, path.parts)
-    return file.is_relative_to(path.resolve())
+    base, pattern = _split_pattern(Path(text.removeprefix("file://")).expanduser().absolute())
+    if pattern:
+        return _matches(file.parts, [*(glob.escape(part) for part in base.parts), *pattern])
+    return file.is_relative_to(base.resolve())
 
 
 def count_series(panel: Panel) -> pl.DataFrame:
@@ -163,21 +164,22 @@ def _scans(source: Any) -> list[pl.LazyFrame]:
 
 
 def _scan_local(path: Path) -> list[pl.LazyFrame]:
-    if path.is_file():
-        paths = [path]
-    elif path.is_dir():
-        paths = sorted(path.rglob("*"))
+    base, pattern = _split_pattern(path)
+    if not path_exists(base):
+        paths = []
+    elif base.is_file():
+        paths = [base]
     else:
-        paths = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-    fixed = _fixed_parts(path.parts)
+        paths = sorted(base.glob(str(Path(*pattern)) if pattern else "**/*"))
+    fixed = len(base.parts)
     files = [p for p in paths if p.is_file() and p.suffix.lower() in _PARQUET and not _is_hidden(p.parts[fixed:])]
     if not files:
-        raise InputError(f"There is no Parquet file {'in' if path.is_dir() else 'at'} {str(path)!r}.")
+        raise InputError(f"There is no Parquet file {'in' if path_exists(path) else 'at'} {str(path)!r}.")
     is_hive = any("=" in part for file in files for part in file.parent.parts)
     groups: dict[tuple[Any, ...], list[Path]] = {}
     for file in files:
         try:
-            schema = pl.read_parquet_schema(file)
+            schema = pl.scan_parquet(file, glob=False).collect_schema()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise InputError(f"The file {str(file)!r} cannot be read as Parquet: {error}") from error
         groups.setdefault(tuple(schema.items()), []).append(file)
@@ -200,8 +202,10 @@ def _scan_remote(url: str) -> list[pl.LazyFrame]:
         raise InputError(f"{url!r} cannot be read: {error}") from error
     groups: dict[Any, list[str]] = {}
     try:
-        paths = system.glob(path) if glob.has_magic(path) else system.find(path)
-        parts, fixed = {n: n.split("/") for n in sorted(paths)}, _fixed_parts(path.rstrip("/").split("/"))
+        is_pattern = glob.has_magic(path) and not system.exists(path)
+        paths = system.glob(path) if is_pattern else system.find(path)
+        own = path.rstrip("/").split("/")
+        parts, fixed = {n: n.split("/") for n in sorted(paths)}, _fixed_parts(own) if is_pattern else len(own)
         names = [n for n, p in parts.items() if n.lower().endswith(_PARQUET) and not _is_hidden(p[fixed:])]
         for name in names:
             with system.open(name) as file, pq.ParquetFile(file) as table:
@@ -235,6 +239,14 @@ def _scan_stream(system: Any, names: list[str], schema: dict[str, pl.DataType]) 
                         return
 
     return register_io_source(batches, schema=schema)
+
+
+def _split_pattern(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """Split a path into what exists, which is meant as it is written, and the parts with wildcards after it."""
+    base = path
+    while glob.has_magic(str(base)) and not path_exists(base) and base != base.parent:
+        base = base.parent
+    return base, path.parts[len(base.parts) :]
 
 
 def _fixed_parts(parts: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from nbforecast.data import prepare
@@ -117,3 +118,18 @@ def test_S8_without_the_library_for_spreadsheets_the_command_that_installs_it_is
     monkeypatch.setitem(sys.modules, "fastexcel", None)
     with pytest.raises(MissingExtra, match=r'pip install "nbforecast\[excel\]"'):
         _read(tmp_path / "a.xlsx", b"x")
+
+
+@pytest.mark.parametrize("name", ["data[1]", "q*", "wh?t", "{a,b}"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".arrow", ".csv.gz"])
+def test_S8_a_path_is_no_pattern_where_the_file_exists(name, suffix, tmp_path):
+    folder = tmp_path / "in[1]*"
+    folder.mkdir()
+    for stem, value in ((name, 7.0), ("data1", 1.0), ("q1", 1.0), ("what", 1.0), ("a", 1.0)):
+        frame = pl.DataFrame({"ds": HOURS, "y": [value] * 48})
+        file = folder / (stem + suffix)
+        if suffix == ".csv.gz":
+            file.write_bytes(gzip.compress(frame.write_csv().encode()))
+        else:
+            {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".arrow": frame.write_ipc}[suffix](file)
+    assert set(prepare(folder / (name + suffix)).values.tolist()) == {7.0}

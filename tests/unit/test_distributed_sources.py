@@ -10,6 +10,7 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.cli import main
+from nbforecast.distributed.source import open_panel, source_includes
 from tests.support.cache_files import LastValueModel
 from tests.support.panels import assert_as_forecast, forecast, panel
 
@@ -121,3 +122,23 @@ def test_shards_are_not_put_where_they_would_be_read(tmp_path: Path) -> None:
         with pytest.raises(nbf.NbForecastError, match="is inside source="):
             forecast(taken.format(tmp_path), inside)
     assert forecast(f"{tmp_path}/data/*.parquet", inside).done
+
+
+@pytest.mark.parametrize("given", ["part[1]", "part[1]/*.parquet", "part[1]/q*.parquet", "part[1]/q?.parquet"])
+def test_S8_what_exists_is_no_pattern(given: str, tmp_path: Path) -> None:
+    frame = panel(2)
+    for folder, file, value in (("part[1]", "q*", 7.0), ("part1", "q1", 1.0), ("part1", "q*", 2.0)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        frame.with_columns(y=pl.lit(value)).write_parquet(tmp_path / folder / f"{file}.parquet")
+    rows = open_panel(tmp_path / given, None, None, None).rows.collect()
+    assert set(rows["y"]) == {7.0}
+    assert source_includes(tmp_path / given, tmp_path / "part[1]" / "q*.parquet")
+    assert not source_includes(tmp_path / given, tmp_path / "part1" / "q1.parquet")
+
+
+def test_S8_a_pattern_that_names_no_file_is_one(tmp_path: Path) -> None:
+    for number in (1, 2):
+        panel(1).with_columns(y=pl.lit(float(number))).write_parquet(tmp_path / f"q{number}.parquet")
+    assert set(open_panel(tmp_path / "q[12].parquet", None, None, None).rows.collect()["y"]) == {1.0, 2.0}
+    with pytest.raises(nbf.NbForecastError, match="no Parquet file"):
+        open_panel(tmp_path / ("q" * 5_000 + "*"), None, None, None)

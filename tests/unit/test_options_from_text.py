@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from IPython.core.error import UsageError
 
+from nbforecast.jupyter.magics.line_parser import resolve
 from nbforecast.jupyter.magics.magics import PARSERS
 from nbforecast.report.parameters import parse_parameters
 
@@ -37,3 +38,11 @@ def test_R1_parameters_that_name_columns_stay_text() -> None:
     assert parse_parameters(template, texts) == {
         "target": "2023", "time": None, "id": ["store", "7"], "max_duration": 700, "horizon": 3
     }  # fmt: skip
+
+
+def test_S8_a_file_named_like_an_expression_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data[1].csv").touch()
+    assert resolve("data[1].csv", {}) == ("data[1].csv", "data[1]")
+    with pytest.raises(UsageError, match="no variable 'data'"):
+        resolve("data[2].csv", {})

@@ -135,7 +135,7 @@ def resolve(word: str, namespace: Mapping[str, Any]) -> tuple[Any, str]:
     names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     missing = sorted(n for n in names if n not in namespace and n not in dir(__builtins__))
     if missing:
-        if _PATH.fullmatch(word) and (Path(word).suffix or Path(word).exists()):
+        if Path(word).is_file() or (_PATH.fullmatch(word) and (Path(word).suffix or Path(word).exists())):
             return word, Path(word).stem
         if not _PATH.fullmatch(word):
             raise UsageError(f"There is no variable {missing[0]!r} in this notebook, in {word}.")
