@@ -3,6 +3,7 @@
 - `forecast(frame)` forecasts from every origin in the background; `quickdraw(frame, -24)` draws one of them at once.
 - `explore(frame)` shows all of them in a widget.
 - `forecast_dataset(source, destination)` forecasts panels of any size, into files.
+- `from_long(table)` takes forecasts that were made elsewhere.
 - `cache` manages the results; `models()` lists the models, `register` adds one; `sample(name)` loads sample data.
 
 In a notebook, `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw`, `%forecast_cache` and
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nbforecast.api import forecast, quickdraw
+    from nbforecast.api import forecast, from_long, quickdraw
     from nbforecast.cache_manager.manager import cache
     from nbforecast.data.samples import sample
     from nbforecast.distributed.request import forecast_dataset
@@ -43,6 +44,7 @@ _MODULES = {
     "explore": "nbforecast.jupyter.widgets.explorer.explore",
     "forecast": "nbforecast.api",
     "forecast_dataset": "nbforecast.distributed.request",
+    "from_long": "nbforecast.api",
     "models": "nbforecast.forecasters.catalogue",
     "quickdraw": "nbforecast.api",
     "register": "nbforecast.forecasters.registry",
@@ -59,6 +61,7 @@ __all__ = [
     "explore",
     "forecast",
     "forecast_dataset",
+    "from_long",
     "models",
     "quickdraw",
     "register",

@@ -74,6 +74,11 @@ def describe_unknown_model(name: str, key: str, keys: frozenset[tuple[str, str |
     """
     if (name, key) in keys or (name, None) in keys:
         return ""
+    if key.startswith("table "):
+        return (
+            f"The forecasts of {name!r} come from a table, which has none as of this origin. Read the table anew with "
+            "nbf.from_long."
+        )
     if any(name == other for other, _ in keys):
         return (
             f"What is called {name!r} in this kernel is not the model that these results were made by: its code, "

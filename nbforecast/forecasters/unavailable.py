@@ -13,6 +13,7 @@ class UnavailableReason(enum.IntEnum):
     LONG_GAP = 2
     MISSING = 3
     INCOMPLETE = 4
+    NOT_IN_TABLE = 5
 
     @property
     def sentence(self) -> str:
@@ -26,4 +27,5 @@ _SENTENCES = {
     UnavailableReason.LONG_GAP: "nothing was observed shortly before",
     UnavailableReason.MISSING: "more than half of the context is missing",
     UnavailableReason.INCOMPLETE: "the context has a gap that is too long to be bridged",
+    UnavailableReason.NOT_IN_TABLE: "the table of forecasts has none as of this time",
 }
