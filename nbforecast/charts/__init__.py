@@ -7,12 +7,13 @@ from nbforecast.charts.dot_chart import DotChart, DotRow, draw_dot_chart
 from nbforecast.charts.fan_data import Band, Density, FanData, history_steps
 from nbforecast.charts.fan_svg import draw_fan
 from nbforecast.charts.html import svg_image
-from nbforecast.charts.line_chart import Bars, Dots, Line, LineChart, ReferenceLine, draw_line_chart
+from nbforecast.charts.line_chart import Area, Bars, Dots, Line, LineChart, ReferenceLine, draw_line_chart
 
 if TYPE_CHECKING:
     from nbforecast.charts.fan_matplotlib import draw_fan_on_axes, fan_figure
 
 __all__ = [
+    "Area",
     "Band",
     "Bars",
     "Density",

@@ -9,7 +9,7 @@ from nbforecast.charts.geometry import Frame, history_path
 from nbforecast.charts.labels import clean, text_width
 from nbforecast.charts.primitives import EDGE, axes, document, header, spread_apart, text_element
 from nbforecast.charts.theme import Theme
-from nbforecast.charts.ticks import find_zone, time_ticks, value_axis
+from nbforecast.charts.ticks import TimeTick, find_zone, time_ticks, value_axis
 
 Kind = Literal["model", "other", "history"]
 _LINE_CLASSES = {"model": "m", "other": "c", "history": "h n"}
@@ -42,6 +42,23 @@ class Bars:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Area:
+    """The area between two lines.
+
+    Attributes:
+        x: Positions, shape (n,), datetime64[us] or integers.
+        values: Shape (n,), the upper end; not NaN.
+        low: Shape (n,), the lower end; not NaN.
+        rank: Shade: 0 is the lightest, 2 the darkest.
+    """
+
+    x: np.ndarray
+    values: np.ndarray
+    low: np.ndarray
+    rank: int = 0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Dots:
     """Dots at `values`, shape (n,), over `x`, shape (n,), each with a label above it where there are labels."""
 
@@ -59,7 +76,7 @@ class ReferenceLine:
     label: str = ""
 
 
-Mark = Line | Bars | Dots | ReferenceLine
+Mark = Line | Bars | Area | Dots | ReferenceLine
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +93,7 @@ class LineChart:
         zone: Name of the time zone of the labels; the times themselves are in UTC.
         width: Pixels.
         height: Pixels.
+        x_ticks: Positions and labels of the ticks below; empty to choose them.
     """
 
     title: str
@@ -87,6 +105,7 @@ class LineChart:
     zone: str | None = None
     width: int = 860
     height: int = 260
+    x_ticks: tuple[tuple[int, str], ...] = ()
 
 
 def draw_line_chart(chart: LineChart, theme: Theme = "auto") -> str:
@@ -114,6 +133,9 @@ def draw_line_chart(chart: LineChart, theme: Theme = "auto") -> str:
         start, stop, frame.right - frame.left, calendar=calendar, zone=find_zone(chart.zone),
         overhang=min(left, chart.width - right) - 4,
     )  # fmt: skip
+    if chart.x_ticks:
+        places = (frame.x(np.array([position for position, _ in chart.x_ticks])) / 10 - frame.left).tolist()
+        ticks = tuple(TimeTick(at, x, label, x, "", x) for x, (at, label) in zip(places, chart.x_ticks, strict=True))
     x_label = "" if calendar else clean(chart.x_label)
     body = head + axes(frame, axis, ticks, (left, right)) + _marks(chart, frame, (left, right))
     body += text_element((frame.left + frame.right) / 2, bottom + 34, x_label, anchor="middle")
@@ -134,6 +156,7 @@ def _clock(x: np.ndarray) -> np.ndarray:
 def _value_range(chart: LineChart) -> tuple[float, float]:
     """The range of the values with a margin, down to the floor and never empty."""
     values = [np.array([m.value]) if isinstance(m, ReferenceLine) else m.values for m in chart.marks]
+    values += [m.low for m in chart.marks if isinstance(m, Area)]
     finite = np.concatenate([v[np.isfinite(v)] for v in values])
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     if chart.floor is not None:
@@ -152,6 +175,12 @@ def _marks(chart: LineChart, frame: Frame, sides: tuple[float, float]) -> str:
             tops = np.rint(frame.y(mark.values)).astype(int).tolist()
             boxes = zip(x[:-1], x[1:], tops, strict=True)
             out.append(f'<path class="b1" d="{"".join(f"M{a + 8} {base}V{y}H{b - 8}V{base}z" for a, b, y in boxes)}"/>')
+        elif isinstance(mark, Area):
+            x, there, back = (
+                np.rint(v).astype(int) for v in (frame.x(_clock(mark.x)), frame.y(mark.values), frame.y(mark.low))
+            )
+            corners = [*zip(x, there, strict=True), *zip(x[::-1], back[::-1], strict=True)]
+            out.append(f'<path class="b{mark.rank}" d="M{"L".join(f"{a} {b}" for a, b in corners)}z"/>')
         elif isinstance(mark, ReferenceLine):
             y = round(float(frame.y(np.array([mark.value]))[0]))
             out.append(f'<path class="c y" d="M{round(sides[0] * 10)} {y}H{round(sides[1] * 10)}"/>')

@@ -13,6 +13,7 @@ from nbforecast.report.comparison import comparison
 from nbforecast.report.current_forecast import current_forecast
 from nbforecast.report.data import data
 from nbforecast.report.exceedance import exceedance
+from nbforecast.report.glucose import glucose, glucose_metrics, glucose_ranges
 from nbforecast.report.horizons import horizons
 from nbforecast.report.provenance import provenance
 from nbforecast.report.section import Section
@@ -28,6 +29,9 @@ __all__ = [
     "current_forecast",
     "data",
     "exceedance",
+    "glucose",
+    "glucose_metrics",
+    "glucose_ranges",
     "horizons",
     "provenance",
     "series_profiles",
