@@ -1,10 +1,24 @@
 """Errors that users can cause. Each message says what is wrong, where it is, and what to do."""
 
 import traceback
+from typing import ClassVar
+
+from nbforecast.safe_text import escape_controls, shorten
 
 
 class NbForecastError(Exception):
-    """The base class of all errors that nbforecast raises on purpose."""
+    """The base class of all errors that nbforecast raises on purpose.
+
+    Messages name columns, files and values of unknown origin: they are cut, and have no control characters.
+
+    Attributes:
+        longest: The number of characters that a message may have.
+    """
+
+    longest: ClassVar[int] = 1_200
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shorten(escape_controls(message, keep_lines=True), self.longest))
 
     def _render_traceback_(self) -> list[str]:
         """What IPython prints: the cause in full, if there is one, and the message without our frames."""
@@ -49,6 +63,8 @@ class RunCancelled(NbForecastError):
 
 class ReportError(NbForecastError):
     """A cell of a report's template failed."""
+
+    longest = 10_000  # the error of the cell, with its trace
 
 
 class StorageError(NbForecastError, OSError):

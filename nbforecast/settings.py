@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from nbforecast.errors import OptionError
+from nbforecast.user_path import user_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
@@ -104,4 +108,4 @@ def _directory() -> Path | None:
     if _one_of("NBFORECAST_CACHE", "disk", "memory") == "memory":
         return None
     path = os.environ.get("NBFORECAST_CACHE_DIR")
-    return Path(path).expanduser() if path else platformdirs.user_cache_path("nbforecast", appauthor=False)
+    return user_path(path, OptionError) if path else platformdirs.user_cache_path("nbforecast", appauthor=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbforecast.data.delimited import read_delimited, to_utf8
 from nbforecast.errors import InputError, MissingExtra
+from nbforecast.user_path import path_exists
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -40,14 +41,6 @@ def is_text_file(path: Path) -> bool:
 def read_text(path: Path) -> bytes:
     """Return the content of a text file, decompressed and in UTF-8."""
     return to_utf8(_decompress(path.read_bytes()))
-
-
-def path_exists(path: Path) -> bool:
-    """Tell whether a file or folder exists; a path that the file system cannot have does not."""
-    try:
-        return path.exists()
-    except OSError:  # too long
-        return False
 
 
 @contextmanager

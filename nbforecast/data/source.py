@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +12,11 @@ import numpy as np
 from nbforecast.data import cgm, files
 from nbforecast.data.pandas_tables import PandasTable, is_pandas, read_pandas
 from nbforecast.errors import InputError
+from nbforecast.user_path import user_path
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
+    from pathlib import Path
 
     import narwhals as nw
 
@@ -75,7 +76,7 @@ def open_source(frame: Any, time: Any, target: Any, id: Any, date_order: str | N
     import narwhals as nw
 
     if isinstance(frame, (str, os.PathLike)):
-        return _open_path(Path(frame).expanduser(), time is not None or target is not None, id, date_order)
+        return _open_path(user_path(frame, InputError), time is not None or target is not None, id, date_order)
     if isinstance(frame, dict):
         return Source(_from_dict(frame))
     if isinstance(frame, (list, tuple, np.ndarray)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from nbforecast.data.frequency import parse_frequency
@@ -19,10 +18,12 @@ from nbforecast.forecasters.registry import resolve, to_portable
 from nbforecast.options import ForecastOptions, PanelKeywords, takes_options
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable
+from nbforecast.user_path import path_exists, user_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from os import PathLike
+    from pathlib import Path
 
     from nbforecast.distributed.worker import PartitionReport
     from nbforecast.forecasters.base import Forecaster
@@ -126,8 +127,8 @@ def _check_destination(destination: str | PathLike[str]) -> Path:
     text = str(destination)
     if "://" in text:
         raise OptionError(f"destination= takes a folder that every worker can write to, not {text!r}.")
-    path = Path(text).expanduser().resolve()
-    if path.exists() and not path.is_dir():
+    path = user_path(text, OptionError).resolve()
+    if path_exists(path) and not path.is_dir():
         raise StorageError(f"{text!r} is a file; give a folder for the shards.")
     return path
 

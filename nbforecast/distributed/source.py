@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from nbforecast.data.columns import choose_columns
-from nbforecast.data.files import path_exists
 from nbforecast.data.ids import id_expression
 from nbforecast.data.missing import MISSING_TEXTS
 from nbforecast.data.observations import SINGLE_SERIES
 from nbforecast.data.source import Source
 from nbforecast.distributed.layout import partition_of
 from nbforecast.errors import InputError, MissingExtra
+from nbforecast.user_path import path_exists, user_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ def source_includes(source: Any, file: Path) -> bool:
     text = os.fspath(source)
     if "://" in text and not text.startswith("file://"):
         return False
-    base, pattern = _split_pattern(Path(text.removeprefix("file://")).expanduser().absolute())
+    base, pattern = _split_pattern(user_path(text.removeprefix("file://"), InputError).absolute())
     if pattern:
         return _matches(file.parts, [*(glob.escape(part) for part in base.parts), *pattern])
     return file.is_relative_to(base.resolve())
@@ -160,7 +160,7 @@ def _scans(source: Any) -> list[pl.LazyFrame]:
     text = os.fspath(source)
     if "://" in text and not text.startswith("file://"):
         return _scan_remote(text)
-    return _scan_local(Path(text.removeprefix("file://")).expanduser())
+    return _scan_local(user_path(text.removeprefix("file://"), InputError))
 
 
 def _scan_local(path: Path) -> list[pl.LazyFrame]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nbforecast.errors import MissingExtra, WeightsError
+from nbforecast.safe_text import brief_repr
+from nbforecast.user_path import path_exists, user_path
 
 FILES = ("config.json", "model.safetensors")
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -24,14 +26,16 @@ def find_folder(place: str | Path, files: tuple[str, ...]) -> Path:
         WeightsError: If a file is missing or cannot be downloaded; the message says how to get it.
         MissingExtra: If `place` is a Hub id and huggingface_hub is not installed.
     """
-    folder = Path(place).expanduser()
-    if folder.is_dir():
+    folder = user_path(place, WeightsError)
+    if path_exists(folder) and folder.is_dir():
         missing = [name for name in files if not (folder / name).is_file()]
         if missing:
             raise WeightsError(f"The folder {str(folder)!r} lacks {', '.join(missing)}.")
         return folder
     if not _ID.fullmatch(str(place)):
-        raise WeightsError(f"There is no folder {str(place)!r}, nor is it a Hub id such as 'amazon/chronos-bolt-tiny'.")
+        raise WeightsError(
+            f"There is no folder {brief_repr(str(place))}, nor is it a Hub id such as 'amazon/chronos-bolt-tiny'."
+        )
     return _download(str(place), files)
 
 

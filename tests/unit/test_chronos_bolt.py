@@ -162,10 +162,10 @@ def test_F3_short_histories_are_windows_padded_to_the_left() -> None:
         ("d_model", None, "'d_model' is None, not a positive int"),
         ("num_heads", -1, "'num_heads' is -1"),
         ("num_layers", True, "'num_layers' is True"),
-        ("dense_act_fn", "swish", "'dense_act_fn' is 'swish'; supported are 'relu' and 'gelu'"),
+        ("dense_act_fn", "swish", "'dense_act_fn' is 'swish', not one of 'relu', 'gelu'"),
         ("layer_norm_epsilon", "small", "'layer_norm_epsilon' is 'small', not a float"),
         ("chronos_config", None, "there is no 'chronos_config'; this is not a Chronos-Bolt model"),
-        ("chronos_config.quantiles", [0.9, 0.1], "'quantiles' are"),
+        ("chronos_config.quantiles", [0.9, 0.1], "'quantiles' is"),
         ("chronos_config.input_patch_stride", 4, "'input_patch_stride' differs"),
         (
             "d_ff",

@@ -20,6 +20,7 @@ from scipy.stats import norm
 import nbforecast as nbf
 from nbforecast.data import prepare
 from nbforecast.engine.inference import run_inference
+from nbforecast.forecasters.config_file import Config
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.gluformer.forecaster import Gluformer, _features, infer_sizes
 from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_quantiles, shapes
@@ -211,7 +212,7 @@ def test_F3_the_reference_checkpoint_is_loaded_from_pytorchs_file() -> None:
         nbf.NbForecastError, match="'n_heads' is 10, which does not give the inner width 15 at width 16"
     ):
         Gluformer.load(golden("gluformer_tiny.pth"))
-    assert infer_sizes(weights, {"n_heads": 3, "label_len": 8, "len_pred": 6}) == TINY
+    assert infer_sizes(weights, Config({"n_heads": 3, "label_len": 8, "len_pred": 6}, "config.json")) == TINY
 
 
 def test_F4_a_folder_holds_one_file_of_weights(tmp_path: Path) -> None:

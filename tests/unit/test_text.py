@@ -1,8 +1,9 @@
-"""Examples in the docstrings of `nbforecast.text` are its tests: one behaviour of each function in each."""
+"""Examples in the docstrings of `text` and `safe_text` are their tests: one behaviour of each function in each."""
 
 import doctest
 
-from nbforecast import text
+from nbforecast import safe_text, text
+from nbforecast.errors import InputError
 from nbforecast.time_units import DAY, HOUR, MINUTE
 
 
@@ -12,6 +13,28 @@ def test_every_wording_is_as_its_example_says():
     assert results.failed == 0
     assert all(getattr(text, name).__doc__ for name in documented)
     assert results.attempted >= len(documented) - 1
+    assert doctest.testmod(safe_text).failed == 0
+
+
+def test_S4_messages_are_short_and_without_control_characters():
+    message = str(InputError("No column is called 'a\x1b[2J\u202eb'. " + 5_000 * "x" + "\nSay which with time=."))
+    assert message.startswith("No column is called 'a\\x1b[2J\\u202eb'. xxx")
+    assert message.endswith("x\nSay which with time=.")
+    assert len(message) == 1_200
+
+
+def test_S4_any_value_has_a_brief_representation():
+    class Odd:
+        def __repr__(self):
+            raise RuntimeError
+
+    nested = ()
+    for _ in range(100):
+        nested = (nested, nested)
+    values = [nested, Odd(), 10**10_000, "x" * 10_000, b"\x1b" * 1_000, list(range(10_000)), float("nan"), "\x1b\u200f"]
+    texts = [safe_text.brief_repr(value) for value in values]
+    assert max(map(len, texts)) <= 160
+    assert texts[-2:] == ["nan", r"'\x1b\u200f'"]
 
 
 def test_unknown_numbers_are_dashes_and_large_ones_keep_their_digits():

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float32
 
 from nbforecast.errors import OptionError, WeightsError
-from nbforecast.forecasters.checkpoint import check, load, read_json
+from nbforecast.forecasters.checkpoint import check, load
 from nbforecast.forecasters.chronos_bolt.network import Sizes, extend, shapes
+from nbforecast.forecasters.config_file import read_config
 from nbforecast.forecasters.hub import FILES, find_folder
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.windows import Windows
 
 CONFIG, WEIGHTS = FILES
+MAX_LAYERS = 256  # on each side
+MAX_CONTEXT = 1 << 16  # steps; the published networks take 2,048
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +81,7 @@ class ChronosBolt(NetworkForecaster):
         """
         folder = find_folder(place, FILES)
         sizes = read_sizes(folder / CONFIG)
-        weights = {n: np.asarray(w, np.float32) for n, w in load(folder / WEIGHTS).items()}
-        expected = shapes(sizes)
+        weights, expected = load(folder / WEIGHTS), shapes(sizes)
         copies = {f"{side}.embed_tokens.weight" for side in ("encoder", "decoder")}  # copies of `shared`, in some files
         weights = {n: w for n, w in weights.items() if n in expected or n not in copies}
         try:
@@ -88,6 +90,7 @@ class ChronosBolt(NetworkForecaster):
             raise WeightsError(f"{folder / WEIGHTS}: {error}") from None
         if context is not None and (isinstance(context, bool) or not isinstance(context, int) or context < 1):
             raise OptionError(f"context= takes a positive number of points, not {context!r}.")
+        weights = {n: np.asarray(w, np.float32) for n, w in weights.items()}
         return cls(weights, name or PurePath(place).name, sizes=sizes, longest=context)
 
     def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
@@ -104,39 +107,34 @@ def read_sizes(path: Path) -> Sizes:
     Raises:
         WeightsError: If a field is missing or its value is not supported; the message names it.
     """
-    config = read_json(path)
-    bolt_config = config.get("chronos_config")
-    if not isinstance(bolt_config, dict):
+    config = read_config(path)
+    bolt_config = config.section("chronos_config")
+    if bolt_config is None:
         raise WeightsError(f"{path}: there is no 'chronos_config'; this is not a Chronos-Bolt model.")
-
-    def get(values: dict[str, Any], name: str, kind: type = int) -> Any:
-        value = values.get(name)
-        if not isinstance(value, kind) or (isinstance(value, int) and (isinstance(value, bool) or value < 1)):
-            raise WeightsError(f"{path}: {name!r} is {value!r}, not a {'positive ' * (kind is int)}{kind.__name__}.")
-        return value
-
-    if get(bolt_config, "input_patch_stride") != get(bolt_config, "input_patch_size"):
+    patch = bolt_config.integer("input_patch_size", high=MAX_CONTEXT)
+    if bolt_config.integer("input_patch_stride") != patch:
         raise WeightsError(f"{path}: 'input_patch_stride' differs from 'input_patch_size', which is not supported.")
-    activation = get(config, "dense_act_fn", str)
-    if activation not in ("relu", "gelu") or config.get("is_gated_act"):
-        raise WeightsError(f"{path}: 'dense_act_fn' is {activation!r}; supported are 'relu' and 'gelu', not gated.")
-    levels = tuple(float(q) for q in get(bolt_config, "quantiles", list))
+    activation = config.choice("dense_act_fn", ("relu", "gelu"))
+    if config.flag("is_gated_act"):
+        raise config.error("is_gated_act", "false: gated activations are not supported")
+    levels = tuple(float(level) for level in bolt_config.numbers("quantiles"))
     if list(levels) != sorted(set(levels)) or not all(0 < q < 1 for q in levels):
-        raise WeightsError(f"{path}: 'quantiles' are {levels}, not ascending numbers between 0 and 1.")
+        raise bolt_config.error("quantiles", "ascending numbers between 0 and 1")
+    buckets = config.integer("relative_attention_num_buckets", low=4)
     return Sizes(
-        width=get(config, "d_model"),
-        head=get(config, "d_kv"),
-        heads=get(config, "num_heads"),
-        feed_forward=get(config, "d_ff"),
-        layers=get(config, "num_layers"),
-        decoder_layers=get(config, "num_decoder_layers"),
-        context=get(bolt_config, "context_length"),
-        patch=get(bolt_config, "input_patch_size"),
-        steps=get(bolt_config, "prediction_length"),
+        width=config.integer("d_model"),
+        head=config.integer("d_kv"),
+        heads=config.integer("num_heads"),
+        feed_forward=config.integer("d_ff"),
+        layers=config.integer("num_layers", high=MAX_LAYERS),
+        decoder_layers=config.integer("num_decoder_layers", high=MAX_LAYERS),
+        context=bolt_config.integer("context_length", patch, MAX_CONTEXT),
+        patch=patch,
+        steps=bolt_config.integer("prediction_length"),
         levels=levels,
-        register=bool(bolt_config.get("use_reg_token", False)),
-        buckets=get(config, "relative_attention_num_buckets"),
-        distance=get(config, "relative_attention_max_distance"),
-        epsilon=get(config, "layer_norm_epsilon", float),
+        register=bolt_config.flag("use_reg_token"),
+        buckets=buckets,
+        distance=config.integer("relative_attention_max_distance", buckets // 4 + 1),
+        epsilon=config.number("layer_norm_epsilon", 1e-12, 1.0),
         activation=activation,
     )

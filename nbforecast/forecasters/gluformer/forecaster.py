@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -14,11 +15,15 @@ from jaxtyping import Array, Bool, Float32, Int32, Int64, Shaped, UInt8
 
 from nbforecast.device import devices, replicate
 from nbforecast.errors import OptionError, WeightsError
-from nbforecast.forecasters.checkpoint import check, load, read_json
+from nbforecast.forecasters.checkpoint import check, load
+from nbforecast.forecasters.config_file import Config, read_config
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_quantiles, shapes
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
 from nbforecast.forecasters.windows import full_context_availability
+from nbforecast.safe_text import brief_repr
+from nbforecast.text import quoted
+from nbforecast.user_path import path_exists, user_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
 
 STEP = 300_000_000  # microseconds
 TOKENS = 1600  # of all windows and samples at once, on a CPU
+MAX_LAYERS, MAX_SAMPLES = 256, 1_000
+MAX_MASKS = 1 << 26  # numbers that dropout acts on in one forecast
 FEATURES = ("day", "month", "year", "hour", "minute", "second")
 
 
@@ -118,16 +125,18 @@ class Gluformer(NetworkForecaster):
         Raises:
             WeightsError: If the file or a tensor does not fit; the message names it.
         """
-        file = _file(Path(place).expanduser())
-        config = read_json(file.parent / "config.json") if (file.parent / "config.json").is_file() else {}
+        file = _file(user_path(place, WeightsError))
+        config = file.parent / "config.json"
+        fields = read_config(config) if config.is_file() else Config({}, config)
         weights = load(file)
         try:
-            sizes = infer_sizes(weights, config)
+            sizes = infer_sizes(weights, fields)
             check(weights, shapes(sizes, _positions(weights)))
-            scaler = Scaler(**{k: tuple(v) for k, v in config.get("scaler", {}).items()})
-        except (WeightsError, TypeError) as error:
+        except WeightsError as error:
             raise WeightsError(f"{file}: {error}") from None
-        return cls(weights, name or PurePath(place).stem, sizes=sizes, scaler=scaler, **options)
+        model = cls(weights, name or PurePath(place).stem, sizes=sizes, scaler=read_scaler(fields), **options)
+        check_options(model)
+        return model
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         """A context must be complete once short gaps are bridged."""
@@ -216,7 +225,7 @@ class Gluformer(NetworkForecaster):
         return drop
 
 
-def infer_sizes(weights: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> Sizes:
+def infer_sizes(weights: Mapping[str, np.ndarray], config: Config) -> Sizes:
     """Returns sizes from the weights' shapes, and from the configuration what they do not show.
 
     Args:
@@ -227,47 +236,100 @@ def infer_sizes(weights: Mapping[str, np.ndarray], config: Mapping[str, Any]) ->
         WeightsError: If the weights are not a Gluformer's, or contradict the configuration.
     """
 
-    def shape(name: str) -> tuple[int, ...]:
+    def shape(name: str, axes: int) -> tuple[int, ...]:
         if name not in weights:
             raise WeightsError(f"there is no tensor {name!r}: these are not Gluformer's weights.")
+        if weights[name].ndim != axes or not weights[name].size:
+            raise WeightsError(f"{name} has shape {weights[name].shape}, which is not that of Gluformer's weights.")
         return weights[name].shape
 
-    width = shape("enc_embedding.value_embedding.conv.weight")[0]
-    inner = shape("encoder.enc_layers.0.att.proj_q.weight")[0]
-    heads = int(config.get("n_heads", Sizes.heads))
-    if not 1 <= heads <= width or heads * (width // heads) != inner:
+    width = shape("enc_embedding.value_embedding.conv.weight", 3)[0]
+    inner = shape("encoder.enc_layers.0.att.proj_q.weight", 2)[0]
+    heads = config.integer("n_heads", default=Sizes.heads)
+    if heads > width or heads * (width // heads) != inner:
         raise WeightsError(
             f"'n_heads' is {heads}, which does not give the inner width {inner} at width {width}; put the right one "
             "into a config.json beside the weights."
         )
-    length = shape("var.proj2.weight")[1] - 1
+    length, positions = shape("var.proj2.weight", 2)[1] - 1, _positions(weights)
+    if not 1 <= length <= positions:
+        raise WeightsError(f"var.proj2.weight is for {length:,} steps; its table of positions has {positions:,}.")
 
     def layers(prefix: str) -> int:
         return len({n.split(".")[2] for n in weights if n.startswith(prefix)})
 
-    return Sizes(
+    label = config.integer("label_len", high=length, default=max(length // 3, 1))
+    sizes = Sizes(
         width=width,
         heads=heads,
-        feed_forward=shape("encoder.enc_layers.0.conv1.weight")[0],
+        feed_forward=shape("encoder.enc_layers.0.conv1.weight", 3)[0],
         encoder_layers=layers("encoder.enc_layers."),
         decoder_layers=layers("decoder.layers."),
         input=length,
-        label=int(config.get("label_len", length // 3)),
-        horizon=int(config.get("len_pred", Sizes.horizon)),
-        dynamic=shape("enc_embedding.time_embedding.embed.weight")[1],
-        static=shape("enc_embedding.subject_embedding.id_embedding.weight")[1],
-        dropout=float(config.get("r_drop", Sizes.dropout)),
-        activation="relu" if config.get("activ") == "relu" else "gelu",
+        label=label,
+        horizon=config.integer("len_pred", high=max(positions - label, 1), default=Sizes.horizon),
+        dynamic=shape("enc_embedding.time_embedding.embed.weight", 2)[1],
+        static=shape("enc_embedding.subject_embedding.id_embedding.weight", 2)[1],
+        dropout=config.number("r_drop", 0.0, 1.0, default=Sizes.dropout),
+        activation=config.choice("activ", ("gelu", "relu"), default=Sizes.activation),
     )
+    if sizes.dynamic != len(FEATURES):
+        raise WeightsError(f"the network takes {sizes.dynamic} features of a time; supported are {len(FEATURES)}.")
+    _check_masks(sizes)
+    return sizes
+
+
+def read_scaler(config: Config) -> Scaler:
+    """Returns the scaler of a configuration; the ends that it does not name are the usual ones.
+
+    Raises:
+        WeightsError: If the ends make no sense.
+    """
+    scaler = config.section("scaler")
+    if scaler is None:
+        if "scaler" in config:
+            raise config.error("scaler", 'an object such as {"target": [40, 400]}')
+        return Scaler()
+    scaler.check_names(("target", "lows", "highs"))
+    target = scaler.numbers("target", 2, Scaler.target)
+    if not target[0] < target[1]:
+        raise scaler.error("target", "a low end and a higher one")
+    lows, highs = (scaler.numbers(n, len(FEATURES), getattr(Scaler, n)) for n in ("lows", "highs"))
+    return Scaler((target[0], target[1]), lows, highs)
+
+
+def check_options(model: Gluformer) -> None:
+    """Check what users choose beside the weights.
+
+    Raises:
+        OptionError: If an option makes no sense.
+    """
+    if isinstance(model.samples, bool) or not isinstance(model.samples, int) or not 1 <= model.samples <= MAX_SAMPLES:
+        raise OptionError(f"samples= takes a whole number from 1 to {MAX_SAMPLES:,}, not {brief_repr(model.samples)}.")
+    for name, choices in (("output", ("mixture", "samples")), ("masks", ("shared", "window"))):
+        if getattr(model, name) not in choices:
+            raise OptionError(f"{name}= takes {quoted(choices)}, not {brief_repr(getattr(model, name))}.")
+
+
+def _check_masks(sizes: Sizes) -> None:
+    """Check that the masks of a sample fit into memory."""
+    if sizes.encoder_layers + sizes.decoder_layers > MAX_LAYERS:
+        raise WeightsError(f"there are more than {MAX_LAYERS} layers, which is not supported.")
+    numbers = sum(math.prod(shape) for shape in sizes.sites().values())
+    if numbers > MAX_MASKS:
+        raise WeightsError(
+            f"a context of {sizes.input:,} steps and 'len_pred' of {sizes.horizon:,} need masks of {numbers:,} numbers "
+            f"for each forecast; supported are {MAX_MASKS:,}."
+        )
 
 
 def _positions(weights: Mapping[str, np.ndarray]) -> int:
     table = weights.get("enc_embedding.positional_embedding.pos_emb")
-    return table.shape[1] if table is not None and table.ndim == 3 else 5000
+    return int(table.shape[1]) if table is not None and table.ndim == 3 else 5000
 
 
 def _file(place: Path) -> Path:
-    if not place.is_dir():
+    if not path_exists(place) or not place.is_dir():
         return place
     files = sorted(p for p in place.iterdir() if p.suffix in (".safetensors", ".pth", ".pt", ".ckpt"))
     if len(files) != 1:

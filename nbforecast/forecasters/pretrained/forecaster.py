@@ -21,6 +21,7 @@ from nbforecast.forecasters.pretrained.features import CANDIDATES, ERROR_STEPS, 
 from nbforecast.forecasters.pretrained.network import GatedNetwork
 from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
 from nbforecast.forecasters.window_forecaster import WindowForecaster
+from nbforecast.user_path import user_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.windows import Windows
 
 WEIGHTS = Path(__file__).parent / "pretrained.safetensors"
+MAX_DEPTH = 64  # residual blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +66,13 @@ class Pretrained(NetworkForecaster):
         Raises:
             WeightsError: If the file or a tensor does not fit; the message names it.
         """
-        weights = {n: np.asarray(w, np.float32) for n, w in load(place).items()}
+        file = user_path(place, WeightsError)
+        weights = load(file)
         try:
             check(weights, {n: w.shape for n, w in weights_by_name(network_structure(weights)).items()})
         except WeightsError as error:
-            raise WeightsError(f"{place}: {error}") from None
-        return cls(weights, name or Path(place).stem)
+            raise WeightsError(f"{file}: {error}") from None
+        return cls({n: np.asarray(w, np.float32) for n, w in weights.items()}, name or file.stem)
 
     def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
         """One function for all horizons of as many passes."""
@@ -161,7 +164,14 @@ def restore_network(weights: Mapping[str, Any]) -> GatedNetwork:
 
 
 def network_structure(weights: Mapping[str, Any]) -> GatedNetwork:
-    """Returns the network without its weights; its sizes are read from them."""
-    width = len(weights["enter.bias"]) if "enter.bias" in weights else 1
+    """Returns the network without its weights; its sizes are read from them.
+
+    Raises:
+        WeightsError: If they are sizes of no such network.
+    """
+    first = weights.get("enter.bias")
+    width = first.shape[0] if first is not None and first.ndim == 1 and first.size else 1
     depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
+    if depth > MAX_DEPTH:
+        raise WeightsError(f"there are {depth:,} blocks; at most {MAX_DEPTH} are supported.")
     return eqx.filter_eval_shape(partial(build, width, depth), jax.random.key(0))
