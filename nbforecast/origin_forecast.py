@@ -9,7 +9,7 @@ from jaxtyping import Float32, Float64
 
 from nbforecast import charts
 from nbforecast.deprecation import RenamedAttribute
-from nbforecast.errors import OptionError
+from nbforecast.levels import check_coverages, check_probabilities
 from nbforecast.postprocessing.conformal import MIN_ERRORS
 from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES, densities, quantiles
 from nbforecast.scoring.pit import CumulativeProbability, cumulative_probability
@@ -83,7 +83,7 @@ class Forecast:
         """Quantiles of the forecast.
 
         Args:
-            q: One probability, or K of them, each between 0 and 1.
+            q: One probability, or K of them, each between 0 and 1: 0.95 for the 95 % quantile.
 
         Returns:
             float32 (H,) for one probability, (H, K) for several, in the unit of the data.
@@ -95,27 +95,26 @@ class Forecast:
             >>> forecast.quantile([0.1, 0.9]).shape
             (12, 2)
         """
-        probabilities = tuple(float(p) for p in np.atleast_1d(q))
-        if not all(0 < p < 1 for p in probabilities):
-            raise OptionError(f"A quantile's probability lies between 0 and 1, not {q!r}.")
-        values = quantiles(self.draws, self.quantile_levels, probabilities)
-        return values[:, 0] if np.isscalar(q) else values
+        is_one = np.ndim(q) == 0
+        probabilities = [q] if is_one else list(q)  # type: ignore[arg-type]
+        check_probabilities(probabilities, "quantile()")
+        values = quantiles(self.draws, self.quantile_levels, tuple(map(float, probabilities)))  # type: ignore[arg-type]
+        return values[:, 0] if is_one else values
 
     def interval(self, coverage: float) -> Float32[np.ndarray, "H 2"]:
         """A central prediction interval.
 
         Args:
-            coverage: Coverage in per cent, between 0 and 100.
+            coverage: Coverage in per cent, above 1 and below 100: 80 for the 80 % interval.
 
         Returns:
             float32 (H, 2), lower and upper ends in the unit of the data. At 50, 80, 90 and 95 % they are calibrated if
             the run calibrates and enough past errors are known.
 
         Raises:
-            OptionError: The coverage is not between 0 and 100.
+            OptionError: The coverage is not between 1 and 100: a share such as 0.8 is not taken for 0.8 %.
         """
-        if not 0 < coverage < 100:
-            raise OptionError(f"A central interval has a coverage between 0 and 100 %, not {coverage!r}.")
+        check_coverages([coverage], "interval()")
         if self.calibrated is not None and coverage in CALIBRATED_COVERAGES and np.isfinite(self.calibrated).all():
             rank = CALIBRATED_COVERAGES.index(int(coverage))
             return self.calibrated[:, [len(CALIBRATED_COVERAGES) - 1 - rank, len(CALIBRATED_COVERAGES) + rank]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -217,7 +217,7 @@ class Run(BackgroundRun):
             and so on. y is null where it is unknown; `.drop_nulls("y")` leaves the rows that can be scored. A run with
             `calibrate` has calibrated intervals at 50, 80, 90 and 95 % where enough past errors are known.
         """
-        coverages = (levels,) if isinstance(levels, int | float) else levels
+        coverages = cast("Sequence[float]", (levels,) if np.ndim(levels) == 0 else levels)
         return to_long(self._slice, coverages, self.calibrated_bands() if self.calibrate else None)
 
     def plot(self, index: int = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:

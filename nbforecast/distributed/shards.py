@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from nbforecast.atomic_write import atomic_write
@@ -12,11 +13,14 @@ from nbforecast.errors import OptionError
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.scoring.mean_scores import OriginScores, mean_scores, score_sums
+from nbforecast.scoring.origin_scores import calculate
+from nbforecast.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from nbforecast.data import Dataset
     from nbforecast.result_cache.entry import Entry
     from nbforecast.result_cache.key import ForecastSpec
     from nbforecast.scoring.mean_scores import By
@@ -68,11 +72,11 @@ def shard_scores(paths: Iterable[Path], by: By | None = None) -> pl.DataFrame:
     parts = []
     for path in paths:
         try:
-            data, columns = parquet.read_columns(path, OriginScores._fields[:4])
+            data, scores = _read_scores(path)
         except Unreadable as reason:
             _log.warning("%s is skipped: %s.", path, reason)
             continue
-        parts.append(score_sums(data, OriginScores(**columns), by))
+        parts.append(score_sums(data, scores, by))
     if not parts:
         raise OptionError("There are no shards to score yet.")
     sums = pl.concat(parts)
@@ -81,3 +85,19 @@ def shard_scores(paths: Iterable[Path], by: By | None = None) -> pl.DataFrame:
     if by == "horizon":
         return mean_scores(sums.group_by("horizon").sum().sort("horizon"))
     return mean_scores(sums.sum())
+
+
+def _read_scores(path: Path) -> tuple[Dataset, OriginScores]:
+    """The scores in a shard; those of a former version of the calculations are calculated anew from the forecasts."""
+    names = OriginScores._fields[:4]
+    metadata = parquet.read_metadata(path)
+    if metadata.has_current_scores:
+        data, columns = parquet.read_columns(path, names)
+        return data, OriginScores(**columns)
+    data, columns = parquet.read_columns(path, ("forecast",))
+    draws, batch, spec = columns["forecast"], settings().batch, metadata.spec
+    actual = data.actuals(np.arange(len(data)), spec.horizon)
+    actual[~np.isfinite(draws[:, 0, 0])] = np.nan
+    batches = [slice(start, start + batch) for start in range(0, len(data), batch)]
+    parts = [calculate(draws[rows], actual[rows], spec.levels, batch) for rows in batches]
+    return data, OriginScores(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

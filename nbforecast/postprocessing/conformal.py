@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Float64, Int64
 
-from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, quantiles
+from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, as_forecast, quantiles
 
 CALIBRATED_LEVELS = (0.025, 0.05, 0.1, 0.25, 0.75, 0.9, 0.95, 0.975)  # of the ends of `CALIBRATED_COVERAGES`
 WINDOW = 500  # steps whose scores calibrate an interval
@@ -39,8 +39,9 @@ def calibrate(
 ) -> Float32[np.ndarray, "N H K"]:
     """The ends of calibrated central intervals, as of every origin a function of what was known then (L1).
 
-    Where a series has lately not been below zero, no interval is moved there, unless the forecast itself reaches below
-    zero; then no further than its widest interval.
+    Every interval contains the forecast's median: an end that the scores would move beyond it stops there. Where a
+    series has lately not been below zero, no interval is moved there, unless the forecast itself reaches below zero;
+    then no further than its widest interval.
 
     Args:
         draws: (N, H, Q) ascending draws of every row, NaN where there is no forecast.
@@ -60,6 +61,9 @@ def calibrate(
     for h in range(draws.shape[1]):
         ends = quantiles(draws[:, h].astype(np.float64), levels, (*CALIBRATED_LEVELS, 0.5))
         calibrated[:, h] = _calibrate_step(ends[:, :-1], ends[:, -1], actual[:, h], series, h + 1)
+    half, median = len(CALIBRATED_COVERAGES), quantiles(draws, levels, (0.5,))
+    np.minimum(calibrated[..., :half], median, out=calibrated[..., :half])
+    np.maximum(calibrated[..., half:], median, out=calibrated[..., half:])
     calibrated[np.isnan(calibrated).any((1, 2))] = np.nan
     return calibrated
 
@@ -74,9 +78,9 @@ def is_covered(ends: Float32[np.ndarray, "N H K"], actual: Float64[np.ndarray, "
     Returns:
         (N, H, 4), 1 or 0 for each of `CALIBRATED_COVERAGES`; NaN where the interval or the actual is not known.
     """
-    half = len(CALIBRATED_COVERAGES)
+    half, observed = len(CALIBRATED_COVERAGES), as_forecast(actual)[..., None]
     low, high = ends[..., :half][..., ::-1], ends[..., half:]
-    is_inside = (low <= actual[..., None]) & (actual[..., None] <= high)
+    is_inside = (low <= observed) & (observed <= high)
     is_unknown = np.isnan(high) | np.isnan(actual)[..., None]
     return np.where(is_unknown, np.nan, is_inside).astype(np.float32)
 

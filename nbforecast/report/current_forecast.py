@@ -11,6 +11,7 @@ from nbforecast import charts
 from nbforecast.report.labels import horizon_text, time_text
 from nbforecast.report.section import Bullets, Picture, PictureRow, Section
 from nbforecast.report.stats import is_panel, newest_index
+from nbforecast.scoring.origin_scores import as_forecast
 from nbforecast.text import number, plural
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _describe_rises(run: Run) -> str:
     last = run.data.offsets[1:] - 1
     available = last[run.reasons[last] == 0]
     medians = run.frame["median"].gather(available).to_numpy()[:, -1]
-    rising = int((medians > run.data.values[available]).sum())
+    rising = int((medians > as_forecast(run.data.values[available])).sum())
     expectation = f"{run.model} expects a higher value in {horizon_text(run)} than the last one observed"
     if len(available) < len(run.data.ids):
         return f"In {rising} of the {len(available)} series with a forecast as of their last value, {expectation}."

@@ -13,6 +13,7 @@ from nbforecast.report.data import draw_history
 from nbforecast.report.labels import horizon_text, time_text
 from nbforecast.report.section import Section
 from nbforecast.report.stats import is_panel, losses, worst_rows
+from nbforecast.scoring.origin_scores import as_forecast
 from nbforecast.text import number, percent, plural
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def _describe_error(run: Run, forecast: Forecast, row: int) -> str:
         return ""
     step = int(np.flatnonzero(is_observed)[-1])
     low, high = forecast.interval(95).T
-    is_inside = (low <= actual) & (actual <= high)
+    observed = as_forecast(actual)
+    is_inside = (low <= observed) & (observed <= high)
     series = f" of {forecast.series}" if is_panel(run.data) else ""
     reach = f"{horizon_text(run, step + 1)} ahead"
     expected = f"{number(forecast.median[step])}{series} is expected and {number(actual[step])} is observed"

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32
 
-from nbforecast.errors import OptionError
+from nbforecast.levels import check_coverages
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS
 from nbforecast.scoring.origin_scores import quantiles
 
@@ -33,11 +33,9 @@ def to_long(
         coverage the ends of the interval: MODEL-lo-80, MODEL-hi-80.
 
     Raises:
-        OptionError: A coverage is not between 0 and 100.
+        OptionError: A coverage is not between 1 and 100.
     """
-    for coverage in coverages:
-        if not 0 < coverage < 100:
-            raise OptionError(f"levels= takes percentages between 0 and 100, not {coverage!r}.")
+    check_coverages(coverages, "levels=")
     data, spec = entry_slice.data, entry_slice.spec
     forecast, horizon, model = entry_slice.array("forecast"), spec.horizon, spec.model.name
     rows = np.flatnonzero(np.isfinite(forecast[:, 0, 0]))

@@ -21,6 +21,7 @@ from nbforecast.data.frequency import Frequency
 from nbforecast.result_cache import format_1
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.status import Status
+from nbforecast.scoring.origin_scores import SCORE_VERSION
 
 if TYPE_CHECKING:
     from nbforecast.result_cache.key import CacheKey
@@ -62,6 +63,11 @@ class Metadata:
     def key(self) -> CacheKey:
         """The entry's key."""
         return self.spec.key(self.facts["handle"])
+
+    @property
+    def has_current_scores(self) -> bool:
+        """Whether the scores were calculated as they are today; otherwise they are calculated anew (C10)."""
+        return bool(self.facts["score_version"] == SCORE_VERSION)
 
     @cached_property
     def frequency(self) -> Frequency:
@@ -134,6 +140,7 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
         "available": int((snapshot.reasons == 0).sum()),
         "inferred": snapshot.inferred,
         "calculated": int((snapshot.status == Status.SCORED).sum()),
+        "score_version": SCORE_VERSION,
         "created": snapshot.created,
         "forced": snapshot.forced,
         "saved": time.time(),
@@ -166,6 +173,8 @@ def unpack(packed: bytes) -> Metadata:
             facts = format_1.upgrade(facts)
         elif version != FORMAT:
             raise Damaged(f"an older nbforecast has written it (format {version})")
+        if facts.setdefault("score_version", 1) != SCORE_VERSION:
+            facts["calculated"] = 0
         _check(facts)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise Damaged(f"its metadata make no sense ({type(error).__name__}: {error})") from error

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Integer, Shaped, UInt8, UInt64
 from nbforecast.result_cache.fingerprints import Fingerprints
 from nbforecast.result_cache.metadata import Damaged, Metadata, Unreadable, pack, unpack
 from nbforecast.result_cache.snapshot import Snapshot, is_consistent
-from nbforecast.result_cache.status import FIRST_STATUS, FORMER_NAMES, REASON, STATUS, column_shapes
+from nbforecast.result_cache.status import FIRST_STATUS, FORMER_NAMES, REASON, STATUS, Status, column_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,6 +207,8 @@ def _read_checked(path: Path, names: tuple[str, ...]) -> tuple[Metadata, dict[st
     for name, values in columns.items():
         if _digest(values) != metadata.facts["digests"].get(name):
             raise Damaged(f"its column {name!r} is damaged")
+    if "status" in columns and not metadata.has_current_scores:
+        columns["status"][columns["status"] == Status.SCORED] = Status.UNSCORED
     return metadata, columns
 
 

@@ -3,6 +3,10 @@
 A forecast is a set of ascending draws at probability levels: a forecaster's own quantile levels, or (i - 0.5) / Q for
 Q equally likely samples (the plotting positions of Hazen 1914). Every quantile in the package and on a page comes
 from `quantiles`.
+
+Forecasts are float32 and actual values float64. A forecast and an actual value are equal where they are equal in
+float32: 0.1 equals the forecast 0.1, although float32(0.1) is 1.5e-9 more. Every comparison of the two follows this
+rule, and an error between equals is zero.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ COVERAGES = (50, 80, 95)  # per cent, of the central intervals that are scored
 CALIBRATED_COVERAGES = (50, 80, 90, 95)  # per cent, of the central intervals that are calibrated
 QUANTILE_LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)  # of the stored `quantiles`: interval ends and median
 DENSITY_POINTS = 64
+SCORE_VERSION = 2  # of stored scores; a change of their numbers raises it, and stored ones are calculated anew
 
 _compile_once = CompileOnce()
 
@@ -99,6 +104,19 @@ def quantiles(
     return values * ~crosses_zero + 0.0  # no negative zeros
 
 
+def as_forecast(actual: Float[np.ndarray, "*N"]) -> Float32[np.ndarray, "*N"]:
+    """Actual values in the precision of forecasts, in which the two are compared.
+
+    Args:
+        actual: Actual values, in the data's unit.
+
+    Returns:
+        The values rounded to float32.
+    """
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and so beyond every forecast
+        return np.asarray(actual).astype(np.float32)
+
+
 class Calculations(NamedTuple):
     """Quantiles and scores of B origins by horizon step; scores are NaN where the actual is not known.
 
@@ -142,7 +160,7 @@ def calculate(
     # actual values are taken relative to a draw before they are rounded: 1e9 + 3 is 1e9 in single precision
     anchor = draws[:, 0, draws.shape[-1] // 2]
     relative = (actual - anchor[:, None]).astype(np.float32)
-    results = _on_host(_compiled_calculations(levels), draws, anchor, relative)
+    results = _on_host(_compiled_calculations(levels), draws, anchor, relative, as_forecast(actual))
     return Calculations(*(np.asarray(array)[:count] for array in results))
 
 
@@ -196,27 +214,33 @@ def _compiled_calculations(levels: tuple[float, ...]) -> Callable[..., Any]:
 
 
 def _calculate_origin(
-    draws: Float32[Array, "H Q"], anchor: Float32[Array, ""], actual: Float32[Array, " H"], levels: tuple[float, ...]
+    draws: Float32[Array, "H Q"],
+    anchor: Float32[Array, ""],
+    relative: Float32[Array, " H"],
+    actual: Float32[Array, " H"],
+    levels: tuple[float, ...],
 ) -> tuple[Array, ...]:
-    """The fields of `Calculations` for one origin; `actual` is relative to `anchor`."""
+    """The fields of `Calculations` for one origin; `relative` are the actual values less `anchor`."""
     import jax.numpy as jnp
 
     values = quantiles(draws, levels, QUANTILE_LEVELS)
-    relative = values - anchor
     middle = QUANTILE_LEVELS.index(0.5)
 
-    def quantile_loss(predicted: Array, probabilities: tuple[float, ...]) -> Array:
-        tau, error = jnp.asarray(probabilities), actual[:, None] - predicted
+    def errors(predicted: Array) -> Array:
+        return jnp.where(predicted == actual[:, None], 0.0, relative[:, None] - (predicted - anchor))
+
+    def quantile_loss(error: Array, probabilities: tuple[float, ...]) -> Array:
+        tau = jnp.asarray(probabilities)
         return jnp.maximum(tau * error, (tau - 1) * error).mean(-1)
 
     half = len(QUANTILE_LEVELS) // 2
-    low, high = relative[:, :half][:, ::-1], relative[:, half + 1 :]
+    low, high = values[:, :half][:, ::-1], values[:, half + 1 :]
     is_inside = (actual[:, None] >= low) & (actual[:, None] <= high)
     is_known = jnp.isfinite(actual)
     covered = jnp.where(is_known[:, None], is_inside.astype(jnp.float32), jnp.nan)
-    abs_error = jnp.abs(actual - relative[:, middle])
-    crps, pinball = 2 * quantile_loss(draws - anchor, levels), quantile_loss(relative, QUANTILE_LEVELS)
-    return values[:, middle], values, abs_error, crps, pinball, covered
+    error = errors(values)
+    crps, pinball = 2 * quantile_loss(errors(draws), levels), quantile_loss(error, QUANTILE_LEVELS)
+    return values[:, middle], values, jnp.abs(error[:, middle]), crps, pinball, covered
 
 
 @cache

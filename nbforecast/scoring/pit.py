@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from nbforecast.scoring.origin_scores import as_forecast
+
 
 class CumulativeProbability(NamedTuple):
     """The predictive distribution function at values; both are NaN where the forecast or the value is not known.
@@ -27,8 +29,9 @@ def cumulative_probability(
 ) -> CumulativeProbability:
     """The probability that each forecast gives to less than a value, and to no more than it.
 
-    Between and beyond the draws, probabilities are linear on the scale of normal scores, as quantiles are. Forecasts
-    whose draws have one sign give no probability to the other side of zero.
+    A value equals a draw where it does in float32, the precision of forecasts (see `origin_scores`). Between and beyond
+    the draws, probabilities are linear on the scale of normal scores, as quantiles are. Forecasts whose draws have one
+    sign give no probability to the other side of zero.
 
     Args:
         draws: Ascending draws along the last axis, in the data's unit.
@@ -39,7 +42,8 @@ def cumulative_probability(
         The probabilities, in the shape of `values`.
     """
     level_scores, count = _normal_scores(levels), len(levels)
-    flat_draws, flat = draws.reshape(-1, count).astype(np.float64), np.ravel(values).astype(np.float64)
+    flat_draws = draws.reshape(-1, count).astype(np.float64)
+    flat = as_forecast(np.ravel(values)).astype(np.float64)
     number_below, number_up_to = (flat_draws < flat[:, None]).sum(1), (flat_draws <= flat[:, None]).sum(1)
 
     # the value lies between two draws, or beyond them

@@ -61,7 +61,7 @@ def by_definition(draws: np.ndarray, actual: np.ndarray, coverage: int) -> list[
         share = ((WINDOW + 1) * coverage / 100 - 1) / (WINDOW - 1)
         shift = scores[math.ceil(share * (len(scores) - 1))] * scale[row]
         shift = max(min(shift, outside.max()), (low[row] - high[row]) / 2)
-        intervals.append((low[row] - shift, high[row] + shift))
+        intervals.append((min(low[row] - shift, median[row]), max(high[row] + shift, median[row])))
     return intervals
 
 
@@ -132,6 +132,22 @@ def test_F3_no_interval_is_moved_below_the_widest_of_the_forecast() -> None:
     assert low[0] > -60
 
 
+def test_H4_every_calibrated_interval_contains_the_median() -> None:
+    """Intervals of counts are shifted by whole numbers, and narrow ones would end up beside the median."""
+    counts = np.random.default_rng(1).poisson(1.2, 300).astype(float)
+    run = nbf.forecast(counts, "naive", 4, calibrate=True, wait=True)
+    table = run.to_long(levels=CALIBRATED_COVERAGES)
+    narrow = table.filter(pl.col("naive-hi-50") - pl.col("naive-lo-50") < 1)
+    assert len(narrow) > 20
+    for coverage in CALIBRATED_COVERAGES:
+        low, high = table[f"naive-lo-{coverage}"], table[f"naive-hi-{coverage}"]
+        assert ((low <= table["naive"]) & (table["naive"] <= high)).all()
+    for index in range(-60, 0):
+        forecast = run.at(index)
+        low, high = forecast.interval(50).T
+        assert ((low <= forecast.median) & (forecast.median <= high)).all()
+
+
 def taxi() -> pl.DataFrame:
     return nbf.sample("taxi")
 
@@ -184,7 +200,7 @@ def test_Q1_a_drawing_says_whether_its_bands_are_calibrated() -> None:
     drawn = nbf.quickdraw(frame, -5, model="naive", horizon=7, calibrate=True)
     assert "bands are calibrated by past errors" in repr(drawn)
     assert "calibrated" not in repr(nbf.quickdraw(frame, -5, model="naive", horizon=7))
-    with pytest.raises(nbf.NbForecastError, match="between 0 and 100 %, not 0"):
+    with pytest.raises(nbf.NbForecastError, match="above 1 and below 100, not 0"):
         drawn.forecast.interval(0)
 
 

@@ -86,7 +86,11 @@ def test_C15_results_of_every_model_of_0_1_are_reused(model: str, saved: Cache) 
     before = names(saved)
     run = request(model)
     assert run.inferred == 0
-    assert run.reused == run.frame.filter(pl.col("status") != "unavailable").height > 0
+    assert run.reused == run.frame.filter(status="scored").height > 0
+    assert len(names(saved)) == len(before), "scores are calculated as today, and written in place of the former ones"
+    before = names(saved)
+    reopen(saved)
+    assert request(model).inferred == 0
     assert names(saved) == before, "nothing is written for what is only read"
 
 

@@ -152,7 +152,7 @@ def test_E5_what_a_function_does_wrong_is_told(function: Any, said: str) -> None
     ("options", "said"),
     [
         ({"levels": [0.9, 0.1]}, "ascending probabilities"),
-        ({"levels": [0.0, 0.5]}, "ascending probabilities"),
+        ({"levels": [0.0, 0.5]}, "probabilities between 0 and 1, not 0.0"),
         ({"levels": [0.1, 0.9], "draws": 3}, "does not fit 2 levels"),
         ({"context": 0}, "context= takes a positive number"),
         ({"draws": True}, "draws= takes a positive number"),

@@ -11,6 +11,7 @@ from nbforecast.errors import ForecasterError, OptionError
 from nbforecast.forecasters.base import model_key
 from nbforecast.forecasters.code_digest import code_digest
 from nbforecast.forecasters.windows import cut_windows, full_context_availability, partial_context_availability
+from nbforecast.levels import check_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,8 +60,9 @@ class FunctionForecaster:
         batch: int | None = None,
     ) -> None:
         if levels is not None:
+            check_probabilities(levels, "levels=")
             levels = tuple(float(q) for q in levels)
-            if list(levels) != sorted(set(levels)) or not levels or not all(0 < q < 1 for q in levels):
+            if list(levels) != sorted(set(levels)) or not levels:
                 raise OptionError(f"levels= takes ascending probabilities between 0 and 1, not {levels}.")
             if draws not in (None, len(levels)):
                 raise OptionError(f"draws={draws} does not fit {len(levels)} levels; leave it out.")

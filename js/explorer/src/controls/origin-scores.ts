@@ -28,13 +28,15 @@ export function originScores(
   let error = 0;
   let steps = 0;
   for (let h = 0; h < horizon; h++) {
+    // Forecasts are float32: they are compared with the observation in that precision, as in Python.
     const actual = values[row + h + 1];
+    const rounded = Math.fround(actual);
     const ends = forecast.ends.subarray(h * ENDS, (h + 1) * ENDS);
     if (!Number.isFinite(actual) || !Number.isFinite(ends[MEDIAN])) continue;
     steps++;
-    error += Math.abs(actual - ends[MEDIAN]);
+    error += rounded === ends[MEDIAN] ? 0 : Math.abs(actual - ends[MEDIAN]);
     // Level 2 holds the 50 % band's lower end, level 0 the 95 % band's.
-    for (let band = 0; band < 3; band++) if (actual >= ends[2 - band] && actual <= ends[4 + band]) inside[band]++;
+    for (let band = 0; band < 3; band++) if (rounded >= ends[2 - band] && rounded <= ends[4 + band]) inside[band]++;
   }
   return steps ? { mae: error / steps, inside, steps } : null;
 }
