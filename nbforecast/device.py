@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import OptionError
-from nbforecast.settings import settings
+from nbforecast.private_directory import make_private_directory
+from nbforecast.settings import settings, user_directory
 from nbforecast.text import plural
 
 if TYPE_CHECKING:
@@ -75,12 +76,9 @@ def _configure() -> tuple[jax.Device, ...]:
 
     configured = settings()
     if configured.directory is not None and jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        directory = configured.directory / "compiled"
-        try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            _log.warning("Compiled functions are not cached on disk: %s cannot be created (%s).", directory, error)
-        else:
+        # whoever writes there has their code executed by everybody who reads it
+        directory = make_private_directory(d / "compiled" for d in (configured.directory, user_directory()))
+        if directory is not None:
             jax.config.update("jax_compilation_cache_dir", str(directory))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
             jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

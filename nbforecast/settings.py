@@ -27,7 +27,8 @@ class Settings:
         device: JAX platform, or one device of it (`cpu`, `gpu`, `gpu:1`); None is JAX's default
             (`NBFORECAST_DEVICE`).
         directory: Directory of results and compiled functions (`NBFORECAST_CACHE_DIR`); None if nothing is written
-            (`NBFORECAST_CACHE=memory`).
+            (`NBFORECAST_CACHE=memory`). Compiled functions are kept in the user's own directory if others can write
+            to this one.
         memory: Bytes of memory that results may use (`NBFORECAST_MEMORY`).
         disk: Bytes of disk that results may use (`NBFORECAST_DISK`).
         chunk: Number of origins inferred between two looks at the queue (`NBFORECAST_CHUNK`); None is the number that
@@ -65,6 +66,11 @@ def settings() -> Settings:
         precision=_one_of("NBFORECAST_PRECISION", "float32", "bfloat16"),
         explorer=_positive("NBFORECAST_EXPLORER"),
     )
+
+
+def user_directory() -> Path:
+    """The directory of results and compiled functions that is the user's own."""
+    return platformdirs.user_cache_path("nbforecast", appauthor=False)
 
 
 def parse_size(value: str | float, option: str) -> int:
@@ -108,4 +114,4 @@ def _directory() -> Path | None:
     if _one_of("NBFORECAST_CACHE", "disk", "memory") == "memory":
         return None
     path = os.environ.get("NBFORECAST_CACHE_DIR")
-    return user_path(path, OptionError) if path else platformdirs.user_cache_path("nbforecast", appauthor=False)
+    return user_path(path, OptionError) if path else user_directory()
