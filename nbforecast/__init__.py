@@ -5,6 +5,9 @@
 - `forecast_dataset(source, destination)` forecasts panels of any size, into files.
 - `from_long(table)` takes forecasts that were made elsewhere.
 - `cache` manages the results; `models()` lists the models, `register` adds one; `sample(name)` loads sample data.
+- `report` has the parts of a backtest report. Every error is an `NbForecastError`.
+
+The logger `nbforecast` has no handler of its own. `logging.basicConfig()` in a script shows repairs of the data.
 
 In a notebook, `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw`, `%forecast_cache` and
 `%forecast_models`.
@@ -12,6 +15,7 @@ In a notebook, `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw`,
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
@@ -24,7 +28,21 @@ if TYPE_CHECKING:
     from nbforecast.data.samples import sample
     from nbforecast.distributed.request import forecast_dataset
     from nbforecast.distributed.run import DatasetRun
-    from nbforecast.errors import NbForecastError
+    from nbforecast.errors import (
+        ForecasterError,
+        IndexOutOfRange,
+        InputError,
+        MissingExtra,
+        MissingFont,
+        NbForecastError,
+        OptionError,
+        OriginUnavailable,
+        ReportError,
+        RunCancelled,
+        StorageError,
+        UnknownModel,
+        WeightsError,
+    )
     from nbforecast.forecast_chart import Chart
     from nbforecast.forecasters.catalogue import models
     from nbforecast.forecasters.registry import register
@@ -33,13 +51,26 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 __version__ = _version("nbforecast")
+logging.getLogger("nbforecast").addHandler(logging.NullHandler())
 
 _MODULES = {
     "Chart": "nbforecast.forecast_chart",
     "DatasetRun": "nbforecast.distributed.run",
     "Forecast": "nbforecast.origin_forecast",
+    "ForecasterError": "nbforecast.errors",
+    "IndexOutOfRange": "nbforecast.errors",
+    "InputError": "nbforecast.errors",
+    "MissingExtra": "nbforecast.errors",
+    "MissingFont": "nbforecast.errors",
     "NbForecastError": "nbforecast.errors",
+    "OptionError": "nbforecast.errors",
+    "OriginUnavailable": "nbforecast.errors",
+    "ReportError": "nbforecast.errors",
     "Run": "nbforecast.run",
+    "RunCancelled": "nbforecast.errors",
+    "StorageError": "nbforecast.errors",
+    "UnknownModel": "nbforecast.errors",
+    "WeightsError": "nbforecast.errors",
     "cache": "nbforecast.cache_manager.manager",
     "explore": "nbforecast.jupyter.widgets.explorer.explore",
     "forecast": "nbforecast.api",
@@ -55,8 +86,20 @@ __all__ = [
     "Chart",
     "DatasetRun",
     "Forecast",
+    "ForecasterError",
+    "IndexOutOfRange",
+    "InputError",
+    "MissingExtra",
+    "MissingFont",
     "NbForecastError",
+    "OptionError",
+    "OriginUnavailable",
+    "ReportError",
     "Run",
+    "RunCancelled",
+    "StorageError",
+    "UnknownModel",
+    "WeightsError",
     "cache",
     "explore",
     "forecast",
@@ -71,13 +114,15 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import nbforecast` and `%load_ext` stay quick."""
+    if name == "report":
+        return import_module("nbforecast.report")
     if name not in _MODULES:
         raise AttributeError(f"module 'nbforecast' has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "report"})
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

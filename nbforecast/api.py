@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from nbforecast.data.forecast_table import read_forecasts
 from nbforecast.forecasters.table_forecaster import TableForecaster
@@ -15,12 +15,26 @@ if TYPE_CHECKING:
 
     from nbforecast.forecast_chart import Chart
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.options import ModelLike
     from nbforecast.run import Run
 
 
+@overload
+def forecast(
+    frame: Any, model: ModelLike = None, horizon: int = 12, *, wait: bool = False, **options: Unpack[ForecastKeywords]
+) -> Run: ...
+@overload
 def forecast(
     frame: Any,
-    model: str | Forecaster | Callable[..., Any] | None = None,
+    model: list[Any] | tuple[Any, ...],
+    horizon: int = 12,
+    *,
+    wait: bool = False,
+    **options: Unpack[ForecastKeywords],
+) -> dict[str, Run]: ...
+def forecast(
+    frame: Any,
+    model: ModelLike | list[Any] | tuple[Any, ...] = None,
     horizon: int = 12,
     *,
     time: str | Sequence[str] | None = None,
@@ -37,7 +51,7 @@ def forecast(
     calibrate: bool = False,
     wait: bool = False,
     name: str | None = None,
-) -> Run:
+) -> Run | dict[str, Run]:
     """Forecast from every origin of a series or panel, in the background.
 
     Args:
@@ -45,7 +59,8 @@ def forecast(
             Parquet file, a Series, or an array of values (N,).
         model: A name from `nbforecast.models()`; a forecaster; a fitted model of scikit-learn, statsforecast, Darts or
             neuralforecast; or a function of contexts (B, L) and the horizon that returns points (B, H). A function that
-            returns draws (B, H, Q) is registered first, with `nbforecast.register`. None is the default model.
+            returns draws (B, H, Q) is registered first, with `nbforecast.register`. None is the default model. A list
+            of models gives a run of each.
         horizon: Number of steps to forecast, H, from 1 to 4096.
         time: Column of times; found by itself where only one column can be it. A list names a column of dates and one
             of times of day.
@@ -65,7 +80,7 @@ def forecast(
         name: What to call the data in titles.
 
     Returns:
-        A run, which fills in while it is read.
+        A run, which fills in while it is read; for a list of models a dict of runs by the models' names.
 
     Raises:
         InputError: The data cannot be read as time series.
@@ -79,7 +94,11 @@ def forecast(
         (5160, 24, 10)
     """
     # every parameter but `frame` and `wait` is an option; a test compares them
-    run = current_session().forecast(frame, ForecastOptions.from_arguments(locals()))
+    options = ForecastOptions.from_arguments(locals())
+    if isinstance(model, (list, tuple)):
+        runs = current_session().forecast_each(frame, model, options)
+        return {name: wait_or_cancel(run) for name, run in runs.items()} if wait else runs
+    run = current_session().forecast(frame, options)
     return wait_or_cancel(run) if wait else run
 
 

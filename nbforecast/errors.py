@@ -71,5 +71,9 @@ class StorageError(NbForecastError, OSError):
     """A file of the result cache cannot be read, written or removed."""
 
 
+class MissingFont(NbForecastError):
+    """The system has no font to draw text in an image."""
+
+
 class MissingExtra(NbForecastError, ImportError):
     """An optional dependency is not installed."""

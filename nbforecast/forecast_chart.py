@@ -44,6 +44,8 @@ class Chart:
 
         Raises:
             OptionError: The suffix is none of these, or the folder does not exist.
+            MissingFont: A PNG is asked for, and the system has no font.
+            MissingExtra: A PDF is asked for, and matplotlib is not installed.
 
         Example:
             >>> nbf.quickdraw(nbf.sample("taxi"), -24).save("taxi.png")
@@ -56,10 +58,11 @@ class Chart:
             raise OptionError(f"A chart is saved as {formats}, not as {target.suffix or target.name!r}.")
         if not target.parent.is_dir():
             raise OptionError(f"There is no folder {str(target.parent)!r} to save {target.name!r} in.")
-        if suffix == ".svg":
-            target.write_text(charts.draw_fan(self._fan, theme="light", style=self._style), encoding="utf-8")
-        else:
-            charts.fan_figure(self._fan, self._style).savefig(target, dpi=160, bbox_inches="tight")
+        if suffix == ".pdf":
+            charts.fan_figure(self._fan, self._style).savefig(target, bbox_inches="tight")
+            return target
+        svg = charts.draw_fan(self._fan, theme="light", style=self._style)
+        target.write_bytes(svg.encode() if suffix == ".svg" else charts.render_png(svg))
         return target
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.data import prepare
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
+from nbforecast.errors import OptionError
 from nbforecast.forecast_chart import Chart
 from nbforecast.forecasters.registry import resolve
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.key import ForecastSpec
 from nbforecast.run import Run
-from nbforecast.settings import settings
+from nbforecast.settings import check_environment, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
-    from nbforecast.options import DrawOptions, ForecastOptions
+    from nbforecast.options import DrawOptions, ForecastOptions, ModelLike
     from nbforecast.result_cache.entry_slice import EntrySlice
+
+_log = logging.getLogger("nbforecast.data")
 
 
 class Session:
@@ -34,12 +40,14 @@ class Session:
         self._lock = threading.RLock()
         self._cache: Cache | None = None
         self._engine: Engine | None = None
+        self._logged_handles: set[str] = set()
 
     @property
     def cache(self) -> Cache:
         """The result cache; results that are not saved yet are saved when the interpreter exits."""
         with self._lock:
             if self._cache is None:
+                check_environment()
                 self._cache = _open_cache()
             return self._cache
 
@@ -54,7 +62,30 @@ class Session:
     def forecast(self, frame: Any, options: ForecastOptions) -> Run:
         """Forecast from every origin of a frame, in the background."""
         forecaster = resolve(options.model)
-        return self.forecast_data(prepare(frame, **options.preparation), forecaster, options)
+        return self.forecast_data(self.prepare(frame, options), forecaster, options)
+
+    def forecast_each(self, frame: Any, models: Sequence[ModelLike], options: ForecastOptions) -> dict[str, Run]:
+        """Forecast with several models from every origin of a frame, in the background.
+
+        Raises:
+            OptionError: There is no model, or two have one name.
+        """
+        forecasters = [resolve(model) for model in models]
+        names = [forecaster.name for forecaster in forecasters]
+        if not names or len(set(names)) < len(names):
+            raise OptionError(f"model= takes models of different names, not {names}.")
+        data = self.prepare(frame, options)
+        return {forecaster.name: self.forecast_data(data, forecaster, options) for forecaster in forecasters}
+
+    def prepare(self, frame: Any, options: ForecastOptions) -> Dataset:
+        """Prepare a frame; what was repaired is logged once for each dataset, as warnings."""
+        data = prepare(frame, **options.preparation)
+        if data.warnings and data.handle not in self._logged_handles:
+            self._logged_handles.add(data.handle)
+            name = data.names.frame or "the data"
+            for warning in data.warnings:
+                _log.warning("%s: %s", name, warning.sentence)
+        return data
 
     def forecast_data(self, data: Dataset, forecaster: Forecaster, options: ForecastOptions) -> Run:
         """Forecast from every origin of prepared data, in the background."""
@@ -66,7 +97,7 @@ class Session:
     def quickdraw(self, frame: Any, draw: DrawOptions, options: ForecastOptions) -> Chart:
         """Draw the forecast as of one origin at once; the others follow at idle priority, those nearby first."""
         forecaster = resolve(options.model)
-        data = prepare(frame, **options.preparation)
+        data = self.prepare(frame, options)
         row = data.row(draw.index, draw.series)
         entry_slice = self.find(data, forecaster, options)
         run = self.build_run(entry_slice, forecaster, options.seed, calibrate=options.calibrate)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import platformdirs
 
 from nbforecast.errors import OptionError
+from nbforecast.text import did_you_mean
 from nbforecast.user_path import user_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_VARIABLES = tuple(
+    f"NBFORECAST_{name}"
+    for name in ("DEVICE", "CACHE", "CACHE_DIR", "MEMORY", "DISK", "CHUNK", "BATCH", "PRECISION", "EXPLORER", "SKIP_JS")
+)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
@@ -71,6 +77,14 @@ def settings() -> Settings:
 def user_directory() -> Path:
     """The directory of results and compiled functions that is the user's own."""
     return platformdirs.user_cache_path("nbforecast", appauthor=False)
+
+
+def check_environment() -> None:
+    """Warn of variables whose names begin like ours and are none of them."""
+    for name in os.environ:
+        if name.startswith("NBFORECAST_") and not name.startswith("NBFORECAST_TEST_") and name not in _VARIABLES:
+            hint = did_you_mean(name, _VARIABLES)
+            warnings.warn(f"The environment variable {name} is no setting of nbforecast.{hint}", stacklevel=2)
 
 
 def parse_size(value: str | float, option: str) -> int:

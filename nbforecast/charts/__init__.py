@@ -8,6 +8,7 @@ from nbforecast.charts.fan_data import Band, Density, FanData, history_steps
 from nbforecast.charts.fan_svg import draw_fan
 from nbforecast.charts.html import svg_image
 from nbforecast.charts.line_chart import Area, Bars, Dots, Line, LineChart, ReferenceLine, draw_line_chart
+from nbforecast.charts.png import render_png
 
 if TYPE_CHECKING:
     from nbforecast.charts.fan_matplotlib import draw_fan_on_axes, fan_figure
@@ -31,6 +32,7 @@ __all__ = [
     "draw_line_chart",
     "fan_figure",
     "history_steps",
+    "render_png",
     "svg_image",
 ]
 

@@ -1,4 +1,4 @@
-"""The fan chart with matplotlib, for users who draw on it or save it as PNG or PDF."""
+"""The fan chart with matplotlib, for users who draw on it or save it as PDF."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -15,6 +15,7 @@ import pytest
 import nbforecast as nbf
 from nbforecast.arguments import add_forecast_options, forecast_keywords
 from nbforecast.options import ForecastKeywords, ForecastOptions, PanelKeywords
+from nbforecast.settings import check_environment
 
 
 def test_M6_every_public_name_is_there_and_none_is_a_module() -> None:
@@ -64,6 +65,34 @@ def test_M6_every_request_takes_the_options_that_are_declared_once() -> None:
     assert forecast_keywords(parser.parse_args(["frame"])).keys() == options.keys() - {"name"}
 
 
+def test_M6_a_list_of_models_gives_a_run_of_each() -> None:
+    values = np.sin(np.arange(60.0))
+    runs = nbf.forecast(values, ["naive", "theta"], 3, wait=True)
+    assert list(runs) == ["naive", "theta"]
+    assert all(run.done and run.model == name for name, run in runs.items())
+    assert repr(nbf.explore(runs)).startswith("Explorer(naive, theta,")
+    with pytest.raises(nbf.OptionError, match="different names"):
+        nbf.forecast(values, ["naive", "naive"], 3)
+
+
+def test_S4_repairs_are_logged_once_as_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    frame = {"ds": ["2024-01-01", "2024-01-02", "2024-01-02", "2024-01-04"] * 1, "y": [1.0, 2.0, 4.0, 3.5]}
+    for _ in range(2):
+        nbf.forecast(frame, "naive", 2, name="sales", wait=True)
+    messages = [r.getMessage() for r in caplog.records if r.name == "nbforecast.data"]
+    assert len(messages) == len(set(messages))
+    assert any("sales: " in message and "share" in message for message in messages)
+    code = "import logging, nbforecast; print(logging.getLogger('nbforecast').handlers)"
+    handlers = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert handlers.strip() == "[<NullHandler (NOTSET)>]"
+
+
+def test_M6_a_mistyped_environment_variable_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBFORECAST_DEVISE", "cpu")
+    with pytest.warns(UserWarning, match="DEVISE is no setting of nbforecast. Did you mean 'NBFORECAST_DEVICE'"):
+        check_environment()
+
+
 def test_M6_a_mistyped_option_names_the_nearest() -> None:
     with pytest.raises(TypeError, match=r"quickdraw\(\) got an unexpected keyword argument 'horizn'. Did you mean"):
         nbf.quickdraw(np.arange(60.0), horizn=3)  # type: ignore[call-arg]
@@ -74,9 +103,11 @@ def test_M6_a_mistyped_option_names_the_nearest() -> None:
 def test_M6_every_error_a_user_can_cause_is_an_NbForecastError() -> None:
     from nbforecast import errors
 
+    assert nbf.report.__name__ == "nbforecast.report"
     classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, Exception)]
     assert len(classes) > 5
     assert all(issubclass(c, nbf.NbForecastError) for c in classes)
+    assert all(getattr(nbf, c.__name__) is c for c in classes)
 
 
 def test_old_names_work_for_one_release_and_name_the_new_ones() -> None:

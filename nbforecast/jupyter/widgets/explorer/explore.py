@@ -34,8 +34,8 @@ def explore(
     writes a page that needs no kernel.
 
     Args:
-        data: A frame, as for `forecast`, whose forecasts follow in the background; or a run, or a list of runs of the
-            same data, which are compared.
+        data: A frame, as for `forecast`, whose forecasts follow in the background; or a run, or a list or dict of
+            runs of the same data, which are compared.
         model: A model as for `forecast`, or a list of models to compare; for a frame only.
         index: The origin that is shown first (<= 0); by default the newest that can be forecast.
         series: The series of a panel that is shown first; by default the first one.
@@ -73,6 +73,8 @@ def _runs(data: Any) -> Sequence[Run] | None:
     """The runs in `data`, or None where it is a frame."""
     if isinstance(data, Run):
         return [data]
+    if isinstance(data, dict) and all(isinstance(run, Run) for run in data.values()):
+        data = list(data.values())
     if not isinstance(data, (list, tuple)) or not any(isinstance(item, Run) for item in data):
         return None
     others = [item for item in data if not isinstance(item, Run)]
