@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.linear_model import LinearRegression
 from statsforecast.models import RandomWalkWithDrift
 
+from nbforecast.forecasters.registry import as_forecaster
 from tests.support.requirements import library
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ def regression(steps: int | None = None, seed: int | None = None) -> Any:
     target = TRAINING[:, LAGS] if steps is None else TRAINING[:, LAGS : LAGS + steps]
     noise = 0 if seed is None else np.random.default_rng(seed).normal(0, 5, target.shape)
     return LinearRegression().fit(TRAINING[:, :LAGS], target + noise)
+
+
+def autoregression(steps: int | None = None, seed: int | None = None) -> Any:
+    """The regression as a forecaster, told that its features are lags."""
+    return as_forecaster(regression(steps, seed), lags=LAGS)
 
 
 def contexts(values: np.ndarray, length: int, rows: np.ndarray = ROWS) -> np.ndarray:

@@ -19,9 +19,21 @@ from nbforecast.data import prepare
 from nbforecast.forecasters import registry
 from nbforecast.forecasters.adapters import adapt
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
-from nbforecast.forecasters.registry import resolve
+from nbforecast.forecasters.registry import as_forecaster, resolve
 from nbforecast.forecasters.unavailable import UnavailableReason
-from tests.support.externals import AHEAD, LAGS, ROWS, TRAINING, VALUES, contexts, darts, hushed, neural, regression
+from tests.support.externals import (
+    AHEAD,
+    LAGS,
+    ROWS,
+    TRAINING,
+    VALUES,
+    autoregression,
+    contexts,
+    darts,
+    hushed,
+    neural,
+    regression,
+)
 
 if TYPE_CHECKING:
     from nbforecast.result_cache.cache import Cache
@@ -34,8 +46,8 @@ def models_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 EVERY = {
-    "scikit-learn, a step": regression,
-    "scikit-learn, several": lambda: regression(AHEAD),
+    "scikit-learn, a step": autoregression,
+    "scikit-learn, several": lambda: autoregression(AHEAD),
     "statsforecast": RandomWalkWithDrift,
     "statsforecast, points": lambda: SimpleExponentialSmoothing(0.3),
     **{f"darts, {kind}": functools.partial(darts, kind) for kind in ("linear", "quantile", "nlinear", "sampled")},
@@ -77,15 +89,17 @@ def test_F1_a_one_step_regressor_is_applied_to_its_own_forecasts() -> None:
     model, path = regression(), contexts(VALUES, LAGS)
     for _ in range(AHEAD):
         path = np.column_stack([path, model.predict(path[:, -LAGS:])])
-    found = resolve(model).forecast(prepare(VALUES), ROWS, AHEAD)
+    found = as_forecaster(model, lags=LAGS).forecast(prepare(VALUES), ROWS, AHEAD)
     np.testing.assert_allclose(found[..., 0], path[:, LAGS:], rtol=1e-5)
     column = LinearRegression().fit(TRAINING[:, :LAGS], TRAINING[:, LAGS : LAGS + 1])
-    np.testing.assert_allclose(resolve(column).forecast(prepare(VALUES), ROWS, AHEAD), found, rtol=1e-5)
+    np.testing.assert_allclose(
+        as_forecaster(column, lags=LAGS).forecast(prepare(VALUES), ROWS, AHEAD), found, rtol=1e-5
+    )
 
 
 def test_F1_a_regressor_of_several_steps_forecasts_them_at_once() -> None:
     model = make_pipeline(StandardScaler(), LinearRegression()).fit(TRAINING[:, :LAGS], TRAINING[:, LAGS:])
-    nbf.register("mine", model, summary="a test")
+    nbf.register("mine", model, summary="a test", lags=LAGS)
     found = resolve("mine").forecast(prepare(VALUES), ROWS, 4)
     np.testing.assert_allclose(found[..., 0], model.predict(contexts(VALUES, LAGS))[:, :4], rtol=1e-5)
     assert nbf.models().filter(name="mine")["context"].item() == LAGS
@@ -93,11 +107,57 @@ def test_F1_a_regressor_of_several_steps_forecasts_them_at_once() -> None:
         nbf.forecast(VALUES, "mine", 7, wait=True)
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["by names", "by lags="])
+def test_S8_lags_in_any_order_and_with_gaps_are_those_the_regressor_was_fitted_on(named: bool) -> None:
+    lags = [1, 12, 3]
+    features, target = TRAINING[:, [LAGS - lag for lag in lags]], TRAINING[:, LAGS]
+    table = pd.DataFrame(features, columns=["lag_1", "lag_12", "t-3"]) if named else features
+    model = LinearRegression().fit(table, target)
+    forecaster = as_forecaster(model) if named else as_forecaster(model, lags=lags)
+    assert forecaster.context == 12
+    path = contexts(VALUES, LAGS)
+    with hushed():
+        for _ in range(3):
+            path = np.column_stack([path, model.predict(path[:, [-lag for lag in lags]])])
+        found = forecaster.forecast(prepare(VALUES), ROWS, 3)
+    np.testing.assert_allclose(found[..., 0], path[:, LAGS:], rtol=1e-5)
+    other = as_forecaster(LinearRegression().fit(features, target), lags=[12, 1, 3])
+    assert other.key != as_forecaster(LinearRegression().fit(features, target), lags=lags).key
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "text"),
+    [
+        (None, {}, r"array of 5 features, and nothing says that they are past values.*lags=5\)"),
+        (["Column_0", "Column_1", "Column_2", "Column_3", "Column_4"], {}, "array of 5 features"),
+        (
+            ["lag_1", "lag_2", "lag_3", "hour", "weekday"],
+            {},
+            "columns named lag_1, lag_2, lag_3, ..., which do not say",
+        ),
+        (None, {"lags": 4}, "fitted on 5 features, and lags=4 names 4"),
+        (None, {"lags": [1, 2, 3]}, "names 3"),
+        (None, {"lags": [0, 1, 2, 3, 4]}, "distinct lags from 1"),
+        (None, {"lags": [1, 1, 2, 3, 4]}, "distinct lags from 1"),
+        (None, {"lags": True}, "distinct lags|takes a number of lags"),
+        (["lag_0", "lag_1", "lag_2", "lag_3", "lag_4"], {}, "distinct lags from 1"),
+    ],
+)
+def test_S8_features_are_taken_for_lags_only_where_that_is_said(
+    columns: list[str] | None, options: dict[str, Any], text: str
+) -> None:
+    features = TRAINING[:, :5]
+    table = features if columns is None else pd.DataFrame(features, columns=columns)
+    model = LinearRegression().fit(table, TRAINING[:, 5])
+    with pytest.raises(nbf.NbForecastError, match=text):
+        nbf.register("it", model, **options)
+
+
 def test_S3_contexts_are_whole_once_short_gaps_are_bridged() -> None:
     values = VALUES.copy()
     values[[30, 31]] = np.nan
     values[50:65] = np.nan
-    codes = resolve(regression()).availability(prepare(values))
+    codes = resolve(autoregression()).availability(prepare(values))
     assert set(codes[: LAGS - 1]) == {UnavailableReason.TOO_SHORT}
     assert set(codes[LAGS - 1 : 30]) == set(codes[32:40]) == {UnavailableReason.AVAILABLE}
     assert set(codes[50 : 65 + LAGS - 1]) == {UnavailableReason.INCOMPLETE}

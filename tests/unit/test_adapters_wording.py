@@ -24,8 +24,8 @@ from nbforecast.data import prepare
 from nbforecast.forecasters import registry
 from nbforecast.forecasters.adapters import adapt
 from nbforecast.forecasters.adapters.quiet import quiet
-from nbforecast.forecasters.registry import resolve
-from tests.support.externals import AHEAD, ROWS, TRAINING, VALUES, darts, neural, regression
+from nbforecast.forecasters.registry import as_forecaster, resolve
+from tests.support.externals import AHEAD, LAGS, ROWS, TRAINING, VALUES, autoregression, darts, neural, regression
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def test_E5_darts_models_that_cannot_be_used_are_told() -> None:
         resolve(lagged)
 
 
-NAMED = LinearRegression().fit(pd.DataFrame({"lag_1": [1.0, 2.0], "lag_2": [2.0, 3.0]}), [1, 2])
+NAMED = LinearRegression().fit(pd.DataFrame({"price": [1.0, 2.0], "rain": [2.0, 3.0]}), [1, 2])
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ NAMED = LinearRegression().fit(pd.DataFrame({"lag_1": [1.0, 2.0], "lag_2": [2.0,
         (make_pipeline(StandardScaler(), LinearRegression()), "Pipeline is not fitted"),
         (LogisticRegression().fit([[1], [2]], [0, 1]), "is a classifier, and forecasts need a regressor"),
         (KMeans(1).fit([[1], [2]]), "is a clusterer"),
-        (NAMED, "columns named lag_1, lag_2, which need not be the last values"),
+        (NAMED, "columns named price, rain, which do not say"),
         (StatsForecast([ZeroModel()], freq="h"), "no single model"),
     ],
 )
@@ -80,28 +80,30 @@ def test_E5_what_is_not_ready_is_told(model: Any, said: str) -> None:
 
 
 def test_E5_unknown_options_and_failures_are_told() -> None:
-    with pytest.raises(nbf.NbForecastError, match=r"levels: no option for a LinearRegression\. There are: key, name"):
+    with pytest.raises(
+        nbf.NbForecastError, match=r"levels: no option for a LinearRegression\. There are: key, lags, name"
+    ):
         nbf.register("it", regression(), levels=[0.5])
     with pytest.raises(nbf.NbForecastError, match="context= takes a positive number"):
         nbf.register("it", ZeroModel(), context=0)
     broken = regression(AHEAD)
     broken.intercept_ = np.full(AHEAD, np.nan)
     with pytest.raises(nbf.NbForecastError, match="returned values that are not finite"):
-        nbf.forecast(VALUES, broken, 3, wait=True)
+        nbf.forecast(VALUES, as_forecaster(broken, lags=LAGS), 3, wait=True)
     broken.coef_ = broken.coef_[:, :5]
     with pytest.raises(nbf.NbForecastError, match="'LinearRegression' failed: ValueError"):
-        nbf.forecast(VALUES, broken, 3, wait=True)
+        nbf.forecast(VALUES, as_forecaster(broken, lags=LAGS), 3, wait=True)
 
 
 def test_C4_a_model_is_told_apart_by_what_it_was_fitted_to() -> None:
-    assert resolve(regression()).key == resolve(regression()).key != resolve(regression(seed=1)).key
+    assert resolve(autoregression()).key == resolve(autoregression()).key != resolve(autoregression(seed=1)).key
     assert resolve(ARIMA(order=(1, 0, 0))).key != resolve(ARIMA(order=(2, 0, 0))).key
     model = regression()
-    data, forecaster = prepare(VALUES), resolve(model)
+    data, forecaster = prepare(VALUES), as_forecaster(model, lags=LAGS)
     before = forecaster.forecast(data, ROWS, 3)
     model.coef_ *= 2
     np.testing.assert_array_equal(forecaster.forecast(data, ROWS, 3), before)
-    assert resolve(model).key != forecaster.key
+    assert as_forecaster(model, lags=LAGS).key != forecaster.key
 
 
 @pytest.mark.parametrize("kind", ["linear", "nlinear"])
@@ -137,6 +139,7 @@ import sys
 from nbforecast.forecasters.registry import resolve
 class Fitted:
     n_features_in_ = 3
+    feature_names_in_ = ["lag_3", "lag_2", "lag_1"]
     def predict(self, features): return features[:, -1]
 print(resolve(Fitted()), *{"sklearn", "statsforecast", "darts", "neuralforecast", "torch", "pandas"} & set(sys.modules))
 """
