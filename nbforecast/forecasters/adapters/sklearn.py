@@ -84,16 +84,16 @@ def _lags(kind: str, count: int, lags: int | Sequence[int] | None, columns: list
             raise OptionError(
                 f"{kind} is fitted on an array of {count} features, and nothing says that they are past values. If they "
                 f"are the last {count} values, the oldest first, call nbf.register('mine', model, lags={count}); in "
-                "another order, give the lag of each column: lags=[1, 2, 24]. Otherwise register a function of contexts "
-                "that computes the features and calls the model."
+                "another order, give the lag of each column: lags=[1, 2, 24]. Otherwise register a function of "
+                "contexts that computes the features and calls the model."
             )
         matches = [_LAG_NAME.fullmatch(column) for column in names]
         if not all(matches):
+            more = ", ..." * (len(names) > 3)
             raise OptionError(
-                f"{kind} is fitted on columns named {', '.join(names[:3])}{', ...' * (len(names) > 3)}, which do not say "
-                "which past values they are, as lag_1 and lag_24 would. Give the lag of each column: "
-                "nbf.register('mine', model, lags=[1, 2, 24]); or register a function of contexts that computes the "
-                "features and calls the model."
+                f"{kind} is fitted on columns named {', '.join(names[:3])}{more}, which do not say which past values "
+                "they are, as lag_1 and lag_24 would. Give the lag of each column: nbf.register('mine', model, "
+                "lags=[1, 2, 24]); or register a function of contexts that computes the features and calls the model."
             )
         lags = [int(match[1] or match[2]) for match in matches if match]
     wanted = list(range(min(int(lags), _MAX_LAG + 1), 0, -1)) if _is_integer(lags) else np.ravel(lags).tolist()  # type: ignore[arg-type]
