@@ -11,7 +11,10 @@ from nbforecast.options import DrawOptions, ForecastKeywords, ForecastOptions, S
 from nbforecast.session import current_session, wait_or_cancel
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Sequence
+
+    import numpy as np
 
     from nbforecast.forecast_chart import Chart
     from nbforecast.forecasters.base import Forecaster
@@ -21,13 +24,18 @@ if TYPE_CHECKING:
 
 @overload
 def forecast(
-    frame: Any, model: ModelLike = None, horizon: int = 12, *, wait: bool = False, **options: Unpack[ForecastKeywords]
+    frame: Any,
+    model: ModelLike = None,
+    horizon: int | str | dt.timedelta = 12,
+    *,
+    wait: bool = False,
+    **options: Unpack[ForecastKeywords],
 ) -> Run: ...
 @overload
 def forecast(
     frame: Any,
     model: list[Any] | tuple[Any, ...],
-    horizon: int = 12,
+    horizon: int | str | dt.timedelta = 12,
     *,
     wait: bool = False,
     **options: Unpack[ForecastKeywords],
@@ -35,7 +43,7 @@ def forecast(
 def forecast(
     frame: Any,
     model: ModelLike | list[Any] | tuple[Any, ...] = None,
-    horizon: int = 12,
+    horizon: int | str | dt.timedelta = 12,
     *,
     time: str | Sequence[str] | None = None,
     target: str | None = None,
@@ -46,6 +54,9 @@ def forecast(
     decimal: str | None = None,
     unit: str | None = None,
     convert_to: str | None = None,
+    origins: Any = None,
+    every: Any = None,
+    at: str | dt.time | None = None,
     seed: int = 0,
     force: bool = False,
     calibrate: bool = False,
@@ -61,7 +72,8 @@ def forecast(
             neuralforecast; or a function of contexts (B, L) and the horizon that returns points (B, H). A function that
             returns draws (B, H, Q) is registered first, with `nbforecast.register`. None is the default model. A list
             of models gives a run of each.
-        horizon: Number of steps to forecast, H, from 1 to 4096.
+        horizon: Number of steps to forecast, H, from 1 to 4096; or a span such as "1h" or "28d", which is as many whole
+            steps as it holds.
         time: Column of times; found by itself where only one column can be it. A list names a column of dates and one
             of times of day.
         target: Column of values; found by itself where only one column can be it.
@@ -72,6 +84,13 @@ def forecast(
         decimal: Decimal sign of values that are text, "." or ","; the whole column decides by default.
         unit: Unit of the values, for titles; by default the one in brackets after the column's name.
         convert_to: Unit to convert the values to, such as "mmol/L" from "mg/dL".
+        origins: Origins to forecast from, all by default: "latest" (the newest of each series), a slice or a list of
+            indices or times (`slice("2024-12-01", "2024-12-31")`; both ends are included, and a day to its end).
+            Nothing else is inferred, but the past origins that `calibrate` needs. Any origin that is read with
+            `run.at` is still inferred at once.
+        every: Distance of two origins: a span such as "1d", counted back from the newest origin, or a number of steps.
+        at: Time of day of the origins, such as "23:45": of each day the last origin at or before it, in the data's
+            own zone.
         seed: Seed of models that draw random numbers.
         force: Whether to ignore cached results.
         calibrate: Whether to calibrate the prediction intervals at 50, 80, 90 and 95 % with the past forecast errors
@@ -105,10 +124,10 @@ def forecast(
 @takes_options(ForecastKeywords)
 def quickdraw(
     frame: Any,
-    index: int = 0,
+    index: int | str | dt.date | np.datetime64 = 0,
     series: str | None = None,
     model: str | Forecaster | Callable[..., Any] | None = None,
-    horizon: int = 12,
+    horizon: int | str | dt.timedelta = 12,
     *,
     style: Style = "bands",
     **options: Unpack[ForecastKeywords],
@@ -117,13 +136,14 @@ def quickdraw(
 
     Args:
         frame: The data, as for `forecast`.
-        index: Index of the origin, 0 for the last data point, -24 for 24 grid steps before it.
+        index: Index of the origin, 0 for the last data point, -24 for 24 grid steps before it; or a time, such as
+            "2025-01-31 18:00", for the last grid point at or before it.
         series: Id of the series of a panel; None is the first one, and a notice names others.
         model: The model, as for `forecast`.
-        horizon: Number of steps to forecast, H.
+        horizon: Number of steps to forecast, H, or a span.
         style: "bands" for prediction intervals or "density" for densities.
         **options: The other options of `forecast`: time, target, id, freq, max_duration, date_order, decimal, unit,
-            convert_to, seed, force, calibrate, name.
+            convert_to, origins, every, at, seed, force, calibrate, name.
 
     Returns:
         A chart, which shows itself in a notebook. `chart.forecast` has the numbers, `chart.run` the other origins.

@@ -12,15 +12,23 @@ from nbforecast.options import DrawOptions, ForecastOptions
 if TYPE_CHECKING:
     import argparse
 
+_ORIGINS = re.compile(r"-\d+(\.\d*)?(\.\..*|(,-?\d+)+)?$")
 SHARD_OPTIONS = ("engine", "address", "workers", "series_per_shard")
 
 
-_NOT_OF_SHARDS = ("date_order", "decimal", "unit", "convert_to")  # options that panels in shards do not take
+# options that panels in shards do not take, and why
+_READING = "their Parquet files have types"
+_CHOOSING = "every origin of a shard is forecast"
+_NOT_OF_SHARDS = {
+    **dict.fromkeys(("date_order", "decimal", "unit", "convert_to"), _READING),
+    **dict.fromkeys(("origins", "every", "at"), _CHOOSING),
+}
 
 
 def add_forecast_options(parser: argparse.ArgumentParser) -> None:
     """Add FRAME and the fields of `ForecastOptions`."""
     parser.add_argument("frame", metavar="FRAME", help="a table (a variable in a notebook) or a CSV or Parquet file")
+    parser._negative_number_matcher = _ORIGINS  # -48..0 is a value, not an option
     _add_fields(parser, ForecastOptions)
 
 
@@ -49,11 +57,9 @@ def shard_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
         raise OptionError(
             "--calibrate is not for panels in shards: calibrate what is opened from them, run.open(ID, calibrate=True)."
         )
-    for name in _NOT_OF_SHARDS:
+    for name, reason in _NOT_OF_SHARDS.items():
         if getattr(namespace, name) is not None:
-            raise OptionError(
-                f"--{name.replace('_', '-')} is not for panels in shards: their Parquet files have types."
-            )
+            raise OptionError(f"--{name.replace('_', '-')} is not for panels in shards: {reason}.")
     omitted = ("calibrate", *_NOT_OF_SHARDS)
     options = {name: value for name, value in forecast_keywords(namespace).items() if name not in omitted}
     return {**options, **{name: getattr(namespace, name) for name in SHARD_OPTIONS}}

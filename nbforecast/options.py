@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
+from argparse import ArgumentTypeError
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, cast
 
 from nbforecast.errors import OptionError
 from nbforecast.text import did_you_mean
@@ -14,9 +16,11 @@ from nbforecast.text import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
+
     from nbforecast.forecasters.base import Forecaster
 
-    ModelLike = str | Forecaster | Callable[..., Any] | None
+    ModelLike: TypeAlias = str | Forecaster | Callable[..., Any] | None
 
 MAX_HORIZON = 4096
 STYLES = ("bands", "density")
@@ -36,8 +40,20 @@ def argument(*flags: str, help: str, prepares: bool = False, **more: Any) -> dic
     return {"flags": flags, "prepares": prepares, "argument": {"help": help, **more}}
 
 
-def _steps_or_span(text: str) -> int | str:
+def steps_or_span(text: str) -> int | str:
+    """Convert the text of a number of steps, and leave a span such as `1h` as it is."""
+    if not any(letter.isdigit() for letter in text):
+        raise ArgumentTypeError(f"{text!r} is neither a number of steps nor a span such as 1h")
     return int(text) if text.isdigit() else text
+
+
+def index_or_time(text: str) -> int | str:
+    """Convert the text of an index, and leave a time such as `2025-01-31 18:00` as it is.
+
+    An integer is always an index; its minus sign may be a hyphen or U+2212.
+    """
+    digits = text.strip().replace("\N{MINUS SIGN}", "-")
+    return int(digits) if digits.removeprefix("-").removeprefix("+").isdecimal() else text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +70,15 @@ class ForecastOptions:
     model: ModelLike = field(
         default=None, metadata=argument("-m", "--model", help="a model's name; %%forecast_models lists them")
     )
-    horizon: int = field(
+    horizon: int | str | dt.timedelta = field(
         default=12,
-        metadata=argument("-H", "--horizon", type=int, metavar="STEPS", help="steps ahead (default: %(default)s)"),
+        metadata=argument(
+            "-H",
+            "--horizon",
+            type=steps_or_span,
+            metavar="STEPS",
+            help="steps ahead, or a span such as 1h or 28d (default: %(default)s)",
+        ),
     )
     time: str | Sequence[str] | None = field(
         default=None,
@@ -88,7 +110,7 @@ class ForecastOptions:
         metadata=argument(
             "--max-duration",
             prepares=True,
-            type=_steps_or_span,
+            type=steps_or_span,
             metavar="D",
             help="use only the newest part: 18h, 90d or a number of steps",
         ),
@@ -121,6 +143,27 @@ class ForecastOptions:
             "--convert-to", prepares=True, metavar="UNIT", help="the unit to convert the values to, such as mmol/L"
         ),
     )
+    origins: Any = field(
+        default=None,
+        metadata=argument(
+            "--origins",
+            metavar="WHICH",
+            help="forecast from these origins only: latest, A..B (indices or times, both included) or A,B,C",
+        ),
+    )
+    every: Any = field(
+        default=None,
+        metadata=argument(
+            "--every",
+            type=steps_or_span,
+            metavar="D",
+            help="the distance of two origins, such as 1d or a number of steps (default: every step)",
+        ),
+    )
+    at: str | dt.time | None = field(
+        default=None,
+        metadata=argument("--at", metavar="HH:MM", help="the time of day of the origins, such as 23:45"),
+    )
     seed: int = field(
         default=0,
         metadata=argument("--seed", type=int, help="seed of models that draw random numbers (default: %(default)s)"),
@@ -137,11 +180,10 @@ class ForecastOptions:
     name: str | None = field(default=None, metadata=argument(prepares=True, help="what to call the frame in titles"))
 
     def __post_init__(self) -> None:
-        if not _is_integer(self.horizon) or not 1 <= self.horizon <= MAX_HORIZON:
-            raise OptionError(f"horizon= takes a number of steps from 1 to {MAX_HORIZON}, not {self.horizon!r}.")
+        if not isinstance(self.horizon, str | dt.timedelta):
+            object.__setattr__(self, "horizon", check_horizon(self.horizon))
         if not _is_integer(self.seed) or not -(2**63) <= self.seed < 2**63:
             raise OptionError(f"seed= takes a whole number of up to 64 bits, not {self.seed!r}.")
-        object.__setattr__(self, "horizon", int(self.horizon))
         object.__setattr__(self, "seed", int(self.seed))
 
     @classmethod
@@ -174,6 +216,9 @@ class ForecastKeywords(PanelKeywords, total=False):
     decimal: str | None
     unit: str | None
     convert_to: str | None
+    origins: Any
+    every: Any
+    at: str | dt.time | None
     calibrate: bool
     name: str | None
 
@@ -181,7 +226,7 @@ class ForecastKeywords(PanelKeywords, total=False):
 class ExploreKeywords(ForecastKeywords, total=False):
     """The options that `nbforecast.explore` takes as keyword arguments; see `ForecastOptions`."""
 
-    horizon: int
+    horizon: int | str | dt.timedelta
 
 
 def takes_options(keywords: type) -> Callable[[F], F]:
@@ -228,10 +273,13 @@ class DrawOptions:
         OptionError: An option has a value that makes no sense.
     """
 
-    index: int = field(
+    index: int | str | dt.date | np.datetime64 = field(
         default=0,
         metadata=argument(
-            "-i", "--index", type=int, help="the origin: 0 is the last data point, -24 the 24th before it"
+            "-i",
+            "--index",
+            type=index_or_time,
+            help="the origin: 0 is the last data point, -24 the 24th before it; or a time such as 2025-01-31",
         ),
     )
     series: str | None = field(
@@ -245,6 +293,15 @@ class DrawOptions:
 
     def __post_init__(self) -> None:
         check_style(self.style)
+
+
+def check_horizon(steps: Any) -> int:
+    """Return a horizon in steps, or raise `OptionError` unless it is a number from 1 to `MAX_HORIZON`."""
+    if not _is_integer(steps) or not 1 <= steps <= MAX_HORIZON:
+        raise OptionError(
+            f"horizon= takes a number of steps from 1 to {MAX_HORIZON}, or a span such as '1h', not {steps!r}."
+        )
+    return int(steps)
 
 
 def check_style(style: str) -> None:

@@ -8,12 +8,13 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64, UInt8
 
+from nbforecast.data.origins import Index, find_row
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.engine.background_run import BackgroundRun
 from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.origin_forecast import Forecast
-from nbforecast.postprocessing.conformal import is_covered
+from nbforecast.postprocessing.conformal import is_covered, rows_that_calibrate
 from nbforecast.result_cache.export import to_long
 from nbforecast.scoring.mean_scores import By, OriginScores, summarise
 
@@ -46,10 +47,21 @@ class Run(BackgroundRun):
     """
 
     def __init__(
-        self, entry_slice: EntrySlice, forecaster: Forecaster, engine: Engine, seed: int, *, calibrate: bool = False
+        self,
+        entry_slice: EntrySlice,
+        forecaster: Forecaster,
+        engine: Engine,
+        seed: int,
+        *,
+        calibrate: bool = False,
+        rows: Int64[np.ndarray, " R"] | None = None,
     ) -> None:
-        super().__init__(entry_slice, forecaster, engine, seed)
+        needed = rows
+        if rows is not None and calibrate:
+            needed = rows_that_calibrate(rows, entry_slice.data.offsets, entry_slice.spec.horizon)
+        super().__init__(entry_slice.with_requested(needed), forecaster, engine, seed)
         self.calibrate = calibrate
+        self._rows = rows
         self.data = entry_slice.data
         self._bands: tuple[tuple[str, int], Float32[np.ndarray, "N H K"]] | None = None
         self._scores: tuple[tuple[str, int], dict[str, pl.DataFrame]] | None = None
@@ -62,6 +74,21 @@ class Run(BackgroundRun):
     def handle(self) -> str:
         """Content hash of the data, 32 hexadecimal digits."""
         return self.data.handle
+
+    @property
+    def rows(self) -> Int64[np.ndarray, " R"]:
+        """The rows of the data that the run is of, ascending: all, or those of the origins that were named."""
+        return np.arange(len(self.data)) if self._rows is None else self._rows
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the run is of some origins only."""
+        return self._rows is not None
+
+    @property
+    def supporting(self) -> int:
+        """Number of past origins that are forecast only because calibration learns from their errors."""
+        return 0 if self._rows is None else self.available - int((self.reasons[self._rows] == 0).sum())
 
     @property
     def horizon(self) -> int:
@@ -90,7 +117,7 @@ class Run(BackgroundRun):
         series are known. NaN elsewhere is a result that is not calculated yet, or a score whose actual value is
         unknown.
         """
-        frame = self._slice.frame()
+        frame = self._slice.frame(self._rows)
         return frame.with_columns(pl.Series("calibrated", self.calibrated_bands())) if self.calibrate else frame
 
     @property
@@ -106,7 +133,7 @@ class Run(BackgroundRun):
             raise OptionError(
                 f"The data hold {len(self.data.ids)} series. Choose one: run.series({self.data.ids[0]!r}).array."
             )
-        return self._slice.array()
+        return self.column("forecast")
 
     def series(self, series: str) -> SeriesResults:
         """The results of one series of a panel.
@@ -122,11 +149,13 @@ class Run(BackgroundRun):
         """
         return SeriesResults(self, series)
 
-    def at(self, index: int, series: str | None = None) -> Forecast:
+    def at(self, index: Index, series: str | None = None) -> Forecast:
         """The forecast as of one origin, inferred at once where the background has not reached it yet.
 
         Args:
-            index: Index of the origin, 0 for the last data point, -24 for 24 grid steps before it.
+            index: Index of the origin, 0 for the last data point, -24 for 24 grid steps before it; or a time, such as
+                "2025-01-05 18:00", for the last grid point at or before it. Times without an offset are of the data's
+                own zone.
             series: Id of the series; None is the first one.
 
         Returns:
@@ -135,11 +164,12 @@ class Run(BackgroundRun):
         Raises:
             IndexOutOfRange: The series has no such origin; the error states the valid range.
             OriginUnavailable: The origin cannot be forecast; the error states the reason and the nearest one that can.
+            OptionError: No series has this id, a text is no time, or the clock shows a time twice.
 
         Example:
             >>> run.at(-24).median  # the H point forecasts made 24 steps before the end
         """
-        return self.forecast_at(self.data.row(index, series))
+        return self.forecast_at(find_row(self.data, index, series))
 
     def forecast_at(self, row: int) -> Forecast:
         """The forecast as of the origin in one row; `at` finds the row by index and series."""
@@ -159,7 +189,7 @@ class Run(BackgroundRun):
             if np.isfinite(draws).all():  # otherwise the result was dropped between the answer and the reading
                 break
         if self._task is None:  # a run with a task stays with the entry that the task fills
-            self._slice = current
+            self._slice = current.with_requested(self._slice.requested)
         bands = current.calibrate_rows(row, row + 1)[0] if self.calibrate else None
         return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands)
 
@@ -173,14 +203,14 @@ class Run(BackgroundRun):
             )
         return draws
 
-    def has_result(self, index: int, series: str | None = None) -> bool:
+    def has_result(self, index: Index, series: str | None = None) -> bool:
         """Whether `at` answers without an inference, with a forecast or with the reason why there is none.
 
         Args:
-            index: Index of the origin.
+            index: Index or time of the origin.
             series: Id of the series; None is the first one.
         """
-        row = self.data.row(index, series)
+        row = find_row(self.data, index, series)
         return not self._slice.entry.is_pending(self._slice.entry_rows(np.array([row]))).any()
 
     def scores(self, by: By | None = None) -> pl.DataFrame:
@@ -203,7 +233,7 @@ class Run(BackgroundRun):
             self._scores = revision, {}
         cached, name = self._scores[1], repr(by)
         if name not in cached:
-            cached[name] = summarise(self.data, self._step_scores(), by)
+            cached[name] = summarise(self.data, self._step_scores(), by, self._rows)
         return cached[name]
 
     def to_long(self, levels: float | Sequence[float] = (80, 95)) -> pl.DataFrame:
@@ -220,11 +250,11 @@ class Run(BackgroundRun):
         coverages = cast("Sequence[float]", (levels,) if np.ndim(levels) == 0 else levels)
         return to_long(self._slice, coverages, self.calibrated_bands() if self.calibrate else None)
 
-    def plot(self, index: int = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
+    def plot(self, index: Index = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
         """Draw the forecast of one origin with matplotlib.
 
         Args:
-            index: Index of the origin.
+            index: Index or time of the origin.
             series: Id of the series; None is the first one.
             ax: Axes to draw on; None makes a figure.
             style: "bands" or "density".
@@ -262,21 +292,35 @@ class Run(BackgroundRun):
         """Ends of the calibrated intervals at `CALIBRATED_LEVELS`, NaN where too few past errors are known.
 
         Args:
-            rows: Rows of one series; None returns all rows, and the array is kept until the results change.
+            rows: Rows of one series of the data; None returns those of the run, and the array is kept until the results
+                change.
         """
         if rows is not None:
             return self._slice.calibrate_rows(rows.start, rows.stop)
         revision = self.revision
         if self._bands is None or self._bands[0] != revision:
-            self._bands = revision, self._slice.calibrate()
+            bands = self._slice.calibrate() if self._rows is None else self._slice.calibrate_sparse(self._rows)
+            self._bands = revision, bands
         return self._bands[1]
 
     def _step_scores(self) -> OriginScores:
-        scores = OriginScores(*(self._slice.array(name) for name in ("abs_error", "crps", "pinball", "covered")))
+        scores = OriginScores(*(self.column(name) for name in ("abs_error", "crps", "pinball", "covered")))
         if not self.calibrate:
             return scores
-        actual = self.data.actuals(np.arange(len(self.data)), self.horizon)
+        actual = self.data.actuals(self.rows, self.horizon)
         return scores._replace(calibrated=is_covered(self.calibrated_bands(), actual))
+
+    def column(self, name: str) -> Float32[np.ndarray, "R *T"]:
+        """A column of results of the run's rows, read-only; NaN where there is no result yet.
+
+        Args:
+            name: Name of the column, as in `frame`.
+        """
+        if self._rows is None:
+            return self._slice.array(name)
+        values = self._slice.take(name, self._rows)
+        values.flags.writeable = False
+        return values
 
     def _nearest_available(self, row: int) -> str:
         series, _ = self.data.locate(row)
@@ -288,7 +332,9 @@ class Run(BackgroundRun):
 
     def __repr__(self) -> str:
         series_count = len(self.data.ids)
-        origins = f"{self.available:,} origins" + (f" of {series_count} series" if series_count > 1 else "")
+        origins = f"{self.available - self.supporting:,} origins"
+        origins += f" of {series_count} series" if series_count > 1 else ""
+        origins += f" and {self.supporting:,} past ones for calibration" if self.supporting else ""
         state = (
             f"failed: {self.error}"
             if self.error
@@ -315,7 +361,8 @@ class SeriesResults:
         position = run.data.position(series)
         self._run = run
         self.id = run.data.ids[position]
-        self._rows = slice(int(run.data.offsets[position]), int(run.data.offsets[position + 1]))
+        bounds = np.searchsorted(run.rows, run.data.offsets[position : position + 2])
+        self._rows = slice(*bounds.tolist())
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -325,9 +372,9 @@ class SeriesResults:
     @property
     def array(self) -> Float32[np.ndarray, "N H Q"]:
         """The forecasts of the series, read-only."""
-        return self._run.entry_slice.array()[self._rows]
+        return self._run.column("forecast")[self._rows]
 
-    def at(self, index: int) -> Forecast:
+    def at(self, index: Index) -> Forecast:
         """The forecast as of one origin; see `Run.at`."""
         return self._run.at(index, self.id)
 

@@ -7,7 +7,12 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from jaxtyping import Int64
+
 from nbforecast.data import prepare
+from nbforecast.data.origins import find_row, select_rows
+from nbforecast.data.span import horizon_steps
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError
@@ -60,7 +65,7 @@ class Session:
             return self._engine
 
     def forecast(self, frame: Any, options: ForecastOptions) -> Run:
-        """Forecast from every origin of a frame, in the background."""
+        """Forecast from every origin of a frame, or from those that the options name, in the background."""
         forecaster = resolve(options.model)
         return self.forecast_data(self.prepare(frame, options), forecaster, options)
 
@@ -88,9 +93,10 @@ class Session:
         return data
 
     def forecast_data(self, data: Dataset, forecaster: Forecaster, options: ForecastOptions) -> Run:
-        """Forecast from every origin of prepared data, in the background."""
+        """Forecast from every origin of prepared data, or from those that the options name, in the background."""
         entry_slice = self.find(data, forecaster, options)
-        run = self.build_run(entry_slice, forecaster, options.seed, calibrate=options.calibrate)
+        rows = _select_rows(entry_slice, options)
+        run = self.build_run(entry_slice, forecaster, options.seed, calibrate=options.calibrate, rows=rows)
         run.start(Priority.BATCH)
         return run
 
@@ -98,9 +104,10 @@ class Session:
         """Draw the forecast as of one origin at once; the others follow at idle priority, those nearby first."""
         forecaster = resolve(options.model)
         data = self.prepare(frame, options)
-        row = data.row(draw.index, draw.series)
+        row = find_row(data, draw.index, draw.series)
         entry_slice = self.find(data, forecaster, options)
-        run = self.build_run(entry_slice, forecaster, options.seed, calibrate=options.calibrate)
+        rows = _select_rows(entry_slice, options)
+        run = self.build_run(entry_slice, forecaster, options.seed, calibrate=options.calibrate, rows=rows)
         forecast = run.forecast_at(row)
         if options.force:
             self.cache.publish(entry_slice, force=True)
@@ -109,14 +116,21 @@ class Session:
 
     def find(self, data: Dataset, forecaster: Forecaster, options: ForecastOptions) -> EntrySlice:
         """The cached results of a request; an empty slice where there are none or `force` ignores them."""
-        spec = ForecastSpec.from_forecaster(forecaster, data, options.horizon, options.seed)
+        horizon = horizon_steps(options.horizon, data.frequency)
+        spec = ForecastSpec.from_forecaster(forecaster, data, horizon, options.seed)
         return self.cache.find(data, spec, lambda: forecaster.availability(data), force=options.force)
 
     def build_run(
-        self, entry_slice: EntrySlice, forecaster: Forecaster, seed: int = 0, *, calibrate: bool = False
+        self,
+        entry_slice: EntrySlice,
+        forecaster: Forecaster,
+        seed: int = 0,
+        *,
+        calibrate: bool = False,
+        rows: Int64[np.ndarray, " R"] | None = None,
     ) -> Run:
-        """A run of cached results that has not started."""
-        return Run(entry_slice, forecaster, self.engine, seed, calibrate=calibrate)
+        """A run of cached results that has not started; of some rows of the data, or of all."""
+        return Run(entry_slice, forecaster, self.engine, seed, calibrate=calibrate, rows=rows)
 
     def shutdown(self) -> None:
         """End the engine, if there is one, and save its results; a later request starts another."""
@@ -165,6 +179,10 @@ def _open_cache() -> Cache:
     for register in (getattr(threading, "_register_atexit", atexit.register), atexit.register):
         register(cache.save_all, changed=True)
     return cache
+
+
+def _select_rows(entry_slice: EntrySlice, options: ForecastOptions) -> Int64[np.ndarray, " R"] | None:
+    return select_rows(entry_slice.data, entry_slice.reasons, options.origins, options.every, options.at)
 
 
 def _other_series(data: Dataset, series: str | None) -> str | None:

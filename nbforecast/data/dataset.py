@@ -149,7 +149,7 @@ class Dataset:
         number = self.position(series)
         length = int(self.lengths[number])
         if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
-            raise IndexOutOfRange(f"The index must be an integer <= 0, not {index!r}.")
+            raise IndexOutOfRange(f"The index must be an integer <= 0 or a time such as 2025-01-31, not {index!r}.")
         if not -length < index <= 0:
             of_series = f" of series {self.ids[number]!r}" if len(self.ids) > 1 else ""
             hint = f" Did you mean {-index}?" if 0 < index < length else ""

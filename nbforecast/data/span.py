@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Int64
 
 from nbforecast.data.frequency import Frequency, FrequencySpec, parse_frequency
 from nbforecast.errors import OptionError
+from nbforecast.options import check_horizon
 from nbforecast.time_units import MONTH
 
 
@@ -28,7 +30,11 @@ class Span:
     microseconds: int = 0
 
     def count_steps(self, frequency: Frequency, option: str) -> int:
-        """Return the number of whole steps in the span, at least one.
+        """Return the number of whole steps in the span, at least one; see `measure`."""
+        return max(1, int(self.measure(frequency, option)))
+
+    def measure(self, frequency: Frequency, option: str) -> float:
+        """Return the length of the span in steps.
 
         Args:
             frequency: The grid.
@@ -46,7 +52,7 @@ class Span:
                     f"{option} must be an integer of steps here: the times are integers without a calendar."
                 )
             length = parse_frequency(frequency.nominal).to_frequency().microseconds
-        return max(1, int((self.microseconds + self.months * MONTH) / length))
+        return (self.microseconds + self.months * MONTH) / length
 
 
 def parse_span(value: Any, option: str) -> Span:
@@ -73,6 +79,27 @@ def parse_span(value: Any, option: str) -> Span:
     if spec.kind == "integer":
         return Span(steps=spec.every)
     return Span(months=spec.every) if spec.kind == "month" else Span(microseconds=spec.every)
+
+
+def horizon_steps(horizon: int | str | dt.timedelta, frequency: Frequency) -> int:
+    """The steps of a horizon.
+
+    Args:
+        horizon: A number of steps, or a span such as `"1h"`: the whole steps that it holds.
+        frequency: The grid.
+
+    Raises:
+        OptionError: It is neither, or shorter than a step.
+
+    Example:
+        >>> horizon_steps("1h", parse_frequency("5min").to_frequency())
+        12
+    """
+    if isinstance(horizon, str | dt.timedelta):
+        horizon = int(parse_span(horizon, "horizon").measure(frequency, "horizon"))
+        if not horizon:
+            raise OptionError(f"The horizon is shorter than the step of the data, {frequency.describe()}.")
+    return check_horizon(horizon)
 
 
 def is_newest_part(

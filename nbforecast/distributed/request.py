@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import secrets
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from nbforecast.data.frequency import parse_frequency
-from nbforecast.data.span import parse_span
+from nbforecast.data.span import horizon_steps, parse_span
 from nbforecast.distributed.layout import STAGING_PREFIX, shard_folder, shards_in
 from nbforecast.distributed.run import DatasetRun
 from nbforecast.distributed.source import open_panel, source_includes
 from nbforecast.distributed.worker import Job, forecast_locally
 from nbforecast.errors import OptionError, StorageError
 from nbforecast.forecasters.registry import resolve, to_portable
-from nbforecast.options import ForecastOptions, PanelKeywords, takes_options
+from nbforecast.options import ForecastOptions, PanelKeywords, check_horizon, takes_options
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable
+from nbforecast.text import option
 from nbforecast.user_path import path_exists, user_path
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def forecast_dataset(
     destination: str | PathLike[str],
     *,
     model: str | Forecaster | Callable[..., Any] | None = None,
-    horizon: int = 12,
+    horizon: int | str | dt.timedelta = 12,
     engine: Literal["local", "ray"] = "local",
     address: str | None = None,
     workers: int | None = None,
@@ -55,7 +57,7 @@ def forecast_dataset(
         source: A Parquet file, a folder or glob of them, or a URL that fsspec knows; one row per series and time.
         destination: A folder that every worker can write to.
         model: The model, as for `nbforecast.forecast`.
-        horizon: Number of steps to forecast, H.
+        horizon: Number of steps to forecast, H, or a span such as "28d" together with `freq`.
         engine: "local" for this process, or "ray" for a Ray cluster: the one that this process is connected to, else
             the one at `address`, else the one at `RAY_ADDRESS`, else one started on this machine.
         address: Address of the Ray cluster.
@@ -77,18 +79,19 @@ def forecast_dataset(
         >>> run = nbf.forecast_dataset("sales/*.parquet", "forecasts", model="theta", wait=True)
         >>> run.scores()
     """
-    request = ForecastOptions(model=model, horizon=horizon, **options)
+    steps = _steps(horizon, options.get("freq"))
+    request = ForecastOptions(model=model, horizon=steps, **options)
     forecaster = resolve(model)
     if engine not in ENGINES:
         raise OptionError(f"engine= takes 'local' or 'ray', not {engine!r}.")
-    for option, value in (("workers", workers), ("series_per_shard", series_per_shard)):
+    for name, value in (("workers", workers), ("series_per_shard", series_per_shard)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise OptionError(f"{option}= takes a positive number, not {value!r}.")
+            raise OptionError(f"{option(name)} takes a positive number, not {value!r}.")
     if request.freq is not None:
         parse_frequency(request.freq)
     if request.max_duration is not None:
         parse_span(request.max_duration, "max_duration")
-    folder = shard_folder(_check_destination(destination), forecaster.name, request.horizon)
+    folder = shard_folder(_check_destination(destination), forecaster.name, steps)
     _check_earlier_shards(folder, forecaster, request.seed)
     panel = open_panel(source, request.time, request.target, request.id)
     if source_includes(source, folder / "shard.parquet"):
@@ -121,6 +124,15 @@ def wait_or_cancel(run: DatasetRun) -> DatasetRun:
         run.cancel()
         run.wait_for_end()
         raise
+
+
+def _steps(horizon: int | str | dt.timedelta, freq: Any) -> int:
+    """The steps of a horizon; those of a span follow from the step of the grid, which must be given."""
+    if isinstance(horizon, str | dt.timedelta):
+        if freq is None:
+            raise OptionError(f"horizon={horizon!r} is a span: give the step of the data, too, with {option('freq')}.")
+        return horizon_steps(horizon, parse_frequency(freq).to_frequency())
+    return check_horizon(horizon)
 
 
 def _check_destination(destination: str | PathLike[str]) -> Path:

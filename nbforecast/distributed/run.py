@@ -35,6 +35,7 @@ from nbforecast.engine.executor import FOR_EVER
 from nbforecast.engine.progress import ProgressState, wait_with_bar
 from nbforecast.errors import ForecasterError, NbForecastError, OptionError, RunCancelled, StorageError
 from nbforecast.forecasters.registry import resolve
+from nbforecast.options import check_horizon
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.metadata import Unreadable
@@ -87,7 +88,7 @@ class DatasetRun:
         self.folder = job.folder
         self.name = panel.name
         self.model = resolve(job.options.model).name
-        self.horizon = job.options.horizon
+        self.horizon = check_horizon(job.options.horizon)
         self.phase = "waiting"
         self.error: Exception | None = None
         self.cancelled = self._cancel_requested = False

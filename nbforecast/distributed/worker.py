@@ -18,6 +18,7 @@ from nbforecast.distributed.source import read_partition
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
 from nbforecast.forecasters.registry import resolve
+from nbforecast.options import check_horizon
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.entry import Entry
@@ -177,7 +178,8 @@ class Worker:
         return shard_path(self._job.folder, partition, self._job.partition_count, data.handle)
 
     def _spec(self, data: Dataset) -> ForecastSpec:
-        return ForecastSpec.from_forecaster(self._forecaster, data, self._job.options.horizon, self._job.options.seed)
+        options = self._job.options
+        return ForecastSpec.from_forecaster(self._forecaster, data, check_horizon(options.horizon), options.seed)
 
     def _is_complete(self, path: Path, data: Dataset) -> bool:
         """Whether a shard has every result for some data; none has if the request is forced."""

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.result_cache.key import CacheKey
 
+    _TaskName = tuple[int, CacheKey, bytes | None]
+
 _log = logging.getLogger("nbforecast.engine")
 CHECKPOINT_SECONDS = 60.0  # of a long run, between two savings
 MAX_BACKLOG = 2  # chunks that wait for their calculations before the inference thread calculates, too
@@ -64,7 +66,7 @@ class Engine:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._queue: list[tuple[Priority, int, Task]] = []
-        self._tasks: dict[tuple[int, CacheKey], Task] = {}
+        self._tasks: dict[_TaskName, Task] = {}
         self._batch_sizers = BatchSizers()
         self._sequence = itertools.count()
         self._lock = threading.Lock()  # protects _queue, _tasks and _is_busy
@@ -346,6 +348,7 @@ def _as_exception(error: BaseException) -> Exception:
     return exception
 
 
-def _name(entry_slice: EntrySlice) -> tuple[int, CacheKey]:
+def _name(entry_slice: EntrySlice) -> _TaskName:
     """What equal tasks have in common."""
-    return id(entry_slice.entry), entry_slice.key
+    requested = entry_slice.requested
+    return id(entry_slice.entry), entry_slice.key, None if requested is None else requested.tobytes()

@@ -31,6 +31,26 @@ def rows_needed(horizon: int) -> int:
     return 2 * (WINDOW + horizon)
 
 
+def rows_that_calibrate(
+    rows: Int64[np.ndarray, " R"], offsets: Int64[np.ndarray, " bounds"], horizon: int
+) -> Int64[np.ndarray, " M"]:
+    """The rows that the calibrated intervals of some origins depend on, themselves included.
+
+    Args:
+        rows: (R,) ascending rows.
+        offsets: (S + 1,) the bounds of the series.
+        horizon: H, the number of steps forecast.
+
+    Returns:
+        (M,) ascending rows.
+    """
+    first = np.maximum(offsets[np.searchsorted(offsets, rows, side="right") - 1], rows + 1 - rows_needed(horizon))
+    changes = np.zeros(int(offsets[-1]) + 1, np.int64)
+    np.add.at(changes, first, 1)
+    np.add.at(changes, rows + 1, -1)
+    return np.flatnonzero(np.cumsum(changes))
+
+
 def calibrate(
     draws: Float32[np.ndarray, "N H Q"],
     actual: Float64[np.ndarray, "N H"],

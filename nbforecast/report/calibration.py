@@ -10,7 +10,7 @@ from jaxtyping import Float64
 
 from nbforecast import charts
 from nbforecast.report.section import Picture, PictureRow, Section
-from nbforecast.report.stats import SIGNIFICANCE, origin_scores, overall_score
+from nbforecast.report.stats import SIGNIFICANCE, origin_scores, overall_score, spread_rows
 from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
 from nbforecast.scoring.pit import cumulative_probability, pit_histogram
 from nbforecast.text import listing, number, percent
@@ -70,7 +70,7 @@ def find_calibration(run: Run) -> Calibration | None:
         scored, of = (np.isfinite(origin_scores(run, name)).sum() for name in ("calibrated_80", "coverage_80"))
         share = float(scored / of)
     actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
-    pit = cumulative_probability(run.frame["forecast"].to_numpy(), run.quantile_levels, actual)
+    pit = cumulative_probability(spread_rows(run, run.column("forecast")), run.quantile_levels, actual)
     return Calibration(describe_coverage(run), coverage, calibrated, pit, _above_median(run, pit), share)
 
 

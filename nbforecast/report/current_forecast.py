@@ -99,9 +99,9 @@ def _describe_delay(forecast: Forecast) -> tuple[str, ...]:
 
 def _describe_rises(run: Run) -> str:
     """In how many series the newest forecast ends above the last value."""
-    last = run.data.offsets[1:] - 1
+    last = np.intersect1d(run.data.offsets[1:] - 1, run.rows)
     available = last[run.reasons[last] == 0]
-    medians = run.frame["median"].gather(available).to_numpy()[:, -1]
+    medians = run.take("median", available)[:, -1]
     rising = int((medians > as_forecast(run.data.values[available])).sum())
     expectation = f"{run.model} expects a higher value in {horizon_text(run)} than the last one observed"
     if len(available) < len(run.data.ids):

@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from nbforecast import charts
 from nbforecast.report.labels import next_horizon_text, time_text
 from nbforecast.report.section import Picture, PictureRow, Section, Table
-from nbforecast.report.stats import newest_index
+from nbforecast.report.stats import newest_index, spread_rows
 from nbforecast.scoring.pit import cumulative_probability
 from nbforecast.text import UNKNOWN, listing, number, percent, relative_change
 
@@ -46,7 +46,7 @@ class Event:
 def find_events(run: Run, below: float | None = None, above: float | None = None) -> list[Event]:
     """Compute the probabilities of values below one limit and above another, and which values are beyond them."""
     events = []
-    forecast = run.frame["forecast"].to_numpy()
+    forecast = spread_rows(run, run.column("forecast"))
     actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
     if below is not None:
         probability = cumulative_probability(forecast, run.quantile_levels, np.full_like(actual, below))

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import OptionError
-from nbforecast.options import ForecastOptions
+from nbforecast.options import ForecastOptions, steps_or_span
 from nbforecast.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def _parse(name: str, text: str, default: Any) -> Any:
         value = text
     if default is None and name in _COLUMN_OPTIONS and not (value is None or isinstance(value, list)):
         return text
+    if isinstance(value, str) and name in _SPAN_OPTIONS:
+        return value
     if isinstance(default, list) and not isinstance(value, list):
         return [word.strip() for word in text.split(",") if word.strip()]
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
@@ -69,6 +71,9 @@ def _parse(name: str, text: str, default: Any) -> Any:
 
 
 _TYPES = {int: "a whole number", float: "a number", bool: "true or false", list: "a list, such as a,b"}
+_SPAN_OPTIONS = {
+    option.name for option in fields(ForecastOptions) if option.metadata["argument"].get("type") is steps_or_span
+}
 _COLUMN_OPTIONS = {
     option.name for option in fields(ForecastOptions) if option.metadata["argument"].get("metavar") == "COL"
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 
 from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
 from nbforecast.scoring.mean_scores import seasonal_scale
@@ -72,7 +72,16 @@ def losses(run: Run) -> Float64[np.ndarray, " N"]:
 
 def origin_scores(run: Run, name: str) -> Float64[np.ndarray, " N"]:
     """Return a score of each origin, NaN where there is none."""
-    return score_column(run.scores(by="index"), name)
+    return spread_rows(run, score_column(run.scores(by="index"), name))
+
+
+def spread_rows(run: Run, values: Float[np.ndarray, "R *T"]) -> Float[np.ndarray, "N *T"]:
+    """Spread values of the rows of a run over all rows of its data, NaN where the run has no origin."""
+    if not run.is_partial:
+        return values
+    spread = np.full((len(run.data), *values.shape[1:]), np.nan, values.dtype)
+    spread[run.rows] = values
+    return spread
 
 
 def score_column(scores: pl.DataFrame, name: str) -> Float64[np.ndarray, " K"]:
@@ -116,8 +125,9 @@ def newest_index(run: Run, series: str | None = None) -> int | None:
     """Return the newest index of a series, by default the first, that has a forecast, or None where none has."""
     number = run.data.position(series)
     start, end = int(run.data.offsets[number]), int(run.data.offsets[number + 1])
-    available = np.flatnonzero(run.reasons[start:end] == 0)
-    return int(available[-1]) - (end - start - 1) if len(available) else None
+    rows = run.rows[(run.rows >= start) & (run.rows < end)]
+    available = rows[run.reasons[rows] == 0]
+    return int(available[-1]) - (end - 1) if len(available) else None
 
 
 def worst_rows(run: Run, count: int, series: str | None = None) -> Int64[np.ndarray, " K"]:

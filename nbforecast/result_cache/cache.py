@@ -212,6 +212,7 @@ class Cache:
         Returns:
             Whether it was stored now; False also for one that the cache holds already.
         """
+        entry_slice = entry_slice.with_requested(None)
         with self._lock:
             present = self._slices.get(entry_slice.key)
             if present is not None and present.entry is entry_slice.entry:
@@ -232,6 +233,7 @@ class Cache:
             entry_slice: The task's results.
             publish: Whether somebody requested them; those of idle work only complete what the cache holds.
         """
+        entry_slice = entry_slice.with_requested(None)
         with self.write_lock:
             if publish:
                 self.publish(entry_slice, force=bool(entry_slice.entry.forced) and entry_slice.complete)

@@ -352,6 +352,23 @@ class Entry:
             columns = [column.series() for column in self._columns.values()]
             return self._status.copy(), [*columns, *self._densities.series(len(self))]
 
+    def results_of_rows(self, rows: Int64[np.ndarray, " R"]) -> tuple[UInt8[np.ndarray, " R"], list[pl.Series]]:
+        """Status and every result column of some rows, densities included, at one moment.
+
+        Args:
+            rows: (R,) distinct rows.
+
+        Returns:
+            status: (R,) a `Status` each.
+            columns: The columns of R rows, NaN where there is no result yet.
+        """
+        import polars as pl
+
+        with self._lock:
+            status, densities = self._status[rows], copy(self._densities)
+            columns = [pl.Series(name, column.take(rows)) for name, column in self._columns.items()]
+        return status, [*columns, *densities.take(rows).series(len(rows))]
+
     def snapshot(self) -> tuple[Snapshot, State]:
         """What a file holds (everything but densities), and the `state` it was taken in."""
         with self._lock:

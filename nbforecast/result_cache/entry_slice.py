@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 
 from nbforecast.postprocessing import conformal
 from nbforecast.result_cache.entry import Entry
@@ -32,18 +32,28 @@ class EntrySlice:
     Attributes:
         entry: The entry.
         data: The dataset.
+        requested: (R,) the rows that a request asks for, ascending; None for all. What is counted, pending or complete
+            refers to them; the other rows can be read as well.
     """
 
-    def __init__(self, entry: Entry, data: Dataset, starts: Int64[np.ndarray, " S"]) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        data: Dataset,
+        starts: Int64[np.ndarray, " S"],
+        requested: Int64[np.ndarray, " R"] | None = None,
+    ) -> None:
         """Use `whole` or `newest_part`.
 
         Args:
             entry: The entry.
             data: The dataset.
             starts: (S,) the entry's row of the first row of each of the dataset's series.
+            requested: See the attributes.
         """
         self.entry = entry
         self.data = data
+        self.requested = requested
         self._starts = starts
         self._is_whole = len(data) == len(entry)
 
@@ -53,10 +63,11 @@ class EntrySlice:
         if not self._is_whole:
             rows = self.entry_rows(np.arange(len(self)))
             snapshot, densities = snapshot.take(rows), densities.take(rows)
-        return {"snapshot": replace(snapshot, data=self.data), "densities": densities}
+        return {"snapshot": replace(snapshot, data=self.data), "densities": densities, "requested": self.requested}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.data = state["snapshot"].data
+        self.requested = state.get("requested")
         self.entry = Entry.from_snapshot(state["snapshot"], state["densities"])
         self._starts = self.data.offsets[:-1]
         self._is_whole = True
@@ -105,7 +116,18 @@ class EntrySlice:
         Returns:
             The slice.
         """
-        return EntrySlice(self.entry, data, self._starts)
+        return EntrySlice(self.entry, data, self._starts, self.requested)
+
+    def with_requested(self, rows: Int64[np.ndarray, " R"] | None) -> EntrySlice:
+        """The same results, for a request of some rows.
+
+        Args:
+            rows: (R,) ascending rows of the slice; None for all.
+
+        Returns:
+            The slice.
+        """
+        return EntrySlice(self.entry, self.data, self._starts, rows)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -133,22 +155,22 @@ class EntrySlice:
     @property
     def available(self) -> int:
         """How many origins can be forecast."""
-        return int((self.reasons == 0).sum())
+        return int((self._only_requested(self.reasons) == 0).sum())
 
     @property
     def inferred(self) -> int:
         """How many origins have a forecast."""
-        return int(has_forecast(self.status).sum())
+        return int(has_forecast(self._only_requested(self.status)).sum())
 
     @property
     def calculated(self) -> int:
         """How many origins have a forecast and all calculations."""
-        return int((self.status == Status.SCORED).sum())
+        return int((self._only_requested(self.status) == Status.SCORED).sum())
 
     @property
     def complete(self) -> bool:
         """Whether no row is pending or lacks calculations."""
-        return bool((self.status >= Status.SCORED).all())
+        return bool((self._only_requested(self.status) >= Status.SCORED).all())
 
     def entry_rows(self, rows: Int64[np.ndarray, " R"]) -> Int64[np.ndarray, " R"]:
         """The entry's rows of some rows of the slice.
@@ -165,13 +187,13 @@ class EntrySlice:
         return rows + (self._starts - self.data.offsets[:-1])[series]
 
     def pending_rows(self) -> Int64[np.ndarray, " M"]:
-        """The rows that have no forecast yet."""
-        return np.flatnonzero(self.status == Status.PENDING)
+        """The requested rows that have no forecast yet."""
+        return self._rows_where(self._only_requested(self.status) == Status.PENDING)
 
     def incomplete_rows(self) -> Int64[np.ndarray, " M"]:
-        """The rows that have a forecast and lack calculations, which idle tasks make up for (C10)."""
-        status = self.status
-        return np.flatnonzero((status >= Status.INFERRED) & (status < Status.SCORED))
+        """The requested rows that have a forecast and lack calculations, which idle tasks make up for (C10)."""
+        status = self._only_requested(self.status)
+        return self._rows_where((status >= Status.INFERRED) & (status < Status.SCORED))
 
     def take(self, column: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
         """A copy of some rows of one column.
@@ -226,8 +248,27 @@ class EntrySlice:
         draws, actual = self.take("forecast", rows), self.data.actuals(rows, horizon)
         return conformal.calibrate(draws, actual, np.array([len(rows)]), self.spec.levels)[start - end :]
 
-    def frame(self) -> pl.DataFrame:
+    def calibrate_sparse(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R H K"]:
+        """As `calibrate`, for some origins; only the rows they depend on are read (E10).
+
+        Args:
+            rows: (R,) ascending rows.
+
+        Returns:
+            (R, H, 8) quantiles at `conformal.CALIBRATED_LEVELS`.
+        """
+        needed = conformal.rows_that_calibrate(rows, self.data.offsets, self.spec.horizon)
+        starts = np.flatnonzero(np.append(True, np.diff(needed) != 1) | np.isin(needed, self.data.offsets))
+        lengths = np.diff(np.append(starts, len(needed)))
+        draws, actual = self.take("forecast", needed), self.data.actuals(needed, self.spec.horizon)
+        bands = conformal.calibrate(draws, actual, lengths, self.spec.levels)
+        return bands[np.searchsorted(needed, rows)]
+
+    def frame(self, rows: Int64[np.ndarray, " R"] | None = None) -> pl.DataFrame:
         """The Result DataFrame: a snapshot with one row per origin (C1).
+
+        Args:
+            rows: (R,) ascending rows, or None for all.
 
         Returns:
             unique_id, ds, index, y; status (`pending`, `inferred`, `unscored`: has quantiles but no scores, `scored`,
@@ -236,25 +277,36 @@ class EntrySlice:
             density (H, 64) and density_limits (H, 2) for a bounded number of origins. NaN in a result means not done
             where the status says so, and in a score that the actual value is not known (C2).
         """
+        if rows is not None:
+            return self._frame_of_rows(rows)
         status, columns = self.entry.results()
-        status_names = pl.Series("status", STATUS.categories, STATUS)
-        reason_names = pl.Series("reason", [None, *REASON.categories], REASON)
-        labels = [status_names.gather(self._select(status)), reason_names.gather(self.reasons)]
+        labels = _labels(self._select(status), self.reasons)
         if not self._is_whole:
             pieces = list(self._pieces())
             columns = [pl.concat([c[piece] for piece in pieces], rechunk=False) for c in columns]
-        return pl.DataFrame([*self._data_columns(), *labels, *columns])
+        return pl.DataFrame([*self._data_columns(slice(None)), *labels, *columns])
 
-    def _data_columns(self) -> list[pl.Series]:
+    def _frame_of_rows(self, rows: Int64[np.ndarray, " R"]) -> pl.DataFrame:
+        status, columns = self.entry.results_of_rows(self.entry_rows(rows))
+        return pl.DataFrame([*self._data_columns(rows), *_labels(status, self.reasons[rows]), *columns])
+
+    def _data_columns(self, rows: Int64[np.ndarray, " R"] | slice) -> list[pl.Series]:
         data = self.data
         ids = pl.Series("unique_id", data.ids, pl.Categorical)
         series = np.repeat(np.arange(len(data.ids)), data.lengths)
         return [
-            ids.gather(series),
-            data.times(data.time).alias("ds"),
-            pl.Series("index", data.index()),
-            pl.Series("y", data.values, nan_to_null=True),
+            ids.gather(series[rows]),
+            data.times(data.time[rows]).alias("ds"),
+            pl.Series("index", data.index()[rows]),
+            pl.Series("y", data.values[rows], nan_to_null=True),
         ]
+
+    def _only_requested(self, values: UInt8[np.ndarray, " N"]) -> UInt8[np.ndarray, " R"]:
+        return values if self.requested is None else values[self.requested]
+
+    def _rows_where(self, mask: Bool[np.ndarray, " R"]) -> Int64[np.ndarray, " M"]:
+        """The rows of the slice under a mask of the requested rows."""
+        return np.flatnonzero(mask) if self.requested is None else self.requested[mask]
 
     def _select(self, values: UInt8[np.ndarray, " M"]) -> UInt8[np.ndarray, " N"]:
         """The slice's part of an array of the entry's rows."""
@@ -269,3 +321,10 @@ class EntrySlice:
         is_last = np.append(is_first[1:], True)
         for start, end in zip(self._starts[is_first].tolist(), ends[is_last].tolist(), strict=True):
             yield slice(start, end)
+
+
+def _labels(status: UInt8[np.ndarray, " R"], reasons: UInt8[np.ndarray, " R"]) -> list[pl.Series]:
+    """Status and reason in words."""
+    status_names = pl.Series("status", STATUS.categories, STATUS)
+    reason_names = pl.Series("reason", [None, *REASON.categories], REASON)
+    return [status_names.gather(status), reason_names.gather(reasons)]

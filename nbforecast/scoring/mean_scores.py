@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Float64, Shaped
+from jaxtyping import Float32, Float64, Int64, Shaped
 
 from nbforecast.errors import OptionError
 from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES
@@ -65,13 +65,16 @@ def seasonal_scale(data: Dataset) -> Float64[np.ndarray, " N"]:
     return np.where((count > 0) & (scale > 0), scale, np.nan)
 
 
-def summarise(data: Dataset, scores: OriginScores, by: By | None = None) -> pl.DataFrame:
+def summarise(
+    data: Dataset, scores: OriginScores, by: By | None = None, rows: Int64[np.ndarray, " N"] | None = None
+) -> pl.DataFrame:
     """Mean scores overall, by horizon step, by series or by origin.
 
     Args:
         data: The dataset that was forecast.
-        scores: Its scores, one row for each of its rows.
+        scores: Its scores, one row for each of its rows or of `rows`.
         by: What a row of the result stands for; None for one row overall.
+        rows: (N,) ascending rows of the dataset that the scores belong to; None for all.
 
     Returns:
         The group's columns (`horizon`; `unique_id`; or `unique_id`, `ds`, `index`), n (steps with a known actual),
@@ -86,16 +89,19 @@ def summarise(data: Dataset, scores: OriginScores, by: By | None = None) -> pl.D
         MASE: Hyndman & Koehler (2006). CRPS: Gneiting & Raftery (2007). WIS: Bracher et al. (2021), twice the mean
         quantile loss.
     """
-    return mean_scores(score_sums(data, scores, by))
+    return mean_scores(score_sums(data, scores, by, rows))
 
 
-def score_sums(data: Dataset, scores: OriginScores, by: By | None = None) -> pl.DataFrame:
+def score_sums(
+    data: Dataset, scores: OriginScores, by: By | None = None, rows: Int64[np.ndarray, " N"] | None = None
+) -> pl.DataFrame:
     """The sums that `mean_scores` makes means of; those of several datasets may be added up.
 
     Args:
         data: The dataset that was forecast.
-        scores: Its scores, one row for each of its rows.
+        scores: Its scores, one row for each of its rows or of `rows`.
         by: What a row of the result stands for; None for one row overall.
+        rows: (N,) ascending rows of the dataset that the scores belong to; None for all.
 
     Returns:
         The group's columns, `n`, and for every score its sum and, as `NAME_n`, its number of known values.
@@ -106,22 +112,23 @@ def score_sums(data: Dataset, scores: OriginScores, by: By | None = None) -> pl.
     if by is not None and by not in get_args(By):
         raise OptionError(f"by= takes None, 'horizon', 'series' or 'index', not {by!r}.")
     error = scores.abs_error.astype(np.float64)
+    rows = np.arange(len(data)) if rows is None else rows
     arrays = {
         "mae": error,
         "rmse": error**2,
-        "mase": error / seasonal_scale(data)[:, None],
+        "mase": error / seasonal_scale(data)[rows, None],
         "pinball": scores.pinball,
         "crps": scores.crps,
         **{f"coverage_{c}": scores.covered[..., i] for i, c in enumerate(COVERAGES)},
     }
     if scores.calibrated is not None:
         arrays |= {f"calibrated_{c}": scores.calibrated[..., i] for i, c in enumerate(CALIBRATED_COVERAGES)}
-    columns: dict[str, np.ndarray] = {"n": _sum_groups(~np.isnan(error), data, by).astype(np.int64)}
+    columns: dict[str, np.ndarray] = {"n": _sum_groups(~np.isnan(error), data, rows, by).astype(np.int64)}
     for name, array in arrays.items():
-        columns[name] = _sum_groups(np.nan_to_num(array, copy=True, nan=0.0).astype(np.float64), data, by)
-        columns[f"{name}_n"] = _sum_groups(~np.isnan(array), data, by).astype(np.int64)
+        columns[name] = _sum_groups(np.nan_to_num(array, copy=True, nan=0.0).astype(np.float64), data, rows, by)
+        columns[f"{name}_n"] = _sum_groups(~np.isnan(array), data, rows, by).astype(np.int64)
     sums = pl.DataFrame(columns)
-    return pl.concat([_groups(data, error.shape[1], by), sums], how="horizontal") if by else sums
+    return pl.concat([_groups(data, rows, error.shape[1], by), sums], how="horizontal") if by else sums
 
 
 def mean_scores(sums: pl.DataFrame) -> pl.DataFrame:
@@ -139,23 +146,27 @@ def mean_scores(sums: pl.DataFrame) -> pl.DataFrame:
     return means.with_columns(pl.col("rmse").sqrt(), wis=2 * pl.col("pinball"))
 
 
-def _sum_groups(array: Shaped[np.ndarray, "N H"], data: Dataset, by: By | None) -> Shaped[np.ndarray, " G"]:
+def _sum_groups(
+    array: Shaped[np.ndarray, "N H"], data: Dataset, rows: Int64[np.ndarray, " N"], by: By | None
+) -> Shaped[np.ndarray, " G"]:
     """The sum of each group's values."""
     if by == "horizon":
         return array.sum(0)
-    rows = array.sum(1)
+    sums = array.sum(1)
     if by == "index":
-        return rows
+        return sums
     if by == "series":
-        return np.add.reduceat(rows.astype(np.float64), data.offsets[:-1])
-    return rows.sum(keepdims=True)
+        bounds = np.searchsorted(rows, data.offsets)
+        totals = np.add.reduceat(np.append(sums.astype(np.float64), 0.0), bounds[:-1])
+        return np.where(bounds[:-1] < bounds[1:], totals, 0.0)
+    return sums.sum(keepdims=True)
 
 
-def _groups(data: Dataset, horizon: int, by: By) -> pl.DataFrame:
+def _groups(data: Dataset, rows: Int64[np.ndarray, " N"], horizon: int, by: By) -> pl.DataFrame:
     """The columns that name the groups."""
     if by == "horizon":
         return pl.DataFrame({"horizon": np.arange(1, horizon + 1)})
     if by == "series":
         return pl.DataFrame({"unique_id": list(data.ids)})
-    ids = pl.Series("unique_id", data.ids).gather(np.repeat(np.arange(len(data.ids)), data.lengths))
-    return pl.DataFrame([ids, data.times(data.time), pl.Series("index", data.index())])
+    ids = pl.Series("unique_id", data.ids).gather(np.searchsorted(data.offsets, rows, side="right") - 1)
+    return pl.DataFrame([ids, data.times(data.time[rows]), pl.Series("index", data.index()[rows])])

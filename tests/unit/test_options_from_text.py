@@ -26,7 +26,7 @@ def test_M4_names_of_columns_are_not_taken_for_variables_and_frames_stay_express
     options = parse('{"a":index} --target column --id $both --time "cost $ {unknown}"', None, VARIABLES)
     assert (options.frame, options.target, options.id) == ('{"a":index}', "column", ["a,b"])
     assert options.time == "cost $ {unknown}"
-    with pytest.raises(UsageError, match="invalid int value: 'stps'"):
+    with pytest.raises(UsageError, match="'stps' is neither a number of steps nor a span such as 1h"):
         parse("df -H stps", None, VARIABLES)
     with pytest.raises(UsageError, match=r"\{steps\[5\]\} failed: IndexError"):
         parse("df -H {steps[5]}", None, VARIABLES)

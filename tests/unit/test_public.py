@@ -55,6 +55,9 @@ def test_M6_every_request_takes_the_options_that_are_declared_once() -> None:
         "decimal",
         "unit",
         "convert_to",
+        "origins",
+        "every",
+        "at",
     }
     for parameters in of.values():
         assert parameters.keys() >= {"model", "horizon", *PanelKeywords.__annotations__}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
 
+from nbforecast.options import index_or_time, steps_or_span
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -61,13 +63,17 @@ class LineParser(argparse.ArgumentParser):
             flag, equals, value = word.partition("=")
             own = self._option_string_actions.get(flag)
             if action is not None:
-                filled.append(_expand(word, variables, is_number=action.type is int))
+                filled.append(_expand(word, variables, is_number=_takes_number(action)))
             elif own is not None and equals:
-                filled.append(f"{flag}={_expand(value, variables, is_number=own.type is int)}")
+                filled.append(f"{flag}={_expand(value, variables, is_number=_takes_number(own))}")
             else:
                 filled.append(word)
             action = own if own is not None and own.nargs != 0 and not equals and action is None else None
         return filled
+
+
+def _takes_number(action: argparse.Action) -> bool:
+    return action.type in (int, index_or_time, steps_or_span)
 
 
 def _expand(word: str, variables: Mapping[str, Any], is_number: bool) -> str:

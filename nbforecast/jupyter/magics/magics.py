@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.magic import Magics, line_magic, magics_class, needs_local_scope, no_var_expand
-from traitlets import Bool, Int, Unicode
+from traitlets import Bool, Int, Unicode, Union
 from traitlets.config import Configurable
 
 from nbforecast.arguments import (
@@ -38,7 +38,9 @@ class NbForecast(Configurable):
     """
 
     model = Unicode(None, allow_none=True, help="the default model; None is nbforecast's own").tag(config=True)
-    horizon = Int(12, min=1, max=MAX_HORIZON, help="the default number of steps ahead").tag(config=True)
+    horizon = Union(
+        [Int(12, min=1, max=MAX_HORIZON), Unicode()], help="the default number of steps ahead, or a span such as 1h"
+    ).tag(config=True)
     calibrate = Bool(False, help="whether to calibrate bands with the series' past errors").tag(config=True)
 
 

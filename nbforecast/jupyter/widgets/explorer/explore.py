@@ -13,6 +13,7 @@ from nbforecast.run import Run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nbforecast.data.origins import Index
     from nbforecast.jupyter.widgets.explorer.widget import Explorer
     from nbforecast.options import Style
 
@@ -22,7 +23,7 @@ def explore(
     data: Any,
     model: Any = None,
     *,
-    index: int | None = None,
+    index: Index | None = None,
     series: str | None = None,
     style: Style = "bands",
     wait: bool = False,
@@ -37,12 +38,13 @@ def explore(
         data: A frame, as for `forecast`, whose forecasts follow in the background; or a run, or a list or dict of
             runs of the same data, which are compared.
         model: A model as for `forecast`, or a list of models to compare; for a frame only.
-        index: The origin that is shown first (<= 0); by default the newest that can be forecast.
+        index: The origin that is shown first, by its index (<= 0) or its time, such as "2025-01-31 18:00"; by default
+            the newest that can be forecast.
         series: The series of a panel that is shown first; by default the first one.
         style: How forecasts are drawn, "bands" or "density".
         wait: Whether to return only when the forecasts are done; for a frame only.
-        **options: Other options of `forecast`, for a frame only: horizon, time, target, id, freq, max_duration, seed,
-            force, calibrate, name.
+        **options: Other options of `forecast`, for a frame only: horizon, time, target, id, freq, max_duration,
+            origins, every, at, seed, force, calibrate, name.
 
     Returns:
         The widget.

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import traitlets
 
+from nbforecast.data.origins import Index, find_row
 from nbforecast.errors import NbForecastError, OptionError
 from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.interactivity import WITH_STILL
@@ -47,6 +47,14 @@ class _Position(traitlets.Int[int, Any]):
         return position
 
 
+class _Index(traitlets.Int[int, Any]):
+    """An index; a time is taken, too."""
+
+    def validate(self, obj: Any, value: Any) -> int:
+        index: int = super().validate(obj, obj._find_index(value) if not isinstance(value, int) else value)
+        return index
+
+
 class Explorer(WidgetBase):
     """Shows the forecasts of one or more runs of the same data; `nbforecast.explore` makes it.
 
@@ -54,12 +62,12 @@ class Explorer(WidgetBase):
 
     Args:
         runs: The runs, of the same data and horizon.
-        index: The origin that is shown first; by default the newest that can be forecast.
+        index: The origin that is shown first, an index or a time; by default the newest that can be forecast.
         series: The name of the series that is shown first; by default the first one.
         style: How forecasts are drawn, "bands" or "density".
 
     Attributes:
-        index: The origin in view (<= 0; the newest is 0).
+        index: The origin in view (<= 0; the newest is 0); a time can be set, too.
         series: The position of the series in view; a name can be set, too.
         model: The position of the run in view; the name of its model can be set, too.
         drawing: The style, as the page has it.
@@ -67,14 +75,14 @@ class Explorer(WidgetBase):
 
     _esm = bundle("explorer")
     # Without an echo, which would pull back an origin that is being dragged.
-    index = traitlets.Int(0).tag(sync=True, echo_update=False)
+    index = _Index(0).tag(sync=True, echo_update=False)
     series = _Position(0).tag(sync=True, echo_update=False)
     model = _Position(0).tag(sync=True, echo_update=False)
     # Not called style: Jupyter takes that for another widget, and fails to show it.
     drawing = traitlets.Enum(STYLES, "bands").tag(sync=True, echo_update=False)
 
     def __init__(
-        self, runs: Sequence[Run], *, index: int | None = None, series: str | None = None, style: Style = "bands"
+        self, runs: Sequence[Run], *, index: Index | None = None, series: str | None = None, style: Style = "bands"
     ) -> None:
         self._runs = _comparable(runs)
         self._data = self._runs[0].data
@@ -82,7 +90,7 @@ class Explorer(WidgetBase):
         position = self._data.position(series)
         if index is None:
             index = self._newest_index(position)
-        self._data.row(index, self._data.ids[position])
+        index = self._data.locate(find_row(self._data, index, self._data.ids[position]))[1]
         super().__init__(index=index, series=position, drawing=style)
 
     @property
@@ -207,11 +215,17 @@ class Explorer(WidgetBase):
             raise OptionError(f"No model here is called {value!r}; there are: {', '.join(names)}.")
         return names.index(value)
 
+    def _find_index(self, time: Any) -> int:
+        """The index of an origin of the series in view that is named by its time."""
+        return self._data.locate(find_row(self._data, time, self._data.ids[self.series]))[1]
+
     def _newest_index(self, series: int) -> int:
         """The newest index of a series that can be forecast."""
         start, end = int(self._data.offsets[series]), int(self._data.offsets[series + 1])
-        rows = np.flatnonzero(self._runs[0].reasons[start:end] == 0)
-        return int(rows[-1]) - (end - start - 1) if len(rows) else 0
+        rows = self._runs[0].rows
+        rows = rows[(rows >= start) & (rows < end)]
+        rows = rows[self._runs[0].reasons[rows] == 0]
+        return int(rows[-1]) - (end - 1) if len(rows) else 0
 
     def _page_traits(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _PAGE_TRAITS}
