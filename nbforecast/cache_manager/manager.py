@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from nbforecast.result_cache.cache_file import CacheFile
+    from nbforecast.result_cache.snapshot import Snapshot
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.result_cache")
@@ -147,7 +150,9 @@ class ResultCache:
         with results().write_lock, _storage_errors():
             items = self._pick(handle, model)
             if span is None and status is Status.PENDING:
-                return _removed([self._remove(item) for item in items])
+                for item in items:
+                    results().remove(item.key)
+                return _removed(items)
             count = sum(self._thin(item, span, status) for item in items)
         return Change("Removed", 0, count, 0, 0, what=only or "forecast")
 
@@ -165,15 +170,15 @@ class ResultCache:
             StorageError: Results cannot be saved or files cannot be removed; nothing is removed from memory.
         """
         cache = results()
-        with cache.write_lock:
+        with cache.write_lock, _storage_errors():
             items = inventory(cache)
-            if memory:
-                if not disk:
-                    cache.save_all(changed=True, required=True)
+            if memory and disk:
+                cache.remove_all()
+            elif memory:
+                cache.save_all(changed=True, required=True)
                 cache.clear()
-            if disk and cache.directory is not None:
-                with _storage_errors():
-                    cache.directory.clear()
+            elif disk and cache.directory is not None:
+                cache.directory.clear()
         removed = [i for i in items if (memory and i.entry_slice is not None) or (disk and i.file is not None)]
         return Change(
             "Removed",
@@ -210,12 +215,12 @@ class ResultCache:
             for entry in cache.entries():
                 snapshot, _ = entry.snapshot()
                 if snapshot.inferred:
-                    files.append(target.write(snapshot))
+                    files.append(_write_to(target, snapshot))
             for item in inventory(cache):
                 if item.entry_slice is None and item.file is not None and cache.directory is not None:
                     saved = cache.directory.read(item.file)
                     if saved is not None:
-                        files.append(target.write(saved))
+                        files.append(_write_to(target, saved))
         return _saved(files, target.path)
 
     def load(self, path: str | Path | None = None) -> Change:
@@ -303,13 +308,10 @@ class ResultCache:
         entry_slice = item.entry_slice or EntrySlice.whole(entry)
         index = entry_slice.data.index()
         low, high = span or (int(index.min()), 0)
-        rows = entry_slice.entry_rows(np.flatnonzero((index >= low) & (index <= high)))
+        rows = np.flatnonzero((index >= low) & (index <= high))
         if status is None:
-            return entry.discard_densities(rows)
-        count = entry.discard(rows, status)
-        if count and cache.directory is not None and cache.directory.find(entry.key) is not None:
-            cache.save(entry, overwrite=True)
-        return count
+            return entry.discard_densities(entry_slice.entry_rows(rows))
+        return cache.remove_rows(entry_slice, rows, status, span)
 
     def _entries_at(self, path: Path | None) -> Iterator[Entry]:
         """The saved entries in a file or folder; None is the cache's own directory."""
@@ -373,6 +375,11 @@ def _storage_errors() -> Iterator[None]:
         raise StorageError(f"Files of the cache cannot be changed: {error}.") from error
 
 
+def _write_to(target: CacheDirectory, snapshot: Snapshot) -> CacheFile | None:
+    """Save an entry into a folder of the user's choice, whatever was removed from it before."""
+    return target.write(replace(snapshot, cleared=max(time.time(), target.removals.latest)))
+
+
 def _removed(items: list[Item]) -> Change:
     return Change(
         "Removed",
@@ -384,4 +391,5 @@ def _removed(items: list[Item]) -> Change:
 
 
 def _saved(files: list[Any], directory: Path) -> Change:
+    files = [file for file in files if file is not None]
     return Change("Saved", len(files), None, 0, sum(f.size for f in files), where=directory)

@@ -146,7 +146,12 @@ class InteractiveQueue:
                 if current is not None and action is StaleAction.RESTART:
                     entry_slice = current.with_data(entry_slice.data)
                     continue
-                self._cache.publish(entry_slice)
+                if not self._cache.publish(entry_slice) and current is None:  # it was removed, and stays so (C16)
+                    data = entry_slice.data
+                    anew = self._cache.find(data, entry.spec, partial(forecaster.availability, data))
+                    if not anew.reasons[rows].any():
+                        entry_slice = anew
+                        continue
                 is_private = not self._cache.is_current(entry_slice)
             began, spec = time.perf_counter(), entry.spec
             draws = run_inference(forecaster, entry.data, entry_rows, spec.horizon, seed)

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 
 from nbforecast.errors import StorageError
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.fingerprints import Fingerprints
-from nbforecast.result_cache.reuse import FileCandidate, MemoryCandidate, begin_results
+from nbforecast.result_cache.removals import Removal
+from nbforecast.result_cache.reuse import begin_results, list_candidates
+from nbforecast.result_cache.slice_table import SliceTable
 from nbforecast.result_cache.snapshot import has_forecast
+from nbforecast.result_cache.storage import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from nbforecast.data import Dataset
-    from nbforecast.result_cache.directory import CacheDirectory, CacheFile
+    from nbforecast.result_cache.cache_file import CacheFile
+    from nbforecast.result_cache.directory import CacheDirectory
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
-    from nbforecast.result_cache.reuse import ReuseCandidate
+    from nbforecast.result_cache.status import Status
 
     Reasons = Callable[[], UInt8[np.ndarray, " N"]]
 
@@ -53,29 +56,22 @@ def should_replace(present: int | None, new: int, *, agree: bool, force: bool) -
     return present is None or (agree and (force or new > present))
 
 
-class Cache:
+class Cache(SliceTable, Storage):
     """The one place of results: an entry for each key, and slices for histories inside others.
 
     Attributes:
-        directory: Where entries are saved; None where nothing is written.
-        memory, disk: The bytes that entries may take in memory and on disk (C12).
+        memory: The bytes that entries may take in memory (C12).
         hits: Requests answered from memory or disk.
         misses: Requests for which there was nothing under their key.
         reused: Origins whose forecasts came from other entries.
-        write_lock: Held while results go to disk. Whoever removes results holds it, so that none come back afterwards
-            (C16). It is taken before any other lock; `engine/engine.py` has the order of all.
     """
 
     def __init__(self, directory: CacheDirectory | None, memory: int, disk: int) -> None:
-        self.directory = directory
+        SliceTable.__init__(self)
+        Storage.__init__(self, directory, disk)
         self.memory = memory
-        self.disk = disk
+        self._revision = 0  # of the removals that the memory follows
         self.hits = self.misses = self.reused = 0
-        self._slices: dict[CacheKey, EntrySlice] = {}
-        self._pins: dict[int, int] = {}
-        self._lock = threading.RLock()  # protects _slices and _pins
-        self._build_lock = threading.RLock()  # one thread at a time creates entries, so that no two have one key
-        self.write_lock = threading.RLock()
 
     # --- look-up -----------------------------------------------------------------------------------------------------
 
@@ -92,7 +88,8 @@ class Cache:
             The results.
         """
         if force:
-            return EntrySlice.whole(Entry(data, spec, reasons(), forced=time.time()))
+            return EntrySlice.whole(self.mark_young(Entry(data, spec, reasons(), forced=time.time())))
+        self._follow_others()
         key = spec.key(data.handle)
         entry_slice = self._hit(key)
         if entry_slice is None:
@@ -110,43 +107,11 @@ class Cache:
         Returns:
             The results; None if there are none or they cannot be read.
         """
+        self._follow_others()
         with self._build_lock:
             entry_slice = self._hit(key) or self._read_in(key)
         self._trim_if_free()
         return entry_slice
-
-    def peek(self, key: CacheKey) -> EntrySlice | None:
-        """Results in memory, without counting a request.
-
-        Args:
-            key: Their key.
-
-        Returns:
-            The results; None if there are none in memory.
-        """
-        with self._lock:
-            return self._slices.get(key)
-
-    def is_current(self, entry_slice: EntrySlice) -> bool:
-        """Whether the cache holds a slice's entry for its data (C8).
-
-        Args:
-            entry_slice: Any slice.
-
-        Returns:
-            Whether it does.
-        """
-        present = self.peek(entry_slice.key)
-        return present is not None and present.entry is entry_slice.entry
-
-    def slices(self) -> list[EntrySlice]:
-        """The results in memory, one for each key."""
-        with self._lock:
-            return list(self._slices.values())
-
-    def entries(self) -> list[Entry]:
-        """The entries in memory."""
-        return list({id(part.entry): part.entry for part in self.slices()}.values())
 
     def _hit(self, key: CacheKey) -> EntrySlice | None:
         """Results in memory, counted as a request."""
@@ -172,26 +137,17 @@ class Cache:
     def _build(self, key: CacheKey, data: Dataset, spec: ForecastSpec, reasons: Reasons) -> EntrySlice:
         """Results that begin with what other entries hold (`_build_lock` is held)."""
         self.misses += 1
-        candidates = self._candidates(key, data, spec)
+        removals = [removal.time for removal in self.removals.newer(key, 0.0) if removal.is_whole]
+        candidates = list_candidates(self.entries(), self.directory, self.read, data, spec, max(removals, default=0.0))
         entry_slice = begin_results(data, spec, reasons(), Fingerprints(data), candidates)
         self.reused += entry_slice.inferred
+        if entry_slice.key == entry_slice.entry.key:
+            self.mark_young(entry_slice.entry)
         if entry_slice.key != entry_slice.entry.key:
             self._mark_used(entry_slice.entry)
             self.publish(EntrySlice.whole(entry_slice.entry))
         self.publish(entry_slice)
         return entry_slice
-
-    def _candidates(self, key: CacheKey, data: Dataset, spec: ForecastSpec) -> Iterator[ReuseCandidate]:
-        """Entries of the spec on the grid: in memory, the largest first, then on disk, the last used first."""
-        entries = [e for e in self.entries() if e.spec == spec and e.data.frequency == data.frequency]
-        yield from (MemoryCandidate(entry) for entry in sorted(entries, key=len, reverse=True))
-        if self.directory is None:
-            return
-        in_memory = {entry.key for entry in entries}
-        for file in self.directory.files(key.spec.groups):
-            metadata = self.directory.metadata(file)
-            if metadata is not None and metadata.frequency == data.frequency and metadata.key not in in_memory:
-                yield FileCandidate(self.directory, file, metadata, self.read)
 
     def _mark_used(self, entry: Entry) -> None:
         entry.hits += 1
@@ -210,12 +166,14 @@ class Cache:
             force: Whether it was requested with `force` (C6).
 
         Returns:
-            Whether it was stored now; False also for one that the cache holds already.
+            Whether it was stored now; False also for one that the cache holds already, or that was removed (C16).
         """
         entry_slice = entry_slice.with_requested(None)
         with self._lock:
             present = self._slices.get(entry_slice.key)
             if present is not None and present.entry is entry_slice.entry:
+                return False
+            if not self._belongs(entry_slice):
                 return False
             count = None if present is None else present.inferred
             if not should_replace(count, entry_slice.inferred, agree=True, force=force):
@@ -237,9 +195,12 @@ class Cache:
         with self.write_lock:
             if publish:
                 self.publish(entry_slice, force=bool(entry_slice.entry.forced) and entry_slice.complete)
+            self._follow_others()
             if self.is_current(entry_slice):
                 self.save(entry_slice.entry)
                 self._replace_parts(entry_slice.entry)
+            elif entry_slice.entry.is_released:
+                self.save(entry_slice.entry)
             self.trim()
 
     def adopt(self, entry: Entry) -> EntrySlice:
@@ -254,7 +215,7 @@ class Cache:
         with self._build_lock:
             present = self.peek(entry.key)
             if present is None:
-                present = EntrySlice.whole(entry)
+                present = EntrySlice.whole(self.mark_young(entry))
                 self.publish(present)
             elif present.key == present.entry.key:
                 rows = np.flatnonzero((present.status == 0) & has_forecast(entry.status))
@@ -271,7 +232,9 @@ class Cache:
                 continue
             part = EntrySlice.newest_part(entry, present.data, smaller.fingerprints, smaller.reasons)
             replaces = should_replace(len(smaller), len(entry), agree=part is not None, force=False)
-            if part is not None and replaces and part.inferred >= present.inferred:
+            if part is None or not self._belongs(part):
+                continue
+            if replaces and part.inferred >= present.inferred:
                 with self._lock:
                     self._slices[present.key] = part
                     self._repoint(smaller, entry)
@@ -284,46 +247,82 @@ class Cache:
         for key, part in list(self._slices.items()):
             if part.entry is old and key != old.key:
                 new_part = EntrySlice.newest_part(new, part.data, Fingerprints(part.data), part.reasons)
-                if new_part is None:
+                if new_part is None or not self._belongs(new_part):
                     del self._slices[key]
                 else:
                     self._slices[key] = new_part
 
-    # --- memory ------------------------------------------------------------------------------------------------------
+    # --- removal -----------------------------------------------------------------------------------------------------
 
-    def pin(self, entry: Entry, change: int = 1) -> None:
-        """Keep an entry in memory while a task works on it.
-
-        Args:
-            entry: The entry.
-            change: 1 for a task that begins, -1 for one that ends.
-        """
-        with self._lock:
-            count = self._pins.pop(id(entry), 0) + change
-            if count > 0:
-                self._pins[id(entry)] = count
-
-    def evict(self, key: CacheKey) -> EntrySlice | None:
-        """Remove results from memory, with the slices of their entry. Runs that hold them keep them.
+    def remove(self, key: CacheKey) -> None:
+        """Remove results from memory and disk, for good (C16). Runs that hold them keep them.
 
         Args:
             key: Their key.
 
-        Returns:
-            What was removed, None if there was nothing.
+        Raises:
+            OSError: Files cannot be removed.
         """
-        with self._build_lock, self._lock:
-            removed = self._slices.pop(key, None)
-            if removed is not None and removed.key == removed.entry.key:
-                self._slices = {k: part for k, part in self._slices.items() if part.entry is not removed.entry}
-            return removed
+        with self.write_lock:
+            self.record_removal(Removal(str(key)))
+            self.evict(key)
+            if self.directory is not None:
+                self.directory.remove_entry(key)
 
-    def clear(self) -> list[Entry]:
-        """Remove everything from memory; returns the entries. Runs that hold one keep it."""
-        with self._build_lock, self._lock:
-            entries = self.entries()
-            self._slices.clear()
-            return entries
+    def remove_all(self) -> None:
+        """Remove everything from memory and disk, for good (C16). Runs that hold results keep them.
+
+        Raises:
+            OSError: Files cannot be removed.
+        """
+        with self.write_lock:
+            self.record_removal(Removal())
+            self.clear()
+            if self.directory is not None:
+                self.directory.clear()
+
+    def remove_rows(
+        self, part: EntrySlice, rows: Int64[np.ndarray, " R"], keep: Status, span: tuple[int, int] | None
+    ) -> int:
+        """Remove results of some origins from memory and disk, for good (C11, C16).
+
+        Args:
+            part: Results in memory, or read from a file.
+            rows: (R,) rows of the slice.
+            keep: The highest status that they have afterwards.
+            span: The lowest and highest index of these rows; None for all.
+
+        Returns:
+            How many had a higher status.
+        """
+        with self.write_lock:
+            entry = part.entry
+            series = part.data.ids if len(part.data.ids) < len(entry.data.ids) else None
+            is_shorter = span is None and len(part) < len(entry)
+            span = (int(part.data.index().min()), 0) if is_shorter else span
+            removal = self.record_removal(Removal(str(entry.key), keep, span, series))
+            count = entry.discard(part.entry_rows(rows), keep)
+            entry.cleared, entry.saved = removal.time, None
+            if self.directory is not None and self.directory.find(entry.key) is not None:
+                self.save(entry)
+            return count
+
+    def _belongs(self, entry_slice: EntrySlice) -> bool:
+        """Whether results may be held: they were not removed since they were made (C16)."""
+        entry = entry_slice.entry
+        is_removed = entry.is_released or self.removals.is_removed(entry_slice.key, entry.cleared)
+        return not is_removed and self.apply_removals(entry)
+
+    def _follow_others(self) -> None:
+        """Remove from memory what other processes have removed (C16)."""
+        self.removals.refresh()
+        if self.removals.revision != self._revision:
+            self._revision = self.removals.revision
+            for part in self.slices():
+                if not self._belongs(part):
+                    self.evict(part.key)
+
+    # --- memory ------------------------------------------------------------------------------------------------------
 
     def trim(self, limit: int | None = None) -> list[Entry]:
         """Remove the entries used longest ago from memory, after saving them (C12).
@@ -362,64 +361,6 @@ class Cache:
                 self.write_lock.release()
 
     # --- disk --------------------------------------------------------------------------------------------------------
-
-    def read(self, file: CacheFile, directory: CacheDirectory | None = None) -> Entry | None:
-        """The entry of a file.
-
-        Args:
-            file: The file.
-            directory: Its directory, if it is not the cache's own.
-
-        Returns:
-            A new entry that only the caller has; None if the file cannot be read.
-        """
-        directory = directory or self.directory
-        snapshot = None if directory is None else directory.read(file)
-        if snapshot is None:
-            return None
-        entry = Entry.from_snapshot(snapshot)
-        entry.used = file.used
-        if directory is self.directory:
-            entry.saved = entry.state
-        return entry
-
-    def save(
-        self, entry: Entry, *, overwrite: bool = False, trim: bool = True, required: bool = False
-    ) -> CacheFile | None:
-        """Save an entry that has changed since it was last saved, or whose file is missing (C9).
-
-        Args:
-            entry: The entry.
-            overwrite: Replace the file, instead of adding what other processes have saved in it (C13).
-            trim: Keep to the budget of disk afterwards.
-            required: Raise an error if the entry cannot be saved, instead of logging a warning.
-
-        Returns:
-            The file written, None if there was no need or no way to write.
-
-        Raises:
-            StorageError: The entry is `required` to be saved and cannot be.
-        """
-        if self.directory is None:
-            return None
-        if entry.saved == entry.state and not overwrite and self.directory.find(entry.key) is not None:
-            return None
-        with self.write_lock:
-            snapshot, state = entry.snapshot()
-            if not (snapshot.inferred or overwrite):
-                return None
-            try:
-                file = self.directory.write(snapshot, overwrite=overwrite)
-                if trim:
-                    self.directory.trim(self.disk, keep=file.path)
-            except OSError as error:
-                message = f"Results stay in memory, since they cannot be saved: {error}."
-                if required:
-                    raise StorageError(message) from error
-                _log.warning(message)
-                return None
-            entry.saved = state
-            return file
 
     def save_all(self, *, changed: bool = False, required: bool = False) -> list[CacheFile]:
         """Save every entry in memory, the last used first.

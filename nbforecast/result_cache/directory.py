@@ -12,9 +12,8 @@ import os
 import re
 import secrets
 import stat
-import threading
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,48 +23,31 @@ from jaxtyping import UInt8
 
 from nbforecast.atomic_write import atomic_write
 from nbforecast.result_cache import parquet
+from nbforecast.result_cache.cache_file import CacheFile, FileMemory, stamp_of
 from nbforecast.result_cache.metadata import Damaged, Unreadable
+from nbforecast.result_cache.removals import Removals
 from nbforecast.result_cache.snapshot import union
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from nbforecast.result_cache.cache_file import FileStamp
+
+    _Written = tuple[Metadata, UInt8[np.ndarray, " N"]]
     from nbforecast.result_cache.key import CacheKey
     from nbforecast.result_cache.metadata import Metadata
     from nbforecast.result_cache.parquet import FileOutline
+    from nbforecast.result_cache.removals import Removal
     from nbforecast.result_cache.snapshot import Snapshot
-
-    FileStamp = tuple[int, int, int]
-
 
 _log = logging.getLogger("nbforecast.result_cache")
 _NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})\.parquet")
 _PART = re.compile(r"\.[0-9a-f]{32}-[0-9a-f]{16}\.[0-9a-f]{16}\.part")
 _TURN_TIMEOUT = 60.0  # seconds to wait for another process's turn
 _ABANDONED_AFTER = 3600.0  # seconds after which an unfinished file belongs to a process that was killed
-_MAX_OUTLINE_ROWS = 2_000_000  # rows of outlines that are held in memory
-ASIDE = "aside"
-
-
-@dataclass(frozen=True)
-class CacheFile:
-    """A file of a cache directory, as it was when the directory was read.
-
-    Attributes:
-        path: Where it is.
-        handle: The handle of its data, from its name.
-        group: The group of its spec, from its name.
-        size: Its bytes.
-        used: When its entry was last requested, in seconds since the epoch (its modification time).
-        stamp: Differs once another file has its name.
-    """
-
-    path: Path
-    handle: str
-    group: str
-    size: int
-    used: float
-    stamp: FileStamp
+_MAX_ROWS = 2_000_000  # rows of outlines, and of what this process has written, that are held in memory
+_MAX_IDS = 200_000  # names of series in the metadata that are held in memory
+ASIDE, REMOVALS = "aside", ".removals.json"
 
 
 class CacheDirectory:
@@ -73,6 +55,7 @@ class CacheDirectory:
 
     Attributes:
         path: The directory.
+        removals: What was removed from it, by any process (C16).
     """
 
     def __init__(self, path: Path, *, own: bool = True) -> None:
@@ -84,12 +67,12 @@ class CacheDirectory:
                 are only passed over. Both are logged as warnings (C13).
         """
         self.path = path
+        self.removals = Removals(path / REMOVALS)
         self._own = own
         self._file_lock = filelock.FileLock(path / ".lock", timeout=_TURN_TIMEOUT, mode=0o600)
-        self._metadata: dict[tuple[Path, FileStamp], Metadata | None] = {}
-        self._outlines: dict[tuple[Path, FileStamp], FileOutline] = {}
-        self._outlines_lock = threading.Lock()  # protects _outlines while room is made in it
-        self._written: dict[Path, tuple[Metadata, UInt8[np.ndarray, " N"]]] = {}
+        self._metadata: FileMemory[Metadata | None] = FileMemory(_MAX_IDS, _count_ids)
+        self._outlines: FileMemory[FileOutline] = FileMemory(_MAX_ROWS, lambda outline: len(outline.contexts))
+        self._written: FileMemory[_Written] = FileMemory(_MAX_ROWS, lambda written: len(written[1]))
         self._passed_over: set[tuple[Path, FileStamp]] = set()
 
     def files(self, groups: Collection[str] | None = None) -> list[CacheFile]:
@@ -110,7 +93,7 @@ class CacheDirectory:
                 with contextlib.suppress(FileNotFoundError):
                     details = item.stat(follow_symlinks=False)
                     if stat.S_ISREG(details.st_mode):
-                        files.append(_cache_file(Path(item.path), match, details))
+                        files.append(CacheFile.of(Path(item.path), match, details))
         return sorted(files, key=lambda file: -file.used)
 
     def find(self, key: CacheKey) -> CacheFile | None:
@@ -132,7 +115,7 @@ class CacheDirectory:
             with contextlib.suppress(OSError):
                 details = path.lstat()
                 if match is not None and stat.S_ISREG(details.st_mode):
-                    files.append(_cache_file(path, match, details))
+                    files.append(CacheFile.of(path, match, details))
         return files
 
     def file_path(self, key: CacheKey) -> Path:
@@ -155,17 +138,17 @@ class CacheDirectory:
         Returns:
             The metadata, None if they cannot be read.
         """
-        name = (file.path, file.stamp)
-        metadata = self._metadata.get(name)
-        if metadata is not None or name in self._metadata:
-            return metadata
+        known = self._metadata.get(file.path, file.stamp)
+        if known:
+            return known[0]
+        metadata: Metadata | None
         try:
             metadata = parquet.read_metadata(file.path)
             _check_name(file, metadata.key)
         except Unreadable as reason:
             metadata = None
             self._set_aside(file, reason)
-        self._metadata[name] = metadata
+        self._metadata.put(file.path, metadata, file.stamp)
         return metadata
 
     def outline(self, file: CacheFile) -> FileOutline | None:
@@ -177,19 +160,15 @@ class CacheDirectory:
         Returns:
             The outline, None if it cannot be read.
         """
-        name = (file.path, file.stamp)
-        outline = self._outlines.get(name)
-        if outline is None:
-            try:
-                outline = parquet.read_outline(file.path)
-            except Unreadable as reason:
-                self._set_aside(file, reason)
-                return None
-            with self._outlines_lock:
-                room = _MAX_OUTLINE_ROWS - len(outline.contexts)
-                while self._outlines and sum(len(o.contexts) for o in self._outlines.values()) > room:
-                    del self._outlines[next(iter(self._outlines))]
-                self._outlines[name] = outline
+        known = self._outlines.get(file.path, file.stamp)
+        if known:
+            return known[0]
+        try:
+            outline = parquet.read_outline(file.path)
+        except Unreadable as reason:
+            self._set_aside(file, reason)
+            return None
+        self._outlines.put(file.path, outline, file.stamp)
         return outline
 
     def read(self, file: CacheFile) -> Snapshot | None:
@@ -199,8 +178,14 @@ class CacheDirectory:
             file: The file.
 
         Returns:
-            A snapshot, None if it cannot be read.
+            A snapshot, None if it cannot be read or was removed.
         """
+        snapshot = self._read(file)
+        self.removals.refresh()
+        return None if snapshot is None else self.removals.apply(snapshot)
+
+    def _read(self, file: CacheFile) -> Snapshot | None:
+        """The entry of a file, also if it was removed."""
         try:
             snapshot = parquet.read(file.path)
             _check_name(file, snapshot.key)
@@ -209,7 +194,23 @@ class CacheDirectory:
             return None
         return snapshot
 
-    def write(self, snapshot: Snapshot, *, overwrite: bool = False) -> CacheFile:
+    def record_removal(self, removal: Removal) -> Removal:
+        """Record that results were removed, so that no process saves them again (C16); files stay as they are.
+
+        Args:
+            removal: What was removed.
+
+        Returns:
+            The removal with its time. Where the directory cannot be written to, it counts in this process only.
+        """
+        try:
+            with self._turn() if self.path.is_dir() else contextlib.nullcontext():
+                return self.removals.add(removal)
+        except OSError as error:
+            _log.warning("Other kernels do not learn what was removed from %s: %s.", self.path, error)
+            return self.removals.add(removal, write=False)
+
+    def write(self, snapshot: Snapshot, *, overwrite: bool = False) -> CacheFile | None:
         """Save an entry, together with what other processes have saved of it (C13).
 
         Args:
@@ -217,7 +218,7 @@ class CacheDirectory:
             overwrite: Save the snapshot alone.
 
         Returns:
-            The file written.
+            The file written; None if the entry was removed since its results were made (C16).
 
         Raises:
             OSError: The directory cannot be written to, or holds a file that can neither be read nor set aside.
@@ -225,18 +226,24 @@ class CacheDirectory:
         self._create()
         target = self.file_path(snapshot.key)
         with self._turn():
+            self.removals.refresh()
+            remainder = self.removals.apply(snapshot)
+            if remainder is None:
+                return None
+            snapshot = remainder
             files = self._find_all(snapshot.key)
             present = next(iter(files), None)
             metadata = None if present is None else self.metadata(present)
             is_contained = overwrite or metadata is None or self._contains(snapshot, metadata)
-            saved = None if is_contained or present is None else self.read(present)
+            saved = None if is_contained or present is None else self._read(present)
             is_unread = metadata is None or (not is_contained and saved is None)
             if present is not None and is_unread and self.find(snapshot.key):
                 raise OSError(f"{target} cannot be read, and not be set aside")
-            merged = snapshot if saved is None else union(snapshot, saved)
-            for former in files[1:]:
-                saved = None if overwrite else self.read(former)
-                merged = merged if saved is None else union(merged, saved)
+            merged = snapshot
+            for other in (saved, *(None if overwrite else self._read(former) for former in files[1:])):
+                other_remainder = None if other is None else self.removals.apply(other)
+                merged = merged if other_remainder is None else union(merged, other_remainder)
+            merged = replace(merged, cleared=max(merged.cleared, self.removals.latest))
             with atomic_write(target, mode=0o600) as file:
                 parquet.write(merged, file)
             for former in files:
@@ -246,15 +253,15 @@ class CacheDirectory:
             metadata = None if written is None else self.metadata(written)
             if written is None or metadata is None:
                 raise OSError(f"{target} was removed as soon as it was written")
-            self._written[target] = metadata, merged.status
+            self._written.put(target, (metadata, merged.status))
         return written
 
     def _contains(self, snapshot: Snapshot, metadata: Metadata | None) -> bool:
         """Whether a snapshot has everything that its file has: this process wrote the file, and it had less then."""
-        written = self._written.get(self.file_path(snapshot.key))
-        if written is None or metadata is None or written[0].facts != metadata.facts:
+        known = self._written.get(self.file_path(snapshot.key))
+        if known is None or metadata is None or known[0][0].facts != metadata.facts:
             return False
-        return bool(metadata.facts["version"] == snapshot.version and (snapshot.status >= written[1]).all())
+        return bool(metadata.facts["version"] == snapshot.version and (snapshot.status >= known[0][1]).all())
 
     def touch(self, file: CacheFile, used: float | None = None) -> None:
         """Record that an entry was requested.
@@ -280,6 +287,15 @@ class CacheDirectory:
         except FileNotFoundError:
             return 0
         return file.size
+
+    def remove_entry(self, key: CacheKey) -> None:
+        """Delete an entry's files, also under its name in an earlier version.
+
+        Args:
+            key: The entry's key.
+        """
+        for file in self._find_all(key):
+            self.remove(file)
 
     def trim(self, limit: int, keep: Path | None = None) -> list[CacheFile]:
         """Delete the files used longest ago, and what killed processes have left unfinished (C12).
@@ -349,7 +365,7 @@ class CacheDirectory:
         aside = self.path / ASIDE
         try:
             with self._turn():
-                if _stamp(file.path.lstat()) != file.stamp:
+                if stamp_of(file.path.lstat()) != file.stamp:
                     return  # another process has put a whole one in its place
                 aside.mkdir(mode=0o700, exist_ok=True)
                 if aside.is_symlink():
@@ -376,9 +392,5 @@ def _check_name(file: CacheFile, key: CacheKey) -> None:
         raise Damaged("it is another entry's file under a false name")
 
 
-def _cache_file(path: Path, match: re.Match[str], details: os.stat_result) -> CacheFile:
-    return CacheFile(path, match[1], match[2], details.st_size, details.st_mtime, _stamp(details))
-
-
-def _stamp(details: os.stat_result) -> FileStamp:
-    return details.st_ino, details.st_size, details.st_mtime_ns
+def _count_ids(metadata: Metadata | None) -> int:
+    return 8 if metadata is None else 8 + len(metadata.facts["ids"])

@@ -43,11 +43,13 @@ class Entry:
         forced: When the forecasts were last requested with `force`, in seconds since the epoch; 0 if never (C6).
         version: Changes whenever results are discarded (C4); a write for an earlier version is dropped (C8a).
         created, used: When the entry was created and last requested, in seconds since the epoch.
+        cleared: Removals up to this time are applied, in seconds since the epoch (C16).
         hits: How often it was requested.
         reused: Origins whose forecasts came from other entries.
         lock_count: How often results were written under the lock.
         saved: The `state` that was last saved, None if none was.
         is_published: The cache has held the entry.
+        is_released: The memory was emptied while the cache held the entry; it is not held again (C16).
     """
 
     def __init__(
@@ -74,10 +76,10 @@ class Entry:
         self.reasons = reasons
         self.forced = forced
         self.version: Version = secrets.token_hex(8)
-        self.created = self.used = time.time()
+        self.created = self.used = self.cleared = time.time()
         self.hits = self.reused = self.lock_count = self._changes = 0
         self.saved: State | None = None
-        self.is_published = False
+        self.is_published = self.is_released = False
         if fingerprints is not None:
             self.fingerprints = fingerprints
         never = reasons != UnavailableReason.AVAILABLE
@@ -100,6 +102,7 @@ class Entry:
         """
         entry = cls(snapshot.data, snapshot.spec, snapshot.reasons, forced=snapshot.forced)
         entry.version, entry.created, entry.contexts = snapshot.version, snapshot.created, snapshot.contexts
+        entry.cleared = snapshot.cleared
         entry._status = snapshot.status.copy()
         never = snapshot.reasons != UnavailableReason.AVAILABLE
         for name, values in snapshot.columns.items():
@@ -384,6 +387,7 @@ class Entry:
             version=state[0],
             created=self.created,
             forced=self.forced,
+            cleared=self.cleared,
         )
         return snapshot, state
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nbforecast.result_cache.cache import Cache
-    from nbforecast.result_cache.directory import CacheFile
+    from nbforecast.result_cache.cache_file import CacheFile
     from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.result_cache.key import CacheKey
     from nbforecast.result_cache.metadata import Metadata

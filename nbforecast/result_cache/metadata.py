@@ -143,6 +143,7 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
         "score_version": SCORE_VERSION,
         "created": snapshot.created,
         "forced": snapshot.forced,
+        "cleared": snapshot.cleared,
         "saved": time.time(),
         "digests": digests,
     }
@@ -175,6 +176,7 @@ def unpack(packed: bytes) -> Metadata:
             raise Damaged(f"an older nbforecast has written it (format {version})")
         if facts.setdefault("score_version", 1) != SCORE_VERSION:
             facts["calculated"] = 0
+        facts.setdefault("cleared", facts["created"])  # files of earlier versions do not say
         _check(facts)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise Damaged(f"its metadata make no sense ({type(error).__name__}: {error})") from error
@@ -208,7 +210,7 @@ def _check(facts: dict[str, Any]) -> None:
         and frequency.kind in _KINDS
         and len(levels) > 0
         and all(0 < a < 1 for a in levels)
-        and all(0 <= facts[n] < _MAX_TIME for n in ("created", "forced", "saved"))
+        and all(0 <= facts[n] < _MAX_TIME for n in ("created", "forced", "cleared", "saved"))
         and all(0 <= facts[n] <= sum(lengths) for n in ("available", "inferred", "calculated"))
         and isinstance(facts["digests"], dict)
     )

@@ -181,6 +181,7 @@ def read(path: Path) -> Snapshot:
         version=facts["version"],
         created=facts["created"],
         forced=facts["forced"],
+        cleared=facts["cleared"],
     )
     if data.handle != metadata.key.handle:
         raise Damaged("its data are not those it names")

@@ -15,10 +15,11 @@ from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from nbforecast.data import Dataset
-    from nbforecast.result_cache.directory import CacheDirectory, CacheFile
+    from nbforecast.result_cache.cache_file import CacheFile
+    from nbforecast.result_cache.directory import CacheDirectory
     from nbforecast.result_cache.fingerprints import Fingerprints
     from nbforecast.result_cache.key import ForecastSpec
     from nbforecast.result_cache.metadata import Metadata
@@ -117,6 +118,38 @@ class FileCandidate:
     def load(self) -> Entry | None:
         """The file's entry; None if it cannot be read."""
         return self.read(self.file)
+
+
+def list_candidates(
+    entries: Iterable[Entry],
+    directory: CacheDirectory | None,
+    read: Callable[[CacheFile], Entry | None],
+    data: Dataset,
+    spec: ForecastSpec,
+    oldest: float,
+) -> Iterator[ReuseCandidate]:
+    """Entries whose forecasts may be reused: in memory, the largest first, then on disk, the last used first.
+
+    Args:
+        entries: Those in memory.
+        directory: Where others are saved, or None.
+        read: Reads the entry of a file; None if it cannot be read.
+        data: The data to forecast.
+        spec: How the forecasts are made.
+        oldest: Entries that were not created after this time do not count, in seconds since the epoch.
+
+    Yields:
+        Entries of the spec on the grid.
+    """
+    alike = [e for e in entries if e.spec == spec and e.data.frequency == data.frequency and e.created > oldest]
+    yield from (MemoryCandidate(entry) for entry in sorted(alike, key=len, reverse=True))
+    in_memory = {entry.key for entry in alike}
+    for file in [] if directory is None else directory.files(spec.groups):
+        metadata = None if directory is None else directory.metadata(file)
+        if metadata is None or metadata.key in in_memory or metadata.facts["created"] <= oldest:
+            continue
+        if directory is not None and metadata.frequency == data.frequency:
+            yield FileCandidate(directory, file, metadata, read)
 
 
 def begin_results(

@@ -29,6 +29,7 @@ class Snapshot:
         version: The entry's version (C4).
         created: When the entry was created, in seconds since the epoch.
         forced: When it was last requested with `force`, in seconds since the epoch; 0 if never (C6).
+        cleared: Removals up to this time are applied, in seconds since the epoch (C16).
     """
 
     data: Dataset
@@ -40,6 +41,7 @@ class Snapshot:
     version: str
     created: float
     forced: float = 0.0
+    cleared: float = 0.0
 
     def take(self, rows: Int64[np.ndarray, " R"]) -> Snapshot:
         """The results of some rows.
@@ -57,6 +59,26 @@ class Snapshot:
             contexts=self.contexts[rows],
             columns={name: values[rows] for name, values in self.columns.items()},
         )
+
+    def lower(self, rows: Int64[np.ndarray, " R"], keep: Status, moment: float) -> Snapshot:
+        """The entry without some results.
+
+        Args:
+            rows: (R,) rows.
+            keep: The highest status that they have afterwards.
+            moment: When their results were removed, in seconds since the epoch.
+
+        Returns:
+            A snapshot; this one does not change.
+        """
+        affected = rows[has_forecast(self.status[rows]) & (self.status[rows] > keep)]
+        status, columns = self.status.copy(), dict(self.columns)
+        status[affected] = keep
+        for name, values in self.columns.items() if len(affected) else ():
+            if FIRST_STATUS[name] > keep:
+                columns[name] = values.copy()
+                columns[name][affected] = np.nan
+        return replace(self, status=status, columns=columns, cleared=moment)
 
     @property
     def key(self) -> CacheKey:
@@ -109,6 +131,7 @@ def union(one: Snapshot, other: Snapshot) -> Snapshot:
         contexts=merge(first.contexts, second.contexts),
         columns={name: merge(values, second.columns[name]) for name, values in first.columns.items()},
         created=min(first.created, second.created),
+        cleared=min(first.cleared, second.cleared),
     )
 
 

@@ -19,7 +19,8 @@ from nbforecast.data.dataset import Names
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.result_cache import metadata, parquet
 from nbforecast.result_cache.cache import Cache
-from nbforecast.result_cache.directory import CacheDirectory, CacheFile
+from nbforecast.result_cache.cache_file import CacheFile
+from nbforecast.result_cache.directory import REMOVALS, CacheDirectory
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.metadata import FORMAT
 from nbforecast.result_cache.snapshot import Snapshot
@@ -181,11 +182,11 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def tree(directory: Path) -> dict[str, bytes | str]:
-    """Everything below a directory."""
+    """Everything below a directory, but the lock and the list of what was removed."""
     return {
         str(p.relative_to(directory)): str(p.readlink()) if p.is_symlink() else p.read_bytes() if p.is_file() else "/"
         for p in sorted(directory.rglob("*"))
-        if p.name != ".lock"
+        if p.name not in (".lock", REMOVALS)
     }
 
 

@@ -18,9 +18,9 @@ show only the orders that a machine happens to take, so these tests have none:
 
 What is checked: a `Schedule` knows, from the rules alone, which entry the cache must hold for the whole history
 (`expected`): the entry found by whoever comes first, the one of a forced quickdraw (C6, C7b), that of a long request
-which ends with more origins (C7a), none after a flush. `EngineUnderTest.check` looks at every entry that ever was:
-forecasts are of the entry's own data, calculations are of the forecast beside them, nothing that was discarded is back,
-and nothing is written that was being made while results were discarded (C8a).
+which ends with more origins (C7a), none after a flush, and nothing flushed ever after (C16). `EngineUnderTest.check`
+looks at every entry that ever was: forecasts are of the entry's own data, calculations are of the forecast beside them,
+nothing that was discarded is back, and nothing is written that was being made while results were discarded (C8a).
 
 To have something happen in the middle of an inference or a calculation, a test sets `CountingModel.during_next_call` or
 `EngineUnderTest.during_next_calculation`.
@@ -181,10 +181,13 @@ class EngineUnderTest:
 
     def find(self, data: Dataset = WHOLE, force: bool = False) -> EntrySlice:
         entry_slice = self.cache.find(data, SPEC, lambda: self.model.availability(data), force=force)
-        entry = entry_slice.entry
+        self.watch(entry_slice.entry)
+        return entry_slice
+
+    def watch(self, entry: Entry) -> None:
+        """Have `check` look at an entry."""
         self.entries[id(entry)] = entry
         self.discarded.setdefault(id(entry), np.zeros((2, len(entry)), int))
-        return entry_slice
 
     def run(self, entry_slice: EntrySlice) -> Run:
         return Run(entry_slice, self.model, self.engine, 0)
@@ -203,7 +206,7 @@ class EngineUnderTest:
         raise AssertionError("the engine does not come to an end")
 
     def flush(self) -> None:
-        self.cache.clear()
+        self.cache.remove_all()
 
     def discard(self, keep: Status = Status.PENDING, rows: np.ndarray = DISCARDED_ROWS) -> int:
         """Discard results of the current entry.
@@ -266,7 +269,7 @@ class Schedule:
         self.engine = engine
         self.expected: Entry | None = None
         self.long_requests: list[LongRequest] = []
-        self.flushed: set[tuple[Entry, int]] = set()  # the rows that had a forecast when their entry was flushed
+        self.flushed: list[Entry] = []  # nothing of them comes back (C16)
 
     def find(self, data: Dataset, force: bool) -> EntrySlice:
         entry_slice = self.engine.find(data, force)
@@ -277,19 +280,21 @@ class Schedule:
             self.expected = entry_slice.entry
         return entry_slice
 
-    def expect_answer_in(self, entry: Entry, row: int) -> None:
+    def is_flushed(self, entry: Entry) -> bool:
+        return any(entry is flushed for flushed in self.flushed)
+
+    def expect_answer_in(self, entry: Entry) -> None:
         """An inferred answer without force is in the current entry, or its entry is the current one from now on.
 
         Unless the entry was flushed when it had the answer already.
         """
-        if (entry, row) not in self.flushed:
+        self.engine.watch(entry)
+        if not self.is_flushed(entry):
             assert self.expected in (None, entry), "C8b: the answer is in an entry that is not the current one"
             self.expected = entry
 
     def flush(self) -> None:
-        if self.expected is not None:
-            rows = np.flatnonzero(has_forecast(self.expected.status)).tolist()
-            self.flushed |= {(self.expected, row) for row in rows}
+        self.flushed += self.engine.entries.values()
         self.engine.flush()
         self.expected = None
 
@@ -300,7 +305,7 @@ class Schedule:
                 assert request.run.progress == 1, "C8b: a person holds this run"
                 inferred = 0 if self.expected is None else has_forecast(self.expected.status).sum()
                 is_bigger = self.expected is None or inferred < len(request.entry)
-                if request.data is WHOLE and (is_bigger or request.force):
+                if request.data is WHOLE and (is_bigger or request.force) and not self.is_flushed(request.entry):
                     self.expected = request.entry
         assert self.engine.current_entry() is self.expected
         self.engine.check()
@@ -383,13 +388,13 @@ class ShortRequest:
         if self.force:
             assert number[0] > calls_before, "C6: a forced request reads nothing from the cache"
         elif is_pending:
-            schedule.expect_answer_in(self.entry, self.row)
+            schedule.expect_answer_in(self.entry)
         else:
             assert len(calls) == calls_then
         yield
         if self.force:
             schedule.engine.cache.publish(self.run.entry_slice, force=True)
-            schedule.expected = self.entry
+            schedule.expected = schedule.expected if schedule.is_flushed(self.entry) else self.entry
             self.is_after_long_request = any(request.is_done for request in schedule.long_requests)
         self.run.start(Priority.IDLE, near=self.index)
         self.task = self.run.task

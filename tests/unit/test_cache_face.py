@@ -134,7 +134,9 @@ def test_C11_dropping_an_entry_drops_the_views_of_it_and_a_view_nothing_else(tax
     whole, part = nbf.forecast(taxi, "naive", wait=True), nbf.forecast(taxi.tail(90), "naive", wait=True)
     assert repr(nbf.cache.drop(part.handle)) == "Removed 1 entry with 0 inferred origins."
     assert nbf.cache.entries()["handle"].to_list() == [whole.handle]
-    nbf.forecast(taxi.tail(90), "naive", wait=True)
+    view = nbf.forecast(taxi.tail(80), "naive", wait=True)
+    assert set(nbf.cache.entries()["view_of"]) == {None, whole.handle}
+    assert view.reused == view.available
     nbf.cache.drop(whole.handle)
     assert nbf.cache.entries().is_empty()
     assert whole.frame["status"].to_list().count("scored") == whole.available  # a run keeps what it holds
