@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from nbforecast.data.forecast_table import read_forecasts
+from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.table_forecaster import TableForecaster
 from nbforecast.options import DrawOptions, ForecastKeywords, ForecastOptions, Style, takes_options
 from nbforecast.session import current_session, wait_or_cancel
@@ -168,39 +169,47 @@ def from_long(
     history: Any = None,
     *,
     models: str | Sequence[str] | None = None,
+    model: str | None = None,
     time: str | None = None,
     cutoff: str | None = None,
     target: str | None = None,
-    id: str | None = None,
+    id: str | Sequence[str] | None = None,
     freq: Any = None,
+    date_order: str | None = None,
+    decimal: str | None = None,
     calibrate: bool = False,
     name: str | None = None,
 ) -> Run | dict[str, Run]:
     """Take forecasts that were made elsewhere as runs, to be scored, explored, compared, calibrated and reported.
 
     The table has a row per series, origin and step: what `cross_validation` of statsforecast, mlforecast,
-    neuralforecast and TimeGPT returns, forecasts of AutoGluon and Chronos, of Darts as data frames, and plain tables.
-    Nothing is inferred: origins that the table does not hold are unavailable.
+    neuralforecast and TimeGPT returns, forecasts of AutoGluon, Chronos and Darts, and plain tables. Nothing is
+    inferred: origins that the table does not hold are unavailable.
 
     Args:
         frame: The table: a frame that narwhals reads, or the path of a CSV, Parquet or Excel file. Each column of
             numbers beside the times, ids and actual values holds forecasts: `MODEL` points, `MODEL-lo-80` and
             `MODEL-hi-80` the ends of central intervals, `MODEL-median`, `MODEL-q-10`, `MODEL_q0.1` or `0.1` quantiles,
             `MODEL-sample-3` or `MODEL_s3` samples, as does a column of lists. A text column `model` names the model of
-            each row.
-        history: The series themselves, as for `forecast`: they give MASE its scale and charts their past, and the
-            forecasts of a table without origins follow their last data points. None takes the table's actual values.
+            each row. A list of tables holds one forecast of each series in each table, made one step before its
+            first time.
+        history: The series themselves, as for `forecast`, or `run.data` of a run to compare with. They give MASE its
+            scale and charts their past, and the forecasts of one table without origins follow their last data points.
+            None takes the table's actual values.
         models: The models to take; None takes all.
-        time: Column of the times that are forecast; by default `ds` or `timestamp`.
+        model: What to call the only model of the table; by default as its column, or `forecast` if that names none.
+        time: Column of the times that are forecast; by default `ds`, `timestamp`, `time` or `date`.
         cutoff: Column of the origins: the time of the last value that a forecast knows; by default `cutoff`.
         target: Column of actual values; by default `y` or `target`.
-        id: Column of series ids; by default `unique_id` or `item_id`.
+        id: Column of series ids, or several that make one together; by default `unique_id`, `item_id` or `id`.
         freq: Step of the grid; inferred by default.
+        date_order: How dates such as `1/2/24` are ordered, as for `forecast`.
+        decimal: The decimal sign of values that are text, as for `forecast`.
         calibrate: Whether to calibrate the prediction intervals with the past forecast errors of each series.
         name: What to call the data in titles.
 
     Returns:
-        The run of the table's model; where it has several, a dict of runs by model.
+        The run of the table's model, complete with its scores; where the table holds several, a dict of runs by model.
 
     Raises:
         InputError: The table cannot be read as forecasts of the series: times off the grid, steps that are missing or
@@ -213,13 +222,16 @@ def from_long(
     """
     chosen = [models] if isinstance(models, str) else models
     data, tables = read_forecasts(
-        frame, history, models=chosen, time=time, cutoff=cutoff, target=target, id=id, freq=freq, name=name
-    )
+        frame, history, models=chosen, model=model, time=time, cutoff=cutoff, target=target, id=id, freq=freq,
+        date_order=date_order, decimal=decimal, name=name,
+    )  # fmt: skip
     session = current_session()
     runs = {}
     for table in tables:
-        forecaster = TableForecaster(table.model, table.levels, table.ids, table.series, table.times, table.draws)
+        forecaster = resolve(TableForecaster.from_rows(table.model, table.levels, data, table.rows, table.draws))
         options = ForecastOptions(model=forecaster, horizon=table.draws.shape[1], calibrate=calibrate)
         own = replace(data, warnings=(*data.warnings, *table.warnings))
-        runs[table.model] = session.forecast_data(own, forecaster, options).wait()
+        runs[table.model] = session.forecast_data(own, forecaster, options)
+    for run in runs.values():
+        wait_or_cancel(run)
     return next(iter(runs.values())) if len(runs) == 1 else runs

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nbforecast.errors import InputError
 from nbforecast.text import did_you_mean, option, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import polars as pl
 
-# names of libraries: Nixtla's, then those of AutoGluon and Chronos
-_NAMES = {
-    "id": ("unique_id", "item_id"),
-    "time": ("ds", "timestamp"),
+# names of libraries: Nixtla's, those of AutoGluon and Chronos, those of fev and Darts
+NAMES = {
+    "id": ("unique_id", "item_id", "id"),
+    "time": ("ds", "timestamp", "time", "date"),
     "cutoff": ("cutoff",),
     "target": ("y", "target"),
 }
-_OWN = ("index", "step")  # columns that `Run.to_long` adds on request
-_UNNAMED = "forecast"  # the model of columns that name none
-_POINT_NAMES = ("mean", "predictions", "forecast")  # a point forecast beside quantiles that name no model
+UNNAMED = "forecast"  # the model of columns that name none
+_RESERVED = ("unique_id", "ds", "cutoff", "y")  # columns of `Run.to_long`; Darts calls a forecast like its target
+_COUNTERS = ("index", "step", "horizon", "h", "lead", "fold", "window")  # whole numbers under these are no forecasts
+_POINT_NAMES = ("mean", "predictions", UNNAMED)  # a point forecast beside quantiles that name no model
+
 _INTERVAL = re.compile(r"(?P<model>.+)-(?P<side>lo|hi)-(?P<level>\d+(?:\.\d+)?)")  # Nixtla
 _MEDIAN = re.compile(r"(?P<model>.+)-median")  # neuralforecast
-_QUANTILE = re.compile(r"(?P<model>.+?)[-_]ql?[-_]?(?P<level>\d*\.?\d+)")  # neuralforecast, TimeGPT, Darts
-_SAMPLE = re.compile(r"(?P<model>.+?)[-_](?:s|sample[-_])(?P<number>\d+)")  # Darts and others
-_LEVEL = re.compile(r"0?\.\d+")  # AutoGluon, Chronos, GluonTS
+# neuralforecast `_ql0.1`, Darts `_q0.10`, TimeGPT `-q-10`, plain tables `_q10`
+_QUANTILE = re.compile(r"(?P<model>.+?)[-_](?:ql?[-_]?(?P<share>0?\.\d+)|q-(?P<tick>\d+(?:\.\d+)?)|"
+                       r"q(?P<percent>\d\d(?:\.\d+)?))")  # fmt: skip
+_BARE_LEVEL = re.compile(r"[qp]?(?P<share>0?\.\d+)|[qp](?P<percent>\d\d(?:\.\d+)?)", re.IGNORECASE)  # `0.1`, `q10`
+_SAMPLE = re.compile(r"(?P<model>.+?)[-_](?:s|sample[-_]?)(?P<number>\d+)")  # Darts and others
+_UNLABELLED = re.compile(r"(?P<model>.*?)[-_]?(?P<side>lower|upper|lo|hi)")  # Prophet: ends of unstated coverage
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,14 @@ class Roles:
         time: The times that are forecast.
         cutoff: The times of the origins; None if the table has none.
         target: The actual values; None if the table has none.
-        id: The ids of the series; None if the table is one series.
+        ids: The columns that together make the ids of the series; none if the table is one series.
         model: The names of the models, one a row; None if columns name the models.
     """
 
     time: str
     cutoff: str | None = None
     target: str | None = None
-    id: str | None = None
+    ids: tuple[str, ...] = ()
     model: str | None = None
 
 
@@ -65,8 +70,21 @@ class ModelColumns:
     samples: list[str] = field(default_factory=list)
 
 
+class _Meaning(NamedTuple):
+    """What a column of forecasts holds: a point forecast if it is neither a quantile nor a sample."""
+
+    model: str
+    level: float | None = None
+    is_sample: bool = False
+
+
 def find_roles(
-    schema: Mapping[str, pl.DataType], time: str | None, cutoff: str | None, target: str | None, id: str | None
+    schema: Mapping[str, pl.DataType],
+    time: str | None,
+    cutoff: str | None,
+    target: str | None,
+    id: str | Sequence[str] | None,
+    index_ids: tuple[str, ...] = (),
 ) -> Roles:
     """Choose the columns of times, origins, actual values and ids, by argument or by the names that libraries use.
 
@@ -75,33 +93,38 @@ def find_roles(
         time: The column of times that the user names, or None.
         cutoff: The column of origins that the user names, or None.
         target: The column of actual values that the user names, or None.
-        id: The column of ids that the user names, or None.
+        id: The column or columns of ids that the user names, or None.
+        index_ids: The columns made of the levels of a pandas index beside the times.
 
     Raises:
         InputError: If a column does not exist or the times cannot be found.
     """
     import polars as pl
 
-    named = {"time": time, "cutoff": cutoff, "target": target, "id": id}
-    columns: dict[str, str | None] = {}
-    for role, name in named.items():
+    ids = (id,) if isinstance(id, str) else tuple(id or ())
+    for role, name in (("time", time), ("cutoff", cutoff), ("target", target), *(("id", name) for name in ids)):
         if name is not None and name not in schema:
             raise InputError(
                 f"No column is called {name!r} ({option(role)}).{did_you_mean(name, schema)} "
                 f"The columns are: {quoted(list(schema))}."
             )
-        columns[role] = name or next((known for known in _NAMES[role] if known in schema), None)
-    time_column = columns.pop("time")
-    if time_column is None:
-        temporal = [name for name, dtype in schema.items() if dtype.is_temporal() and name not in columns.values()]
+    cutoff, target, id_column = (
+        chosen or next((name for name in NAMES[role] if name in schema and name != time), None)
+        for role, chosen in (("cutoff", cutoff), ("target", target), ("id", None))
+    )
+    ids = ids or ((id_column,) if id_column is not None else index_ids)
+    taken = {cutoff, target, *ids}
+    time = time or next((name for name in NAMES["time"] if name in schema and name not in taken), None)
+    if time is None:
+        temporal = [name for name, dtype in schema.items() if dtype.is_temporal() and name not in taken]
         if len(temporal) != 1:
             raise InputError(
                 f"The table of forecasts has no column 'ds' of the times that are forecast. Name it with "
                 f"{option('time')}. The columns are: {quoted(list(schema))}."
             )
-        time_column = temporal[0]
-    is_text = schema.get("model") in (pl.String, pl.Categorical, pl.Enum)
-    return Roles(time_column, **columns, model="model" if is_text and "model" not in columns.values() else None)
+        time = temporal[0]
+    is_text = schema.get("model") in (pl.String, pl.Categorical, pl.Enum) and "model" not in taken
+    return Roles(time, cutoff, target, ids, "model" if is_text else None)
 
 
 def find_models(
@@ -110,7 +133,7 @@ def find_models(
     """Find the models of a table and what each of their columns holds.
 
     `MODEL` is a point forecast; `MODEL-lo-80` and `MODEL-hi-80`, `MODEL-median`, `MODEL-q-10`, `MODEL_q0.1` and `0.1`
-    are quantiles; `MODEL-sample-3` and `MODEL_s3` are samples, as is a column of lists.
+    are quantiles; `MODEL-sample-3` and `MODEL_s3` are samples if they count from 0 or 1, as is a column of lists.
 
     Args:
         schema: The columns of the table and their types.
@@ -118,38 +141,58 @@ def find_models(
         models: The models that the user names; None for all.
 
     Returns:
-        The columns of each model, in the order of the table.
+        The columns of each model, in the order of the table; empty if the table holds no forecasts.
 
     Raises:
-        InputError: If there is no forecast, a named model does not exist, or a level is none.
+        InputError: If a named model does not exist, a level is none, or the ends of an interval state no coverage.
     """
-    taken = {roles.time, roles.cutoff, roles.target, roles.id, roles.model}
-    columns = {name: dtype for name, dtype in schema.items() if name not in taken and _holds_forecasts(name, dtype)}
+    chosen = None if models is None or roles.model is not None else tuple(models)
+    taken = {roles.time, roles.cutoff, roles.target, roles.model, *roles.ids}
+    columns = {
+        name: dtype
+        for name, dtype in schema.items()
+        if name not in taken and (_holds_forecasts(name, dtype) or (name in (chosen or ()) and dtype.is_numeric()))
+    }
     found: dict[str, ModelColumns] = {}
-    has_bare_levels = any(_LEVEL.fullmatch(name) for name in columns)
-    for name, dtype in columns.items():
-        model, level, is_sample = _parse(name, has_bare_levels)
-        own = found.setdefault(model, ModelColumns())
-        if is_sample or dtype.is_nested():
+    for name, meaning in _read_names(columns).items():
+        own = found.setdefault(UNNAMED if meaning.model in _RESERVED else meaning.model, ModelColumns())
+        if meaning.is_sample or columns[name].is_nested():
             own.samples.append(name)
-        elif level is None:
+        elif meaning.level is None:
             own.point = name
-        elif not 0 < level < 1:
-            raise InputError(f"The column {name!r} names the quantile level {level:g}, which is not between 0 and 1.")
-        elif level in own.levels:
-            raise InputError(f"The columns {own.levels[level]!r} and {name!r} hold the same quantile of {model!r}.")
+        elif not 0 < meaning.level < 1:
+            raise InputError(
+                f"The column {name!r} names the quantile level {meaning.level:g}, which is not between 0 and 1."
+            )
+        elif meaning.level in own.levels:
+            raise InputError(
+                f"The columns {own.levels[meaning.level]!r} and {name!r} hold the same quantile of {meaning.model!r}."
+            )
         else:
-            own.levels[level] = name
-    if not found:
-        raise InputError(f"The table holds no forecasts: none of {quoted(list(schema))} is a column of numbers beside "
-                         f"the times, ids and actual values.")  # fmt: skip
-    if models is None or roles.model is not None:
-        return found
-    for name in models:
-        if name not in found:
+            own.levels[meaning.level] = name
+    for name in chosen or ():
+        if name not in found and not (name in _RESERVED and UNNAMED in found):
             raise InputError(f"The table holds no model {name!r}.{did_you_mean(name, found)} "
                              f"There are: {quoted(list(found))}.")  # fmt: skip
-    return {name: found[name] for name in models}
+    _check_coverage_stated(found, chosen)
+    if chosen is None:
+        return found
+    names = [UNNAMED if name in _RESERVED else name for name in chosen]
+    return {name: found[name] for name in names}
+
+
+def _check_coverage_stated(found: Mapping[str, ModelColumns], chosen: Sequence[str] | None) -> None:
+    """Check that no column is the end of an interval whose coverage nothing states, as in tables of Prophet."""
+    for name in found if chosen is None else chosen:
+        match = _UNLABELLED.fullmatch(name)
+        other = {"lower": "upper", "upper": "lower", "lo": "hi", "hi": "lo"}[match["side"]] if match else ""
+        if match and name[: match.start("side")] + other in found:
+            point = match["model"] or UNNAMED
+            raise InputError(
+                f"{name!r} and {name[: match.start('side')] + other!r} look like the ends of intervals, and nothing "
+                f"states their coverage. If they are 80 % intervals, call them '{point}-lo-80' and '{point}-hi-80'; "
+                f"or name the models to take with {option('models')}."
+            )
 
 
 def _holds_forecasts(name: str, dtype: pl.DataType) -> bool:
@@ -157,21 +200,33 @@ def _holds_forecasts(name: str, dtype: pl.DataType) -> bool:
 
     if isinstance(dtype, (pl.List, pl.Array)):
         return dtype.inner.is_numeric()
-    return dtype.is_numeric() and not (name in _OWN and dtype.is_integer())
+    return dtype.is_numeric() and not (name.lower() in _COUNTERS and dtype.is_integer())
 
 
-def _parse(name: str, has_bare_levels: bool) -> tuple[str, float | None, bool]:
-    """Return the model, the quantile level and whether it is a sample, of a column of forecasts."""
+def _read_names(names: Iterable[str]) -> dict[str, _Meaning]:
+    """Read what the columns of forecasts hold from their names."""
+    numbers: dict[str, list[int]] = {}
+    for name in names:
+        if match := _SAMPLE.fullmatch(name):
+            numbers.setdefault(match["model"], []).append(int(match["number"]))
+    # `naive_s7` beside `naive_s24` are two models
+    sampled = {model for model, own in numbers.items() if len(own) > 1 and sorted(own)[-1] - len(own) in (-1, 0)
+               and len(set(own)) == len(own) and min(own) in (0, 1)}  # fmt: skip
+    has_bare_levels = any(_BARE_LEVEL.fullmatch(name) for name in names)
+    return {name: _read_name(name, sampled, has_bare_levels) for name in names}
+
+
+def _read_name(name: str, sampled: set[str], has_bare_levels: bool) -> _Meaning:
     if match := _INTERVAL.fullmatch(name):
         tail = (100 - float(match["level"])) / 200
-        return match["model"], round(tail if match["side"] == "lo" else 1 - tail, 9), False
+        return _Meaning(match["model"], round(tail if match["side"] == "lo" else 1 - tail, 9))
     if match := _MEDIAN.fullmatch(name):
-        return match["model"], 0.5, False
-    if match := _SAMPLE.fullmatch(name):
-        return match["model"], None, True
+        return _Meaning(match["model"], 0.5)
+    if (match := _SAMPLE.fullmatch(name)) and match["model"] in sampled:
+        return _Meaning(match["model"], is_sample=True)
     if match := _QUANTILE.fullmatch(name):
-        level = float(match["level"])
-        return match["model"], round(level / 100, 9) if level >= 1 else level, False
-    if _LEVEL.fullmatch(name):
-        return _UNNAMED, float(name), False
-    return (_UNNAMED if has_bare_levels and name in _POINT_NAMES else name), None, False
+        percent = match["tick"] or match["percent"]
+        return _Meaning(match["model"], float(match["share"]) if percent is None else round(float(percent) / 100, 9))
+    if match := _BARE_LEVEL.fullmatch(name):
+        return _Meaning(UNNAMED, float(match["share"]) if match["share"] else round(float(match["percent"]) / 100, 9))
+    return _Meaning(UNNAMED if has_bare_levels and name in _POINT_NAMES else name)

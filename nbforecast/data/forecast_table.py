@@ -1,4 +1,4 @@
-"""Tables of forecasts in the field's long format, a row a series, origin and step, as arrays (X4)."""
+"""Tables of forecasts in the field's long format, a row per series, origin and step, as arrays (X4)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, Int64, Shaped
+from jaxtyping import Float64, Int64
 
 from nbforecast.data.dataset import Dataset, DataWarning
-from nbforecast.data.forecast_columns import ModelColumns, Roles, find_models, find_roles
-from nbforecast.data.forecast_points import Points, check_span, locate_rows
-from nbforecast.data.ids import id_expression
-from nbforecast.data.observations import SINGLE_SERIES
-from nbforecast.data.prepare import prepare
+from nbforecast.data.forecast_columns import NAMES, ModelColumns, Roles, find_models, find_roles
+from nbforecast.data.forecast_draws import ModelForecasts, read_forecasts_of_model
+from nbforecast.data.forecast_history import begin_with_origins, read_history, series_of_table
+from nbforecast.data.forecast_points import Points, check_order, grid_steps, locate_origins, match_series
+from nbforecast.data.frequency import parse_frequency
+from nbforecast.data.observations import SINGLE_SERIES, read_ids, to_polars
 from nbforecast.data.source import open_source
 from nbforecast.data.timestamps import TimeColumn, read_times
-from nbforecast.errors import InputError
+from nbforecast.data.values import count_numbers, read_values
+from nbforecast.errors import InputError, OptionError
 from nbforecast.text import option, plural, quoted
 
 if TYPE_CHECKING:
@@ -25,31 +27,31 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-_ENOUGH_TIMES = 3  # of a series, from which its step can be inferred
-_LARGEST_DISAGREEMENT = 1e-5  # of two actual values of one time, relative to them
+_HEAD = 100  # texts of a column that tell whether it holds numbers
+_LARGEST_DIFFERENCE = 1e-3  # of an actual value of the table from the history's, relative to them
 
 
 @dataclass(frozen=True)
-class ModelForecasts:
-    """The forecasts of one model in a table.
+class _Table:
+    """A table of forecasts whose columns are known.
 
     Attributes:
-        model: The model's name.
-        levels: The Q ascending probability levels of the draws; None where they are samples.
-        ids: The ids of the series.
-        series: (O,) the number of each origin's series, ascending.
-        times: (O,) the grid time of each origin, ascending in a series.
-        draws: (O, H, Q) the draws.
-        warnings: What is odd about them.
+        frame: All rows.
+        roles: The columns that say which forecast a row belongs to.
+        models: The columns of each model.
+        ids: The ids of the series; None if the table is one series without an id.
+        series: (R,) the number of each row's series.
+        parts: (R,) the number of the table that each row is of, where the user gives a list of tables.
+        actual: (R,) the actual values, NaN where one is not known; None if the table has none.
     """
 
-    model: str
-    levels: tuple[float, ...] | None
-    ids: tuple[str, ...]
-    series: Int64[np.ndarray, " O"]
-    times: Shaped[np.ndarray, " O"]
-    draws: Float32[np.ndarray, "O H Q"]
-    warnings: tuple[DataWarning, ...] = ()
+    frame: pl.DataFrame
+    roles: Roles
+    models: dict[str, ModelColumns]
+    ids: tuple[str, ...] | None
+    series: Int64[np.ndarray, " R"]
+    parts: Int64[np.ndarray, " R"] | None
+    actual: Float64[np.ndarray, " R"] | None
 
 
 def read_forecasts(
@@ -57,24 +59,30 @@ def read_forecasts(
     history: Any = None,
     *,
     models: Sequence[str] | None = None,
+    model: str | None = None,
     time: str | None = None,
     cutoff: str | None = None,
     target: str | None = None,
-    id: str | None = None,
+    id: str | Sequence[str] | None = None,
     freq: Any = None,
+    date_order: str | None = None,
+    decimal: str | None = None,
     name: str | None = None,
 ) -> tuple[Dataset, list[ModelForecasts]]:
     """Read a table of forecasts, and the series that they are of.
 
     Args:
-        frame: The table; see `nbforecast.from_long`.
-        history: The series, as `prepare` reads them; None takes the actual values of the table.
+        frame: The table, or a list of tables each of which is one forecast of a series; see `nbforecast.from_long`.
+        history: The series, as `prepare` reads them, or a dataset; None takes the actual values of the table.
         models: The models to read; None for all.
+        model: What to call the only model of the table; by default as its column.
         time: The column of times that are forecast.
         cutoff: The column of the origins' times.
         target: The column of actual values.
-        id: The column of series ids.
+        id: The column or columns of series ids.
         freq: The step of the grid; inferred by default.
+        date_order: How dates such as `1/2/24` are ordered.
+        decimal: The decimal sign of values that are text.
         name: The name of the data in titles.
 
     Returns:
@@ -82,90 +90,193 @@ def read_forecasts(
 
     Raises:
         InputError: If the table cannot be read as forecasts of the series. The message says what, where and what to do.
+        OptionError: If an option makes no sense.
     """
-    table = _collect(frame, time, target, id)
-    roles = find_roles(table.schema, time, cutoff, target, id)
-    columns = find_models(table.schema, roles, models)
-    table, ids = _with_ids(table, roles)
-    forecast_times = read_times(table[roles.time])
-    _check_present(forecast_times, roles.time)
-    if roles.cutoff is None:
-        data = _read_history(history, freq, name)
-        origins = None
+    table = _open_table(frame, models, time, cutoff, target, id, decimal)
+    roles = table.roles
+    options = {"freq": freq, "date_order": date_order, "decimal": decimal, "name": name}
+    data = None if history is None else read_history(history, roles, **options)
+    as_steps = data.frequency.kind == "integer" if data is not None else _counts_steps(freq)
+    times, cutoffs = _read_times(table, date_order, as_steps)
+    warnings = list(times.warnings)
+    if data is None:
+        if cutoffs is None:
+            raise InputError(
+                f"The table of forecasts does not say as of when each forecast was made. Name the column of origins "
+                f"with {option('cutoff')}, or give {option('history')}, the series that end where the forecasts begin."
+            )
+        ids = table.ids or (SINGLE_SERIES,)
+        del options["date_order"], options["decimal"]  # the times and values are read
+        data = series_of_table(ids, table.series, times, cutoffs, table.actual, roles, **options)
+    numbers, more = match_series(data, table.ids, history is not None)
+    warnings += more
+    series = numbers[table.series]
+    steps = grid_steps(data, times, roles.time)
+    if cutoffs is not None:
+        origins = grid_steps(data, cutoffs, roles.cutoff or "")
     else:
-        origins = read_times(table[roles.cutoff])
-        _check_present(origins, roles.cutoff)
-        _check_kinds(forecast_times, origins, roles)
-        data = (
-            _read_history(history, freq, name)
-            if history is not None
-            else _series_of_table(table, roles, forecast_times, origins, freq, name)
-        )
-    points = locate_rows(data, table, ids, roles, forecast_times, origins)
+        origins = _following_origins(data, table, series, steps)
+    check_order(steps, origins, roles, table.frame)
+    rows = np.flatnonzero(series >= 0)
+    if not len(rows):
+        raise InputError("All series of the table of forecasts are left out. " + " ".join(map(str, data.warnings)))
     if history is None:
-        data = _begin_with_origins(data, points)
-    check_span(data, points, roles)
-    if roles.model is None:
-        return data, [_read_model(data, points, table, model, own) for model, own in columns.items()]
-    return data, _read_each_model(data, points, table, roles.model, columns, models)
+        data = begin_with_origins(data, series[rows], origins[rows])
+    points = Points(locate_origins(data, series[rows], origins[rows], rows), (steps - origins)[rows], rows)
+    if history is not None and table.actual is not None:
+        warnings += _compare_actuals(data, points, table.actual[rows], roles)
+    data = replace(data, warnings=(*data.warnings, *warnings))
+    return data, _read_models(data, points, table, models, model)
 
 
-def _read_each_model(
-    data: Dataset,
-    points: Points,
-    table: pl.DataFrame,
-    column: str,
-    columns: dict[str, ModelColumns],
-    models: Sequence[str] | None,
+def _read_models(
+    data: Dataset, points: Points, table: _Table, models: Sequence[str] | None, model: str | None
 ) -> list[ModelForecasts]:
-    """Read the forecasts of a table whose rows name their models."""
+    """Read the forecasts of every model, which columns name or rows do."""
     import polars as pl
 
-    if len(columns) > 1:
-        raise InputError(
-            f"The column {column!r} names the models, and so do the columns {quoted(list(columns))}. Drop what are no "
-            "forecasts."
-        )
-    own = next(iter(columns.values()))
-    names = table[column].cast(pl.String)
-    chosen = names.unique(maintain_order=True).drop_nulls().to_list() if models is None else list(models)
-    results = []
-    for model in chosen:
-        is_of_model = (names == model).fill_null(False).to_numpy()
-        if not is_of_model.any():
-            raise InputError(f"The table holds no model {model!r}. There are: {quoted(names.unique().to_list())}.")
-        results.append(_read_model(data, points.take(is_of_model), table.filter(is_of_model), model, own))
-    return results
+    if table.roles.model is None:
+        names = list(table.models)
+        groups = [(points, columns) for columns in table.models.values()]
+    else:
+        column = table.frame[table.roles.model].cast(pl.String)[points.rows]
+        present = column.unique(maintain_order=True).drop_nulls().to_list()
+        names = present if models is None else list(models)
+        absent = next((name for name in names if name not in present), None)
+        if absent is not None:
+            raise InputError(f"The table holds no model {absent!r}. There are: {quoted(present)}.")
+        columns = next(iter(table.models.values()))
+        groups = [(points.take((column == name).fill_null(False).to_numpy()), columns) for name in names]
+    if model is not None:
+        if len(names) > 1:
+            raise OptionError(f"model={model!r} names one model, and the table holds {len(names)}: {quoted(names)}.")
+        names = [model]
+    return [
+        read_forecasts_of_model(data, own, table.frame, name, columns)
+        for name, (own, columns) in zip(names, groups, strict=True)
+    ]
 
 
-# --- reading the table -----------------------------------------------------------------------------------------------
+# --- the table -------------------------------------------------------------------------------------------------------
 
 
-def _collect(frame: Any, time: str | None, target: str | None, id: str | None) -> pl.DataFrame:
-    """Return all columns of a frame of any library, or of a file, as Polars."""
+def _open_table(
+    frame: Any,
+    models: Sequence[str] | None,
+    time: str | None,
+    cutoff: str | None,
+    target: str | None,
+    id: str | Sequence[str] | None,
+    decimal: str | None,
+) -> _Table:
+    """Open a table and find what its columns hold."""
     import narwhals as nw
+    import polars as pl
+
+    parts = None
+    is_list = isinstance(frame, (list, tuple)) and not any(isinstance(part, (int, float)) for part in frame)
+    if is_list:
+        if not frame:
+            raise InputError("The list of tables of forecasts is empty.")
+        opened = [_collect(part, id) for part in frame]
+        parts = np.repeat(np.arange(len(opened)), [len(part) for part, _ in opened])
+        try:
+            content = pl.concat([part for part, _ in opened], how="vertical_relaxed")
+        except pl.exceptions.PolarsError as error:
+            raise InputError(f"The tables of forecasts differ in their columns: {error}") from error
+        index_ids = opened[0][1]
+    else:
+        content, index_ids = _collect(frame, id)
+    if not len(content):
+        raise InputError("The table of forecasts has no rows.")
+    roles = find_roles(content.schema, time, cutoff, target, id, index_ids)
+    if target is None and roles.target in (models or ()):
+        roles = replace(roles, target=None)  # Darts calls a forecast like its target
+    actual = None if roles.target is None else read_values(content[roles.target], decimal)[0]
+    content = _parse_text(content, roles, decimal)
+    columns = find_models(content.schema, roles, models)
+    if not columns:
+        hint = (
+            "" if roles.target is None else f" If {roles.target!r} is a forecast, say so with models={roles.target!r}."
+        )
+        raise InputError(
+            f"The table holds no forecasts: none of {quoted(list(content.columns))} is a column of numbers beside the "
+            f"times, ids and actual values.{hint}"
+        )
+    if roles.model is not None and len(columns) > 1:
+        raise InputError(
+            f"The column {roles.model!r} names the models, and so do the columns {quoted(list(columns))}. Drop what "
+            "are no forecasts."
+        )
+    series, ids = (np.zeros(len(content), np.int64), None)
+    if roles.ids:
+        series, ids = read_ids(nw.from_native(content), roles.ids)
+    return _Table(content, roles, columns, ids, series, parts, actual)
+
+
+def _collect(frame: Any, id: str | Sequence[str] | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Return all columns of a frame of any library, or of a file, and the names of those made of index levels."""
+    import narwhals as nw
+    import polars as pl
 
     is_path = isinstance(frame, (str, os.PathLike))
-    source = open_source(frame, time or ("ds" if is_path else None), target, id)  # a file is no sensor's export
-    opened = source.frame
+    # a file is no sensor's export, and no column of a table of forecasts is a series of its own
+    source = open_source(frame, NAMES["time"][0], None, id or (NAMES["id"] if is_path else None))
     try:
-        table = (opened.collect("polars") if isinstance(opened, nw.LazyFrame) else opened).to_polars()
+        table = source.frame.collect("polars") if isinstance(source.frame, nw.LazyFrame) else source.frame
+        return pl.DataFrame([to_polars(table, name) for name in table.columns]), source.index_ids
     except Exception as error:  # of a frame of any library
         raise InputError(f"The table of forecasts cannot be read: {error}") from error
-    if not len(table):
-        raise InputError("The table of forecasts has no rows.")
-    return table
 
 
-def _with_ids(table: pl.DataFrame, roles: Roles) -> tuple[pl.DataFrame, tuple[str, ...] | None]:
-    """Return the table with its ids as text, and the ids; None if it is one series without an id."""
-    if roles.id is None:
-        return table, None
-    table = table.with_columns(id_expression([roles.id], table.schema).alias(roles.id))
-    ids = table[roles.id]
-    if ids.null_count():
-        raise InputError(f"Row {int(ids.is_null().arg_max() or 0)} has no series id in {roles.id!r}.")
-    return table, tuple(ids.unique().sort().to_list())
+def _parse_text(content: pl.DataFrame, roles: Roles, decimal: str | None) -> pl.DataFrame:
+    """Read text columns of numbers, and leave out those of other text."""
+    import polars as pl
+
+    taken = {roles.time, roles.cutoff, roles.target, roles.model, *roles.ids}
+    columns = {}
+    for name, dtype in content.schema.items():
+        if name in taken or dtype != pl.String:
+            continue
+        head = content[name].drop_nulls().head(_HEAD).to_list()
+        if head and 2 * count_numbers(head)[0] > len(head):
+            columns[name] = read_values(content[name], decimal)[0]
+    return content.with_columns(**columns) if columns else content
+
+
+def _counts_steps(freq: Any) -> bool:
+    return freq is not None and parse_frequency(freq).kind == "integer"
+
+
+def _read_times(table: _Table, date_order: str | None, as_steps: bool) -> tuple[TimeColumn, TimeColumn | None]:
+    """Read the times that are forecast and those of the origins; text of both together decides how it is read."""
+    import polars as pl
+
+    roles, frame = table.roles, table.frame
+    if roles.cutoff is None:
+        times = read_times(frame[roles.time], date_order, as_steps)
+        _check_present(times, roles.time)
+        return times, None
+    forecast, origin = frame[roles.time], frame[roles.cutoff]
+    if forecast.dtype == origin.dtype:
+        both = read_times(pl.concat([forecast, origin.alias(roles.time)]), date_order, as_steps)
+        times, cutoffs = _half(both, slice(0, len(frame))), _half(both, slice(len(frame), None))
+    else:
+        times, cutoffs = (read_times(column, date_order, as_steps) for column in (forecast, origin))
+    _check_present(times, roles.time)
+    _check_present(cutoffs, roles.cutoff)
+    kinds = [(column.has_calendar, column.local_times is not None) for column in (times, cutoffs)]
+    if kinds[0] != kinds[1]:
+        raise InputError(
+            f"The times in {roles.time!r} ({times.time_type}) and in {roles.cutoff!r} ({cutoffs.time_type}) are of "
+            "different kinds: both must be dates, both with a time zone or both without, or both integer steps."
+        )
+    return times, cutoffs
+
+
+def _half(column: TimeColumn, rows: slice) -> TimeColumn:
+    local_times = None if column.local_times is None else column.local_times[rows]
+    return replace(column, times=column.times[rows], local_times=local_times, is_missing=column.is_missing[rows])
 
 
 def _check_present(times: TimeColumn, column: str) -> None:
@@ -176,195 +287,38 @@ def _check_present(times: TimeColumn, column: str) -> None:
         )
 
 
-def _check_kinds(times: TimeColumn, origins: TimeColumn, roles: Roles) -> None:
-    kinds = [(t.has_calendar, t.local_times is not None) for t in (times, origins)]
-    if kinds[0] != kinds[1]:
-        raise InputError(
-            f"The times in {roles.time!r} ({times.time_type}) and in {roles.cutoff!r} ({origins.time_type}) are of "
-            "different kinds: both must be dates, both with a time zone or both without, or both integer steps."
-        )
+def _following_origins(
+    data: Dataset, table: _Table, series: Int64[np.ndarray, " R"], steps: Int64[np.ndarray, " R"]
+) -> Int64[np.ndarray, " R"]:
+    """The grid step of each row's origin in tables without origins.
 
-
-# --- the series ------------------------------------------------------------------------------------------------------
-
-
-def _read_history(history: Any, freq: Any, name: str | None) -> Dataset:
-    if history is None:
-        raise InputError(
-            f"The table of forecasts does not say as of when each forecast was made. Name the column of origins with "
-            f"{option('cutoff')}, or give {option('history')}, the series that end where the forecasts begin."
-        )
-    return history if isinstance(history, Dataset) else prepare(history, freq=freq, name=name)
-
-
-def _series_of_table(
-    table: pl.DataFrame, roles: Roles, times: TimeColumn, origins: TimeColumn, freq: Any, name: str | None
-) -> Dataset:
-    """Prepare the actual values of the table, each of which may stand beside several origins."""
-    import polars as pl
-
-    if roles.target is None or table[roles.target].null_count() == len(table):
-        raise InputError(
-            f"The table of forecasts holds no actual values. Name their column with {option('target')}, or give the "
-            f"series with {option('history')}."
-        )
-    ids = table[roles.id] if roles.id is not None else pl.Series([SINGLE_SERIES]).gather(np.zeros(len(table), int))
-    values = table[roles.target].cast(pl.Float64).fill_nan(None)
-    rows = pl.DataFrame([ids.alias("unique_id"), _as_series(times, times.time_type), values.alias("y")])
-    actual = rows.drop_nulls("y").group_by("unique_id", "ds").agg(pl.col("y").min(), pl.col("y").max().alias("high"))
-    limit = _LARGEST_DISAGREEMENT * pl.max_horizontal(pl.col("y").abs(), pl.col("high").abs())
-    differing = actual.filter(pl.col("high") - pl.col("y") > limit)
-    if len(differing):
-        first = differing.sort("unique_id", "ds").row(0, named=True)
-        raise InputError(
-            f"The table states different actual values for one time: {first['y']:g} and {first['high']:g} for series "
-            f"{first['unique_id']!r} at {first['ds']}. Drop the rows that are wrong, or give {option('history')}."
-        )
-    actual = actual.select("unique_id", "ds", "y")
-    if (
-        int(actual["unique_id"].value_counts()["count"].to_numpy().max()) < _ENOUGH_TIMES
-    ):  # then the origins help to find the step
-        cutoffs = pl.DataFrame([ids.alias("unique_id"), _as_series(origins, times.time_type)]).unique()
-        cutoffs = cutoffs.join(actual, on=["unique_id", "ds"], how="anti").with_columns(y=pl.lit(None, pl.Float64))
-        actual = pl.concat([actual, cutoffs])
-    data = prepare(actual, freq=freq, name=name)
-    warnings = tuple(warning for warning in data.warnings if warning.flag != "trimmed")
-    return replace(
-        data, warnings=warnings, names=replace(data.names, time=roles.time, target=roles.target, id=roles.id)
-    )
-
-
-def _as_series(times: TimeColumn, dtype: pl.DataType) -> pl.Series:
-    import polars as pl
-
-    if not times.has_calendar:
-        return pl.Series("ds", times.times)
-    series = pl.Series("ds", times.times).cast(pl.Datetime("us"))
-    zone = getattr(dtype, "time_zone", None)
-    return series if zone is None else series.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
-
-
-def _begin_with_origins(data: Dataset, points: Points) -> Dataset:
-    """Begin each series with its first origin, of which the table need not state an actual value."""
-    starts = data.frequency.to_step(data.time[data.offsets[:-1]])
-    first = starts.copy()
-    is_used = points.series >= 0
-    np.minimum.at(first, points.series[is_used], points.origins[is_used])
-    added = starts - first
-    if not added.any():
-        return data
-    offsets = np.append(0, np.cumsum(data.lengths + added))
-    steps = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - first, np.diff(offsets))
-    values = np.full(len(steps), np.nan)
-    values[np.arange(len(data)) + np.repeat(np.cumsum(added), data.lengths)] = data.values
-    return replace(data, offsets=offsets, time=data.frequency.to_time(steps), values=values)
-
-
-# --- the forecasts of a model ----------------------------------------------------------------------------------------
-
-
-def _read_model(
-    data: Dataset, points: Points, table: pl.DataFrame, model: str, columns: ModelColumns
-) -> ModelForecasts:
-    """Lay out the forecasts of a model, one array for each origin.
-
-    Raises:
-        InputError: If an origin has two forecasts of a step, or lacks one.
+    Forecasts follow the last data point of the history; where each table of a list is one forecast, the point before
+    the first time of a series in it.
     """
-    levels, values, warnings = _read_draws(table, model, columns)
-    is_used = points.series >= 0
-    points, values = points.take(is_used), values[is_used]
-    horizon = int(points.steps.max(initial=1))
-    base = int(points.origins.min(initial=0))
-    span = int(points.origins.max(initial=0)) - base + 1
-    keys, number = np.unique(points.series * span + (points.origins - base), return_inverse=True)
-    series, origins = keys // span, keys % span + base
-    cell = number * horizon + points.steps - 1
-    count = np.bincount(cell, minlength=len(keys) * horizon)
-    if (count != 1).any():
-        _raise_uneven(data, points, cell, count, series, origins, horizon, model)
-    in_order = np.empty_like(values)
-    in_order[cell] = values
-    draws = in_order.reshape(len(keys), horizon, -1)
-    is_finite = np.isfinite(draws).all((1, 2))
-    if not is_finite.all():
-        sentence = f"{plural(int((~is_finite).sum()), 'forecast')} of {model!r} with missing values are left out."
-        warnings.append(DataWarning("missing_forecasts", int((~is_finite).sum()), sentence))
-        draws, series, origins = draws[is_finite], series[is_finite], origins[is_finite]
-    if not len(draws):
-        raise InputError(f"All forecasts of {model!r} are missing.")
-    if levels is not None and draws.shape[2] > 1:
-        is_crossed = (np.diff(draws, axis=2) < 0).any((1, 2))
-        if is_crossed.any():
-            sentence = f"Quantiles of {model!r} cross at {plural(int(is_crossed.sum()), 'origin')}: they are sorted."
-            warnings.append(DataWarning("crossed_quantiles", int(is_crossed.sum()), sentence))
-            draws = np.sort(draws, axis=2)
-    times = data.frequency.to_time(origins)
-    return ModelForecasts(model, levels, data.ids, series, times, draws, tuple(warnings))
+    if table.parts is None:
+        last = data.frequency.to_step(data.time[data.offsets[1:] - 1])
+        return last[series]
+    forecast = table.parts * (int(table.series.max()) + 1) + table.series
+    first = np.full(int(forecast.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, forecast, steps)
+    return first[forecast] - 1
 
 
-def _read_draws(
-    table: pl.DataFrame, model: str, columns: ModelColumns
-) -> tuple[tuple[float, ...] | None, Float32[np.ndarray, "R Q"], list[DataWarning]]:
-    """Return the levels and the draws of each row; a point forecast is the median where no column is."""
-    import polars as pl
-
-    warnings: list[DataWarning] = []
-    if columns.samples:
-        if columns.levels or columns.point:
-            other = plural(len(columns.levels) + (columns.point is not None), "other column")
-            sentence = f"The samples of {model!r} serve, and {other} of it {'does' if other[0] == '1' else 'do'} not."
-            warnings.append(DataWarning("unused_columns", 1, sentence))
-        nested = [name for name in columns.samples if table[name].dtype.is_nested()]
-        if nested:
-            return None, _unnest(table[nested[0]], model), warnings
-        return None, table.select(pl.col(columns.samples).cast(pl.Float32)).to_numpy(), warnings
-    levels = dict(columns.levels)
-    if columns.point is not None and 0.5 in levels:
-        sentence = f"The median of {model!r} is {levels[0.5]!r}; {columns.point!r} is not used."
-        warnings.append(DataWarning("unused_columns", 1, sentence))
-    elif columns.point is not None:
-        levels[0.5] = columns.point
-    ordered = tuple(sorted(levels))
-    values = table.select(pl.col(levels[level]).cast(pl.Float32).fill_null(np.nan) for level in ordered)
-    return ordered, values.to_numpy(), warnings
-
-
-def _unnest(column: pl.Series, model: str) -> Float32[np.ndarray, "R Q"]:
-    import polars as pl
-
-    lists = column.cast(pl.List(pl.Float32))
-    sizes = lists.list.len().unique().to_list()
-    if len(sizes) != 1 or not sizes[0]:
-        raise InputError(f"The rows of {model!r} hold different numbers of samples: {quoted(sizes, 5)}.")
-    return lists.explode().fill_null(np.nan).to_numpy().reshape(len(column), -1)
-
-
-def _raise_uneven(
-    data: Dataset,
-    points: Points,
-    cell: Int64[np.ndarray, " R"],
-    count: Int64[np.ndarray, " C"],
-    series: Int64[np.ndarray, " O"],
-    origins: Int64[np.ndarray, " O"],
-    horizon: int,
-    model: str,
-) -> None:
-    """Raise the error of a table in which an origin has two forecasts of a step, or lacks one."""
-    is_twice = bool((count > 1).any())
-    first = int(np.argmax(count > 1 if is_twice else count == 0))
-    origin, step = divmod(first, horizon)
-    moments = data.frequency.to_time(origins[[origin]] + np.array([0, step + 1]))
-    made, forecast = data.times(moments).to_list()
-    where = f"series {data.ids[int(series[origin])]!r} as of {made}, step {step + 1} ({forecast})"
-    if is_twice:
-        rows = points.rows[cell == first][:2].tolist()
-        raise InputError(
-            f"{plural(int((count > 1).sum()), 'forecast')} of {model!r} occur twice, the first in rows {rows[0]} and "
-            f"{rows[1]}: {where}. Drop one of each two, or name what tells them apart."
-        )
-    raise InputError(
-        f"{plural(int((count == 0).sum()), 'step')} of {model!r} are missing: each origin needs the steps 1 to "
-        f"{horizon}, and the first without one is {where}. Drop the origins that lack steps, or the later steps of "
-        "the others."
+def _compare_actuals(
+    data: Dataset, points: Points, actual: Float64[np.ndarray, " R"], roles: Roles
+) -> list[DataWarning]:
+    """Tell where the table states other actual values than the history."""
+    ends = data.offsets[np.searchsorted(data.offsets, points.origins, side="right")]
+    rows = points.origins + points.steps
+    own = np.where(rows < ends, data.values[np.minimum(rows, len(data) - 1)], np.nan)
+    with np.errstate(invalid="ignore"):
+        differs = np.abs(own - actual) > _LARGEST_DIFFERENCE * np.maximum(np.abs(own), np.abs(actual))
+    if not differs.any():
+        return []
+    first = int(np.argmax(differs))
+    sentence = (
+        f"{plural(int(differs.sum()), 'actual value')} in {roles.target!r} of the table of forecasts "
+        f"{'differs' if differs.sum() == 1 else 'differ'} from the history, whose values serve (first: row "
+        f"{int(points.rows[first])}, {actual[first]:g} in the table, {own[first]:g} in the history)."
     )
+    return [DataWarning("other_actuals", int(differs.sum()), sentence)]

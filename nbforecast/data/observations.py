@@ -123,7 +123,7 @@ def read_observations(
         raise InputError("The frame has no rows.")
     time_column = read_times(to_polars(table, columns.time), date_order, as_steps)
     values, value_warnings = read_values(to_polars(table, columns.target), decimal)
-    series, ids = _read_ids(table, columns.ids)
+    series, ids = read_ids(table, columns.ids)
     time_column, clock_warnings = _join_clock(table, columns, series, time_column)
     if name is not None:
         name = name.encode(errors="replace").decode()  # the name of a file need not be text
@@ -208,8 +208,16 @@ def _drop_missing_times(
     return observations.take(~is_missing), [DataWarning("missing_times", count, sentence)]
 
 
-def _read_ids(table: nw.DataFrame[Any], names: Sequence[str]) -> tuple[Int64[np.ndarray, " rows"], tuple[str, ...]]:
-    """Return the number of each row's series, and the ids in sorted order."""
+def read_ids(table: nw.DataFrame[Any], names: Sequence[str]) -> tuple[Int64[np.ndarray, " rows"], tuple[str, ...]]:
+    """Return the number of each row's series, and the ids in sorted order.
+
+    Args:
+        table: The rows.
+        names: The columns that together make the ids; none if the rows are one series.
+
+    Raises:
+        InputError: If a row has no id, or a column cannot be written as text.
+    """
     import polars as pl
 
     if not names:

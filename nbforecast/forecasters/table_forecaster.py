@@ -27,7 +27,7 @@ class TableForecaster:
     Attributes:
         name: The model's name.
         levels: The Q ascending probability levels of the draws; None where they are samples.
-        ids: The ids of the series.
+        ids: The ids of the series that have forecasts.
         series: (O,) the number of each origin's series, ascending.
         times: (O,) the time of each origin on the grid, ascending in a series.
         values: (O, H, Q) the draws.
@@ -39,6 +39,28 @@ class TableForecaster:
     series: Int64[np.ndarray, " O"]
     times: Shaped[np.ndarray, " O"]
     values: Float32[np.ndarray, "O H Q"]
+
+    @classmethod
+    def from_rows(
+        cls,
+        name: str,
+        levels: tuple[float, ...] | None,
+        data: Dataset,
+        rows: Int64[np.ndarray, " O"],
+        values: Float32[np.ndarray, "O H Q"],
+    ) -> TableForecaster:
+        """Returns the forecaster of forecasts as of some rows of a dataset.
+
+        Args:
+            name: The model's name.
+            levels: The Q ascending probability levels of the draws; None where they are samples.
+            data: The dataset.
+            rows: (O,) the rows of the origins, ascending.
+            values: (O, H, Q) the draws.
+        """
+        numbers, series = np.unique(np.searchsorted(data.offsets, rows, side="right") - 1, return_inverse=True)
+        ids = tuple(data.ids[number] for number in numbers.tolist())
+        return cls(name, levels, ids, series, data.time[rows], values)
 
     @property
     def context(self) -> int:

@@ -57,7 +57,10 @@ def test_X4_what_the_table_does_not_hold_is_unavailable_and_never_inferred(table
     ("change", "message"),
     [
         (lambda t: t[:-3], "3 steps of 'naive' are missing"),
-        (lambda t: pl.concat([t, t[:1]]), "1 forecast of 'naive' occur"),
+        (
+            lambda t: pl.concat([t, t[:1]]),
+            "'naive' is in the table twice, the first in rows 0 and 1368: series 'a' as of 2024-01-01 07:00",
+        ),
         (lambda t: t.with_columns(pl.col("cutoff").dt.offset_by("7m")), "off the grid"),
         (lambda t: t.with_columns(pl.col("cutoff").dt.offset_by("6h")), "is not after its origin"),
         (lambda t: t.with_columns(pl.col("cutoff", "ds").dt.offset_by("2d")), "the series has no data"),
