@@ -50,6 +50,10 @@ def forecast(
     target: str | None = None,
     id: str | Sequence[str] | None = None,
     freq: Any = None,
+    calendar: Any = None,
+    fill: Any = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
     max_duration: Any = None,
     date_order: str | None = None,
     decimal: str | None = None,
@@ -80,6 +84,12 @@ def forecast(
         target: Column of values; found by itself where only one column can be it.
         id: Column that names the series of a panel. Several columns make one id together, such as `north/milk`.
         freq: Step of the grid, such as "5min", "h", "D" or "MS"; inferred by default.
+        calendar: Hours, weekdays or dates at which rows occur: "business", "mon-fri 09:30-16:00", "third friday"; with
+            closed dates as a pair, ("business", holidays). Found by default, unless `freq` is given. Indices and the
+            horizon count its slots, and rows off it are left out.
+        fill: What an absent row means: a number such as 0, or "last" for the value before it. By default it is missing.
+        minimum: Smallest value of a forecast; lower draws are moved to it.
+        maximum: Largest value of a forecast; higher draws are moved to it.
         max_duration: Newest part of the data to use: "18h", "90d", a timedelta or a number of steps.
         date_order: How dates such as 1/2/24 are ordered: "dmy", "mdy" or "ymd"; the whole column decides by default.
         decimal: Decimal sign of values that are text, "." or ","; the whole column decides by default.
@@ -143,8 +153,8 @@ def quickdraw(
         model: The model, as for `forecast`.
         horizon: Number of steps to forecast, H, or a span.
         style: "bands" for prediction intervals or "density" for densities.
-        **options: The other options of `forecast`: time, target, id, freq, max_duration, date_order, decimal, unit,
-            convert_to, origins, every, at, seed, force, calibrate, name.
+        **options: The other options of `forecast`: time, target, id, freq, calendar, fill, minimum, maximum,
+            max_duration, date_order, decimal, unit, convert_to, origins, every, at, seed, force, calibrate, name.
 
     Returns:
         A chart, which shows itself in a notebook. `chart.forecast` has the numbers, `chart.run` the other origins.

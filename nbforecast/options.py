@@ -7,7 +7,8 @@ import inspect
 from argparse import ArgumentTypeError
 from dataclasses import dataclass, field, fields
 from functools import wraps
-from numbers import Integral
+from math import isfinite
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, cast
 
 from nbforecast.errors import OptionError
@@ -54,6 +55,13 @@ def index_or_time(text: str) -> int | str:
     """
     digits = text.strip().replace("\N{MINUS SIGN}", "-")
     return int(digits) if digits.removeprefix("-").removeprefix("+").isdecimal() else text
+
+
+def _number_or_word(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +112,31 @@ class ForecastOptions:
         metadata=argument(
             "--freq", prepares=True, metavar="F", help="the step between rows: 5min, h, D, MS ... (default: inferred)"
         ),
+    )
+    calendar: Any = field(
+        default=None,
+        metadata=argument(
+            "--calendar",
+            prepares=True,
+            metavar="C",
+            help="when rows occur: business, mon-sat, 'mon-fri 09:30-16:00', 'third friday' ... (default: found)",
+        ),
+    )
+    fill: Any = field(
+        default=None,
+        metadata=argument(
+            "--fill",
+            prepares=True,
+            type=_number_or_word,
+            metavar="VALUE",
+            help="what an absent row means: a number such as 0, or last (default: it is missing)",
+        ),
+    )
+    minimum: float | None = field(
+        default=None, metadata=argument("--minimum", type=float, metavar="Y", help="the smallest value of a forecast")
+    )
+    maximum: float | None = field(
+        default=None, metadata=argument("--maximum", type=float, metavar="Y", help="the largest value of a forecast")
     )
     max_duration: Any = field(
         default=None,
@@ -184,6 +217,11 @@ class ForecastOptions:
             object.__setattr__(self, "horizon", check_horizon(self.horizon))
         if not _is_integer(self.seed) or not -(2**63) <= self.seed < 2**63:
             raise OptionError(f"seed= takes a whole number of up to 64 bits, not {self.seed!r}.")
+        for name, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
+            if bound is not None and (not _is_number(bound) or not isfinite(bound)):
+                raise OptionError(f"{name}= takes a number, not {bound!r}.")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise OptionError(f"minimum={self.minimum!r} is above maximum={self.maximum!r}.")
         object.__setattr__(self, "seed", int(self.seed))
 
     @classmethod
@@ -204,6 +242,10 @@ class PanelKeywords(TypedDict, total=False):
     target: str | None
     id: str | Sequence[str] | None
     freq: Any
+    calendar: Any
+    fill: Any
+    minimum: float | None
+    maximum: float | None
     max_duration: Any
     seed: int
     force: bool
@@ -308,6 +350,10 @@ def check_style(style: str) -> None:
     """Raise `OptionError` unless a style is "bands" or "density"."""
     if style not in STYLES:
         raise OptionError(f"style= takes 'bands' or 'density', not {style!r}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _is_integer(value: object) -> bool:

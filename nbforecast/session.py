@@ -66,7 +66,7 @@ class Session:
 
     def forecast(self, frame: Any, options: ForecastOptions) -> Run:
         """Forecast from every origin of a frame, or from those that the options name, in the background."""
-        forecaster = resolve(options.model)
+        forecaster = resolve(options.model, options.minimum, options.maximum)
         return self.forecast_data(self.prepare(frame, options), forecaster, options)
 
     def forecast_each(self, frame: Any, models: Sequence[ModelLike], options: ForecastOptions) -> dict[str, Run]:
@@ -75,7 +75,7 @@ class Session:
         Raises:
             OptionError: There is no model, or two have one name.
         """
-        forecasters = [resolve(model) for model in models]
+        forecasters = [resolve(model, options.minimum, options.maximum) for model in models]
         names = [forecaster.name for forecaster in forecasters]
         if not names or len(set(names)) < len(names):
             raise OptionError(f"model= takes models of different names, not {names}.")
@@ -102,7 +102,7 @@ class Session:
 
     def quickdraw(self, frame: Any, draw: DrawOptions, options: ForecastOptions) -> Chart:
         """Draw the forecast as of one origin at once; the others follow at idle priority, those nearby first."""
-        forecaster = resolve(options.model)
+        forecaster = resolve(options.model, options.minimum, options.maximum)
         data = self.prepare(frame, options)
         row = find_row(data, draw.index, draw.series)
         entry_slice = self.find(data, forecaster, options)

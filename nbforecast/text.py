@@ -35,12 +35,12 @@ def options_as_flags() -> Iterator[None]:
         _flags.reset(token)
 
 
-def option(name: str, value: str | Sequence[str] | None = None) -> str:
+def option(name: str, value: str | float | Sequence[str] | None = None) -> str:
     """Write an option as the caller would: a keyword argument in Python, a flag in a shell and in magics.
 
     Args:
         name: The name of the keyword argument.
-        value: What to give; several values are a list, and flags take them with commas.
+        value: What to give: a text, a number or a list, which flags take with commas.
 
     Example:
         >>> option("id"), option("id", "store"), option("id", ["store", "item"])
@@ -50,12 +50,12 @@ def option(name: str, value: str | Sequence[str] | None = None) -> str:
         ('--max-gap', '--id store,item')
     """
     if not _flags.get():
-        values = value if value is None or isinstance(value, str) else list(value)
+        values = value if value is None or isinstance(value, (str, int, float)) else list(value)
         return f"{name}=" if values is None else f"{name}={values!r}"
     flag = "--" + name.replace("_", "-")
     if value is None:
         return flag
-    word = value if isinstance(value, str) else ",".join(value)
+    word = str(value) if isinstance(value, (str, int, float)) else ",".join(value)
     return f"{flag} {_shell_word(word)}"
 
 

@@ -1,4 +1,4 @@
-"""The frequency of each series of a panel, and months, quarters, years and business days in their dates."""
+"""The frequency of each series of a panel, and months, business days and other calendars in their dates."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
 from nbforecast.data.frequency import FrequencySpec
+from nbforecast.data.infer_calendar import infer_dates
 from nbforecast.time_units import DAY
 
 _NO_GAP = 1 << 40  # days; longer than any
 _OPEN = -1  # an anchor that is still to be read from the data
 _SHORTEST_MONTH, _CERTAIN_START_DAY = 28, 28
+_LOOSE_ANCHOR = 15  # the day of months whose dates keep to no part of them
+_SPARSE_DATES = 4  # days between two dates of a calendar of dates, on average
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class FrequencyEstimates:
         every: As in `Frequency`.
         anchor: As in `Frequency`, -1 where it is open.
         is_certain: Whether the estimate may contradict those of other series.
+        calendar: As in `Frequency`.
     """
 
     series: Int64[np.ndarray, " series"]
@@ -55,6 +59,7 @@ class FrequencyEstimates:
     every: Int64[np.ndarray, " series"]
     anchor: Int64[np.ndarray, " series"]
     is_certain: Bool[np.ndarray, " series"]
+    calendar: Shaped[np.ndarray, " series"]
 
     def take(self, mask: Bool[np.ndarray, " series"]) -> FrequencyEstimates:
         """Return the estimates under a mask."""
@@ -63,13 +68,13 @@ class FrequencyEstimates:
     def groups(self) -> list[FrequencyGroup]:
         """Group the series by frequency, the group with most intervals first."""
         groups = []
-        for kind in sorted(set(self.kind.tolist())):
-            members = np.flatnonzero(self.kind == kind)
+        for kind, calendar in sorted(set(zip(self.kind.tolist(), self.calendar.tolist(), strict=True))):
+            members = np.flatnonzero((self.kind == kind) & (self.calendar == calendar))
             pairs = np.column_stack([self.every[members], self.anchor[members]])
             distinct, group_numbers = np.unique(pairs, axis=0, return_inverse=True)
             for number, (every, anchor) in enumerate(distinct.tolist()):
                 same = members[group_numbers.ravel() == number]
-                spec = FrequencySpec(kind, every, None if anchor == _OPEN else anchor)
+                spec = FrequencySpec(kind, every, None if anchor == _OPEN else anchor, calendar=calendar)
                 intervals = int(self.interval_count[same].sum())
                 groups.append(FrequencyGroup(spec, len(same), intervals, int(self.series[same[0]])))
         return sorted(groups, key=lambda group: -group.interval_count)
@@ -83,7 +88,7 @@ def open_anchors(count: int) -> Int64[np.ndarray, " count"]:
 def recognise_calendar(
     estimates: FrequencyEstimates, series: Int64[np.ndarray, " rows"], times: Int64[np.ndarray, " rows"]
 ) -> FrequencyEstimates:
-    """Replace steps of days by months or business days where every date of a series agrees with them.
+    """Replace steps of days by months, business days or a calendar of dates that the dates of a series agree with.
 
     Args:
         estimates: Steps of fixed length.
@@ -99,14 +104,24 @@ def recognise_calendar(
     place = np.searchsorted(estimates.series, series[starts])  # of each slow series among the estimates
     dates = _SeriesDates(series, times, starts)
     is_monthly, anchor = dates.find_monthly(estimates.is_certain[place])
-    is_business = dates.find_business() & (estimates.every[place] == DAY) & ~is_monthly
+    calendar = dates.find_calendars(~is_monthly | (anchor == _LOOSE_ANCHOR))
+    certain = estimates.calendar.copy()
+    certain[place] = calendar
+    if len(set(certain[estimates.is_certain].tolist())) > 1:
+        calendar[:] = ""  # the series of a panel share one grid
+    is_dated = calendar != ""
+    is_monthly &= ~is_dated
+    is_business = dates.find_business() & (estimates.every[place] == DAY) & ~is_monthly & ~is_dated
     kind, every, anchors = estimates.kind.copy(), estimates.every.copy(), estimates.anchor.copy()
+    calendars = estimates.calendar.copy()
     if is_monthly.any():
         monthly = place[is_monthly]
         kind[monthly], every[monthly] = "month", dates.most_frequent_months(is_monthly)
         anchors[monthly] = anchor[is_monthly]
     kind[place[is_business]], every[place[is_business]] = "business", 1
-    return replace(estimates, kind=kind, every=every, anchor=anchors)
+    kind[place[is_dated]], every[place[is_dated]], anchors[place[is_dated]] = "calendar", DAY, _OPEN
+    calendars[place] = calendar
+    return replace(estimates, kind=kind, every=every, anchor=anchors, calendar=calendars)
 
 
 class _SeriesDates:
@@ -162,8 +177,27 @@ class _SeriesDates:
         is_exact = self.has_one_clock_time & (on_first | on_last | on_one_day) & (shortest >= _SHORTEST_MONTH)
         is_loose = ~is_certain & (shortest >= 20) & (shortest != longest) & (self._mean_gap() >= 25)
         near_end, near_start = self._share(self.day_of_month >= 26) >= 0.5, self._share(self.day_of_month <= 5) >= 0.5
-        anchor = np.select([on_first, on_last, on_one_day, near_end, near_start], [1, 0, earliest, 0, 1], 15)
+        anchor = np.select([on_first, on_last, on_one_day, near_end, near_start], [1, 0, earliest, 0, 1], _LOOSE_ANCHOR)
         return (shortest < _NO_GAP) & (is_exact | is_loose), anchor
+
+    def find_calendars(self, is_open: Bool[np.ndarray, " series"]) -> Shaped[np.ndarray, " series"]:
+        """Return the calendar of dates that a series follows, or an empty text.
+
+        Args:
+            is_open: The series that may follow one.
+        """
+        shortest = np.minimum.reduceat(self.shortest_gaps, self.starts)
+        longest = np.maximum.reduceat(self.longest_gaps, self.starts)
+        candidates = np.flatnonzero(is_open & (shortest != longest) & (self._mean_gap() >= _SPARSE_DATES))
+        calendars = np.full(len(self.starts), "", dtype=object)
+        by_dates: dict[bytes, str] = {}  # series of a panel often share their dates
+        for number in candidates:
+            days = np.unique(self.days[self.starts[number] : self.starts[number] + self.counts[number]])
+            key = days.tobytes()
+            if key not in by_dates:
+                by_dates[key] = infer_dates(days)
+            calendars[number] = by_dates[key]
+        return calendars
 
     def find_business(self) -> Bool[np.ndarray, " series"]:
         """Find the series whose dates skip one weekend or more, and never fall on one."""

@@ -1,15 +1,16 @@
-"""The step of a regular time grid, and how people write it: aliases of pandas and Polars, timedeltas, integers."""
+"""The step of a time grid, or its calendar, and how people write it: aliases, timedeltas, integers."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 from jaxtyping import Int64, Shaped
 
+from nbforecast.data.calendar_text import build_calendar, describe_calendar, is_business_calendar, read_calendar
 from nbforecast.errors import OptionError
 from nbforecast.text import plural
 from nbforecast.time_units import (
@@ -27,11 +28,14 @@ from nbforecast.time_units import (
     largest_unit,
 )
 
+if TYPE_CHECKING:
+    from nbforecast.data.calendars import Calendar
+
 _MONTH_CODES = tuple(name.upper() for name in SHORT_MONTHS)
 _WEEKDAY_CODES = tuple(name.upper() for name in SHORT_WEEKDAYS)
 _EXAMPLES = '"5min", "h", "D", "B", "W-SAT", "MS", "ME", "QS", "YS", "15m", "1mo", a timedelta, or an integer'
 
-_POLARS_UNITS = {"month": "mo", "integer": "i", "business": "d"}
+_POLARS_UNITS = {"month": "mo", "integer": "i"}
 _LONGEST_SECOND_SEASON = 1_500  # a later season of more steps is longer than any context
 _EPOCH_WEEKDAY = 3  # 1970-01-01 is a Thursday; Monday is 0
 
@@ -51,22 +55,28 @@ _MONTH_UNITS: dict[str, tuple[int, int | None]] = {
 _CASE_SENSITIVE = ("M", "A", "Y", "Q")  # month ends and years, never minutes
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)?\s*([A-Za-zµ]+)(?:-([A-Za-z]{3}))?")
 
-Kind = Literal["fixed", "month", "business", "integer"]
+_SEMI_MONTHS = {"SMS": "1st, 15th", "SME": "15th, last", "SM": "15th, last"}
+_WEEK_OF_MONTH = re.compile(r"WOM-([1-4])([A-Z]{3})|LWOM-([A-Z]{3})")
+_ORDINALS = ("first", "second", "third", "fourth")
+
+Kind = Literal["fixed", "month", "business", "integer", "calendar"]
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """A regular grid of times whose points are numbered by integer steps.
+    """A grid of times whose points are numbered by integer steps: regular, or the slots of a calendar.
 
     Attributes:
-        kind: `"fixed"` (a duration), `"month"` (calendar months), `"business"` (Monday to Friday) or `"integer"` (no
-            calendar).
-        every: The distance of two points: microseconds (fixed), months (month), days (business: 1) or units (integer).
+        kind: `"fixed"` (a duration), `"month"` (calendar months), `"business"` (Monday to Friday), `"integer"` (no
+            calendar) or `"calendar"` (slots that recur, such as trading hours).
+        every: The distance of two points: microseconds (fixed), months (month), days (business: 1) or units (integer);
+            for a calendar the microseconds between two slots without closed times in between.
         anchor: Where the points lie. Fixed: microseconds after the epoch of some point, in [0, every). Month: the day
             of the month, 0 for the last. Integer: the remainder of the points modulo `every`. Business: 0.
         phase: Month: the number of a point's month since January 1970, modulo `every`; otherwise 0.
         nominal: Integer: the alias of the calendar step that one `every` stands for (`"h"` for hourly data without
             dates), or empty. It gives the grid its seasons, not its times.
+        calendar: The calendar as `parse_calendar` reads it, or empty.
     """
 
     kind: Kind
@@ -74,29 +84,58 @@ class Frequency:
     anchor: int = 0
     phase: int = 0
     nominal: str = ""
+    calendar: str = ""
 
     @property
     def key(self) -> str:
         """The canonical text of the grid; part of the content handle."""
-        return f"{self.kind}:{self.every}:{self.anchor}:{self.phase}:{self.nominal}"
+        calendar = f":{self.calendar}" if self.calendar else ""
+        return f"{self.kind}:{self.every}:{self.anchor}:{self.phase}:{self.nominal}{calendar}"
 
     @property
     def wall_clock(self) -> bool:
         """Whether times are dates of the local clock (whole days and longer) rather than instants in UTC."""
-        return self.kind in ("month", "business") or (self.kind == "fixed" and self.every % DAY == 0)
+        return self.kind in ("month", "business", "calendar") or (self.kind == "fixed" and self.every % DAY == 0)
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether points differ in their time of day."""
+        return self.kind in ("fixed", "calendar") and self.every % DAY != 0
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether points are dates, whatever the time of day: months, business days, calendars of dates."""
+        return self.kind in ("month", "business") or (self.kind == "calendar" and self.slots.wanders)
+
+    @property
+    def slots(self) -> Calendar:
+        """The slots of a grid of the kind `"calendar"`."""
+        return build_calendar(self.calendar, self.every, self.anchor)
 
     @property
     def microseconds(self) -> float:
         """The mean length of a step in microseconds; for integers, the number of units."""
+        if self.kind == "calendar":
+            return self.slots.mean_step
         if self.kind == "month":
             return float(self.every * MONTH)
         return WEEK / 5 if self.kind == "business" else float(self.every)
 
     @property
+    def spacing(self) -> float:
+        """The usual distance of neighbouring points in microseconds: of slots without closed times between them."""
+        return float(self.every) if self.kind == "calendar" and not self.slots.wanders else self.microseconds
+
+    @property
     def alias(self) -> str:
-        """The alias of pandas: `5min`, `h`, `D`, `W-SAT`, `MS`, `QE-DEC`, `B`; the number of units for integers."""
+        """The alias of pandas: `5min`, `h`, `D`, `W-SAT`, `MS`, `QE-DEC`, `B`; the number of units for integers.
+
+        The alias of a calendar is the calendar's text.
+        """
         if self.kind == "integer":
             return str(self.every)
+        if self.kind == "calendar":
+            return self.calendar
         if self.kind == "business":
             return "B"
         if self.kind == "month":
@@ -108,8 +147,10 @@ class Frequency:
 
     @property
     def polars_alias(self) -> str:
-        """The step as Polars writes it: `1h`, `5m`, `3mo`, `1w`; `1d` for business days."""
-        if self.kind == "fixed":
+        """The step as Polars writes it: `1h`, `5m`, `3mo`, `1w`; `1d` for business days, and for calendars of dates."""
+        if self.kind == "business":
+            return "1d"
+        if self.kind in ("fixed", "calendar"):
             count, code, _ = largest_unit(self.every)
             return f"{count}{'m' if code == 'min' else code.lower()}"
         return f"{self.every}{_POLARS_UNITS[self.kind]}"
@@ -119,6 +160,9 @@ class Frequency:
         """The natural season lengths in steps, the shortest first: (24, 168) for hours, (12,) for months."""
         if self.kind == "business":
             return (5,)
+        if self.kind == "calendar":
+            lengths = list(self.slots.seasons)
+            return tuple(n for i, n in enumerate(lengths) if i == 0 or n <= _LONGEST_SECOND_SEASON)
         if self.kind == "month":
             return (12 // self.every,) if self.every < 12 and 12 % self.every == 0 else ()
         if self.kind == "integer":
@@ -132,12 +176,16 @@ class Frequency:
         return tuple(n for i, n in enumerate(lengths) if n >= 2 and (i == 0 or n <= _LONGEST_SECOND_SEASON))
 
     def describe(self) -> str:
-        """Describe the step in words: `5 minutes`, `1 week (Saturday)`, `1 month (start)`."""
+        """Describe the step in words: `5 minutes`, `1 week (Saturday)`, `third Friday of the month`."""
         if self.kind == "integer":
             meaning = f", each {self.nominal}" if self.nominal else ""
             return f"{plural(self.every, 'step')}{meaning}"
         if self.kind == "business":
             return "1 business day"
+        if self.kind == "calendar":
+            count, _, word = largest_unit(self.every)
+            step = f"{plural(count, word)}, " if self.every != DAY else ""
+            return f"{step}{describe_calendar(self.calendar)}"
         if self.kind == "fixed":
             count, code, word = largest_unit(self.every)
             return plural(count, word) + (f" ({WEEKDAYS[self._weekday()]})" if code == "W" else "")
@@ -158,6 +206,8 @@ class Frequency:
         if self.kind == "integer":
             return _nearest_multiple(np.asarray(times).astype(np.int64), self.every, self.anchor)
         moments = np.asarray(times).astype("datetime64[us]")
+        if self.kind == "calendar":
+            return self.slots.to_slot(moments.astype(np.int64))
         if self.kind == "fixed":
             return _nearest_multiple(moments.astype(np.int64), self.every, self.anchor)
         days = moments.astype("datetime64[D]")
@@ -186,6 +236,8 @@ class Frequency:
             return np.asarray(numbers * self.every + self.anchor)
         if self.kind == "fixed":
             return (numbers * self.every + self.anchor).astype("datetime64[us]")
+        if self.kind == "calendar":
+            return self.slots.to_time(numbers).astype("datetime64[us]")
         if self.kind == "business":
             week, weekday = np.divmod(numbers, 5)
             return (7 * week + weekday - _EPOCH_WEEKDAY).astype("datetime64[D]").astype("datetime64[us]")
@@ -224,17 +276,19 @@ class FrequencySpec:
         every: As in `Frequency`.
         anchor: As in `Frequency`, or None.
         phase: As in `Frequency`, or None.
+        calendar: As in `Frequency`.
     """
 
     kind: Kind
     every: int
     anchor: int | None = None
     phase: int | None = None
+    calendar: str = ""
 
     def to_frequency(self) -> Frequency:
         """Return the grid in its usual place where that is open: from the epoch, at month starts."""
         anchor = (1 if self.kind == "month" else 0) if self.anchor is None else self.anchor
-        return Frequency(self.kind, self.every, anchor, self.phase or 0)
+        return Frequency(self.kind, self.every, anchor, self.phase or 0, calendar=self.calendar)
 
 
 def parse_frequency(freq: Any) -> FrequencySpec:
@@ -242,7 +296,7 @@ def parse_frequency(freq: Any) -> FrequencySpec:
 
     Args:
         freq: An alias of pandas, Nixtla or Polars (`"5min"`, `"W-SAT"`, `"1h30m"`), a timedelta of Python or NumPy, an
-            offset of pandas, an integer of steps, or a `Frequency`.
+            offset of pandas (`CustomBusinessDay` included), an integer of steps, or a `Frequency`.
 
     Raises:
         OptionError: For anything else, and for steps that are not positive.
@@ -252,7 +306,7 @@ def parse_frequency(freq: Any) -> FrequencySpec:
         '1 week (Saturday)'
     """
     if isinstance(freq, Frequency):
-        return FrequencySpec(freq.kind, freq.every, freq.anchor, freq.phase)
+        return FrequencySpec(freq.kind, freq.every, freq.anchor, freq.phase, freq.calendar)
     if isinstance(freq, bool):
         _raise_invalid(freq)
     if isinstance(freq, (dt.timedelta, np.timedelta64)):
@@ -264,6 +318,8 @@ def parse_frequency(freq: Any) -> FrequencySpec:
         if freq < 1:
             _raise_invalid(freq, "An integer step must be 1 or more. ")
         return FrequencySpec("integer", int(freq))
+    if is_business_calendar(freq) and not getattr(freq, "start", None):
+        return FrequencySpec("calendar", DAY, calendar=read_calendar(freq).text)
     if not isinstance(freq, str):
         freq = getattr(freq, "freqstr", freq)
     if not isinstance(freq, str):
@@ -271,6 +327,9 @@ def parse_frequency(freq: Any) -> FrequencySpec:
     text = freq.strip()
     if re.fullmatch(r"\d+i?", text):
         return parse_frequency(int(text.rstrip("i")))
+    dates = _parse_dates(text.upper())
+    if dates:
+        return FrequencySpec("calendar", DAY, calendar=read_calendar(dates).text)
     parts = _split_parts(text)
     if not parts:
         _raise_invalid(freq)
@@ -283,6 +342,14 @@ def parse_frequency(freq: Any) -> FrequencySpec:
     if spec is None or spec.every < 1:
         _raise_invalid(freq)
     return spec
+
+
+def _parse_dates(alias: str) -> str:
+    """Return the calendar of an alias of dates such as `WOM-3FRI` and `SMS`; empty for others."""
+    match = _WEEK_OF_MONTH.fullmatch(alias)
+    if match is None:
+        return _SEMI_MONTHS.get(alias.removesuffix("-15"), "")
+    return f"{_ORDINALS[int(match[1]) - 1]} {match[2]}" if match[1] else f"last {match[3]}"
 
 
 def _split_parts(text: str) -> list[tuple[str, str, str]]:

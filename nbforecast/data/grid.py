@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
+from nbforecast.data.dataset import DataWarning
 from nbforecast.data.frequency import Frequency
 from nbforecast.data.span import Span, is_newest_part
-from nbforecast.errors import InputError
-from nbforecast.text import option, step_span, timestamp
+from nbforecast.errors import InputError, OptionError
+from nbforecast.text import option, plural, step_span, timestamp
 from nbforecast.time_units import DAY, SECOND, YEAR
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from nbforecast.data.observations import Observations
 
+LAST_VALUE = "last"  # as an absent row's value: that of the row before
 _LARGE, _LARGEST = 5_000_000, 400_000_000  # steps of a grid that need a reason, and that none justifies
 _STEPS_PER_OBSERVATION = 1_000  # of a large grid, at most
 _STRAY_YEARS, _STRAY_STEPS = 50, 20  # the gap beside stray times: its years, and its steps for each point of the series
@@ -51,8 +53,8 @@ class GridPoints:
     def __len__(self) -> int:
         return len(self.step)
 
-    def take(self, mask: Bool[np.ndarray, " points"]) -> GridPoints:
-        """Return the points under a mask."""
+    def take(self, mask: Bool[np.ndarray, " points"] | Int64[np.ndarray, " selected"]) -> GridPoints:
+        """Return the points under a mask, or of these numbers."""
         return GridPoints(
             self.series[mask],
             self.step[mask],
@@ -136,6 +138,72 @@ def lay_out(
     values[points.step + row_of_step_0[points.series]] = points.values
     steps = np.arange(int(offsets[-1]), dtype=np.int64) - np.repeat(row_of_step_0, lengths)
     return offsets, steps, values
+
+
+def check_fill(fill: Any) -> None:
+    """Check what an absent row is to mean.
+
+    Raises:
+        OptionError: If it is neither a finite number nor `"last"`.
+    """
+    is_number = isinstance(fill, (int, float, np.number)) and not isinstance(fill, bool) and bool(np.isfinite(fill))
+    if fill is not None and fill != LAST_VALUE and not is_number:
+        raise OptionError(
+            f"fill={fill!r} does not say what an absent row means: give a number, such as 0, or {LAST_VALUE!r}."
+        )
+
+
+def fill_absent(
+    points: GridPoints, series: Int64[np.ndarray, " rows"], step: Int64[np.ndarray, " rows"], fill: float | str
+) -> tuple[GridPoints, list[DataWarning]]:
+    """Take absent rows for observations, from the first point of each series to the last one of all.
+
+    Args:
+        points: Points of series that are numbered from 0, each with one point or more.
+        series: The number of the series of each row without a value, which is not absent.
+        step: The steps of these rows.
+        fill: The value of absent rows, or `"last"` for that of the point before.
+
+    Returns:
+        The points with those of absent rows, and how many these are.
+
+    Raises:
+        InputError: If the rows are too many.
+    """
+    starts = np.flatnonzero(np.r_[True, np.diff(points.series) != 0])
+    first = points.step[starts]
+    lengths = points.step.max() - first + 1
+    total = int(lengths.sum())
+    if total > _LARGEST:
+        raise InputError(f"{option('fill')} would make {total:,} rows of {len(points):,} observations.")
+    row_of_step_0 = np.concatenate([[0], np.cumsum(lengths)[:-1]]) - first
+    place = np.zeros(total, dtype=np.int64)  # of the point at or before each row, among the points
+    point_rows = points.step + row_of_step_0[points.series]
+    place[point_rows] = np.arange(len(points))
+    place = np.maximum.accumulate(place)
+    is_point = np.zeros(total, dtype=bool)
+    is_point[point_rows] = True
+    is_row = np.ones(total, dtype=bool)
+    is_inside = (step >= first[series]) & (step <= points.step.max())
+    is_row[(step + row_of_step_0[series])[is_inside]] = False
+    is_row |= is_point
+    is_absent = ~is_point[is_row]
+    rows = np.flatnonzero(is_row)
+    filled = points.take(place[rows])
+    values = filled.values if fill == LAST_VALUE else np.where(is_absent, float(fill), filled.values)
+    filled = replace(
+        filled,
+        step=rows - row_of_step_0[filled.series],
+        values=values,
+        duplicates=np.where(is_absent, 0, filled.duplicates),
+        shift=np.where(is_absent, 0.0, filled.shift),
+    )
+    count = int(is_absent.sum())
+    if not count:
+        return points, []
+    meaning = "the value before them" if fill == LAST_VALUE else f"{fill:g}"
+    sentence = f"{plural(count, 'absent row counts', 'absent rows count')} as {meaning} ({option('fill')})."
+    return filled, [DataWarning("filled", count, sentence)]
 
 
 def check_magnitude(observations: Observations) -> None:
@@ -271,9 +339,9 @@ def _distances(
     times: Int64[np.ndarray, " rows"], points: Shaped[np.ndarray, " rows"], frequency: Frequency
 ) -> Float64[np.ndarray, " rows"]:
     """Return the distance of each time from its grid point, in steps."""
-    if frequency.kind in ("month", "business"):
+    if frequency.is_dated:
         times = times // DAY * DAY
-    return np.asarray(np.abs(times - points.astype(np.int64)) / frequency.microseconds)
+    return np.asarray(np.abs(times - points.astype(np.int64)) / frequency.spacing)
 
 
 def _describe_interval(length: float, frequency: Frequency) -> str:

@@ -24,6 +24,8 @@ def place_grid(spec: FrequencySpec, times: Int64[np.ndarray, " rows"]) -> Freque
     """
     if spec.kind == "business":
         return Frequency("business", 1)
+    if spec.kind == "calendar":
+        return spec.to_frequency()
     if spec.kind == "month":
         return _place_months(spec, times)
     if spec.anchor is not None:

@@ -154,6 +154,7 @@ def _estimate_steps(intervals: _Intervals, has_calendar: bool) -> FrequencyEstim
         every=every,
         anchor=open_anchors(len(every)),
         is_certain=(has_rate | is_mode | is_round | is_divisor | is_thinned) & (intervals.counts >= _ENOUGH),
+        calendar=np.full(len(every), "", dtype=object),
     )
 
 
@@ -271,4 +272,6 @@ def _fits(spec: FrequencySpec, finest: FrequencySpec, bounded: bool) -> bool:
     """
     if spec.kind != finest.kind or (spec.anchor != finest.anchor and spec.kind == "month"):
         return False
+    if spec.kind == "calendar":
+        return spec.calendar == finest.calendar
     return spec.every % finest.every == 0 and (spec.every <= _COARSEST * finest.every or not bounded)

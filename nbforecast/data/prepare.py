@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from nbforecast.data.calendar_text import read_calendar
+from nbforecast.data.choose_grid import choose_grid
 from nbforecast.data.columns import Columns, choose_columns, collect
 from nbforecast.data.dataset import Dataset, DataWarning, Names
 from nbforecast.data.distinct import check_distinct_series
-from nbforecast.data.frequency import Frequency, FrequencySpec, parse_frequency
-from nbforecast.data.grid import GridPoints, check_magnitude, check_size, check_step, check_stray_times, lay_out, snap
-from nbforecast.data.grid_anchor import place_grid
-from nbforecast.data.infer_frequency import infer_frequency
+from nbforecast.data.frequency import Frequency, parse_frequency
+from nbforecast.data.grid import (
+    GridPoints,
+    check_fill,
+    check_magnitude,
+    check_size,
+    check_step,
+    check_stray_times,
+    fill_absent,
+    lay_out,
+    snap,
+)
 from nbforecast.data.observations import Observations, read_observations, to_polars
 from nbforecast.data.source import open_source
 from nbforecast.data.span import parse_span
@@ -31,7 +41,6 @@ from nbforecast.data.warnings import (
 )
 from nbforecast.errors import InputError, OptionError
 from nbforecast.text import option, quoted
-from nbforecast.time_units import DAY, HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +57,8 @@ def prepare(
     target: str | None = None,
     id: str | Sequence[str] | None = None,
     freq: Any = None,
+    calendar: Any = None,
+    fill: Any = None,
     max_duration: Any = None,
     max_gap: Any = None,
     date_order: str | None = None,
@@ -68,6 +79,11 @@ def prepare(
         freq: The step, such as `"5min"`, `"h"`, `"MS"`, `"W-SAT"`, a timedelta or an integer; inferred by default. If
             times are integers, `freq="h"` states what a step stands for, and thereby the seasons. A step that is
             coarser than the data is an error: aggregate them first.
+        calendar: The hours, weekdays or dates at which rows occur: `"mon-fri 09:30-16:00"`, `"weekends"`, `"third
+            friday"`; with closed dates as a pair, `("business", holidays)`. By default it is found in the rows unless
+            `freq` is given. Rows off it are left out and counted.
+        fill: What an absent row means: a number such as 0, or `"last"` for the value before it. Absent rows are then
+            observations, up to the end of the longest series. By default they are missing.
         max_duration: The newest part of each series to use: `"18h"`, `"90d"`, a timedelta or an integer of steps.
         max_gap: The longest gap, in steps or as a duration, that forecasters bridge inside a context; by default half
             of the shortest season, at most 12 steps.
@@ -90,6 +106,10 @@ def prepare(
         array([ 1.,  2., nan,  4.])
     """
     spec = None if freq is None else parse_frequency(freq)
+    rule = None if calendar is None else read_calendar(calendar)
+    if rule is not None and not rule.is_weekly and spec is not None:
+        raise OptionError(f"freq= is not needed where calendar={calendar!r} names the dates. Give one of them.")
+    check_fill(fill)
     newest = None if max_duration is None else parse_span(max_duration, "max_duration")
     if date_order is not None and date_order not in DATE_ORDERS:
         raise OptionError(f"date_order={date_order!r} is none of {quoted(list(DATE_ORDERS))}.")
@@ -109,7 +129,7 @@ def prepare(
         factor, summand = find_conversion(unit or stated_unit(observations.names.target), convert_to)
         observations = replace(observations, values=observations.values * factor + summand)
 
-    frequency, observations, grid_warnings = _choose_grid(observations, spec, freq)
+    frequency, observations, grid_warnings = choose_grid(observations, spec, freq, rule)
     bridged = _longest_bridge(max_gap, frequency)
 
     has_value = ~np.isnan(observations.values)
@@ -122,14 +142,20 @@ def prepare(
         _check_distinct(observed, frequency.to_step(observed.times), table, columns)
     is_long_enough, dropped_warnings = _find_usable_series(points, observations.ids, frequency)
     points = points.take_series(is_long_enough)
-    if newest is not None:
+    if newest is not None and fill is None:
         points = points.take_newest(frequency, newest)
-    if spec is not None and spec.kind == frequency.kind:  # a calendar step of integers names them, and merges nothing
+    if spec is not None and (frequency.kind != "integer" or spec.kind == "integer"):
+        # a calendar step of integers names them, and merges nothing
         check_step(points, observed, frequency, freq, columns.ids)
     check_size(points, observed, frequency)
+    fill_warnings: list[DataWarning] = []
+    if fill is not None:
+        empty = observations.take(~has_value).take_series(is_long_enough)
+        points, fill_warnings = fill_absent(points, empty.series, frequency.to_step(empty.times), fill)
+        points = points if newest is None else points.take_newest(frequency, newest)  # absent rows count, too
 
     ids = tuple(name for name, selected in zip(observations.ids, is_long_enough.tolist(), strict=True) if selected)
-    warnings += [*grid_warnings, *dropped_warnings]
+    warnings += [*grid_warnings, *dropped_warnings, *fill_warnings]
     if not has_value.all():
         missing = observations.take(~has_value).take_series(is_long_enough)
         warnings += trimmed_warnings(missing, points, frequency, newest)
@@ -167,77 +193,6 @@ def _check_distinct(
         columns.labels,
         lambda name: to_polars(table, name)[observations.rows],
     )
-
-
-def _choose_grid(
-    observations: Observations, spec: FrequencySpec | None, freq: Any
-) -> tuple[Frequency, Observations, list[DataWarning]]:
-    """Choose the grid of all series.
-
-    Args:
-        observations: Rows ordered by series and time.
-        spec: The frequency that the user gives, or None.
-        freq: The same as the user writes it, for messages.
-
-    Returns:
-        The grid, and the observations with the times that it needs: those of the local clock for daily and calendar
-        frequencies, and for steps of hours that only that clock keeps, which a warning tells.
-    """
-    if not observations.has_calendar:
-        return _choose_integer_grid(observations, spec), observations, []
-    if spec is not None and spec.kind == "integer":
-        raise OptionError(
-            f"freq={freq!r} counts integer steps, but the times in {observations.names.time!r} are dates. Give a step "
-            'such as "h" or "5min", or none to have it inferred.'
-        )
-    import polars as pl
-
-    warnings: list[DataWarning] = []
-    local_times = observations.times if observations.local_times is None else observations.local_times
-    if spec is None:
-        spec = infer_frequency(observations.series, local_times, True, observations.ids)
-    if observations.local_times is not None and spec.to_frequency().wall_clock:
-        if not np.array_equal(local_times, observations.times) and _is_utc(observations.time_type):
-            observations = replace(observations, time_type=pl.Datetime("us"))  # offsets in text name no zone
-        observations = replace(observations, times=local_times, local_times=None).sort()
-    elif _is_kept_by_local_clock(observations, spec):
-        sentence = (
-            f"The step of {spec.to_frequency().describe()} is kept by the local clock and not by UTC: times are those "
-            "of the local clock, without a zone."
-        )
-        warnings.append(DataWarning("local_clock", len(observations), sentence))
-        observations = replace(observations, times=local_times, local_times=None, time_type=pl.Datetime("us")).sort()
-    frequency = place_grid(spec, observations.times)
-    if observations.time_type == pl.Date and not frequency.wall_clock:
-        observations = replace(observations, time_type=pl.Datetime("us"))
-    return frequency, observations, warnings
-
-
-def _is_kept_by_local_clock(observations: Observations, spec: FrequencySpec) -> bool:
-    """Tell whether a step of several hours is regular in local times (06:00 and 18:00) and not in UTC."""
-    if observations.local_times is None or spec.kind != "fixed" or not HOUR < spec.every < DAY:
-        return False
-    is_kept = [
-        bool((times % spec.every == times[0] % spec.every).all())
-        for times in (observations.local_times, observations.times)
-    ]
-    return is_kept == [True, False]
-
-
-def _is_utc(time_type: Any) -> bool:
-    return getattr(time_type, "time_zone", None) == "UTC"
-
-
-def _choose_integer_grid(observations: Observations, spec: FrequencySpec | None) -> Frequency:
-    """Choose the grid of times that are integers; a calendar frequency only states what a step stands for."""
-    if spec is not None and spec.kind == "integer":
-        return place_grid(spec, observations.times)
-    inferred = infer_frequency(observations.series, observations.times, False, observations.ids)
-    frequency = place_grid(inferred, observations.times)
-    if spec is None:
-        return frequency
-    alias = spec.to_frequency().alias
-    return replace(frequency, nominal=alias.split("-")[0] if spec.kind == "fixed" else alias)
 
 
 def _longest_bridge(max_gap: Any, frequency: Frequency) -> int:

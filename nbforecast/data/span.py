@@ -45,6 +45,8 @@ class Span:
         """
         if self.steps:
             return self.steps
+        if frequency.kind == "calendar":
+            return frequency.slots.count(self.microseconds + self.months * MONTH)
         length = frequency.microseconds
         if frequency.kind == "integer":
             if not frequency.nominal:

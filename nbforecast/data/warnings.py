@@ -24,6 +24,7 @@ _MOST_WARNINGS = 3  # more series than this that have the same warning share one
 _NAMED = 5  # series that a shared warning names
 _SHIFTED = 0.05  # of a step; clocks of devices wander, and less needs no warning
 _SPARSE = 0.1  # share of observed steps below which the step is probably wrong
+_MOSTLY = 0.5  # share of steps without observation from which on a series is told of them
 _BLURRED = 0.01  # of the usual change from step to step; single precision may lose less without a warning
 _MOST_CLOCK_CHANGES = 10_000  # duplicates; more have another cause
 
@@ -113,7 +114,7 @@ def shift_warnings(points: GridPoints, frequency: Frequency, ids: Sequence[str])
     shifted = np.flatnonzero(points.shift > _SHIFTED)
 
     def sentence(count: int, items: Int[np.ndarray, " items"]) -> str:
-        largest = time_span(float(points.shift[shifted[items]].max()) * frequency.microseconds)
+        largest = time_span(float(points.shift[shifted[items]].max()) * frequency.spacing)
         distance = f" by up to {largest}" if largest and frequency.kind != "integer" else ""
         times = plural(count, "time is", "times are")
         return f"{times} off the grid of {frequency.describe()}{distance} and moved to the nearest point."
@@ -156,7 +157,19 @@ def gap_warnings(points: GridPoints, frequency: Frequency, max_gap: int, ids: Se
     warnings = _by_series("interpolated", series[is_short], missing[is_short], ids, bridged_sentence)
     warnings += _by_series("long_gap", series[~is_short], None, ids, long_sentence)
     total = len(points) + int(missing.sum())
-    if len(points) < _SPARSE * total:
+    absent = np.bincount(series, weights=missing, minlength=len(ids)).astype(np.int64)
+    mostly_absent = np.flatnonzero(absent > _MOSTLY * (absent + np.bincount(points.series, minlength=len(ids))))
+
+    def absent_sentence(count: int, items: Int[np.ndarray, " items"]) -> str:
+        share = count / (count + int(np.isin(points.series, mostly_absent[items]).sum()))
+        return (
+            f"{share:.0%} of the steps of {frequency.describe()} have no observation. If an absent row means 0, "
+            f"{option('fill', 0)} says so; if these times are closed, {option('calendar')} names the open ones."
+        )
+
+    if len(points) >= _SPARSE * total:
+        warnings += _by_series("mostly_absent", mostly_absent, absent[mostly_absent], ids, absent_sentence)
+    else:
         sentence = (
             f"Only {len(points) / total:.1%} of the steps of {frequency.describe()} have an observation. If the data "
             f"are coarser than that, give their step with {option('freq')}."

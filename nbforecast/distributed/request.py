@@ -8,7 +8,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from nbforecast.data.calendar_text import read_calendar
 from nbforecast.data.frequency import parse_frequency
+from nbforecast.data.grid import check_fill
 from nbforecast.data.span import horizon_steps, parse_span
 from nbforecast.distributed.layout import STAGING_PREFIX, shard_folder, shards_in
 from nbforecast.distributed.run import DatasetRun
@@ -65,7 +67,8 @@ def forecast_dataset(
         series_per_shard: Number of series in a shard, for a new destination; by default as many as have about 100,000
             points.
         wait: Whether to return only when the run is done; an interrupt (Ctrl-C) then cancels the run.
-        **options: Other options of `nbforecast.forecast`: time, target, id, freq, max_duration, seed, force.
+        **options: Other options of `nbforecast.forecast`: time, target, id, freq, calendar, fill, minimum, maximum,
+            max_duration, seed, force.
 
     Returns:
         A run, which fills in while it is read. Errors of the work are raised by its `wait()`.
@@ -79,9 +82,9 @@ def forecast_dataset(
         >>> run = nbf.forecast_dataset("sales/*.parquet", "forecasts", model="theta", wait=True)
         >>> run.scores()
     """
-    steps = _steps(horizon, options.get("freq"))
+    steps = _steps(horizon, options.get("freq"), options.get("calendar"))
     request = ForecastOptions(model=model, horizon=steps, **options)
-    forecaster = resolve(model)
+    forecaster = resolve(model, request.minimum, request.maximum)
     if engine not in ENGINES:
         raise OptionError(f"engine= takes 'local' or 'ray', not {engine!r}.")
     for name, value in (("workers", workers), ("series_per_shard", series_per_shard)):
@@ -89,6 +92,9 @@ def forecast_dataset(
             raise OptionError(f"{option(name)} takes a positive number, not {value!r}.")
     if request.freq is not None:
         parse_frequency(request.freq)
+    if request.calendar is not None:
+        read_calendar(request.calendar)
+    check_fill(request.fill)
     if request.max_duration is not None:
         parse_span(request.max_duration, "max_duration")
     folder = shard_folder(_check_destination(destination), forecaster.name, steps)
@@ -126,12 +132,15 @@ def wait_or_cancel(run: DatasetRun) -> DatasetRun:
         raise
 
 
-def _steps(horizon: int | str | dt.timedelta, freq: Any) -> int:
+def _steps(horizon: int | str | dt.timedelta, freq: Any, calendar: Any) -> int:
     """The steps of a horizon; those of a span follow from the step of the grid, which must be given."""
     if isinstance(horizon, str | dt.timedelta):
         if freq is None:
             raise OptionError(f"horizon={horizon!r} is a span: give the step of the data, too, with {option('freq')}.")
-        return horizon_steps(horizon, parse_frequency(freq).to_frequency())
+        frequency = parse_frequency(freq).to_frequency()
+        if calendar is not None:
+            frequency = replace(frequency, kind="calendar", calendar=read_calendar(calendar).text)
+        return horizon_steps(horizon, frequency)
     return check_horizon(horizon)
 
 

@@ -215,7 +215,8 @@ class DatasetRun:
         if entry_slice is None or str(series) not in entry_slice.data.ids:
             raise OptionError(f"No shard of {str(self.folder)!r} has a series {series!r}; see .failures.")
         options = self._job.options
-        return current_session().build_run(entry_slice, resolve(options.model), options.seed, calibrate=calibrate)
+        forecaster = resolve(options.model, options.minimum, options.maximum)
+        return current_session().build_run(entry_slice, forecaster, options.seed, calibrate=calibrate)
 
     def wait(self, timeout: float | None = None) -> DatasetRun:
         """Wait for the end, in a terminal with a progress bar; an interrupt does not stop the work.

@@ -115,7 +115,7 @@ class Worker:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._forecaster = resolve(job.options.model)
+        self._forecaster = resolve(job.options.model, job.options.minimum, job.options.maximum)
         self._cache = Cache(None, sys.maxsize, 0)
         self._engine = Engine(self._cache)
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from nbforecast.errors import UnknownModel
+from nbforecast.forecasters.bounded import split_key
 from nbforecast.forecasters.registry import find_registered, registered_keys
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def describe_unknown_model(name: str, key: str, keys: frozenset[tuple[str, str |
         key: Its key.
         keys: What `registered_keys` returned.
     """
+    key, _ = split_key(key)
     if (name, key) in keys or (name, None) in keys:
         return ""
     if key.startswith("table "):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import pkgutil
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from nbforecast.errors import OptionError, UnknownModel
 from nbforecast.forecasters.base import Forecaster
+from nbforecast.forecasters.bounded import BoundedForecaster, Bounds, split_key
 from nbforecast.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -145,17 +147,24 @@ def registered_models() -> tuple[Model, ...]:
     return tuple(_models.values())
 
 
-def resolve(model: str | Forecaster | Callable[..., Any] | None) -> Forecaster:
+def resolve(
+    model: str | Forecaster | Callable[..., Any] | None, minimum: float | None = None, maximum: float | None = None
+) -> Forecaster:
     """Returns the forecaster that a request's `model=` means; one with weights is loaded on first use.
 
     Args:
         model: A name, `family:place` such as `chronos-bolt:my/folder`, a forecaster, a library's model or a function;
             None means the default model.
+        minimum: The smallest value that forecasts may have; None for no bound.
+        maximum: The largest value that forecasts may have; None for no bound.
 
     Raises:
         UnknownModel: If no model has that name; the message lists the names.
         OptionError: If an object is no model.
     """
+    if minimum is not None or maximum is not None:
+        lower, upper = -inf if minimum is None else float(minimum), inf if maximum is None else float(maximum)
+        return BoundedForecaster(resolve(model), Bounds(lower, upper))
     name = DEFAULT if model is None else model
     if not isinstance(name, str):
         forecaster = as_forecaster(name)
@@ -172,6 +181,10 @@ def find_registered(name: str, key: str) -> Forecaster | None:
 
     A registered name is loaded first. An object that some request was made with is found as long as it exists.
     """
+    model_key, bounds = split_key(key)
+    if bounds is not None:
+        model = find_registered(name, model_key)
+        return None if model is None else BoundedForecaster(model, bounds)
     forecaster = _in_use.get((name, key))
     if forecaster is None and name in _models:
         resolve(name)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 _GENERIC_TARGETS = ("y", "value", "values")
-_UNITS = {"month": "month", "business": "business day", "integer": "step"}
+_UNITS = {"month": "month", "business": "business day", "integer": "step", "calendar": "slot"}
 
 
 def time_text(data: Dataset, row: int) -> str:
@@ -26,7 +26,7 @@ def time_text(data: Dataset, row: int) -> str:
     if data.frequency.kind == "month" and time.day == 1:
         return month
     day = f"{time.day} {month}"
-    if data.frequency.wall_clock or not isinstance(time, dt.datetime):
+    if not data.frequency.has_clock or not isinstance(time, dt.datetime):
         return day
     return f"{SHORT_WEEKDAYS[time.weekday()]} {day}, {time:%H:%M}"
 
@@ -37,7 +37,7 @@ def horizon_text(run: Run, steps: int | None = None) -> str:
     if frequency.kind == "fixed":
         return step_span(count * frequency.every)
     unit = _UNITS[frequency.kind]
-    if frequency.every == 1:
+    if frequency.every == 1 or frequency.kind == "calendar":
         return plural(count, unit)
     return f"{plural(count, 'step')} of {plural(frequency.every, unit)}"
 
@@ -50,7 +50,7 @@ def next_horizon_text(run: Run) -> str:
     else:
         count = run.horizon
         step = f"step of {plural(frequency.every, _UNITS[frequency.kind])}"
-        unit = _UNITS[frequency.kind] if frequency.every == 1 else step
+        unit = _UNITS[frequency.kind] if frequency.every == 1 or frequency.kind == "calendar" else step
     return f"the next {unit}" if count == 1 else f"the next {horizon_text(run)}"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int64, UInt8
 
+from nbforecast.forecasters.bounded import split_key
 from nbforecast.postprocessing import conformal
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.fingerprints import are_newest_parts, match_series
@@ -230,7 +231,9 @@ class EntrySlice:
             (N, H, 8) quantiles at `conformal.CALIBRATED_LEVELS`; NaN where too few past errors are known.
         """
         actual = self.data.actuals(np.arange(len(self)), self.spec.horizon)
-        return conformal.calibrate(self.array("forecast"), actual, self.data.lengths, self.spec.levels)
+        return self._within_bounds(
+            conformal.calibrate(self.array("forecast"), actual, self.data.lengths, self.spec.levels)
+        )
 
     def calibrate_rows(self, start: int, end: int) -> Float32[np.ndarray, "R H K"]:
         """As `calibrate`, for neighbouring origins of one series; only the rows they depend on are read (E10).
@@ -246,7 +249,9 @@ class EntrySlice:
         series, _ = self.data.locate(start)
         rows = np.arange(max(int(self.data.offsets[series]), start + 1 - conformal.rows_needed(horizon)), end)
         draws, actual = self.take("forecast", rows), self.data.actuals(rows, horizon)
-        return conformal.calibrate(draws, actual, np.array([len(rows)]), self.spec.levels)[start - end :]
+        return self._within_bounds(
+            conformal.calibrate(draws, actual, np.array([len(rows)]), self.spec.levels)[start - end :]
+        )
 
     def calibrate_sparse(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R H K"]:
         """As `calibrate`, for some origins; only the rows they depend on are read (E10).
@@ -262,7 +267,7 @@ class EntrySlice:
         lengths = np.diff(np.append(starts, len(needed)))
         draws, actual = self.take("forecast", needed), self.data.actuals(needed, self.spec.horizon)
         bands = conformal.calibrate(draws, actual, lengths, self.spec.levels)
-        return bands[np.searchsorted(needed, rows)]
+        return self._within_bounds(bands[np.searchsorted(needed, rows)])
 
     def frame(self, rows: Int64[np.ndarray, " R"] | None = None) -> pl.DataFrame:
         """The Result DataFrame: a snapshot with one row per origin (C1).
@@ -285,6 +290,11 @@ class EntrySlice:
             pieces = list(self._pieces())
             columns = [pl.concat([c[piece] for piece in pieces], rechunk=False) for c in columns]
         return pl.DataFrame([*self._data_columns(slice(None)), *labels, *columns])
+
+    def _within_bounds(self, bands: Float32[np.ndarray, "R H K"]) -> Float32[np.ndarray, "R H K"]:
+        """Move the ends of intervals into the bounds of the forecasts (S12)."""
+        _, bounds = split_key(self.spec.model.key)
+        return bands if bounds is None else np.clip(bands, np.float32(bounds.minimum), np.float32(bounds.maximum))
 
     def _frame_of_rows(self, rows: Int64[np.ndarray, " R"]) -> pl.DataFrame:
         status, columns = self.entry.results_of_rows(self.entry_rows(rows))

@@ -16,12 +16,15 @@ import polars as pl
 from jaxtyping import Float64
 
 from nbforecast.data import Dataset
+from nbforecast.data.calendar_text import parse_calendar
 from nbforecast.data.dataset import Names
 from nbforecast.data.frequency import Frequency
+from nbforecast.errors import OptionError
 from nbforecast.result_cache import format_1
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.origin_scores import SCORE_VERSION
+from nbforecast.time_units import DAY, SECOND
 
 if TYPE_CHECKING:
     from nbforecast.result_cache.key import CacheKey
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2  # format_1 reads the files of the former one
 _HANDLE = re.compile(r"[0-9a-f]{32}")
-_KINDS = ("fixed", "month", "business", "integer")
+_KINDS = ("fixed", "month", "business", "integer", "calendar")
 _MAX_TIME = 1e11  # seconds since the epoch: some three thousand years
 _MAX_COUNT = 1 << 40  # rows and steps; larger numbers are damage
 
@@ -129,7 +132,7 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
         "horizon": spec.horizon,
         "levels": list(spec.levels),
         "context": spec.context,
-        "frequency": asdict(data.frequency),
+        "frequency": {name: value for name, value in asdict(data.frequency).items() if name != "calendar" or value},
         "max_gap": data.max_gap,
         "time_type": _type_to_text(data.time_type),
         "ids": list(data.ids),
@@ -208,6 +211,7 @@ def _check(facts: dict[str, Any]) -> None:
         and all(n > 0 for n in (*lengths, facts["horizon"], facts["context"], frequency.every))
         and max(sum(lengths), facts["horizon"], facts["context"]) < _MAX_COUNT
         and frequency.kind in _KINDS
+        and (frequency.kind == "calendar") == bool(frequency.calendar)
         and len(levels) > 0
         and all(0 < a < 1 for a in levels)
         and all(0 <= facts[n] < _MAX_TIME for n in ("created", "forced", "cleared", "saved"))
@@ -218,6 +222,20 @@ def _check(facts: dict[str, Any]) -> None:
         raise ValueError("a value is impossible")
     "".join(texts).encode()  # fails for surrogates, which no text has
     _text_to_type(facts["time_type"])
+    if frequency.calendar:
+        _check_calendar(frequency)
+
+
+def _check_calendar(frequency: Frequency) -> None:
+    """Raise an error for a calendar that no grid has."""
+    try:
+        text = parse_calendar(frequency.calendar).text
+    except OptionError as error:
+        raise ValueError(str(error)) from error
+    is_grid = SECOND <= frequency.every <= DAY and DAY % frequency.every == 0 and 0 <= frequency.anchor < DAY
+    if text != frequency.calendar or not is_grid:
+        raise ValueError("its calendar is impossible")
+    _ = frequency.slots
 
 
 def _signature(facts: dict[str, Any]) -> str:

@@ -34,7 +34,7 @@ def test_S3_aliases_timedeltas_and_integers_are_parsed(text, alias):
 
 
 @pytest.mark.parametrize(
-    "freq", ["", "x", 0, -1, "-1h", "0h", True, 1.5, None, "h5", "W-XXX", "SMS", "2B", [], dt.timedelta(0)]
+    "freq", ["", "x", 0, -1, "-1h", "0h", True, 1.5, None, "h5", "W-XXX", "2SMS", "2B", [], dt.timedelta(0)]
 )
 def test_S3_other_frequencies_are_errors(freq):
     with pytest.raises(OptionError, match="is not a frequency"):

@@ -1,0 +1,90 @@
+"""A forecaster whose draws stay within bounds that the user names (S12)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
+if TYPE_CHECKING:
+    from nbforecast.data import Dataset
+    from nbforecast.forecasters.base import Forecaster
+
+_WITHIN = re.compile(r"(.*) within \[([^\[\], ]+), ([^\[\], ]+)\]", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The smallest and the largest value that a forecast may have."""
+
+    minimum: float = -np.inf
+    maximum: float = np.inf
+
+
+@dataclass(frozen=True)
+class BoundedForecaster:
+    """Forecasts as another forecaster does, with draws moved to the nearest bound.
+
+    The bounds are part of the key: results of other bounds are other results, and scores are those of bounded draws.
+
+    Attributes:
+        model: The other forecaster.
+        bounds: The bounds.
+    """
+
+    model: Forecaster
+    bounds: Bounds
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def context(self) -> int:
+        return self.model.context
+
+    @property
+    def levels(self) -> tuple[float, ...] | None:
+        return self.model.levels
+
+    @property
+    def draws(self) -> int:
+        return self.model.draws
+
+    @property
+    def key(self) -> str:
+        return f"{self.model.key} within [{self.bounds.minimum:.17g}, {self.bounds.maximum:.17g}]"
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...] | None:
+        return getattr(self.model, "batch_sizes", None)
+
+    @property
+    def windows_per_core(self) -> int | None:
+        return getattr(self.model, "windows_per_core", None)
+
+    def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        return self.model.availability(data)
+
+    def forecast(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
+    ) -> Float32[np.ndarray, "R H Q"]:
+        draws = self.model.forecast(data, rows, horizon, seed)
+        return np.clip(draws, np.float32(self.bounds.minimum), np.float32(self.bounds.maximum))
+
+
+def split_key(key: str) -> tuple[str, Bounds | None]:
+    """Return the key of a bounded forecaster's model and its bounds; another key and None.
+
+    Example:
+        >>> split_key("naive v1 context=512 within [0, inf]")
+        ('naive v1 context=512', Bounds(minimum=0.0, maximum=inf))
+    """
+    match = _WITHIN.fullmatch(key)
+    try:
+        return (key, None) if match is None else (match[1], Bounds(float(match[2]), float(match[3])))
+    except ValueError:
+        return key, None
