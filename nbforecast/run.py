@@ -16,7 +16,9 @@ from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.origin_forecast import Forecast
 from nbforecast.postprocessing.conformal import is_covered, rows_that_calibrate
 from nbforecast.result_cache.export import to_long
-from nbforecast.scoring.mean_scores import By, OriginScores, summarise
+from nbforecast.result_cache.status import Status
+from nbforecast.scoring.mean_scores import OriginScores, summarise
+from nbforecast.scoring.score_groups import group_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.options import Style
     from nbforecast.result_cache.entry_slice import EntrySlice
+    from nbforecast.scoring.score_groups import By, Where
 
 
 class Run(BackgroundRun):
@@ -115,7 +118,8 @@ class Run(BackgroundRun):
         newest origins density (H, 64) on points evenly spaced between density_limits (H, 2). A run with `calibrate`
         also has calibrated (H, 8) at 2.5, 5, 10, 25, 75, 90, 95 and 97.5 %, NaN where fewer than 40 past errors of the
         series are known. NaN elsewhere is a result that is not calculated yet, or a score whose actual value is
-        unknown.
+        unknown; y is null where nothing was observed. The mean of a column with a NaN is NaN: `scores(by=)` takes means
+        over the known ones, and `.explode(...).fill_nan(None)` turns them into nulls, which Polars leaves out.
         """
         frame = self._slice.frame(self._rows)
         return frame.with_columns(pl.Series("calibrated", self.calibrated_bands())) if self.calibrate else frame
@@ -213,27 +217,41 @@ class Run(BackgroundRun):
         row = find_row(self.data, index, series)
         return not self._slice.entry.is_pending(self._slice.entry_rows(np.array([row]))).any()
 
-    def scores(self, by: By | None = None) -> pl.DataFrame:
-        """Mean scores over the origins that are calculated.
+    def scores(self, by: By | None = None, where: Where | None = None) -> pl.DataFrame:
+        """Mean scores over the origins that are calculated, of all steps or by group.
+
+        Means of `frame` by hand become NaN wherever an actual value is not known; these leave such steps out, and `n`
+        says how many steps they rest on.
 
         Args:
-            by: None for one overall row, or "horizon", "series" or "index" for one row each.
+            by: None for one overall row; "horizon" (steps ahead), "series" or "index" (origin) for one row each;
+                "hour", "weekday" or "month" of the time that is forecast; a column or an expression of `unique_id`,
+                `ds`, `index` and `y` of the origin and `horizon`, `time` and `actual` of the step; a Series with a
+                value for each row of `frame`; or a list of these.
+            where: Which steps count: an expression of the same columns that is true or false, or a Series or array with
+                a truth value for each row of `frame`. Groups without a step are left out.
 
         Returns:
-            A DataFrame with n (steps with a known actual value), mae, rmse, mase (scaled by the seasonal naive errors
-            of the history up to each origin), crps, pinball and wis (over the seven quantiles), and the coverages
-            coverage_50, coverage_80 and coverage_95 (shares). A run with `calibrate` also has calibrated_50,
+            A DataFrame with the groups, n (steps with a known actual value), mae, rmse, mase (scaled by the seasonal
+            naive errors of the history up to each origin), crps, pinball and wis (over the seven quantiles), and the
+            coverages coverage_50, coverage_80 and coverage_95 (shares). A run with `calibrate` also has calibrated_50,
             calibrated_80, calibrated_90 and calibrated_95, over the origins with calibrated intervals.
+
+        Raises:
+            OptionError: `by` or `where` is impossible.
 
         Example:
             >>> run.scores("horizon").select("horizon", "mae", "coverage_80")
+            >>> run.scores("weekday", where=pl.col("time").dt.hour().is_between(8, 18))
         """
+        if where is not None or not all(isinstance(key, str) for key in group_keys(by)):
+            return self._summarise(by, where)
         revision = self.revision
         if self._scores is None or self._scores[0] != revision:
             self._scores = revision, {}
         cached, name = self._scores[1], repr(by)
         if name not in cached:
-            cached[name] = summarise(self.data, self._step_scores(), by, self._rows)
+            cached[name] = self._summarise(by, where)
         return cached[name]
 
     def to_long(self, levels: float | Sequence[float] = (80, 95)) -> pl.DataFrame:
@@ -303,12 +321,32 @@ class Run(BackgroundRun):
             self._bands = revision, bands
         return self._bands[1]
 
-    def _step_scores(self) -> OriginScores:
-        scores = OriginScores(*(self.column(name) for name in ("abs_error", "crps", "pinball", "covered")))
-        if not self.calibrate:
-            return scores
-        actual = self.data.actuals(self.rows, self.horizon)
-        return scores._replace(calibrated=is_covered(self.calibrated_bands(), actual))
+    def _summarise(self, by: By | None, where: Where | None) -> pl.DataFrame:
+        rows, names, keys = self.rows, OriginScores._fields[:4], group_keys(by)
+        scored = rows[self.status[rows] == Status.SCORED]
+        if len(scored) < len(rows) // 2 and not any(isinstance(key, str) and key == "index" for key in keys):
+            rows = scored  # so that the memory follows what is calculated (E10)
+            scores = OriginScores(*(self._slice.take(name, rows) for name in names))
+        else:
+            scores = OriginScores(*(self.column(name) for name in names))
+        if self.calibrate:
+            bands = self.calibrated_bands()[np.searchsorted(self.rows, rows)]
+            scores = scores._replace(calibrated=is_covered(bands, self.data.actuals(rows, self.horizon)))
+        if self._rows is not None:  # what has a value for each row of `frame` gets one for each row of the data
+            keys = [self._spread(key) if isinstance(key, pl.Series) else key for key in keys]
+            where = self._spread(pl.Series(where)) if isinstance(where, pl.Series | np.ndarray) else where
+        return summarise(self.data, scores, keys or None, where, rows)
+
+    def _spread(self, values: pl.Series) -> pl.Series:
+        """Values of the run's rows as values of the data's rows, null for the others."""
+        if len(values) != len(self.rows):
+            raise OptionError(
+                f"A Series needs a value for each of the {len(self.rows):,} origins, not {len(values):,}."
+            )
+        position = pl.DataFrame({"row": np.arange(len(self.data))}).join(
+            pl.DataFrame({"row": self.rows}).with_row_index("position"), on="row", how="left", maintain_order="left"
+        )
+        return values.gather(position["position"])
 
     def column(self, name: str) -> Float32[np.ndarray, "R *T"]:
         """A column of results of the run's rows, read-only; NaN where there is no result yet.

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from nbforecast.distributed.worker import Job, PartitionReport
     from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.run import Run
-    from nbforecast.scoring.mean_scores import By
+    from nbforecast.scoring.score_groups import By, Where
 
 _RATE_WINDOW = 16  # reports over which the present rate is measured
 
@@ -183,19 +183,20 @@ class DatasetRun:
             raise OptionError("No shard is finished yet.")
         return pl.scan_parquet(paths, hive_partitioning=False, glob=False)
 
-    def scores(self, by: By | None = None) -> pl.DataFrame:
+    def scores(self, by: By | None = None, where: Where | None = None) -> pl.DataFrame:
         """Mean scores over the finished shards, which are read one at a time.
 
         Args:
-            by: None for one overall row, or "horizon" or "series" for one row each.
+            by: As for `Run.scores`, but neither "index" nor a Series.
+            where: As for `Run.scores`, an expression.
 
         Returns:
             A frame with the columns of `Run.scores`.
 
         Raises:
-            OptionError: `by` has another value, or no shard is finished.
+            OptionError: `by` or `where` is impossible, or no shard is finished.
         """
-        return shard_scores(self.paths, by)
+        return shard_scores(self.paths, by, where)
 
     def open(self, series: str, *, calibrate: bool = False) -> Run:
         """Load the shard of one series as an ordinary run, which can be explored, drawn and exported.

@@ -14,6 +14,7 @@ from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.scoring.mean_scores import OriginScores, mean_scores, score_sums
 from nbforecast.scoring.origin_scores import calculate
+from nbforecast.scoring.score_groups import group_keys
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.result_cache.entry import Entry
     from nbforecast.result_cache.key import ForecastSpec
-    from nbforecast.scoring.mean_scores import By
+    from nbforecast.scoring.score_groups import By, Where
 
 _log = logging.getLogger("nbforecast.distributed")
 
@@ -52,23 +53,28 @@ def is_complete(path: Path, spec: ForecastSpec) -> bool:
     return bool(header.spec == spec and header.facts["calculated"] == header.facts["available"])
 
 
-def shard_scores(paths: Iterable[Path], by: By | None = None) -> pl.DataFrame:
+def shard_scores(paths: Iterable[Path], by: By | None = None, where: Where | None = None) -> pl.DataFrame:
     """Compute mean scores over all shards; one shard's scores are in memory at a time.
 
     A shard that cannot be read is skipped with a warning.
 
     Args:
         paths: Files of shards.
-        by: None for one overall row, or "horizon" or "series" for one row each.
+        by: As for `Run.scores`, but neither "index" nor a Series, which belong to one dataset.
+        where: As for `Run.scores`, an expression.
 
     Returns:
         A frame with the columns of `Run.scores`.
 
     Raises:
-        OptionError: `by` has another value, or there are no shards.
+        OptionError: `by` or `where` is impossible, or there are no shards.
     """
-    if by not in (None, "horizon", "series"):
-        raise OptionError(f"by= takes None, 'horizon' or 'series' here, not {by!r}.")
+    if any(isinstance(key, pl.Series) or (isinstance(key, str) and key == "index") for key in group_keys(by)):
+        raise OptionError(
+            "by= takes neither 'index' nor a Series for a panel in shards: open(ID) gives one shard's run."
+        )
+    if where is not None and not isinstance(where, pl.Expr):
+        raise OptionError("where= takes an expression for a panel in shards, such as pl.col('time').dt.hour() < 6.")
     parts = []
     for path in paths:
         try:
@@ -76,15 +82,12 @@ def shard_scores(paths: Iterable[Path], by: By | None = None) -> pl.DataFrame:
         except Unreadable as reason:
             _log.warning("%s is skipped: %s.", path, reason)
             continue
-        parts.append(score_sums(data, scores, by))
+        parts.append(score_sums(data, scores, by, where))
     if not parts:
         raise OptionError("There are no shards to score yet.")
     sums = pl.concat(parts)
-    if by == "series":
-        return mean_scores(sums.sort("unique_id"))
-    if by == "horizon":
-        return mean_scores(sums.group_by("horizon").sum().sort("horizon"))
-    return mean_scores(sums.sum())
+    labels = sums.columns[: sums.columns.index("n")]
+    return mean_scores(sums.group_by(labels).sum().sort(labels, nulls_last=True) if labels else sums.sum())
 
 
 def _read_scores(path: Path) -> tuple[Dataset, OriginScores]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Float64, Int64, Shaped
+from jaxtyping import Float32, Float64, Int64
 
 from nbforecast.errors import OptionError
 from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES
+from nbforecast.scoring.score_groups import By, Where, group_steps, select_steps
+from nbforecast.text import quoted
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
 
-By = Literal["horizon", "series", "index"]
-
 
 class OriginScores(NamedTuple):
-    """Scores of every origin and horizon step; NaN where the actual is not known or nothing has been calculated.
+    """Scores of N origins by horizon step; NaN where the actual is not known or nothing has been calculated.
 
     Attributes:
         abs_error: (N, H), the absolute error of the median, in the data's unit.
@@ -66,53 +66,64 @@ def seasonal_scale(data: Dataset) -> Float64[np.ndarray, " N"]:
 
 
 def summarise(
-    data: Dataset, scores: OriginScores, by: By | None = None, rows: Int64[np.ndarray, " N"] | None = None
+    data: Dataset,
+    scores: OriginScores,
+    by: By | None = None,
+    where: Where | None = None,
+    rows: Int64[np.ndarray, " R"] | None = None,
 ) -> pl.DataFrame:
-    """Mean scores overall, by horizon step, by series or by origin.
+    """Mean scores overall or by group.
 
     Args:
         data: The dataset that was forecast.
-        scores: Its scores, one row for each of its rows or of `rows`.
-        by: What a row of the result stands for; None for one row overall.
-        rows: (N,) ascending rows of the dataset that the scores belong to; None for all.
+        scores: Scores of some of its rows.
+        by: What a row of the result stands for, as in `group_steps`; None for one row overall.
+        where: Which steps count, as in `select_steps`; None for all.
+        rows: (R,) the rows that the scores are of; None for all.
 
     Returns:
-        The group's columns (`horizon`; `unique_id`; or `unique_id`, `ds`, `index`), n (steps with a known actual),
-        mae, rmse, mase, pinball and wis (at the 2.5, 10, 25, 50, 75, 90 and 97.5 % quantiles; the point forecast is
-        the median), crps, coverage_50, coverage_80 and coverage_95 (shares from 0 to 1), and calibrated_50 to
-        calibrated_95 if `scores` has them. Null where a group has no known actual.
+        The groups' columns (`horizon`; `unique_id`; `unique_id`, `ds`, `index`; `weekday` ...), n (steps with a known
+        actual), mae, rmse, mase, pinball and wis (at the 2.5, 10, 25, 50, 75, 90 and 97.5 % quantiles; the point
+        forecast is the median), crps, coverage_50, coverage_80 and coverage_95 (shares from 0 to 1), and calibrated_50
+        to calibrated_95 if `scores` has them. Null where a group has no known actual; with `where` such groups are left
+        out.
 
     Raises:
-        OptionError: `by` is none of these.
+        OptionError: `by` or `where` is impossible.
 
     Source:
         MASE: Hyndman & Koehler (2006). CRPS: Gneiting & Raftery (2007). WIS: Bracher et al. (2021), twice the mean
         quantile loss.
     """
-    return mean_scores(score_sums(data, scores, by, rows))
+    return mean_scores(score_sums(data, scores, by, where, rows))
 
 
 def score_sums(
-    data: Dataset, scores: OriginScores, by: By | None = None, rows: Int64[np.ndarray, " N"] | None = None
+    data: Dataset,
+    scores: OriginScores,
+    by: By | None = None,
+    where: Where | None = None,
+    rows: Int64[np.ndarray, " R"] | None = None,
 ) -> pl.DataFrame:
     """The sums that `mean_scores` makes means of; those of several datasets may be added up.
 
     Args:
         data: The dataset that was forecast.
-        scores: Its scores, one row for each of its rows or of `rows`.
-        by: What a row of the result stands for; None for one row overall.
-        rows: (N,) ascending rows of the dataset that the scores belong to; None for all.
+        scores: Scores of some of its rows.
+        by: What a row of the result stands for, as in `group_steps`; None for one row overall.
+        where: Which steps count, as in `select_steps`; None for all.
+        rows: (R,) the rows that the scores are of; None for all.
 
     Returns:
-        The group's columns, `n`, and for every score its sum and, as `NAME_n`, its number of known values.
+        The groups' columns, `n`, and for every score its sum and, as `NAME_n`, its number of known values.
 
     Raises:
-        OptionError: `by` is none of these.
+        OptionError: `by` or `where` is impossible.
     """
-    if by is not None and by not in get_args(By):
-        raise OptionError(f"by= takes None, 'horizon', 'series' or 'index', not {by!r}.")
-    error = scores.abs_error.astype(np.float64)
     rows = np.arange(len(data)) if rows is None else rows
+    error = scores.abs_error.astype(np.float64)
+    groups = group_steps(data, rows, error.shape[1], by)
+    is_selected = select_steps(data, rows, error.shape[1], where)
     arrays = {
         "mae": error,
         "rmse": error**2,
@@ -123,12 +134,17 @@ def score_sums(
     }
     if scores.calibrated is not None:
         arrays |= {f"calibrated_{c}": scores.calibrated[..., i] for i, c in enumerate(CALIBRATED_COVERAGES)}
-    columns: dict[str, np.ndarray] = {"n": _sum_groups(~np.isnan(error), data, rows, by).astype(np.int64)}
+    columns: dict[str, np.ndarray] = {"n": groups.sum(~np.isnan(error) & is_selected).astype(np.int64)}
     for name, array in arrays.items():
-        columns[name] = _sum_groups(np.nan_to_num(array, copy=True, nan=0.0).astype(np.float64), data, rows, by)
-        columns[f"{name}_n"] = _sum_groups(~np.isnan(array), data, rows, by).astype(np.int64)
+        is_known = ~np.isnan(array) & is_selected
+        columns[name] = groups.sum(np.where(is_known, array, 0.0))
+        columns[f"{name}_n"] = groups.sum(is_known).astype(np.int64)
     sums = pl.DataFrame(columns)
-    return pl.concat([_groups(data, rows, error.shape[1], by), sums], how="horizontal") if by else sums
+    if clash := set(groups.labels.columns) & set(sums.columns):
+        raise OptionError(f"by= has a column called {quoted(sorted(clash))}, as a score is: call it otherwise (alias).")
+    if groups.labels.width:
+        sums = pl.concat([groups.labels, sums], how="horizontal")
+    return sums if where is None or by is None else sums.filter(pl.col("n") > 0)
 
 
 def mean_scores(sums: pl.DataFrame) -> pl.DataFrame:
@@ -140,33 +156,7 @@ def mean_scores(sums: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The columns of `summarise`.
     """
-    names = [name.removesuffix("_n") for name in sums.columns if name.endswith("_n")]
+    names = [name for name in sums.columns if f"{name}_n" in sums.columns]
     means = sums.with_columns((pl.col(name) / pl.col(f"{name}_n")).fill_nan(None) for name in names)
     means = means.drop(f"{name}_n" for name in names)
     return means.with_columns(pl.col("rmse").sqrt(), wis=2 * pl.col("pinball"))
-
-
-def _sum_groups(
-    array: Shaped[np.ndarray, "N H"], data: Dataset, rows: Int64[np.ndarray, " N"], by: By | None
-) -> Shaped[np.ndarray, " G"]:
-    """The sum of each group's values."""
-    if by == "horizon":
-        return array.sum(0)
-    sums = array.sum(1)
-    if by == "index":
-        return sums
-    if by == "series":
-        bounds = np.searchsorted(rows, data.offsets)
-        totals = np.add.reduceat(np.append(sums.astype(np.float64), 0.0), bounds[:-1])
-        return np.where(bounds[:-1] < bounds[1:], totals, 0.0)
-    return sums.sum(keepdims=True)
-
-
-def _groups(data: Dataset, rows: Int64[np.ndarray, " N"], horizon: int, by: By) -> pl.DataFrame:
-    """The columns that name the groups."""
-    if by == "horizon":
-        return pl.DataFrame({"horizon": np.arange(1, horizon + 1)})
-    if by == "series":
-        return pl.DataFrame({"unique_id": list(data.ids)})
-    ids = pl.Series("unique_id", data.ids).gather(np.searchsorted(data.offsets, rows, side="right") - 1)
-    return pl.DataFrame([ids, data.times(data.time[rows]), pl.Series("index", data.index()[rows])])

@@ -121,5 +121,7 @@ def test_X2_the_scale_of_MASE_does_not_depend_on_the_series_before() -> None:
 
 
 def test_X2_by_must_be_known(taxi_run: Run) -> None:
-    with pytest.raises(nbf.NbForecastError, match="'horizon', 'series' or 'index', not 'step'"):
+    with pytest.raises(
+        nbf.NbForecastError, match=r"by= has no 'step'\. It takes None, 'horizon', 'series', 'index', 'hour'"
+    ):
         taxi_run.scores("step")

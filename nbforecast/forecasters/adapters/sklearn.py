@@ -33,9 +33,9 @@ def build(
     Args:
         model: The fitted regressor.
         name: The forecaster's name; by default the model's class.
-        lags: Which past value each column of features holds: a list with the lag of each column, where 1 is the value at
-            the origin; or a number n for the last n values, the oldest first. It may be left out where every column has
-            a name such as `lag_1` or `t-1`.
+        lags: Which past value each column of features holds: a list with the lag of each column, where 1 is the value
+            at the origin; or a number n for the last n values, the oldest first. It may be left out where every column
+            has a name such as `lag_1` or `t-1`.
         key: The model's version in the cache; by default a digest of the model.
 
     Raises:
@@ -82,9 +82,9 @@ def _lags(kind: str, count: int, lags: int | Sequence[int] | None, columns: list
     if lags is None:
         if not names:
             raise OptionError(
-                f"{kind} is fitted on an array of {count} features, and nothing says that they are past values. If they "
-                f"are the last {count} values, the oldest first, call nbf.register('mine', model, lags={count}); in "
-                "another order, give the lag of each column: lags=[1, 2, 24]. Otherwise register a function of "
+                f"{kind} is fitted on an array of {count} features, and nothing says that they are past values. If "
+                f"they are the last {count} values, the oldest first, call nbf.register('mine', model, lags={count}); "
+                "in another order, give the lag of each column: lags=[1, 2, 24]. Otherwise register a function of "
                 "contexts that computes the features and calls the model."
             )
         matches = [_LAG_NAME.fullmatch(column) for column in names]
