@@ -31,7 +31,7 @@ from nbforecast.distributed.layout import (
 from nbforecast.distributed.prepare_partition import infer_frequency
 from nbforecast.distributed.shards import shard_scores
 from nbforecast.distributed.source import assign_partitions, count_series, write_staging
-from nbforecast.engine.executor import FOR_EVER
+from nbforecast.engine.executor import wait_in_slices
 from nbforecast.engine.progress import ProgressState, wait_with_bar
 from nbforecast.errors import ForecasterError, NbForecastError, OptionError, RunCancelled, StorageError
 from nbforecast.forecasters.registry import resolve
@@ -247,7 +247,7 @@ class DatasetRun:
         Returns:
             Whether the run has ended.
         """
-        return self._finished.wait(FOR_EVER if timeout is None else timeout)
+        return wait_in_slices(self._finished.wait, timeout)
 
     def cancel(self) -> None:
         """Stop soon. Finished shards remain, and a repeated request continues from there."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbforecast.deprecation import RenamedAttribute
-from nbforecast.engine.executor import FOR_EVER
+from nbforecast.engine.executor import wait_in_slices
 from nbforecast.engine.progress import ProgressState, wait_with_bar
 from nbforecast.engine.tasks import Priority, eta_seconds
 from nbforecast.errors import ForecasterError, NbForecastError, RunCancelled
@@ -222,7 +222,7 @@ class BackgroundRun:
         Returns:
             Whether the run is done.
         """
-        return self._task is None or self._task.finished.wait(FOR_EVER if timeout is None else timeout)
+        return self._task is None or wait_in_slices(self._task.finished.wait, timeout)
 
     def cancel(self) -> None:
         """Stop the run after the current chunk; results so far stay in the cache.

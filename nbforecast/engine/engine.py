@@ -34,7 +34,7 @@ from jaxtyping import Float32, Int64
 
 from nbforecast.engine.batch_size import BatchSizers
 from nbforecast.engine.calculation import calculate_newest_densities, calculate_rows
-from nbforecast.engine.executor import FOR_EVER, SingleThreadExecutor
+from nbforecast.engine.executor import SingleThreadExecutor, wait_in_slices
 from nbforecast.engine.inference import run_inference
 from nbforecast.engine.interactive import InteractiveQueue
 from nbforecast.engine.tasks import Counts, Priority, StaleAction, Statistics, Task, TaskInfo, action_for_stale
@@ -166,7 +166,7 @@ class Engine:
         for task in tasks:
             self.cancel(task)
         for task in tasks:
-            task.finished.wait(FOR_EVER)
+            wait_in_slices(task.finished.wait)
         for executor in (self._inference, self._calculation, self._interactive.executor):
             executor.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,8 +12,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# a wait without a limit may not see an interrupt: where other libraries have touched the signal, it starts again
-FOR_EVER = threading.TIMEOUT_MAX
+_SLICE_SECONDS = 0.25
+
+
+def wait_in_slices(wait: Callable[[float], bool], timeout: float | None = None) -> bool:
+    """Wait for something so that an interrupt is noticed soon, whenever it comes.
+
+    Python runs signal handlers between bytecodes only: a signal that comes just before a lock is waited for, or that
+    another thread receives, is handled when the wait ends.
+
+    Args:
+        wait: Waits for the given seconds at most, and returns whether it has come.
+        timeout: Seconds to wait at most; None waits until it comes.
+
+    Returns:
+        Whether it has come.
+    """
+    end = float("inf") if timeout is None else time.monotonic() + timeout
+    while not wait(max(min(_SLICE_SECONDS, end - time.monotonic()), 0)):
+        if time.monotonic() >= end:
+            return False
+    return True
 
 
 class SingleThreadExecutor:

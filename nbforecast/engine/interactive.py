@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from nbforecast.engine.calculation import calculate_rows
-from nbforecast.engine.executor import FOR_EVER, SingleThreadExecutor
+from nbforecast.engine.executor import SingleThreadExecutor, wait_in_slices
 from nbforecast.engine.inference import run_inference
 from nbforecast.engine.tasks import Priority, StaleAction, TaskInfo, action_for_stale, next_number
 
@@ -39,6 +40,11 @@ class _Request:
     answer: Future[EntrySlice]
     number: int
     start_time: float
+
+    def result(self) -> EntrySlice:
+        """Wait for the answer."""
+        wait_in_slices(lambda seconds: bool(wait([self.answer], seconds).done))
+        return self.answer.result()
 
     def info(self, state: State) -> TaskInfo:
         is_pending = self.entry_slice.entry.is_pending(self.entry_slice.entry_rows(self.rows))
@@ -101,7 +107,7 @@ class InteractiveQueue:
                     answer = self.executor.submit(serve)
                     request = _Request(entry_slice, rows, answer, next_number(), time.monotonic())
                     self._requests[name] = request
-        answered = serve() if request is None else request.answer.result(FOR_EVER)
+        answered = serve() if request is None else request.result()
         return answered.with_data(entry_slice.data)
 
     def tasks_info(self) -> list[TaskInfo]:

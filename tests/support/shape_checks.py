@@ -120,6 +120,13 @@ def check_calls(function: Callable[..., Any]) -> Callable[..., Any]:
     def hints() -> dict[str, Any]:
         return _array_hints(function.__annotations__, function.__globals__)
 
+    @functools.cache
+    def positions(count: int) -> tuple[int, ...]:
+        """Which of so many positional arguments are checked."""
+        names = [*signature.parameters]
+        first = len(names) if variadic is None else names.index(variadic)
+        return tuple(i for i in range(count) if (names[i] if i < first else variadic) in hints())
+
     def check(args: tuple[Any, ...], kwargs: Mapping[str, Any], **result: Any) -> None:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -131,15 +138,18 @@ def check_calls(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        given = (_kind(args), _kind(tuple(kwargs.items())))
+        given = (len(args), *[_kind(args[i]) for i in positions(len(args))])
+        if kwargs:
+            given = (*given, *[(name, _kind(value)) for name, value in kwargs.items() if name in hints()])
         if given not in seen:
             check(args, kwargs)
             seen.add(given)
         result = function(*args, **kwargs)
-        all_kinds = (given, _kind(result))
-        if all_kinds not in seen:
-            check(args, kwargs, **{"return": result})
-            seen.add(all_kinds)
+        if "return" in hints():
+            all_kinds = (given, _kind(result))
+            if all_kinds not in seen:
+                check(args, kwargs, **{"return": result})
+                seen.add(all_kinds)
         return result
 
     return call
@@ -148,6 +158,7 @@ def check_calls(function: Callable[..., Any]) -> Callable[..., Any]:
 def check_fields(cls: type) -> type:
     """A dataclass whose arrays are checked when it is made."""
     init: Callable[..., None] = cls.__init__  # type: ignore[misc]
+    seen: set[Hashable] = set()
 
     @functools.cache
     def hints() -> dict[str, Any]:
@@ -156,7 +167,11 @@ def check_fields(cls: type) -> type:
     @functools.wraps(init)
     def checked(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
-        _check(f"{cls.__module__}.{cls.__qualname__}", vars(self), hints())
+        values = vars(self)
+        kinds = tuple([_kind(values[name]) for name in hints()])
+        if kinds not in seen:
+            _check(f"{cls.__module__}.{cls.__qualname__}", values, hints())
+            seen.add(kinds)
 
     cls.__init__ = checked  # type: ignore[misc]
     return cls
@@ -174,10 +189,14 @@ def _check(owner: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> N
                 raise ShapeError(f"{owner}: {name} is {_kind(values[name])}, not {hints[name]}.")
 
 
-def _kind(value: Any) -> Any:
-    """The type of a value; with shape and dtype if it is an array; of each item if it is a tuple."""
+def _kind(value: Any) -> Hashable:
+    """The type of a value; with shape and dtype if it is an array; of each item if it is a collection of several."""
     if isinstance(value, tuple):
-        return tuple(map(_kind, value))
+        return tuple([_kind(item) for item in value])
+    if isinstance(value, dict):
+        return tuple([(name, _kind(item)) for name, item in value.items()])
+    if isinstance(value, list):
+        return (list, *{_kind(item) for item in value})
     shape = getattr(value, "shape", None)
     return type(value) if shape is None else (type(value), shape, getattr(value, "dtype", None))
 

@@ -153,16 +153,26 @@ def test_E9_an_interrupt_ends_the_wait_and_not_the_work(fixture: EngineFixture) 
 
     def interrupt_when_asked() -> None:
         fixture.model.interactive.wait_for_arrival()
-        time.sleep(0.1)  # Python hears an interrupt that comes just before a wait only at the end of the wait
         interrupt()
 
-    with interrupts(2) as raised:
+    def interrupt_elsewhere() -> None:
+        time.sleep(0.1)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    with interrupts(4) as raised:
         fixture.callers.submit(interrupt_when_asked)
         with raised():
             run.at(-7)
         with raised():
-            threading.Timer(0.1, interrupt).start()
+            fixture.callers.submit(interrupt)
             run.wait()
+        # one that comes just before a wait, or to another thread, is handled between bytecodes of this thread only
+        for wait in (run.wait, lambda: run.at(-7)):
+            start_time = time.monotonic()
+            with raised():
+                fixture.callers.submit(interrupt_elsewhere)
+                wait()
+            assert time.monotonic() - start_time < 10
     assert not run.done
     fixture.model.interactive.open()
     fixture.model.background.open()

@@ -319,28 +319,31 @@ def test_F2_a_series_that_has_been_positive_so_far_may_fall_below_zero(model: st
     assert nbf.forecast(counts, model, wait=True).at(0).draws.min() >= 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["", "run.cancel()", "time.sleep(1)", "run.wait(60)"])
 def test_E9_the_interpreter_exits_cleanly_while_work_goes_on(ending: str) -> None:
     code = f"""
 import time, nbforecast as nbf
-run = nbf.forecast(nbf.sample("taxi"), "naive")
+run = nbf.forecast(nbf.sample("taxi").tail(1500), "naive")
 {ending}
 """
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=120)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_E4_one_origin_and_a_batch_never_wait_for_each_other() -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [2, pytest.param(20, marks=pytest.mark.long)])
+def test_E4_one_origin_and_a_batch_never_wait_for_each_other(seconds: int) -> None:
     """Twice as many calls as cores at once, of the model that uses all of JAX; XLA's threads must not run out."""
-    code = """
+    code = f"""
 import threading, time, numpy as np, nbforecast as nbf
 from nbforecast.engine.inference import run_inference
 from nbforecast.forecasters.registry import resolve
 from nbforecast.data import prepare
 data, model = prepare(nbf.sample("taxi")), resolve("auto")
-batch, single = np.arange(1000, 1512), np.arange(1000, 1001)
+batch, single = np.arange(1000, 1256), np.arange(1000, 1001)
 for rows in (batch, single): run_inference(model, data, rows, 12)
-end = time.monotonic() + 6
+end = time.monotonic() + {seconds}
 def work(rows):
     while time.monotonic() < end: run_inference(model, data, rows, 12)
 threads = [threading.Thread(target=work, args=(rows,)) for rows in (batch, single, single, single)]
