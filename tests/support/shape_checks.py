@@ -189,7 +189,7 @@ def _check(owner: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> N
                 raise ShapeError(f"{owner}: {name} is {_kind(values[name])}, not {hints[name]}.")
 
 
-def _kind(value: Any) -> Hashable:
+def _kind(value: Any) -> Any:
     """The type of a value; with shape and dtype if it is an array; of each item if it is a collection of several."""
     if isinstance(value, tuple):
         return tuple([_kind(item) for item in value])
