@@ -37,9 +37,22 @@ def add_draw_options(parser: argparse.ArgumentParser) -> None:
     _add_fields(parser, DrawOptions)
 
 
+def add_latest_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which forecasts are written to a file."""
+    parser.add_argument(
+        "--latest", action="store_true", help="only the newest forecast of each series, a row a series and step"
+    )
+    parser.add_argument(
+        "--levels", default="80,95", metavar="P", help="coverages of the intervals in %% (default: %(default)s)"
+    )
+
+
 def forecast_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `nbforecast.forecast`, beside the frame, from parsed options."""
-    return _values(namespace, ForecastOptions)
+    keywords = _values(namespace, ForecastOptions)
+    if getattr(namespace, "latest", False) and keywords["origins"] is None:
+        keywords["origins"] = "latest"
+    return keywords
 
 
 def draw_keywords(namespace: argparse.Namespace) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from nbforecast.arguments import (
     add_cache_commands,
     add_draw_options,
     add_forecast_options,
+    add_latest_options,
     add_shard_options,
     draw_keywords,
     forecast_keywords,
@@ -20,6 +21,8 @@ from nbforecast.arguments import (
 )
 from nbforecast.distributed.layout import FAILURES_FILE
 from nbforecast.errors import NbForecastError, OptionError
+from nbforecast.forecast_tables import describe_latest, parse_levels, save_table
+from nbforecast.table_files import table_path
 from nbforecast.text import options_as_flags
 
 USER_ERROR, INTERRUPTED = 2, 130  # exit statuses
@@ -59,8 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     forecast = commands.add_parser("forecast", help="forecast from every origin, write the table of forecasts")
     add_forecast_options(forecast)
     add_shard_options(forecast)
+    add_latest_options(forecast)
     forecast.add_argument(
-        "-o", "--out", required=True, metavar="FILE", help="the .parquet or .csv file to write; a folder with --engine"
+        "-o", "--out", metavar="FILE", help="the .parquet, .csv, .arrow or .xlsx file to write; a folder with --engine"
     )
     forecast.set_defaults(run=_forecast)
 
@@ -99,24 +103,23 @@ def _print(text: object) -> None:
 def _forecast(options: argparse.Namespace) -> None:
     if options.engine:
         return _forecast_dataset(options)
-    out = Path(options.out)
-    if out.suffix not in (".parquet", ".csv"):
-        raise OptionError(f"-o takes a .parquet or .csv file, not {options.out!r}.")
-    if not out.parent.is_dir():
-        raise OptionError(f"There is no folder {str(out.parent)!r} to write {out.name!r} in.")
+    if not (options.out or options.latest):
+        raise OptionError("-o names the file to write; without it, --latest shows the newest forecasts.")
+    out = table_path(options.out) if options.out else None
+    levels = parse_levels(options.levels)
     run = nbforecast.forecast(options.frame, name=Path(options.frame).stem, wait=True, **forecast_keywords(options))
-    table = run.to_long()
-    if out.suffix == ".csv":
-        table.write_csv(out)
-    else:
-        table.write_parquet(out)
     for warning in run.warnings:
         sys.stderr.write(f"{warning}\n")
-    _print(f"{out}: {len(table):,} rows, {run!r}")
+    if out is None:
+        _print(describe_latest(run, levels))
+    else:
+        _print(f"{out}: {save_table(run, out, levels, latest=options.latest):,} rows, {run!r}")
     return None
 
 
 def _forecast_dataset(options: argparse.Namespace) -> None:
+    if options.latest or not options.out:
+        raise OptionError("--engine takes a folder with -o, and no --latest: every origin of a shard is forecast.")
     run = nbforecast.forecast_dataset(options.frame, options.out, wait=True, **shard_keywords(options))
     failures = run.failures.select("unique_id", "kind", "message")
     for name, kind, message in failures.head(_MAX_FAILURES).iter_rows():

@@ -8,20 +8,22 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64, UInt8
 
-from nbforecast.data.origins import Index, find_row
+from nbforecast.data.origins import Index, find_row, newest_rows
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.engine.background_run import BackgroundRun
 from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.origin_forecast import Forecast
 from nbforecast.postprocessing.conformal import is_covered, rows_that_calibrate
-from nbforecast.result_cache.export import to_long
+from nbforecast.result_cache.export import long_parts, to_long
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.mean_scores import OriginScores, summarise
 from nbforecast.scoring.score_groups import group_keys
+from nbforecast.table_files import write_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from nbforecast.data import DataWarning
     from nbforecast.engine.engine import Engine
@@ -254,19 +256,84 @@ class Run(BackgroundRun):
             cached[name] = self._summarise(by, where)
         return cached[name]
 
-    def to_long(self, levels: float | Sequence[float] = (80, 95)) -> pl.DataFrame:
+    def to_long(
+        self, levels: float | Sequence[float] = (80, 95), *, index: bool = False, step: bool = False
+    ) -> pl.DataFrame:
         """The forecasts in the long format of the field: one row per origin and horizon step.
 
         Args:
             levels: Coverages of the central prediction intervals in per cent.
+            index: Whether to add a column with the origin's index.
+            step: Whether to add a column with the step, 1 to H.
 
         Returns:
             A DataFrame with unique_id, ds, cutoff (the origin's time), y, MODEL (the median), MODEL-lo-80, MODEL-hi-80
             and so on. y is null where it is unknown; `.drop_nulls("y")` leaves the rows that can be scored. A run with
             `calibrate` has calibrated intervals at 50, 80, 90 and 95 % where enough past errors are known.
         """
-        coverages = cast("Sequence[float]", (levels,) if np.ndim(levels) == 0 else levels)
-        return to_long(self._slice, coverages, self.calibrated_bands() if self.calibrate else None)
+        bands = self.calibrated_bands() if self.calibrate else None
+        return to_long(self._slice, self.rows, _coverages(levels), bands, index=index, step=step)
+
+    def long_parts(
+        self, levels: float | Sequence[float] = (80, 95), *, index: bool = False, step: bool = False
+    ) -> Iterator[pl.DataFrame]:
+        """As `to_long`, part by part, for results that are too many for memory.
+
+        Args:
+            levels: Coverages of the central prediction intervals in per cent.
+            index: Whether to add a column with the origin's index.
+            step: Whether to add a column with the step, 1 to H.
+
+        Yields:
+            DataFrames of some hundred thousand rows, which make that of `to_long` when they are put together.
+
+        Example:
+            >>> sum(len(part) for part in run.long_parts())
+        """
+        return long_parts(self._slice, self.rows, _coverages(levels), calibrate=self.calibrate, index=index, step=step)
+
+    def sink_long(
+        self, path: str | Path, levels: float | Sequence[float] = (80, 95), *, index: bool = False, step: bool = False
+    ) -> int:
+        """Write the forecasts in the long format to a file, part by part.
+
+        Args:
+            path: A .parquet, .csv or .arrow file.
+            levels: Coverages of the central prediction intervals in per cent.
+            index: Whether to add a column with the origin's index.
+            step: Whether to add a column with the step, 1 to H.
+
+        Returns:
+            The number of rows written.
+
+        Raises:
+            OptionError: The path has another suffix, or its folder does not exist.
+        """
+        return write_parts(self.long_parts(levels, index=index, step=step), path)
+
+    def latest(self, levels: float | Sequence[float] = (80, 95)) -> pl.DataFrame:
+        """The newest forecast of each series; what has not been inferred yet is inferred at once.
+
+        Args:
+            levels: Coverages of the central prediction intervals in per cent.
+
+        Returns:
+            A DataFrame with a row per series and step: unique_id, cutoff (the time as of which the forecast is made; a
+            series that ends earlier has an earlier one), ds, step, MODEL (the median), MODEL-lo-80, MODEL-hi-80 and so
+            on. Series that cannot be forecast have no row.
+
+        Example:
+            >>> nbf.forecast(sales, horizon=28, origins="latest").latest()
+        """
+        is_chosen = np.isin(np.arange(len(self.data)), self.rows)
+        rows = np.flatnonzero(newest_rows(self.data, is_chosen & (self.reasons == 0)))
+        current = self._slice
+        if self._engine is not None:
+            current = self._engine.infer_now(current, self._forecaster, rows, self._seed)
+        bands = current.calibrate_sparse(rows) if self.calibrate and len(rows) else None
+        table = to_long(current, rows, _coverages(levels), bands, step=True)
+        first = ("unique_id", "cutoff", "ds", "step")
+        return table.select(*first, pl.exclude(*first, "y"))
 
     def plot(self, index: Index = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
         """Draw the forecast of one origin with matplotlib.
@@ -386,6 +453,10 @@ class Run(BackgroundRun):
 
     levels = RenamedAttribute("quantile_levels")
     known = RenamedAttribute("has_result")
+
+
+def _coverages(levels: float | Sequence[float]) -> Sequence[float]:
+    return cast("Sequence[float]", (levels,) if np.ndim(levels) == 0 else levels)
 
 
 class SeriesResults:

@@ -110,7 +110,7 @@ def select_rows(
     if every is not None or at is not None:
         is_chosen &= _thinned(data, np.flatnonzero(is_chosen), every, at)
     if origins == LATEST:
-        is_chosen = _newest(data, is_chosen, reasons)
+        is_chosen = _newest_available(data, is_chosen, reasons)
     rows = np.flatnonzero(is_chosen)
     if not len(rows):
         named = {"origins": origins, "every": every, "at": at}
@@ -204,18 +204,21 @@ def _in_span(data: Dataset, span: slice) -> Bool[np.ndarray, " N"]:
     return is_chosen
 
 
-def _newest(
+def newest_rows(data: Dataset, candidates: Bool[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+    """Mark the newest candidate of each series; a series without one has no mark."""
+    last = np.maximum.reduceat(np.where(candidates, np.arange(len(data)), -1), data.offsets[:-1])
+    newest = np.zeros(len(data), bool)
+    newest[last[last >= 0]] = True
+    return newest
+
+
+def _newest_available(
     data: Dataset, is_chosen: Bool[np.ndarray, " N"], reasons: UInt8[np.ndarray, " N"]
 ) -> Bool[np.ndarray, " N"]:
-    """The newest chosen row of each series that can be forecast; the newest one where none can."""
-    newest = np.zeros(len(data), bool)
-    for candidates in (is_chosen, is_chosen & (reasons == 0)):
-        rows = np.where(candidates, np.arange(len(data)), -1)
-        last = np.maximum.reduceat(rows, data.offsets[:-1])
-        has_one = last >= 0
-        newest[np.repeat(has_one, data.lengths)] = False
-        newest[last[has_one]] = True
-    return newest
+    """Mark the newest chosen row of each series that can be forecast; the newest one where none can."""
+    newest = newest_rows(data, is_chosen & (reasons == 0))
+    has_one = np.add.reduceat(newest.astype(np.int64), data.offsets[:-1]) > 0
+    return newest | newest_rows(data, is_chosen & ~np.repeat(has_one, data.lengths))
 
 
 def _thinned(data: Dataset, rows: Int64[np.ndarray, " R"], every: Any, at: Any) -> Bool[np.ndarray, " N"]:

@@ -34,6 +34,7 @@ from nbforecast.data.values import DECIMALS
 from nbforecast.data.warnings import (
     dropped_series_warnings,
     duplicate_warnings,
+    early_end_warnings,
     gap_warnings,
     precision_warnings,
     shift_warnings,
@@ -163,6 +164,7 @@ def prepare(
     warnings += shift_warnings(points, frequency, ids)
     warnings += gap_warnings(points, frequency, bridged, ids)
     warnings += precision_warnings(points, ids)
+    warnings += early_end_warnings(points, frequency, ids)
 
     offsets, steps, values = lay_out(points, len(ids))
     return Dataset(

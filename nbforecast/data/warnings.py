@@ -205,6 +205,24 @@ def precision_warnings(points: GridPoints, ids: Sequence[str]) -> list[DataWarni
     ]
 
 
+def early_end_warnings(points: GridPoints, frequency: Frequency, ids: Sequence[str]) -> list[DataWarning]:
+    """Name the series that end before the newest time of all (S11)."""
+    _, last = points.bounds(len(ids))
+    steps = points.step[last]
+    early = np.flatnonzero(steps < steps.max())
+    if not len(early):
+        return []
+    ends = frequency.to_time(steps)
+    named = early[np.argsort(steps[early], kind="stable")][:_NAMED]
+    items = [f"{ids[n]!r} at {timestamp(ends[n])}" for n in named.tolist()]
+    rest = f" and {len(early) - len(named):,} more" if len(early) > len(named) else ""
+    sentence = (
+        f"{len(early):,} of {len(ids):,} series end before the newest time, {timestamp(ends[steps.argmax()])}: "
+        f"{', '.join(items)}{rest}. Index 0 of each is its own last value."
+    )
+    return [DataWarning("ends_earlier", len(early), sentence)]
+
+
 def _precision(
     points: GridPoints, count: int
 ) -> tuple[Float64[np.ndarray, " series"], Float64[np.ndarray, " series"], Float64[np.ndarray, " series"]]:

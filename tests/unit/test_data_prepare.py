@@ -195,10 +195,10 @@ def test_S4_changes_below_single_precision_are_a_warning():
         assert not prepare(frame(fine)).warnings
     parts = {"a": walk, "b": 1e9 + walk, "c": 1e12 + walk, "d": np.full(9, 1e12)}
     panel = pl.concat([frame(y).with_columns(unique_id=pl.lit(i)) for i, y in parts.items()])
-    (warning,) = prepare(panel).warnings
+    warning, _ = prepare(panel).warnings
     assert (warning.count, warning.series) == (2, None)
     assert str(warning).startswith("In 2 of 4 series, most in 'c': values near 1,000,000,000,000 change by about 1.5")
-    (warning,) = prepare(panel.filter(pl.col("unique_id") != "c")).warnings
+    warning, _ = prepare(panel.filter(pl.col("unique_id") != "c")).warnings
     assert warning.series == "b"
 
 

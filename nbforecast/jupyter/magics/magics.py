@@ -12,6 +12,7 @@ from nbforecast.arguments import (
     add_cache_commands,
     add_draw_options,
     add_forecast_options,
+    add_latest_options,
     draw_keywords,
     forecast_keywords,
     run_cache_command,
@@ -47,8 +48,11 @@ class NbForecast(Configurable):
 def _forecast_parser() -> LineParser:
     parser = LineParser("%forecast", "Forecast from every origin of FRAME, in the background.")
     add_forecast_options(parser)
+    add_latest_options(parser)
     parser.add_argument("--wait", action="store_true", help="return when everything is done")
-    parser.add_argument("-o", "--out", metavar="NAME", help="store the run in this variable")
+    parser.add_argument(
+        "-o", "--out", metavar="NAME", help="store the run in this variable, or write it to this .csv, .xlsx ... file"
+    )
     return parser
 
 
@@ -93,14 +97,23 @@ class ForecastMagics(Magics):
     @needs_local_scope
     def forecast(self, line: str, local_ns: dict[str, Any] | None = None) -> Run:
         from nbforecast.api import forecast
+        from nbforecast.forecast_tables import parse_levels, save_table
         from nbforecast.jupyter.display.show import show
+        from nbforecast.table_files import is_table_path, table_path
 
         options = self._parse("forecast", line, local_ns)
+        if options.out is not None and is_table_path(options.out):
+            table_path(options.out)  # before anything is inferred
         frame, name = self._resolve(options.frame, local_ns)
         with options_as_flags():
             run = forecast(frame, name=name, **forecast_keywords(options))
-        self._store(options.out, run)
-        show(run, self.shell, wait=options.wait)
+        is_file = options.out is not None and is_table_path(options.out)
+        if not is_file:
+            self._store(options.out, run)
+        show(run, self.shell, wait=options.wait or is_file)
+        if is_file:
+            with options_as_flags():
+                save_table(run, options.out, parse_levels(options.levels), latest=options.latest)
         return run
 
     @line_magic
