@@ -271,7 +271,5 @@ def _copy_entry(entry_slice: EntrySlice) -> Entry:
     """A new entry with a copy of the results of a part of another."""
     entry = Entry(entry_slice.data, entry_slice.spec, entry_slice.reasons)
     rows = np.flatnonzero(has_forecast(entry_slice.status))
-    source_rows = entry_slice.entry_rows(rows)
-    status, values = entry_slice.entry.read(source_rows)
-    entry.adopt(rows, status, entry_slice.entry.contexts[source_rows], values)
+    entry.adopt(rows, entry_slice.entry.read(entry_slice.entry_rows(rows)))
     return entry

@@ -17,6 +17,7 @@ from nbforecast.result_cache.removals import Removal
 from nbforecast.result_cache.reuse import begin_results, list_candidates
 from nbforecast.result_cache.slice_table import SliceTable
 from nbforecast.result_cache.snapshot import has_forecast
+from nbforecast.result_cache.status import Status
 from nbforecast.result_cache.storage import Storage
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.cache_file import CacheFile
     from nbforecast.result_cache.directory import CacheDirectory
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
-    from nbforecast.result_cache.status import Status
 
     Reasons = Callable[[], UInt8[np.ndarray, " N"]]
 
@@ -178,6 +178,8 @@ class Cache(SliceTable, Storage):
             count = None if present is None else present.inferred
             if not should_replace(count, entry_slice.inferred, agree=True, force=force):
                 return False
+            if present is not None and not self._adopt_forced(present, entry_slice):
+                return False
             self._slices[entry_slice.key] = entry_slice
             entry_slice.entry.is_published = True
             if present is not None and present.key == present.entry.key:
@@ -191,10 +193,11 @@ class Cache(SliceTable, Storage):
             entry_slice: The task's results.
             publish: Whether somebody requested them; those of idle work only complete what the cache holds.
         """
+        is_forced = bool(entry_slice.entry.forced) and entry_slice.complete
         entry_slice = entry_slice.with_requested(None)
         with self.write_lock:
             if publish:
-                self.publish(entry_slice, force=bool(entry_slice.entry.forced) and entry_slice.complete)
+                self.publish(entry_slice, force=is_forced)
             self._follow_others()
             if self.is_current(entry_slice):
                 self.save(entry_slice.entry)
@@ -218,10 +221,18 @@ class Cache(SliceTable, Storage):
                 present = EntrySlice.whole(self.mark_young(entry))
                 self.publish(present)
             elif present.key == present.entry.key:
-                rows = np.flatnonzero((present.status == 0) & has_forecast(entry.status))
-                status, values = entry.read(rows)
-                present.entry.adopt(rows, status, entry.contexts[rows], values)
+                is_later = (present.status == Status.PENDING) | (present.forced_times < entry.forced_times)
+                rows = np.flatnonzero(is_later & has_forecast(entry.status))
+                present.entry.adopt(rows, entry.read(rows))
             return present
+
+    def _adopt_forced(self, present: EntrySlice, new: EntrySlice) -> bool:
+        """Keep what was forced later than the results that replace it (C7a); false if these cannot hold it."""
+        rows = np.flatnonzero(has_forecast(present.status) & (present.forced_times > new.forced_times))
+        if len(rows) and new.key != new.entry.key:
+            return False
+        new.entry.adopt(rows, present.entry.read(present.entry_rows(rows)))
+        return True
 
     def _replace_parts(self, entry: Entry) -> None:
         """Serve the histories that an entry contains from it, instead of from smaller entries of their own (C7a)."""
@@ -233,6 +244,8 @@ class Cache(SliceTable, Storage):
             part = EntrySlice.newest_part(entry, present.data, smaller.fingerprints, smaller.reasons)
             replaces = should_replace(len(smaller), len(entry), agree=part is not None, force=False)
             if part is None or not self._belongs(part):
+                continue
+            if (has_forecast(present.status) & (present.forced_times > part.forced_times)).any():
                 continue
             if replaces and part.inferred >= present.inferred:
                 with self._lock:

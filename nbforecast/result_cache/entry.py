@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, Int64, UInt8, UInt64
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.result_cache.fingerprints import Fingerprints
 from nbforecast.result_cache.result_column import Column, DensityColumns
-from nbforecast.result_cache.snapshot import Snapshot, has_forecast
+from nbforecast.result_cache.snapshot import RowResults, Snapshot, has_forecast
 from nbforecast.result_cache.status import FIRST_STATUS, Status, column_shapes
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Entry:
         spec: How the forecasts are made.
         key: The key of both.
         reasons: (N,) uint8, an `UnavailableReason` each; 0 where the origin can be forecast.
-        forced: When the forecasts were last requested with `force`, in seconds since the epoch; 0 if never (C6).
+        forced: When forecasts were last requested with `force`, in seconds since the epoch; 0 if never (C6).
+        forced_times: (N,) the same for every row.
         version: Changes whenever results are discarded (C4); a write for an earlier version is dropped (C8a).
         created, used: When the entry was created and last requested, in seconds since the epoch.
         cleared: Removals up to this time are applied, in seconds since the epoch (C16).
@@ -75,6 +76,7 @@ class Entry:
         self.key: CacheKey = spec.key(data.handle)
         self.reasons = reasons
         self.forced = forced
+        self.forced_times = np.full(len(data), forced)
         self.version: Version = secrets.token_hex(8)
         self.created = self.used = self.cleared = time.time()
         self.hits = self.reused = self.lock_count = self._changes = 0
@@ -101,6 +103,7 @@ class Entry:
             An entry with the snapshot's results.
         """
         entry = cls(snapshot.data, snapshot.spec, snapshot.reasons, forced=snapshot.forced)
+        entry.forced_times = snapshot.forced_times
         entry.version, entry.created, entry.contexts = snapshot.version, snapshot.created, snapshot.contexts
         entry.cleared = snapshot.cleared
         entry._status = snapshot.status.copy()
@@ -225,55 +228,49 @@ class Entry:
                 return
             self._densities.write(rows, densities.limits, densities.density)
 
-    def adopt(
-        self,
-        rows: Int64[np.ndarray, " R"],
-        status: UInt8[np.ndarray, " R"],
-        contexts: UInt64[np.ndarray, " R"],
-        values: dict[str, Float32[np.ndarray, "R ..."]],
-    ) -> None:
-        """Store results of another entry bit for bit, for the rows that are pending (C5).
+    def adopt(self, rows: Int64[np.ndarray, " R"], results: RowResults) -> None:
+        """Store results of another entry bit for bit, for the rows that are pending or were forced earlier (C5, C6).
+
+        Frames and arrays that were handed out do not change (C3).
 
         Args:
             rows: (R,) distinct rows.
-            status: (R,) which of the values count.
-            contexts: (R,) the fingerprints of the contexts that the forecasts were made from.
-            values: (R, ...) of each column.
+            results: Of these rows.
         """
         if not len(rows):
             return
         with self._lock:
             self.lock_count += 1
+            is_earlier = has_forecast(self._status[rows]) & (self.forced_times[rows] < results.forced_times)
+            if is_earlier.any():
+                self._discard(rows[is_earlier], Status.PENDING)
             is_pending = self._status[rows] == Status.PENDING
             if not is_pending.all():
-                rows, status, contexts = rows[is_pending], status[is_pending], contexts[is_pending]
-                values = {name: column[is_pending] for name, column in values.items()}
-            for name, column in values.items():
-                has_result = status >= FIRST_STATUS[name]
+                rows, results = rows[is_pending], results.where(is_pending)
+            for name, column in results.values.items():
+                has_result = results.status >= FIRST_STATUS[name]
                 if has_result.all():
                     self._columns[name].write(rows, column)
                 else:
                     self._columns[name].write(rows[has_result], column[has_result])
-            self._status[rows] = status
-            all_contexts = self.contexts.copy()
-            all_contexts[rows] = contexts
-            self.contexts = all_contexts
+            self._status[rows] = results.status
+            contexts, times = self.contexts.copy(), self.forced_times.copy()
+            contexts[rows], times[rows] = results.contexts, results.forced_times
+            self.contexts, self.forced_times, self.forced = contexts, times, float(times.max())
             self._changes += 1
 
-    def read(
-        self, rows: Int64[np.ndarray, " R"]
-    ) -> tuple[UInt8[np.ndarray, " R"], dict[str, Float32[np.ndarray, "R ..."]]]:
-        """Status and results of some rows at one moment, to adopt elsewhere.
+    def read(self, rows: Int64[np.ndarray, " R"]) -> RowResults:
+        """Results of some rows at one moment, to adopt elsewhere.
 
         Args:
             rows: (R,) rows.
 
         Returns:
-            status: (R,), which of the values count.
-            values: (R, ...) of each column, possibly a view of the entry's memory.
+            The results.
         """
         with self._lock:
-            return self._status[rows], {name: column.peek(rows) for name, column in self._columns.items()}
+            values = {name: column.peek(rows) for name, column in self._columns.items()}
+            return RowResults(self._status[rows], self.contexts[rows], self.forced_times[rows], values)
 
     def discard(self, rows: Int64[np.ndarray, " R"], keep: Status) -> int:
         """Remove results above a status; work in progress for the entry is dropped (C8a, C11).
@@ -290,24 +287,27 @@ class Entry:
         with self._lock:
             status = self._status[rows]
             affected = rows[has_forecast(status) & (status > keep)]
-            if not len(affected):
-                return 0
-            new_status = self._status.copy()
-            new_status[affected] = keep
-            never = self.reasons != UnavailableReason.AVAILABLE
-            columns = {
-                name: column.with_rows(np.flatnonzero(_has_result(name, new_status)), never)
-                if FIRST_STATUS[name] > keep
-                else column
-                for name, column in self._columns.items()
-            }
-            # an interrupt up to here changes nothing, and one from here on costs work in progress at most
-            self.version = secrets.token_hex(8)
-            self._columns, self._status = columns, new_status
-            self._changes += 1
-            if keep == Status.PENDING:
-                self._densities.discard(affected)
+            if len(affected):
+                self._discard(affected, keep)
             return len(affected)
+
+    def _discard(self, rows: Int64[np.ndarray, " R"], keep: Status) -> None:
+        """Remove results above a status from rows that have a higher one (`_lock` is held)."""
+        new_status = self._status.copy()
+        new_status[rows] = keep
+        never = self.reasons != UnavailableReason.AVAILABLE
+        columns = {
+            name: column.with_rows(np.flatnonzero(_has_result(name, new_status)), never)
+            if FIRST_STATUS[name] > keep
+            else column
+            for name, column in self._columns.items()
+        }
+        # an interrupt up to here changes nothing, and one from here on costs work in progress at most
+        self.version = secrets.token_hex(8)
+        self._columns, self._status = columns, new_status
+        self._changes += 1
+        if keep == Status.PENDING:
+            self._densities.discard(rows)
 
     def discard_densities(self, rows: Int64[np.ndarray, " R"]) -> int:
         """Remove the densities of some rows; work in progress for the entry is dropped.
@@ -386,7 +386,7 @@ class Entry:
             columns=columns,
             version=state[0],
             created=self.created,
-            forced=self.forced,
+            forced_times=self.forced_times,
             cleared=self.cleared,
         )
         return snapshot, state

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8
 
 from nbforecast.forecasters.bounded import split_key
 from nbforecast.postprocessing import conformal
@@ -152,6 +152,11 @@ class EntrySlice:
     def status(self) -> UInt8[np.ndarray, " N"]:
         """(N,) a `Status` each, at this moment."""
         return self._select(self.entry.status)
+
+    @property
+    def forced_times(self) -> Float64[np.ndarray, " N"]:
+        """(N,) when each row was last requested with `force`, in seconds since the epoch; 0 if never (C6)."""
+        return self._select(self.entry.forced_times)
 
     @property
     def available(self) -> int:
@@ -318,7 +323,7 @@ class EntrySlice:
         """The rows of the slice under a mask of the requested rows."""
         return np.flatnonzero(mask) if self.requested is None else self.requested[mask]
 
-    def _select(self, values: UInt8[np.ndarray, " M"]) -> UInt8[np.ndarray, " N"]:
+    def _select(self, values: Shaped[np.ndarray, " M"]) -> Any:
         """The slice's part of an array of the entry's rows."""
         if self._is_whole:
             return values

@@ -82,6 +82,12 @@ class Metadata:
         """N, the rows of all series."""
         return sum(self.facts["index_len"])
 
+    @property
+    def forced_times(self) -> Float64[np.ndarray, " N"]:
+        """(N,) when each origin was last requested with `force`, in seconds since the epoch; 0 if never (C6)."""
+        counts, times = zip(*self.facts["forced_rows"], strict=True)
+        return np.repeat(np.array(times, np.float64), counts)
+
     @cached_property
     def spans(self) -> dict[str, tuple[int, int]]:
         """The first and last grid step of each series."""
@@ -146,6 +152,7 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
         "score_version": SCORE_VERSION,
         "created": snapshot.created,
         "forced": snapshot.forced,
+        "forced_rows": _encode_runs(snapshot.forced_times),
         "cleared": snapshot.cleared,
         "saved": time.time(),
         "digests": digests,
@@ -180,6 +187,7 @@ def unpack(packed: bytes) -> Metadata:
         if facts.setdefault("score_version", 1) != SCORE_VERSION:
             facts["calculated"] = 0
         facts.setdefault("cleared", facts["created"])  # files of earlier versions do not say
+        facts.setdefault("forced_rows", [[sum(facts["index_len"]), facts["forced"]]])
         _check(facts)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise Damaged(f"its metadata make no sense ({type(error).__name__}: {error})") from error
@@ -215,6 +223,7 @@ def _check(facts: dict[str, Any]) -> None:
         and len(levels) > 0
         and all(0 < a < 1 for a in levels)
         and all(0 <= facts[n] < _MAX_TIME for n in ("created", "forced", "cleared", "saved"))
+        and _are_runs(facts["forced_rows"], sum(lengths))
         and all(0 <= facts[n] <= sum(lengths) for n in ("available", "inferred", "calculated"))
         and isinstance(facts["digests"], dict)
     )
@@ -236,6 +245,22 @@ def _check_calendar(frequency: Frequency) -> None:
     if text != frequency.calendar or not is_grid:
         raise ValueError("its calendar is impossible")
     _ = frequency.slots
+
+
+def _encode_runs(times: Float64[np.ndarray, " N"]) -> list[list[Any]]:
+    """Times of rows as counts of neighbours that share one, and the time that they share."""
+    starts = np.flatnonzero(np.append(True, np.diff(times) != 0))
+    counts = np.diff(np.append(starts, len(times)))
+    return [[count, time] for count, time in zip(counts.tolist(), times[starts].tolist(), strict=True)]
+
+
+def _are_runs(runs: list[list[Any]], rows: int) -> bool:
+    """Whether these are counts and times of so many rows."""
+    return (
+        all(type(count) is int and count > 0 and type(time) in (int, float) for count, time in runs)
+        and all(0 <= time < _MAX_TIME for _, time in runs)
+        and sum(count for count, _ in runs) == rows
+    )
 
 
 def _signature(facts: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Bool, Integer, Shaped, UInt8, UInt64
+from jaxtyping import Bool, Float64, Integer, Shaped, UInt8, UInt64
 
 from nbforecast.result_cache.fingerprints import Fingerprints
 from nbforecast.result_cache.metadata import Damaged, Metadata, Unreadable, pack, unpack
@@ -52,11 +52,13 @@ class FileOutline:
         data: The dataset.
         contexts: (N,) the fingerprints of the contexts that the forecasts are made from.
         status: (N,) a `Status` each.
+        forced_times: (N,) when each origin was last forced, in seconds since the epoch; 0 if never (C6).
     """
 
     data: Dataset
     contexts: UInt64[np.ndarray, " N"]
     status: UInt8[np.ndarray, " N"]
+    forced_times: Float64[np.ndarray, " N"]
 
     @cached_property
     def fingerprints(self) -> Fingerprints:
@@ -134,8 +136,9 @@ def read_outline(path: Path) -> FileOutline:
     Raises:
         Unreadable: The file cannot be read.
     """
-    data, columns = read_columns(path, ("context", "status"))
-    return FileOutline(data, columns["context"], columns["status"])
+    metadata, columns = _read_checked(path, ("y", "context", "status"))
+    data = _dataset(metadata, columns["y"])
+    return FileOutline(data, columns["context"], columns["status"], metadata.forced_times)
 
 
 def read_columns(path: Path, names: tuple[str, ...]) -> tuple[Dataset, dict[str, Shaped[np.ndarray, "N ..."]]]:
@@ -180,7 +183,7 @@ def read(path: Path) -> Snapshot:
         columns={name: columns[name] for name in FIRST_STATUS},
         version=facts["version"],
         created=facts["created"],
-        forced=facts["forced"],
+        forced_times=metadata.forced_times,
         cleared=facts["cleared"],
     )
     if data.handle != metadata.key.handle:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8, UInt64
+from jaxtyping import Bool, Float64, Int64, UInt8, UInt64
 
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.parquet import FileOutline
 
 PIECE = 1 << 16  # rows that are adopted at once
+NO_FORECAST = -1.0  # instead of a time at which a forecast was forced
 
 
 class Outline(Protocol):
@@ -46,6 +47,11 @@ class Outline(Protocol):
         """(N,) a `Status` each."""
         ...
 
+    @property
+    def forced_times(self) -> Float64[np.ndarray, " N"]:
+        """(N,) when each origin was last requested with `force`, in seconds since the epoch; 0 if never."""
+        ...
+
 
 class ReuseCandidate(Protocol):
     """An entry of the same spec on the same grid, whose forecasts may be reused; each step reads more of it."""
@@ -53,6 +59,11 @@ class ReuseCandidate(Protocol):
     @property
     def spans(self) -> Mapping[str, tuple[int, int]]:
         """The first and last grid step of each series."""
+        ...
+
+    @property
+    def forced(self) -> float:
+        """When an origin was last requested with `force`, in seconds since the epoch; 0 if none was."""
         ...
 
     def outline(self) -> Outline | None:
@@ -80,6 +91,11 @@ class MemoryCandidate:
         prints = self.entry.fingerprints
         ends = zip(prints.first.tolist(), prints.last.tolist(), strict=True)
         return dict(zip(prints.ids, ends, strict=True))
+
+    @property
+    def forced(self) -> float:
+        """When an origin was last requested with `force`."""
+        return self.entry.forced
 
     def outline(self) -> Entry:
         """The entry itself."""
@@ -110,6 +126,11 @@ class FileCandidate:
     def spans(self) -> dict[str, tuple[int, int]]:
         """The first and last grid step of each series."""
         return self.metadata.spans
+
+    @property
+    def forced(self) -> float:
+        """When an origin was last requested with `force`."""
+        return float(self.metadata.facts["forced"])
 
     def outline(self) -> FileOutline | None:
         """The file's data, contexts and status; None if they cannot be read."""
@@ -162,7 +183,8 @@ def begin_results(
     """Results for new data, with every forecast that candidates hold for the same context (C5).
 
     A forecast is reused where its context is equal, or where the new series is the newest part of the candidate's; its
-    scores are reused where the same was observed afterwards. Candidates are read until every origin has a forecast.
+    scores are reused where the same was observed afterwards. Of several forecasts the one that was forced last counts
+    (C6). Candidates are read until every origin has a forecast.
 
     Args:
         data: The new data.
@@ -175,31 +197,41 @@ def begin_results(
         A slice of a candidate's entry if `data` are the newest part of its history, else a new entry.
     """
     contexts = fingerprints.contexts(spec.context)
-    is_open = np.ones(len(data), bool)
+    best = np.full(len(data), NO_FORECAST)  # when the best forecast so far was forced
     is_wanted = reasons == 0
     if not is_wanted.any():  # what is too short by itself may be served by a longer history
-        is_wanted = is_open.copy()
+        is_wanted = np.ones(len(data), bool)
     matches: list[tuple[Entry, Int64[np.ndarray, " R"], Int64[np.ndarray, " R"]]] = []
+    part: EntrySlice | None = None
     for candidate in candidates:
+        is_open = best < candidate.forced if part is None else (best < candidate.forced) & (candidate.forced > 0)
         is_sought = is_open & is_wanted
-        if not is_sought.any():
-            break
-        outline = candidate.outline() if _overlap(fingerprints, is_sought, candidate.spans) else None
+        if not (is_sought.any() and _overlap(fingerprints, is_sought, candidate.spans)):
+            continue
+        outline = candidate.outline()
         if outline is None:
             continue
         rows, old_rows = _reusable_rows(fingerprints, contexts, outline, is_open)
+        is_better = outline.forced_times[old_rows] > best[rows]
+        rows, old_rows = rows[is_better], old_rows[is_better]
         entry = candidate.load() if len(rows) else None
         if entry is None:
             continue
-        part = EntrySlice.newest_part(entry, data, fingerprints, reasons)
-        if part is not None:
-            return part
-        is_open[rows] = False
+        new_part = EntrySlice.newest_part(entry, data, fingerprints, reasons)
+        best[rows] = outline.forced_times[old_rows]
         matches.append((entry, rows, old_rows))
+        is_newest = new_part is not None and (new_part.forced_times >= best).all()
+        part = new_part if is_newest else None
+    if part is not None:
+        return part
+    is_open = best == NO_FORECAST
     open_reasons = np.where(is_open, reasons, 0).astype(np.uint8)
     new = Entry(data, spec, open_reasons, fingerprints=fingerprints)
-    for entry, rows, old_rows in matches:
-        _adopt_rows(new, entry, rows, old_rows)
+    is_adopted = np.zeros(len(data), bool)
+    for entry, rows, old_rows in reversed(matches):  # later ones were forced later
+        is_left = ~is_adopted[rows]
+        is_adopted[rows] = True
+        _adopt_rows(new, entry, rows[is_left], old_rows[is_left])
     return EntrySlice.whole(new)
 
 
@@ -239,7 +271,7 @@ def _adopt_rows(new: Entry, old: Entry, rows: Int64[np.ndarray, " R"], old_rows:
     has_same_future = new.fingerprints.futures(horizon)[rows] == old.fingerprints.futures(horizon)[old_rows]
     for start in range(0, len(rows), PIECE):
         piece = slice(start, start + PIECE)
-        status, values = old.read(old_rows[piece])
-        status[(status == Status.SCORED) & ~has_same_future[piece]] = Status.UNSCORED
-        new.adopt(rows[piece], status, old.contexts[old_rows[piece]], values)
+        results = old.read(old_rows[piece])
+        results.status[(results.status == Status.SCORED) & ~has_same_future[piece]] = Status.UNSCORED
+        new.adopt(rows[piece], results)
     new.reused += len(rows)

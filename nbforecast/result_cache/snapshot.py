@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, Shaped, UInt8, UInt64
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8, UInt64
 
 from nbforecast.result_cache.status import FIRST_STATUS, Status
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
+
+
+class RowResults(NamedTuple):
+    """Results of some rows, to store elsewhere.
+
+    Attributes:
+        status: (R,) a `Status` each: which of the values count.
+        contexts: (R,) the fingerprints of the contexts that the forecasts were made from.
+        forced_times: (R,) when each was last requested with `force`, in seconds since the epoch; 0 if never.
+        values: (R, ...) of each name of `FIRST_STATUS`, possibly a view of an entry's memory.
+    """
+
+    status: UInt8[np.ndarray, " R"]
+    contexts: UInt64[np.ndarray, " R"]
+    forced_times: Float64[np.ndarray, " R"]
+    values: dict[str, Float32[np.ndarray, "R ..."]]
+
+    def where(self, mask: Bool[np.ndarray, " R"]) -> RowResults:
+        """The results of the rows under a mask."""
+        values = {name: column[mask] for name, column in self.values.items()}
+        return RowResults(self.status[mask], self.contexts[mask], self.forced_times[mask], values)
 
 
 @dataclass(frozen=True)
@@ -28,7 +49,7 @@ class Snapshot:
         columns: (N, ...) of each name of `FIRST_STATUS`.
         version: The entry's version (C4).
         created: When the entry was created, in seconds since the epoch.
-        forced: When it was last requested with `force`, in seconds since the epoch; 0 if never (C6).
+        forced_times: (N,) when each origin was last forced, in seconds since the epoch; 0 if never (C6).
         cleared: Removals up to this time are applied, in seconds since the epoch (C16).
     """
 
@@ -40,7 +61,7 @@ class Snapshot:
     columns: dict[str, Float32[np.ndarray, "N ..."]]
     version: str
     created: float
-    forced: float = 0.0
+    forced_times: Float64[np.ndarray, " N"]
     cleared: float = 0.0
 
     def take(self, rows: Int64[np.ndarray, " R"]) -> Snapshot:
@@ -57,6 +78,7 @@ class Snapshot:
             status=self.status[rows],
             reasons=self.reasons[rows],
             contexts=self.contexts[rows],
+            forced_times=self.forced_times[rows],
             columns={name: values[rows] for name, values in self.columns.items()},
         )
 
@@ -84,6 +106,11 @@ class Snapshot:
     def key(self) -> CacheKey:
         """The entry's key."""
         return self.spec.key(self.data.handle)
+
+    @property
+    def forced(self) -> float:
+        """When an origin was last requested with `force`, in seconds since the epoch; 0 if none was."""
+        return float(self.forced_times.max())
 
     @property
     def inferred(self) -> int:
@@ -116,8 +143,8 @@ def union(one: Snapshot, other: Snapshot) -> Snapshot:
     """
     first, second = (one, other) if one.forced >= other.forced else (other, one)
     in_first, in_second = has_forecast(first.status), has_forecast(second.status)
-    is_further = (second.status > first.status) & (first.forced == second.forced) & in_first
-    use_second = in_second & (~in_first | is_further)
+    is_further = (second.status > first.status) & (first.forced_times == second.forced_times)
+    use_second = in_second & (~in_first | is_further | (second.forced_times > first.forced_times))
     if not use_second.any():
         return first
 
@@ -129,6 +156,7 @@ def union(one: Snapshot, other: Snapshot) -> Snapshot:
         status=merge(first.status, second.status),
         reasons=merge(first.reasons, second.reasons),
         contexts=merge(first.contexts, second.contexts),
+        forced_times=merge(first.forced_times, second.forced_times),
         columns={name: merge(values, second.columns[name]) for name, values in first.columns.items()},
         created=min(first.created, second.created),
         cleared=min(first.cleared, second.cleared),

@@ -81,7 +81,7 @@ def random_snapshot(seed: int, grid: str = "5 minutes", rows: int = 40, series: 
         columns=columns,
         version="0123456789abcdef",
         created=1.7e9 + rng.random(),
-        forced=float(rng.choice([0.0, 1.7e9])),
+        forced_times=rng.choice([0.0, 1.7e9], n),
     )
 
 
@@ -99,7 +99,8 @@ def assert_same(one: Snapshot, other: Snapshot) -> None:
         assert mine.dtype == theirs.dtype
         np.testing.assert_array_equal(mine, theirs)
     assert one.spec == other.spec
-    assert (one.version, one.created, one.forced) == (other.version, other.created, other.forced)
+    assert (one.version, one.created) == (other.version, other.created)
+    np.testing.assert_array_equal(one.forced_times, other.forced_times)
     assert one.data.handle == other.data.handle
 
 
@@ -131,6 +132,7 @@ def complete_snapshot(seed: int = 0, rows: int = 40) -> Snapshot:
         status=np.full(rows, Status.SCORED, np.uint8),
         reasons=np.zeros(rows, np.uint8),
         contexts=rng.integers(0, 1 << 64, rows, np.uint64),
+        forced_times=np.zeros(rows),
         columns={n: rng.standard_normal((rows, *t)).astype(np.float32) for n, t in tails.items()},
         version="v",
         created=1.0,

@@ -171,13 +171,13 @@ def test_C13_results_with_more_calculations_count_in_either_order(tmp_path: Path
 def test_C6_C13_results_forced_later_count_in_either_order(tmp_path: Path) -> None:
     old = complete_snapshot()
     columns = {n: c + 1 for n, c in old.columns.items()}
-    new = keep_rows(replace(old, columns=columns), np.arange(20, 40), forced=7.0, version="w")
+    new = keep_rows(replace(old, columns=columns), np.arange(20, 40), forced_times=np.full(40, 7.0), version="w")
     for number, order in enumerate([(old, new), (new, old)]):
         directory = CacheDirectory(tmp_path / str(number))
         for snapshot in order:
             directory.write(snapshot)
         read = parquet.read(only_file(directory).path)
-        assert read.forced == 7.0
+        assert read.forced_times.tolist() == [0.0] * 20 + [7.0] * 20
         np.testing.assert_array_equal(read.columns["forecast"][:20], old.columns["forecast"][:20])
         np.testing.assert_array_equal(read.columns["forecast"][20:], columns["forecast"][20:])
 

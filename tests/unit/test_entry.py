@@ -12,6 +12,7 @@ from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.result_column import Column
+from nbforecast.result_cache.snapshot import RowResults
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.origin_scores import calculate, densities, draw_levels
 
@@ -137,11 +138,12 @@ def test_C3_rows_inferred_meanwhile_are_not_adopted_again() -> None:
     source, entry = make_entry(50, 0), make_entry(50, 0)
     rows = np.arange(50)
     fill(source, rows)
-    _, values = source.read(rows)
+    values = source.read(rows).values
     own = fill(entry, np.arange(10, 20))
     entry.write_forecasts(np.arange(20, 30), np.zeros((10, 12, 10), np.float32))
     array = entry.take("forecast", rows)
-    entry.adopt(rows, np.full(50, Status.INFERRED, np.uint8), source.contexts[rows], values)
+    status = np.full(50, Status.INFERRED, np.uint8)
+    entry.adopt(rows, RowResults(status, source.contexts[rows], np.zeros(50), values))
     taken = entry.take("forecast", rows)
     np.testing.assert_array_equal(taken[10:30], array[10:30])
     np.testing.assert_array_equal(taken[10:20], own)

@@ -1,0 +1,149 @@
+"""C6, C7a: what was made with `force` lasts: the newest word wins in every later reuse, restart or eviction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pytest
+
+import nbforecast as nbf
+from nbforecast.result_cache.entry_slice import EntrySlice
+from nbforecast.result_cache.snapshot import has_forecast
+from tests.support.blocking_model import PATIENCE
+from tests.support.cache_files import LastValueModel, reopen
+from tests.support.engine_fixture import WHOLE, EngineFixture
+
+if TYPE_CHECKING:
+    from nbforecast.data import Dataset
+    from nbforecast.result_cache.cache import Cache
+    from nbforecast.run import Run
+
+ROWS, PART = 30, 12
+
+
+class DriftingModel(LastValueModel):
+    """Forecasts change although its key does not: a fault that `force` mends; `edition` is what it adds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.edition = 0.0
+
+    def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
+        return super().forecast(data, rows, horizon, seed) + np.float32(self.edition)
+
+
+def frame(rows: int = ROWS) -> pl.DataFrame:
+    return pl.DataFrame({"ds": np.arange(rows), "y": np.zeros(rows)})
+
+
+def editions(run: Run) -> list[float]:
+    return run.array[:, 0, 4:6].mean(1).round().tolist()
+
+
+@pytest.fixture
+def model(cache: Cache) -> DriftingModel:
+    """A model whose first edition has forecast a whole history, and whose second one its newest part, with force."""
+    model = DriftingModel()
+    nbf.forecast(frame(), model, freq=1, wait=True)
+    model.edition = 1
+    forced = nbf.forecast(frame().tail(PART), model, freq=1, force=True, wait=True)
+    assert editions(forced) == [1.0] * PART
+    model.edition = 2
+    return model
+
+
+RESTART = pytest.mark.parametrize("restart", [False, True], ids=["", "after a restart"])
+
+
+@RESTART
+def test_C6_opening_the_longer_history_leaves_a_forced_part(cache: Cache, model: DriftingModel, restart: bool) -> None:
+    if restart:
+        reopen(cache)
+    longer = nbf.forecast(frame(), model, freq=1, wait=True)
+    cache.complete(longer.entry_slice, publish=True)
+    assert editions(nbf.forecast(frame().tail(PART), model, freq=1, wait=True)) == [1.0] * PART
+    reopen(cache)
+    assert editions(nbf.forecast(frame().tail(PART), model, freq=1, wait=True)) == [1.0] * PART
+
+
+@RESTART
+@pytest.mark.parametrize("what", ["appended", "shorter"])
+def test_C5_C6_forced_forecasts_are_reused_before_those_of_larger_entries(
+    cache: Cache, model: DriftingModel, restart: bool, what: str
+) -> None:
+    if restart:
+        reopen(cache)
+    if what == "appended":
+        run = nbf.forecast(frame(ROWS + 1), model, freq=1, wait=True)
+        assert editions(run) == [0.0] * (ROWS - PART) + [1.0] * PART + [2.0]
+    else:
+        run = nbf.forecast(frame().tail(PART - 2), model, freq=1, wait=True)
+        assert editions(run) == [1.0] * (PART - 2)
+    reopen(cache)
+    again = nbf.forecast(frame(ROWS + 1) if what == "appended" else frame().tail(PART - 2), model, freq=1, wait=True)
+    assert editions(again) == editions(run)
+
+
+def test_C6_C7a_a_forced_origin_stays_when_a_long_run_replaces_its_entry(fixture: EngineFixture) -> None:
+    fixture.model.background.close()
+    long = fixture.forecast()
+    fixture.model.background.let_one_pass()
+    fixture.model.background.wait_for_arrival()
+    forced = fixture.run(force=True)
+    newest, old = forced.at(0).draws, forced.at(-11).draws
+    fixture.cache.publish(forced.entry_slice, force=True)
+    fixture.model.background.open()
+    long.wait(PATIENCE)
+    assert fixture.current_entry() is long.entry_slice.entry, "A is bigger"
+    again = fixture.run()
+    np.testing.assert_array_equal(again.at(0).draws, newest, "A had inferred it before")
+    np.testing.assert_array_equal(again.at(-11).draws, old, "A had not")
+    assert again.progress == 1
+    assert (long.entry_slice.entry.forced_times > 0).tolist() == [True] + [False] * 10 + [True]
+
+
+def test_C6_C13_forced_rows_outlive_what_another_kernel_holds_of_them(cache: Cache) -> None:
+    model = DriftingModel()
+    first = nbf.forecast(frame(), model, freq=1, wait=True)
+    old = first.entry_slice.entry.snapshot()[0]
+    model.edition = 1
+    nbf.forecast(frame(), model, freq=1, origins=slice(-3, -2), force=True, wait=True)
+    cache.directory.write(old)  # another kernel saves what it holds
+    reopen(cache)
+    model.edition = 2
+    run = nbf.forecast(frame(), model, freq=1, wait=True)
+    assert editions(run) == [0.0] * (ROWS - 4) + [1.0, 1.0, 0.0, 0.0]
+    assert run.inferred == 0
+
+
+def test_C6_loading_a_folder_leaves_what_was_forced_later(
+    cache: Cache, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    model = DriftingModel()
+    nbf.forecast(frame(), model, freq=1, wait=True)
+    before = tmp_path_factory.mktemp("before")
+    nbf.cache.save(before)
+    model.edition = 1
+    run = nbf.forecast(frame(), model, freq=1, force=True, wait=True)
+    after = tmp_path_factory.mktemp("after")
+    nbf.cache.save(after)
+    nbf.cache.load(before)
+    assert editions(nbf.forecast(frame(), model, freq=1, wait=True)) == [1.0] * ROWS
+    nbf.cache.flush()
+    nbf.cache.load(before)
+    nbf.cache.load(after)
+    assert editions(nbf.forecast(frame(), model, freq=1, wait=True)) == editions(run)
+
+
+def test_C3_C6_forced_rows_replace_others_without_changing_what_was_read(fixture: EngineFixture) -> None:
+    run = fixture.forecast().wait(PATIENCE)
+    array, copied, entry = run.array, run.array.copy(), run.entry_slice.entry
+    forced = fixture.run(force=True)
+    forced.at(-3)
+    forced_rows = np.flatnonzero(has_forecast(forced.entry_slice.status))
+    entry.adopt(forced_rows, forced.entry_slice.entry.read(forced_rows))
+    np.testing.assert_array_equal(array, copied)
+    assert np.flatnonzero((entry.array("forecast") != copied).any((1, 2))).tolist() == [WHOLE.row(-3)]
+    assert EntrySlice.whole(entry).complete
