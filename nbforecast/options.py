@@ -12,7 +12,8 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, cast
 
 from nbforecast.errors import OptionError
-from nbforecast.text import did_you_mean
+from nbforecast.safe_text import brief_repr
+from nbforecast.text import did_you_mean, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -216,12 +217,12 @@ class ForecastOptions:
         if not isinstance(self.horizon, str | dt.timedelta):
             object.__setattr__(self, "horizon", check_horizon(self.horizon))
         if not _is_integer(self.seed) or not -(2**63) <= self.seed < 2**63:
-            raise OptionError(f"seed= takes a whole number of up to 64 bits, not {self.seed!r}.")
+            raise OptionError(f"{option('seed')} takes a whole number of up to 64 bits, not {brief_repr(self.seed)}.")
         for name, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
             if bound is not None and (not _is_number(bound) or not isfinite(bound)):
-                raise OptionError(f"{name}= takes a number, not {bound!r}.")
+                raise OptionError(f"{option(name)} takes a number, not {brief_repr(bound)}.")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise OptionError(f"minimum={self.minimum!r} is above maximum={self.maximum!r}.")
+            raise OptionError(f"{option('minimum', self.minimum)} is above {option('maximum', self.maximum)}.")
         object.__setattr__(self, "seed", int(self.seed))
 
     @classmethod
@@ -341,7 +342,8 @@ def check_horizon(steps: Any) -> int:
     """Return a horizon in steps, or raise `OptionError` unless it is a number from 1 to `MAX_HORIZON`."""
     if not _is_integer(steps) or not 1 <= steps <= MAX_HORIZON:
         raise OptionError(
-            f"horizon= takes a number of steps from 1 to {MAX_HORIZON}, or a span such as '1h', not {steps!r}."
+            f"{option('horizon')} takes a number of steps from 1 to {MAX_HORIZON}, or a span such as '1h', not "
+            f"{brief_repr(steps)}."
         )
     return int(steps)
 
@@ -349,7 +351,7 @@ def check_horizon(steps: Any) -> int:
 def check_style(style: str) -> None:
     """Raise `OptionError` unless a style is "bands" or "density"."""
     if style not in STYLES:
-        raise OptionError(f"style= takes 'bands' or 'density', not {style!r}.")
+        raise OptionError(f"style= takes 'bands' or 'density', not {brief_repr(style)}.")
 
 
 def _is_number(value: object) -> bool:

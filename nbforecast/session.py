@@ -23,6 +23,7 @@ from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.key import ForecastSpec
 from nbforecast.run import Run
 from nbforecast.settings import check_environment, settings
+from nbforecast.text import option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,4 +191,4 @@ def _other_series(data: Dataset, series: str | None) -> str | None:
     if series is not None or len(data.ids) == 1:
         return None
     names = ", ".join(data.ids[1:4]) + (" …" if len(data.ids) > 4 else "")
-    return f"Series {data.ids[0]!r} of {len(data.ids)}; name another with series= or -s: {names}."
+    return f"Series {data.ids[0]!r} of {len(data.ids)}; name another with {option('series')}: {names}."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from nbforecast.errors import OptionError
+from nbforecast.safe_text import brief_repr
 from nbforecast.text import did_you_mean
 from nbforecast.user_path import user_path
 
@@ -22,7 +23,7 @@ _VARIABLES = tuple(
     for name in ("DEVICE", "CACHE", "CACHE_DIR", "MEMORY", "DISK", "CHUNK", "BATCH", "PRECISION", "EXPLORER", "SKIP_JS")
 )
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def settings() -> Settings:
     return Settings(
         device=os.environ.get("NBFORECAST_DEVICE") or None,
         directory=_directory(),
-        memory=parse_size(os.environ.get("NBFORECAST_MEMORY") or "2GB", "NBFORECAST_MEMORY"),
-        disk=parse_size(os.environ.get("NBFORECAST_DISK") or "10GB", "NBFORECAST_DISK"),
+        memory=_size("NBFORECAST_MEMORY", "2GB"),
+        disk=_size("NBFORECAST_DISK", "10GB"),
         chunk=_positive("NBFORECAST_CHUNK"),
         batch=_positive("NBFORECAST_BATCH") or 32,
         precision=_one_of("NBFORECAST_PRECISION", "float32", "bfloat16"),
@@ -87,12 +88,12 @@ def check_environment() -> None:
             warnings.warn(f"The environment variable {name} is no setting of nbforecast.{hint}", stacklevel=2)
 
 
-def parse_size(value: str | float, option: str) -> int:
+def parse_size(value: str | float, given: str) -> int:
     """Read a size: `"2GB"`, `"500 MB"`, `"1.5GiB"` or a number of bytes.
 
     Args:
         value: The size.
-        option: Name of the option, for the error.
+        given: How the option was given, for the error.
 
     Returns:
         The size in bytes.
@@ -102,10 +103,15 @@ def parse_size(value: str | float, option: str) -> int:
     """
     match = _SIZE.fullmatch(str(value).strip())
     if match is None or isinstance(value, bool):
-        raise OptionError(f'{option}={value!r} is not a size. Use something like "2GB", "500MB" or a number of bytes.')
+        raise OptionError(f'{given} is not a size. Use something like "2GB", "500MB" or a number of bytes.')
     number, unit, binary = match.groups()
     size = _UNITS[unit.lower()]
     return int(float(number) * (size if not binary else 1024 ** list(_UNITS.values()).index(size)))
+
+
+def _size(name: str, default: str) -> int:
+    value = os.environ.get(name) or default
+    return parse_size(value, f"{name}={brief_repr(value)}")
 
 
 def _positive(name: str) -> int | None:

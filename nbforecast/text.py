@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from math import ceil, floor, isfinite, log10
 from typing import TYPE_CHECKING
 
+from nbforecast.safe_text import brief_repr
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, largest_unit
 
 if TYPE_CHECKING:
@@ -35,28 +36,28 @@ def options_as_flags() -> Iterator[None]:
         _flags.reset(token)
 
 
-def option(name: str, value: str | float | Sequence[str] | None = None) -> str:
+def option(name: str, value: object = None) -> str:
     """Write an option as the caller would: a keyword argument in Python, a flag in a shell and in magics.
 
     Args:
         name: The name of the keyword argument.
-        value: What to give: a text, a number or a list, which flags take with commas.
+        value: What to give or what was given; several values are a list, and flags take them with commas.
 
     Example:
-        >>> option("id"), option("id", "store"), option("id", ["store", "item"])
+        >>> option("id"), option("id", "store"), option("id", ("store", "item"))
         ('id=', "id='store'", "id=['store', 'item']")
         >>> with options_as_flags():
         ...     option("max_gap"), option("id", ["store", "item"])
         ('--max-gap', '--id store,item')
     """
+    if isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
+        written, word = repr(list(value)), ",".join(value)
+    else:
+        written, word = (repr(value), value) if isinstance(value, str) else (brief_repr(value), brief_repr(value))
     if not _flags.get():
-        values = value if value is None or isinstance(value, (str, int, float)) else list(value)
-        return f"{name}=" if values is None else f"{name}={values!r}"
+        return f"{name}=" if value is None else f"{name}={written}"
     flag = "--" + name.replace("_", "-")
-    if value is None:
-        return flag
-    word = str(value) if isinstance(value, (str, int, float)) else ",".join(value)
-    return f"{flag} {_shell_word(word)}"
+    return flag if value is None else f"{flag} {_shell_word(word)}"
 
 
 def _shell_word(word: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nbforecast.errors import OptionError
 from nbforecast.result_cache.status import FIRST_STATUS, Status
+from nbforecast.text import option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +98,7 @@ def parse_index_range(index: object) -> tuple[int, int] | None:
     low, high = -(1 << 62) if ends[0] is None else ends[0], 0 if ends[1] is None else ends[1]
     if not (isinstance(low, int | np.integer) and isinstance(high, int | np.integer) and low <= high <= 0):
         raise OptionError(
-            f"index={index!r}: give an index such as -24, or a range such as '-24:0', both ends included."
+            f"{option('index', index)}: give an index such as -24, or a range such as '-24:0', both ends included."
         )
     return int(low), int(high)
 
@@ -119,7 +120,7 @@ def remaining_status(only: str | None) -> Status | None:
         return Status.UNSCORED
     if only in FIRST_STATUS:
         return Status(FIRST_STATUS[only] - 1)
-    raise OptionError(f"only={only!r}: there are {', '.join(ONLY)}.")
+    raise OptionError(f"{option('only', only)}: there are {', '.join(ONLY)}.")
 
 
 def _handle_and_group(item: Item, items: Sequence[Item]) -> str:

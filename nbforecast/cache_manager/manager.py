@@ -27,6 +27,7 @@ from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.result_cache.status import Status
 from nbforecast.session import engine, results
 from nbforecast.settings import parse_size
+from nbforecast.text import option
 from nbforecast.time_units import MONTH, SECOND
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ class ResultCache:
             StorageError: A file cannot be removed.
         """
         cache = results()
-        size = None if max_size is None else parse_size(max_size, "max_size")
+        size = None if max_size is None else parse_size(max_size, option("max_size", max_size))
         oldest = None if max_age is None else time.time() - _seconds(max_age)
         with cache.write_lock, _storage_errors():
             before = {item.key: item for item in inventory(cache)}
@@ -349,7 +350,7 @@ cache = ResultCache()
 def _seconds(age: Any) -> float:
     span = parse_span(age, "max_age")
     if span.steps:
-        raise OptionError(f'max_age={age!r} is not a length of time. Use something like "30d" or "12h".')
+        raise OptionError(f'{option("max_age", age)} is not a length of time. Use something like "30d" or "12h".')
     return (span.microseconds + span.months * MONTH) / SECOND
 
 

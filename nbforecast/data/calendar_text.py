@@ -21,7 +21,7 @@ from nbforecast.data.calendars import (
     WeeklyCalendar,
 )
 from nbforecast.errors import OptionError
-from nbforecast.text import listing, plural, timestamp
+from nbforecast.text import listing, option, plural, timestamp
 from nbforecast.time_units import DAY, HOUR, MINUTE, MONTHS, SECOND, SHORT_MONTHS, SHORT_WEEKDAYS, WEEKDAYS
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class WeekRule:
                 is_open[weekday] |= (low <= starts) & (starts < high)
         cells = np.flatnonzero(np.concatenate(is_open))
         if not len(cells):
-            raise OptionError(f"calendar={write_rule(self)!r} holds no point of the grid. Give other hours.")
+            raise OptionError(f"{option('calendar', write_rule(self))} holds no point of the grid. Give other hours.")
         return WeeklyCalendar(every, anchor, cells)
 
     @property
@@ -385,5 +385,5 @@ def _sorted_days(days: Iterable[int]) -> tuple[int, ...]:
 
 
 def _raise_invalid(value: Any) -> NoReturn:
-    shown = timestamp(value) if isinstance(value, dt.date) else repr(value)
-    raise OptionError(f"calendar={shown} is no calendar. Use something like {_EXAMPLES}.")
+    shown = timestamp(value) if isinstance(value, dt.date) else value
+    raise OptionError(f"{option('calendar', shown)} is no calendar. Use something like {_EXAMPLES}.")

@@ -53,8 +53,8 @@ def choose_grid(
         return _choose_integer_grid(observations, spec), observations, []
     if spec is not None and spec.kind == "integer":
         raise OptionError(
-            f"freq={freq!r} counts integer steps, but the times in {observations.names.time!r} are dates. Give a step "
-            'such as "h" or "5min", or none to have it inferred.'
+            f"{option('freq', freq)} counts integer steps, but the times in {observations.names.time!r} are dates. "
+            'Give a step such as "h" or "5min", or none to have it inferred.'
         )
     local_times = observations.times if observations.local_times is None else observations.local_times
     is_inferred = spec is None and calendar is None

@@ -11,6 +11,7 @@ from nbforecast.data.missing import drop_missing
 from nbforecast.data.timestamps import are_times
 from nbforecast.data.values import count_numbers
 from nbforecast.errors import InputError, OptionError
+from nbforecast.safe_text import brief_repr
 from nbforecast.text import did_you_mean, option, quoted
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ def choose_columns(source: Source, time: Any, target: Any, id: Any) -> Columns:
         raise InputError(f"The frame cannot be read: {error}") from error
     if not schema:
         raise InputError("The frame has no columns.")
-    times = _named(source, schema, time or source.time, "time", most=2)
-    targets = _named(source, schema, target or source.target, "target", most=1)
+    times = _named(source, schema, source.time if time is None else time, "time", most=2)
+    targets = _named(source, schema, source.target if target is None else target, "target", most=1)
     ids = _named(source, schema, id, "id") or source.index_ids
     chosen = {*times, *targets}
     if not ids and "unique_id" in schema and "unique_id" not in chosen:
@@ -90,7 +91,8 @@ def choose_columns(source: Source, time: Any, target: Any, id: Any) -> Columns:
     columns = Columns(time_column, target_column, ids, tuple(clocks), len(times) > 1)
     names = [*columns.names, *columns.clocks]
     if len(set(names)) < len(names):
-        raise InputError(f"One column cannot serve twice: time={time_column!r}, target={target_column!r}, id={id!r}.")
+        roles = [option("time", time_column), option("target", target_column), *(option("id", ids) for _ in ids[:1])]
+        raise InputError(f"One column cannot serve twice: {', '.join(roles)}.")
     in_order = [*source.index_columns, *(name for name in schema if name not in source.index_columns)]
     labels = [name for name in in_order if name not in names and name not in _ROW_NUMBERS]
     labels = [name for name in labels if _is_text(schema[name]) or _is_category(schema[name])] + [
@@ -133,7 +135,7 @@ def _named(
         values = [value]
     for name in values:
         if not isinstance(name, str):
-            raise OptionError(f"{argument}={name!r} is not the name of a column.")
+            raise OptionError(f"{option(argument)} takes the name of a column, not {brief_repr(name)}.")
         if name not in names:
             raise InputError(
                 f"No column is called {name!r} ({option(argument)}).{did_you_mean(name, names)} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import narwhals as nw
     import polars as pl
 
+_URL = re.compile(r"[a-z][a-z0-9+]+:/", re.IGNORECASE)
 _HEAD_ROWS = 30  # of a spreadsheet, among which is the header
 _PARQUET = (".parquet", ".pq", ".parq")
 _ARROW = (".arrow", ".feather", ".ipc")
@@ -50,6 +52,8 @@ def input_errors(path: Path) -> Iterator[None]:
 
     if not path_exists(path) or not path.is_file():
         reason = "is a folder, not a file" if path_exists(path) else "does not exist"
+        if _URL.match(str(path)):
+            reason = "is a URL, which is not read: download the file, or read it yourself and give the frame"
         raise InputError(f"The file {str(path)!r} {reason}.")
     try:
         yield

@@ -12,7 +12,7 @@ from jaxtyping import Int64, Shaped
 
 from nbforecast.data.calendar_text import build_calendar, describe_calendar, is_business_calendar, read_calendar
 from nbforecast.errors import OptionError
-from nbforecast.text import plural
+from nbforecast.text import option, plural
 from nbforecast.time_units import (
     DAY,
     HOUR,
@@ -35,6 +35,14 @@ _MONTH_CODES = tuple(name.upper() for name in SHORT_MONTHS)
 _WEEKDAY_CODES = tuple(name.upper() for name in SHORT_WEEKDAYS)
 _EXAMPLES = '"5min", "h", "D", "B", "W-SAT", "MS", "ME", "QS", "YS", "15m", "1mo", a timedelta, or an integer'
 
+_LONGEST_TEXT = 60  # characters of a frequency
+_MOST_UNITS = {
+    "fixed": 9_998 * YEAR,
+    "month": 9_998 * 12,
+    "calendar": DAY,
+    "business": 1,
+    "integer": 1 << 53,
+}  # of a step
 _POLARS_UNITS = {"month": "mo", "integer": "i"}
 _LONGEST_SECOND_SEASON = 1_500  # a later season of more steps is longer than any context
 _EPOCH_WEEKDAY = 3  # 1970-01-01 is a Thursday; Monday is 0
@@ -311,12 +319,12 @@ def parse_frequency(freq: Any) -> FrequencySpec:
         _raise_invalid(freq)
     if isinstance(freq, (dt.timedelta, np.timedelta64)):
         every = _microseconds(freq)
-        if every < 1:
-            _raise_invalid(freq, "A step must be a positive duration. ")
+        if not 1 <= every <= _MOST_UNITS["fixed"]:
+            _raise_invalid(freq, "A step must be a positive duration, and no longer than any data. ")
         return FrequencySpec("fixed", every)
     if isinstance(freq, (int, np.integer)):  # after timedelta64, which NumPy counts among the integers
-        if freq < 1:
-            _raise_invalid(freq, "An integer step must be 1 or more. ")
+        if not 1 <= freq <= _MOST_UNITS["integer"]:
+            _raise_invalid(freq, "An integer step must be 1 or more, and no longer than any data. ")
         return FrequencySpec("integer", int(freq))
     if is_business_calendar(freq) and not getattr(freq, "start", None):
         return FrequencySpec("calendar", DAY, calendar=read_calendar(freq).text)
@@ -325,6 +333,8 @@ def parse_frequency(freq: Any) -> FrequencySpec:
     if not isinstance(freq, str):
         _raise_invalid(freq)
     text = freq.strip()
+    if len(text) > _LONGEST_TEXT:
+        _raise_invalid(freq)
     if re.fullmatch(r"\d+i?", text):
         return parse_frequency(int(text.rstrip("i")))
     dates = _parse_dates(text.upper())
@@ -341,6 +351,8 @@ def parse_frequency(freq: Any) -> FrequencySpec:
         )
     if spec is None or spec.every < 1:
         _raise_invalid(freq)
+    if spec.every > _MOST_UNITS[spec.kind]:
+        _raise_invalid(freq, "No data are that long. ")
     return spec
 
 
@@ -406,4 +418,4 @@ def _microseconds(delta: dt.timedelta | np.timedelta64) -> int:
 
 
 def _raise_invalid(freq: Any, reason: str = "") -> NoReturn:
-    raise OptionError(f"freq={freq!r} is not a frequency. {reason}Use something like {_EXAMPLES}.")
+    raise OptionError(f"{option('freq', freq)} is not a frequency. {reason}Use something like {_EXAMPLES}.")

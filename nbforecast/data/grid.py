@@ -149,7 +149,8 @@ def check_fill(fill: Any) -> None:
     is_number = isinstance(fill, (int, float, np.number)) and not isinstance(fill, bool) and bool(np.isfinite(fill))
     if fill is not None and fill != LAST_VALUE and not is_number:
         raise OptionError(
-            f"fill={fill!r} does not say what an absent row means: give a number, such as 0, or {LAST_VALUE!r}."
+            f"{option('fill', fill)} does not say what an absent row means: give a number, such as 0, or "
+            f"{LAST_VALUE!r}."
         )
 
 
@@ -329,8 +330,9 @@ def check_step(
     grouping = f", group_by={keys!r}" if id_columns else ""
     raise InputError(
         f"The data come about every {_describe_interval(float(np.median(intervals)), frequency)}{of_series}, but "
-        f"freq={freq!r} is {frequency.describe()}: aggregate first, for example with group_by_dynamic in Polars: "
-        f"frame.sort({names.time!r}).group_by_dynamic({names.time!r}, every={frequency.polars_alias!r}{grouping})"
+        f"{option('freq', freq)} is {frequency.describe()}: aggregate first, for example with group_by_dynamic in "
+        f"Polars: frame.sort({names.time!r})"
+        f".group_by_dynamic({names.time!r}, every={frequency.polars_alias!r}{grouping})"
         f".agg(pl.col({names.target!r}).mean()), or leave freq out."
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import InputError
 
@@ -18,8 +18,8 @@ def id_expression(names: Sequence[str], schema: Mapping[str, pl.DataType]) -> pl
     r"""Return the expression that makes the id of each row; null where a part is missing.
 
     Text stays as it is. Floats that are whole are written as integers, datetimes at midnight as dates, lists with
-    commas. Several columns are joined by `/`; a `/` or `\` inside a part gets a `\` before it, so that different parts
-    never make the same id.
+    commas. Several columns are joined by `/`. Commas in the parts of a list, a `/` in the parts of several columns, and
+    every `\` get a `\` before them, so that different parts never make the same id.
 
     Args:
         names: The columns of ids, one or more.
@@ -47,13 +47,21 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.Datetime):
         return ids.cast(pl.String).str.replace(r"\.0+(\D|$)", "${1}").str.replace(" 00:00:00$", "")
     if isinstance(dtype, (pl.List, pl.Array)):
-        if dtype.inner.is_nested():
+        if not _has_text(dtype.inner):
             raise _no_id(name, dtype)
         listed = ids.arr.to_list() if isinstance(dtype, pl.Array) else ids
-        return listed.list.eval(pl.element().cast(pl.String)).list.join(", ")
-    if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
+        parts = pl.element().cast(pl.String).str.replace_all(r"([,\\])", r"\${1}")
+        return listed.list.eval(parts).list.join(", ", ignore_nulls=False)
+    if not _has_text(dtype):
         raise _no_id(name, dtype)
     return ids.cast(pl.String)
+
+
+def _has_text(dtype: Any) -> bool:
+    """Tell whether values of a type can be written as text."""
+    import polars as pl
+
+    return not dtype.is_nested() and dtype not in (pl.Binary, pl.Object, pl.Duration)
 
 
 def _no_id(name: str, dtype: pl.DataType) -> InputError:

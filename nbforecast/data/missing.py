@@ -20,4 +20,6 @@ def drop_missing(values: list[Any]) -> list[Any]:
 def _is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ == "NAType":  # NA is neither equal nor unequal to anything
         return True
-    return (isinstance(value, str) and value == "") or bool(value != value)
+    if hasattr(value, "__len__"):  # text, or a list or array, which is not equal to itself as a whole
+        return isinstance(value, str) and value == ""
+    return bool(value != value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -147,13 +148,34 @@ def to_polars(table: nw.DataFrame[Any], name: str) -> pl.Series:
     import polars as pl
 
     series = table[name]
+    _check_zones(series, name)
     try:
         column = series.to_polars().alias(name)
         return column if column.dtype != pl.Object else pl.Series(name, column.to_list())
     except Exception:  # objects of several types
-        values = series.to_list()
-        texts = [str(value) if drop_missing([value]) else None for value in values]
+        try:
+            values = series.to_list()
+            texts = [str(value) if drop_missing([value]) else None for value in values]
+        except Exception as error:  # of a time zone that is not known, or of a user's class
+            raise InputError(
+                f"The column {name!r} of type {series.dtype} cannot be read ({type(error).__name__}: {error}). Convert "
+                "it first, for example times with a zone to UTC."
+            ) from error
         return pl.Series(name, texts, dtype=pl.String)
+
+
+def _check_zones(series: nw.Series[Any], name: str) -> None:
+    """Check that datetimes among objects have a zone in every row or in none."""
+    import narwhals as nw
+
+    if series.dtype != nw.Object:
+        return
+    has_zone = [value.tzinfo is not None for value in drop_missing(series.to_list()) if isinstance(value, dt.datetime)]
+    if len(set(has_zone)) > 1:
+        raise InputError(
+            f"Some times in {name!r} have a time zone and others have none: {sum(has_zone):,} of {len(has_zone):,}. "
+            "Give them all one zone, or none."
+        )
 
 
 def _join_clock(

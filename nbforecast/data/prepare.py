@@ -41,6 +41,7 @@ from nbforecast.data.warnings import (
     trimmed_warnings,
 )
 from nbforecast.errors import InputError, OptionError
+from nbforecast.safe_text import brief_repr
 from nbforecast.text import option, quoted
 
 if TYPE_CHECKING:
@@ -109,13 +110,17 @@ def prepare(
     spec = None if freq is None else parse_frequency(freq)
     rule = None if calendar is None else read_calendar(calendar)
     if rule is not None and not rule.is_weekly and spec is not None:
-        raise OptionError(f"freq= is not needed where calendar={calendar!r} names the dates. Give one of them.")
+        raise OptionError(
+            f"{option('freq')} is not needed where {option('calendar', calendar)} names the dates. Give one of them."
+        )
     check_fill(fill)
     newest = None if max_duration is None else parse_span(max_duration, "max_duration")
-    if date_order is not None and date_order not in DATE_ORDERS:
-        raise OptionError(f"date_order={date_order!r} is none of {quoted(list(DATE_ORDERS))}.")
-    if decimal is not None and decimal not in DECIMALS:
-        raise OptionError(f"decimal={decimal!r} is none of {quoted(DECIMALS)}.")
+    for argument, choice, choices in (("date_order", date_order, list(DATE_ORDERS)), ("decimal", decimal, DECIMALS)):
+        if choice is not None and choice not in choices:
+            raise OptionError(f"{option(argument)} takes one of {quoted(choices)}, not {brief_repr(choice)}.")
+    for argument, text in (("unit", unit), ("convert_to", convert_to), ("name", name)):
+        if text is not None and not isinstance(text, str):
+            raise OptionError(f"{option(argument)} takes a text, not {brief_repr(text)}.")
     if isinstance(frame, Dataset):
         raise InputError("This is a prepared dataset already: use it as it is, or give the frame it is made of.")
 

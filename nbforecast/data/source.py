@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbforecast.data import cgm, files
 from nbforecast.data.pandas_tables import PandasTable, is_pandas, read_pandas
-from nbforecast.errors import InputError
+from nbforecast.errors import InputError, OptionError
+from nbforecast.safe_text import brief_repr
+from nbforecast.text import option
 from nbforecast.user_path import user_path
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     import narwhals as nw
 
     from nbforecast.data.dataset import DataWarning
 
+_PATTERN = re.compile(r"\*|\^.*\$", re.DOTALL)
 _STEP_COLUMN = "step"
 _VALUE_COLUMN = "y"
 _ACCEPTED = (
@@ -62,6 +67,8 @@ class Source:
 def open_source(frame: Any, time: Any, target: Any, id: Any, date_order: str | None = None) -> Source:
     """Open a frame, series, array, dict or path.
 
+    Columns whose names Polars would take for patterns get a blank behind their names.
+
     Args:
         frame: What the user provides; see `prepare`.
         time: The column of times that the user names, or None.
@@ -73,6 +80,39 @@ def open_source(frame: Any, time: Any, target: Any, id: Any, date_order: str | N
         InputError: If it is none of these or cannot be read.
         MissingExtra: If a sensor's export needs the library cgm-format and it is not installed.
     """
+    for argument, value in (("time", time), ("target", target), ("id", id)):
+        _check_name(argument, value)
+    source = _open(frame, time, target, id, date_order)
+    opened, labels = escape_names(source.frame)
+    if not labels:
+        return source
+    return replace(
+        source,
+        frame=opened,
+        labels={**source.labels, **labels},
+        index_time=labels.get(source.index_time, source.index_time),
+        index_steps=labels.get(source.index_steps, source.index_steps),
+        index_ids=tuple(labels.get(name, name) for name in source.index_ids),
+        index_columns=tuple(labels.get(name, name) for name in source.index_columns),
+    )
+
+
+def escape_names(frame: Any) -> tuple[Any, dict[Hashable, str]]:
+    """Rename the columns of a narwhals frame that Polars would take for patterns, such as `^a$` and `*`.
+
+    Returns:
+        The frame, and the new name of each column that has one.
+    """
+    try:
+        names = frame.collect_schema().names()
+    except Exception:  # of a lazy frame of any library; it is reported when columns are chosen
+        return frame, {}
+    patterns = [name for name in names if _PATTERN.fullmatch(name)]
+    labels = {name: name + " " * sum(other.startswith(name) for other in names) for name in patterns}
+    return (frame.rename(labels) if labels else frame), labels
+
+
+def _open(frame: Any, time: Any, target: Any, id: Any, date_order: str | None) -> Source:
     import narwhals as nw
 
     if isinstance(frame, (str, os.PathLike)):
@@ -92,7 +132,7 @@ def open_source(frame: Any, time: Any, target: Any, id: Any, date_order: str | N
         if hasattr(native, "__arrow_c_stream__"):
             import polars as pl
 
-            return open_source(pl.DataFrame(native), time, target, id)
+            return _open(pl.DataFrame(native), time, target, id, date_order)
         kind = f"{type(native).__module__}.{type(native).__qualname__}".removeprefix("builtins.")
         raise InputError(f"An object of type {kind} is no time series. Give {_ACCEPTED}.") from None
     except Exception as error:  # of any library
@@ -109,6 +149,15 @@ def open_source(frame: Any, time: Any, target: Any, id: Any, date_order: str | N
         labels=table.labels,
         warnings=table.warnings,
     )
+
+
+def _check_name(argument: str, value: Any) -> None:
+    """Check that a value may name columns: text, another label of pandas, or a list of such."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    for part in parts:
+        is_label = isinstance(part, Hashable) and (isinstance(part, (str, tuple)) or not hasattr(part, "__len__"))
+        if not is_label or type(part).__name__ == "Expr":
+            raise OptionError(f"{option(argument)} takes the name of a column, not {brief_repr(part)}.")
 
 
 def _open_path(path: Path, is_named: bool, id: Any, date_order: str | None) -> Source:

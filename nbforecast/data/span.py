@@ -12,7 +12,10 @@ from jaxtyping import Bool, Int64
 from nbforecast.data.frequency import Frequency, FrequencySpec, parse_frequency
 from nbforecast.errors import OptionError
 from nbforecast.options import check_horizon
+from nbforecast.text import option
 from nbforecast.time_units import MONTH
+
+_MOST_STEPS = 1 << 53  # longer than any series
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,16 @@ class Span:
     months: int = 0
     microseconds: int = 0
 
-    def count_steps(self, frequency: Frequency, option: str) -> int:
+    def count_steps(self, frequency: Frequency, name: str) -> int:
         """Return the number of whole steps in the span, at least one; see `measure`."""
-        return max(1, int(self.measure(frequency, option)))
+        return max(1, int(self.measure(frequency, name)))
 
-    def measure(self, frequency: Frequency, option: str) -> float:
+    def measure(self, frequency: Frequency, name: str) -> float:
         """Return the length of the span in steps.
 
         Args:
             frequency: The grid.
-            option: The option that the user gave, for messages.
+            name: The option that the user gave, for messages.
 
         Raises:
             OptionError: If the span is a duration and the times are integers without a calendar.
@@ -51,23 +54,25 @@ class Span:
         if frequency.kind == "integer":
             if not frequency.nominal:
                 raise OptionError(
-                    f"{option} must be an integer of steps here: the times are integers without a calendar."
+                    f"{option(name)} must be an integer of steps here: the times are integers without a calendar."
                 )
             length = parse_frequency(frequency.nominal).to_frequency().microseconds
         return (self.microseconds + self.months * MONTH) / length
 
 
-def parse_span(value: Any, option: str) -> Span:
+def parse_span(value: Any, name: str) -> Span:
     """Read a length of history as people write it.
 
     Args:
         value: `"18h"`, `"90d"`, `"6mo"`, a positive timedelta, or a positive integer of steps.
-        option: The option that the user gave, for messages.
+        name: The option that the user gave, for messages.
 
     Raises:
         OptionError: For anything else, and for lengths that are not positive.
     """
     spec: FrequencySpec | None = None
+    if isinstance(value, (int, np.integer)) and not isinstance(value, np.timedelta64) and value > _MOST_STEPS:
+        return Span(steps=_MOST_STEPS)
     if not isinstance(value, float):
         try:
             spec = parse_frequency(value)
@@ -75,7 +80,7 @@ def parse_span(value: Any, option: str) -> Span:
             spec = None
     if spec is None or spec.kind == "business":
         raise OptionError(
-            f'{option}={value!r} is not a length of time. Use something like "18h", "90d", "6mo", a positive '
+            f'{option(name, value)} is not a length of time. Use something like "18h", "90d", "6mo", a positive '
             f"timedelta, or a positive integer of steps."
         )
     if spec.kind == "integer":

@@ -109,9 +109,11 @@ def _parse_numbers(column: pl.Series, decimal: str | None) -> tuple[pl.Series, l
     if len(fitting) == 2:
         row = int(spaceless.str.contains(",", literal=True).fill_null(False).arg_max() or 0)
         example = spaceless[row]
-        readings = f"{example.replace(',', '')} (decimal='.') or {example.replace(',', '.')} (decimal=',')"
+        meanings = ((example.replace(",", ""), "."), (example.replace(",", "."), ","))
+        readings = " or ".join(f"{number} ({option('decimal', sign)})" for number, sign in meanings)
         raise InputError(
-            f"Row {row} of {column.name!r} is {column[row]!r}, which can be {readings}. Say with decimal=."
+            f"Row {row} of {column.name!r} is {column[row]!r}, which can be {readings}. Say which with "
+            f"{option('decimal')}."
         )
     is_wrong = text.is_not_null() & text.cast(pl.Float64, strict=False).is_null()
     wrong_by_sign = [text.is_not_null() & ~spaceless.str.contains(_GROUPED[sign]) & is_wrong for sign in DECIMALS]

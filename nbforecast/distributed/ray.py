@@ -17,6 +17,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import MissingExtra, OptionError, StorageError
+from nbforecast.text import option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,7 +36,7 @@ def require_ray() -> None:
     """Raise `MissingExtra` where Ray Data is not installed."""
     for module in ("ray", "pandas", "fsspec"):
         if importlib.util.find_spec(module) is None:
-            raise MissingExtra(f"engine='ray' needs the library {module}: pip install 'nbforecast[ray]'.")
+            raise MissingExtra(f"{option('engine', 'ray')} needs the library {module}: pip install 'nbforecast[ray]'.")
 
 
 def forecast_on_ray(

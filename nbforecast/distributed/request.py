@@ -21,6 +21,7 @@ from nbforecast.forecasters.registry import resolve, to_portable
 from nbforecast.options import ForecastOptions, PanelKeywords, check_horizon, takes_options
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable
+from nbforecast.safe_text import brief_repr
 from nbforecast.text import option
 from nbforecast.user_path import path_exists, user_path
 
@@ -86,10 +87,10 @@ def forecast_dataset(
     request = ForecastOptions(model=model, horizon=steps, **options)
     forecaster = resolve(model, request.minimum, request.maximum)
     if engine not in ENGINES:
-        raise OptionError(f"engine= takes 'local' or 'ray', not {engine!r}.")
+        raise OptionError(f"{option('engine')} takes 'local' or 'ray', not {brief_repr(engine)}.")
     for name, value in (("workers", workers), ("series_per_shard", series_per_shard)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise OptionError(f"{option(name)} takes a positive number, not {value!r}.")
+            raise OptionError(f"{option(name)} takes a positive number, not {brief_repr(value)}.")
     if request.freq is not None:
         parse_frequency(request.freq)
     if request.calendar is not None:
@@ -101,7 +102,7 @@ def forecast_dataset(
     _check_earlier_shards(folder, forecaster, request.seed)
     panel = open_panel(source, request.time, request.target, request.id)
     if source_includes(source, folder / "shard.parquet"):
-        raise OptionError("destination= is inside source=, where its shards would be read as data the next time.")
+        raise OptionError("The destination is inside the source, where its shards would be read as data the next time.")
     job = Job(
         staging=folder / f"{STAGING_PREFIX}{secrets.token_hex(8)}",
         folder=folder,
@@ -117,7 +118,10 @@ def forecast_dataset(
         require_ray()
         run_engine = partial(forecast_on_ray, address=address, workers=workers)
     elif address is not None or workers not in (None, 1):
-        raise OptionError("address= and workers= are for engine='ray'; the local engine has one worker, this process.")
+        raise OptionError(
+            f"{option('address')} and {option('workers')} are for {option('engine', 'ray')}; the local engine has one "
+            "worker, this process."
+        )
     run = DatasetRun(panel, job, run_engine, series_per_shard).start()
     return wait_or_cancel(run) if wait else run
 
@@ -136,7 +140,9 @@ def _steps(horizon: int | str | dt.timedelta, freq: Any, calendar: Any) -> int:
     """The steps of a horizon; those of a span follow from the step of the grid, which must be given."""
     if isinstance(horizon, str | dt.timedelta):
         if freq is None:
-            raise OptionError(f"horizon={horizon!r} is a span: give the step of the data, too, with {option('freq')}.")
+            raise OptionError(
+                f"{option('horizon', horizon)} is a span: give the step of the data, too, with {option('freq')}."
+            )
         frequency = parse_frequency(freq).to_frequency()
         if calendar is not None:
             frequency = replace(frequency, kind="calendar", calendar=read_calendar(calendar).text)
@@ -147,7 +153,7 @@ def _steps(horizon: int | str | dt.timedelta, freq: Any, calendar: Any) -> int:
 def _check_destination(destination: str | PathLike[str]) -> Path:
     text = str(destination)
     if "://" in text:
-        raise OptionError(f"destination= takes a folder that every worker can write to, not {text!r}.")
+        raise OptionError(f"The destination is a folder that every worker can write to, not {text!r}.")
     path = user_path(text, OptionError).resolve()
     if path_exists(path) and not path.is_dir():
         raise StorageError(f"{text!r} is a file; give a folder for the shards.")

@@ -16,7 +16,7 @@ from nbforecast.data.columns import choose_columns
 from nbforecast.data.ids import id_expression
 from nbforecast.data.missing import MISSING_TEXTS
 from nbforecast.data.observations import SINGLE_SERIES
-from nbforecast.data.source import Source
+from nbforecast.data.source import Source, escape_names
 from nbforecast.distributed.layout import partition_of
 from nbforecast.errors import InputError, MissingExtra
 from nbforecast.user_path import path_exists, user_path
@@ -56,11 +56,11 @@ def open_panel(source: Any, time: Any, target: str | None, id: Any) -> Panel:
     Raises:
         InputError: The source cannot be read as a panel.
     """
-    scans = _scans(source)
-    first = scans[0]
     import narwhals as nw
 
-    columns = choose_columns(Source(nw.from_native(first)), time, target, id)
+    opened = [escape_names(nw.from_native(scan)) for scan in _scans(source)]
+    scans = [frame.to_native() for frame, _ in opened]
+    columns = choose_columns(Source(opened[0][0], labels=opened[0][1]), time, target, id)
     schemas = [scan.collect_schema() for scan in scans]
     required = columns.names
     for schema in schemas:
@@ -154,7 +154,7 @@ def _scans(source: Any) -> list[pl.LazyFrame]:
     """A lazy frame for the files of each schema."""
     if not isinstance(source, (str, os.PathLike)):
         raise InputError(
-            f"source= takes a Parquet file, folder, glob or URL, not {type(source).__name__}. "
+            f"The source is a Parquet file, folder, glob or URL, not an object of type {type(source).__name__}. "
             "Pass data in memory to nbf.forecast."
         )
     text = os.fspath(source)

@@ -59,7 +59,7 @@ def test_M6_demo_copies_samples_that_can_be_drawn(tmp_path: Path, capsys: pytest
         (["quickdraw", "{taxi}", "-o", "x.gif"], ".svg, .png, .pdf"),
         (["forecast", "{taxi}", "-o", "x.txt"], "written as .csv, .parquet, .arrow, .xlsx, not as"),
         (["forecast", "{taxi}", "-m", "oracle", "-o", "x.csv"], "No model is called 'oracle'"),
-        (["forecast", "{taxi}", "-m", "naive", "--seed", "9" * 30, "-o", "x.csv"], "seed= takes a whole number"),
+        (["forecast", "{taxi}", "-m", "naive", "--seed", "9" * 30, "-o", "x.csv"], "--seed takes a whole number"),
         (["demo", "{taxi}"], "{taxi}"),
     ],
 )

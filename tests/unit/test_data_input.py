@@ -130,7 +130,7 @@ def test_S2_S4_unreadable_input_is_an_error_that_names_place_and_remedy(frame, o
 
 
 def test_S4_column_arguments_must_be_names():
-    with pytest.raises(OptionError, match="not the name of a column"):
+    with pytest.raises(OptionError, match="takes the name of a column"):
         prepare(FRAME, time=3)
 
 

@@ -37,7 +37,7 @@ def test_S8_commas_that_can_be_thousands_or_decimals_are_an_error_that_names_bot
         _read("1", "1,234")
     assert _read("1", "1,234", decimal=",")[0].tolist() == [1, 1.234]
     assert prepare({"ds": [1, 2], "y": ["1", "1,234"]}, decimal=".").values.tolist() == [1, 1234]
-    with pytest.raises(OptionError, match="decimal=';'"):
+    with pytest.raises(OptionError, match="decimal= takes one of"):
         prepare({"ds": [1, 2], "y": [1, 2]}, decimal=";")
 
 

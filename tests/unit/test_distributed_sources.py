@@ -119,7 +119,7 @@ def test_shards_are_not_put_where_they_would_be_read(tmp_path: Path) -> None:
     panel(2).write_parquet(tmp_path / "data" / "a.parquet")
     inside = tmp_path / "data" / "out"
     for taken in ("{}/data", "{}/data/**/*.parquet", "file://{}/data", "{}/*/**/*.parquet"):
-        with pytest.raises(nbf.NbForecastError, match="is inside source="):
+        with pytest.raises(nbf.NbForecastError, match="is inside the source"):
             forecast(taken.format(tmp_path), inside)
     assert forecast(f"{tmp_path}/data/*.parquet", inside).done
 

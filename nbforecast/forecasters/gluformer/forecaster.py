@@ -22,7 +22,7 @@ from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_qua
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
 from nbforecast.forecasters.windows import full_context_availability
 from nbforecast.safe_text import brief_repr
-from nbforecast.text import quoted
+from nbforecast.text import option, quoted
 from nbforecast.user_path import path_exists, user_path
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Gluformer(NetworkForecaster):
         if data.frequency.kind != "fixed" or data.frequency.every != STEP:
             raise OptionError(
                 f"{self.name!r} is made for steps of 5 min; the data have steps of {data.frequency.describe()}. Give "
-                "freq='5min' if they are finer."
+                f"{option('freq', '5min')} if they are finer."
             )
         return full_context_availability(data, self.context)
 
