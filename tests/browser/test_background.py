@@ -13,16 +13,22 @@ if TYPE_CHECKING:
 
 SETUP = """
 %load_ext nbforecast
-import nbforecast as nbf, polars as pl
+import time
+import nbforecast as nbf, numpy as np, polars as pl
+from nbforecast.forecasters.adapters.function import FunctionForecaster
+def spread(contexts, horizon):
+    time.sleep(0.02)
+    return contexts[:, -1, None, None] + np.linspace(-9, 9, 10) + np.zeros((1, horizon, 1))
+nbf.register('slow', FunctionForecaster(spread, 'slow', context=8, least=8, draws=10, batch=64, key='slow'))
 taxi = nbf.sample('taxi')
 big = pl.concat([taxi.with_columns(unique_id=pl.lit(f'zone {i:02d}')) for i in range(20)])
 """
 CELLS = [
     SETUP,
-    "%quickdraw taxi -i -24",
-    "run = %forecast big",
+    "%quickdraw taxi -i -24 -m slow",
+    "run = %forecast big -m slow",
     "sum(range(1000))",
-    "%quickdraw big -i -3000 -s 'zone 11'",
+    "%quickdraw big -i -3000 -s 'zone 11' -m slow",
     "run.cancel()",
     "run",
     "import time; time.sleep(3); 'slept'",

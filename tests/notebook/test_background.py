@@ -16,14 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SETUP = """
-import nbforecast as nbf, polars as pl, threading, time
+MODEL = """
+import nbforecast as nbf, numpy as np, polars as pl, threading, time
+from nbforecast.forecasters.adapters.function import FunctionForecaster
+def spread(contexts, horizon):
+    time.sleep(0.02)
+    return contexts[:, -1, None, None] + np.linspace(-9, 9, 10) + np.zeros((1, horizon, 1))
+nbf.register('slow', FunctionForecaster(spread, 'slow', context=8, least=8, draws=10, batch=64, key='slow'))
+"""
+SETUP = f"""
+{MODEL}
 from nbforecast import session
 %load_ext nbforecast
 taxi = nbf.sample('taxi')
 small = taxi.tail(300)
 big = pl.concat([taxi.with_columns(unique_id=pl.lit(str(i))) for i in range(20)])
-nbf.forecast(small, 'theta', wait=True)
+nbf.forecast(small, 'slow', wait=True)
 def threads():
     return sorted(t.name for t in threading.enumerate() if t.name.startswith('nbforecast-'))
 """
@@ -50,9 +58,9 @@ def inferred(messages: list[dict[str, Any]]) -> list[int]:
 
 def test_E5_progress_moves_in_its_own_display_and_nothing_is_printed_elsewhere(manager: Any) -> None:
     kernel: Kernel = manager.kernel
-    (card,), error = kernel.run("run = %forecast big -m theta")
+    (card,), error = kernel.run("run = %forecast big -m slow")
     assert not error
-    assert "theta forecasts 12 steps of 1 hour ahead from 103,060 origins of 20 series" in card["text/plain"]
+    assert "slow forecasts 12 steps of 1 hour ahead from 103,060 origins of 20 series" in card["text/plain"]
     assert kernel.run("print('other')")[0] == [{"text": "other\n"}]
     kernel.await_text(" a second · ")
     kernel.start("time.sleep(3); print('slept')")
@@ -72,7 +80,7 @@ def test_E5_progress_moves_in_its_own_display_and_nothing_is_printed_elsewhere(m
     assert "".join(printed) == "slept\n"
     assert not [m for m in messages if m["msg_type"] in ("display_data", "execute_result")]
 
-    queued, _ = kernel.run("next = %forecast taxi -m theta -H 3")
+    queued, _ = kernel.run("next = %forecast taxi -m slow -H 3")
     assert queued[0]["text/plain"].endswith("Waiting until another forecast has ended")
     began = time.monotonic()
     assert kernel.value("[run.at(-40, '7').index, run.done]") == [-40, False]
@@ -86,7 +94,7 @@ def test_E5_progress_moves_in_its_own_display_and_nothing_is_printed_elsewhere(m
 
 def test_E9_interrupting_a_cell_that_waits_for_its_own_run_cancels_it(manager: Any) -> None:
     kernel: Kernel = manager.kernel
-    cell = kernel.start("mine = %forecast big -m theta --wait -o stored")
+    cell = kernel.start("mine = %forecast big -m slow --wait -o stored")
     kernel.await_text(" a second · ")
     manager.interrupt_kernel()
     kernel.await_end(cell)
@@ -99,8 +107,8 @@ def test_E9_interrupting_a_cell_that_waits_for_its_own_run_cancels_it(manager: A
         True,
         True,
     ]
-    assert kernel.value("nbf.forecast(small, 'theta', wait=True).progress") == 1.0
-    cell = kernel.start("nbf.forecast(big, 'theta', wait=True)")
+    assert kernel.value("nbf.forecast(small, 'slow', wait=True).progress") == 1.0
+    cell = kernel.start("nbf.forecast(big, 'slow', wait=True)")
     time.sleep(1)
     manager.interrupt_kernel()
     kernel.await_end(cell)
@@ -109,7 +117,7 @@ def test_E9_interrupting_a_cell_that_waits_for_its_own_run_cancels_it(manager: A
 
 def test_E9_interrupting_a_wait_for_a_run_one_holds_lets_it_go_on(manager: Any) -> None:
     kernel: Kernel = manager.kernel
-    kernel.run("run = nbf.forecast(big, 'theta')")
+    kernel.run("run = nbf.forecast(big, 'slow')")
     cell = kernel.start("run.wait()")
     time.sleep(0.5)
     manager.interrupt_kernel()
@@ -122,7 +130,7 @@ def test_E9_interrupting_a_wait_for_a_run_one_holds_lets_it_go_on(manager: Any) 
 
 def test_E9_unloading_ends_the_threads_and_saves_what_is_finished(manager: Any) -> None:
     kernel: Kernel = manager.kernel
-    kernel.run("run = nbf.forecast(big, 'theta', horizon=5)\nwhile not run.calculated: time.sleep(0.01)")
+    kernel.run("run = nbf.forecast(big, 'slow', horizon=5)\nwhile not run.calculated: time.sleep(0.01)")
     assert kernel.value("threads()") != []
     began = time.monotonic()
     assert kernel.run("%unload_ext nbforecast")[1] == ""
@@ -131,20 +139,20 @@ def test_E9_unloading_ends_the_threads_and_saves_what_is_finished(manager: Any) 
     assert kernel.value("[run.done, run.cancelled, run.inferred == run.calculated > 0]") == [True, True, True]
     assert "RunCancelled" in kernel.run("run.wait()")[1]
     kernel.run("nbf.cache.flush(disk=False)")
-    assert kernel.run("%load_ext nbforecast\nagain = %forecast big -m theta -H 5")[1] == ""
+    assert kernel.run("%load_ext nbforecast\nagain = %forecast big -m slow -H 5")[1] == ""
     assert kernel.value("[again.reused == run.inferred, again.done]") == [True, False]
 
 
 def test_E9_a_restart_while_work_runs_is_quick_and_keeps_what_is_finished(manager: Any) -> None:
     kernel: Kernel = manager.kernel
-    kernel.run("run = nbf.forecast(big, 'theta', horizon=7)\nwhile not run.calculated: time.sleep(0.01)")
+    kernel.run("run = nbf.forecast(big, 'slow', horizon=7)\nwhile not run.calculated: time.sleep(0.01)")
     done = kernel.value("run.calculated")
     began = time.monotonic()
     manager.restart_kernel()
     kernel._client.wait_for_ready(timeout=60)
     assert time.monotonic() - began < 30
     assert kernel.run(SETUP)[1] == ""
-    reused = kernel.value("nbf.forecast(big, 'theta', horizon=7).reused")
+    reused = kernel.value("nbf.forecast(big, 'slow', horizon=7).reused")
     assert reused >= done
 
 
@@ -184,18 +192,20 @@ def test_E5_M2_in_a_terminal_there_is_a_bar_for_those_who_wait_and_nothing_else(
 
     shell.expect(prompt)
     output_of("%load_ext nbforecast")
-    output_of("import nbforecast as nbf, polars as pl; taxi = nbf.sample('taxi')")
+    (tmp_path / "model.py").write_text(MODEL)
+    output_of(f"%run {tmp_path / 'model.py'}")
+    output_of("taxi = nbf.sample('taxi').tail(900)")
     output_of("big = pl.concat([taxi.with_columns(unique_id=pl.lit(str(i))) for i in range(3)])")
-    started = output_of("run = %forecast big -m theta -f")
-    assert started.count("theta forecasts 12 steps") == 1
+    started = output_of("run = %forecast big -m slow -f")
+    assert started.count("slow forecasts 12 steps") == 1
     waited = output_of("run.wait();")
-    assert "theta forecasts" not in waited, "nothing comes from the background"
-    assert "theta: 100%|" in waited.split("\r")[-1]
-    assert "15459/15459" in waited
-    at_once = output_of("%forecast big -m theta -f --wait")
-    assert "theta: 100%|" in at_once
-    assert at_once.count("theta forecasts 12 steps") == 1
-    assert "Done: 15,459 origins inferred" in at_once
+    assert "slow forecasts" not in waited, "nothing comes from the background"
+    assert "slow: 100%|" in waited.split("\r")[-1]
+    assert "2679/2679" in waited
+    at_once = output_of("%forecast big -m slow -f --wait")
+    assert "slow: 100%|" in at_once
+    assert at_once.count("slow forecasts 12 steps") == 1
+    assert "Done: 2,679 origins inferred" in at_once
     shell.sendline("exit")
     shell.expect(pexpect.EOF)
     shell.close()
