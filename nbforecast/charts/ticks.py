@@ -28,6 +28,7 @@ class NumberFormat:
     suffix: str
 
     def __call__(self, value: float) -> str:
+        """Write a value."""
         text = f"{value / self.scale:,.{self.decimals}f}"
         if text.startswith("-"):
             text = "−" + text[1:] if text.strip("-0.,") else text[1:]

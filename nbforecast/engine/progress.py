@@ -32,7 +32,9 @@ class Waitable(Protocol):
     """Work whose end can be waited for."""
 
     @property
-    def progress_state(self) -> ProgressState: ...
+    def progress_state(self) -> ProgressState:
+        """What the bar shows now."""
+        ...
 
     def wait_for_end(self, timeout: float | None = None) -> bool:
         """Wait up to `timeout` seconds for the end; returns whether it has come."""

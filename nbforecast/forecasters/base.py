@@ -26,15 +26,29 @@ class Forecaster(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What people call the model."""
+        ...
+
     @property
-    def context(self) -> int: ...
+    def context(self) -> int:
+        """L, the most steps before an origin that a forecast depends on."""
+        ...
+
     @property
-    def levels(self) -> tuple[float, ...] | None: ...
+    def levels(self) -> tuple[float, ...] | None:
+        """The ascending probability levels of quantiles; None if the draws are samples."""
+        ...
+
     @property
-    def draws(self) -> int: ...
+    def draws(self) -> int:
+        """Q, the number of quantiles or samples of a step."""
+        ...
+
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """Names the version and all settings and weights: results under one key are interchangeable."""
+        ...
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         """Returns for each row 0 if it can be forecast, else an `UnavailableReason`.

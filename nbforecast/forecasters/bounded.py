@@ -40,38 +40,47 @@ class BoundedForecaster:
 
     @property
     def name(self) -> str:
+        """The name of the model."""
         return self.model.name
 
     @property
     def context(self) -> int:
+        """The context of the model, in steps."""
         return self.model.context
 
     @property
     def levels(self) -> tuple[float, ...] | None:
+        """The probability levels of the model."""
         return self.model.levels
 
     @property
     def draws(self) -> int:
+        """The number of draws of the model."""
         return self.model.draws
 
     @property
     def key(self) -> str:
+        """The key of the model, and the bounds."""
         return f"{self.model.key} within [{self.bounds.minimum:.17g}, {self.bounds.maximum:.17g}]"
 
     @property
     def batch_sizes(self) -> tuple[int, ...] | None:
+        """The batch sizes of the model, if it has its own."""
         return getattr(self.model, "batch_sizes", None)
 
     @property
     def windows_per_core(self) -> int | None:
+        """How many windows a core infers at once, if the model says so."""
         return getattr(self.model, "windows_per_core", None)
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        """See `Forecaster.availability`."""
         return self.model.availability(data)
 
     def forecast(
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
     ) -> Float32[np.ndarray, "R H Q"]:
+        """See `Forecaster.forecast`; every draw lies within the bounds."""
         draws = self.model.forecast(data, rows, horizon, seed)
         return np.clip(draws, np.float32(self.bounds.minimum), np.float32(self.bounds.maximum))
 

@@ -35,22 +35,27 @@ class DeferredForecaster:
 
     @property
     def draws(self) -> int:
+        """The number of quantiles."""
         return len(self.levels)
 
     @property
     def batch_sizes(self) -> tuple[int, ...] | None:
+        """The batch sizes of the model, if it has its own; loads it."""
         return getattr(self.model(), "batch_sizes", None)
 
     @property
     def windows_per_core(self) -> int | None:
+        """How many windows a core infers at once, if the model says so; loads it."""
         return getattr(self.model(), "windows_per_core", None)
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        """See `Forecaster.availability`; loads the model."""
         return self.model().availability(data)
 
     def forecast(
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
     ) -> Float32[np.ndarray, "R H Q"]:
+        """See `Forecaster.forecast`; loads the model."""
         return self.model().forecast(data, rows, horizon, seed)
 
     def model(self) -> Forecaster:

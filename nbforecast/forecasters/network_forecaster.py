@@ -62,6 +62,7 @@ class NetworkForecaster(WindowForecaster):
         return replicate(dict(self.weights))
 
     def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
+        """See `WindowForecaster.compiled`; the weights are arguments, so that models of one size share a function."""
         jitted, shared = _jitted(self, horizon), self.shared(seed)
         return lambda windows: jitted(self.placed, windows, shared)
 
@@ -70,6 +71,7 @@ class NetworkForecaster(WindowForecaster):
         return ()
 
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
+        """See `WindowForecaster.predict`."""
         return self.apply(self.weights, windows, self.shared(0), horizon)
 
     @abstractmethod

@@ -51,6 +51,7 @@ class ScaledContext(NamedTuple):
 
     @property
     def length(self) -> Int32[Array, " B"]:
+        """(B,) the number of steps from the first observation on."""
         return self.values.shape[0] - self.first
 
 

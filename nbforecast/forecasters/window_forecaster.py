@@ -46,16 +46,27 @@ class WindowForecaster(ABC):
 
     @property
     @abstractmethod
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What people call the model."""
+        ...
+
     @property
     @abstractmethod
-    def context(self) -> int: ...
+    def context(self) -> int:
+        """L, the length of a window in steps."""
+        ...
+
     @property
     @abstractmethod
-    def levels(self) -> tuple[float, ...] | None: ...
+    def levels(self) -> tuple[float, ...] | None:
+        """The ascending probability levels of quantiles; None if the draws are samples."""
+        ...
+
     @property
     @abstractmethod
-    def draws(self) -> int: ...
+    def draws(self) -> int:
+        """Q, the number of quantiles or samples of a step."""
+        ...
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -101,11 +112,13 @@ class WindowForecaster(ABC):
         """
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        """See `Forecaster.availability`."""
         return partial_context_availability(data, self.context, self.least)
 
     def forecast(
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
     ) -> Float32[np.ndarray, "R H Q"]:
+        """See `Forecaster.forecast`; batches are padded to few sizes, which are compiled once each."""
         out = np.empty((len(rows), horizon, self.draws), np.float32)
         shapes = self._shapes()
 

@@ -97,6 +97,7 @@ class FunctionForecaster:
         self._seeded = seeded
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        """See `Forecaster.availability`."""
         if self._whole:
             return full_context_availability(data, self.context, self._least)
         return partial_context_availability(data, self.context, self._least)
@@ -104,6 +105,7 @@ class FunctionForecaster:
     def forecast(
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
     ) -> Float32[np.ndarray, "R H Q"]:
+        """See `Forecaster.forecast`; what the function returns is checked."""
         windows, location = cut_windows(data, rows, self.context, seed)
         contexts = np.asarray(windows.values, np.float64) + location[:, None]
         draws = np.asarray(self._function(contexts, horizon, *([seed] if self._seeded else [])), np.float64)

@@ -52,18 +52,22 @@ class ChronosBolt(NetworkForecaster):
 
     @property
     def settings(self) -> dict[str, Any]:
+        """The settings of the base class, the sizes of the network and the longest context."""
         return super().settings | self.sizes.settings | {"longest": self.longest}
 
     @property
     def context(self) -> int:
+        """The length of a window in steps."""
         return min(self.longest or self.sizes.context, self.sizes.context)
 
     @property
     def levels(self) -> tuple[float, ...]:
+        """The probability levels that the network has learned."""
         return self.sizes.levels
 
     @property
     def draws(self) -> int:
+        """The number of quantiles."""
         return len(self.sizes.levels)
 
     @classmethod
@@ -94,6 +98,7 @@ class ChronosBolt(NetworkForecaster):
         return cls(weights, name or PurePath(place).name, sizes=sizes, longest=context)
 
     def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
+        """See `NetworkForecaster.apply`."""
         context = jnp.where(windows.observed, windows.values, jnp.nan)
         return extend(weights, self.sizes, context, horizon).transpose(0, 2, 1)
 

@@ -96,19 +96,23 @@ class Gluformer(NetworkForecaster):
 
     @property
     def settings(self) -> dict[str, Any]:
+        """The settings of the base class, of sampling, of the network and of the scaling."""
         options = {"samples": self.samples, "output": self.output, "masks": self.masks}
         return super().settings | self.sizes.settings | self.scaler.settings | options
 
     @property
     def context(self) -> int:
+        """The length of a window in steps."""
         return self.sizes.input
 
     @property
     def levels(self) -> tuple[float, ...] | None:
+        """The probability levels of a mixture's quantiles; None for samples."""
         return DRAW_LEVELS if self.output == "mixture" else None
 
     @property
     def draws(self) -> int:
+        """The number of quantiles or samples."""
         return len(DRAW_LEVELS) if self.output == "mixture" else self.samples
 
     @classmethod
@@ -148,6 +152,7 @@ class Gluformer(NetworkForecaster):
         return full_context_availability(data, self.context)
 
     def covariates(self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int) -> Float32[np.ndarray, "R L+H C"]:
+        """See `WindowForecaster.covariates`: features of the calendar, each between 0 and 1."""
         if horizon > self.sizes.horizon:
             raise OptionError(f"{self.name!r} forecasts up to {self.sizes.horizon} steps, not {horizon}.")
         past = _calendar(data)[rows[:, None] + np.arange(1 - self.context, 1)]
@@ -157,11 +162,13 @@ class Gluformer(NetworkForecaster):
         return scaled.astype(np.float32)
 
     def shared(self, seed: int) -> Masks | None:
+        """See `NetworkForecaster.shared`: the masks of dropout, if all windows share them."""
         return replicate(_masks(self.sizes, self.samples, seed)) if self.masks == "shared" else None
 
     def apply(
         self, weights: Mapping[str, Any], windows: Windows, shared: Masks | None, horizon: int
     ) -> Float32[Array, "B H Q"]:
+        """See `NetworkForecaster.apply`."""
         low, high = self.scaler.target
         target = (windows.values + windows.location[:, None] - low) / (high - low)
         covariates = jnp.asarray(windows.covariates)

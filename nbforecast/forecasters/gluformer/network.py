@@ -78,6 +78,7 @@ class Sizes:
 
     @property
     def inner(self) -> int:
+        """The width of all attention heads together."""
         return self.heads * (self.width // self.heads)
 
     def tokens(self) -> list[int]:

@@ -80,6 +80,7 @@ class Pretrained(NetworkForecaster):
         return lambda windows: forecast_passes(windows)[:, :horizon]
 
     def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
+        """See `NetworkForecaster.apply`."""
         return extend(restore_network(weights), windows, horizon)
 
 

@@ -34,6 +34,7 @@ class Block(eqx.Module):
         self.first, self.second = eqx.nn.Linear(width, width, key=a), eqx.nn.Linear(width, width, key=b)
 
     def __call__(self, x: Float32[Array, " W"]) -> Float32[Array, " W"]:
+        """Returns (W,) the transformed features `x`, added to them."""
         return x + self.second(jax.nn.gelu(self.first(self.norm(x))))
 
 

@@ -35,6 +35,7 @@ class Auto(Statistical):
     name: str = "auto"
 
     def point_forecast(self, past: ScaledContext, seasons: Seasons, origins: BacktestOrigins) -> PointForecast:
+        """See `Statistical.point_forecast`."""
         adjusted = deseasonalize(past, seasons)
         forecasts = (
             naive_forecast(past, origins, jnp.maximum(seasons.short, seasons.long)),

@@ -38,6 +38,7 @@ class Statistical(WindowForecaster):
     draws: ClassVar[int] = len(DRAW_LEVELS)
 
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
+        """See `WindowForecaster.predict`."""
         past = scale_context(windows)
         seasons = find_seasons(past, windows.seasons)
         origins = backtest_origins(past, horizon, past.first + jnp.maximum(self.warmup(seasons), MIN_OBSERVATIONS))

@@ -26,9 +26,11 @@ class SeasonalNaive(Statistical):
     name: str = "naive"
 
     def warmup(self, seasons: Seasons) -> Int32[Array, " B"]:
+        """See `Statistical.warmup`: the longer season."""
         return jnp.maximum(seasons.short, seasons.long)
 
     def point_forecast(self, past: ScaledContext, seasons: Seasons, origins: BacktestOrigins) -> PointForecast:
+        """See `Statistical.point_forecast`."""
         return naive_forecast(past, origins, jnp.maximum(seasons.short, seasons.long))
 
 

@@ -40,6 +40,7 @@ class RidgeAutoregression(Statistical):
     name: str = "ridge"
 
     def point_forecast(self, past: ScaledContext, seasons: Seasons, origins: BacktestOrigins) -> PointForecast:
+        """See `Statistical.point_forecast`."""
         return ridge_forecast(deseasonalize(past, seasons), past, origins)
 
 

@@ -51,6 +51,7 @@ class Theta(Statistical):
     name: str = "theta"
 
     def point_forecast(self, past: ScaledContext, seasons: Seasons, origins: BacktestOrigins) -> PointForecast:
+        """See `Statistical.point_forecast`."""
         return theta_forecast(deseasonalize(past, seasons), past, origins)
 
 

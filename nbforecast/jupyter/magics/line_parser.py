@@ -28,6 +28,7 @@ class LineParser(argparse.ArgumentParser):
         super().__init__(prog=prog, description=description, add_help=False, exit_on_error=False)
 
     def error(self, message: str) -> NoReturn:
+        """Raise an error that has the usage of the magic, where argparse would end the process."""
         raise UsageError(f"{self.prog}: {message}. {self.format_usage().strip()}. {self.prog.split()[0]}? explains it.")
 
     def format_all(self) -> str:

@@ -96,6 +96,7 @@ class ForecastMagics(Magics):
     @no_var_expand
     @needs_local_scope
     def forecast(self, line: str, local_ns: dict[str, Any] | None = None) -> Run:
+        """Forecast from every origin, and show the progress."""
         from nbforecast.api import forecast
         from nbforecast.forecast_tables import parse_levels, save_table
         from nbforecast.jupyter.display.show import show
@@ -120,6 +121,7 @@ class ForecastMagics(Magics):
     @no_var_expand
     @needs_local_scope
     def quickdraw(self, line: str, local_ns: dict[str, Any] | None = None) -> Chart:
+        """Draw the forecast from one origin."""
         from nbforecast.api import quickdraw
 
         options = self._parse("quickdraw", line, local_ns)
@@ -132,6 +134,7 @@ class ForecastMagics(Magics):
     @line_magic
     @no_var_expand
     def forecast_cache(self, line: str) -> object:
+        """List, delete, save or recompute stored results."""
         options = PARSERS["forecast_cache"].parse_line(line)
         result = run_cache_command(options)
         if options.action == "recompute":
@@ -143,6 +146,7 @@ class ForecastMagics(Magics):
     @line_magic
     @no_var_expand
     def forecast_models(self, line: str) -> Catalogue:
+        """List the models."""
         from nbforecast.forecasters.catalogue import Catalogue
 
         PARSERS["forecast_models"].parse_line(line)
