@@ -170,6 +170,8 @@ def find_models(
             )
         else:
             own.levels[meaning.level] = name
+    for own in found.values():
+        own.samples.sort(key=_sample_number)
     for name in chosen or ():
         if name not in found and not (name in _RESERVED and UNNAMED in found):
             raise InputError(f"The table holds no model {name!r}.{did_you_mean(name, found)} "
@@ -201,6 +203,11 @@ def _holds_forecasts(name: str, dtype: pl.DataType) -> bool:
     if isinstance(dtype, (pl.List, pl.Array)):
         return dtype.inner.is_numeric()
     return dtype.is_numeric() and not (name.lower() in _COUNTERS and dtype.is_integer())
+
+
+def _sample_number(name: str) -> int:
+    match = _SAMPLE.fullmatch(name)
+    return int(match["number"]) if match else 0
 
 
 def _read_names(names: Iterable[str]) -> dict[str, _Meaning]:
