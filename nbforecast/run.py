@@ -432,7 +432,7 @@ class Run(BackgroundRun):
         first, end = self.data.offsets[series], self.data.offsets[series + 1]
         rows = np.flatnonzero(self.reasons[first:end] == UnavailableReason.AVAILABLE) + first
         if not len(rows):
-            return "No origin of this series can be forecast: it has too little history or too many gaps."
+            return "No origin of this series has a forecast."
         return f"The nearest index with one is {rows[np.argmin(np.abs(rows - row))] - end + 1}."
 
     def __repr__(self) -> str:

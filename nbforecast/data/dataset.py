@@ -67,7 +67,8 @@ class Dataset:
 
     Series number `s` has the rows `offsets[s]:offsets[s + 1]`. Each row is one grid step and one origin. A step
     without an observation is NaN: no value is filled in, so a forecast as of a row depends on nothing after it. Each
-    series begins and ends with an observation. Its last row has index 0, the row before it -1, and so on.
+    series ends with an observation and begins with one; only a series that is read from a table of forecasts may begin
+    with origins at which nothing was observed. Its last row has index 0, the row before it -1, and so on.
 
     Attributes:
         ids: The names of the series, in sorted order.

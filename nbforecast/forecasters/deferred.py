@@ -83,7 +83,7 @@ def describe_unknown_model(name: str, key: str, keys: frozenset[tuple[str, str |
         return ""
     if key.startswith("table "):
         return (
-            f"The forecasts of {name!r} come from a table, which has none as of this origin. Read the table anew with "
+            f"The forecasts of {name!r} come from a table that this kernel has not read. Read it anew with "
             "nbf.from_long."
         )
     if any(name == other for other, _ in keys):

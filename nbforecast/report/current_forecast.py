@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbforecast import charts
+from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.report.labels import horizon_text, time_text
 from nbforecast.report.section import Bullets, Picture, PictureRow, Section
 from nbforecast.report.stats import is_panel, newest_index
@@ -57,7 +58,7 @@ def current_forecast(run: Run, series: str | None = None) -> Section:
         return Section(newest.finding)
     if not is_panel(run.data) or series is not None:
         forecast = newest.forecasts[0]
-        return Section(newest.finding, _describe_delay(forecast), (draw_forecast(forecast),))
+        return Section(newest.finding, _describe_delay(run, forecast), (draw_forecast(forecast),))
     sentences = [_describe_in_panel(run, f) for f in newest.forecasts]
     rest = len(run.data.ids) - len(newest.forecasts)
     if rest > 0:
@@ -87,14 +88,17 @@ def draw_forecast(forecast: Forecast, width: int = 860, height: int = 340) -> Pi
 
 
 def _describe_in_panel(run: Run, forecast: Forecast) -> str:
-    return " ".join((describe_forecast(run, forecast, f"{forecast.series}: as"), *_describe_delay(forecast)))
+    return " ".join((describe_forecast(run, forecast, f"{forecast.series}: as"), *_describe_delay(run, forecast)))
 
 
-def _describe_delay(forecast: Forecast) -> tuple[str, ...]:
-    """That the last origins have no forecast, if so."""
+def _describe_delay(run: Run, forecast: Forecast) -> tuple[str, ...]:
+    """That the last origins have no forecast, if so, and why."""
     if not forecast.index:
         return ()
-    return (f"The last {plural(-forecast.index, 'step')} have no forecast: too few values were observed before them.",)
+    reason = UnavailableReason(run.reasons[run.data.row(0, forecast.series)]).sentence
+    return (
+        f"The last {plural(-forecast.index, 'step')} have no forecast: {reason or 'they are not among the origins'}.",
+    )
 
 
 def _describe_rises(run: Run) -> str:
@@ -104,6 +108,8 @@ def _describe_rises(run: Run) -> str:
     medians = run.take("median", available)[:, -1]
     rising = int((medians > as_forecast(run.data.values[available])).sum())
     expectation = f"{run.model} expects a higher value in {horizon_text(run)} than the last one observed"
+    if not len(available):
+        return "No series has a forecast as of its last value; these are the newest."
     if len(available) < len(run.data.ids):
         return f"In {rising} of the {len(available)} series with a forecast as of their last value, {expectation}."
     return f"In {rising} of {plural(len(available), 'series', 'series')}, {expectation}."
