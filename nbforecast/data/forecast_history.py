@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from nbforecast.data.forecast_columns import Roles
     from nbforecast.data.timestamps import TimeColumn
 
-_ENOUGH_TIMES = 3  # of a series, from which its step can be inferred
 _LARGEST_DISAGREEMENT = 1e-5  # of two actual values of one time, relative to them
 
 
@@ -91,7 +91,9 @@ def series_of_table(
             f"{ids[first['series']]!r} at {moment}. Drop the rows that are wrong, or give {option('history')}."
         )
     actual = actual.select("series", "ds", "y")
-    if np.bincount(actual["series"].to_numpy()).max() < _ENOUGH_TIMES:  # then the origins help to find the step
+    if options.get("freq") is None:
+        options["freq"] = _regular_step(series, times, origins)
+    if options["freq"] is None:  # then the origins help to find the step
         cutoffs = pl.DataFrame({"series": series, "ds": origins.times}).unique()
         cutoffs = cutoffs.join(actual, on=["series", "ds"], how="anti").with_columns(y=pl.lit(None, pl.Float64))
         actual = pl.concat([actual, cutoffs])
@@ -104,6 +106,24 @@ def series_of_table(
         data.names, time=roles.time, target=roles.target or data.names.target, id="/".join(roles.ids) or None
     )
     return replace(data, warnings=warnings, names=names)
+
+
+def _regular_step(series: Int64[np.ndarray, " R"], times: TimeColumn, origins: TimeColumn) -> dt.timedelta | int | None:
+    """The distance of neighbouring times in every forecast, its origin included, if it is the same throughout.
+
+    The hours of a day-ahead forecast that is made once a day are no opening hours.
+    """
+    order = np.lexsort((times.times, origins.times, series))
+    clocks = [(times.times, origins.times)]
+    if times.local_times is not None and origins.local_times is not None:
+        clocks.append((times.local_times, origins.local_times))
+    for forecast, origin in clocks:
+        moments, starts = forecast[order], origin[order]
+        is_first = np.append(True, (np.diff(starts) != 0) | (np.diff(series[order]) != 0))
+        changes = np.unique(moments - np.where(is_first, starts, np.roll(moments, 1)))
+        if len(changes) == 1 and changes[0] > 0:
+            return dt.timedelta(microseconds=int(changes[0])) if times.has_calendar else int(changes[0])
+    return None
 
 
 def _as_times(moments: pl.Series, times: TimeColumn) -> pl.Series:

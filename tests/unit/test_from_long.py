@@ -244,13 +244,14 @@ def test_X4_series_begin_with_origins_at_which_nothing_was_observed(tool):
     assert run.plot(run.data.locate(0)[1]).lines
 
 
-@pytest.mark.parametrize("grid", ["h, Europe/Berlin", "D, Europe/Berlin", "ME", "B", "steps"])
+@pytest.mark.parametrize("grid", ["h, Europe/Berlin", "D, Europe/Berlin", "ME", "B", "Mon-Sat", "steps"])
 def test_X4_without_a_history_on_every_grid(grid):
     times = {
         "h, Europe/Berlin": lambda: pd.date_range("2024-10-26", periods=48, freq="h", tz="Europe/Berlin"),
         "D, Europe/Berlin": lambda: pd.date_range("2024-03-10", periods=48, freq="D", tz="Europe/Berlin"),
         "ME": lambda: pd.date_range("2020-01-31", periods=48, freq="ME"),
         "B": lambda: pd.date_range("2024-01-01", periods=48, freq="B"),
+        "Mon-Sat": lambda: pd.bdate_range("2024-01-01", periods=48, freq="C", weekmask="Mon Tue Wed Thu Fri Sat"),
         "steps": lambda: pd.RangeIndex(48),
     }[grid]()
     origins, steps = np.repeat(np.arange(10, 44), 3), np.tile([1, 2, 3], 34)
@@ -262,6 +263,22 @@ def test_X4_without_a_history_on_every_grid(grid):
     assert forecast.median.tolist() == [10 % 7] * 3
     assert forecast.actual.tolist() == [11 % 7, 12 % 7, 13 % 7]
     assert run.scores()["n"].item() == len(table)
+
+
+def test_X4_forecasts_of_opening_hours(table):
+    """S10: the steps of a forecast are open hours."""
+    times = pd.date_range("2024-01-01", periods=24 * 28, freq="h")
+    times = times[(times.hour >= 9) & (times.hour < 17)]
+    shop = pd.DataFrame({"ds": times, "y": np.arange(len(times)) % 8.0})
+    origins, steps = np.repeat(np.arange(100, 200), 3), np.tile([1, 2, 3], 100)
+    forecasts = pd.DataFrame({"ds": times[origins + steps], "cutoff": times[origins], "m": (origins + steps) % 8.0})
+    run = nbf.from_long(forecasts, shop)
+    assert run.available == 100
+    assert run.scores()["mae"].item() == 0
+    with pytest.raises(InputError, match="1 time in 'ds' lies off the grid"):
+        nbf.from_long(
+            forecasts.assign(ds=forecasts["ds"].where(forecasts.index != 7, times[0] + pd.Timedelta("12h"))), shop
+        )
 
 
 def test_X4_zones_may_differ_between_table_and_history():
