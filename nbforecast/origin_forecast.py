@@ -191,6 +191,7 @@ class Forecast:
             density=curves,
             notes=self._notes(),
             zone=None if data.frequency.wall_clock else zone,
+            slot=data.frequency.slot,
         )
 
     def _cumulative(self, value: float) -> CumulativeProbability:

@@ -32,11 +32,14 @@ def _quantity(count: int, unit: str) -> str:
 def steps_text(data: FanData) -> str:
     """Describe the horizon: `12 steps of 5 min`, or `12 steps` without a calendar."""
     steps = plural(len(data.future), "step")
-    return f"{steps} of {_quantity(*_largest_unit(data.step))}" if data.calendar else steps
+    has_length = data.calendar and data.slot != 0
+    return f"{steps} of {_quantity(*_largest_unit(data.step))}" if has_length else steps
 
 
 def ahead_text(data: FanData) -> str:
     """Describe how far the forecast reaches: `24 h ahead`, `12 × 5 min ahead`, `48 steps ahead`."""
+    if data.slot is not None:
+        return f"{steps_text(data)} ahead"  # closed times do not count
     count, unit = _largest_unit(data.step) if data.calendar else (1, "step")
     horizon = len(data.future)
     if count == 1 or horizon == 1:

@@ -1,12 +1,14 @@
 """The data of a fan chart: arrays that are already calculated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
 from nbforecast.errors import InputError
+
+_SLOT = 1000  # between two slots of an axis that counts them: whole numbers, as times are
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,6 +59,8 @@ class FanData:
         density: Or None, where it is not calculated.
         notes: Data warnings (S4).
         zone: Name of the time zone of the labels; the times themselves are in UTC.
+        slot: Where times are the slots of a calendar, the microseconds between two of them without closed times in
+            between, 0 where they differ; the axis then counts slots. None where it shows time.
 
     Raises:
         InputError: If there is no origin or no step, or the shapes do not fit each other.
@@ -75,6 +79,7 @@ class FanData:
     density: Density | None = None
     notes: tuple[str, ...] = ()
     zone: str | None = None
+    slot: int | None = None
 
     def __post_init__(self) -> None:
         n, horizon = len(self.time), len(self.future)
@@ -109,8 +114,29 @@ class FanData:
         return self.time.astype(unit).astype(np.int64), self.future.astype(unit).astype(np.int64)
 
     @cached_property
+    def positions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where history (n,) and future (H,) are on the axis, int64: their times, or slot by slot."""
+        if self.slot is None:
+            return self.clock
+        places = np.arange(len(self.time) + len(self.future), dtype=np.int64) * _SLOT
+        return places[: len(self.time)], places[len(self.time) :]
+
+    def slots_at(self, start: int, stop: int) -> tuple[float, float]:
+        """Convert two positions of an axis that counts slots to numbers of slots."""
+        return start / _SLOT, stop / _SLOT
+
+    def by_slot(self) -> "FanData":
+        """Return the same forecast with the numbers of its slots for times; itself where the axis shows time."""
+        if self.slot is None:
+            return self
+        past, ahead = (place // _SLOT for place in self.positions)
+        return replace(self, time=past, future=ahead, slot=None)
+
+    @cached_property
     def step(self) -> int:
         """The step in microseconds (or counts): the median of those ahead, since months differ."""
+        if self.slot:
+            return self.slot
         past, ahead = self.clock
         steps: list[int] = sorted(b - a for a, b in pairwise([int(past[-1]), *ahead.tolist()]))
         return max(steps[len(steps) // 2], 1)

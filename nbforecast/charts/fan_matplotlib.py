@@ -13,7 +13,7 @@ from nbforecast.charts.fan_svg import lay_out, subtitle
 from nbforecast.charts.geometry import value_range
 from nbforecast.charts.labels import shorten, text_width, wrap
 from nbforecast.charts.theme import LIGHT
-from nbforecast.charts.ticks import TimeTick, ValueAxis, find_zone, time_ticks, value_axis
+from nbforecast.charts.ticks import TimeTick, ValueAxis, find_zone, slot_ticks, time_ticks, value_axis
 from nbforecast.errors import MissingExtra, OptionError
 from nbforecast.options import Style
 from nbforecast.time_units import DAY
@@ -32,8 +32,8 @@ def draw_fan_on_axes(data: FanData, ax: "Axes | None" = None, style: Style = "ba
 
     Args:
         data: The forecast and its surroundings.
-        ax: Existing axes, which get curves, a title and labels; or None for a new figure of pyplot, which also has a
-            legend, the second line and notes.
+        ax: Existing axes, which get curves over time, a title and labels; or None for a new figure of pyplot, which
+            also has a legend, the second line and notes, and over which a calendar's closed times take no room.
         style: `bands` or `density`.
 
     Returns:
@@ -89,7 +89,7 @@ def _escape(text: str) -> str:
 def _draw_on_figure(figure: "Figure", data: FanData, style: Style) -> "Axes":
     figure.set_facecolor(LIGHT.bg)
     ax = figure.add_subplot()
-    _draw_curves(data, ax, style)
+    _draw_curves(data.by_slot(), ax, style)
     _label_new_axes(ax, data, style)
     return ax
 
@@ -174,14 +174,16 @@ def _style_axes(ax: "Axes") -> None:
     ax.tick_params(axis="x", length=3, color=c.rule)
 
 
-def _set_ticks(ax: "Axes", data: FanData, *, lines: int) -> None:
+def _set_ticks(ax: "Axes", data: FanData, *, lines: int, counts_slots: bool = False) -> None:
     """Have ticks follow the limits as in the SVG, with dates on one line or on two."""
     from matplotlib import dates, ticker
 
     untyped_dates: Any = dates
     untyped_ticker: Any = ticker
-    origin = float(untyped_dates.date2num(np.datetime64(0, "us"))) if data.calendar else 0.0
-    unit = DAY if data.calendar else 1
+    has_dates = data.calendar and not counts_slots
+    origin = float(untyped_dates.date2num(np.datetime64(0, "us"))) if has_dates else 0.0
+    unit = DAY if has_dates else 1
+    slots = np.concatenate(data.clock)
 
     def pixels() -> tuple[float, float]:
         box = ax.get_window_extent()
@@ -189,6 +191,8 @@ def _set_ticks(ax: "Axes", data: FanData, *, lines: int) -> None:
 
     def times() -> tuple[TimeTick, ...]:
         low, high = sorted(ax.get_xlim())
+        if counts_slots:
+            return slot_ticks(slots, low, high, pixels()[0], overhang=pixels()[0])
         start, stop = round(np.ceil((low - origin) * unit)), round(np.floor((high - origin) * unit))
         width = pixels()[0]
         # Matplotlib centres labels on their ticks, hence no bound that would move them.
@@ -204,7 +208,10 @@ def _set_ticks(ax: "Axes", data: FanData, *, lines: int) -> None:
 
     class TimeFormatter(untyped_ticker.Formatter):  # type: ignore[misc]
         def __call__(self, value: float, pos: int | None = None) -> str:
-            return str(untyped_dates.num2date(value).strftime("%Y-%m-%d %H:%M")) if data.calendar else f"{value:g}"
+            if counts_slots:
+                slot = slots[min(max(round(value), 0), len(slots) - 1)]
+                return str(slot.astype("datetime64[us]").astype("datetime64[m]")).replace("T", " ")
+            return str(untyped_dates.num2date(value).strftime("%Y-%m-%d %H:%M")) if has_dates else f"{value:g}"
 
         def format_ticks(self, values: Any) -> list[str]:
             ticks = times()
@@ -250,7 +257,7 @@ def _label_new_axes(ax: "Axes", data: FanData, style: Style) -> None:
     from matplotlib.transforms import ScaledTranslation
 
     c = LIGHT
-    _set_ticks(ax, data, lines=2)
+    _set_ticks(ax, data, lines=2, counts_slots=data.slot is not None)
     style = "bands" if data.density is None else style
     layout = lay_out(data, style, _WIDTH, _HEIGHT)
     inner, beside = _WIDTH - 32, layout.legend_y < 50
@@ -262,11 +269,11 @@ def _label_new_axes(ax: "Axes", data: FanData, style: Style) -> None:
     width = text_width(origin, 11, bold=True)
     unit = shorten(data.target, max(min(inner - width - 16, 0.5 * _WIDTH), 30))
     _above(ax, unit, 7, 11 * _PT)
-    x = float(layout.frame.x(data.clock[0][-1:])[0]) / 10
+    x = float(layout.frame.x(data.positions[0][-1:])[0]) / 10
     least = layout.frame.left + (text_width(unit) + 12 if unit else 0) + width / 2
     shift = max(min(x, _WIDTH - 16 - width / 2), least) - x
     ax.annotate(
-        origin, (data.time[-1], 1), (shift * _PT, 7), xycoords=("data", "axes fraction"), ha="center",
+        origin, (data.by_slot().time[-1], 1), (shift * _PT, 7), xycoords=("data", "axes fraction"), ha="center",
         textcoords="offset points", color=c.accent, fontsize=11 * _PT, fontweight="bold", annotation_clip=False,
     )  # fmt: skip
     for value, label, kind in layout.end_labels:

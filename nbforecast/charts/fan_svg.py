@@ -11,7 +11,7 @@ from nbforecast.charts.geometry import Curves, Frame, fan_points, history_path, 
 from nbforecast.charts.labels import clean, shorten, text_width, wrap
 from nbforecast.charts.primitives import EDGE, axes, document, text_element
 from nbforecast.charts.theme import Theme
-from nbforecast.charts.ticks import TimeTick, ValueAxis, find_zone, time_ticks, value_axis
+from nbforecast.charts.ticks import TimeTick, ValueAxis, find_zone, slot_ticks, time_ticks, value_axis
 from nbforecast.errors import OptionError
 from nbforecast.options import Style
 
@@ -82,7 +82,7 @@ def subtitle(data: FanData) -> str:
 
 def lay_out(data: FanData, style: Style, width: int, height: int) -> Layout:
     """Decide the position of everything in a fan chart of so many pixels."""
-    past, ahead = data.clock
+    past, ahead = data.positions
     start, stop = int(past[0]), int(ahead[-1])
     step = max(stop - int(past[-1]), 1) / len(ahead)
     if style == "density":
@@ -102,15 +102,19 @@ def lay_out(data: FanData, style: Style, width: int, height: int) -> Layout:
         (text_width(text, 13 if kind == "e" else 11, bold=kind == "e") for _, text, kind in end_labels), default=0
     )
     right = max(width - EDGE - (room + 9 if room else 0), left + 40)
-    ticks = time_ticks(
-        start, stop, right - left, calendar=data.calendar, zone=find_zone(data.zone),
-        overhang=min(left, width - right) - 4,
-    )  # fmt: skip
+    ticks = _time_axis(data, start, stop, right - left, min(left, width - right) - 4)
     if not any(tick.context for tick in ticks):
         bottom += 14
     frame = Frame(left, top, right, bottom, start, stop, low, high)
     legend = f'<g transform="translate({legend_x:.5g} {legend_y:g})">{legend}</g>'
     return Layout(width, height, frame, axis, ticks, notes, legend, legend_y, end_labels, pitch)
+
+
+def _time_axis(data: FanData, start: int, stop: int, width: float, overhang: float) -> tuple[TimeTick, ...]:
+    """Ticks of the axis between two positions."""
+    if data.slot is None:
+        return time_ticks(start, stop, width, calendar=data.calendar, zone=find_zone(data.zone), overhang=overhang)
+    return slot_ticks(np.concatenate(data.clock), *data.slots_at(start, stop), width, overhang=overhang)
 
 
 def _legend(data: FanData, style: Style, pitch: float) -> tuple[str, float]:
@@ -177,7 +181,7 @@ def _axes(layout: Layout) -> str:
 def _marks(data: FanData, layout: Layout, style: Style) -> str:
     """Bands or densities, the origin, history, the median and later observations, from back to front."""
     frame = layout.frame
-    past, ahead = data.clock
+    past, ahead = data.positions
     out = ['<g transform="scale(.1)">']
     fan = fan_points(data, frame)
     curves = Curves(*fan) if fan is not None else None
@@ -242,7 +246,7 @@ def _labels(data: FanData, layout: Layout) -> str:
     y = frame.top - 13
     text = origin_text(data)
     width = text_width(text, 11, bold=True)
-    x = float(frame.x(data.clock[0][-1:])[0]) / 10
+    x = float(frame.x(data.positions[0][-1:])[0]) / 10
     unit = shorten(data.target, max(min(layout.width - 2 * EDGE - width - 16, 0.5 * layout.width), 30))
     low = EDGE + (text_width(unit) + 12 if unit else 0) + width / 2
     x = max(min(x, layout.width - EDGE - width / 2), low)

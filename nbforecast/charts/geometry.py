@@ -21,7 +21,7 @@ _SMOOTH = 40  # tenths of a pixel between steps, under which a curve looks like 
 class Frame:
     """The plot: its edges in pixels, and the ranges of time and value between them.
 
-    Times are microseconds since 1970, or counts.
+    Times are microseconds since 1970, or counts; of a calendar the positions of its slots.
     """
 
     left: float
@@ -174,7 +174,7 @@ def fan_points(data: FanData, frame: Frame) -> tuple[np.ndarray, np.ndarray] | N
         x, shape (m,), and y, shape (1 + 2 bands, m): the median, then low and high of each band, in tenths of a pixel.
         None without a forecast.
     """
-    past, ahead = data.clock
+    past, ahead = data.positions
     rows = np.array([data.median, *(side for band in data.bands for side in (band.low, band.high))], dtype=np.float64)
     steps = np.flatnonzero(np.isfinite(rows).all(axis=0))
     if not len(steps):

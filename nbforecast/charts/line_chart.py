@@ -9,7 +9,7 @@ from nbforecast.charts.geometry import Frame, history_path
 from nbforecast.charts.labels import clean, text_width
 from nbforecast.charts.primitives import EDGE, axes, document, header, spread_apart, text_element
 from nbforecast.charts.theme import Theme
-from nbforecast.charts.ticks import TimeTick, find_zone, time_ticks, value_axis
+from nbforecast.charts.ticks import TimeTick, find_zone, slot_ticks, time_ticks, value_axis
 
 Kind = Literal["model", "other", "history"]
 _LINE_CLASSES = {"model": "m", "other": "c", "history": "h n"}
@@ -94,6 +94,7 @@ class LineChart:
         width: Pixels.
         height: Pixels.
         x_ticks: Positions and labels of the ticks below; empty to choose them.
+        slots: The times, datetime64[us], of the slots of a calendar that positions count; None where they do not.
     """
 
     title: str
@@ -106,6 +107,7 @@ class LineChart:
     width: int = 860
     height: int = 260
     x_ticks: tuple[tuple[int, str], ...] = ()
+    slots: np.ndarray | None = None
 
 
 def draw_line_chart(chart: LineChart, theme: Theme = "auto") -> str:
@@ -117,7 +119,7 @@ def draw_line_chart(chart: LineChart, theme: Theme = "auto") -> str:
     """
     clocks = [_clock(x) for mark in chart.marks for x in _positions(mark)]
     start, stop = int(min(c.min() for c in clocks)), int(max(c.max() for c in clocks))
-    calendar = any(x.dtype.kind == "M" for mark in chart.marks for x in _positions(mark))
+    calendar = chart.slots is not None or any(x.dtype.kind == "M" for mark in chart.marks for x in _positions(mark))
     low, high = _value_range(chart)
     labelled = [m for m in chart.marks if isinstance(m, (Line, ReferenceLine)) and m.label]
     room = max((text_width(m.label, 12, bold=True) for m in labelled), default=0)
@@ -129,10 +131,11 @@ def draw_line_chart(chart: LineChart, theme: Theme = "auto") -> str:
     bars = any(isinstance(m, Bars) for m in chart.marks)
     margin = 0 if bars or calendar else 8
     frame = Frame(left + margin, top, right - margin, bottom, start, stop, low, high)
-    ticks = time_ticks(
-        start, stop, frame.right - frame.left, calendar=calendar, zone=find_zone(chart.zone),
-        overhang=min(left, chart.width - right) - 4,
-    )  # fmt: skip
+    width, overhang = frame.right - frame.left, min(left, chart.width - right) - 4
+    if chart.slots is None:
+        ticks = time_ticks(start, stop, width, calendar=calendar, zone=find_zone(chart.zone), overhang=overhang)
+    else:
+        ticks = slot_ticks(_clock(chart.slots), start, stop, width, overhang=overhang)
     if chart.x_ticks:
         places = (frame.x(np.array([position for position, _ in chart.x_ticks])) / 10 - frame.left).tolist()
         ticks = tuple(TimeTick(at, x, label, x, "", x) for x, (at, label) in zip(places, chart.x_ticks, strict=True))

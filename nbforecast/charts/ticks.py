@@ -295,6 +295,63 @@ def time_ticks(
     return tuple(best)
 
 
+def slot_ticks(
+    times: np.ndarray, start: float, stop: float, width: float, *, size: float = 11.0, overhang: float = 12.0
+) -> tuple[TimeTick, ...]:
+    """Choose the densest ticks over the slots of a calendar whose labels do not touch.
+
+    A tick is at the first slot of an hour, day, week ... and is labelled with the time of that slot.
+
+    Args:
+        times: Times of the slots, shape (n,), in microseconds of the local clock; slot i is at position i.
+        start: First position of the axis.
+        stop: Last position of the axis.
+        width: Length of the axis in pixels.
+        size: Of the font in pixels.
+        overhang: How many pixels labels may reach beyond the axis.
+    """
+    first, last = max(math.ceil(start), 0), min(math.floor(stop), len(times) - 1)
+    scale, most = width / max(stop - start, 1e-9), max(width / 56.0, 1.0)
+    shown = times[first : last + 1]
+    if not len(shown):
+        return ()
+    spacing = int(np.diff(shown).min()) if len(shown) > 1 else DAY
+    has_clock = bool((shown % DAY != shown[0] % DAY).any())
+    best: list[TimeTick] = []
+    for unit, multiple in _STEPS:
+        if len(shown) * spacing > most * _LENGTH[unit] * multiple or (unit == "us" and not has_clock):
+            continue
+        groups = _groups_of(shown, unit, multiple)
+        places = np.flatnonzero(np.diff(groups) != 0) + 1
+        if len(shown) == 1 or _begins(int(shown[0]), unit, multiple):
+            places = np.concatenate([[0], places])
+        if len(places) > most:
+            continue
+        marks = [(first + place, *_tick_label(int(times[first + place]), unit, multiple)) for place in places.tolist()]
+        # positions in thousandths of a slot, which are whole numbers as times are
+        shifted = [(1000 * place - round(1000 * start), *rest) for place, *rest in marks]
+        ticks = _place_labels(shifted, 0, scale / 1000, width, size, overhang) or []
+        ticks = [replace(tick, time=mark[0]) for tick, mark in zip(ticks, marks, strict=False)]
+        if len(ticks) > 1:
+            return tuple(ticks)
+        best = best or ticks
+    return tuple(best)
+
+
+def _begins(time: int, unit: str, multiple: int) -> bool:
+    """Tell whether a local time is a multiple of a unit."""
+    return bool(_groups_of(np.array([time - 1]), unit, multiple)[0] != _groups_of(np.array([time]), unit, multiple)[0])
+
+
+def _groups_of(times: np.ndarray, unit: str, multiple: int) -> np.ndarray:
+    """Number the multiples of a unit to which local times belong."""
+    if unit == "us":
+        return np.asarray(times // multiple)
+    numbers = times.astype("datetime64[us]").astype(f"datetime64[{unit}]").astype(np.int64)
+    shift = {"D": 4 if multiple % 7 == 0 else 0, "Y": -1970}.get(unit, 0)
+    return np.asarray((numbers - shift) // multiple)
+
+
 def _count_ticks(
     start: int, stop: int, scale: float, width: float, size: float, overhang: float
 ) -> tuple[TimeTick, ...]:

@@ -135,6 +135,16 @@ class Frequency:
         return float(self.every) if self.kind == "calendar" and not self.slots.wanders else self.microseconds
 
     @property
+    def slot(self) -> int | None:
+        """The microseconds between two slots of a calendar without closed times in between; 0 where they differ.
+
+        None where points are regular, or closed times too short to matter.
+        """
+        if self.kind == "business":
+            return DAY
+        return None if self.kind != "calendar" else 0 if self.slots.wanders else self.every
+
+    @property
     def alias(self) -> str:
         """The alias of pandas: `5min`, `h`, `D`, `W-SAT`, `MS`, `QE-DEC`, `B`; the number of units for integers.
 

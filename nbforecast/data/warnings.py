@@ -163,7 +163,7 @@ def gap_warnings(points: GridPoints, frequency: Frequency, max_gap: int, ids: Se
     def absent_sentence(count: int, items: Int[np.ndarray, " items"]) -> str:
         share = count / (count + int(np.isin(points.series, mostly_absent[items]).sum()))
         return (
-            f"{share:.0%} of the steps of {frequency.describe()} have no observation. If an absent row means 0, "
+            f"{share:.0%} of the steps have no observation. If an absent row means 0, "
             f"{option('fill', 0)} says so; if these times are closed, {option('calendar')} names the open ones."
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,9 +64,13 @@ def data(run: Run) -> Section:
 def draw_history(data: Dataset, *marks: charts.Dots) -> Picture:
     """Draw the whole history of the first series with marks on it."""
     end = int(data.offsets[1])
-    line = charts.Line(data.time[:end], data.values[:end], kind="history")
+    slots = None if data.frequency.slot is None else data.time[:end]
+    places = data.time[:end] if slots is None else np.arange(end)
+    if slots is not None:
+        marks = tuple(replace(mark, x=np.searchsorted(slots, mark.x)) for mark in marks)
+    line = charts.Line(places, data.values[:end], kind="history")
     zone = None if data.frequency.wall_clock else getattr(data.time_type, "time_zone", None)
     title = data_title(data)
     alt = f"The history of {title} from {time_text(data, 0)} to {time_text(data, end - 1)}."
-    chart = charts.LineChart(title, (line, *marks), alt, target_name(data), "step", zone=zone, height=210)
+    chart = charts.LineChart(title, (line, *marks), alt, target_name(data), "step", zone=zone, height=210, slots=slots)
     return Picture.of(chart)
