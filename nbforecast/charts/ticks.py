@@ -327,11 +327,11 @@ def slot_ticks(
             places = np.concatenate([[0], places])
         if len(places) > most:
             continue
-        marks = [(first + place, *_tick_label(int(times[first + place]), unit, multiple)) for place in places.tolist()]
-        # positions in thousandths of a slot, which are whole numbers as times are
-        shifted = [(1000 * place - round(1000 * start), *rest) for place, *rest in marks]
-        ticks = _place_labels(shifted, 0, scale / 1000, width, size, overhang) or []
-        ticks = [replace(tick, time=mark[0]) for tick, mark in zip(ticks, marks, strict=False)]
+        labels = [_tick_label(int(time), unit, multiple) for time in shown[places]]
+        # in thousandths of a slot, which are whole numbers as times are
+        marks = [(1000 * (first + place), *label) for place, label in zip(places.tolist(), labels, strict=True)]
+        ticks = _place_labels(marks, round(1000 * start), scale / 1000, width, size, overhang) or []
+        ticks = [replace(tick, time=tick.time // 1000) for tick in ticks]
         if len(ticks) > 1:
             return tuple(ticks)
         best = best or ticks

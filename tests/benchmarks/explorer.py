@@ -73,7 +73,7 @@ def _kernel(run: Any, written: float, size: int, repeats: int) -> Table:
     some = min(512, len(run.data))
     taken = compare(
         {
-            "history": lambda: encoding.encode_history(run.data, 0),
+            "history": lambda: encoding.encode_history(run.data, 0, run.horizon),
             "status": lambda: encoding.encode_status(run, 0, 0, 0, encoding.series_status(run, 0)),
             "scores": lambda: encoding.encode_scores(run, 0, 0),
             "rows": lambda: list(encoding.encode_rows(run, 0, 0, len(run.data) - some, some, 1)),

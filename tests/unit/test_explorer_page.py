@@ -91,7 +91,9 @@ def test_W4_the_page_holds_everything_that_the_run_has(
         run = explorer.runs[model]
         frame = part(run, position)
         (history,) = of_kind(page, "history", position)
-        assert np.array_equal(unpack(history["buffers"][0], "<f8"), frame["ds"].dt.epoch("ms").to_numpy())
+        times = unpack(history["buffers"][0], "<f8")
+        assert np.array_equal(times[: len(frame)], frame["ds"].dt.epoch("ms").to_numpy())
+        assert len(times) == len(frame) + run.horizon
         assert np.array_equal(
             unpack(history["buffers"][1], "<f8"), frame["y"].fill_null(np.nan).to_numpy(), equal_nan=True
         )

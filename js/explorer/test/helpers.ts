@@ -11,6 +11,8 @@ export const RAW = {
   zone: null,
   clock: "utc",
   step: 3600,
+  precision: 3600,
+  slots: false,
   frequency: "1 h",
   seasons: [24],
   horizon: 3,

@@ -22,7 +22,7 @@ import { heat, rowsPerCell, summarise } from "../src/drawing/heatmap-cells";
 import { mix, palette, parseColour } from "../src/drawing/theme";
 import { nextRange } from "../src/drawing/y-range";
 import { seasonOf, targetRow } from "../src/input/keys";
-import { Calendar, DAY, extended } from "../src/state/calendar";
+import { Calendar, DAY } from "../src/state/calendar";
 import { indexOf, OriginState, rowOf } from "../src/state/origin-state";
 import { OriginStatus } from "../src/state/origin-status";
 import { nextWorst, randomRow, ranking, worstRows } from "../src/state/ranking";
@@ -222,9 +222,20 @@ describe("time", () => {
     expect(berlin.ticks(5, 5, 100, 80)).toEqual([]);
   });
 
-  test("times go on after the last row", () => {
-    expect(extended(Float64Array.from([0, 1000]), 2, 1)).toEqual([0, 1000, 2000, 3000]);
-    expect(extended(Float64Array.from([0, 5]), 1, null)).toEqual([0, 5, 10]);
+  test("ticks of slots are at the first one of an hour or day, closed times left out", () => {
+    const slots: number[] = [];
+    for (const day of [1, 2, 5, 6, 7]) {
+      for (let minute = 570; minute < 960; minute += 30) slots.push(Date.UTC(2024, 1, day) + minute * 60_000);
+    }
+    const calendar = new Calendar("wall", null, 1800);
+    const times = Float64Array.from(slots);
+    const days = calendar.slotTicks(times, 0, 64, 500, 70);
+    expect(days).toEqual([13, 26, 39, 52]);
+    expect(calendar.labels(days.map((row) => times[row]))).toEqual(["2 Feb\n2024", "5 Feb", "6 Feb", "7 Feb"]);
+    const hours = calendar.slotTicks(times, 10, 17, 600, 70);
+    expect(calendar.labels(hours.map((row) => times[row]))[2]).toMatch(/^15:30|^09:30/);
+    expect(calendar.text(times[13])).toBe("Fri 2 Feb 2024, 09:30");
+    expect(new Calendar("wall", null, 86400).text(Date.UTC(2024, 0, 1))).toBe("Mon 1 Jan 2024");
   });
 });
 

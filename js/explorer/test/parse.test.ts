@@ -86,17 +86,20 @@ describe("history", () => {
   const HISTORY = { kind: "history", series: 1 };
 
   test("has as many rows as announced, in order", () => {
-    expect(parse(HISTORY, of([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), META)).toMatchObject({ kind: "history", series: 1 });
+    // Ten rows, and the three steps of the horizon.
+    const times = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14];
+    expect(parse(HISTORY, of(times), META)).toMatchObject({ kind: "history", series: 1 });
     expect(() => parse(HISTORY, of([0, 1, 2]), META)).toThrow(Malformed);
-    expect(() => parse(HISTORY, of([0, 1, 2, 3, 4, 4, 6, 7, 8, 9]), META)).toThrow(Malformed);
-    expect(() => parse(HISTORY, of([0, 1, NaN, 3, 4, 5, 6, 7, 8, 9]), META)).toThrow(Malformed);
+    expect(() => parse(HISTORY, of(times.map((t) => (t === 5 ? 4 : t))), META)).toThrow(Malformed);
+    expect(() => parse(HISTORY, of(times.map((t) => (t === 2 ? NaN : t))), META)).toThrow(Malformed);
   });
 
   test("may start anywhere in a buffer", () => {
-    const bytes = new Uint8Array(3 + 160);
-    bytes.set(new Uint8Array(Float64Array.from([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]).buffer), 3);
-    const message = parse(HISTORY, [new DataView(bytes.buffer, 3, 80), new DataView(bytes.buffer, 83, 80)], META);
-    expect(message.kind === "history" && [...message.time]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const times = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14];
+    const bytes = new Uint8Array(3 + 104 + 80);
+    bytes.set(new Uint8Array(Float64Array.from(times).buffer), 3);
+    const message = parse(HISTORY, [new DataView(bytes.buffer, 3, 104), new DataView(bytes.buffer, 107, 80)], META);
+    expect(message.kind === "history" && [...message.time]).toEqual(times);
     expect(aligned(new DataView(bytes.buffer, 3, 80)).byteLength).toBe(80);
   });
 });

@@ -51,9 +51,7 @@ export function cellText(s: Selection, cell: Cell): string[] {
 /** Lines on a row of the zoomed view: time, observation, and the forecasts of it. */
 export function rowText(s: Selection, row: number): string[] {
   const { time, value: values, low, high } = s.history;
-  const last = time.length - 1;
-  const step = s.meta.step !== null ? s.meta.step * 1000 : last > 0 ? time[last] - time[last - 1] : 1;
-  const lines = [s.calendar.text(row <= last ? time[row] : time[last] + (row - last) * step)];
+  const lines = [s.calendar.text(time[row])];
   const decimals = decimalsFor((high - low) / 4);
   if (Number.isFinite(values[row])) lines.push(`observed ${value(values[row], decimals)}`);
   const from = (row - s.row - 1) * ENDS;

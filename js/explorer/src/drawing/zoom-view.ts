@@ -3,7 +3,6 @@
 import uPlot from "uplot";
 import { Layer } from "../../../common/src/dom";
 import { decimalsFor, value } from "../../../common/src/format";
-import { extended } from "../state/calendar";
 import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
 import type { Selection, Style } from "../state/selection";
@@ -84,7 +83,8 @@ export class ZoomView {
     const [selection, colours] = [this.#selection, this.#colours];
     if (!selection || !colours || this.#width < 50) return;
     this.side = this.#margin();
-    this.#xs = extended(selection.history.time, selection.meta.horizon, selection.meta.step);
+    const { time } = selection.history;
+    this.#xs = selection.meta.slots ? Array.from(time, (_, row) => row) : Array.from(time);
     const ys = this.#xs.map((_, i) => {
       const v = selection.history.value[i];
       return Number.isFinite(v) ? v : null;
@@ -103,7 +103,8 @@ export class ZoomView {
 
   #options(selection: Selection, colours: Palette): uPlot.Options {
     const { calendar } = selection;
-    const timed = calendar.clock !== "number";
+    const timed = calendar.clock !== "number" && !selection.meta.slots;
+    const { time } = selection.history;
     const font = `11px ${this.#font}`;
     const quiet = { stroke: colours.soft, font, ticks: { show: false }, border: { show: false } };
     const room = this.#width < 460 ? 50 : 74;
@@ -120,6 +121,10 @@ export class ZoomView {
       ...(timed && {
         splits: (u) => calendar.ticks(u.scales.x.min ?? 0, u.scales.x.max ?? 1, this.#width - 2 * side, room),
         values: (_u: uPlot, ticks: number[]) => calendar.labels(ticks),
+      }),
+      ...(selection.meta.slots && {
+        splits: (u) => calendar.slotTicks(time, u.scales.x.min ?? 0, u.scales.x.max ?? 1, this.#width - 2 * side, room),
+        values: (_u: uPlot, rows: number[]) => calendar.labels(rows.map((row) => time[row])),
       }),
     };
     const y: uPlot.Axis = {

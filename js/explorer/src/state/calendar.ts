@@ -22,7 +22,7 @@ export class Calendar {
   readonly #format: Intl.DateTimeFormat | null;
   readonly #offsets = new Map<number, [number, string]>();
 
-  /** `step` in seconds, null for calendar steps: times are written no finer than it. */
+  /** In seconds, null for months: times are written no finer than it. */
   readonly #step: number | null;
 
   constructor(
@@ -112,6 +112,32 @@ export class Calendar {
     return out;
   }
 
+  /** Ticks between two rows of a calendar's slots: at the first slot of each hour, day, week, month ... */
+  slotTicks(times: Float64Array, low: number, high: number, width: number, room: number): number[] {
+    const first = Math.max(0, Math.ceil(low));
+    const last = Math.min(times.length - 1, Math.floor(high));
+    const least = ((high - low) * room) / Math.max(width, 1);
+    if (!(last >= first && least > 0)) return [];
+    const days = this.#step !== null && this.#step < 86400 ? PITCHES : PITCHES.filter((p) => p >= DAY);
+    const groupings = [
+      ...days.map((p) => (t: number) => Math.floor((t - (p >= 7 * DAY ? 4 * DAY : 0)) / p)),
+      ...MONTH_PITCHES.map((months) => (t: number) => {
+        const d = new Date(t);
+        return Math.floor((d.getUTCFullYear() * 12 + d.getUTCMonth()) / months);
+      }),
+    ];
+    for (const group of groupings) {
+      const out: number[] = [];
+      for (let row = first; row <= last && !(out.length > 500); row++) {
+        const isNew = row > 0 ? group(times[row]) !== group(times[row - 1]) : group(times[0]) !== group(times[0] - 1);
+        if (isNew) out.push(row);
+      }
+      if (out.length <= 500 && (out.length === 1 || Math.min(...out.slice(1).map((r, i) => r - out[i])) >= least))
+        return out;
+    }
+    return [];
+  }
+
   /** Labels of ticks: the time of day, and under it the day where a new one begins. */
   labels(ticks: readonly number[]): string[] {
     const pitch = ticks.length > 1 ? Math.min(...ticks.slice(1).map((t, i) => t - ticks[i])) : DAY;
@@ -122,7 +148,7 @@ export class Calendar {
       let under: string;
       if (pitch >= 360 * DAY) [top, under] = [String(year), ""];
       else if (pitch >= 27 * DAY) [top, under] = [month, String(year)];
-      else if (pitch >= 23 * HOUR) [top, under] = [`${date} ${month}`, String(year)];
+      else if (pitch >= 20 * HOUR) [top, under] = [`${date} ${month}`, String(year)];
       else {
         const fine = pitch < MINUTE ? `:${pad(d.getUTCSeconds())}` : "";
         [top, under] = [`${pad(d.getUTCHours())}:${pad(d.getUTCMinutes())}${fine}`, this.#dayText(d)];
@@ -130,7 +156,7 @@ export class Calendar {
       return [top, under];
     });
     // The first day's name gives way where the next day's follows at once: both would not fit.
-    const crowded = pitch < 23 * HOUR && parts.length > 1 && parts[0][1] !== parts[1][1];
+    const crowded = pitch < 20 * HOUR && parts.length > 1 && parts[0][1] !== parts[1][1];
     return parts.map(([top, under], i) => {
       const fresh = under && under !== parts[i - 1]?.[1] && !(i === 0 && crowded);
       return fresh ? `${top}\n${under}` : top;
@@ -153,13 +179,4 @@ function zoned(zone: string): Intl.DateTimeFormat | null {
     // The browser does not know the zone: times are in UTC, and labelled so.
     return null;
   }
-}
-
-/** Row times and `horizon` more: the last step repeated. */
-export function extended(time: Float64Array, horizon: number, step: number | null): number[] {
-  const n = time.length;
-  const out = Array.from(time);
-  const pace = step !== null ? null : n > 1 ? time[n - 1] - time[n - 2] : 1;
-  for (let i = 1; i <= horizon; i++) out.push((n ? time[n - 1] : 0) + i * (pace ?? (step as number) * 1000));
-  return out;
 }

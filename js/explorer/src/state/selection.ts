@@ -20,6 +20,7 @@ export interface Settings {
 
 /** The observations of a series. */
 export interface History {
+  /** Times of the rows, and of the horizon after the last one. */
   time: Float64Array;
   value: Float64Array;
   /** The lowest and the highest value. */

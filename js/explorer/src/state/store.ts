@@ -163,7 +163,7 @@ export class Store {
     settings.series = clamp(settings.series, meta.series.length);
     settings.model = clamp(settings.model, meta.models.length);
     if (settings.compare !== null && settings.compare >= meta.models.length) settings.compare = null;
-    this.#calendar = new Calendar(meta.clock, meta.zone, meta.step);
+    this.#calendar = new Calendar(meta.clock, meta.zone, meta.precision);
     if (!before) this.origin.begin(rowOf(this.#initialIndex, this.rowCount), this.width, this.bounds);
     else if (this.origin.row >= this.rowCount) this.origin.show(this.rowCount - 1, this.bounds);
   }

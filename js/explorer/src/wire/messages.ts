@@ -78,6 +78,10 @@ export interface MetaMessage {
   clock: "utc" | "wall" | "number";
   /** Seconds between rows, or the plain difference; null where steps are calendar ones. */
   step: number | null;
+  /** Seconds of the finest part of times that is written; null for months. */
+  precision: number | null;
+  /** Whether rows are the slots of a calendar: the axis counts them, and closed times take no room. */
+  slots: boolean;
   frequency: string;
   /** In steps. */
   seasons: number[];
@@ -99,7 +103,7 @@ export interface MetaMessage {
 export interface HistoryMessage {
   kind: "history";
   series: number;
-  /** Milliseconds since the epoch, or plain numbers; shape (N,). */
+  /** Milliseconds since the epoch, or plain numbers, of rows and of the horizon after the last; shape (N + H,). */
   time: Float64Array;
   /** NaN where nothing was observed; shape (N,). */
   value: Float64Array;

@@ -53,6 +53,7 @@ function parseMeta(m: Fields): MetaMessage {
   const clock = m.clock;
   if (clock !== "utc" && clock !== "wall" && clock !== "number") fail("clock");
   const step = maybe(m.step, "step");
+  const precision = maybe(m.precision, "precision");
   const reasons: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [code, why] of Object.entries(record(m.reasons ?? {}, "reasons"))) reasons[code] = text(why, "reason");
   return {
@@ -63,6 +64,8 @@ function parseMeta(m: Fields): MetaMessage {
     zone: m.zone === null || m.zone === undefined ? null : text(m.zone, "zone"),
     clock,
     step: step !== null && step > 0 ? step : null,
+    precision: precision !== null && precision > 0 ? precision : null,
+    slots: m.slots === true,
     frequency: text(m.frequency ?? "", "frequency"),
     seasons: list(m.seasons ?? [], "seasons", 100).map((v) => integer(v, "season", 1, MAX_SERIES_ROWS)),
     horizon,
@@ -149,7 +152,7 @@ export function parse(content: unknown, buffers: readonly unknown[], meta: MetaM
     case "history": {
       const series = integer(m.series, "series", 0, meta.series.length - 1);
       const length = meta.series[series].rows * 8;
-      const time = new Float64Array(bytes(buffers, 0, length, "time"));
+      const time = new Float64Array(bytes(buffers, 0, length + meta.horizon * 8, "time"));
       for (let i = 0; i < time.length; i++) {
         if (!(time[i] > (i ? time[i - 1] : -Infinity))) fail("times do not ascend");
       }

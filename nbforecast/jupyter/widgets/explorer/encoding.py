@@ -27,6 +27,7 @@ from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, is_covered
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.mean_scores import OriginScores, summarise
 from nbforecast.scoring.origin_scores import COVERAGES, QUANTILE_LEVELS, quantiles
+from nbforecast.time_units import DAY, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,6 +69,8 @@ def encode_meta(runs: Sequence[Run], *, live: bool = True, notes: Sequence[str] 
         zone=None if is_number or is_wall else zone,
         clock="number" if is_number else "wall" if is_wall else "utc",
         step=data.frequency.every / (1 if is_number else 1e6) if has_step else None,
+        precision=_precision(data),
+        slots=data.frequency.slot is not None,
         frequency=data.frequency.describe(),
         seasons=[int(season) for season in data.frequency.seasons],
         horizon=runs[0].horizon,
@@ -101,10 +104,26 @@ def series_span(data: Dataset, series: int) -> tuple[int, int]:
     return int(data.offsets[series]), int(data.offsets[series + 1])
 
 
-def encode_history(data: Dataset, series: int) -> HistoryMessage:
-    """Encodes the observations of a series."""
+def _precision(data: Dataset) -> float | None:
+    """Seconds of the finest part of times that differs between rows; None for months, 1 without a calendar."""
+    frequency = data.frequency
+    if frequency.kind == "integer":
+        return 1.0
+    if frequency.kind == "month":
+        return None
+    return DAY / SECOND if frequency.kind == "business" else frequency.every / SECOND
+
+
+def encode_history(data: Dataset, series: int, horizon: int) -> HistoryMessage:
+    """Encodes the observations of a series.
+
+    Args:
+        data: The dataset.
+        series: The position of the series.
+        horizon: H, the steps after its last row whose times are sent, too.
+    """
     start, end = series_span(data, series)
-    time = data.time[start:end]
+    time = np.concatenate([data.time[start:end], data.future_times(np.array([end - 1]), horizon)[0]])
     if data.frequency.kind == "integer":
         stamps = time.astype(np.float64)
     else:

@@ -131,7 +131,7 @@ class ExplorerFeed:
         run = self._runs[model]
         if series not in self._histories:
             self._histories.add(series)
-            yield encoding.encode_history(run.data, series)
+            yield encoding.encode_history(run.data, series, run.horizon)
         self._versions[series, model] = run.revision
         status = self._statuses[series, model] = encoding.series_status(run, series)
         yield encoding.encode_status(run, series, model, 0, status)

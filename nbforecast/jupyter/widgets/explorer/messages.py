@@ -99,6 +99,8 @@ class MetaMessage(Message, frozen=True):
         zone: The time zone of a "utc" clock.
         clock: How times read: "utc" in `zone`, "wall" as they are, "number" for plain numbers.
         step: Seconds between rows, or the plain difference; null where steps are calendar ones.
+        precision: Seconds of the finest part of times that is written; null for months.
+        slots: Whether rows are the slots of a calendar: the axis counts them, and closed times take no room.
         seasons: In steps.
         levels: The probabilities of the bands' ends, ascending.
         reasons: Why origins have no forecast, by the codes of `reason` in a `StatusMessage`.
@@ -111,6 +113,8 @@ class MetaMessage(Message, frozen=True):
     zone: str | None
     clock: Literal["utc", "wall", "number"]
     step: float | None
+    precision: float | None
+    slots: bool
     frequency: str
     seasons: list[int]
     horizon: int
@@ -128,7 +132,7 @@ class HistoryMessage(Message, frozen=True):
     """The observations of a series.
 
     Attributes:
-        time: Milliseconds since the epoch, or plain numbers; shape (N,).
+        time: Milliseconds since the epoch, or plain numbers, of rows and of the horizon after the last; shape (N + H,).
         value: NaN where nothing was observed; shape (N,).
     """
 

@@ -114,7 +114,7 @@ def _messages(runs: Sequence[Run], every: int = 1, worst: Sequence[list[int]] = 
         meta.reasons[str(OMITTED)] = "left out of this page to keep it small"
     messages: list[Message] = [meta]
     for series in range(len(data.ids)):
-        messages.append(encoding.encode_history(data, series))
+        messages.append(encoding.encode_history(data, series, runs[0].horizon))
         for model, run in enumerate(runs):
             status = encoding.encode_status(run, series, model, 0, encoding.series_status(run, series))
             if every > 1:
