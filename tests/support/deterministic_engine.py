@@ -22,8 +22,8 @@ which ends with more origins (C7a), none after a flush, and nothing flushed ever
 looks at every entry that ever was: forecasts are of the entry's own data, calculations are of the forecast beside them,
 nothing that was discarded is back, and nothing is written that was being made while results were discarded (C8a).
 
-To have something happen in the middle of an inference or a calculation, a test sets `CountingModel.during_next_call` or
-`EngineUnderTest.during_next_calculation`.
+To have something happen in the middle of an inference or a calculation, a test uses a `DelayedEvent`, or sets
+`CountingModel.during_next_call` or `EngineUnderTest.during_next_calculation` itself.
 
 Why not a hypothesis state machine: the interleavings are few enough to try all of them, in seconds, which proves more
 than a sample does, and each failing one is minimal already.
@@ -32,7 +32,7 @@ than a sample does, and each failing one is minimal already.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
@@ -336,6 +336,25 @@ class Event:
         yield
 
 
+class DelayedEvent(Event):
+    """Something that happens in the middle of the next inference or the next calculation."""
+
+    def __init__(self, action: Callable[[Schedule], None], where: Literal["inference", "calculation"]) -> None:
+        super().__init__(self._arm)
+        self._delayed, self._is_inference = action, where == "inference"
+
+    def _arm(self, schedule: Schedule) -> None:
+        if self._is_inference:
+            schedule.engine.model.during_next_call = lambda: self._delayed(schedule)
+        else:
+            schedule.engine.during_next_calculation = lambda: self._delayed(schedule)
+
+    def is_pending(self, schedule: Schedule) -> bool:
+        """Whether it is to happen and has not happened yet."""
+        engine = schedule.engine
+        return (engine.model.during_next_call if self._is_inference else engine.during_next_calculation) is not None
+
+
 class LongRequest:
     """`%forecast`: every origin, in the background."""
 
@@ -404,6 +423,11 @@ class ShortRequest:
 Actor = EngineSteps | Event | LongRequest | ShortRequest
 
 
+def is_delayed(actors: tuple[Actor, ...], schedule: Schedule) -> bool:
+    """Whether a delayed event is to happen and has not happened yet."""
+    return any(isinstance(actor, DelayedEvent) and actor.is_pending(schedule) for actor in actors)
+
+
 def interleavings(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     """Every order in which actors can take so many steps each, as the actors' numbers."""
     if not any(counts):
@@ -419,7 +443,8 @@ def explore(
 ) -> Iterator[tuple[Schedule, tuple[Actor, ...]]]:
     """Play every interleaving of the actors' steps to the end of all work, and yield each one played.
 
-    An interleaving in which the engine has no job for one of its steps is left out: it equals another one.
+    An interleaving in which the engine has no job for one of its steps is left out: it equals another one. So is one in
+    which a delayed event does not happen during the step after it: it equals that in which the event is the later one.
     """
     played = 0
     left_out: tuple[int, ...] = (-1,)  # every interleaving that begins like this
@@ -434,8 +459,12 @@ def explore(
                 if isinstance(actors[actor], EngineSteps) and not schedule.engine.executor.jobs:
                     left_out = order[: number + 1]
                     break
+                was_delayed = is_delayed(actors, schedule)
                 next(steps[actor])
                 schedule.check()
+                if was_delayed and is_delayed(actors, schedule):
+                    left_out = order[: number + 1]
+                    break
             else:
                 schedule.engine.drain(schedule.check)
                 schedule.engine.check_snapshots()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -41,6 +41,7 @@ from tests.support.deterministic_engine import (
     WHOLE,
     Actor,
     CountingModel,
+    DelayedEvent,
     EngineSteps,
     EngineUnderTest,
     Event,
@@ -169,7 +170,7 @@ def test_C8a_rows_discarded_at_any_moment(new_engine: NewEngine, keep: Status, l
 @pytest.mark.parametrize("where", ["inference", "calculation"])
 @FORCES
 def test_C8a_C8c_in_the_middle_of_an_inference_or_a_calculation(
-    new_engine: NewEngine, what: str, where: str, long: bool, short: bool
+    new_engine: NewEngine, what: str, where: Literal["inference", "calculation"], long: bool, short: bool
 ) -> None:
     """At the next inference or calculation after any moment, entries are flushed or rows discarded."""
     done = 0
@@ -182,14 +183,9 @@ def test_C8a_C8c_in_the_middle_of_an_inference_or_a_calculation(
         else:
             schedule.engine.discard(Status.PENDING if what == "discard" else Status.INFERRED)
 
-    def arm(schedule: Schedule) -> None:
-        if where == "inference":
-            schedule.engine.model.during_next_call = lambda: act(schedule)
-        else:
-            schedule.engine.during_next_calculation = lambda: act(schedule)
-
     for _ in explore(
-        new_engine, lambda: (LongRequest(force=long), ShortRequest(1, force=short), EngineSteps(2), Event(arm))
+        new_engine,
+        lambda: (LongRequest(force=long), ShortRequest(1, force=short), EngineSteps(2), DelayedEvent(act, where)),
     ):
         pass
     assert done > 20
