@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from nbforecast.data.forecast_table import read_forecasts
+from nbforecast.data.span import horizon_steps
+from nbforecast.errors import OptionError
 from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.table_forecaster import TableForecaster
 from nbforecast.options import DrawOptions, ForecastKeywords, ForecastOptions, Style, takes_options
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from nbforecast.data import Dataset
+    from nbforecast.data.forecast_draws import ModelForecasts
     from nbforecast.forecast_chart import Chart
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.options import ModelLike
@@ -180,6 +184,7 @@ def from_long(
     *,
     models: str | Sequence[str] | None = None,
     model: str | None = None,
+    horizon: int | str | dt.timedelta | None = None,
     time: str | None = None,
     cutoff: str | None = None,
     target: str | None = None,
@@ -208,6 +213,7 @@ def from_long(
             None takes the table's actual values.
         models: The models to take; None takes all.
         model: What to call the only model of the table; by default as its column, or `forecast` if that names none.
+        horizon: Steps to take, or a span such as "1d"; None takes all. Runs are compared at equal horizons.
         time: Column of the times that are forecast; by default `ds`, `timestamp`, `time` or `date`.
         cutoff: Column of the origins: the time of the last value that a forecast knows; by default `cutoff`.
         target: Column of actual values; by default `y` or `target`.
@@ -239,9 +245,19 @@ def from_long(
     runs = {}
     for table in tables:
         forecaster = resolve(TableForecaster.from_rows(table.model, table.levels, data, table.rows, table.draws))
-        options = ForecastOptions(model=forecaster, horizon=table.draws.shape[1], calibrate=calibrate)
+        options = ForecastOptions(model=forecaster, horizon=_steps(table, horizon, data), calibrate=calibrate)
         own = replace(data, warnings=(*data.warnings, *table.warnings))
+        session.log_warnings(own)
         runs[table.model] = session.forecast_data(own, forecaster, options)
     for run in runs.values():
         wait_or_cancel(run)
     return next(iter(runs.values())) if len(runs) == 1 else runs
+
+
+def _steps(table: ModelForecasts, horizon: int | str | dt.timedelta | None, data: Dataset) -> int:
+    """How many steps of a table's forecasts are taken."""
+    held = table.draws.shape[1]
+    steps = held if horizon is None else horizon_steps(ForecastOptions(horizon=horizon).horizon, data.frequency)
+    if steps > held:
+        raise OptionError(f"horizon= asks for {steps} steps, and the forecasts of {table.model!r} have {held}.")
+    return steps

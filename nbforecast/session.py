@@ -46,7 +46,7 @@ class Session:
         self._lock = threading.RLock()
         self._cache: Cache | None = None
         self._engine: Engine | None = None
-        self._logged_handles: set[str] = set()
+        self._logged: set[tuple[str, str]] = set()
 
     @property
     def cache(self) -> Cache:
@@ -84,14 +84,18 @@ class Session:
         return {forecaster.name: self.forecast_data(data, forecaster, options) for forecaster in forecasters}
 
     def prepare(self, frame: Any, options: ForecastOptions) -> Dataset:
-        """Prepare a frame; what was repaired is logged once for each dataset, as warnings."""
+        """Prepare a frame, and log what was repaired."""
         data = prepare(frame, **options.preparation)
-        if data.warnings and data.handle not in self._logged_handles:
-            self._logged_handles.add(data.handle)
-            name = data.names.frame or "the data"
-            for warning in data.warnings:
-                _log.warning("%s: %s", name, warning.sentence)
+        self.log_warnings(data)
         return data
+
+    def log_warnings(self, data: Dataset) -> None:
+        """Log what was repaired in a dataset, once for each content, as warnings."""
+        name = data.names.frame or "the data"
+        for warning in data.warnings:
+            if (data.handle, warning.sentence) not in self._logged:
+                self._logged.add((data.handle, warning.sentence))
+                _log.warning("%s: %s", name, warning.sentence)
 
     def forecast_data(self, data: Dataset, forecaster: Forecaster, options: ForecastOptions) -> Run:
         """Forecast from every origin of prepared data, or from those that the options name, in the background."""

@@ -49,8 +49,13 @@ def without_reuse(page: str) -> str:
 
 def test_R2_R3_a_report_of_one_series_is_a_page_that_works_by_itself(tmp_path: Path) -> None:
     data = tmp_path / "taxi.csv"
-    nbf.sample("taxi").tail(900).write_csv(data)
+    taxis = nbf.sample("taxi").tail(900)
+    taxis.write_csv(data)
+    other = nbf.forecast(taxis, "naive", 24, every="1d", at="06:00", wait=True).to_long()
+    other = other.rename({name: name.replace("naive", "planner") for name in other.columns})
+    other.write_csv(tmp_path / "planner.csv")
     options = ["-p", "compare", "naive,theta", "-p", "model", "ridge", "-p", "title", "Taxis <at> last"]
+    options += ["-p", "forecasts", str(tmp_path / "planner.csv")]
     page, notebook = report(data, *options)
     assert re.findall(r"<h2[^>]*>(.*?)</h2>", page) == HEADINGS
     assert "<title>Taxis &lt;at&gt; last</title>" in page
@@ -64,7 +69,8 @@ def test_R2_R3_a_report_of_one_series_is_a_page_that_works_by_itself(tmp_path: P
     cells = cell_texts(notebook)
     assert "ridge expects" in cells["current-forecast"]
     assert re.search(r"seasonal naive +[\d,]+", cells["comparison"])
-    assert "ridge, naive and theta" in cells["provenance"]
+    assert re.search(r"planner +[\d,]+", cells["comparison"]), "a table made elsewhere is compared, too (X4)"
+    assert "ridge, naive, theta and planner" in cells["provenance"]
     assert str(tmp_path) not in cells["provenance"]
 
     mimes = {mime for cell in notebook.cells for o in cell.get("outputs", []) for mime in o.get("data", {})}
