@@ -109,7 +109,12 @@ class Entry:
         entry._status = snapshot.status.copy()
         never = snapshot.reasons != UnavailableReason.AVAILABLE
         for name, values in snapshot.columns.items():
-            entry._columns[name] = Column.from_array(name, values, _has_result(name, entry._status), never)
+            has_result = _has_result(name, entry._status)
+            if snapshot.rows is None:
+                entry._columns[name] = Column.from_array(name, values, has_result, never)
+            else:
+                is_written = has_result[snapshot.rows]
+                entry._columns[name].write(snapshot.rows[is_written], values[is_written])
         if densities is not None:
             entry._densities = densities
         return entry
@@ -373,10 +378,15 @@ class Entry:
         return status, [*columns, *densities.take(rows).series(len(rows))]
 
     def snapshot(self) -> tuple[Snapshot, State]:
-        """What a file holds (everything but densities), and the `state` it was taken in."""
+        """What a file holds (everything but densities), and the `state` it was taken in.
+
+        While few rows have a forecast, the snapshot has their results only (E10).
+        """
         with self._lock:
-            columns = {name: column.array() for name, column in self._columns.items()}
             status, state = self._status.copy(), self.state
+            rows = np.flatnonzero(has_forecast(status))
+            is_sparse = bool((status == Status.PENDING).any()) and 2 * len(rows) < len(status)
+            columns = {n: c.take(rows) if is_sparse else c.array() for n, c in self._columns.items()}
         snapshot = Snapshot(
             data=self.data,
             spec=self.spec,
@@ -388,6 +398,7 @@ class Entry:
             created=self.created,
             forced_times=self.forced_times,
             cleared=self.cleared,
+            rows=rows if is_sparse else None,
         )
         return snapshot, state
 

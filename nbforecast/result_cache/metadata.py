@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.key import CacheKey
     from nbforecast.result_cache.snapshot import Snapshot
 
-FORMAT = 2  # format_1 reads the files of the former one
+FORMAT, SPARSE_FORMAT = (
+    2,
+    3,
+)  # the second has results of some rows only, null elsewhere; format_1 reads the files of the former one
 _HANDLE = re.compile(r"[0-9a-f]{32}")
 _KINDS = ("fixed", "month", "business", "integer", "calendar")
 _MAX_TIME = 1e11  # seconds since the epoch: some three thousand years
@@ -76,6 +79,11 @@ class Metadata:
     def frequency(self) -> Frequency:
         """The grid's step."""
         return Frequency(**self.facts["frequency"])
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the file has results of the rows with a forecast only, and nulls elsewhere (E10)."""
+        return bool(self.facts["format"] == SPARSE_FORMAT)
 
     @property
     def rows(self) -> int:
@@ -127,7 +135,7 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
     """
     data, spec = snapshot.data, snapshot.spec
     facts = {
-        "format": FORMAT,
+        "format": FORMAT if snapshot.rows is None else SPARSE_FORMAT,
         "name": data.names.frame,
         "handle": data.handle,
         "content_signature": data.handle,
@@ -178,11 +186,11 @@ def unpack(packed: bytes) -> Metadata:
         if facts.pop("signature") != _signature(facts):
             raise Damaged("its metadata are damaged")
         version = facts["format"]
-        if version > FORMAT:
+        if version > SPARSE_FORMAT:
             raise Unreadable(f"a newer nbforecast has written it (format {version})")
         if version == 1:
             facts = format_1.upgrade(facts)
-        elif version != FORMAT:
+        elif version not in (FORMAT, SPARSE_FORMAT):
             raise Damaged(f"an older nbforecast has written it (format {version})")
         if facts.setdefault("score_version", 1) != SCORE_VERSION:
             facts["calculated"] = 0

@@ -17,11 +17,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Bool, Float64, Integer, Shaped, UInt8, UInt64
+from jaxtyping import Bool, Float64, Int64, Integer, Shaped, UInt8, UInt64
 
 from nbforecast.result_cache.fingerprints import Fingerprints
 from nbforecast.result_cache.metadata import Damaged, Metadata, Unreadable, pack, unpack
-from nbforecast.result_cache.snapshot import Snapshot, is_consistent
+from nbforecast.result_cache.snapshot import Snapshot, has_forecast, is_consistent
 from nbforecast.result_cache.status import FIRST_STATUS, FORMER_NAMES, REASON, STATUS, Status, column_shapes
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
     observed = np.where(np.isnan(data.values), np.nan, data.values)  # one bit pattern for every NaN, as nulls have
     origins = {"y": observed, "status": snapshot.status, "reason": snapshot.reasons, "context": snapshot.contexts}
     digests = {name: _digest(values) for name, values in {**origins, **columns}.items()}
-    table = pa.table(
+    origin_table = pa.table(
         {
             "unique_id": _dictionary(np.repeat(np.arange(len(data.ids)), data.lengths), data.ids),
             "ds": data.times(data.time).to_arrow(),
@@ -89,20 +89,26 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
             "status": _dictionary(snapshot.status, _LABELS["status"]),
             "reason": _dictionary(snapshot.reasons.astype(np.int64) - 1, _LABELS["reason"]),
             "context": _flat_array(snapshot.contexts),
-            **{name: _nested_array(values) for name, values in columns.items()},
         }
     )
-    pq.write_table(
-        table.replace_schema_metadata({_FIELD: pack(snapshot, digests)}),
+    schema = origin_table.schema
+    for name, values in columns.items():
+        schema = schema.append(pa.field(name, _nested_array(values[:0]).type))
+    with pq.ParquetWriter(
         file,
+        schema.with_metadata({_FIELD: pack(snapshot, digests)}),
         compression="zstd",
         compression_level=1,
         use_dictionary=["unique_id", "status", "reason"],
         use_byte_stream_split=[name + ".list.element" * (values.ndim - 1) for name, values in columns.items()],
-        row_group_size=ROW_GROUP,
         write_page_checksum=True,
         write_statistics=["unique_id", "ds", "index"],
-    )
+    ) as writer:
+        for start in range(0, len(data), ROW_GROUP):
+            table = origin_table.slice(start, ROW_GROUP)
+            for name, values in columns.items():
+                table = table.append_column(name, _result_array(values, snapshot.rows, start, start + len(table)))
+            writer.write_table(table.replace_schema_metadata(writer.schema.metadata), ROW_GROUP)
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -155,8 +161,14 @@ def read_columns(path: Path, names: tuple[str, ...]) -> tuple[Dataset, dict[str,
     Raises:
         Unreadable: The file cannot be read.
     """
-    metadata, columns = _read_checked(path, ("y", *names))
-    return _dataset(metadata, columns.pop("y")), columns
+    metadata, columns = _read_checked(path, ("y", *dict.fromkeys((*names, "status"))))
+    if metadata.is_sparse:
+        is_there = has_forecast(columns["status"])
+        for name in set(names) & FIRST_STATUS.keys():
+            values = np.full((len(is_there), *columns[name].shape[1:]), np.nan, np.float32)
+            values[is_there] = columns[name]
+            columns[name] = values
+    return _dataset(metadata, columns["y"]), {name: columns[name] for name in names}
 
 
 def read(path: Path) -> Snapshot:
@@ -185,6 +197,7 @@ def read(path: Path) -> Snapshot:
         created=facts["created"],
         forced_times=metadata.forced_times,
         cleared=facts["cleared"],
+        rows=np.flatnonzero(has_forecast(columns["status"])) if metadata.is_sparse else None,
     )
     if data.handle != metadata.key.handle:
         raise Damaged("its data are not those it names")
@@ -204,8 +217,14 @@ def _read_checked(path: Path, names: tuple[str, ...]) -> tuple[Metadata, dict[st
                 raise Damaged("it has lost rows")
             if metadata.rows * row_bytes > _machine_memory():
                 raise Unreadable("it does not fit into this machine's memory")
-            table = file.read(columns=list(names))
-        columns = {name: _to_numpy(table.column(name), name, shapes.get(name, ()), metadata.rows) for name in names}
+            results = [name for name in names if name in shapes] if metadata.is_sparse else []
+            table = file.read(columns=[name for name in names if name not in results])
+            columns = {
+                name: _to_numpy(table.column(name), name, shapes.get(name, ()), metadata.rows)
+                for name in names
+                if name not in results
+            }
+            columns |= _read_sparse(file, results, shapes)
     except _READ_ERRORS as error:
         raise _unreadable(error) from error
     for name, values in columns.items():
@@ -214,6 +233,20 @@ def _read_checked(path: Path, names: tuple[str, ...]) -> tuple[Metadata, dict[st
     if "status" in columns and not metadata.has_current_scores:
         columns["status"][columns["status"] == Status.SCORED] = Status.UNSCORED
     return metadata, columns
+
+
+def _read_sparse(
+    file: pq.ParquetFile, names: list[str], shapes: dict[str, tuple[int, ...]]
+) -> dict[str, Shaped[np.ndarray, "M ..."]]:
+    """Result columns of the rows that are not null, one row group at a time."""
+    parts: dict[str, list[Shaped[np.ndarray, "m ..."]]] = {name: [] for name in names}
+    for group in range(file.num_row_groups) if names else ():
+        table = file.read_row_group(group, columns=names)
+        for name in names:
+            column = table.column(name).combine_chunks()
+            count = len(column) - column.null_count
+            parts[name].append(_to_numpy(pa.chunked_array([column]), name, shapes[name], count).copy())
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
 def _dataset(metadata: Metadata, values: Shaped[np.ndarray, " N"]) -> Dataset:
@@ -247,6 +280,22 @@ def _dictionary(codes: Integer[np.ndarray, " N"], labels: Sequence[str]) -> pa.D
     numbers = _flat_array(np.maximum(codes, 0).astype(np.int32), codes >= 0)
     texts = pl.Series(labels, dtype=pl.String).to_arrow(compat_level=pl.CompatLevel.oldest())
     return pa.DictionaryArray.from_arrays(numbers, texts)
+
+
+def _result_array(
+    values: Shaped[np.ndarray, "M ..."], rows: Int64[np.ndarray, " M"] | None, start: int, end: int
+) -> pa.Array:
+    """A result column from one row to another, null where there is none of `rows`."""
+    if rows is None:
+        return _nested_array(values[start:end])
+    first, last = np.searchsorted(rows, (start, end))
+    is_valid = np.zeros(end - start, bool)
+    is_valid[rows[first:last] - start] = True
+    part = np.zeros((end - start, *values.shape[1:]), values.dtype)
+    part[is_valid] = values[first:last]
+    array = _nested_array(part)
+    mask = pa.py_buffer(np.packbits(is_valid, bitorder="little"))
+    return pa.Array.from_buffers(array.type, len(array), [mask], children=[array.values])
 
 
 def _nested_array(values: Shaped[np.ndarray, "N ..."]) -> pa.Array:

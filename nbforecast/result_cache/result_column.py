@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float32, Int64
 from nbforecast.scoring.origin_scores import DENSITY_POINTS
 
 BLOCK = 4096
+_SPARSE_SHARE = 8  # a column is sparse while fewer than one in so many rows are written
 MAX_DENSITIES = 1024
 _DENSITY_COLUMNS = {"density_limits": 2, "density": DENSITY_POINTS}
 
@@ -18,8 +19,8 @@ class Column:
 
     The buffer is contiguous and each row is written at most once, so a finished column is its own NumPy array, and a
     finished block is handed to Polars without a copy: nothing changes under a reader (C3). Blocks that are being filled
-    are copied into a snapshot. Blocks without a written row share one NaN block and take no memory (E10). Not
-    thread-safe: `Entry` holds its lock.
+    are copied into a snapshot. Blocks without a written row share one NaN block and take no memory (E10). While few
+    rows of a long column are written, it holds these alone. Not thread-safe: `Entry` holds its lock.
     """
 
     def __init__(
@@ -35,7 +36,9 @@ class Column:
             block: Rows of a block.
         """
         self.name = name
-        self._buffer = np.empty((rows, *shape), np.float32)
+        self._shape = (rows, *shape)
+        self._sparse = _SparseRows(rows, shape) if rows > block else None
+        self._buffer = np.empty(self._shape if self._sparse is None else (0, *shape), np.float32)
         self._block = block
         starts = np.arange(0, rows, block)
         self._sizes = np.minimum(block, rows - starts)
@@ -63,7 +66,7 @@ class Column:
         """
         column = cls(name, len(values), values.shape[1:], never)
         if (written | never).all():
-            column._buffer = values
+            column._buffer, column._sparse = values, None
             column._is_touched[:] = True
             column._unwritten[:] = 0
         elif written.any():
@@ -81,7 +84,7 @@ class Column:
         Returns:
             A new column; this one does not change.
         """
-        column = Column(self.name, len(self._buffer), self._buffer.shape[1:], never, self._block)
+        column = Column(self.name, self._shape[0], self._shape[1:], never, self._block)
         if len(rows):
             column.write(rows, self.take(rows))
         return column
@@ -89,7 +92,9 @@ class Column:
     @property
     def nbytes(self) -> int:
         """Bytes of memory in use."""
-        return int(self._sizes[self._is_touched].sum()) * int(np.prod(self._buffer.shape[1:])) * 4
+        if self._sparse is not None:
+            return self._sparse.nbytes
+        return int(self._sizes[self._is_touched].sum()) * int(np.prod(self._shape[1:])) * 4
 
     def write(self, rows: Int64[np.ndarray, " R"], values: Float32[np.ndarray, "R *T"]) -> None:
         """Write rows that have not been written before.
@@ -100,6 +105,13 @@ class Column:
         """
         if not len(rows):
             return
+        if self._sparse is not None:
+            if (self._sparse.count + len(rows)) * _SPARSE_SHARE < self._shape[0]:
+                self._sparse.write(rows, values)
+                return
+            sparse_rows, sparse_values = self._sparse.read()
+            self._sparse, self._buffer = None, np.empty(self._shape, np.float32)
+            self.write(sparse_rows, sparse_values)
         counts = np.bincount(rows // self._block, minlength=len(self._unwritten))
         for block in np.flatnonzero((counts > 0) & (counts < self._sizes) & ~self._is_touched).tolist():
             self._fill_with_nan(block)
@@ -116,10 +128,12 @@ class Column:
         Returns:
             (R, ...) their values.
         """
+        if self._sparse is not None:
+            return self._sparse.take(rows)
         is_touched = self._is_touched[rows // self._block]
         if is_touched.all():
             return self._buffer[rows]
-        values = np.full((len(rows), *self._buffer.shape[1:]), np.nan, np.float32)
+        values = np.full((len(rows), *self._shape[1:]), np.nan, np.float32)
         values[is_touched] = self._buffer[rows[is_touched]]
         return values
 
@@ -133,14 +147,18 @@ class Column:
             (R, ...) their values, or a view of the buffer.
         """
         index = _as_slice(rows)
-        if isinstance(index, slice) and self._is_touched[rows[0] // self._block : rows[-1] // self._block + 1].all():
+        if (
+            self._sparse is None
+            and isinstance(index, slice)
+            and self._is_touched[rows[0] // self._block : rows[-1] // self._block + 1].all()
+        ):
             return self._buffer[index]
         return self.take(rows)
 
     def array(self) -> Float32[np.ndarray, "N *T"]:
         """Every row, read-only: the buffer itself once nothing is left to write, a copy before."""
-        if self._unwritten.any():
-            values = self.take(np.arange(len(self._buffer)))
+        if self._sparse is not None or self._unwritten.any():
+            values = self.take(np.arange(self._shape[0]))
         else:
             for block in np.flatnonzero(~self._is_touched).tolist():
                 self._fill_with_nan(block)
@@ -150,15 +168,21 @@ class Column:
 
     def series(self) -> pl.Series:
         """A snapshot as a Polars series, which later writes do not change."""
-        if not self._unwritten.any():
+        if self._sparse is None and not self._unwritten.any():
             return pl.Series(self.name, self.array())
-        shape = (min(self._block, len(self._buffer)), *self._buffer.shape[1:])
+        shape = (min(self._block, self._shape[0]), *self._shape[1:])
         nan_block = pl.Series(self.name, np.full(shape, np.nan, np.float32))
         parts = []
-        for block, (is_touched, unwritten) in enumerate(zip(self._is_touched, self._unwritten, strict=True)):
-            rows = self._buffer[block * self._block : (block + 1) * self._block]
-            if not is_touched:
-                parts.append(nan_block[: len(rows)])
+        is_touched_block = self._is_touched
+        if self._sparse is not None:
+            is_touched_block = np.isin(np.arange(len(self._sizes)), self._sparse.read()[0] // self._block)
+        for block, (is_touched, unwritten) in enumerate(zip(is_touched_block, self._unwritten, strict=True)):
+            first, last = block * self._block, block * self._block + int(self._sizes[block])
+            rows = self._buffer[first:last] if self._sparse is None else self._buffer
+            if is_touched and self._sparse is not None:
+                parts.append(pl.Series(self.name, self._sparse.take(np.arange(first, last))))
+            elif not is_touched:
+                parts.append(nan_block[: last - first])
             else:
                 parts.append(pl.Series(self.name, rows.copy() if unwritten else rows))
         return pl.concat(parts, rechunk=False)
@@ -166,6 +190,45 @@ class Column:
     def _fill_with_nan(self, block: int) -> None:
         self._buffer[block * self._block : (block + 1) * self._block] = np.nan
         self._is_touched[block] = True
+
+
+class _SparseRows:
+    """The written rows of a long column of which few are written."""
+
+    def __init__(self, rows: int, shape: tuple[int, ...]) -> None:
+        self.count = 0
+        self._slots = np.zeros(rows, np.uint32)  # of each row its place in `_values`, from 1 on; 0 for none
+        self._values = np.empty((0, *shape), np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory in use."""
+        return self._values.nbytes + self._slots.nbytes
+
+    def write(self, rows: Int64[np.ndarray, " R"], values: Float32[np.ndarray, "R *T"]) -> None:
+        """Write rows that have not been written before."""
+        end = self.count + len(rows)
+        if end > len(self._values):
+            grown = np.empty((max(end, 2 * self.count), *self._values.shape[1:]), np.float32)
+            grown[: self.count] = self._values[: self.count]
+            self._values = grown
+        self._values[self.count : end] = values
+        self._slots[rows] = np.arange(self.count + 1, end + 1)
+        self.count = end
+
+    def take(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
+        """A copy of some rows, NaN where nothing has been written."""
+        slots = self._slots[rows].astype(np.int64)
+        if slots.all():
+            return self._values[slots - 1]
+        values = np.full((len(rows), *self._values.shape[1:]), np.nan, np.float32)
+        values[slots > 0] = self._values[slots[slots > 0] - 1]
+        return values
+
+    def read(self) -> tuple[Int64[np.ndarray, " M"], Float32[np.ndarray, "M *T"]]:
+        """The rows that have been written, and their values."""
+        rows = np.flatnonzero(self._slots)
+        return rows, self.take(rows)
 
 
 class DensityColumns:

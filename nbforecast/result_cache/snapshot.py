@@ -46,11 +46,12 @@ class Snapshot:
         status: (N,) a `Status` each.
         reasons: (N,) an `UnavailableReason` each, 0 where the origin can be forecast.
         contexts: (N,) fingerprints of the contexts that the forecasts are made from.
-        columns: (N, ...) of each name of `FIRST_STATUS`.
+        columns: (C, ...) of each name of `FIRST_STATUS`, where C is M if there are `rows`, else N.
         version: The entry's version (C4).
         created: When the entry was created, in seconds since the epoch.
         forced_times: (N,) when each origin was last forced, in seconds since the epoch; 0 if never (C6).
         cleared: Removals up to this time are applied, in seconds since the epoch (C16).
+        rows: (M,) the rows that `columns` have, which are those with a forecast; None for all (E10).
     """
 
     data: Dataset
@@ -58,11 +59,31 @@ class Snapshot:
     status: UInt8[np.ndarray, " N"]
     reasons: UInt8[np.ndarray, " N"]
     contexts: UInt64[np.ndarray, " N"]
-    columns: dict[str, Float32[np.ndarray, "N ..."]]
+    columns: dict[str, Float32[np.ndarray, "C ..."]]
     version: str
     created: float
     forced_times: Float64[np.ndarray, " N"]
     cleared: float = 0.0
+    rows: Int64[np.ndarray, " M"] | None = None
+
+    def results(self, name: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
+        """Some rows of a column, NaN where there is no result.
+
+        Args:
+            name: A name of `FIRST_STATUS`.
+            rows: (R,) rows.
+
+        Returns:
+            (R, ...) the values.
+        """
+        values = self.columns[name]
+        if self.rows is None:
+            return values[rows]
+        results = np.full((len(rows), *values.shape[1:]), np.nan, np.float32)
+        position = np.searchsorted(self.rows, rows)
+        has_one = np.isin(rows, self.rows)
+        results[has_one] = values[position[has_one]]
+        return results
 
     def take(self, rows: Int64[np.ndarray, " R"]) -> Snapshot:
         """The results of some rows.
@@ -79,7 +100,8 @@ class Snapshot:
             reasons=self.reasons[rows],
             contexts=self.contexts[rows],
             forced_times=self.forced_times[rows],
-            columns={name: values[rows] for name, values in self.columns.items()},
+            columns={name: self.results(name, rows) for name in self.columns},
+            rows=None,
         )
 
     def lower(self, rows: Int64[np.ndarray, " R"], keep: Status, moment: float) -> Snapshot:
@@ -99,8 +121,20 @@ class Snapshot:
         for name, values in self.columns.items() if len(affected) else ():
             if FIRST_STATUS[name] > keep:
                 columns[name] = values.copy()
-                columns[name][affected] = np.nan
-        return replace(self, status=status, columns=columns, cleared=moment)
+                columns[name][affected if self.rows is None else np.searchsorted(self.rows, affected)] = np.nan
+        lower = replace(self, status=status, columns=columns, cleared=moment)
+        return lower if self.rows is None else lower.with_rows(self.rows[has_forecast(status[self.rows])])
+
+    def with_rows(self, rows: Int64[np.ndarray, " M"]) -> Snapshot:
+        """The same, with columns of the rows that have a forecast only (E10).
+
+        Args:
+            rows: (M,) these rows.
+
+        Returns:
+            A snapshot.
+        """
+        return replace(self, rows=rows, columns={name: self.results(name, rows) for name in self.columns})
 
     @property
     def key(self) -> CacheKey:
@@ -151,13 +185,24 @@ def union(one: Snapshot, other: Snapshot) -> Snapshot:
     def merge(values: Shaped[np.ndarray, "N ..."], others: Shaped[np.ndarray, "N ..."]) -> np.ndarray:
         return np.where(use_second.reshape(-1, *[1] * (values.ndim - 1)), others, values)
 
+    status = merge(first.status, second.status)
+    rows: Int64[np.ndarray, " M"] | None = None
+    if first.rows is None and second.rows is None:
+        columns = {name: merge(values, second.columns[name]) for name, values in first.columns.items()}
+    else:
+        rows = np.flatnonzero(has_forecast(status))
+        is_second, columns = use_second[rows], {}
+        for name in first.columns:
+            columns[name] = first.results(name, rows)
+            columns[name][is_second] = second.results(name, rows[is_second])
     return replace(
         first,
-        status=merge(first.status, second.status),
+        status=status,
         reasons=merge(first.reasons, second.reasons),
         contexts=merge(first.contexts, second.contexts),
         forced_times=merge(first.forced_times, second.forced_times),
-        columns={name: merge(values, second.columns[name]) for name, values in first.columns.items()},
+        columns=columns,
+        rows=rows,
         created=min(first.created, second.created),
         cleared=min(first.cleared, second.cleared),
     )
@@ -175,6 +220,10 @@ def is_consistent(snapshot: Snapshot) -> bool:
     status = snapshot.status
     if ((status == Status.UNAVAILABLE) != (snapshot.reasons > 0)).any():
         return False
+    if snapshot.rows is not None:
+        if not np.array_equal(snapshot.rows, np.flatnonzero(has_forecast(status))):
+            return False
+        status = status[snapshot.rows]
     for name in ("forecast", "quantiles"):
         values = snapshot.columns[name]
         is_finite = np.isfinite(values.reshape(len(values), -1)).all(1)

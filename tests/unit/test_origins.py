@@ -1,11 +1,14 @@
 """Q4, E10, C5: origins named by time, runs of some origins only, horizons as spans."""
 
 import datetime as dt
+import pickle
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +18,8 @@ from nbforecast.data import Dataset, prepare
 from nbforecast.data.origins import find_row, parse_origins, select_rows
 from nbforecast.data.span import horizon_steps
 from nbforecast.errors import IndexOutOfRange, OptionError
+from nbforecast.result_cache.cache import Cache
+from nbforecast.result_cache.status import column_shapes
 from tests.support.cache_files import LastValueModel
 
 
@@ -290,3 +295,65 @@ def test_Q4_a_horizon_as_a_span_everywhere(tmp_path: Any) -> None:
         tmp_path / "data.parquet", tmp_path / "out", model="naive", horizon="7d", freq="D", wait=True
     )
     assert run.horizon == 7
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow", "duckdb"])
+def test_E10_C9_a_file_of_few_origins_is_a_plain_table_with_nulls(
+    cache: Cache, model: LastValueModel, library: str
+) -> None:
+    run = nbf.forecast(panel(60, 50), model, 3, origins="latest", wait=True)
+    assert cache.directory is not None
+    (file,) = cache.directory.files()
+    query = f"select count(forecast) as there, count(*) as rows from '{file.path}'"
+    counts = {
+        "polars": lambda: pl.read_parquet(file.path).select(pl.col("forecast").count().alias("n"), pl.len()).row(0),
+        "pyarrow": lambda: (len(t := pq.read_table(file.path)) - t["forecast"].null_count, len(t)),
+        "duckdb": lambda: duckdb.sql(query).fetchall()[0],
+    }[library]()
+    assert counts == (2, 110)
+    cache.clear()
+    again = nbf.forecast(panel(60, 50), model, 3, origins=[0, -1], wait=True)
+    assert (again.inferred, again.reused) == (2, 2)
+    np.testing.assert_array_equal(again.at(0).draws, run.at(0).draws)
+    cache.clear()
+    full = nbf.forecast(panel(60, 50), model, 3, wait=True)
+    assert (full.inferred, full.reused) == (106, 4)
+    cache.clear()
+    saved = nbf.forecast(panel(60, 50), model, 3, wait=True)
+    assert saved.frame.drop("density", "density_limits").equals(full.frame.drop("density", "density_limits"))
+
+
+def test_E10_C13_two_processes_save_different_origins_of_one_entry(cache: Cache, model: LastValueModel) -> None:
+    nbf.forecast(panel(60), model, 3, origins="latest", wait=True)
+    assert cache.directory is not None
+    (first,) = cache.directory.files()
+    theirs = first.path.read_bytes()
+    cache.clear()
+    first.path.unlink()
+    nbf.forecast(panel(60), model, 3, origins=[-5, -2], wait=True)
+    entry = cache.entries()[0]
+    first.path.write_bytes(theirs)
+    entry.saved = None
+    cache.save_all()
+    cache.clear()
+    run = nbf.forecast(panel(60), model, 3, origins=slice(-5, 0), wait=True)
+    assert (run.inferred, run.reused) == (3, 3)
+
+
+def test_E10_memory_follows_the_origins_that_are_asked_for(cache: Cache, model: LastValueModel) -> None:
+    data = panel(*[800] * 12)
+    run = nbf.forecast(data, model, 3, origins="latest", wait=True)
+    entry = run.entry_slice.entry
+    row_bytes = 4 * sum(int(np.prod(shape)) for shape in column_shapes(3, model.draws).values())
+    assert entry.nbytes - 18 * len(entry) < 7 * 4 * len(entry) + 100 * row_bytes + 1_000_000 / 8
+    nbf.forecast(data, model, 3, wait=True)
+    assert entry.complete
+    assert entry.nbytes > len(entry) * row_bytes
+    assert run.entry_slice.array().base is not None, "no copy once the entry is complete"
+
+
+def test_Q4_a_copy_of_a_run_of_few_origins_has_them(model: LastValueModel) -> None:
+    run = nbf.forecast(panel(60, 50), model, 3, origins="latest", wait=True)
+    copied = pickle.loads(pickle.dumps(run))
+    assert copied.frame.equals(run.frame)
+    assert copied.latest().equals(run.latest())
