@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--notebook", metavar="FILE", help="write the executed notebook to this .ipynb file")
     parameter = "a parameter of the template, such as model, horizon or target; may be repeated"
     report.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=parameter)
+    report.add_argument("-f", "--force", action="store_true", help="compute every forecast anew (-p force true)")
     template = "a template's name, or a notebook with a cell tagged parameters (default: %(default)s)"
     report.add_argument("--template", default="backtest_report", metavar="T", help=template)
     report.set_defaults(run=_report)
@@ -141,7 +142,8 @@ def _report(options: argparse.Namespace) -> None:
 
     out = _path_with_suffix(options.out, ".html")
     notebook = _path_with_suffix(options.notebook, ".ipynb") if options.notebook else None
-    page = make_report(options.data, out, options.p, options.template, notebook)
+    parameters = [*options.p, *([("force", "true")] if options.force else [])]
+    page = make_report(options.data, out, parameters, options.template, notebook)
     _print(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
     if notebook:
         _print(notebook)

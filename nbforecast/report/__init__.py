@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from nbforecast.deprecation import renamed_functions
 from nbforecast.report.breakdown import breakdown
+from nbforecast.report.calendar_errors import calendar_errors
 from nbforecast.report.calibration import calibration
 from nbforecast.report.comparison import comparison
 from nbforecast.report.current_forecast import current_forecast
@@ -24,6 +25,7 @@ from nbforecast.report.worst_origins import worst_origins
 __all__ = [
     "Section",
     "breakdown",
+    "calendar_errors",
     "calibration",
     "comparison",
     "current_forecast",

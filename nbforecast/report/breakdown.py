@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from nbforecast import charts
-from nbforecast.report.labels import model_name
+from nbforecast.report.labels import model_name, with_unit
 from nbforecast.report.section import Picture, Section, Table
-from nbforecast.report.stats import is_panel, loss_change_by_series, losses, origin_scores
+from nbforecast.report.stats import is_panel, loss_change_by_series, losses, origin_scores, scored_rows
 from nbforecast.report.time_buckets import time_buckets
 from nbforecast.text import percent, plural, relative_change
 
@@ -101,13 +101,17 @@ def _by_period(run: Run, baseline: Run, rows: Int64[np.ndarray, " R"]) -> Breakd
         return Breakdown("Neither model has an error.")
     better, count = int((changes[finite] < 0).sum()), plural(len(finite), "period")
     best, worst = int(np.nanargmin(changes)), int(np.nanargmax(changes))
-    hardest = names[finite[(own / np.bincount(bucket, minlength=len(names)))[finite].argmax()]]
+    mean = own / np.bincount(bucket, minlength=len(names))
+    hardest = finite[mean[finite].argmax()]
     finding = f"{run.model} has a lower CRPS than {model_name(baseline.model)} in {better} of {count}."
     extremes = (
         f"Best is {names[best]} ({relative_change(changes[best])}), worst {names[worst]} "
         f"({relative_change(changes[worst])})."
     )
-    own_largest = f"The CRPS of {run.model} itself is largest in {hardest}."
+    own_largest = (
+        f"The CRPS of {run.model} itself is largest in {names[hardest]}: {with_unit(run.data, float(mean[hardest]))} "
+        f"on average, {with_unit(run.data, float(own.sum() / len(rows)))} over all periods."
+    )
     return Breakdown(finding, (extremes, own_largest), tuple(names), changes)
 
 
@@ -136,11 +140,13 @@ def _draw_histogram(run: Run, baseline: Run, changes: Float64[np.ndarray, " S"])
 def _tabulate_ranks(
     run: Run, baseline: Run, changes: Float64[np.ndarray, " S"], order: Int64[np.ndarray, " K"]
 ) -> Table:
-    coverage, ranks = origin_scores(run, "coverage_80"), list(enumerate(order, 1))
+    is_common = scored_rows([run, baseline])
+    coverage = np.where(is_common, origin_scores(run, "coverage_80"), np.nan)
+    ranks = list(enumerate(order, 1))
     rows = []
     for rank, s in [*ranks[:_RANKED], *ranks[-_RANKED:]]:
         scored = coverage[run.data.offsets[s] : run.data.offsets[s + 1]]
         scored = scored[np.isfinite(scored)]
         name, change = f"{rank}. {run.data.ids[s]}", relative_change(changes[s])
         rows.append((name, change, percent(float(scored.mean())), f"{len(scored):,}"))
-    return Table(("", f"CRPS beside {model_name(baseline.model)}", "in the 80 % band", "origins scored"), tuple(rows))
+    return Table(("", f"CRPS beside {model_name(baseline.model)}", "in the 80 % band", "origins of both"), tuple(rows))

@@ -6,24 +6,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from nbforecast import charts
 from nbforecast.report.section import Picture, PictureRow, Section
-from nbforecast.report.stats import SIGNIFICANCE, origin_scores, overall_score, spread_rows
-from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
+from nbforecast.report.stats import (
+    MOST_CALIBRATED,
+    SIGNIFICANCE,
+    calibrated_rows,
+    estimate,
+    origin_scores,
+    overall_score,
+    scored_rows,
+    scores_of,
+    spread_rows,
+)
 from nbforecast.scoring.pit import cumulative_probability, pit_histogram
 from nbforecast.text import listing, number, percent
 
 if TYPE_CHECKING:
     from nbforecast.run import Run
+    from nbforecast.scoring.diebold_mariano import MeanEstimate
     from nbforecast.scoring.pit import CumulativeProbability
 
 _COVERAGES = (50, 80, 95)
 _BINS = 10
 _LEAST_DEVIATION = 0.005  # of a coverage that is worth a word
 _LEAST_BIAS = 0.01  # of the share of values above the median
-_MOST_CALIBRATED = 0.95  # of the origins, below which their share is stated
 
 
 @dataclass(frozen=True)
@@ -51,27 +60,43 @@ def describe_coverage(run: Run) -> str:
     """Describe how many actual values the 80 % bands contain, in a sentence."""
     if not run.scores()["n"].item():
         return "Nothing is known of calibration: there is no actual value after any origin."
-    calibrated = overall_score(run, "calibrated_80") if run.calibrate else np.nan
-    after = f" and {percent(calibrated)} after calibration" if np.isfinite(calibrated) else ""
+    rows, has_bands = calibrated_rows(run), len(run.quantile_levels) > 1
+    if not rows.any() and not has_bands:
+        return f"{run.model} forecasts points without bands."
+    if not rows.any():
+        return f"The 80 % bands contain {percent(overall_score(run, 'coverage_80'))} of the actual values as forecast."
+    scores, share = scores_of(run, rows).row(0, named=True), _calibrated_share(run)
+    part = "" if share >= MOST_CALIBRATED else f", at the {percent(share, 0)} of the origins that have calibrated bands"
+    if not has_bands:
+        after = percent(scores["calibrated_80"])
+        return (
+            f"{run.model} forecasts points; the 80 % bands that calibration adds contain {after} of the values{part}."
+        )
     return (
-        f"The 80 % bands contain {percent(overall_score(run, 'coverage_80'))} of the actual values as forecast{after}."
+        f"The 80 % bands contain {percent(scores['coverage_80'])} of the actual values as forecast and "
+        f"{percent(scores['calibrated_80'])} after calibration{part}."
     )
 
 
 def find_calibration(run: Run) -> Calibration | None:
-    """Compute coverage and bias of a run's forecasts; None where no actual value is known."""
+    """Compute coverage and bias of a run's forecasts; None where no actual value is known.
+
+    Bands as forecast and calibrated ones are compared at the same origins, those that have calibrated bands.
+    """
     if not run.scores()["n"].item():
         return None
-    coverage = {c: _coverage(run, f"coverage_{c}", c) for c in _COVERAGES}
-    calibrated = {c: _coverage(run, f"calibrated_{c}", c) for c in _COVERAGES} if run.calibrate else {}
-    calibrated = {c: m for c, m in calibrated.items() if np.isfinite(m.value)}
-    share = float("nan")
-    if calibrated:
-        scored, of = (np.isfinite(origin_scores(run, name)).sum() for name in ("calibrated_80", "coverage_80"))
-        share = float(scored / of)
+    rows = calibrated_rows(run)
+    coverage = {c: _coverage(run, f"coverage_{c}", c, rows if rows.any() else scored_rows([run])) for c in _COVERAGES}
+    calibrated = {c: _coverage(run, f"calibrated_{c}", c, rows) for c in _COVERAGES} if rows.any() else {}
+    share = _calibrated_share(run) if rows.any() else float("nan")
     actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
     pit = cumulative_probability(spread_rows(run, run.column("forecast")), run.quantile_levels, actual)
     return Calibration(describe_coverage(run), coverage, calibrated, pit, _above_median(run, pit), share)
+
+
+def _calibrated_share(run: Run) -> float:
+    """The share of the scored origins that have calibrated bands."""
+    return float(calibrated_rows(run).sum() / scored_rows([run]).sum())
 
 
 def calibration(run: Run) -> Section:
@@ -87,25 +112,25 @@ def calibration(run: Run) -> Section:
     details = [_describe_deviations(bands, name)]
     if run.calibrate and not findings.calibrated:
         details.append("There are too few past errors to calibrate them.")
-    elif findings.calibrated_share < _MOST_CALIBRATED:
+    elif findings.calibrated_share < MOST_CALIBRATED:
         share = percent(findings.calibrated_share, 0)
-        details.append(f"Calibrated bands exist for {share} of the origins, the later ones.")
+        details.append(f"Calibrated bands exist for {share} of the origins, the later ones; coverage is theirs alone.")
     details.append(_describe_bias(findings.above_median))
     return Section(
         findings.finding, tuple(details), (PictureRow((_draw_deviations(findings), _draw_pit(findings.pit))),)
     )
 
 
-def _coverage(run: Run, name: str, coverage: int) -> MeanEstimate:
+def _coverage(run: Run, name: str, coverage: int, rows: Bool[np.ndarray, " N"]) -> MeanEstimate:
     """The share of actual values inside a band, with the error and p-value of its deviation from the nominal one."""
-    deviation = estimate_mean(origin_scores(run, name) - coverage / 100, run.data.time, run.horizon)
-    return deviation._replace(value=overall_score(run, name))
+    deviation = estimate(run, np.where(rows, origin_scores(run, name) - coverage / 100, np.nan))
+    return deviation._replace(value=float(scores_of(run, rows)[name].item()))
 
 
 def _above_median(run: Run, pit: CumulativeProbability) -> MeanEstimate:
     above = np.where(pit.below >= 0.5, 1.0, np.where(pit.up_to <= 0.5, 0.0, 0.5))
     above[~np.isfinite(pit.below)] = np.nan
-    return estimate_mean(_row_means(above) - 0.5, run.data.time, run.horizon)
+    return estimate(run, _row_means(above) - 0.5)
 
 
 def _row_means(array: Float64[np.ndarray, "N H"]) -> Float64[np.ndarray, " N"]:
@@ -132,8 +157,9 @@ def _describe_bias(above_median: MeanEstimate) -> str:
     """Whether medians are too high or too low on average."""
     bias = above_median.value
     sentence = f"{percent(bias + 0.5)} of the actual values are above the median forecast"
-    is_tested = above_median.degrees_of_freedom > 0
-    if not is_tested or above_median.p_value >= SIGNIFICANCE or abs(bias) < _LEAST_BIAS:
+    if not above_median.degrees_of_freedom:
+        return f"{sentence}; there are too few origins to test whether that is chance."
+    if above_median.p_value >= SIGNIFICANCE or abs(bias) < _LEAST_BIAS:
         return f"{sentence}: forecasts are not biased by more than chance."
     return f"{sentence}: forecasts are too {'low' if bias > 0 else 'high'}, by more than chance."
 

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from jaxtyping import Bool
 
 from nbforecast import charts
-from nbforecast.report.labels import compared_with, model_name
+from nbforecast.report.labels import compared_with, in_unit, model_name
 from nbforecast.report.section import Bullets, Picture, Section, Table
-from nbforecast.report.stats import SIGNIFICANCE, compare_losses, is_panel, loss_unit, losses, overall_score
+from nbforecast.report.stats import (
+    SIGNIFICANCE,
+    comparable_rows,
+    compare_losses,
+    is_panel,
+    loss_unit,
+    losses,
+    relative,
+    scores_of,
+)
 from nbforecast.scoring.diebold_mariano import MeanEstimate, holm
-from nbforecast.text import listing, number, p_value, percent, relative_change
+from nbforecast.text import NEGLIGIBLE, listing, number, p_value, percent, plural, relative_change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbforecast.run import Run
+
+_SCOPES = {
+    "times": "The series at one time count as one observation, so nothing is inferred about other series.",
+    "series": "There are too few times to infer anything about other times than these.",
+}
 
 
 class Rival(NamedTuple):
@@ -34,27 +49,43 @@ class Comparison:
 
     Attributes:
         finding: Which model is most accurate, in a sentence.
+        details: What the comparison does not say: of models without bands, and of those left out.
         rivals: The other models, the most accurate first.
+        rows: The origins on which every number rests, those at which all models have an error (N,).
     """
 
     finding: str
+    details: tuple[str, ...] = ()
     rivals: tuple[Rival, ...] = ()
+    rows: Bool[np.ndarray, " N"] = field(default_factory=lambda: np.zeros(0, bool))
 
 
 def find_comparison(run: Run, others: Sequence[Run]) -> Comparison:
-    """Compare the CRPS of other models with the run's, over origins that both have forecast."""
-    changes = [(other, compare_losses(run, other)) for other in others if other.model != run.model]
-    if not changes:
+    """Compare the CRPS of other models with the run's, over origins that all have forecast."""
+    others = [other for other in others if other.model != run.model]
+    if not others:
         return Comparison("There is no other model to compare with.")
     if not np.isfinite(losses(run)).any():
         return Comparison("No error is known yet.")
-    p_values = holm([change.p_value for _, change in changes])
-    rivals = [Rival(other, change, p) for (other, change), p in zip(changes, p_values, strict=True)]
-    return Comparison(verdict(run.model, rivals), tuple(sorted(rivals, key=lambda rival: rival.change.value)))
+    scored = [other for other in others if comparable_rows([run, other]).any()]
+    left_out = tuple(
+        f"{model_name(other.model)} has no origin in common with {run.model} and is left out."
+        for other in others
+        if other not in scored
+    )
+    rows = comparable_rows([run, *scored]) if scored else np.zeros(len(run.data), bool)
+    if not rows.any():
+        return Comparison("There is no origin that all models have forecast, so they are not compared.", left_out)
+    changes = [compare_losses(run, other, rows) for other in scored]
+    p_values = holm([change.p_value for change in changes])
+    rivals = [Rival(*rival) for rival in zip(scored, changes, p_values, strict=True)]
+    finding = " ".join(filter(None, (verdict(run.model, rivals), describe_points(run, scored, rows))))
+    ranked = tuple(sorted(rivals, key=lambda rival: rival.change.value))
+    return Comparison(finding, left_out, ranked, rows)
 
 
 def comparison(run: Run, others: Sequence[Run]) -> Section:
-    """Show the CRPS of other models beside the run's, over origins that both have forecast, and test the differences.
+    """Show the errors of other models beside the run's, over origins that all have forecast, and test the differences.
 
     Args:
         run: A completed run.
@@ -62,15 +93,19 @@ def comparison(run: Run, others: Sequence[Run]) -> Section:
     """
     findings = find_comparison(run, others)
     if not findings.rivals:
-        return Section(findings.finding)
-    method = Bullets((_describe_method(run, findings.rivals),), secondary=True)
-    return Section(findings.finding, (), (_draw(run, findings.rivals), _tabulate(run, findings.rivals), method))
+        return Section(findings.finding, findings.details)
+    method = Bullets((_describe_method(run, findings),), secondary=True)
+    return Section(findings.finding, findings.details, (_draw(run, findings.rivals), _tabulate(run, findings), method))
 
 
 def verdict(model: str, rivals: Sequence[Rival]) -> str:
     """State which model is most accurate, and no more than the tests support."""
     best = min(rivals, key=lambda rival: rival.change.value)
     name, change, chance = model_name(best.run.model), relative_change(best.change.value), p_value(best.p)
+    if not np.isfinite(best.change.value):
+        return f"{model} has no error at the origins that all models have forecast."
+    if abs(best.change.value) < NEGLIGIBLE:
+        return f"No model has a lower CRPS than {model}; that of {name} is equal."
     if best.change.value < 0:
         comparison = compared_with(best.change.value, model)
         if best.p < SIGNIFICANCE:
@@ -78,14 +113,32 @@ def verdict(model: str, rivals: Sequence[Rival]) -> str:
         reason = f"which may be chance ({chance})" if np.isfinite(best.p) else f"with {chance}"
         return f"The CRPS of {name} is {comparison}, {reason}."
     worse = [model_name(rival.run.model) for rival in rivals if rival.p < SIGNIFICANCE]
+    untested = [model_name(rival.run.model) for rival in rivals if not np.isfinite(rival.p)]
     following = f"the next, {name}, is {change} ({chance})"
+    if len(untested) == len(rivals):
+        return f"{model} has the lowest CRPS, and nothing is known of chance; {following}."
+    rest = f" There are too few origins for a test against {listing(untested)}." if untested else ""
     if not worse:
-        return f"{model} has the lowest CRPS, but not by more than chance; {following}."
+        return f"{model} has the lowest CRPS, but not by more than chance; {following}.{rest}"
     if len(worse) < len(rivals):
         worse_names = f"{listing(worse)} only"
     else:
         worse_names = f"all {len(rivals)} others" if len(rivals) > 1 else name
-    return f"{model} has the lowest CRPS, by more than chance against {worse_names}; {following}."
+    return f"{model} has the lowest CRPS, by more than chance against {worse_names}; {following}.{rest}"
+
+
+def describe_points(run: Run, others: Sequence[Run], rows: Bool[np.ndarray, " N"]) -> str:
+    """Say which models have no bands, and compare them by the MAE; nothing where all have bands, or none has."""
+    points = [r for r in (run, *others) if len(r.quantile_levels) == 1]
+    if not points or len(points) == len(others) + 1:
+        return ""
+    own = float(scores_of(run, rows)["mae"].item())
+    rivals = points if run not in points else [other for other in others if other not in points]
+    errors = [(r, relative(float(scores_of(r, rows)["mae"].item()), own)) for r in rivals]
+    by_mae = [f"The MAE of {model_name(r.model)} is {compared_with(change, run.model)}." for r, change in errors]
+    names, is_one = listing([model_name(r.model) for r in points]), len(points) == 1
+    has = "forecasts points without bands: its" if is_one else "forecast points without bands: their"
+    return f"{names} {has} CRPS is the whole absolute error, of which bands take a part. {' '.join(by_mae)}"
 
 
 def _draw(run: Run, rivals: Sequence[Rival]) -> Picture:
@@ -100,31 +153,58 @@ def _draw(run: Run, rivals: Sequence[Rival]) -> Picture:
     return Picture.of(charts.DotChart("Models compared", tuple(rows), alt, unit, (0.0, run.model)))
 
 
-def _tabulate(run: Run, rivals: Sequence[Rival]) -> Table:
-    rows = [_table_row(run, "", "")]
-    rows += [_table_row(r.run, relative_change(r.change.value), p_value(r.p)) for r in rivals]
-    mae = () if is_panel(run.data) else ("MAE",)
-    head = ("", *mae, "MASE", "CRPS", "in the 80 % band", f"CRPS beside {run.model}", "chance")
-    return Table(head, tuple(rows))
-
-
-def _table_row(run: Run, change: str, p: str) -> tuple[str, ...]:
-    loss = losses(run)
-    crps = float(loss[np.isfinite(loss)].mean()) if np.isfinite(loss).any() else float("nan")
-    mae = () if is_panel(run.data) else (number(overall_score(run, "mae")),)
-    coverage = percent(overall_score(run, "coverage_80")) if len(run.quantile_levels) > 1 else "no bands"
-    return model_name(run.model), *mae, number(overall_score(run, "mase")), number(crps), coverage, change, p
-
-
-def _describe_method(run: Run, rivals: Sequence[Rival]) -> str:
-    """How the differences are tested."""
-    freedom = listing([str(f) for f in sorted({rival.change.degrees_of_freedom for rival in rivals})])
-    unit = f" {loss_unit(run.data)}" if is_panel(run.data) else ""
-    panel = " The series at one time count as one observation, so nothing is inferred about other series."
-    several = f" p-values are corrected for {len(rivals)} comparisons (Holm)."
-    return (
-        f"Mean CRPS of an origin{unit}, over origins that both models have forecast. The test is that of Diebold and "
-        f"Mariano with a long-run variance (equally weighted cosines, t with {freedom} degrees of freedom), since "
-        f"the horizons of neighbouring origins overlap.{panel if is_panel(run.data) else ''}"
-        f"{several if len(rivals) > 1 else ''}"
+def _tabulate(run: Run, findings: Comparison) -> Table:
+    rows = [_table_row(run, findings, "", "")]
+    rows += [_table_row(r.run, findings, relative_change(r.change.value), p_value(r.p)) for r in findings.rivals]
+    scaled = ("scaled CRPS",) if is_panel(run.data) else ()
+    mase = ("MASE",) if _has_mase(run, findings) else ()
+    unit = in_unit(run.data)
+    beside = f"{'scaled ' * bool(scaled)}CRPS beside {run.model}"
+    return Table(
+        ("", f"MAE{unit}", f"CRPS{unit}", *mase, *scaled, "in the 80 % band, as forecast", beside, "chance"),
+        tuple(rows),
     )
+
+
+def _has_mase(run: Run, findings: Comparison) -> bool:
+    """Whether every compared step has a MASE; otherwise that column would rest on other steps."""
+    scored = scores_of(run, findings.rows, "index")
+    return bool(scored["mase"].is_not_null().all())
+
+
+def _table_row(run: Run, findings: Comparison, change: str, p: str) -> tuple[str, ...]:
+    scores = scores_of(run, findings.rows).row(0, named=True)
+    scaled = (number(float(losses(run)[findings.rows].mean())),) if is_panel(run.data) else ()
+    mase = (number(scores["mase"]),) if _has_mase(run, findings) else ()
+    coverage = percent(scores["coverage_80"]) if len(run.quantile_levels) > 1 else "no bands"
+    return model_name(run.model), number(scores["mae"]), number(scores["crps"]), *mase, *scaled, coverage, change, p
+
+
+def _describe_method(run: Run, findings: Comparison) -> str:
+    """What the numbers rest on and how the differences are tested."""
+    estimates = [rival.change for rival in findings.rivals]
+    count = plural(int(findings.rows.sum()), "origin")
+    if is_panel(run.data):
+        series = np.repeat(np.arange(len(run.data.ids)), run.data.lengths)[findings.rows]
+        count += f" of {len(np.unique(series))} of {plural(len(run.data.ids), 'series', 'series')}"
+    mase = " and a MASE" if _has_mase(run, findings) else ""
+    rest = f"All numbers rest on the {count} at which every model has an error{mase}."
+    if is_panel(run.data):
+        rest += f" The scaled CRPS is {loss_unit(run.data)}."
+    if not any(change.degrees_of_freedom for change in estimates):
+        return f"{rest} There are too few origins to test the differences."
+    freedom = listing([str(f) for f in sorted({c.degrees_of_freedom for c in estimates if c.degrees_of_freedom})])
+    scope = next(c.scope for c in estimates if c.degrees_of_freedom)
+    if scope == "times":
+        test = (
+            "The test is that of Diebold and Mariano with a long-run variance (equally weighted cosines, t with "
+            f"{freedom} degrees of freedom), since the horizons of neighbouring origins overlap."
+        )
+    else:
+        test = (
+            f"The test of the mean difference clusters by {scope} (Chiang, Hansen and Sasaki 2024; t with {freedom} "
+            "degrees of freedom), since errors of one series, and of neighbouring times, depend on each other."
+        )
+    panel = f" {_SCOPES[scope]}" if is_panel(run.data) and scope in _SCOPES else ""
+    several = f" p-values are corrected for {len(estimates)} comparisons (Holm)." if len(estimates) > 1 else ""
+    return f"{rest} {test}{panel}{several}"

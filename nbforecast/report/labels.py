@@ -6,7 +6,8 @@ import datetime as dt
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from nbforecast.text import NEGLIGIBLE, integer, plural, relative_change, step_span
+from nbforecast.data.units import stated_unit
+from nbforecast.text import NEGLIGIBLE, integer, number, plural, relative_change, step_span
 from nbforecast.time_units import SHORT_MONTHS, SHORT_WEEKDAYS, largest_unit
 
 if TYPE_CHECKING:
@@ -57,6 +58,18 @@ def next_horizon_text(run: Run) -> str:
 def target_name(data: Dataset) -> str:
     """Return the name of the values' column, or nothing where it is a generic one such as `y`."""
     return "" if data.names.target in _GENERIC_TARGETS else data.names.target
+
+
+def in_unit(data: Dataset) -> str:
+    """Write the unit of the values behind the name of a score, if the name of their column states one: `, kWh`."""
+    unit = stated_unit(data.names.target)
+    return f", {unit}" if unit else ""
+
+
+def with_unit(data: Dataset, value: float) -> str:
+    """Write a value of the data with its unit, if the name of their column states one: `3.21 kWh`."""
+    unit = stated_unit(data.names.target)
+    return f"{number(value)} {unit}" if unit else number(value)
 
 
 def data_title(data: Dataset) -> str:

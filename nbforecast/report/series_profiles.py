@@ -9,7 +9,14 @@ import numpy as np
 from nbforecast.report.current_forecast import describe_forecast, draw_forecast
 from nbforecast.report.labels import compared_with, time_text
 from nbforecast.report.section import PictureRow, Section
-from nbforecast.report.stats import is_panel, loss_change_by_series, newest_index, origin_scores, worst_rows
+from nbforecast.report.stats import (
+    is_panel,
+    loss_change_by_series,
+    newest_index,
+    origin_scores,
+    scored_rows,
+    worst_rows,
+)
 from nbforecast.text import percent
 
 if TYPE_CHECKING:
@@ -42,7 +49,8 @@ def series_profiles(run: Run, baseline: Run, worst_few: int = 3, random_few: int
 
 def _profile(run: Run, baseline: Run, series: int, change: float, reason: str) -> Section:
     name, offsets = run.data.ids[series], run.data.offsets
-    coverage = percent(float(np.nanmean(origin_scores(run, "coverage_80")[offsets[series] : offsets[series + 1]])))
+    scored = np.where(scored_rows([run, baseline]), origin_scores(run, "coverage_80"), np.nan)
+    coverage = percent(float(np.nanmean(scored[offsets[series] : offsets[series + 1]])))
     crps = f"The CRPS is {compared_with(change, baseline.model)}; the" if change else "The"
     finding = f"{crps} 80 % bands contain {coverage} of the actual values as forecast."
     details, pictures = [], []

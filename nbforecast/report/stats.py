@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 
 from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
 from nbforecast.scoring.mean_scores import seasonal_scale
+from nbforecast.scoring.panel_mean import MIN_SERIES, estimate_panel_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from nbforecast.data import Dataset
     from nbforecast.run import Run
 
 SIGNIFICANCE = 0.05  # a p-value below this is a difference by more than chance
+MOST_CALIBRATED = 0.95  # of the origins, below which their share is stated
+_MOST_WITH_MASE = 0.75  # of the origins; below that share MASE is no column of a comparison
 
 
 def is_panel(data: Dataset) -> bool:
@@ -94,21 +99,59 @@ def overall_score(run: Run, name: str) -> float:
     return float(score_column(run.scores(), name)[0])
 
 
-def point_score(run: Run) -> str:
-    """Return the name of the score of point forecasts: `mae`, or `mase` for a panel that has one."""
-    return "mase" if is_panel(run.data) and np.isfinite(overall_score(run, "mase")) else "mae"
+def scored_rows(runs: Sequence[Run]) -> Bool[np.ndarray, " N"]:
+    """Find the origins at which every run has an error."""
+    return np.logical_and.reduce([np.isfinite(origin_scores(run, "mae")) for run in runs])
 
 
-def compare_losses(run: Run, other: Run) -> MeanEstimate:
-    """Compare the losses of two runs over origins that both have forecast.
+def calibrated_rows(run: Run) -> Bool[np.ndarray, " N"]:
+    """Find the scored origins that have calibrated bands."""
+    return np.isfinite(origin_scores(run, "calibrated_80")) if run.calibrate else np.zeros(len(run.data), bool)
+
+
+def comparable_rows(runs: Sequence[Run]) -> Bool[np.ndarray, " N"]:
+    """Find the origins on which all columns of a comparison rest (R4).
 
     Returns:
-        How much larger the other's losses are, relative to the mean loss of `run`: 0.1 is 10 % more.
+        Where every run has an error and a scaled loss, and a MASE if most of these origins have one.
+    """
+    rows = scored_rows(runs) & np.logical_and.reduce([np.isfinite(losses(run)) for run in runs])
+    with_mase = rows & np.isfinite(origin_scores(runs[0], "mase"))
+    return with_mase if with_mase.sum() >= _MOST_WITH_MASE * rows.sum() else rows
+
+
+def scores_of(run: Run, rows: Bool[np.ndarray, " N"], by: str | None = None) -> pl.DataFrame:
+    """Return mean scores over some origins, given as a truth value for each row of the data."""
+    return run.scores(by, where=rows[run.rows])
+
+
+def estimate(run: Run, values: Float64[np.ndarray, " N"]) -> MeanEstimate:
+    """Estimate the mean of a value of each origin: of a panel for other series and times, if it has enough series."""
+    data = run.data
+    if len(data.ids) >= MIN_SERIES:
+        series = np.repeat(np.arange(len(data.ids)), data.lengths)
+        mean = estimate_panel_mean(values, data.time, series, run.horizon)
+        if mean.degrees_of_freedom:
+            return mean
+    return estimate_mean(values, data.time, run.horizon)
+
+
+def compare_losses(run: Run, other: Run, rows: Bool[np.ndarray, " N"] | None = None) -> MeanEstimate:
+    """Compare the losses of two runs over origins that both have forecast.
+
+    Args:
+        run: A completed run.
+        other: A run of another model over the same data.
+        rows: The origins to compare at; None for all that both have.
+
+    Returns:
+        How much larger the other's losses are, relative to the mean loss of `run`: 0.1 is 10 % more. NaN where the run
+        has no loss.
     """
     own, others = losses(run), losses(other)
-    own = np.where(np.isfinite(others), own, np.nan)
+    own = np.where(np.isfinite(others) & (True if rows is None else rows), own, np.nan)
     average = float(np.nanmean(own)) if np.isfinite(own).any() else np.nan
-    return estimate_mean((others - own) / (average or np.nan), run.data.time, run.horizon)
+    return estimate(run, (others - own) / (average or np.nan))
 
 
 def loss_change_by_series(run: Run, other: Run) -> Float64[np.ndarray, " S"]:

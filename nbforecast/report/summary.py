@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbforecast.report.breakdown import find_breakdown
+from nbforecast.report.calendar_errors import find_calendar_errors
 from nbforecast.report.calibration import describe_coverage
 from nbforecast.report.comparison import find_comparison
 from nbforecast.report.current_forecast import find_current_forecast
@@ -37,8 +38,9 @@ def summary(run: Run, baseline: Run, others: Sequence[Run], heading: str = "") -
         find_horizon_errors(run, baseline).finding,
         find_comparison(run, others).finding,
         describe_coverage(run),
+        find_calendar_errors(run).finding,
         find_breakdown(run, baseline).finding if is_panel(run.data) else find_worst_origins(run, 1).finding,
     ]
     subject = f"{run.model}, {horizon_text(run)} ahead, from {plural(run.available, 'origin')}."
     title = heading or f"Backtest of {data_title(run.data)}"
-    return Section("", (subject,), (Bullets(tuple(findings)),), title, 1)
+    return Section("", (subject,), (Bullets(tuple(filter(None, findings))),), title, 1)

@@ -10,9 +10,9 @@ import numpy as np
 from nbforecast import charts
 from nbforecast.report.current_forecast import draw_forecast
 from nbforecast.report.data import draw_history
-from nbforecast.report.labels import horizon_text, time_text
+from nbforecast.report.labels import horizon_text, time_text, with_unit
 from nbforecast.report.section import Section
-from nbforecast.report.stats import is_panel, losses, worst_rows
+from nbforecast.report.stats import is_panel, losses, origin_scores, worst_rows
 from nbforecast.scoring.origin_scores import as_forecast
 from nbforecast.text import number, percent, plural
 
@@ -51,10 +51,12 @@ def find_worst_origins(run: Run, count: int = 3) -> WorstOrigins:
         return WorstOrigins(f"{run.model} has no error.")
     series = f" in {run.data.ids[run.data.locate(worst)[0]]}" if is_panel(run.data) else ""
     ratio = number(float(loss[worst]) / average, 2)
+    crps = with_unit(run.data, float(origin_scores(run, "crps")[worst]))
+    mean = "the mean once series are scaled by their change" if is_panel(run.data) else "the mean"
     share = percent(float(descending[: max(len(descending) // 100, 1)].sum() / descending.sum()), 0)
     origin = f"{series} at the origin {time_text(run.data, worst)}"
     return WorstOrigins(
-        f"The largest error of {run.model} is{origin}: {ratio} times its mean CRPS.",
+        f"The largest error of {run.model} is{origin}: a CRPS of {crps}, {ratio} times {mean}.",
         (f"The worst 1 % of origins account for {share} of the CRPS.",) if len(descending) >= _LEAST_ORIGINS else (),
         tuple(rows.tolist()),
     )

@@ -5,7 +5,8 @@ and a test that takes them as independent finds differences everywhere. The vari
 variance, estimated from equally weighted cosines, with Student's t of as many degrees of freedom (Lazarus, Lewis, Stock
 & Watson 2018, "HAR inference: recommendations for practice"). Applied to differences of losses, this is the test of
 Diebold & Mariano (1995). Losses of several series at one time are added up first (Driscoll & Kraay 1998), so that
-series may depend on each other. The inference is about other times of the same series, not about other series.
+series may depend on each other. The inference is about other times of the same series; `panel_mean` has that about
+other series.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ class MeanEstimate(NamedTuple):
         standard_error: The standard error of the mean, in the same unit.
         degrees_of_freedom: Of Student's t distribution, the number of cosines used.
         p_value: The two-sided p-value of the mean being zero.
+        scope: What the inference is about: other `times` of the same series, other `series`, or `series and times`.
     """
 
     value: float
     standard_error: float
     degrees_of_freedom: int
     p_value: float
+    scope: str = "times"
 
     def interval(self, coverage: float = 0.95) -> tuple[float, float]:
         """The confidence interval of the mean.

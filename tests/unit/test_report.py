@@ -17,7 +17,7 @@ from utilsforecast.losses import mae
 import nbforecast as nbf
 from nbforecast import charts, report
 from nbforecast.forecasters.adapters.function import FunctionForecaster
-from nbforecast.report.comparison import Rival, verdict
+from nbforecast.report.comparison import Rival, find_comparison, verdict
 from nbforecast.report.stats import compare_losses, loss_change_by_series, losses, worst_rows
 from nbforecast.report.time_buckets import time_buckets
 from nbforecast.scoring.diebold_mariano import MeanEstimate
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = ("data", "current_forecast", "calibration", "worst_origins")
+SECTIONS = ("data", "current_forecast", "calibration", "calendar_errors", "worst_origins")
 COMPARED_SECTIONS = ("horizons", "breakdown", "series_profiles")
 
 
@@ -96,7 +96,9 @@ def test_R3_models_are_compared_by_the_crps_of_origins_that_both_have(taxi: tupl
     means = [np.nanmean(np.nanmean(a[both], axis=1)) for a in (own, other)]
     assert difference.value == pytest.approx(means[1] / means[0] - 1, rel=1e-6)
     assert difference.degrees_of_freedom == min(int(0.4 * both.sum() ** (2 / 3)), both.sum() // 24)
-    assert relative_change(difference.value) in report.comparison(run, [baseline]).text()
+    with_mase = compare_losses(run, baseline, find_comparison(run, [baseline]).rows)
+    assert with_mase.value == pytest.approx(difference.value, abs=0.01)
+    assert relative_change(with_mase.value) in report.comparison(run, [baseline]).text()
 
 
 def test_R3_a_panel_weighs_series_by_how_much_they_change(glucose: tuple[Run, Run]) -> None:
@@ -135,8 +137,10 @@ def test_R3_the_worst_origins_are_apart(taxi: tuple[Run, Run], glucose: tuple[Ru
 
 def test_R3_coverage_is_that_of_the_scores_and_is_tested_against_chance(taxi: tuple[Run, Run]) -> None:
     section = report.calibration(taxi[0])
-    scores = taxi[0].scores().row(0, named=True)
+    is_calibrated = np.isfinite(taxi[0].frame["calibrated"].to_numpy()[:, 0, 0])
+    scores = taxi[0].scores(where=is_calibrated).row(0, named=True)
     assert percent(scores["coverage_80"]) in section.finding
+    assert "of the origins that have calibrated bands" in section.finding
     assert percent(scores["calibrated_80"]) in section.finding
 
     def narrow(contexts: np.ndarray, horizon: int) -> np.ndarray:
@@ -155,6 +159,17 @@ def test_R3_coverage_is_that_of_the_scores_and_is_tested_against_chance(taxi: tu
         ([("a", -0.1, 0.01)], "a is more accurate than mine: its CRPS is 10 % lower than that of mine (p = 0.010)."),
         ([("a", -0.1, 0.3)], "The CRPS of a is 10 % lower than that of mine, which may be chance (p = 0.30)."),
         ([("a", -0.1, np.nan)], "The CRPS of a is 10 % lower than that of mine, with too few origins for a test."),
+        (
+            [("a", 13.39, np.nan)],
+            "mine has the lowest CRPS, and nothing is known of chance; the next, a, is 1,339 % higher (too few origins",
+        ),
+        (
+            [("a", 0.1, 0.3), ("b", 0.2, np.nan)],
+            "mine has the lowest CRPS, but not by more than chance; the next, a, is 10 % higher (p = 0.30). There are "
+            "too few origins for a test against b.",
+        ),
+        ([("a", 0.0, 1.0)], "No model has a lower CRPS than mine; that of a is equal."),
+        ([("a", np.nan, np.nan)], "mine has no error at the origins that all models have forecast."),
         (
             [("a", 0.1, 0.3)],
             "mine has the lowest CRPS, but not by more than chance; the next, a, is 10 % higher",
@@ -234,7 +249,7 @@ def test_R3_real_data_make_a_report(name: str) -> None:
     run, baseline = run_with_baseline(frame, max_duration=150)
     sections = all_sections(run, baseline)
     assert re.search(
-        r"The (MAE|MASE) of theta is [\d,.]+, [\d.]+ % (lower|higher) than that of", sections["horizons"].finding
+        r"The MAE of theta is [\d,.]+( \S+)?, [\d.]+ % (lower|higher) than that of", sections["horizons"].finding
     )
     assert re.search(r"\((p [<=] [\d.]+)\)\.|too few origins", sections["comparison"].finding)
     assert sections["worst_origins"].html().count("<img ") >= 2
