@@ -22,6 +22,7 @@ from nbforecast.arguments import (
 from nbforecast.distributed.layout import FAILURES_FILE
 from nbforecast.errors import NbForecastError, OptionError
 from nbforecast.forecast_tables import describe_latest, parse_levels, save_table
+from nbforecast.safe_text import escape_controls
 from nbforecast.table_files import table_path
 from nbforecast.text import options_as_flags
 
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         with options_as_flags():
             options.run(options)
     except (NbForecastError, OSError) as error:
-        sys.stderr.write(f"nbforecast: {error}\n")
+        sys.stderr.write(_on_terminal(f"nbforecast: {error}"))
         return USER_ERROR
     except KeyboardInterrupt:
         sys.stderr.write("nbforecast: interrupted; finished results are saved, and the same command continues them\n")
@@ -97,8 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _on_terminal(text: str) -> str:
+    """Return lines that a terminal shows as they are, whatever names they hold."""
+    return escape_controls(text, keep_lines=True) + "\n"
+
+
 def _print(text: object) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(_on_terminal(str(text)))
 
 
 def _forecast(options: argparse.Namespace) -> None:
@@ -110,7 +116,7 @@ def _forecast(options: argparse.Namespace) -> None:
     levels = parse_levels(options.levels)
     run = nbforecast.forecast(options.frame, name=Path(options.frame).stem, wait=True, **forecast_keywords(options))
     for warning in run.warnings:
-        sys.stderr.write(f"{warning}\n")
+        sys.stderr.write(_on_terminal(str(warning)))
     if out is None:
         _print(describe_latest(run, levels))
     else:
@@ -124,7 +130,7 @@ def _forecast_dataset(options: argparse.Namespace) -> None:
     run = nbforecast.forecast_dataset(options.frame, options.out, wait=True, **shard_keywords(options))
     failures = run.failures.select("unique_id", "kind", "message")
     for name, kind, message in failures.head(_MAX_FAILURES).iter_rows():
-        sys.stderr.write(f"{name} ({kind}): {message}\n")
+        sys.stderr.write(_on_terminal(f"{name} ({kind}): {message}"))
     if len(failures) > _MAX_FAILURES:
         sys.stderr.write(f"... {len(failures):,} in all, in {run.folder / FAILURES_FILE}\n")
     _print(run)

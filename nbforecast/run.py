@@ -17,6 +17,7 @@ from nbforecast.origin_forecast import Forecast
 from nbforecast.postprocessing.conformal import is_covered, rows_that_calibrate
 from nbforecast.result_cache.export import long_parts, to_long
 from nbforecast.result_cache.status import Status
+from nbforecast.safe_text import escape_controls
 from nbforecast.scoring.mean_scores import OriginScores, summarise
 from nbforecast.scoring.score_groups import group_keys
 from nbforecast.table_files import write_parts
@@ -449,7 +450,7 @@ class Run(BackgroundRun):
             if self.done
             else f"{self.progress:.0%}"
         )
-        return f"Run({self.model}, horizon {self.horizon}, {origins}, {state})"
+        return f"Run({escape_controls(self.model)}, horizon {self.horizon}, {origins}, {state})"
 
     levels = RenamedAttribute("quantile_levels")
     known = RenamedAttribute("has_result")

@@ -22,6 +22,7 @@ from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.key import ForecastSpec
 from nbforecast.run import Run
+from nbforecast.safe_text import escape_controls
 from nbforecast.settings import check_environment, settings
 from nbforecast.text import option
 
@@ -91,11 +92,11 @@ class Session:
 
     def log_warnings(self, data: Dataset) -> None:
         """Log what was repaired in a dataset, once for each content, as warnings."""
-        name = data.names.frame or "the data"
+        name = escape_controls(data.names.frame or "the data")
         for warning in data.warnings:
             if (data.handle, warning.sentence) not in self._logged:
                 self._logged.add((data.handle, warning.sentence))
-                _log.warning("%s: %s", name, warning.sentence)
+                _log.warning("%s: %s", name, warning)
 
     def forecast_data(self, data: Dataset, forecaster: Forecaster, options: ForecastOptions) -> Run:
         """Forecast from every origin of prepared data, or from those that the options name, in the background."""

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from math import ceil, floor, isfinite, log10
 from typing import TYPE_CHECKING
 
-from nbforecast.safe_text import brief_repr
+from nbforecast.safe_text import brief_repr, escape_controls
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, largest_unit
 
 if TYPE_CHECKING:
@@ -328,7 +328,7 @@ def aligned_table(rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> s
         model  MAE
         theta    9
     """
-    lines = list(rows)
+    lines = [[escape_controls(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in lines) for column in range(len(lines[0]))]
     numeric = set(right)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from nbforecast.charts.html import BAR, CELL, CODE, HEAD, NUMBER, TABLE
+from nbforecast.charts.html import BAR, CELL, CODE, HEAD, NUMBER, TABLE, escape
 from nbforecast.result_cache.entry_slice import EntrySlice
+from nbforecast.safe_text import escape_controls
 from nbforecast.text import UNKNOWN, age, aligned_table, byte_size, number, plural
 from nbforecast.time_units import SECOND
 
@@ -87,7 +87,7 @@ class Info:
         return aligned_table(self._lines())
 
     def _repr_html_(self) -> str:
-        rows = (f'<tr><td style="{CELL};opacity:.72">{n}</td><td style="{CELL}">{html.escape(v)}</td></tr>'
+        rows = (f'<tr><td style="{CELL};opacity:.72">{n}</td><td style="{CELL}">{escape(v)}</td></tr>'
                 for n, v in self._lines())  # fmt: skip
         return f'<table style="{TABLE}">{"".join(rows)}</table>'
 
@@ -122,7 +122,8 @@ class Change:
             sentence += f" with {plural(self.origins, 'inferred origin')}"
         parts = [(self.memory_bytes, "of memory"), (self.disk_bytes, "on disk" if self.done == "Saved" else "of disk")]
         sizes = " and ".join(f"{byte_size(size)} {place}" for size, place in parts if size)
-        return sentence + (f": {sizes}" if sizes else "") + (f", in {self.where}" if self.where else "") + "."
+        where = f", in {escape_controls(str(self.where))}" if self.where else ""
+        return sentence + (f": {sizes}" if sizes else "") + where + "."
 
 
 class Listing:
@@ -210,7 +211,7 @@ class Detail:
     def _repr_html_(self) -> str:
         line = '<tr><td style="{}">{}</td><td style="{}">{}</td></tr>'
         tables = (
-            "".join(line.format(f"{CELL};opacity:.72", n, CELL, html.escape(v)) for n, v in _facts(item))
+            "".join(line.format(f"{CELL};opacity:.72", n, CELL, escape(v)) for n, v in _facts(item))
             for item in self._items
         )
         return "".join(f'<table style="{TABLE}">{rows}</table>' for rows in tables)
@@ -259,7 +260,7 @@ def _html_row(item: Item, row: tuple[str, ...]) -> str:
     for n, text in enumerate(row):
         extra = f";{CODE}" if n == 0 else ""
         hint = f' title="{item.key.handle}"' if n == 0 else ""
-        cells.append(f'<td style="{_style(n)}{extra}"{hint}>{bar if n == _DONE else ""}{html.escape(text)}</td>')
+        cells.append(f'<td style="{_style(n)}{extra}"{hint}>{bar if n == _DONE else ""}{escape(text)}</td>')
     return f"<tr>{''.join(cells)}</tr>"
 
 

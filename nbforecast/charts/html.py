@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from html import escape
+import html
 from typing import TYPE_CHECKING
 
 from nbforecast.charts.labels import clean
 from nbforecast.charts.theme import LIGHT
+from nbforecast.safe_text import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -30,6 +31,11 @@ _THEMES = (
     'body[data-jp-theme-light="false"] .nbf-chart img,body.vscode-dark .nbf-chart img,'
     "body.vscode-high-contrast:not(.vscode-high-contrast-light) .nbf-chart img{color-scheme:dark}</style>"
 )
+
+
+def escape(text: str) -> str:
+    """Write text as HTML, control characters and marks of the direction of text as escapes."""
+    return html.escape(escape_controls(text, keep_lines=True))
 
 
 class Markup(str):

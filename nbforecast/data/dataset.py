@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int, Int32, Int64, Shaped
 
 from nbforecast.errors import IndexOutOfRange, OptionError
+from nbforecast.safe_text import escape_controls
 from nbforecast.text import did_you_mean, quoted
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class DataWarning:
     series: str | None = None
 
     def __str__(self) -> str:
-        return self.sentence
+        return escape_controls(self.sentence)
 
     @property
     def label(self) -> str:

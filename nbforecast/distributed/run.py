@@ -39,6 +39,7 @@ from nbforecast.options import check_horizon
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.metadata import Unreadable
+from nbforecast.safe_text import escape_controls
 from nbforecast.session import current_session, results
 from nbforecast.text import plural
 
@@ -369,7 +370,8 @@ class DatasetRun:
         series = "" if self.series is None else f", {self.series_done:,} of {self.series:,} series"
         failed = sum(f.kind != "id" for f in self._all_failures())
         counts = f"{self.inferred:,} origins inferred, {self.reused:,} reused, {failed:,} series failed"
-        return f"DatasetRun({self.model}, horizon {self.horizon}{series}, {counts}, {state}, in {str(self.folder)!r})"
+        model = escape_controls(self.model)
+        return f"DatasetRun({model}, horizon {self.horizon}{series}, {counts}, {state}, in {str(self.folder)!r})"
 
     level = RenamedAttribute("progress_state")
     left = RenamedAttribute("eta_seconds")

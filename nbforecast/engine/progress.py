@@ -6,6 +6,8 @@ import sys
 import time
 from typing import NamedTuple, Protocol
 
+from nbforecast.safe_text import escape_controls
+
 REFRESH = 0.1
 PATIENCE = 0.5  # seconds; shorter waits show no bar
 
@@ -59,12 +61,13 @@ def wait_with_bar(run: Waitable, timeout: float | None = None) -> bool:
     from tqdm import tqdm
 
     state = run.progress_state
-    with tqdm(total=state.total, initial=state.initial, unit=state.unit, desc=state.title, dynamic_ncols=True) as bar:
+    title = escape_controls(state.title)
+    with tqdm(total=state.total, initial=state.initial, unit=state.unit, desc=title, dynamic_ncols=True) as bar:
         while True:
             ended = run.wait_for_end(REFRESH)
             state = run.progress_state
             bar.n, bar.total = state.done, state.total
-            bar.set_description_str(state.title, refresh=False)
+            bar.set_description_str(escape_controls(state.title), refresh=False)
             bar.refresh()
             if ended or (deadline is not None and time.monotonic() >= deadline):
                 return ended

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from nbforecast import device
-from nbforecast.charts.html import CODE, html_table
+from nbforecast.charts.html import CODE, escape, html_table
 from nbforecast.forecasters.hub import is_cached
 from nbforecast.forecasters.registry import Model, registered_models
 from nbforecast.text import aligned_table
@@ -61,7 +60,7 @@ class Catalogue:
 
     def _repr_html_(self) -> str:
         table = html_table(self._rows(), _COLUMNS, _RIGHT, first=CODE)
-        return f'<div style="overflow-x:auto">{table}</div><div style="opacity:.72">{html.escape(self._device())}</div>'
+        return f'<div style="overflow-x:auto">{table}</div><div style="opacity:.72">{escape(self._device())}</div>'
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

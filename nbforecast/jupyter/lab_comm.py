@@ -35,6 +35,10 @@ class LabComm:
         self._comm.on_msg(lambda message: self._feed.receive(message["content"].get("data")))
         self._comm.on_close(lambda _: self._reopen())
 
+    def answer_open(self) -> None:
+        """Tells a page that opens a connection under this id that there is one."""
+        self._comm.send(LoadedMessage(version=version("nbforecast")).content)
+
     def send_messages(self) -> bool:
         """Sends the messages that are due; returns whether more are due soon."""
         return self._feed.send_messages(self, self._comm.send)
@@ -57,17 +61,51 @@ class LabComm:
 _comms: list[LabComm] = []
 
 
+class _OpenGuard:
+    """Handles a page's opening of connections, and refuses those under an id of ours, which would replace our own.
+
+    Args:
+        kernel: The kernel, whose handler this takes the place of.
+    """
+
+    def __init__(self, kernel: Any) -> None:
+        self._handlers = kernel.shell_handlers
+        self._handler = self._handlers["comm_open"]
+        self._handlers["comm_open"] = self
+
+    def __call__(self, stream: Any, identity: Any, message: Any) -> Any:
+        """Handles a message as the kernel does, unless it reuses an id."""
+        comm_id = message["content"].get("comm_id")
+        if comm_id == COMM_ID and _comms:
+            _log.warning("A page has opened the panel's connection again, which is ignored.")
+            _comms[0].answer_open()
+            return None
+        return self._handler(stream, identity, message)
+
+    def remove(self) -> None:
+        """Gives the kernel its handler back."""
+        if self._handlers.get("comm_open") is self:
+            self._handlers["comm_open"] = self._handler
+
+
+_guards: list[_OpenGuard] = []
+
+
 def connect(shell: InteractiveShell) -> None:
     """Opens the connection to pages; does nothing outside of a kernel, where there are none."""
-    if getattr(shell, "kernel", None) is None or _comms:
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None or _comms:
         return
     try:
         _comms.append(LabComm())
+        _guards.append(_OpenGuard(kernel))
     except Exception:
         _log.warning("JupyterLab's panel could not be connected to this kernel.", exc_info=True)
 
 
 def disconnect() -> None:
     """Undoes `connect`."""
+    while _guards:
+        _guards.pop().remove()
     while _comms:
         _comms.pop().close()

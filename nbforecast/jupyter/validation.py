@@ -76,6 +76,15 @@ def buffers_of(message: type[Message]) -> dict[str, str]:
     return {name: mark.dtype for name, metadata in marks.items() for mark in metadata if isinstance(mark, Buffer)}
 
 
+def is_label(value: Any) -> bool:
+    """Returns whether a value may come back with an answer."""
+    try:
+        msgspec.convert(value, Label)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
 def parse(content: Any, requests: Any) -> Any:
     """Reads a request.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
 from nbforecast import charts
+from nbforecast.charts.html import escape
+from nbforecast.safe_text import escape_controls
 from nbforecast.text import aligned_table
 
 _TABLE = "border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;margin:6px 0 14px"
@@ -130,7 +131,7 @@ class Section:
     def text(self) -> str:
         """Return the section as text."""
         paragraphs = [self.heading, self.finding, " ".join(self.details), *(p.text() for p in self.parts)]
-        return "\n\n".join(p for p in paragraphs if p)
+        return escape_controls("\n\n".join(p for p in paragraphs if p), keep_lines=True)
 
     def __repr__(self) -> str:
         return self.text()

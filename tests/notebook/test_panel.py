@@ -157,6 +157,25 @@ def test_W3_two_pages_follow_and_one_that_closes_the_connection_does_not_end_it(
     kernel.run("while threads():\n    time.sleep(0.01)")
 
 
+@pytest.mark.parametrize("target", ["nbforecast.hub", "jupyter.widget", "nothing"])
+def test_W3_a_page_that_reuses_the_panels_id_is_answered_and_ends_nothing(
+    loaded: tuple[Kernel, Any], target: str
+) -> None:
+    kernel, client = loaded
+    page = Page(client)
+    page.connect("one")
+    client.shell_channel.send(
+        client.session.msg("comm_open", {"comm_id": PANEL, "target_name": target, "data": {"state": {}}})
+    )
+    assert page.until(lambda m: m["kind"] == "loaded")[-1]["v"] == 2
+    assert page.act("save")["kind"] == "done"
+    page.send({"kind": "action_request", "id": "odd", "action": {"name": "drop", "key": False}})
+    assert page.until(lambda m: m.get("id") == "odd")[-1]["text"].startswith("The request is refused: ")
+    assert comms(client) == [PANEL]
+    page.send({"kind": "disconnect", "client": "one"})
+    kernel.run("while threads():\n    time.sleep(0.01)")
+
+
 def test_W3_an_entry_is_opened_in_an_explorer_and_closed(loaded: tuple[Kernel, Any]) -> None:
     kernel, client = loaded
     page = Page(client)

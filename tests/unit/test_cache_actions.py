@@ -11,6 +11,7 @@ import nbforecast as nbf
 from nbforecast import session
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.jupyter.sender import comm_sender
+from nbforecast.jupyter.validation import is_label
 from nbforecast.jupyter.widgets.cache import feed
 from tests.support.blocking_model import Gate
 from tests.support.cache_feed import CONNECT, action_request, held_up, kinds, only
@@ -162,5 +163,8 @@ def test_W3_whatever_is_not_in_the_schema_is_refused_and_logged_briefly(
         feed.receive(content)
     assert "is ignored: " in caplog.text
     assert len(caplog.text) < 1000
-    assert list(feed.messages()) == []
+    answers = [message.content for message in feed.messages()]
+    assert {(answer["kind"], answer["text"][:23]) for answer in answers} <= {("fault", "The request is refused:")}
+    label = content.get("id") if isinstance(content, dict) else None
+    assert [answer["id"] for answer in answers] == ([label] if is_label(label) else [])
     assert not feed.is_open

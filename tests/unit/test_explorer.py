@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import nbforecast as nbf
 from nbforecast import session
@@ -35,7 +37,8 @@ from tests.support.explorers import CODES, DRIFT, HOSTILE, kinds, make_feed, pan
     "state",
     [{"index": 5}, {"index": -90}, {"index": "0"}, {"index": -1.5}, {"index": True}, {"series": 9}, {"series": "b"},
      {"series": None}, {"model": 2}, {"model": -1}, {"drawing": "<b>"}, {"drawing": ["bands"]},
-     {"index": -200, "series": 0}],
+     {"index": -200, "series": 0}, {"index": 5, "series": False}, {"index": -200, "series": False},
+     {"index": -95, "series": True}, {"index": 10**400}, {"index": {"a": 1}, "model": [0], "drawing": 3}],
 )  # fmt: skip
 def test_W1_senseless_positions_from_the_page_are_ignored(
     state: dict[str, Any], explorer: Explorer, caplog: pytest.LogCaptureFixture
@@ -45,6 +48,35 @@ def test_W1_senseless_positions_from_the_page_are_ignored(
         explorer.set_state(state)
     assert "is ignored" in caplog.text
     assert (explorer.index, explorer.model, explorer.style) == (before, 0, "bands")
+
+
+def test_W1_what_is_refused_is_answered_with_the_present_value(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[list[str]] = []
+    monkeypatch.setattr(explorer, "send_state", answers.append)
+    explorer.set_state({"index": -3, "series": False})
+    assert (explorer.index, explorer.series) == (-3, 0)
+    explorer.set_state({"series": 1, "model": "x", "index": -2_500})
+    assert answers == [["series"], ["model", "index"]]
+    assert explorer.series == 1
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3),
+    max_leaves=5,
+)
+POSITIONS = st.sampled_from([0, 1, 2, -1, -3, -95, -300, False, True, 0.0, "a"]) | JSON
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(state=st.fixed_dictionaries({}, optional=dict.fromkeys(("index", "series", "model", "drawing"), POSITIONS)))
+def test_W1_no_state_of_a_page_raises(state: dict[str, Any], explorer: Explorer) -> None:
+    explorer.set_state(state)
+    length = int(explorer.runs[0].data.lengths[explorer.series])
+    assert -length < explorer.index <= 0
+    assert type(explorer.series) is type(explorer.model) is int
 
 
 def test_W1_the_page_moves_what_python_sees(explorer: Explorer, done: Run, other: Run) -> None:

@@ -18,6 +18,7 @@ from nbforecast.jupyter.widgets.explorer import encoding
 from nbforecast.jupyter.widgets.explorer.messages import (
     CancelRun,
     Connect,
+    FaultMessage,
     InferOrigin,
     OpenSeries,
     RowsRequest,
@@ -234,6 +235,8 @@ def test_W2_what_is_no_request_is_refused_and_logged(
     assert "is ignored" in caplog.text
     assert len(caplog.text) < 1000
     assert comm_sender._thread is None
+    (answer,) = (m for m in explorer._feed.messages() if isinstance(m, FaultMessage))
+    assert answer.text.startswith("A message of the page is refused: ")
 
 
 def test_W1_the_coverage_is_that_of_the_bands_that_are_drawn() -> None:

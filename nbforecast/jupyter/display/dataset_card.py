@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import math
 from typing import TYPE_CHECKING
 
+from nbforecast.charts.html import escape
 from nbforecast.jupyter.display.run_card import BOX, HEAD, MUTED, SMALL, TEXT, progress_bar, text_line
+from nbforecast.safe_text import escape_controls
 from nbforecast.text import duration, integer, plural
 
 if TYPE_CHECKING:
@@ -26,13 +27,13 @@ def dataset_card(run: DatasetRun) -> dict[str, str]:
     if len(failures) > _MAX_FAILURES:
         notes.append(f"... {len(failures) - _MAX_FAILURES:,} more: see .failures")
     if notes:
-        lines = "<br>".join(html.escape(note) for note in notes)
+        lines = "<br>".join(escape(note) for note in notes)
         summary = plural(len(failures), "series is not forecast", "series are not forecast")
         body.append(f'<details style="{SMALL}"><summary>{summary}</summary>{lines}</details>')
     body.append(text_line(SMALL, str(run.folder)))
     return {
         "text/html": f'<div style="{BOX}"><div style="{TEXT}">{"".join(body)}</div></div>',
-        "text/plain": "\n".join([head, state, *notes, str(run.folder)]),
+        "text/plain": escape_controls("\n".join([head, state, *notes, str(run.folder)]), keep_lines=True),
     }
 
 

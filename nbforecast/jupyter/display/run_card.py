@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import traceback
 from typing import TYPE_CHECKING
 
-from nbforecast.charts.html import BAR
+from nbforecast.charts.html import BAR, escape
 from nbforecast.errors import OriginUnavailable
 from nbforecast.forecasters.unavailable import UnavailableReason
+from nbforecast.safe_text import escape_controls
 from nbforecast.text import duration, integer, number, percent, plural
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def run_card(run: Run) -> dict[str, str]:
         body.append(f'<div style="{_TILES}">{"".join(_tile(*score) for score in scores)}</div>')
     if run.error is not None:
         trace = "".join(traceback.format_exception(run.error.__cause__ or run.error))
-        body.append(f"<details><summary>Where it failed</summary><pre>{html.escape(trace)}</pre></details>")
+        body.append(f"<details><summary>Where it failed</summary><pre>{escape(trace)}</pre></details>")
     if notes:
-        lines = "<br>".join(html.escape(note) for note in notes)
+        lines = "<br>".join(escape(note) for note in notes)
         summary = f"{len(notes)} notes on the data"
         folded = f"<details><summary>{summary}</summary>{lines}</details>" if len(notes) > 1 else lines
         body.append(f'<div style="{SMALL}">{folded}</div>')
@@ -45,7 +45,7 @@ def run_card(run: Run) -> dict[str, str]:
     score_lines = [", ".join(f"{name} {value}" for name, value in scores)] if scores else []
     return {
         "text/html": f'<div style="{BOX}"><div style="{TEXT}">{"".join(body)}</div>{picture}</div>',
-        "text/plain": "\n".join([head, state, *score_lines, *notes]),
+        "text/plain": escape_controls("\n".join([head, state, *score_lines, *notes]), keep_lines=True),
     }
 
 
@@ -116,7 +116,7 @@ def progress_bar(share: float) -> str:
 
 def text_line(style: str, text: str) -> str:
     """Returns the HTML of a line of text."""
-    return f'<div style="{style}">{html.escape(text)}</div>'
+    return f'<div style="{style}">{escape(text)}</div>'
 
 
 def _tile(name: str, value: str) -> str:

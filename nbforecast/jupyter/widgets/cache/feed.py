@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import NbForecastError
 from nbforecast.jupyter.sender import comm_sender
-from nbforecast.jupyter.validation import InvalidMessage
+from nbforecast.jupyter.validation import InvalidMessage, is_label
 from nbforecast.jupyter.widgets.cache.messages import (
     ActionRequest,
     Cancel,
@@ -73,11 +73,14 @@ class CacheFeed:
         return state is not None and (state.is_busy or self._is_behind)
 
     def receive(self, content: Any) -> None:
-        """Queues a request for the sender's thread; what is not a request is logged."""
+        """Queues a request for the sender's thread; what is no request is logged, and answered where it has an id."""
         try:
             request = read_request(content)
         except InvalidMessage as error:
             _log.warning("A message of a view of the cache is ignored: %s: %s", error, reprlib.repr(content))
+            label = content.get("id") if isinstance(content, dict) else None
+            if is_label(label) and len(self._answers) < MAX_ACTIONS:
+                self._send(FaultMessage(id=label, text=f"The request is refused: {error}"))
             return
         self._requests.append(request)
         self._wake()

@@ -37,6 +37,7 @@ REPORT_INTERVAL = 0.05  # seconds between two reports on a run that goes on
 SCORES_INTERVAL = 2.0  # seconds between two summaries of its scores
 MAX_SHARE = 0.05  # of the time is spent on these
 MAX_ROWS_REQUESTS = 8  # that may wait; older ones are of no use any more
+MAX_FAULTS = 8  # that may wait
 FIRST_ROWS = 1024  # that a new view receives without a request
 
 
@@ -78,6 +79,11 @@ class ExplorerFeed:
                 self._rows_requests.append(request)
             else:
                 self._requests.append(request)
+
+    def refuse(self, reason: str) -> None:
+        """Queues the answer to a message that is no request; of many that come at once only the first few."""
+        if len(self._inferences) < MAX_FAULTS:
+            self._inferences.append(FaultMessage(text=reason))
 
     def messages(self) -> Iterator[Messages]:
         """Yields every message that is due: answers first, the newest request for rows before older ones."""

@@ -24,6 +24,7 @@ from nbforecast.jupyter.widgets.explorer.messages import read_request
 from nbforecast.jupyter.widgets.explorer.page import PAGE, make_page, write_page
 from nbforecast.options import STYLES, check_style
 from nbforecast.origin_forecast import fan_mimebundle
+from nbforecast.safe_text import escape_controls
 from nbforecast.session import wait_or_cancel
 from nbforecast.settings import settings
 
@@ -147,9 +148,19 @@ class Explorer(WidgetBase):
         return self._feed.expects_more
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Takes the traits that the page has set, as far as they are valid."""
-        is_valid = self._is_valid
-        super().set_state({k: v for k, v in sync_data.items() if k not in _PAGE_TRAITS or is_valid(k, v, sync_data)})
+        """Takes the traits that a page has set, as far as they are valid; of others the page gets the present value."""
+        series = sync_data.get("series")
+        series = series if self._is_position(series, len(self._data.ids)) else self.series
+        refused = [
+            name
+            for name, value in sync_data.items()
+            if name in _PAGE_TRAITS and not self._is_valid(name, value, int(self._data.lengths[series]))
+        ]
+        super().set_state({name: value for name, value in sync_data.items() if name not in refused})
+        for name in refused:
+            _log.warning("A page has set %s to %s, which is ignored.", name, reprlib.repr(sync_data[name]))
+        if refused:
+            self.send_state(refused)
 
     @cached_property
     def _feed(self) -> ExplorerFeed:
@@ -169,24 +180,21 @@ class Explorer(WidgetBase):
             request = read_request(content, self._data.lengths.tolist(), len(self._runs))
         except InvalidMessage as error:
             _log.warning("A message of the explorer's page is ignored: %s: %s", error, reprlib.repr(content))
+            self._feed.refuse(f"A message of the page is refused: {error}")
             return
         self._feed.add_request(request)
         comm_sender.attach(self)
 
-    def _is_valid(self, name: str, value: Any, state: dict[str, Any]) -> bool:
+    def _is_valid(self, name: str, value: Any, length: int) -> bool:
+        """Whether a trait may have a value; `length` is that of the series that will be in view."""
         if name == "drawing":
-            is_valid = value in STYLES if isinstance(value, str) else False
-        elif isinstance(value, bool) or not isinstance(value, int):
-            is_valid = False
-        elif name == "index":
-            series = state.get("series", self.series)
-            has_series = isinstance(series, int) and 0 <= series < len(self._data.ids)
-            is_valid = has_series and -int(self._data.lengths[series]) < value <= 0
-        else:
-            is_valid = 0 <= value < len(self._data.ids if name == "series" else self._runs)
-        if not is_valid:
-            _log.warning("The explorer's page has set %s to %s, which is ignored.", name, reprlib.repr(value))
-        return is_valid
+            return isinstance(value, str) and value in STYLES
+        if name == "index":
+            return isinstance(value, int) and not isinstance(value, bool) and -length < value <= 0
+        return self._is_position(value, len(self._data.ids if name == "series" else self._runs))
+
+    def _is_position(self, value: Any, count: int) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count
 
     @traitlets.validate("index")
     def _validate_index(self, proposal: Any) -> int:
@@ -252,7 +260,7 @@ class Explorer(WidgetBase):
 
     def __repr__(self) -> str:
         series = f", series {self._data.ids[self.series]!r}" if len(self._data.ids) > 1 else ""
-        return f"Explorer({', '.join(model_names(self._runs))}, index {self.index}{series})"
+        return f"Explorer({escape_controls(', '.join(model_names(self._runs)))}, index {self.index}{series})"
 
 
 def _comparable(runs: Sequence[Run]) -> tuple[Run, ...]:
