@@ -68,6 +68,7 @@ def forecast(
     at: str | dt.time | None = None,
     seed: int = 0,
     force: bool = False,
+    learn: bool = False,
     calibrate: bool = False,
     wait: bool = False,
     name: str | None = None,
@@ -80,7 +81,7 @@ def forecast(
         model: A name from `nbforecast.models()`; a forecaster; a fitted model of scikit-learn, statsforecast, Darts or
             neuralforecast; or a function of contexts (B, L) and the horizon that returns points (B, H). A function that
             returns draws (B, H, Q) is registered first, with `nbforecast.register`. None is the default model. A list
-            of models gives a run of each.
+            of models gives a run of each; with `learn`, one run that corrects the first by all of them.
         horizon: Number of steps to forecast, H, from 1 to 4096; or a span such as "1h" or "28d", which is as many whole
             steps as it holds.
         time: Column of times; found by itself where only one column can be it. A list names a column of dates and one
@@ -108,13 +109,16 @@ def forecast(
             own zone.
         seed: Seed of models that draw random numbers.
         force: Whether to ignore cached results.
+        learn: Whether to correct the forecasts by what the model's own past errors teach, as of each origin. This needs
+            its forecasts from all origins; `run.base` is the run without it.
         calibrate: Whether to calibrate the prediction intervals at 50, 80, 90 and 95 % with the past forecast errors
             of each series.
         wait: Whether to return only when the run is done; an interrupt (Ctrl-C) then cancels the run.
         name: What to call the data in titles.
 
     Returns:
-        A run, which fills in while it is read; for a list of models a dict of runs by the models' names.
+        A run, which fills in while it is read; for a list of models without `learn` a dict of runs by the
+        models' names.
 
     Raises:
         InputError: The data cannot be read as time series.
@@ -129,7 +133,7 @@ def forecast(
     """
     # every parameter but `frame` and `wait` is an option; a test compares them
     options = ForecastOptions.from_arguments(locals())
-    if isinstance(model, (list, tuple)):
+    if isinstance(model, (list, tuple)) and not learn:
         runs = current_session().forecast_each(frame, model, options)
         return {name: wait_or_cancel(run) for name, run in runs.items()} if wait else runs
     run = current_session().forecast(frame, options)
@@ -158,7 +162,8 @@ def quickdraw(
         horizon: Number of steps to forecast, H, or a span.
         style: "bands" for prediction intervals or "density" for densities.
         **options: The other options of `forecast`: time, target, id, freq, calendar, fill, minimum, maximum,
-            max_duration, date_order, decimal, unit, convert_to, origins, every, at, seed, force, calibrate, name.
+            max_duration, date_order, decimal, unit, convert_to, origins, every, at, seed, force, learn,
+            calibrate, name.
 
     Returns:
         A chart, which shows itself in a notebook. `chart.forecast` has the numbers, `chart.run` the other origins.

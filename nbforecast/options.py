@@ -205,6 +205,12 @@ class ForecastOptions:
     force: bool = field(
         default=False, metadata=argument("-f", "--force", action="store_true", help="do not use cached results")
     )
+    learn: bool = field(
+        default=False,
+        metadata=argument(
+            "-l", "--learn", action="store_true", help="correct the forecasts by what the model's past errors teach"
+        ),
+    )
     calibrate: bool = field(
         default=False,
         metadata=argument(
@@ -262,6 +268,7 @@ class ForecastKeywords(PanelKeywords, total=False):
     origins: Any
     every: Any
     at: str | dt.time | None
+    learn: bool
     calibrate: bool
     name: str | None
 

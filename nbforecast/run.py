@@ -82,6 +82,11 @@ class Run(BackgroundRun):
         return self.data.handle
 
     @property
+    def base(self) -> Run:
+        """The run without learning: the run itself, unless it learns."""
+        return self
+
+    @property
     def rows(self) -> Int64[np.ndarray, " R"]:
         """The rows of the data that the run is of, ascending: all, or those of the origins that were named."""
         return np.arange(len(self.data)) if self._rows is None else self._rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError
 from nbforecast.forecast_chart import Chart
 from nbforecast.forecasters.registry import resolve
+from nbforecast.learned_run import LearnedRun, learned_forecaster
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.key import ForecastSpec
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.options import DrawOptions, ForecastOptions, ModelLike
+    from nbforecast.origin_forecast import Forecast
     from nbforecast.result_cache.entry_slice import EntrySlice
 
 _log = logging.getLogger("nbforecast.data")
@@ -67,9 +70,13 @@ class Session:
             return self._engine
 
     def forecast(self, frame: Any, options: ForecastOptions) -> Run:
-        """Forecast from every origin of a frame, or from those that the options name, in the background."""
-        forecaster = resolve(options.model, options.minimum, options.maximum)
-        return self.forecast_data(self.prepare(frame, options), forecaster, options)
+        """Forecast from every origin of a frame, or from those that the options name, in the background.
+
+        A list of models is learned from together; see `forecast_each` for a run of each.
+        """
+        run = self._new_run(self.prepare(frame, options), _resolve_each(options.model, options), options)
+        run.start(Priority.BATCH)
+        return run
 
     def forecast_each(self, frame: Any, models: Sequence[ModelLike], options: ForecastOptions) -> dict[str, Run]:
         """Forecast with several models from every origin of a frame, in the background.
@@ -77,10 +84,7 @@ class Session:
         Raises:
             OptionError: There is no model, or two have one name.
         """
-        forecasters = [resolve(model, options.minimum, options.maximum) for model in models]
-        names = [forecaster.name for forecaster in forecasters]
-        if not names or len(set(names)) < len(names):
-            raise OptionError(f"model= takes models of different names, not {names}.")
+        forecasters = _resolve_each(models, options)
         data = self.prepare(frame, options)
         return {forecaster.name: self.forecast_data(data, forecaster, options) for forecaster in forecasters}
 
@@ -100,25 +104,36 @@ class Session:
 
     def forecast_data(self, data: Dataset, forecaster: Forecaster, options: ForecastOptions) -> Run:
         """Forecast from every origin of prepared data, or from those that the options name, in the background."""
-        entry_slice = self.find(data, forecaster, options)
-        rows = _select_rows(entry_slice, options)
-        run = self.build_run(entry_slice, forecaster, options.seed, calibrate=options.calibrate, rows=rows)
+        run = self._new_run(data, [forecaster], options)
         run.start(Priority.BATCH)
         return run
 
-    def quickdraw(self, frame: Any, draw: DrawOptions, options: ForecastOptions) -> Chart:
-        """Draw the forecast as of one origin at once; the others follow at idle priority, those nearby first."""
-        forecaster = resolve(options.model, options.minimum, options.maximum)
-        data = self.prepare(frame, options)
-        row = find_row(data, draw.index, draw.series)
+    def _new_run(self, data: Dataset, forecasters: Sequence[Forecaster], options: ForecastOptions) -> Run:
+        """A run that has not started: of one model, or of one that learns from its errors and from other models."""
+        if not options.learn:
+            entry_slice = self.find(data, forecasters[0], options)
+            rows = _select_rows(entry_slice, options)
+            return self.build_run(entry_slice, forecasters[0], options.seed, calibrate=options.calibrate, rows=rows)
+        whole = replace(options, learn=False, calibrate=False, origins=None, every=None, at=None)
+        base, *others = [self._new_run(data, [forecaster], whole) for forecaster in forecasters]
+        forecaster = resolve(learned_forecaster(base, others), options.minimum, options.maximum)
         entry_slice = self.find(data, forecaster, options)
         rows = _select_rows(entry_slice, options)
-        run = self.build_run(entry_slice, forecaster, options.seed, calibrate=options.calibrate, rows=rows)
+        return LearnedRun(
+            entry_slice, forecaster, self.engine, options.seed, base, others, calibrate=options.calibrate, rows=rows
+        )
+
+    def quickdraw(self, frame: Any, draw: DrawOptions, options: ForecastOptions) -> Chart:
+        """Draw the forecast as of one origin at once; the others follow at idle priority, those nearby first."""
+        data = self.prepare(frame, options)
+        row = find_row(data, draw.index, draw.series)
+        run = self._new_run(data, _resolve_each(options.model, options), options)
         forecast = run.forecast_at(row)
         if options.force:
-            self.cache.publish(entry_slice, force=True)
+            self.cache.publish(run.base.entry_slice, force=True)
         run.start(Priority.IDLE, near=row)
-        return Chart(forecast, run, draw.style, _other_series(data, draw.series))
+        notices = [_other_series(data, draw.series), _not_learned_yet(forecast, run)]
+        return Chart(forecast, run, draw.style, " ".join(notice for notice in notices if notice) or None)
 
     def find(self, data: Dataset, forecaster: Forecaster, options: ForecastOptions) -> EntrySlice:
         """The cached results of a request; an empty slice where there are none or `force` ignores them."""
@@ -189,6 +204,29 @@ def _open_cache() -> Cache:
 
 def _select_rows(entry_slice: EntrySlice, options: ForecastOptions) -> Int64[np.ndarray, " R"] | None:
     return select_rows(entry_slice.data, entry_slice.reasons, options.origins, options.every, options.at)
+
+
+def _resolve_each(models: Any, options: ForecastOptions) -> list[Forecaster]:
+    """The forecasters of one model or of several, within the options' bounds.
+
+    Raises:
+        OptionError: There is no model, or two have one name.
+    """
+    models = models if isinstance(models, (list, tuple)) else [models]
+    forecasters = [resolve(model, options.minimum, options.maximum) for model in models]
+    names = [forecaster.name for forecaster in forecasters]
+    if not names or len(set(names)) < len(names):
+        raise OptionError(f"{option('model')} takes models of different names, not {names}.")
+    return forecasters
+
+
+def _not_learned_yet(forecast: Forecast, run: Run) -> str | None:
+    """A notice that a chart shows the base forecast, where the run learns and has not yet."""
+    if forecast.model == run.model:
+        return None
+    return (
+        f"This is the forecast of {forecast.model}; what its past errors teach follows when all origins are forecast."
+    )
 
 
 def _other_series(data: Dataset, series: str | None) -> str | None:

@@ -187,7 +187,7 @@ def _from_dict(columns: dict[Any, Any]) -> nw.DataFrame[Any]:
     import polars as pl
 
     try:
-        columns = {name: _filled(x) if np.ma.isMaskedArray(x) else x for name, x in columns.items()}
+        columns = {name: _plain(x) for name, x in columns.items()}
         return nw.from_native(pl.DataFrame(columns))
     except Exception as error:
         raise InputError(f"The dict cannot be made into a table: {error}") from error
@@ -209,6 +209,14 @@ def _from_array(array: np.ndarray) -> Source:
     except Exception as error:
         raise InputError(f"The array of {array.dtype} holds no numbers: {error}") from error
     return _with_steps(nw.from_native(values.to_frame()))
+
+
+def _plain(column: Any) -> Any:
+    """Return a column as Polars takes it: without a mask, and times in microseconds instead of minutes or years."""
+    column = _filled(column) if np.ma.isMaskedArray(column) else column
+    if isinstance(column, np.ndarray) and column.dtype.kind == "M" and np.datetime_data(column.dtype)[0] in "YMWhms":
+        return column.astype("datetime64[us]")
+    return column
 
 
 def _filled(array: np.ma.MaskedArray[Any, Any]) -> np.ndarray:
