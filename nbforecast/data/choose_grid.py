@@ -150,17 +150,22 @@ def _find_week(
         is_later = np.diff(observations.times) > 0
         if (same_series & is_later & (np.diff(local_times) <= 0)).any():
             return None  # clocks put back within opening hours: the local clock has no number for each of these rows
-    times = local_times // DAY * DAY if spec.kind == "business" else local_times
-    anchor = _anchor(every, times, spec)
-    rule = infer_week(observations.series, times, every, anchor)
+    if spec.kind == "business" and not _has_one_clock(local_times):
+        return None
+    anchor = _anchor(every, local_times, spec)
+    rule = infer_week(observations.series, local_times, every, anchor)
     return None if rule is None else _week_frequency(rule, every, anchor, local_times)
 
 
 def _week_frequency(calendar: CalendarRule, every: int, anchor: int, times: Int64[np.ndarray, " rows"]) -> Frequency:
-    is_dated = every == DAY and bool((times % DAY == times[0] % DAY).all())
-    if is_dated and calendar.text == BUSINESS:
+    if every == DAY and calendar.text == BUSINESS and _has_one_clock(times):
         return Frequency("business", 1)
     return Frequency("calendar", every, anchor, calendar=calendar.text)
+
+
+def _has_one_clock(times: Int64[np.ndarray, " rows"]) -> bool:
+    """Tell whether all times have the same time of day: they are dates."""
+    return bool((times % DAY == times[0] % DAY).all())
 
 
 def _base_step(spec: FrequencySpec) -> int | None:
@@ -171,8 +176,6 @@ def _base_step(spec: FrequencySpec) -> int | None:
 
 
 def _anchor(every: int, times: Int64[np.ndarray, " rows"], spec: FrequencySpec) -> int:
-    if spec.kind == "business":
-        return 0
     return place_grid(FrequencySpec("fixed", every, spec.anchor), times).anchor % every
 
 

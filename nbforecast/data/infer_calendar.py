@@ -86,7 +86,9 @@ def infer_week(
     """
     if not SECOND <= every <= DAY or DAY % every or not len(times):
         return None
-    spans = np.diff(times)[series[1:] == series[:-1]].sum() // every + series[-1] + 1
+    ends = np.append(np.flatnonzero(series[1:] != series[:-1]), len(series) - 1)
+    starts = np.append(0, ends[:-1] + 1)
+    spans = ((times[ends] - times[starts]) // every + 1).sum()
     if len(times) > (1 - _CLOSED_SHARE) * spans or not _has_closed_hours(times, every):
         return None
     step = (times - (FIRST_MONDAY + anchor - every // 2)) // every
