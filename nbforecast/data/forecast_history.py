@@ -113,7 +113,7 @@ def _regular_step(series: Int64[np.ndarray, " R"], times: TimeColumn, origins: T
 
     The hours of a day-ahead forecast that is made once a day are no opening hours.
     """
-    order = np.lexsort((times.times, origins.times, series))
+    order = _sorting(series, origins.times, times.times)
     clocks = [(times.times, origins.times)]
     if times.local_times is not None and origins.local_times is not None:
         clocks.append((times.local_times, origins.local_times))
@@ -124,6 +124,17 @@ def _regular_step(series: Int64[np.ndarray, " R"], times: TimeColumn, origins: T
         if len(changes) == 1 and changes[0] > 0:
             return dt.timedelta(microseconds=int(changes[0])) if times.has_calendar else int(changes[0])
     return None
+
+
+def _sorting(
+    series: Int64[np.ndarray, " R"], origins: Int64[np.ndarray, " R"], times: Int64[np.ndarray, " R"]
+) -> Int64[np.ndarray, " R"]:
+    """The order of rows by series, origin and time; most tables have it already."""
+    changes = [np.diff(column) for column in (series, origins, times)]
+    is_ordered = changes[2] >= 0
+    for change in changes[1::-1]:
+        is_ordered = (change > 0) | ((change == 0) & is_ordered)
+    return np.arange(len(times)) if is_ordered.all() else np.lexsort((times, origins, series))
 
 
 def _as_times(moments: pl.Series, times: TimeColumn) -> pl.Series:

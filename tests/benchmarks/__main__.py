@@ -37,6 +37,7 @@ SECTIONS = {
     "explorer": "looking through forecasts in a browser",
     "panel": "following a cache of many entries",
     "prepare": "from a frame to a dataset",
+    "from_long": "from a table of forecasts to a run",
 }
 OUT = Path("build/benchmarks.md")
 

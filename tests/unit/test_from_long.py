@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -323,3 +324,12 @@ def test_X4_what_is_odd_about_a_table_is_told(tool):
         nbf.from_long(tool.with_columns(tool=pl.lit(None, pl.Float64)), history())
     with pytest.raises(InputError, match="nothing states their coverage"):
         nbf.from_long(tool.rename({"tool-lo-80": "tool-lo", "tool-hi-80": "tool-hi"}), history())
+
+
+def test_X4_the_example_of_the_documents_runs():
+    page = Path(__file__).parents[2] / "docs" / "forecasts_made_elsewhere.md"
+    example = page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    names: dict = {}
+    exec(compile(example, str(page), "exec"), names)
+    assert names["planner"].model == "planner"
+    assert names["planner"].available == names["ours"].available
