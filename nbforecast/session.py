@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import atexit
 import logging
+import signal
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError
 from nbforecast.forecast_chart import Chart
 from nbforecast.forecasters.registry import resolve
+from nbforecast.interrupts import done_before_interrupts, uninterrupted
 from nbforecast.learned_run import LearnedRun, learned_forecaster
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
@@ -157,7 +160,7 @@ class Session:
         """End the engine, if there is one, and save its results; a later request starts another."""
         if self._engine is not None:
             self._engine.shutdown()
-            self.cache.save_all(changed=True)
+            done_before_interrupts(partial(self.cache.save_all, changed=True))
 
 
 _session = Session()
@@ -198,8 +201,19 @@ def _open_cache() -> Cache:
     cache = Cache(directory, configured.memory, configured.disk)
     # the first one runs before Python waits for the chunk in work: a kernel that takes long to end is killed
     for register in (getattr(threading, "_register_atexit", atexit.register), atexit.register):
-        register(cache.save_all, changed=True)
+        register(_save_at_exit, cache)
     return cache
+
+
+def _save_at_exit(cache: Cache) -> None:
+    """Save what is not saved yet, whatever interrupts come (E11)."""
+    is_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None
+    try:
+        uninterrupted(partial(cache.save_all, changed=True))
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
 
 
 def _select_rows(entry_slice: EntrySlice, options: ForecastOptions) -> Int64[np.ndarray, " R"] | None:

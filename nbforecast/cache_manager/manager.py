@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
-from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,30 +12,24 @@ import numpy as np
 from nbforecast.cache_manager.handles import parse_index_range, pick, pick_one, remaining_status
 from nbforecast.cache_manager.rerun import open_run, recompute
 from nbforecast.cache_manager.tables import Change, Detail, Info, Listing
+from nbforecast.cache_manager.transfer import load_entries, save_entries, storage_errors
 from nbforecast.data.span import parse_span
-from nbforecast.distributed.layout import shards_below
-from nbforecast.engine.tasks import Priority
-from nbforecast.errors import InputError, NbForecastError, OptionError, StorageError
-from nbforecast.result_cache import parquet
-from nbforecast.result_cache.directory import CacheDirectory
-from nbforecast.result_cache.entry import Entry
+from nbforecast.errors import OptionError
+from nbforecast.interrupts import done_before_interrupts
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.inventory import Item, inventory
-from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.result_cache.status import Status
-from nbforecast.session import engine, results
+from nbforecast.session import results
 from nbforecast.settings import parse_size
 from nbforecast.text import option
 from nbforecast.time_units import MONTH, SECOND
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from pathlib import Path
 
     import polars as pl
 
-    from nbforecast.result_cache.cache_file import CacheFile
-    from nbforecast.result_cache.snapshot import Snapshot
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.result_cache")
@@ -148,7 +140,7 @@ class ResultCache:
             StorageError: A file cannot be removed.
         """
         span, status = parse_index_range(index), remaining_status(only)
-        with results().write_lock, _storage_errors():
+        with results().write_lock, storage_errors():
             items = self._pick(handle, model)
             if span is None and status is Status.PENDING:
                 for item in items:
@@ -171,7 +163,7 @@ class ResultCache:
             StorageError: Results cannot be saved or files cannot be removed; nothing is removed from memory.
         """
         cache = results()
-        with cache.write_lock, _storage_errors():
+        with cache.write_lock, storage_errors():
             items = inventory(cache)
             if memory and disk:
                 cache.remove_all()
@@ -203,26 +195,7 @@ class ResultCache:
             OptionError: The path cannot be a folder, or there is no directory.
             StorageError: A file cannot be written.
         """
-        cache = results()
-        if path is None:
-            if cache.directory is None:
-                raise OptionError("NBFORECAST_CACHE=memory: nothing is written by itself. Give save() a folder.")
-            return _saved(cache.save_all(), cache.directory.path)
-        target = CacheDirectory(_expand(path), own=False)
-        if target.path.exists() and not target.path.is_dir():
-            raise OptionError(f"{str(target.path)!r} is a file; give a folder to save into.")
-        files = []
-        with _storage_errors():
-            for entry in cache.entries():
-                snapshot, _ = entry.snapshot()
-                if snapshot.inferred:
-                    files.append(_write_to(target, snapshot))
-            for item in inventory(cache):
-                if item.entry_slice is None and item.file is not None and cache.directory is not None:
-                    saved = cache.directory.read(item.file)
-                    if saved is not None:
-                        files.append(_write_to(target, saved))
-        return _saved(files, target.path)
+        return done_before_interrupts(partial(save_entries, path))
 
     def load(self, path: str | Path | None = None) -> Change:
         """Load saved entries into memory, as far as its budget goes; missing calculations follow at idle priority.
@@ -238,22 +211,7 @@ class ResultCache:
             InputError: There is no such folder or file, or the file has no results.
             OptionError: The path cannot be a folder or file, or there is no directory.
         """
-        cache = results()
-        if path is None and cache.directory is None:
-            raise OptionError("NBFORECAST_CACHE=memory: nothing is saved by itself. Give load() a folder or a file.")
-        loaded = []
-        for saved in self._entries_at(None if path is None else _expand(path)):
-            entry = cache.adopt(saved).entry
-            entry_slice = EntrySlice.whole(entry)
-            if len(entry_slice.incomplete_rows()):
-                engine().submit(entry_slice, None, 0, Priority.IDLE)
-            loaded.append(entry)
-            if sum(e.nbytes for e in cache.entries()) > cache.memory:
-                cache.trim()
-                if path is None:
-                    break
-        inferred = sum(EntrySlice.whole(e).inferred for e in loaded)
-        return Change("Loaded", len(loaded), inferred, sum(e.nbytes for e in loaded), 0)
+        return done_before_interrupts(partial(load_entries, path))
 
     def prune(self, max_size: str | float | None = None, max_age: str | dt.timedelta | None = None) -> Change:
         """Remove the entries that were used longest ago. Without arguments the budgets are applied.
@@ -272,7 +230,7 @@ class ResultCache:
         cache = results()
         size = None if max_size is None else parse_size(max_size, option("max_size", max_size))
         oldest = None if max_age is None else time.time() - _seconds(max_age)
-        with cache.write_lock, _storage_errors():
+        with cache.write_lock, storage_errors():
             before = {item.key: item for item in inventory(cache)}
             for item in before.values():
                 if oldest is not None and item.used < oldest:
@@ -314,28 +272,6 @@ class ResultCache:
             return entry.discard_densities(entry_slice.entry_rows(rows))
         return cache.remove_rows(entry_slice, rows, status, span)
 
-    def _entries_at(self, path: Path | None) -> Iterator[Entry]:
-        """The saved entries in a file or folder; None is the cache's own directory."""
-        cache = results()
-        if path is not None and path.is_file():
-            try:
-                yield Entry.from_snapshot(parquet.read(path))
-            except Unreadable as reason:
-                raise InputError(f"{str(path)!r} is not loaded: {reason}.") from reason
-            return
-        if path is not None and not path.is_dir():
-            raise InputError(f"There is no folder or file {str(path)!r} to load from.")
-        for shard in [] if path is None else shards_below(path):
-            try:
-                yield Entry.from_snapshot(parquet.read(shard.path))
-            except Unreadable as reason:
-                _log.warning("%s is passed over: %s.", shard.path, reason)
-        directory = cache.directory if path is None else CacheDirectory(path, own=False)
-        for file in directory.files() if directory is not None else []:
-            entry = cache.read(file, directory)
-            if entry is not None:
-                yield entry
-
     def __repr__(self) -> str:
         return repr(self.info())
 
@@ -354,33 +290,6 @@ def _seconds(age: Any) -> float:
     return (span.microseconds + span.months * MONTH) / SECOND
 
 
-def _expand(path: str | Path) -> Path:
-    """A path with its `~` expanded; raises `OptionError` where no file or folder can have it."""
-    try:
-        expanded = Path(path).expanduser()
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            expanded.stat()
-    except (OSError, ValueError, RuntimeError, TypeError) as error:
-        raise OptionError(f"{str(path)[:80]!r} cannot be the path of a file or folder: {error}.") from error
-    return expanded
-
-
-@contextlib.contextmanager
-def _storage_errors() -> Iterator[None]:
-    """Raise errors of the operating system as `StorageError`."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, NbForecastError):
-            raise
-        raise StorageError(f"Files of the cache cannot be changed: {error}.") from error
-
-
-def _write_to(target: CacheDirectory, snapshot: Snapshot) -> CacheFile | None:
-    """Save an entry into a folder of the user's choice, whatever was removed from it before."""
-    return target.write(replace(snapshot, cleared=max(time.time(), target.removals.latest)))
-
-
 def _removed(items: list[Item]) -> Change:
     return Change(
         "Removed",
@@ -389,8 +298,3 @@ def _removed(items: list[Item]) -> Change:
         sum(i.memory_bytes for i in items),
         sum(i.disk_bytes for i in items),
     )
-
-
-def _saved(files: list[Any], directory: Path) -> Change:
-    files = [file for file in files if file is not None]
-    return Change("Saved", len(files), None, 0, sum(f.size for f in files), where=directory)

@@ -35,6 +35,7 @@ from nbforecast.engine.executor import wait_in_slices
 from nbforecast.engine.progress import ProgressState, wait_with_bar
 from nbforecast.errors import ForecasterError, NbForecastError, OptionError, RunCancelled, StorageError
 from nbforecast.forecasters.registry import resolve
+from nbforecast.interrupts import uninterrupted
 from nbforecast.options import check_horizon
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.entry import Entry
@@ -280,9 +281,9 @@ class DatasetRun:
         """Write all shards; the folder is locked."""
         delete_unfinished(self.folder)
         self._job.staging.mkdir()
-        earlier_failures = read_failures(self.folder)
+        earlier_failures = uninterrupted(lambda: read_failures(self.folder))
         try:
-            partitions, job = self._stage()
+            partitions, job = uninterrupted(self._stage)
             reports = [self._record(report) for report in self._engine(job, partitions)]
             if not all(reports):
                 raise RunCancelled
@@ -290,7 +291,7 @@ class DatasetRun:
             self._raise_if_nothing_is_forecast()
         finally:
             shutil.rmtree(self._job.staging, ignore_errors=True)
-            self._write_failures(earlier_failures)
+            uninterrupted(lambda: self._write_failures(earlier_failures))
 
     def _stage(self) -> tuple[list[int], Job]:
         """Sort the source into partitions; returns those with series, and the job with partitions and frequency."""

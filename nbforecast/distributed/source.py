@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
+import shutil
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -135,6 +136,8 @@ def write_staging(panel: Panel, partitions: pl.DataFrame, partition_count: int, 
     """
     group_rows = max(1024, SORT_BUFFER // (_ROW_BYTES * partition_count))
     rows = panel.rows.join(partitions.lazy(), on="unique_id", how="inner", maintain_order="none")
+    for former in folder.glob("partition=*"):  # of an attempt that was interrupted
+        shutil.rmtree(former)
     by = pl.PartitionBy(folder, key="partition", include_key=False)
     try:
         rows.sink_parquet(

@@ -18,6 +18,7 @@ from nbforecast.distributed.source import read_partition
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
 from nbforecast.forecasters.registry import resolve
+from nbforecast.interrupts import uninterrupted
 from nbforecast.options import check_horizon
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.cache import Cache
@@ -126,7 +127,9 @@ class Worker:
             OSError: The shard cannot be written.
         """
         try:
-            return replace(self._forecast(partition), peak_memory=peak_memory())
+            attempts = self._count_failed_attempts(partition)
+            report = uninterrupted(lambda: self._forecast(partition, attempts))
+            return replace(report, peak_memory=peak_memory())
         except JobCancelled:
             return PartitionReport(partition, cancelled=True)
         finally:
@@ -136,13 +139,13 @@ class Worker:
         """End the threads."""
         self._engine.shutdown()
 
-    def _forecast(self, partition: int) -> PartitionReport:
+    def _forecast(self, partition: int, attempts: int) -> PartitionReport:
         job = self._job
         if job.is_cancelled:
             raise JobCancelled
         rows = read_partition(job.staging, partition)
-        if (count := self._count_failed_attempts(partition)) >= MAX_WORKER_FAILURES:
-            message = f"{count} workers died while they forecast its shard, possibly for lack of memory."
+        if attempts >= MAX_WORKER_FAILURES:
+            message = f"{attempts} workers died while they forecast its shard, possibly for lack of memory."
             names = rows["unique_id"].unique().sort()
             return PartitionReport(partition, failures=tuple(Failure(n, partition, "worker", message) for n in names))
         data, failures = prepare_partition(rows, job.options, partition)

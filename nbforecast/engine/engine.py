@@ -39,6 +39,7 @@ from nbforecast.engine.inference import run_inference
 from nbforecast.engine.interactive import InteractiveQueue
 from nbforecast.engine.tasks import Counts, Priority, StaleAction, Statistics, Task, TaskInfo, action_for_stale
 from nbforecast.errors import ForecasterError
+from nbforecast.interrupts import uninterrupted
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
@@ -272,8 +273,9 @@ class Engine:
         self, task: Task, rows: Int64[np.ndarray, " R"], draws: Float32[np.ndarray, "R H Q"], version: str
     ) -> None:
         try:
-            calculate_rows(task.entry_slice.entry, rows, draws, version, self._statistics)
-            self._save_checkpoint(task)
+            entry = task.entry_slice.entry
+            uninterrupted(lambda: calculate_rows(entry, rows, draws, version, self._statistics))
+            uninterrupted(lambda: self._save_checkpoint(task))
         except BaseException as error:
             task.error = _as_exception(error)
 
@@ -298,17 +300,20 @@ class Engine:
         try:
             rows = task.entry_slice.entry_rows(task.entry_slice.incomplete_rows()[:MISSING_AT_ONCE])
             if len(rows) and not task.is_stopped and entry.version == version:
-                calculate_rows(entry, rows, entry.take("forecast", rows), version, self._statistics)
+                draws = entry.take("forecast", rows)
+                uninterrupted(lambda: calculate_rows(entry, rows, draws, version, self._statistics))
                 return self._submit_conclusion(task)
             if not task.is_stopped:
-                calculate_newest_densities(entry, version, self._statistics)
+                uninterrupted(lambda: calculate_newest_densities(entry, version, self._statistics))
         except BaseException as error:
             task.error = _as_exception(error)
         if task.error is not None:
             _log.info("A forecast failed: %s", task.error, exc_info=task.error)
+        self._cache.apply_removals(entry)  # what was dropped is inferred again before the task ends (C16)
         if not self._requeue(task):
             try:
-                self._cache.complete(task.entry_slice, publish=task.priority is not Priority.IDLE)
+                is_requested = task.priority is not Priority.IDLE
+                uninterrupted(lambda: self._cache.complete(task.entry_slice, publish=is_requested))
             except BaseException:
                 _log.warning("The results of a forecast were not stored.", exc_info=True)
             self._requeue(task, or_end=True)

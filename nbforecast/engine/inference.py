@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from jaxtyping import Float32, Int64
 from nbforecast import device
 from nbforecast.engine.batch_size import BatchSizer
 from nbforecast.errors import ForecasterError, NbForecastError
+from nbforecast.interrupts import uninterrupted
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
@@ -55,7 +57,8 @@ def run_inference(
             batch = rows[start : start + sizer.choose(len(rows) - start)]
             began = time.perf_counter()
             try:
-                forecasts[start : start + len(batch)] = _forecast_batch(forecaster, data, batch, horizon, seed)
+                work = partial(_forecast_batch, forecaster, data, batch, horizon, seed)
+                forecasts[start : start + len(batch)] = uninterrupted(work)
             except ForecasterError as error:
                 if not device.out_of_memory(error.__cause__ or error):
                     raise

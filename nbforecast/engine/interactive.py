@@ -17,6 +17,7 @@ from nbforecast.engine.calculation import calculate_rows
 from nbforecast.engine.executor import SingleThreadExecutor, wait_in_slices
 from nbforecast.engine.inference import run_inference
 from nbforecast.engine.tasks import Priority, StaleAction, TaskInfo, action_for_stale, next_number
+from nbforecast.interrupts import uninterrupted
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -154,7 +155,8 @@ class InteractiveQueue:
                     continue
                 if not self._cache.publish(entry_slice) and current is None:  # it was removed, and stays so (C16)
                     data = entry_slice.data
-                    anew = self._cache.find(data, entry.spec, partial(forecaster.availability, data))
+                    reasons = partial(forecaster.availability, data)
+                    anew = uninterrupted(partial(self._cache.find, data, entry.spec, reasons))
                     if not anew.reasons[rows].any():
                         entry_slice = anew
                         continue
@@ -166,4 +168,4 @@ class InteractiveQueue:
             if is_private or self._cache.is_current(entry_slice):
                 self._statistics.add(locks=1)
                 if entry.write_forecasts(entry_rows, draws, version):
-                    calculate_rows(entry, entry_rows, draws, version, self._statistics)
+                    uninterrupted(partial(calculate_rows, entry, entry_rows, draws, version, self._statistics))

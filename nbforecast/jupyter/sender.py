@@ -102,6 +102,8 @@ class CommSender:
     def _send(self, source: MessageSource) -> bool:
         try:
             return source.send_messages()
+        except KeyboardInterrupt:  # Polars raises it here, too; it is meant for the main thread (E11)
+            return True
         except Exception:
             _log.warning("Messages to a page could not be sent; it is served again when it asks.", exc_info=True)
             self.detach(source)

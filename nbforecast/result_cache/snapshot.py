@@ -226,7 +226,7 @@ def is_consistent(snapshot: Snapshot) -> bool:
         status = status[snapshot.rows]
     for name in ("forecast", "quantiles"):
         values = snapshot.columns[name]
-        is_finite = np.isfinite(values.reshape(len(values), -1)).all(1)
+        is_finite = np.isfinite(values).all(tuple(range(1, values.ndim)))
         if (is_finite != (has_forecast(status) & (status >= FIRST_STATUS[name]))).any():
             return False
     return True

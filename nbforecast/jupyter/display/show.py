@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import DisplayHandle, display
 
 from nbforecast.errors import MissingExtra
+from nbforecast.interrupts import uninterrupted
 from nbforecast.jupyter.assets import need_widgets
 from nbforecast.jupyter.display.dataset_card import dataset_card
 from nbforecast.jupyter.display.run_card import run_card
@@ -145,7 +146,7 @@ _updater = _CardUpdater()
 def _update(card: Callable[[], dict[str, str]], handle: DisplayHandle) -> bool:
     """Updates a display; False where that fails."""
     try:
-        handle.update(card(), raw=True)
+        handle.update(uninterrupted(card), raw=True)
     except BaseException:
         _log.warning("The progress display of a forecast stopped.", exc_info=True)
         return False
