@@ -10,7 +10,7 @@ from jaxtyping import Float64
 
 from nbforecast import charts
 from nbforecast.report.labels import target_name, with_unit
-from nbforecast.report.section import Picture, PictureRow, Section
+from nbforecast.report.section import Bullets, Picture, PictureRow, Section
 from nbforecast.report.stats import (
     MOST_CALIBRATED,
     calibrated_rows,
@@ -20,7 +20,7 @@ from nbforecast.report.stats import (
     scores_of,
 )
 from nbforecast.text import number, percent
-from nbforecast.time_units import DAY
+from nbforecast.time_units import DAY, HOUR
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
@@ -38,7 +38,7 @@ class Slices(NamedTuple):
     Attributes:
         key: `hour`, `weekday` or `month`.
         names: Of the slices, shape (P,): `08:00`, `Monday`, `January`.
-        phrases: The same in a sentence: `between 08:00 and 09:00`, `on Mondays`, `in January`.
+        phrases: The same in a sentence: `at 08:00`, `on Mondays`, `in January`.
         counts: Steps with an actual value, shape (P,).
         mae: Shape (P,), in the data's unit.
         coverage: Share of actual values inside the 80 % band as forecast, shape (P,); NaN without bands.
@@ -94,7 +94,7 @@ def calendar_errors(run: Run) -> Section:
         PictureRow((_draw_errors(run, part), *([_draw_coverage(part)] if np.isfinite(part.coverage).any() else [])))
         for part in findings.parts
     )
-    return Section(findings.finding, findings.details, rows)
+    return Section(findings.finding, (), (Bullets(findings.details), *rows))
 
 
 def calendar_keys(data: Dataset) -> list[str]:
@@ -117,7 +117,7 @@ def _slices(run: Run, key: str) -> Slices:
     values = scores[key].to_list()
     names = [f"{hour:02}:00" for hour in values] if key == "hour" else values
     phrases = {
-        "hour": [f"between {hour:02}:00 and {(hour + 1) % 24:02}:00" for hour in values] if key == "hour" else [],
+        "hour": [_hour_phrase(run.data, hour) for hour in values] if key == "hour" else [],
         "weekday": [f"on {name}s" for name in values],
         "month": [f"in {name}" for name in values],
     }[key]
@@ -130,6 +130,14 @@ def _slices(run: Run, key: str) -> Slices:
         coverage, calibrated = score_column(same, "coverage_80"), score_column(same, "calibrated_80")
     counts, mae = score_column(scores, "n"), score_column(scores, "mae")
     return Slices(key, tuple(names), tuple(phrases), counts, mae, coverage, calibrated)
+
+
+def _hour_phrase(data: Dataset, hour: int) -> str:
+    """An hour in a sentence: `at 08:00` if it has one step, else `between 08:00 and 09:00`."""
+    frequency = data.frequency
+    if frequency.kind == "fixed" and frequency.every < HOUR:
+        return f"between {hour:02}:00 and {(hour + 1) % 24:02}:00"
+    return f"at {hour:02}:00"
 
 
 def _worst(parts: tuple[Slices, ...], badness: list[Float64[np.ndarray, " P"]]) -> tuple[Slices, int] | None:
@@ -151,7 +159,7 @@ def _worst_error(run: Run, parts: tuple[Slices, ...]) -> str:
     part, position = worst
     return (
         f"Errors of {run.model} are largest {part.phrases[position]}: an MAE of "
-        f"{with_unit(run.data, part.mae[position])}, {with_unit(run.data, overall)} over all times."
+        f"{with_unit(run.data, part.mae[position])}, against {with_unit(run.data, overall)} over all times."
     )
 
 

@@ -146,7 +146,8 @@ def _describe_deviations(bands: dict[int, MeanEstimate], name: str) -> str:
     significant = [c for c, m in bands.items() if m.p_value < SIGNIFICANCE and abs(deviation[c]) >= _LEAST_DEVIATION]
     if not significant:
         largest = 100 * max(map(abs, deviation.values()))
-        return f"The coverage of the {name} deviates by at most {largest:.1f} points, which is chance or negligible."
+        reason = "which may be chance or is negligible"
+        return f"The coverage of the {name} deviates by at most {largest:.1f} points, {reason}."
     sentences = [f"the {c} % band contains {percent(bands[c].value)}" for c in significant]
     too_wide = {deviation[c] > 0 for c in significant}
     fault = "too wide or too narrow" if len(too_wide) > 1 else "too wide" if too_wide == {True} else "too narrow"

@@ -9,7 +9,7 @@ import numpy as np
 
 from nbforecast import charts
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.report.labels import horizon_text, time_text
+from nbforecast.report.labels import horizon_text, time_text, with_unit
 from nbforecast.report.section import Bullets, Picture, PictureRow, Section
 from nbforecast.report.stats import is_panel, newest_index
 from nbforecast.scoring.origin_scores import as_forecast
@@ -72,10 +72,11 @@ def describe_forecast(run: Run, forecast: Forecast, start: str = "As") -> str:
     row = run.data.row(forecast.index, forecast.series)
     low, high = forecast.interval(80)[-1]
     last = run.data.values[row]
-    observed = f"; the last value is {number(last)}" if np.isfinite(last) else ""
+    observed = f"; the last value is {with_unit(run.data, last)}" if np.isfinite(last) else ""
     calibrated = forecast.calibrated is not None and bool(np.isfinite(forecast.calibrated).all())
+    expected = with_unit(run.data, float(forecast.median[-1]))
     return (
-        f"{start} of {time_text(run.data, row)}, {forecast.model} expects {number(forecast.median[-1])} in "
+        f"{start} of {time_text(run.data, row)}, {forecast.model} expects {expected} in "
         f"{horizon_text(run)}, with a{' calibrated' if calibrated else 'n'} 80 % band from {number(low)} to "
         f"{number(high)}{observed}."
     )

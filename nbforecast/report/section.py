@@ -141,5 +141,5 @@ class Section:
 
 
 def _escaped(words: str) -> str:
-    """Escape for HTML; a number is not separated from its per cent sign by a line break."""
-    return escape(words).replace(" %", "&nbsp;%")
+    """Escape for HTML; a line break separates neither a number from its per cent sign nor the parts of `p < 0.001`."""
+    return escape(words).replace(" %", "&nbsp;%").replace("p &lt; ", "p&nbsp;&lt;&nbsp;")

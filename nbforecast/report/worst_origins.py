@@ -100,7 +100,8 @@ def _describe_error(run: Run, forecast: Forecast, row: int) -> str:
     is_inside = (low <= observed) & (observed <= high)
     series = f" of {forecast.series}" if is_panel(run.data) else ""
     reach = f"{horizon_text(run, step + 1)} ahead"
-    expected = f"{number(forecast.median[step])}{series} is expected and {number(actual[step])} is observed"
+    median, observed_value = (with_unit(run.data, float(v[step])) for v in (forecast.median, actual))
+    expected = f"{median}{series} is expected and {observed_value} is observed"
     band = f"the 95 % band of {number(low[step])} to {number(high[step])}"
     sentence = (
         f"As of {time_text(run.data, row)}: {reach}, {expected}, {'in' if is_inside[step] else 'out'}side {band}."

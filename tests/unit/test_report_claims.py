@@ -134,14 +134,14 @@ def test_R4_the_worst_hour_weekday_or_month_is_named_with_its_numbers() -> None:
     scores = run.scores("weekday").row(by_predicate=pl.col("weekday") == "Monday", named=True)
     assert findings.finding.startswith(
         f"Errors of bands are largest on Mondays: an MAE of {number(scores['mae'])} kWh, "
-        f"{number(run.scores()['mae'].item())} kWh over all times."
+        f"against {number(run.scores()['mae'].item())} kWh over all times."
     )
     assert [part.key for part in findings.parts] == ["hour", "weekday", "month"]
     assert len(findings.parts[1].names) == 7
     section = report.calendar_errors(run)
     text = section.text()
     assert f"Monday {percent(scores['coverage_80'], 0)}" in text
-    assert "By hour, the MAE is lowest between" in text
+    assert "By hour, the MAE is lowest at " in text
     assert section.html().count("<img ") == 6
     assert "largest on Mondays" in report.summary(run, run, []).text()
 
