@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from nbforecast.jupyter.widgets.explorer.widget import Explorer
     from nbforecast.run import Run
 
+from nbforecast.forecasters.adapters.function import FunctionForecaster
 from tests.support.explorers import CODES, HOSTILE, part, series
+from tests.support.hard_series import ROWS, hard_panel
+
+POINT = FunctionForecaster(
+    lambda contexts, horizon: np.repeat(contexts[:, -1:, None], horizon, 1), "point", context=8, least=4, draws=1
+)
 
 
 class Page(HTMLParser):
@@ -55,12 +61,22 @@ def unpack(buffer: dict[str, Any], kind: str) -> np.ndarray:
     raw = gzip.decompress(base64.b64decode(buffer["gzip"]))
     if buffer.get("as") == "sums":
         return np.cumsum(np.frombuffer(raw, "<f8"))
-    if buffer.get("as") != "codes":
+    if buffer.get("as") not in ("floats", "codes"):
         return np.frombuffer(raw, kind)
-    planes = np.frombuffer(raw, np.uint8).reshape(2, -1).astype(np.uint16)
-    codes = (planes[0] | planes[1] << 8).reshape(buffer["rows"], -1)
-    codes = np.cumsum(codes, 0, dtype=np.uint16)
-    return np.where(codes == 65535, np.nan, buffer["low"] + buffer["step"] * codes)
+    number = np.dtype("<u4" if buffer["as"] == "floats" else "<u2")
+    planes = np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(number.itemsize, -1).T)
+    rows = np.cumsum(planes.view(number).reshape(buffer["rows"], -1), 0, dtype=number)
+    return rows.view("<f4") if buffer["as"] == "floats" else rows
+
+
+def unpack_rows(message: dict[str, Any], horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draws (R, H, Q) and ends of bands (R, H, 7) of a message with forecasts."""
+    outer, codes, ends = (unpack(buffer, "") for buffer in message["buffers"])
+    shape = (len(outer), horizon, -1)
+    outer = outer.reshape(shape).astype(float)
+    codes = codes.reshape(*shape[:2], codes.size // (len(outer) * horizon))
+    inner = outer[..., :1] + codes / 4095 * (outer[..., 1:] - outer[..., :1])
+    return np.concatenate([outer[..., :1], inner, outer[..., 1:]], -1), ends.reshape(shape)
 
 
 def of_kind(page: Page, kind: str, position: int, model: int = 0) -> list[dict[str, Any]]:
@@ -101,12 +117,32 @@ def test_W4_the_page_holds_everything_that_the_run_has(
         assert unpack(status["buffers"][0], "u1").tolist() == [CODES[s] for s in frame["status"].cast(str)]
         (rows,) = of_kind(page, "rows", position, model)
         assert (rows["content"]["first"], rows["content"]["count"], rows["content"]["every"]) == (0, len(frame), 1)
-        for buffer, column in zip(rows["buffers"], ("forecast", "quantiles"), strict=True):
-            expected = frame[column].to_numpy().reshape(len(frame), -1)
-            values = unpack(buffer, "")
-            assert np.array_equal(np.isnan(values), np.isnan(expected))
-            assert np.nanmax(np.abs(values - expected)) <= np.ptp(expected[np.isfinite(expected)]) / 8190 / 2 * 1.01
+        draws, ends = unpack_rows(rows, run.horizon)
+        assert_draws(draws, frame["forecast"].to_numpy())
+        assert np.array_equal(ends, frame["quantiles"].to_numpy(), equal_nan=True)
     assert [m["content"]["model"] for m in page.data["messages"] if m["content"]["kind"] == "progress"] == [0, 1]
+
+
+def assert_draws(draws: np.ndarray, expected: np.ndarray) -> None:
+    """Draws are off by less than a fiftieth of a pixel on a chart of their own step alone, the outermost not at all."""
+    assert np.array_equal(draws[..., [0, -1]], expected[..., [0, -1]], equal_nan=True)
+    spread = np.ptp(expected.astype(float), axis=-1, keepdims=True)
+    rounding = np.spacing(np.abs(expected).max(-1, keepdims=True, initial=0))
+    assert np.all((np.abs(draws - expected) <= spread / 8000 + rounding) | np.isnan(expected))
+
+
+@pytest.mark.parametrize("model", ["naive", POINT], ids=["naive", "point"])
+def test_W6_a_page_holds_the_forecasts_of_hard_series_without_loss(model: Any, tmp_path: Path) -> None:
+    made = nbf.explore(hard_panel(), model, horizon=5, wait=True)
+    page = Page(made.to_html(tmp_path / "page.html").read_text())
+    made.close()
+    for position, name in enumerate(made.run.data.ids):
+        draws, ends = encoding.read_forecasts(made.run, position, 0, ROWS)
+        (rows,) = of_kind(page, "rows", position)
+        shown = unpack_rows(rows, 5)
+        assert np.isfinite(ends).all((1, 2)).sum() > 100, name
+        assert np.array_equal(shown[1], ends, equal_nan=True), name
+        assert_draws(shown[0][..., : draws.shape[-1]], draws)
 
 
 def test_W4_no_name_becomes_markup(explorer: Explorer, tmp_path: Path) -> None:
@@ -144,8 +180,7 @@ def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Pat
     frame = part(explorer.runs[0], 1)
     kept = np.arange(len(frame))[::-1] % every == 0
     assert rows["content"]["first"] == np.flatnonzero(kept)[0]
-    expected = frame["forecast"].to_numpy()[kept].reshape(kept.sum(), -1)
-    assert np.nanmax(np.abs(unpack(rows["buffers"][0], "") - expected)) < 0.01
+    assert_draws(unpack_rows(rows, explorer.runs[0].horizon)[0], frame["forecast"].to_numpy()[kept])
     status, reason, score = (
         unpack(b, k) for b, k in zip(of_kind(page, "status", 1)[0]["buffers"], ("u1", "u1", "<f4"), strict=True)
     )

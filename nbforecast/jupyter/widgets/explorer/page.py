@@ -35,11 +35,10 @@ PAGE = "application/vnd.nbforecast.page"  # the mime type of a page among a cell
 BUDGET = 20 << 20  # bytes of a page
 MIN_FORECASTS = 2 << 20  # bytes of forecasts in it, however large the rest is
 OMITTED = 255  # the reason of an origin whose forecast the page leaves out
-_SLICE_ROWS = 512  # quantised, packed and unpacked together
-_STEPS = 8190  # between the least and the most of a slice: finer ones are noise that packs badly
-_NAN = 65535  # of quantised numbers
+_SLICE_ROWS = 512  # packed and unpacked together
+_STEPS = 4095  # between the least and the largest draw of one step of one origin, far below a pixel
 _WORST = 12  # origins that are never left out; of a panel shared out, at least one a series
-_BEST_RATIO = 8  # quantised forecasts have never been packed to less than an eighth
+_BEST_RATIO = 16  # forecasts have never been packed to less than a sixteenth
 _FOLDER = Path(__file__).parent
 
 
@@ -140,7 +139,7 @@ def _thin(runs: Sequence[Run], worst: Sequence[list[int]], room: int) -> tuple[i
         One in how many that is, counted from each series' newest, and the messages.
     """
     numbers = sum(run.horizon * (run.spec.draws + len(QUANTILE_LEVELS)) * len(run.data) for run in runs)
-    every = max(1, -(-numbers * 2 // (_BEST_RATIO * room)))
+    every = max(1, -(-numbers * 4 // (_BEST_RATIO * room)))
     while True:
         tables = _all_forecasts(runs, every, worst)
         size = _size(tables)
@@ -166,7 +165,7 @@ def _forecasts(run: Run, series: int, model: int, every: int, worst: list[int]) 
     def add(first: int, count: int, every: int) -> None:
         draws, ends = encoding.read_forecasts(run, series, first, count)
         content = {"kind": "rows", "series": series, "model": model, "first": first, "count": count, "every": every}
-        tables.append({"content": content, "buffers": [_quantise(draws[::every]), _quantise(ends[::every])]})
+        tables.append({"content": content, "buffers": [*_pack_draws(draws[::every]), _pack_floats(ends[::every])]})
 
     for first in range((length - 1) % every, length, span):
         add(first, min(span, length - first), every)
@@ -189,17 +188,30 @@ def _worst_rows(run: Run) -> list[list[int]]:
     return worst
 
 
-def _quantise(values: Float32[np.ndarray, "R H K"]) -> dict[str, Any]:
-    """Packs values as whole steps, evenly spaced over the slice's range, and as differences from row to row."""
-    is_known = np.isfinite(values)
-    low = float(values[is_known].min()) if is_known.any() else 0.0
-    step = (float(values[is_known].max()) - low) / _STEPS if is_known.any() else 0.0
-    scaled = (np.where(is_known, values, low).astype(np.float64) - low) / (step or 1.0)
-    codes = np.where(is_known, np.rint(scaled), _NAN).astype(np.uint16).reshape(len(values), -1)
-    codes[1:] -= codes[:-1].copy()
-    # Bytes of one significance lie together, so that they pack better.
-    planes = np.ascontiguousarray(codes, "<u2").view(np.uint8).reshape(-1, 2).T
-    return {"as": "codes", "low": low, "step": step, "rows": len(values), **_pack(planes.tobytes())}
+def _pack_draws(draws: Float32[np.ndarray, "R H Q"]) -> list[dict[str, Any]]:
+    """Packs ascending draws: the least and the largest of a step as they are, those between as steps from the one to the other.
+
+    Only the picture of a density shows the draws between; every number on the page comes from the ends of bands, which
+    are packed without loss. A scale of each step's own keeps one wide forecast from coarsening its neighbours.
+    """
+    outer = draws[..., [0, -1]].astype(np.float64)
+    spread = np.maximum(outer[..., 1:] - outer[..., :1], 0)
+    scaled = (draws[..., 1:-1] - outer[..., :1]) * (_STEPS / np.where(spread > 0, spread, 1))
+    codes = np.where(np.isfinite(scaled), np.rint(scaled), 0).astype(np.uint16)
+    return [_pack_floats(draws[..., [0, -1]]), _pack_differences("codes", codes)]
+
+
+def _pack_floats(values: Float32[np.ndarray, "R H K"]) -> dict[str, Any]:
+    """Packs values without loss."""
+    return _pack_differences("floats", np.ascontiguousarray(values, "<f4").view("<u4"))
+
+
+def _pack_differences(kind: str, numbers: np.ndarray) -> dict[str, Any]:
+    """Packs unsigned integers as differences from row to row; bytes of one significance lie together, which packs better."""
+    rows = numbers.reshape(len(numbers), -1).copy()
+    rows[1:] -= rows[:-1].copy()
+    planes = np.ascontiguousarray(rows).view(np.uint8).reshape(-1, numbers.itemsize).T
+    return {"as": kind, "rows": len(rows), **_pack(planes.tobytes())}
 
 
 def _pack_times(buffer: bytes) -> dict[str, Any]:
