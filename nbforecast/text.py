@@ -91,8 +91,12 @@ def number(value: float, digits: int = 3) -> str:
     return minus(f"{value:,.{max(0, digits - 1 - exponent)}f}")
 
 
-def distinct_numbers(values: Sequence[float]) -> list[str]:
-    """Write finite numbers alike, with as many decimals as it takes to tell them apart and three digits at least.
+def distinct_numbers(values: Sequence[float], digits: int = 3) -> list[str]:
+    """Write finite numbers alike, with as many decimals as it takes to tell them apart.
+
+    Args:
+        values: Finite numbers.
+        digits: Significant digits that the largest of them has at least.
 
     Example:
         >>> distinct_numbers([1000.0, 1000.25])
@@ -102,11 +106,22 @@ def distinct_numbers(values: Sequence[float]) -> list[str]:
     if largest == 0:
         return ["0" for _ in values]
     spread = max(values) - min(values)
-    digits = 3 if spread <= largest * 1e-11 else max(3, 2 + ceil(log10(largest / spread)))
+    if spread > largest * 1e-11:
+        digits = max(digits, 2 + ceil(log10(largest / spread)))
     if 1e-4 <= largest < 1e15:
         decimals = max(0, digits - 1 - floor(log10(largest)))
-        return [f"{v:,.{decimals}f}" if v or decimals == 0 else "0" for v in values]
+        return [minus(without_signed_zero(f"{v:,.{decimals}f}")) if v or decimals == 0 else "0" for v in values]
     return [f"{v:.{digits - 1}e}" for v in values]
+
+
+def without_signed_zero(text: str) -> str:
+    """Remove the sign of a number that is rounded to zero.
+
+    Example:
+        >>> without_signed_zero("-0.00"), without_signed_zero("-0.01")
+        ('0.00', '-0.01')
+    """
+    return text[1:] if text.startswith("-") and not text.strip("-0.,") else text
 
 
 def brief_number(value: float) -> str:

@@ -1,4 +1,4 @@
-/** Removes from uPlot what the explorer never calls and esbuild keeps: other ways of drawing, the legend and the cursor. */
+/** Removes from uPlot what the explorer never calls and esbuild keeps: other ways of drawing, legend, cursor, and ticks of its own. */
 
 import { readFileSync } from "node:fs";
 
@@ -8,9 +8,19 @@ const UNUSED = [
   "(paths.bars    = bars);",
   "(paths.spline  = monotoneCubic);",
   "uPlot.join = join;",
+  "uPlot.fmtDate = fmtDate;",
+  "uPlot.tzDate  = tzDate;",
+  "sc.distr == 3 ? logAxisSplits : sc.distr == 4 ? asinhAxisSplits :",
+  "sc.distr >= 3 && sc.log == 10 ? log10AxisValsFilt : sc.distr == 3 && sc.log == 2 ? log2AxisValsFilt :",
 ];
-/** uPlot's own legend and cursor are always off here. */
-const OFF = { showLegend: /const showLegend = legend\.show;/, showCursor: /const showCursor = +cursor\.show;/ };
+/** uPlot's own legend, cursor and calendar are always off here. */
+const OFF = {
+  showLegend: /const showLegend = legend\.show;/,
+  showCursor: /const showCursor = +cursor\.show;/,
+  isTime: /let isTime = .*;/g,
+};
+/** Constants of the calendar. */
+const TIMES = /^\t*const (_tzDate|_fmtDate|_timeAxisSplits|_timeAxisVals|_timeSeriesVal|\[ time\w+, .*\]) +=.*$/gm;
 const POINTER = ["mouseMove", "mouseDown", "mouseUp", "mouseLeave", "dblClick", "initCursorPt", "initLegendRow"];
 
 /** Is still called, but has no cursor to move. */
@@ -32,6 +42,7 @@ export const slimUplot = {
       for (const [name, line] of Object.entries(OFF)) {
         contents = without(contents, line).replace(new RegExp(`\\b${name}\\b`, "g"), "false");
       }
+      contents = without(contents, TIMES);
       contents = without(contents, /events\.(mousedown|mousemove|mouseup|dblclick) = \w+;/g);
       // Functions inside others, which esbuild keeps although nothing calls them any more.
       for (const name of POINTER)

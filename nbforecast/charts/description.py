@@ -3,7 +3,7 @@
 import numpy as np
 
 from nbforecast.charts.fan_data import Band, FanData
-from nbforecast.charts.labels import clean
+from nbforecast.charts.labels import clean, decimal
 from nbforecast.charts.ticks import calendar_fields, find_zone, time_of_day, utc_offset
 from nbforecast.text import distinct_numbers, integer, minus, plural
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, SHORT_MONTHS, SHORT_WEEKDAYS, WEEK
@@ -114,8 +114,8 @@ def describe(data: FanData) -> str:
         values = "not calculated yet"
     else:
         first, last, band = int(calculated[0]), int(calculated[-1]), _described_band(data)
-        edges = [float(band.low[last]), float(band.high[last])] if band is not None else []
-        numbers = [float(data.median[first]), float(data.median[last]), *edges, float(data.actual[last])]
+        edges = [decimal(band.low[last]), decimal(band.high[last])] if band is not None else []
+        numbers = [decimal(data.median[first]), decimal(data.median[last]), *edges, float(data.actual[last])]
         finite = [v for v in numbers if np.isfinite(v)]
         text = dict(zip(finite, distinct_numbers(finite), strict=True))
         start = f"{text[numbers[0]]} → " if len(calculated) > 1 else ""

@@ -152,12 +152,12 @@ def _end_labels(
     """Value, text and class of labels at the end of the fan: the median, then edges that have room, outermost first."""
     last = np.flatnonzero(np.isfinite(data.median))[-1:]
     bands = data.bands if style == "bands" else ()
-    edges = [float(side[step]) for step in last for band in bands for side in (band.low, band.high)]
+    edges = [side[step] for step in last for band in bands for side in (band.low, band.high)]
     out: list[tuple[float, str, str]] = []
-    for value in [*(float(data.median[step]) for step in last), *edges]:
+    for value in [*(data.median[step] for step in last), *edges]:
         near = min((abs(value - other) for other, *_ in out), default=np.inf) / (high - low) * plot_height
         if low <= value <= high and near >= 14:
-            out.append((value, axis.exact_format(value), "" if out else "e"))
+            out.append((float(value), axis.exact(value), "" if out else "e"))
     return out
 
 

@@ -3,6 +3,9 @@
 import re
 import unicodedata
 from functools import lru_cache
+from typing import Any
+
+import numpy as np
 
 # Bidirectional controls are dropped because an unclosed override in a title would turn round the text after it;
 # the others are characters that XML 1.0 does not admit, and lone surrogates, which UTF-8 does not.
@@ -10,6 +13,14 @@ _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u20
 _NARROW = frozenset(" .,:;'|!ijlI()[]{}/\\`-·°")
 _SLIM = frozenset('frt"*')
 _BROAD = frozenset("mwMW%@→−—…")
+
+
+def decimal(value: Any) -> float:
+    """Return the number that a value is written as: the shortest decimal one, 0.1, where it is of single precision.
+
+    As a double, the single-precision 0.1 is 0.10000000149, and axes of a narrow range would show the noise.
+    """
+    return float(str(value)) if isinstance(value, np.float32) else float(value)
 
 
 def clean(text: str) -> str:

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from nbforecast.charts.labels import text_width
-from nbforecast.text import integer
+from nbforecast.charts.labels import decimal, text_width
+from nbforecast.text import integer, minus, number, without_signed_zero
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, SHORT_MONTHS, SHORT_WEEKDAYS
 
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
@@ -29,10 +29,9 @@ class NumberFormat:
 
     def __call__(self, value: float) -> str:
         """Write a value."""
-        text = f"{value / self.scale:,.{self.decimals}f}"
-        if text.startswith("-"):
-            text = "−" + text[1:] if text.strip("-0.,") else text[1:]
-        return text if text in ("0", "0." + "0" * self.decimals) and self.suffix[:1] == "×" else text + self.suffix
+        text = minus(without_signed_zero(f"{value / self.scale:,.{self.decimals}f}"))
+        is_zero = not text.strip("0.")
+        return "0" if is_zero and (self.suffix or value) else text + self.suffix
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +40,33 @@ class ValueAxis:
 
     Attributes:
         values: Ticks from low to high.
+        step: The distance between them.
         tick_format: Format of their labels.
-        exact_format: Format of a value between them.
     """
 
     values: tuple[float, ...]
+    step: float
     tick_format: NumberFormat
-    exact_format: NumberFormat
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Texts of the ticks."""
         return tuple(map(self.tick_format, self.values))
 
+    def exact(self, value: float | np.floating) -> str:
+        """Write a value between ticks, to a tenth of their distance; one that is nearly zero has digits of its own."""
+        shortest = decimal(value)
+        shown = shortest if abs(shortest - float(value)) <= self.step / 10 else float(value)
+        text = replace(self.tick_format, decimals=_decimals(self.step / 10 / self.tick_format.scale))(shown)
+        return number(shown) if shown and text == "0" else text
+
 
 def nice_step(span: float, count: float) -> float:
     """Return the 1, 2 or 5 (times a power of ten) that comes closest to dividing `span` into `count` steps."""
     raw = span / max(count, 1.0)
     power = 10.0 ** math.floor(math.log10(raw))
-    lead = raw / power
-    return power * (1.0 if lead < 1.4142 else 2.0 if lead < 3.1623 else 5.0 if lead < 7.0711 else 10.0)
+    squared = (raw / power) ** 2
+    return power * (1.0 if squared < 2 else 2.0 if squared < 10 else 5.0 if squared < 50 else 10.0)
 
 
 def _number_format(largest: float, step: float) -> NumberFormat:
@@ -84,8 +90,7 @@ def value_axis(low: float, high: float, count: float = 5) -> ValueAxis:
     step = nice_step(max(high - low, largest * 1e-12), count)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     values = tuple(k * step for k in range(first, last + 1))
-    ticks = _number_format(largest, step)
-    return ValueAxis(values, ticks, replace(ticks, decimals=_decimals(step / 10 / ticks.scale)))
+    return ValueAxis(values, step, _number_format(largest, step))
 
 
 @dataclass(frozen=True, slots=True)

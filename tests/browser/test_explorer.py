@@ -11,6 +11,8 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.forecasters.adapters.function import FunctionForecaster
+from nbforecast.jupyter.widgets.explorer.encoding import first_ranked_row
+from tests.support.hard_series import hard_panel
 from tests.support.lab import SCREENSHOTS, Lab, Notebook, browser_page
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ CELLS = [
     "ex.index",
     "time.sleep(5); 'slept'",
     "live = nbf.explore(hostile, slow); live",
+    "panel = nbf.explore(pl.read_parquet('hard.parquet'), 'naive', horizon=6, wait=True); panel",
 ]
 
 
@@ -46,6 +49,14 @@ def flat(contexts: np.ndarray, horizon: int) -> np.ndarray:
 
 
 FLAT = FunctionForecaster(flat, "flat", context=8, least=4, draws=10)
+
+
+def assert_shown(text: str, *candidates: float) -> None:
+    """A text shows one of some numbers to its last digit."""
+    plain = text.replace(",", "").replace("−", "-")
+    digits, _, exponent = plain.partition("e")
+    place = 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
+    assert any(abs(float(plain) - number) <= place * 0.501 for number in candidates), (text, candidates)
 
 
 class Shown:
@@ -64,6 +75,10 @@ class Shown:
         at = "" if index is None else f"[data-index='{index}']"
         self.root.and_(self.root.page.locator(f"[data-drawn=forecast]{at}")).wait_for(timeout=1000 * seconds)
 
+    def await_moved(self, index: int) -> None:
+        """Wait until the origin is another one."""
+        await_true(lambda: self.index != index)
+
     def inked(self) -> float:
         """Share of the forecast's canvas that is painted on."""
         return float(
@@ -77,6 +92,19 @@ class Shown:
         self.surface.focus()
         for key in keys:
             self.surface.press(key)
+
+    def choose(self, series: str) -> None:
+        self.root.locator(".nbf-picker > button").click()
+        self.root.get_by_role("combobox", name="Find a series").fill(series)
+        self.root.get_by_role("option", name=series, exact=True).click()
+
+    def card(self, section: int) -> dict[str, str]:
+        """The rows of a table of the card."""
+        rows = self.root.locator(".nbf-card section").nth(section).locator("tbody tr").all_inner_texts()
+        return dict(re.split(r"\t", row.strip(), maxsplit=1) for row in rows)
+
+    def tooltip(self) -> list[str]:
+        return self.root.locator(".nbf-tip div").all_inner_texts()
 
     def click(self, name: str) -> None:
         self.root.get_by_role("button", name=name, exact=True).click()
@@ -113,6 +141,7 @@ class Shown:
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Page, list[str]]]:
     with Lab(tmp_path_factory.mktemp("explorer")) as lab, browser_page() as page:
+        hard_panel().write_parquet(lab.work / "hard.parquet")
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         yield lab, page, errors
@@ -155,7 +184,9 @@ def test_W1_a_person_looks_through_the_forecasts_of_real_glucose_data(session: t
     shown.click("Latest")
     await_value(notebook, "ex.index", "0")
     shown.click("Worst")
-    worst = "ex.run.scores('index').sort('crps', descending=True, nulls_last=True)['index'][0]"
+    notebook.evaluate("__import__('nbforecast.jupyter.widgets.explorer.encoding')")
+    ranked = "nbf.jupyter.widgets.explorer.encoding.first_ranked_row(ex.run, 0)"
+    worst = f"ex.run.scores('index').tail(-{ranked}).sort('crps', descending=True, nulls_last=True)['index'][0]"
     await_value(notebook, f"ex.index == {worst}", "True")
     shown.await_drawn()
     before = shown.index
@@ -256,6 +287,102 @@ def test_W1_a_run_fills_in_live_and_can_be_cancelled_and_no_name_becomes_markup(
     assert errors == []
 
 
+def test_W7_keys_stay_in_the_chart_after_every_gesture(session: tuple[Lab, Page, list[str]]) -> None:
+    lab, page, errors = session
+    notebook = Notebook(page, lab, "keys.ipynb", [CELLS[0], CELLS[5]])
+    notebook.run(0)
+    notebook.run(1)
+    shown = Shown(notebook.outputs(1))
+    shown.await_drawn(0)
+    shown.choose("glucose")
+    shown.await_drawn()
+
+    def press(*keys: str) -> None:
+        """Presses keys wherever the focus is."""
+        for key in keys:
+            page.keyboard.press(key)
+
+    shown.click("Worst")
+    worst = shown.index
+    press("ArrowLeft")
+    await_true(lambda: shown.index == worst - 1)
+    for part in (".nbf-overview", ".nbf-card", ".nbf-strip", ".nbf-legend", ".nbf-title"):
+        shown.root.locator(part).first.scroll_into_view_if_needed()
+        box = shown.root.locator(part).first.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 9)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 9, steps=3)
+        page.mouse.up()
+        before = shown.index
+        press("r", "y", "m", "d", "d", "a", "x")
+        shown.await_moved(before)
+        before = shown.index
+        press("ArrowRight" if before < 0 else "ArrowLeft")
+        shown.await_moved(before)
+        assert abs(shown.index - before) == 1
+    kinds = notebook.panel.locator(".jp-Cell").evaluate_all(
+        "cells => cells.map((c) => c.classList.contains('jp-CodeCell'))"
+    )
+    assert kinds == [True, True], "no key made a cell Raw or Markdown, or deleted one"
+    press("Escape", "r")
+    await_true(lambda: notebook.panel.locator(".jp-RawCell").count() == 1)
+    press("y")
+
+    # The tooltip follows the origin: it shows the numbers of the forecast that is drawn.
+    shown = Shown(notebook.outputs(1))
+    notebook.run(1)
+    shown.await_drawn(0)
+    shown.choose("exponential")
+    notebook.evaluate("setattr(panel, 'index', -30)")
+    shown.await_drawn(-30)
+    box = shown.surface.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + shown.find_origin() + 25, box["y"] + 120)
+    texts = set()
+    for index in (-30, -31, -32):
+        shown.await_drawn(index)
+        await_true(lambda: len(shown.tooltip()) == 3)
+        time_text, observed, forecast = shown.tooltip()
+        row = notebook.evaluate(
+            f"(lambda f, t: (f.actual[t], *f.quantile((0.5, 0.1, 0.9))[t]))(panel.run.at({index}, 'exponential'),"
+            f" [str(t)[11:16] for t in panel.run.at({index}, 'exponential').future].index('{time_text[-5:]}'))"
+        )
+        numbers = [float(x) for x in re.findall(r"float\d+\(([^)]+)\)", row)]
+        read = re.findall(r"(?:observed|median|%|to) ([\d,.e+-]+)", f"{observed} {forecast}")
+        assert len(read) == len(numbers) == 4, (row, observed, forecast)
+        for text, number in zip(read, numbers, strict=True):
+            assert_shown(text, number)
+        texts.add(forecast)
+        press("ArrowLeft")
+    assert len(texts) == 3
+    assert errors == []
+
+
+def test_W6_no_name_stands_over_another_series_and_a_lost_kernel_is_told(session: tuple[Lab, Page, list[str]]) -> None:
+    lab, page, errors = session
+    notebook = Notebook(page, lab, "lost.ipynb", [CELLS[0], CELLS[5], CELLS[3]])
+    notebook.run(0)
+    notebook.run(1)
+    shown = Shown(notebook.outputs(1))
+    shown.await_drawn(0)
+    shown.choose("counts")
+    shown.await_drawn()
+    assert shown.card(0)["MAE"] == "–"
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    shown.root.get_by_text("kernel gone").wait_for()
+    shown.choose("offset")
+    shown.root.locator(".nbf-chip", has_text="This series was not loaded before the kernel went").wait_for()
+    assert shown.root.get_attribute("data-drawn") == "nothing"
+    assert shown.surface.locator("canvas").first.is_hidden()
+    assert set(shown.card(1).values()) == {"–"}
+    notebook.picture(1, "explorer-kernel-gone")
+    shown.choose("counts")
+    shown.await_drawn()
+    assert shown.card(1)["MAE"] != "–", "what was loaded still works"
+    assert errors == []
+
+
 def test_W4_the_page_works_by_itself_offline(session: tuple[Lab, Page, list[str]], tmp_path: Path) -> None:
     frame = nbf.sample("glucose").filter(unique_id="hall_2133-036")
     both = frame.with_columns(unique_id=frame["unique_id"].replace("hall_2133-036", HOSTILE)).extend(frame.tail(500))
@@ -278,13 +405,12 @@ def test_W4_the_page_works_by_itself_offline(session: tuple[Lab, Page, list[str]
     await_true(lambda: re.search("index [-−]32", told.text_content() or ""))
     found: Any = made.runs[0].at(-32, HOSTILE)
     cells = page.locator("table.nbf-sr tbody tr").first.locator("td").all_inner_texts()
-    assert [float(c.replace("−", "-")) for c in cells[:3]] == pytest.approx(
-        [found.median[0], *found.quantile((0.1, 0.9))[0]], abs=0.51
-    )
+    for text, number in zip(cells[:3], [found.median[0], *found.quantile((0.1, 0.9))[0]], strict=True):
+        assert_shown(text, number)
     shown.click("Worst")
-    worst = (
-        made.run.scores("index").filter(unique_id=HOSTILE).sort("crps", descending=True, nulls_last=True)["index"][0]
-    )
+    scores = made.run.scores("index").filter(unique_id=HOSTILE)
+    ranked = scores.tail(-first_ranked_row(made.run, made.run.data.position(HOSTILE)))
+    worst = ranked.sort("crps", descending=True, nulls_last=True)["index"][0]
     shown.await_drawn(worst)
     shown.root.get_by_label("Model", exact=True).select_option(label="flat")
     shown.click("Latest")
@@ -299,3 +425,47 @@ def test_W4_the_page_works_by_itself_offline(session: tuple[Lab, Page, list[str]
     made.close()
     assert {url.split(":")[0] for url in asked} <= {"file", "data", "blob"}
     assert errors == []
+
+
+def test_W6_a_page_shows_the_numbers_of_hard_series_and_prints(
+    session: tuple[Lab, Page, list[str]], tmp_path: Path
+) -> None:
+    made = nbf.explore(hard_panel(), "naive", horizon=6, index=-30, wait=True)
+    path = made.to_html(tmp_path / "page.html")
+    made.close()
+    context = session[1].context.browser.new_context(offline=True, viewport={"width": 1200, "height": 900})  # type: ignore
+    page = context.new_page()
+    page.goto(path.as_uri())
+    shown = Shown(page)
+    shown.await_drawn(-30)
+    for name in ("tiny", "huge", "exponential", "glitch", "level", "counts", "glucose"):
+        shown.choose(name)
+        shown.await_drawn(-30)
+        forecast: Any = made.run.at(-30, name)
+        scores = made.run.scores("series").filter(unique_id=name).row(0, named=True)
+        error = np.abs(forecast.actual - forecast.median)
+        assert_shown(shown.card(0)["MAE"], error.mean(dtype=float))
+        for coverage in (50, 80, 95):
+            low, high = forecast.interval(coverage).T
+            inside = ((low <= forecast.actual) & (forecast.actual <= high)).sum()
+            assert shown.card(0)[f"in {coverage} %"] == f"{inside} of 6", name
+        for score in ("mae", "crps", "mase"):
+            assert_shown(shown.card(1)[score.upper()], scores[score])
+        time_text = f"{forecast.time:%H:%M}"
+        caption = page.locator("table.nbf-sr caption", has_text=time_text)
+        end = re.compile(r"Median (\S+) to (\S+), 80 % band at the end (\S+) to (\S+), observed (\S+)\.$")
+        numbers = [*forecast.median[[0, -1]], *forecast.interval(80)[-1], forecast.actual[-1]]
+        caption.wait_for(state="attached")
+        texts = end.search(caption.text_content() or "")
+        assert texts, caption.text_content()
+        for text, number in zip(texts.groups(), numbers, strict=True):
+            assert_shown(text, number)
+    page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    chart, card = (page.locator(part).bounding_box() for part in (".nbf-stage", ".nbf-card"))
+    assert chart is not None
+    assert card is not None
+    assert chart["x"] + chart["width"] <= card["x"], "the chart is not drawn across the table"
+    assert card["x"] + card["width"] <= 740, "everything is on the sheet"
+    page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
+    await_true(lambda: (page.locator(".nbf-stage").bounding_box() or {})["width"] > 700)
+    context.close()

@@ -33,7 +33,7 @@ from tests.support.explorers import CODES, answers, arrays, kinds, make_feed, pa
 
 
 def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done: Run) -> None:
-    messages = answers(make_feed(done), Connect(2))
+    messages = answers(make_feed(done), Connect(3))
     assert kinds(messages) == ["meta", "history", "status", "scores", "rows", "progress"]
     meta, past, status_message, scores, rows, progress = messages
     assert json.loads(json.dumps([m.content for m in messages], allow_nan=False)) == [m.content for m in messages]
@@ -47,7 +47,8 @@ def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done
     frame = part(done, 0)
     assert frame["unique_id"][0] == done.data.ids[0]
     times, values = arrays(past)
-    assert np.array_equal(times[: len(frame)], frame["ds"].dt.epoch("ms").to_numpy())
+    hours = np.arange(len(frame) + done.horizon) * 3_600_000
+    assert np.array_equal(times, frame["ds"].dt.epoch("ms")[0] + hours), "also those of the steps ahead of the last row"
     assert np.array_equal(values, frame["y"].fill_null(np.nan).to_numpy(), equal_nan=True)
     status, reason, score = arrays(status_message)
     assert status.tolist() == [CODES[s] for s in frame["status"].cast(str)]
@@ -72,7 +73,7 @@ def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done
 
 
 def test_W2_rows_of_a_gap_are_nan_and_its_status_says_why(done: Run) -> None:
-    messages = answers(make_feed(done), Connect(2), OpenSeries(2, 0), RowsRequest(2, 0, 95, 100, "x"))
+    messages = answers(make_feed(done), Connect(3), OpenSeries(2, 0), RowsRequest(2, 0, 95, 100, "x"))
     rows = next(m for m in messages if m.content.get("request") == "x")
     frame = part(done, 2)[95:195]
     draws, ends = arrays(rows)
@@ -102,7 +103,7 @@ def test_W2_rows_come_in_slices_and_are_bounded(done: Run, monkeypatch: pytest.M
 def test_W1_only_changes_are_sent_again(cache: Any) -> None:
     run = nbf.forecast(series(), "naive", wait=True)
     view = make_feed(run)
-    answers(view, Connect(2))
+    answers(view, Connect(3))
     assert not answers(view)
     time.sleep(0.06)
     assert not answers(view), "nothing has changed"
@@ -170,13 +171,16 @@ def test_W1_times_are_sent_with_their_clock(frame: Any, clock: str, zone: str | 
     assert (content["clock"], content["zone"], content["step"]) == (clock, zone, step)
     times = arrays(encoding.encode_history(run.data, 0, run.horizon))[0]
     assert len(times) == len(run.data) + run.horizon
+    ahead = run.at(0).future
+    expected = ahead.to_numpy() if clock == "number" else ahead.dt.epoch("ms").to_numpy()
+    assert times[len(run.data) :].tolist() == expected.tolist(), "months differ in length"
     assert (np.diff(times) > 0).all()
     assert times[0] == (0 if clock == "number" else run.data.time[0].astype("datetime64[ms]").astype(int))
 
 
 def test_W1_several_models_are_sent_side_by_side(done: Run, other: Run) -> None:
     view = make_feed(done, other)
-    messages = answers(view, Connect(2), OpenSeries(1, 1), RowsRequest(1, 1, 200, 10, 1), RowsRequest(1, 0, 200, 10, 2))
+    messages = answers(view, Connect(3), OpenSeries(1, 1), RowsRequest(1, 1, 200, 10, 1), RowsRequest(1, 0, 200, 10, 2))
     assert [m["name"] for m in messages[0].content["models"]] == ["naive", "drift"]
     rows = {m.content["request"]: arrays(m)[0] for m in messages if m.content["kind"] == "rows"}
     assert np.array_equal(rows[1], part(other, 1)[200:210]["forecast"].to_numpy().ravel())
@@ -187,7 +191,7 @@ def test_W1_several_models_are_sent_side_by_side(done: Run, other: Run) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({"kind": "connect", "v": 2}, Connect(2)),
+        ({"kind": "connect", "v": 3}, Connect(3)),
         ({"kind": "open_series", "series": 1, "model": 0}, OpenSeries(1, 0)),
         (
             {"kind": "rows_request", "series": 1, "model": 0, "first": 5, "count": 4096, "request": "r"},

@@ -1,33 +1,66 @@
 /** Numbers, counts and durations as text. What `nbforecast/text.py` has too reads the same: `tests/golden/wording.json` is checked on both sides. */
 
 /** Replaces hyphens by minus signs, which are as wide as digits. */
-const minus = (text: string): string => text.replace(/-/g, "−");
+export const minus = (text: string): string => text.replace(/-/g, "−");
 
-/** Decimals that tell values apart over a span; 0 for whole numbers of a hundred or more. */
-export function decimalsFor(span: number): number {
-  if (!(span > 0) || !Number.isFinite(span)) return 0;
-  return Math.max(0, Math.min(12, Math.ceil(2 - Math.log10(span))));
+/** A value that is not known. */
+const UNKNOWN = "–";
+
+/** A number with a fixed count of decimals and thousands separated; ties go to the even digit, as in Python. */
+export function fixed(v: number, decimals: number): string {
+  let text = v.toFixed(decimals);
+  // A tie is a double that ends in a five right behind the last decimal; toFixed rounds all of them up.
+  const exact = v.toFixed(Math.min(100, decimals + 40)).slice(decimals ? text.length : text.length + 1);
+  if (/^50*$/.test(exact) && /[13579]$/.test(text)) {
+    text = `${v < 0 ? "-" : ""}${(Math.abs(Number(text)) - 10 ** -decimals).toFixed(decimals)}`;
+  }
+  if (/^-[0.]*$/.test(text)) text = text.slice(1);
+  const [whole, part] = text.split(".");
+  const thousands = whole.replace(/\B(?=(\d{3})+$)/g, ",");
+  return part === undefined ? thousands : `${thousands}.${part}`;
 }
 
-/** A value, with thousands separated; very large and very small ones in powers of ten. */
-export function value(v: number | null | undefined, decimals: number): string {
-  if (v === null || v === undefined || !Number.isFinite(v)) return "–";
-  const size = Math.abs(v);
-  if (size >= 1e9 || (size > 0 && size < 10 ** -Math.min(decimals + 1, 8) && size < 1e-4))
-    return minus(v.toExponential(2));
-  const text = v.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
-  return minus(/^-0(\.0*)?$/.test(text) ? text.slice(1) : text);
+/** A number in powers of ten, the exponent with two digits at least: 2.50e-09. */
+function exponential(v: number, digits: number): string {
+  return v.toExponential(digits - 1).replace(/e([+-])(\d)$/, "e$10$2");
 }
+
+/** The exponent of the first digit of a number that is not zero. */
+const exponentOf = (v: number): number => Number(v.toExponential().split("e")[1]);
 
 /** A number with a few significant digits: 8.243, 0.4241, 1,204; integer digits are never cut. */
 export function number(v: number | null | undefined, digits: number): string {
-  if (v === null || v === undefined || !Number.isFinite(v)) return "–";
+  if (v === null || v === undefined || !Number.isFinite(v)) return UNKNOWN;
   if (v === 0) return "0";
-  const power = v.toExponential(digits - 1);
+  const power = exponential(v, digits);
   const exponent = Number(power.split("e")[1]);
-  if (exponent <= -5 || exponent >= 12) return power.replace(/e([+-])(\d)$/, "e$10$2");
-  const decimals = Math.max(0, digits - 1 - exponent);
-  return minus(v.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
+  if (exponent <= -5 || exponent >= 12) return power;
+  return minus(fixed(v, Math.max(0, digits - 1 - exponent)));
+}
+
+/** Numbers written alike, with as many decimals as it takes to tell them apart, and `digits` of the largest at least. */
+export function distinctNumbers(values: readonly number[], digits = 3): string[] {
+  const known = values.filter(Number.isFinite);
+  const largest = known.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  if (largest === 0) return values.map((v) => (v === 0 ? "0" : UNKNOWN));
+  const spread = Math.max(...known) - Math.min(...known);
+  if (spread > largest * 1e-11) digits = Math.max(digits, 2 + Math.ceil(Math.log10(largest / spread)));
+  const isPlain = largest >= 1e-4 && largest < 1e15;
+  const decimals = Math.max(0, digits - 1 - exponentOf(largest));
+  return values.map((v) => {
+    if (!Number.isFinite(v)) return UNKNOWN;
+    if (!isPlain) return exponential(v, digits);
+    return v || decimals === 0 ? minus(fixed(v, decimals)) : "0";
+  });
+}
+
+/** The number that a single-precision value is written as: the shortest decimal one, 0.1 instead of 0.10000000149. */
+export function decimal(v: number): number {
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(v.toPrecision(digits));
+    if (Math.fround(short) === v) return short;
+  }
+  return v;
 }
 
 /** A score, with four significant digits. */
@@ -35,12 +68,12 @@ export const score = (v: number | null | undefined): string => number(v, 4);
 
 /** A count: 1,234. */
 export function integer(n: number): string {
-  return minus(Math.round(n).toLocaleString("en-US"));
+  return minus(fixed(Math.round(n), 0));
 }
 
 /** 51.3 %, of a share 0 .. 1. */
 export function percent(share: number | null | undefined, decimals = 1): string {
-  if (share === null || share === undefined || !Number.isFinite(share)) return "–";
+  if (share === null || share === undefined || !Number.isFinite(share)) return UNKNOWN;
   return `${(share * 100).toFixed(decimals)} %`;
 }
 

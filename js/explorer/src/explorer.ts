@@ -97,8 +97,7 @@ export class Explorer {
   #open(change: Partial<Settings>): boolean {
     const store = this.#store;
     if (!store.select(change)) return false;
-    const { series } = store.settings;
-    for (const model of store.models) this.#connection.send({ kind: "open_series", series, model });
+    this.#connection.openSeries(store.settings.series, store.models);
     return true;
   }
 
@@ -150,7 +149,7 @@ export class Explorer {
       setHeld: (held) => {
         if (held) {
           this.#player.stop();
-          this.#view.hover(null, 0, 0, "zoom");
+          this.#view.hover(null);
         }
         this.#store.setHeld(held);
       },
@@ -159,7 +158,7 @@ export class Explorer {
         keys[key]?.();
         return key in keys;
       },
-      hover: (row, x, y, chart) => this.#view.hover(row, x, y, chart),
+      hover: (pointer) => this.#view.hover(pointer),
       jumpTo: (row) => this.#jumpTo(row),
       cellRow: (row) => this.#view.cellRow(row),
     };
@@ -182,18 +181,20 @@ export class Explorer {
   #paint(): void {
     if (this.#signal.aborted) return;
     const store = this.#store;
-    const { selection } = store;
-    if (!selection || !store.width) return;
+    const { selection, models } = store;
+    if (!store.meta || !store.width) return;
     const start = performance.now();
-    const isGliding = this.#view.draw(selection);
     const { series, model } = store.settings;
-    const {
-      models,
-      row,
-      rows,
-      forecasts: [main],
-    } = selection;
-    this.#connection.setVisible({ series, models, row, direction: store.origin.direction, rows });
+    const { row, direction } = store.origin;
+    this.#connection.setVisible({ series, models, row, direction, rows: store.rowCount });
+    if (!selection) {
+      this.#view.blank();
+      this.#connection.infer(null);
+      Object.assign(this.root.dataset, { index: String(store.index), drawn: "nothing" });
+      return;
+    }
+    const isGliding = this.#view.draw(selection);
+    const [main] = selection.forecasts;
     const isMissing = store.status.status[row] === PENDING && !main?.filled && selection.meta.live;
     this.#connection.infer(isMissing ? { series, model, row } : null);
     // For tests and measurements.

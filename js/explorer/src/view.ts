@@ -2,7 +2,7 @@
 
 import { type ControlCallbacks, Controls } from "./controls/controls";
 import { type Layout, layOut, legendItems } from "./controls/layout";
-import { showReadout } from "./controls/readout";
+import { showNothing, showReadout } from "./controls/readout";
 import { ScoreCard } from "./controls/score-card";
 import { LiveRegion } from "./controls/screen-reader";
 import { StatusLine } from "./controls/status-line";
@@ -11,9 +11,13 @@ import { Overview } from "./drawing/overview";
 import { ScoreStrip } from "./drawing/score-strip";
 import { applyTheme, onTheme, type Palette, readTheme } from "./drawing/theme";
 import { ZoomView } from "./drawing/zoom-view";
-import { type GestureActions, onKeys, onOverview, onStrip, onZoomView } from "./input/gestures";
+import { followFocus } from "./input/focus";
+import { type GestureActions, onKeys, onOverview, onStrip, onZoomView, type Pointer } from "./input/gestures";
 import type { Selection } from "./state/selection";
 import type { Store } from "./state/store";
+
+/** The width of a page that is printed, in CSS pixels: what is left of a sheet of A4 or letter. */
+const PAPER = 700;
 
 /** The view. */
 export class View {
@@ -29,6 +33,8 @@ export class View {
   readonly #layout: Layout;
   readonly #calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   #palette: Palette | null = null;
+  #pointer: Pointer | null = null;
+  #isPrinting = false;
   #settingsKey: unknown[] = [];
   readonly #store: Store;
   readonly #signal: AbortSignal;
@@ -61,24 +67,25 @@ export class View {
     const store = this.#store;
     const signal = this.#signal;
     const { surface, main } = this.#layout;
-    onKeys(surface, store, actions, signal);
+    followFocus(this.root, surface, signal);
+    onKeys(this.root, store, actions, signal);
     onZoomView(surface, this.#zoomView, store, actions, signal);
     onOverview(this.#overview.el, this.#overview, store, actions, signal);
     onStrip(this.#strip, this.#zoomView, store, actions, signal);
     const recolour = (): void => {
-      const palette = readTheme(this.root);
+      const colours = readTheme(this.root);
       // Hosts change classes and styles all the time; only colours matter.
-      if (JSON.stringify(palette) === JSON.stringify(this.#palette)) return;
-      this.#palette = palette;
-      applyTheme(this.root, palette);
-      this.#zoomView.recolour(palette);
+      if (JSON.stringify(colours) === JSON.stringify(this.#palette)) return;
+      this.#palette = colours;
+      applyTheme(this.root, colours);
+      this.#zoomView.recolour(colours);
       changed();
     };
     onTheme(recolour, signal);
     recolour();
     const measure = (): void => {
       const width = Math.floor(main.clientWidth);
-      if (!width || width === store.width) return;
+      if (!width || width === store.width || this.#isPrinting) return;
       store.width = width;
       this.#zoomView.resize(width, width < 460 ? 290 : width < 1100 ? 350 : 400);
       changed();
@@ -86,10 +93,24 @@ export class View {
     const observer = new ResizeObserver(measure);
     observer.observe(main);
     measure();
+    window.addEventListener("beforeprint", () => this.#fitPaper(true), { signal });
+    window.addEventListener("afterprint", () => this.#fitPaper(false), { signal });
     signal.addEventListener("abort", () => {
       observer.disconnect();
       this.#zoomView.destroy();
     });
+  }
+
+  /** Makes the whole picture as small as a sheet: canvases would keep their size, and what is painted only now is not printed. */
+  #fitPaper(on: boolean): void {
+    const { root } = this;
+    const width = root.clientWidth;
+    if (on && !width) return;
+    this.#isPrinting = on;
+    this.#tooltip.hide();
+    root.classList.toggle("nbf-print", on);
+    root.style.width = on ? `${width}px` : "";
+    root.style.setProperty("zoom", on && width > PAPER ? String(PAPER / width) : "");
   }
 
   /** Shows what there is to choose from and what is chosen, where that has changed. */
@@ -107,14 +128,24 @@ export class View {
   }
 
   #showStatus(): void {
-    const { progress, meta, busy, fault } = this.#store;
-    this.#status.show(progress, meta?.live ?? false, busy, fault);
+    const { progress, meta, busy, gone, fault } = this.#store;
+    this.#status.show(progress, meta?.live ?? false, busy, gone, fault);
+  }
+
+  /** Shows that the chosen series has not come: nothing of another one stays in view. */
+  blank(): void {
+    const { gone, index } = this.#store;
+    this.root.classList.add("nbf-blank");
+    this.#tooltip.hide();
+    const text = gone ? "This series was not loaded before the kernel went" : "Loading the series";
+    showNothing(text, index, this.#layout, this.controls, this.#card, this.#liveRegion);
   }
 
   /** Draws a selection; true while the picture is still gliding. */
   draw(selection: Selection): boolean {
     const palette = this.#palette;
     if (!palette) return false;
+    this.root.classList.remove("nbf-blank");
     const {
       origin: { viewport },
       settings: { style },
@@ -127,13 +158,19 @@ export class View {
       meta,
       statuses: [origins],
     } = selection;
-    const isGliding = this.#zoomView.draw(selection, { viewport, style, held, glide: !this.#calm.matches });
+    const isGliding = this.#zoomView.draw(selection, {
+      viewport,
+      style,
+      held,
+      glide: !this.#calm.matches,
+    });
     const left = this.#zoomView.side;
     const right = width - left;
     this.root.style.setProperty("--nbf-side", `${left}px`);
     this.#overview.draw(width, left, right, viewport, row, meta.horizon, history, origins, palette);
     this.#strip.draw(width, left, right, viewport, (r) => this.#zoomView.xOf(r), row, origins, palette);
     showReadout(selection, this.#layout, this.controls, this.#card, this.#liveRegion);
+    this.#describePointer(selection);
     return isGliding;
   }
 
@@ -142,16 +179,22 @@ export class View {
     return this.#strip.cellOf(this.#store.status, row)?.row ?? row;
   }
 
-  /** Describes a row under the pointer, in the zoomed view or the strip; null hides the tooltip. */
-  hover(row: number | null, x: number, y: number, chart: "zoom" | "strip"): void {
-    const { selection, status } = this.#store;
-    if (!selection || row === null) {
-      this.#tooltip.hide();
-      return;
+  /** Describes what is under the pointer in the zoomed view or the strip, now and whenever that changes; null hides the tooltip. */
+  hover(pointer: Pointer | null): void {
+    this.#pointer = pointer;
+    const { selection } = this.#store;
+    if (selection) this.#describePointer(selection);
+  }
+
+  #describePointer(selection: Selection): void {
+    const pointer = this.#pointer;
+    const row = pointer && this.#zoomView.contains(pointer.x) ? this.#zoomView.rowAt(pointer.x) : null;
+    const cell = pointer?.chart === "strip" && row !== null ? this.#strip.cellOf(this.#store.status, row) : null;
+    if (!pointer || row === null || (pointer.chart === "strip" && !cell)) this.#tooltip.hide();
+    else if (cell) this.#tooltip.show(pointer.x, this.#strip.el.offsetTop, cellText(selection, cell));
+    else {
+      const top = this.#layout.surface.parentElement?.offsetTop ?? 0;
+      this.#tooltip.show(pointer.x, top + pointer.y, rowText(selection, row));
     }
-    const cell = chart === "strip" ? this.#strip.cellOf(status, row) : null;
-    if (cell) this.#tooltip.show(x, this.#strip.el.offsetTop, cellText(selection, cell));
-    else if (chart === "zoom")
-      this.#tooltip.show(x, (this.#layout.surface.parentElement?.offsetTop ?? 0) + y, rowText(selection, row));
   }
 }

@@ -49,7 +49,7 @@ const badge = (el: HTMLElement): HTMLElement => el.querySelector(".nbf-badge") a
 describe("connect", () => {
   test("is sent at once and every two seconds until answered; a quiet badge after one", () => {
     const { model, el } = open();
-    expect(model.sent).toEqual([{ kind: "connect", v: 2 }]);
+    expect(model.sent).toEqual([{ kind: "connect", v: 3 }]);
     vi.advanceTimersByTime(900);
     expect(badge(el).hidden).toBe(true);
     vi.advanceTimersByTime(200);
@@ -187,4 +187,104 @@ test("without a kernel there is nothing to cancel", () => {
   expect(cancel.hidden).toBe(false);
   cancel.click();
   expect(model.kinds("cancel_run")).toEqual([{ kind: "cancel_run", model: 0 }]);
+});
+
+describe("W6: a series that has not come", () => {
+  beforeEach(() => Object.defineProperty(HTMLElement.prototype, "clientWidth", { configurable: true, value: 800 }));
+
+  test("is blank, and says that it is loaded, or that the kernel is gone", () => {
+    const { model, el } = open();
+    model.receive(RAW);
+    vi.advanceTimersByTime(50);
+    const root = el.querySelector(".nbf-explorer") as HTMLElement;
+    const chip = el.querySelector(".nbf-chip") as HTMLElement;
+    expect(root.classList.contains("nbf-blank")).toBe(true);
+    expect([chip.hidden, chip.textContent]).toEqual([false, "Loading the series"]);
+    expect(root.dataset.drawn).toBe("nothing");
+    model.emit("comm_live_update");
+    vi.advanceTimersByTime(50);
+    expect(chip.textContent).toBe("This series was not loaded before the kernel went");
+    expect([badge(el).hidden, badge(el).textContent]).toEqual([
+      false,
+      "kernel gone: what is loaded still works; run the cell again for the rest",
+    ]);
+    model.receive(RAW);
+    expect(badge(el).hidden).toBe(true);
+  });
+
+  test("is asked for again, and the kernel said to be busy where it does not come", () => {
+    const { model, el } = open();
+    model.receive(RAW);
+    vi.advanceTimersByTime(2000);
+    expect(badge(el).hidden).toBe(true);
+    model.set("series", 1);
+    expect(model.kinds("open_series")).toEqual([{ kind: "open_series", series: 1, model: 0 }]);
+    vi.advanceTimersByTime(1100);
+    expect([badge(el).hidden, badge(el).textContent]).toEqual([false, "kernel busy: it will catch up"]);
+    model.receive(
+      { kind: "history", series: 1 },
+      Float64Array.from({ length: 13 }, (_, i) => i),
+      new Float64Array(10),
+    );
+    expect(badge(el).hidden).toBe(true);
+  });
+});
+
+describe("W7: the keyboard", () => {
+  const press = (target: Element, key: string): boolean =>
+    target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+
+  test("no key of any part reaches the notebook, whose shortcuts are told to stay away", () => {
+    const { model, el } = open();
+    model.receive({ ...RAW, notes: ["a note"] });
+    const keys: string[] = [];
+    document.body.addEventListener("keydown", (e) => keys.push(e.key));
+    const parts = [...el.querySelectorAll<HTMLElement>("button, input, select, summary, [tabindex]")];
+    expect(parts.length).toBeGreaterThan(12);
+    for (const part of parts) {
+      expect(part.dataset.lmSuppressShortcuts, part.outerHTML).toBe("true");
+      for (const key of ["r", "d", "m", "Enter", "ArrowLeft", "Escape"]) press(part, key);
+    }
+    expect(keys).toEqual([]);
+  });
+
+  test("every press and click gives the keys to the chart; buttons pressed by a key keep them", () => {
+    const { model, el } = open();
+    model.receive(RAW);
+    model.receiveParsed(status(0, [3, 3, 3, 3], [1, 9, 2, 3]));
+    const surface = el.querySelector<HTMLElement>(".nbf-focus");
+    const [worst] = el.querySelectorAll<HTMLElement>(".nbf-jumps button");
+    const point = (target: Element): void => {
+      target.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+      target.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+    };
+    worst.focus();
+    press(worst, "Enter");
+    worst.click();
+    expect(document.activeElement).toBe(worst);
+    press(worst, "ArrowLeft");
+    expect(model.traits.index).toBe(-1999);
+    point(worst);
+    expect(document.activeElement).toBe(surface);
+    worst.focus();
+    (el.querySelector(".nbf-explorer") as HTMLElement).focus();
+    expect(document.activeElement).toBe(surface);
+    const box = el.querySelector(".nbf-index") as HTMLInputElement;
+    box.focus();
+    point(box);
+    expect(document.activeElement).toBe(box);
+    box.value = "-7";
+    press(box, "r");
+    press(box, "Enter");
+    expect([model.traits.index, document.activeElement]).toEqual([-7, surface]);
+  });
+
+  test("escape gives the keys back", () => {
+    const { el } = open();
+    el.tabIndex = 0;
+    const surface = el.querySelector(".nbf-focus") as HTMLElement;
+    surface.focus();
+    press(surface, "Escape");
+    expect(document.activeElement).toBe(el);
+  });
 });

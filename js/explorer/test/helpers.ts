@@ -5,7 +5,7 @@ import type { MetaMessage, RowsMessage, StatusMessage } from "../src/wire/messag
 
 export const RAW = {
   kind: "meta",
-  v: 2,
+  v: 3,
   title: "Load",
   target: "MW",
   zone: null,
@@ -60,6 +60,7 @@ export function status(first: number, values: number[], scores?: number[]): Stat
     model: 0,
     first,
     count,
+    ranked_from: 0,
     status: Uint8Array.from(values),
     reason: new Uint8Array(count),
     score,
@@ -117,9 +118,10 @@ export class FakeModel implements WidgetModel {
   /** Sends a parsed message as it comes from a kernel: fields beside buffers. */
   receiveParsed(message: StatusMessage | RowsMessage): void {
     const { kind, series, model, first, count } = message;
+    const ranked_from = message.kind === "status" ? message.ranked_from : undefined;
     const buffers =
       message.kind === "rows" ? [message.draws, message.ends] : [message.status, message.reason, message.score];
-    this.receive({ kind, series, model, first, count }, ...buffers);
+    this.receive({ kind, series, model, first, count, ranked_from }, ...buffers);
   }
 
   get listeners(): number {

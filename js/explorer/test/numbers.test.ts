@@ -3,14 +3,14 @@ import wording from "../../../tests/golden/wording.json";
 import {
   ahead,
   byteSize,
-  decimalsFor,
+  decimal,
   duration,
+  fixed,
   integer,
   number,
   percent,
   plural,
   score,
-  value,
 } from "../../common/src/format";
 import { originScores } from "../src/controls/origin-scores";
 import { thin } from "../src/controls/score-card";
@@ -113,8 +113,13 @@ describe("order", () => {
   test("the worst are some way apart", () => {
     expect(worstRows(scores, 1)).toEqual([2, 5, 3, 7, 4, 1]);
     expect(worstRows(scores, 2)).toEqual([2, 5, 7]);
-    expect(worstRows(scores, 2, 1)).toEqual([2]);
+    expect(worstRows(scores, 2, 0, 1)).toEqual([2]);
     expect(worstRows(new Float32Array(4).fill(NaN), 3)).toEqual([]);
+  });
+
+  test("W6: origins with a short context rank only where no others have a score", () => {
+    expect(worstRows(scores, 2, 4)).toEqual([5, 7]);
+    expect(worstRows(scores, 2, 8)).toEqual([2, 5, 7]);
   });
 
   test("the next worst goes down the list and round again", () => {
@@ -146,13 +151,6 @@ describe("format", () => {
   });
 
   test("values", () => {
-    expect([value(1234.5, 1), value(-3, 0), value(-0.001, 1), value(NaN, 1), value(null, 1)]).toEqual([
-      "1,234.5",
-      "−3",
-      "0.0",
-      "–",
-      "–",
-    ]);
     expect([score(8.2434), score(0.42412), score(1204.2), score(0), score(null)]).toEqual([
       "8.243",
       "0.4241",
@@ -160,7 +158,16 @@ describe("format", () => {
       "0",
       "–",
     ]);
-    expect([decimalsFor(200), decimalsFor(20), decimalsFor(0.2), decimalsFor(0)]).toEqual([0, 1, 3, 0]);
+    expect([fixed(2.5, 0), fixed(3.5, 0), fixed(-0.125, 2), fixed(1.45, 1), fixed(-0.001, 1)]).toEqual([
+      "2",
+      "4",
+      "-0.12",
+      "1.4",
+      "0.0",
+    ]);
+    expect([0.1, 16777216, 4.99e9, 3.4e38, 1e-12].map((v) => decimal(Math.fround(v)))).toEqual([
+      0.1, 16777216, 4.99e9, 3.4e38, 1e-12,
+    ]);
     expect([integer(-1200), percent(0.513)]).toEqual(["−1,200", "51.3 %"]);
   });
 

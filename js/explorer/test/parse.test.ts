@@ -105,7 +105,7 @@ describe("history", () => {
 });
 
 test("an unknown status is refused", () => {
-  const message = { kind: "status", series: 0, model: 0, first: 0, count: 2 };
+  const message = { kind: "status", series: 0, model: 0, first: 0, count: 2, ranked_from: 1 };
   const buffers = (s: number[]): unknown[] => [Uint8Array.from(s), new Uint8Array(2), f32(2)];
   expect(parse(message, buffers([0, 4]), META)).toMatchObject({ first: 0, count: 2 });
   expect(() => parse(message, buffers([0, 5]), META)).toThrow(Malformed);

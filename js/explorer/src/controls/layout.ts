@@ -63,7 +63,10 @@ export function layOut(parts: Parts): Layout {
     parts.live,
     h("div", { class: "nbf-sr" }, parts.table),
   );
-  const root = h("div", { class: "nbf-explorer", role: "group", "aria-label": "Forecast explorer" }, frame);
+  // Focusable by clicks, so that one anywhere inside takes the focus from the notebook.
+  const root = suppressShortcuts(
+    h("div", { class: "nbf-explorer", role: "group", "aria-label": "Forecast explorer", tabindex: "-1" }, frame),
+  );
   return { root, surface, legend, chip, main };
 }
 

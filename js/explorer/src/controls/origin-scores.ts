@@ -1,6 +1,6 @@
 /** The scores of one origin, from its bands and the observations, and its forecast in words. */
 
-import { decimalsFor, value } from "../../../common/src/format";
+import { decimal, distinctNumbers } from "../../../common/src/format";
 import type { OriginStatus } from "../state/origin-status";
 import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
@@ -42,13 +42,20 @@ export function originScores(
 }
 
 /** Why there is no forecast to show; empty where there is one. */
-export function statusText(meta: MetaMessage, origins: OriginStatus, row: number, hasForecast: boolean): string {
+export function statusText(
+  meta: MetaMessage,
+  origins: OriginStatus,
+  row: number,
+  hasForecast: boolean,
+  gone = false,
+): string {
   const status = origins.status[row];
   if (status === UNAVAILABLE) {
     const reason = meta.reasons[String(origins.reason[row])];
     return reason ? `No forecast: ${reason}` : "No forecast from this origin";
   }
   if (hasForecast) return "";
+  if (gone) return "This forecast was not loaded before the kernel went";
   return status === PENDING ? "Waiting for its forecast" : "Loading";
 }
 
@@ -64,10 +71,9 @@ export function describe(
   const index = `index ${row - values.length + 1}`.replace("-", "−");
   if (!forecast?.filled) return `${time}, ${index}. ${status || "No forecast yet"}.`;
   const last = (meta.horizon - 1) * ENDS;
-  const decimals = decimalsFor(Math.max(Math.abs(forecast.ends[last + 6] - forecast.ends[last]), 1e-9));
-  const number = (v: number): string => value(v, decimals);
-  const end = `80 % band at the end ${number(forecast.ends[last + 1])} to ${number(forecast.ends[last + 5])}`;
-  const actual = values[row + meta.horizon];
-  const observed = Number.isFinite(actual) ? `, observed ${number(actual)}` : "";
-  return `${time}, ${index}. Median ${number(forecast.ends[MEDIAN])} to ${number(forecast.ends[last + 3])}, ${end}${observed}.`;
+  const actual = values[row + meta.horizon] ?? NaN;
+  const ends = [MEDIAN, last + MEDIAN, last + 1, last + 5].map((end) => decimal(forecast.ends[end]));
+  const [first, end, low, high, observed] = distinctNumbers([...ends, actual]);
+  const outcome = Number.isFinite(actual) ? `, observed ${observed}` : "";
+  return `${time}, ${index}. Median ${first} to ${end}, 80 % band at the end ${low} to ${high}${outcome}.`;
 }

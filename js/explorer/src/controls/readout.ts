@@ -9,6 +9,23 @@ import { describe, originScores, statusText } from "./origin-scores";
 import type { ScoreCard } from "./score-card";
 import type { LiveRegion } from "./screen-reader";
 
+/** Shows in all of them that the chosen series has not come, so that no name stands beside another one's numbers. */
+export function showNothing(
+  text: string,
+  index: number,
+  layout: Layout,
+  controls: Controls,
+  card: ScoreCard,
+  region: LiveRegion,
+): void {
+  setText(layout.chip, text);
+  layout.chip.hidden = false;
+  layout.surface.setAttribute("aria-valuetext", text);
+  controls.showIndex(index, text);
+  card.clear();
+  region.clear(text);
+}
+
 /** Shows the selection in all of them. */
 export function showReadout(
   s: Selection,
@@ -23,7 +40,7 @@ export function showReadout(
   const values = history.value;
   const index = indexOf(row, s.rows);
   const time = s.calendar.text(history.time[row]);
-  const status = statusText(meta, statuses[0], row, main?.filled ?? false);
+  const status = statusText(meta, statuses[0], row, main?.filled ?? false, s.gone);
   setText(layout.chip, status);
   layout.chip.hidden = !status;
   const text = describe(meta, main, values, row, time, status);

@@ -1,6 +1,6 @@
 /** The side card: the scores of the origin, those over all origins, and facts on data and model. */
 
-import { h, setText } from "../../../common/src/dom";
+import { h, setText, suppressShortcuts } from "../../../common/src/dom";
 import { ahead, integer, percent, plural, score } from "../../../common/src/format";
 import type { MetaMessage, ScoresMessage } from "../wire/messages";
 import type { OriginScores } from "./origin-scores";
@@ -34,6 +34,11 @@ export function thin(values: readonly (number | null)[], max: number): (number |
   return out;
 }
 
+/** The unit of a value's name: mg/dL of "glucose (mg/dL)", or the name itself. */
+function unitOf(target: string): string {
+  return /\(([^()]+)\)$/.exec(target)?.[1] ?? (target || "the data's unit");
+}
+
 type Cells = [string, ...string[]];
 
 function table(el: HTMLTableElement, head: string[], rows: Cells[]): void {
@@ -64,18 +69,29 @@ export class ScoreCard {
   readonly #own = h("table");
   readonly #heading = h("h4");
   readonly #all = h("table");
+  readonly #units = h("div", { class: "nbf-units" });
   readonly #bars = h("div", { class: "nbf-bars" });
   readonly #gauges = h("div", { class: "nbf-gauges" });
   readonly #about = h("div", { class: "nbf-about" });
   readonly #notes = h("details", { class: "nbf-notes" });
+  readonly #summary = suppressShortcuts(h("summary"));
   #shownKey: unknown[] = [];
 
   constructor() {
     const first = h("section", {}, h("h4", {}, "This origin"), this.#time, this.#index, this.#own);
-    const second = h("section", {}, this.#heading, this.#all);
+    const second = h("section", {}, this.#heading, this.#all, this.#units);
     const third = h("section", {}, h("h4", {}, "CRPS by step ahead"), this.#bars);
     const fourth = h("section", {}, h("h4", {}, "Coverage"), this.#gauges);
     this.el.append(first, second, third, fourth, h("section", { class: "nbf-foot" }, this.#about, this.#notes));
+  }
+
+  /** Shows no numbers. */
+  clear(): void {
+    this.#shownKey = [];
+    for (const el of [this.#time, this.#index]) setText(el, "");
+    setText(this.#heading, "All scored origins");
+    for (const el of [this.#own, this.#all]) for (const td of el.querySelectorAll("td")) setText(td, "–");
+    for (const el of [this.#bars, this.#gauges]) el.replaceChildren();
   }
 
   /** Shows the origin's part; called with every frame of a drag. */
@@ -88,8 +104,8 @@ export class ScoreCard {
     const share = (m: ModelScores, band: number): string =>
       m.scores ? `${m.scores.inside[band]} of ${m.scores.steps}` : "–";
     const rows: Cells[] = [
-      ["CRPS", ...of((m) => score(m.crps))],
       ["MAE", ...of((m) => score(m.scores?.mae))],
+      ["CRPS", ...of((m) => score(m.crps))],
       ["in 50 %", ...of((m) => share(m, 0))],
       ["in 80 %", ...of((m) => share(m, 1))],
       ["in 95 %", ...of((m) => share(m, 2))],
@@ -107,17 +123,18 @@ export class ScoreCard {
     if (key.length === this.#shownKey.length && key.every((v, i) => v === this.#shownKey[i])) return;
     this.#shownKey = key;
     const n = scores[0]?.overall.n ?? null;
-    setText(this.#heading, n === null ? "All origins" : `All ${plural(n, "origin")}`);
+    setText(this.#heading, n === null ? "All scored origins" : `All ${plural(n, "scored origin")}`);
     const of = (pick: (s: ScoresMessage) => number | null): string[] => scores.map((s) => score(s && pick(s)));
     table(
       this.#all,
       models.map((m) => meta.models[m].name),
       [
-        ["CRPS", ...of((s) => s.overall.crps)],
         ["MAE", ...of((s) => s.overall.mae)],
+        ["CRPS", ...of((s) => s.overall.crps)],
         ["MASE", ...of((s) => s.overall.mase)],
       ],
     );
+    setText(this.#units, `MAE and CRPS in ${unitOf(meta.target)}; MASE in mean errors of a seasonal naive forecast`);
     this.#drawBars(meta, scores);
     this.#drawGauges(scores);
     const model = meta.models[models[0]];
@@ -125,8 +142,8 @@ export class ScoreCard {
       this.#about,
       `${model.name} · ${plural(model.draws, "draw")} a step · ${plural(meta.horizon, "step")} ahead${meta.frequency ? ` · every ${meta.frequency}` : ""}`,
     );
-    const summary = h("summary", {}, `${plural(meta.notes.length, "note")} on the data`);
-    this.#notes.replaceChildren(summary, h("ul", {}, ...meta.notes.map((note) => h("li", {}, note))));
+    setText(this.#summary, `${plural(meta.notes.length, "note")} on the data`);
+    this.#notes.replaceChildren(this.#summary, h("ul", {}, ...meta.notes.map((note) => h("li", {}, note))));
     this.#notes.hidden = !meta.notes.length;
   }
 

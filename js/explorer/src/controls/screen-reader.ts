@@ -1,7 +1,7 @@
 /** The chart for screen readers: in words, once the origin rests, and as a table. */
 
 import { h, setText } from "../../../common/src/dom";
-import { ahead, decimalsFor, value } from "../../../common/src/format";
+import { ahead, decimal, distinctNumbers } from "../../../common/src/format";
 import { ENDS } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
 
@@ -45,24 +45,25 @@ export class LiveRegion {
     }, REST);
   }
 
+  /** Says a text in place of a forecast, at once. */
+  clear(text: string): void {
+    if (text === this.#text) return;
+    this.#text = text;
+    clearTimeout(this.#timer);
+    setText(this.live, text);
+    this.table.replaceChildren();
+  }
+
   #fill(d: Description): void {
     const head = ["Ahead", "Median", "80 % from", "80 % to", "Observed"].map((name) => h("th", { scope: "col" }, name));
     const body: HTMLElement[] = [];
     const every = Math.ceil(d.horizon / MAX_STEPS);
     if (d.forecast?.filled) {
       const { ends } = d.forecast;
-      const decimals = decimalsFor(Math.max(Math.abs(ends[ends.length - 1] - ends[ends.length - ENDS]), 1e-9));
       for (let s = every - 1; s < d.horizon; s += every) {
-        const cells = [3, 1, 5].map((q) => h("td", {}, value(ends[s * ENDS + q], decimals)));
-        body.push(
-          h(
-            "tr",
-            {},
-            h("th", { scope: "row" }, ahead(s + 1, d.step)),
-            ...cells,
-            h("td", {}, value(d.actual[s], decimals)),
-          ),
-        );
+        const numbers = [...[3, 1, 5].map((q) => decimal(ends[s * ENDS + q])), d.actual[s] ?? NaN];
+        const cells = distinctNumbers(numbers, 4).map((text) => h("td", {}, text));
+        body.push(h("tr", {}, h("th", { scope: "row" }, ahead(s + 1, d.step)), ...cells));
       }
     }
     const caption = h("caption", {}, `Forecast shown${d.target ? ` (${d.target})` : ""}. ${d.text}`);

@@ -19,6 +19,8 @@ export function progressText(p: ProgressMessage): string {
   return parts.join(" · ");
 }
 
+const GONE = "kernel gone: what is loaded still works; run the cell again for the rest";
+
 /** The line and the bar. */
 export class StatusLine {
   readonly bar = h(
@@ -28,7 +30,7 @@ export class StatusLine {
   );
   readonly el = h("div", { class: "nbf-status" });
   readonly #text = h("span", { class: "nbf-run" });
-  readonly #badge = h("span", { class: "nbf-badge", hidden: true }, "kernel busy: it will catch up");
+  readonly #badge = h("span", { class: "nbf-badge", hidden: true });
   readonly #fault = h("span", { class: "nbf-fault", hidden: true });
   readonly #button: HTMLButtonElement;
 
@@ -41,10 +43,11 @@ export class StatusLine {
     this.el.append(this.#badge, this.#button, this.#text, this.#fault);
   }
 
-  /** `live`: whether a kernel answers at all; `busy`: whether it owes an answer. */
-  show(progress: ProgressMessage | null, live: boolean, busy: boolean, fault: string): void {
-    this.#badge.hidden = !busy;
-    const isRunning = progress !== null && !progress.done && !progress.cancelled && !progress.error;
+  /** `live`: whether a kernel answers at all; `busy`: whether it owes an answer; `gone`: whether it is gone for good. */
+  show(progress: ProgressMessage | null, live: boolean, busy: boolean, gone: boolean, fault: string): void {
+    this.#badge.hidden = !busy && !gone;
+    setText(this.#badge, gone ? GONE : "kernel busy: it will catch up");
+    const isRunning = progress !== null && !progress.done && !progress.cancelled && !progress.error && !gone;
     setText(this.#text, progress ? progressText(progress) : "");
     this.#button.hidden = !(isRunning && live);
     this.bar.hidden = !isRunning;

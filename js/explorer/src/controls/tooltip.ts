@@ -1,7 +1,7 @@
 /** A small box of lines beside the pointer: what hovering over the charts describes. */
 
 import { h, setText } from "../../../common/src/dom";
-import { decimalsFor, integer, score, value } from "../../../common/src/format";
+import { decimal, distinctNumbers, integer, score } from "../../../common/src/format";
 import type { Cell } from "../drawing/heatmap-cells";
 import { indexOf } from "../state/origin-state";
 import { ENDS } from "../state/quantiles";
@@ -36,7 +36,7 @@ export function cellText(s: Selection, cell: Cell): string[] {
   const state = isScored
     ? `CRPS ${score(cell.score)}`
     : cell.status === UNAVAILABLE
-      ? statusText(s.meta, s.statuses[0], cell.row, false)
+      ? statusText(s.meta, s.statuses[0], cell.row, false, s.gone)
       : cell.status === PENDING
         ? "pending"
         : cell.status === SCORED
@@ -50,17 +50,20 @@ export function cellText(s: Selection, cell: Cell): string[] {
 
 /** Lines on a row of the zoomed view: time, observation, and the forecasts of it. */
 export function rowText(s: Selection, row: number): string[] {
-  const { time, value: values, low, high } = s.history;
-  const lines = [s.calendar.text(time[row])];
-  const decimals = decimalsFor((high - low) / 4);
-  if (Number.isFinite(values[row])) lines.push(`observed ${value(values[row], decimals)}`);
+  const { time, value } = s.history;
   const from = (row - s.row - 1) * ENDS;
-  s.forecasts.forEach((forecast, i) => {
-    if (from < 0 || row - s.row > s.meta.horizon || !forecast?.filled) return;
-    const [least, middle, most] = [1, 3, 5].map((k) => value(forecast.ends[from + k], decimals));
-    lines.push(
-      `${s.models.length > 1 ? s.meta.models[s.models[i]].name : "median"} ${middle} · 80 % ${least} to ${most}`,
-    );
+  const isAhead = from >= 0 && row - s.row <= s.meta.horizon;
+  const forecasts = s.forecasts.map((f) =>
+    isAhead && f?.filled ? [3, 1, 5].map((k) => decimal(f.ends[from + k])) : [],
+  );
+  const [observed, ...texts] = distinctNumbers([value[row] ?? NaN, ...forecasts.flat()], 4);
+  const lines = [s.calendar.text(time[row])];
+  if (Number.isFinite(value[row])) lines.push(`observed ${observed}`);
+  forecasts.forEach((numbers, i) => {
+    const [middle, least, most] = texts.splice(0, numbers.length);
+    if (!numbers.length) return;
+    const name = s.models.length > 1 ? s.meta.models[s.models[i]].name : "median";
+    lines.push(`${name} ${middle} · 80 % ${least} to ${most}`);
   });
   return lines;
 }

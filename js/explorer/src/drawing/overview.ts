@@ -83,7 +83,7 @@ export class Overview {
       this.#baseKey = baseKey;
       this.#paintBase(history, palette);
     }
-    const scoresKey = [origins, origins.version, palette, width];
+    const scoresKey = [origins, origins.version, palette, width, left, right];
     if (resized || scoresKey.some((v, i) => v !== this.#scoresKey[i])) {
       this.#scoresKey = scoresKey;
       this.#paintScores(origins, palette);

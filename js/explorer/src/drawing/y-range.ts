@@ -3,18 +3,20 @@
 /** The lowest and the highest value of the axis. */
 export type YRange = [number, number];
 
-const PAD = 0.07;
 /** Share of the axis in use below which it narrows. */
 const SLACK = 0.5;
 /** Share of the way that a frame glides. */
 const SPEED = 0.3;
 
-/** A range with some space around it. */
-export function padded([low, high]: YRange): YRange {
-  const span = high - low || Math.max(Math.abs(high) * 0.1, 1e-9);
-  const middle = (low + high) / 2;
-  const half = (span / 2) * (1 + 2 * PAD);
-  return [middle - half, middle + half];
+/** The range of an axis that shows all values between two, by the rule of the static charts: never empty, not below zero for data that never are. */
+export function paddedRange(low: number, high: number): YRange {
+  const largest = Math.max(Math.abs(low), Math.abs(high));
+  if (high - low <= Math.max(largest * 1e-9, 1e-150)) {
+    const margin = largest > 1e-150 ? largest * 0.1 : 1;
+    return [low - margin, high + margin];
+  }
+  const margin = (high - low) * 0.06;
+  return [low >= 0 ? Math.max(low - margin, 0) : low - margin, high + margin];
 }
 
 /** The next range on the way to the one that is needed, and whether there is further to go. */
@@ -24,10 +26,11 @@ export function nextRange(
   glide: boolean,
 ): { range: YRange; gliding: boolean } {
   if (!need) return { range: now ?? [0, 1], gliding: false };
-  const target = padded(need);
+  const target = paddedRange(...need);
   if (!now) return { range: target, gliding: false };
   const span = now[1] - now[0];
-  const isInside = need[0] >= now[0] + span * 0.01 && need[1] <= now[1] - span * 0.01;
+  const least = now[0] === 0 && need[0] >= 0 ? 0 : now[0] + span * 0.01;
+  const isInside = need[0] >= least && need[1] <= now[1] - span * 0.01;
   if (isInside && need[1] - need[0] > span * SLACK) return { range: now, gliding: false };
   if (!glide) return { range: target, gliding: false };
   const next: YRange = [now[0] + (target[0] - now[0]) * SPEED, now[1] + (target[1] - now[1]) * SPEED];

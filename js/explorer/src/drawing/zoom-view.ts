@@ -2,16 +2,19 @@
 
 import uPlot from "uplot";
 import { Layer } from "../../../common/src/dom";
-import { decimalsFor, value } from "../../../common/src/format";
+import { decimal, integer } from "../../../common/src/format";
 import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
 import type { Selection, Style } from "../state/selection";
 import type { Viewport } from "../state/viewport";
 import { ENDING, type Frame, paintFan } from "./fan";
 import { mix, type Palette } from "./theme";
+import { countTicks, type ValueAxis, valueAxis } from "./value-axis";
 import { nextRange, type YRange } from "./y-range";
 
 const TOP = 30;
+/** The font of ticks, but its family. */
+const TICK = "11px";
 const BOTTOM = 36;
 
 /** What is drawn beside the selection. */
@@ -30,6 +33,7 @@ export class ZoomView {
   readonly #layer = new Layer("nbf-fan");
   #xs: number[] = [];
   #range: YRange | null = null;
+  #axis: ValueAxis = valueAxis(0, 1);
   #times: [number, number] = [0, 1];
   #selection: Selection | null = null;
   #colours: Palette | null = null;
@@ -37,7 +41,7 @@ export class ZoomView {
   #width = 0;
   #height = 0;
   #drawnKey = "";
-  /** Pixels left and right of the plot, for the values' labels: the charts above and below are aligned to these. */
+  /** Pixels left and right of the plot, wide enough for all values' labels so far: the charts above and below are aligned to these. */
   side = 0;
   readonly #host: HTMLElement;
 
@@ -70,11 +74,10 @@ export class ZoomView {
     if (width === this.#width && height === this.#height) return;
     [this.#width, this.#height] = [width, height];
     this.#host.style.height = `${height}px`;
-    // Rebuilt where the margins change.
-    if (this.#plot && this.#margin() === this.side) {
-      this.#drawnKey = "";
-      this.#plot.setSize({ width, height });
-    } else this.#rebuild();
+    this.#drawnKey = "";
+    this.side = Math.min(this.side, this.#mostSide);
+    if (this.#plot) this.#plot.setSize({ width, height });
+    else this.#rebuild();
   }
 
   #rebuild(): void {
@@ -82,7 +85,6 @@ export class ZoomView {
     this.#drawnKey = "";
     const [selection, colours] = [this.#selection, this.#colours];
     if (!selection || !colours || this.#width < 50) return;
-    this.side = this.#margin();
     const { time } = selection.history;
     this.#xs = selection.meta.slots ? Array.from(time, (_, row) => row) : Array.from(time);
     const ys = this.#xs.map((_, i) => {
@@ -93,22 +95,27 @@ export class ZoomView {
     this.#host.append(this.#layer.canvas);
   }
 
-  /** Room for the longest label of a value, on the axis and at the median's end. */
-  #margin(): number {
-    const { low, high } = this.#selection?.history ?? { low: 0, high: 0 };
-    const decimals = decimalsFor((high - low) / 4);
-    const widths = [low, high].map((v) => this.#layer.textWidth(`${ENDING} ${this.#font}`, value(v, decimals)) + 12);
-    return Math.max(this.#width < 460 ? 34 : 46, Math.min(Math.ceil(Math.max(...widths)), this.#width / 4));
+  get #mostSide(): number {
+    return Math.floor(this.#width / 4);
+  }
+
+  /** Makes room for the labels on the axis and at the medians' ends; it never shrinks, so that nothing moves back and forth. */
+  #widenSide(ends: readonly string[]): void {
+    const width = (font: string, texts: readonly string[]): number =>
+      texts.reduce((most, text) => Math.max(most, this.#layer.textWidth(`${font} ${this.#font}`, text)), 0);
+    const needed = Math.max(width(TICK, this.#axis.labels) + 9, width(ENDING, ends) + 12);
+    const least = this.#width < 460 ? 34 : 46;
+    this.side = Math.min(Math.max(this.side, least, Math.ceil(needed)), this.#mostSide);
   }
 
   #options(selection: Selection, colours: Palette): uPlot.Options {
     const { calendar } = selection;
-    const timed = calendar.clock !== "number" && !selection.meta.slots;
+    const { slots } = selection.meta;
+    const timed = calendar.clock !== "number";
     const { time } = selection.history;
-    const font = `11px ${this.#font}`;
+    const font = `${TICK} ${this.#font}`;
     const quiet = { stroke: colours.soft, font, ticks: { show: false }, border: { show: false } };
     const room = this.#width < 460 ? 50 : 74;
-    const { side } = this;
     const x: uPlot.Axis = {
       ...quiet,
       size: BOTTOM,
@@ -118,32 +125,31 @@ export class ZoomView {
       ticks: { show: true, stroke: colours.rule, width: 1, size: 4 },
       border: { show: true, stroke: colours.rule, width: 1 },
       space: room,
-      ...(timed && {
-        splits: (u) => calendar.ticks(u.scales.x.min ?? 0, u.scales.x.max ?? 1, this.#width - 2 * side, room),
-        values: (_u: uPlot, ticks: number[]) => calendar.labels(ticks),
-      }),
-      ...(selection.meta.slots && {
-        splits: (u) => calendar.slotTicks(time, u.scales.x.min ?? 0, u.scales.x.max ?? 1, this.#width - 2 * side, room),
-        values: (_u: uPlot, rows: number[]) => calendar.labels(rows.map((row) => time[row])),
-      }),
+      splits: (u) => {
+        const [low, high] = [u.scales.x.min ?? 0, u.scales.x.max ?? 1];
+        if (slots) return calendar.slotTicks(time, low, high, this.plotWidth, room);
+        return timed ? calendar.ticks(low, high, this.plotWidth, room) : countTicks(low, high, this.plotWidth);
+      },
+      values: (_u, ticks) =>
+        timed ? calendar.labels(slots ? ticks.map((row) => time[row]) : ticks) : ticks.map(integer),
     };
     const y: uPlot.Axis = {
       ...quiet,
-      size: side,
-      gap: side < 40 ? 5 : 8,
-      space: 42,
+      size: () => this.side,
+      gap: this.side < 40 ? 5 : 8,
       grid: { stroke: colours.grid, width: 1 },
-      values: (_u, ticks) => ticks.map((t) => value(t, ticks.length > 1 ? decimalsFor((ticks[1] - ticks[0]) * 99) : 0)),
+      splits: () => this.#axis.ticks,
+      values: () => this.#axis.labels,
     };
     return {
       width: this.#width,
       height: this.#height,
       ms: 1,
-      padding: [TOP, side, 0, 0],
+      padding: [TOP, () => this.side, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: {
-        x: { time: timed, auto: false, range: () => this.#times },
+        x: { time: false, auto: false, range: () => this.#times },
         y: { auto: false, range: () => this.#range ?? [0, 1] },
       },
       axes: [x, y],
@@ -189,37 +195,44 @@ export class ZoomView {
   draw(selection: Selection, options: ZoomOptions): boolean {
     const isNew = selection.history !== this.#selection?.history;
     this.#selection = selection;
-    if (isNew) {
-      this.#range = null;
-      this.#rebuild();
-    }
+    const { viewport: w } = options;
+    const first = Math.max(0, Math.floor(w.start));
+    const last = Math.min(selection.history.value.length - 1, Math.ceil(w.start + w.span));
+    const { range, gliding } = nextRange(
+      isNew ? null : this.#range,
+      extent(selection, options.style, first, last),
+      options.glide,
+    );
+    this.#axis = valueAxis(...range, Math.max((this.#frame.bottom - this.#frame.top) / 46, 2));
+    this.#range = range;
+    const ends = selection.forecasts.map((forecast) => this.#endText(forecast, selection.meta.horizon));
+    const before = isNew ? 0 : this.side;
+    this.side = before;
+    this.#widenSide(ends);
+    if (isNew) this.#rebuild();
     const [plot, colours] = [this.#plot, this.#colours];
     if (!plot || !colours) return false;
-    const { viewport: w } = options;
     this.#times = [this.#timeAt(w.start), this.#timeAt(w.start + w.span)];
-    const first = Math.max(0, Math.floor(w.start));
-    const need = extent(
-      selection,
-      options.style,
-      first,
-      Math.min(selection.history.value.length - 1, Math.ceil(w.start + w.span)),
-    );
-    const { range, gliding } = nextRange(this.#range, need, options.glide);
-    this.#range = range;
-    const key = `${this.#times.join()}/${this.#range.join()}`;
+    const key = `${this.#times.join()}/${range.join()}/${this.side}`;
     // Within one viewport and range only the layer above is painted.
     if (key !== this.#drawnKey) {
       this.#drawnKey = key;
-      const [low, high] = this.#range;
       plot.batch(() => {
         plot.setScale("x", { min: this.#times[0], max: this.#times[1] });
-        plot.setScale("y", { min: low, max: high });
+        plot.setScale("y", { min: range[0], max: range[1] });
       });
+      if (this.side !== before) plot.redraw(false, true);
     }
     this.#layer.resize(this.#width, this.#height);
     const ctx = this.#layer.begin();
-    if (ctx) this.#paintLayer(ctx, selection, options, colours, first);
+    if (ctx) this.#paintLayer(ctx, selection, options, colours, first, ends);
     return gliding;
+  }
+
+  /** The value at a median's end. */
+  #endText(forecast: Forecast | null, horizon: number): string {
+    const end = forecast?.ends[(horizon - 1) * ENDS + MEDIAN] ?? NaN;
+    return Number.isFinite(end) ? this.#axis.exact(end) : "";
   }
 
   #paintLayer(
@@ -228,14 +241,13 @@ export class ZoomView {
     options: ZoomOptions,
     palette: Palette,
     first: number,
+    ends: readonly string[],
   ): void {
     const frame = this.#frame;
     const { meta, calendar, history, row } = selection;
     const [main, other = null] = selection.forecasts;
     const [low, high] = this.#range ?? [0, 1];
     const scale = (frame.bottom - frame.top) / (high - low);
-    const end = (forecast: Forecast | null): string =>
-      value(forecast?.ends[(meta.horizon - 1) * ENDS + MEDIAN], decimalsFor(high - low));
     paintFan(ctx, {
       frame,
       x: (row) => this.xOf(row),
@@ -251,8 +263,8 @@ export class ZoomView {
       font: this.#font,
       label: calendar.text(history.time[row], this.#width < 480),
       unit: meta.target,
-      end: end(main),
-      otherEnd: end(other),
+      end: ends[0],
+      otherEnd: ends[1] ?? "",
       held: options.held,
     });
   }
@@ -260,24 +272,27 @@ export class ZoomView {
 
 /** The lowest and the highest of the values in view and the fans. */
 function extent({ history, forecasts }: Selection, style: Style, first: number, last: number): YRange | null {
-  const { value: values, low: least, high: most } = history;
-  let low = Infinity;
-  let high = -Infinity;
-  const take = (v: number): void => {
-    if (v < low) low = v;
-    if (v > high) high = v;
-  };
-  for (let i = first; i <= last; i++) take(values[i]);
-  // A fan that explodes must not flatten everything else.
-  const room = most - least || Math.abs(most) || 1;
-  for (const forecast of forecasts) {
-    if (!forecast?.filled) continue;
-    // Densities reach somewhat beyond the outermost quantiles.
-    const stretch = style === "density" && forecast === forecasts[0] ? 1.3 : 1;
-    for (let i = 0; i < forecast.ends.length; i++) {
-      const median = forecast.ends[i - (i % ENDS) + MEDIAN];
-      take(Math.max(least - room, Math.min(most + room, median + (forecast.ends[i] - median) * stretch)));
+  const of = (round: (v: number) => number): YRange => {
+    let low = Infinity;
+    let high = -Infinity;
+    const take = (v: number): void => {
+      if (v < low) low = v;
+      if (v > high) high = v;
+    };
+    for (let i = first; i <= last; i++) take(history.value[i]);
+    for (const forecast of forecasts) {
+      if (!forecast?.filled) continue;
+      // Densities reach somewhat beyond the outermost quantiles.
+      const stretch = style === "density" && forecast === forecasts[0] ? 1.3 : 1;
+      for (let i = 0; i < forecast.ends.length; i++) {
+        const median = round(forecast.ends[i - (i % ENDS) + MEDIAN]);
+        take(median + (round(forecast.ends[i]) - median) * stretch);
+      }
     }
-  }
-  return high >= low ? [low, high] : null;
+    return [low, high];
+  };
+  const [low, high] = of((v) => v);
+  if (!(high >= low)) return null;
+  // So narrow a range may be the rounding of single precision.
+  return high - low < 1e-6 * Math.max(Math.abs(low), Math.abs(high)) ? of(decimal) : [low, high];
 }

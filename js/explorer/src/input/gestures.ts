@@ -11,6 +11,13 @@ import { seasonOf, targetRow } from "./keys";
 /** Half the width of the origin's hit area, px. */
 const REACH = 14;
 
+/** Where the pointer is, in pixels of a chart's element. */
+export interface Pointer {
+  x: number;
+  y: number;
+  chart: "zoom" | "strip";
+}
+
 /** What gestures do. */
 export interface GestureActions {
   moveTo(row: number, mode: MoveMode): void;
@@ -21,8 +28,8 @@ export interface GestureActions {
   finish(): void;
   /** A key that stands for a button; false where it stands for none. */
   pressKey(key: string): boolean;
-  /** The pointer is over a row, null for none; in pixels of the element. */
-  hover(row: number | null, x: number, y: number, chart: "zoom" | "strip"): void;
+  /** The pointer is over a chart; null where it has left. */
+  hover(pointer: Pointer | null): void;
   jumpTo(row: number): void;
   /** The row that a cell of the strip leads to. */
   cellRow(row: number): number;
@@ -41,12 +48,13 @@ function capture(el: HTMLElement, e: PointerEvent): void {
   }
 }
 
-/** Arrow keys and their like move the origin, plus and minus zoom, letters press buttons. */
-export function onKeys(el: HTMLElement, store: Store, actions: GestureActions, signal: AbortSignal): void {
-  el.addEventListener(
+/** Arrow keys and their like move the origin, plus and minus zoom, letters press buttons, wherever the focus is inside; no key goes on to the notebook. */
+export function onKeys(root: HTMLElement, store: Store, actions: GestureActions, signal: AbortSignal): void {
+  root.addEventListener(
     "keydown",
     (e) => {
-      if (e.ctrlKey || e.metaKey || e.altKey) return;
+      e.stopPropagation();
+      if (e.ctrlKey || e.metaKey || e.altKey || hasOwnUse(e.target as Element, e.key)) return;
       const row = targetRow(e.key, e.shiftKey, store.origin.row, store.rowCount, seasonOf(store.meta?.seasons ?? []));
       if (row !== null) {
         actions.moveTo(row, "follow");
@@ -55,10 +63,16 @@ export function onKeys(el: HTMLElement, store: Store, actions: GestureActions, s
         actions.setViewport(zoom(store.origin.viewport, e.key === "-" ? 1.25 : 0.8, store.origin.row, store.bounds));
       } else if (!actions.pressKey(e.key)) return;
       e.preventDefault();
-      e.stopPropagation();
     },
     { signal },
   );
+}
+
+/** Whether an element does something of its own with a key. */
+function hasOwnUse(el: Element, key: string): boolean {
+  if (el.matches("select, input[type=text]")) return true;
+  if (el.matches("input[type=range]")) return /^(Arrow|Page|Home|End)/.test(key);
+  return el.matches("button, summary") && (key === " " || key === "Enter");
 }
 
 /** Dragging the origin moves it, dragging elsewhere the viewport. */
@@ -107,12 +121,13 @@ export function onZoomView(
     "pointermove",
     (e) => {
       const [x, y] = position(el, e);
-      if (drag?.kind === "origin") drag.x = x;
-      else if (drag) setViewport(drag.start - ((x - drag.x) * store.origin.viewport.span) / view.plotWidth);
-      else {
-        el.classList.toggle("nbf-near", isNear(x));
-        actions.hover(view.contains(x) ? view.rowAt(x) : null, x, y, "zoom");
+      if (drag?.kind === "origin") {
+        drag.x = x;
+        return;
       }
+      if (drag) setViewport(drag.start - ((x - drag.x) * store.origin.viewport.span) / view.plotWidth);
+      else el.classList.toggle("nbf-near", isNear(x));
+      actions.hover({ x, y, chart: "zoom" });
     },
     { signal },
   );
@@ -124,7 +139,7 @@ export function onZoomView(
     actions.finish();
   };
   for (const name of ["pointerup", "pointercancel"] as const) el.addEventListener(name, end, { signal });
-  el.addEventListener("pointerleave", () => actions.hover(null, 0, 0, "zoom"), { signal });
+  el.addEventListener("pointerleave", () => actions.hover(null), { signal });
   el.addEventListener("dblclick", (e) => actions.jumpTo(Math.min(view.rowAt(position(el, e)[0]), store.rowCount - 1)), {
     signal,
   });
@@ -210,10 +225,12 @@ export function onStrip(
     const row = view.rowAt(x);
     return view.contains(x) && row < store.rowCount ? row : null;
   };
-  strip.el.addEventListener("pointermove", (e) => actions.hover(rowAt(e), position(strip.el, e)[0], 0, "strip"), {
-    signal,
-  });
-  strip.el.addEventListener("pointerleave", () => actions.hover(null, 0, 0, "strip"), { signal });
+  strip.el.addEventListener(
+    "pointermove",
+    (e) => actions.hover({ x: position(strip.el, e)[0], y: 0, chart: "strip" }),
+    { signal },
+  );
+  strip.el.addEventListener("pointerleave", () => actions.hover(null), { signal });
   strip.el.addEventListener(
     "click",
     (e) => {

@@ -11,6 +11,8 @@ export class OriginStatus {
   readonly reason: Uint8Array;
   /** Mean CRPS over the steps, in the data's unit; NaN where it is not known. */
   readonly score: Float32Array;
+  /** The first row whose context is long enough for it to rank among the worst. */
+  rankedFrom = 0;
   /** Counts the changes. */
   version = 0;
   #worst: { version: number; distance: number; rows: number[] } | null = null;
@@ -22,7 +24,8 @@ export class OriginStatus {
     this.score = new Float32Array(rows).fill(NaN);
   }
 
-  receive({ status, reason, score, first }: StatusMessage): void {
+  receive({ status, reason, score, first, ranked_from }: StatusMessage): void {
+    this.rankedFrom = ranked_from;
     this.status.set(status, first);
     this.reason.set(reason, first);
     this.score.set(score, first);
@@ -32,7 +35,7 @@ export class OriginStatus {
   /** The worst rows, at least `distance` rows from each other, the worst first. */
   worst(distance: number): number[] {
     if (this.#worst?.version !== this.version || this.#worst.distance !== distance) {
-      this.#worst = { version: this.version, distance, rows: worstRows(this.score, distance) };
+      this.#worst = { version: this.version, distance, rows: worstRows(this.score, distance, this.rankedFrom) };
     }
     return this.#worst.rows;
   }

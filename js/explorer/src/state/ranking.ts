@@ -13,12 +13,15 @@ export function ranking(score: Float32Array): Int32Array {
  * The worst row of each bad stretch, the worst first, at most `max` of them.
  *
  * Neighbours of a bad origin are bad for the same reason, so rows within `distance` of a worse one are left out.
+ * Rows before `from` have too short a context to rank; they do where no other has a score.
  */
-export function worstRows(score: Float32Array, distance: number, max = 1000): number[] {
+export function worstRows(score: Float32Array, distance: number, from = 0, max = 1000): number[] {
   const isNear = new Uint8Array(score.length);
   const rows: number[] = [];
-  for (const row of ranking(score)) {
-    if (isNear[row]) continue;
+  const ranked = ranking(score);
+  const hasOther = ranked.some((row) => row >= from);
+  for (const row of ranked) {
+    if (isNear[row] || (hasOther && row < from)) continue;
     rows.push(row);
     if (rows.length >= max) break;
     isNear.fill(1, Math.max(0, row - distance + 1), Math.min(score.length, row + distance));

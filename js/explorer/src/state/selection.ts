@@ -42,4 +42,6 @@ export interface Selection {
   /** Null where there is nothing to draw. */
   forecasts: (Forecast | null)[];
   scores: (ScoresMessage | null)[];
+  /** Whether the kernel is gone: what has not come will not come. */
+  gone: boolean;
 }

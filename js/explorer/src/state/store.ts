@@ -31,6 +31,8 @@ export class Store {
   held = false;
   /** Whether the kernel owes an answer. */
   busy = false;
+  /** Whether the kernel is gone; what is in the browser still works. */
+  gone = false;
   /** The width of the charts in CSS pixels; 0 while hidden. */
   width = 0;
   #calendar = new Calendar("number", null, null);
@@ -88,6 +90,11 @@ export class Store {
     return this.#progress.get(this.settings.model) ?? null;
   }
 
+  /** Whether the chosen series has come. */
+  get hasHistory(): boolean {
+    return this.#histories.has(this.settings.series);
+  }
+
   /** What is on the page; null until the series has come. */
   get selection(): Selection | null {
     const { meta, models, rowCount } = this;
@@ -105,6 +112,7 @@ export class Store {
       statuses: models.map((model) => this.statusOf(series, model)),
       forecasts: models.map((model) => this.#forecast(series, model, row)),
       scores: models.map((model) => this.#scores.get(`${series}/${model}`) ?? null),
+      gone: this.gone,
     };
   }
 
@@ -226,6 +234,11 @@ export class Store {
 
   setBusy(busy: boolean): void {
     this.busy = busy;
+    this.#changed();
+  }
+
+  setGone(gone: boolean): void {
+    this.gone = gone;
     this.#changed();
   }
 }

@@ -52,10 +52,17 @@ export class Connection {
     this.#store = store;
     this.#signal = signal;
     const receive = (content: unknown, buffers: unknown): void => this.#receive(content, buffers);
+    // JupyterLab says so where a kernel restarts or its connection is lost: an answer shows that it is still there.
+    const check = (): void => {
+      store.setGone(true);
+      this.send({ kind: "connect", v: VERSION });
+    };
     model.on("msg:custom", receive);
+    model.on("comm_live_update", check);
     signal.addEventListener("abort", () => {
       this.flush();
       model.off("msg:custom", receive);
+      model.off("comm_live_update", check);
       for (const timer of this.#timers.values()) clearTimeout(timer);
       this.#timers.clear();
     });
@@ -69,6 +76,12 @@ export class Connection {
     };
     this.#later("busy", BUSY_AFTER, () => this.#store.setBusy(true));
     connect();
+  }
+
+  /** Requests the series of some models; a kernel that owes it for a while is busy. */
+  openSeries(series: number, models: readonly number[]): void {
+    for (const model of models) this.send({ kind: "open_series", series, model });
+    if (!this.#store.hasHistory) this.#later("busy", BUSY_AFTER, () => this.#store.setBusy(true));
   }
 
   send(message: Requests): void {
@@ -95,13 +108,14 @@ export class Connection {
       console.warn("nbforecast: ignored a message:", error.message);
       return;
     }
-    if (message.kind === "meta") {
-      clearTimeout(this.#timers.get("connect"));
-      clearTimeout(this.#timers.get("busy"));
-      this.#store.busy = false;
-    }
+    if (this.#store.gone) this.#store.setGone(false);
+    if (message.kind === "meta") clearTimeout(this.#timers.get("connect"));
     if (message.kind === "rows" && message.request === this.#request?.request) this.#request = null;
     this.#store.receive(message);
+    if (message.kind === "meta" || (message.kind === "history" && this.#store.hasHistory)) {
+      clearTimeout(this.#timers.get("busy"));
+      if (this.#store.busy) this.#store.setBusy(false);
+    }
     this.#requestRows();
   }
 

@@ -151,12 +151,12 @@ export function parse(content: unknown, buffers: readonly unknown[], meta: MetaM
   switch (m.kind) {
     case "history": {
       const series = integer(m.series, "series", 0, meta.series.length - 1);
-      const length = meta.series[series].rows * 8;
-      const time = new Float64Array(bytes(buffers, 0, length + meta.horizon * 8, "time"));
+      const { rows } = meta.series[series];
+      const time = new Float64Array(bytes(buffers, 0, (rows + meta.horizon) * 8, "time"));
       for (let i = 0; i < time.length; i++) {
         if (!(time[i] > (i ? time[i - 1] : -Infinity))) fail("times do not ascend");
       }
-      return { kind: "history", series, time, value: new Float64Array(bytes(buffers, 1, length, "value")) };
+      return { kind: "history", series, time, value: new Float64Array(bytes(buffers, 1, rows * 8, "value")) };
     }
     case "status": {
       const rows = range(m, meta);
@@ -166,6 +166,7 @@ export function parse(content: unknown, buffers: readonly unknown[], meta: MetaM
       return {
         kind: "status",
         ...rows,
+        ranked_from: integer(m.ranked_from, "ranked_from", 0, MAX_SERIES_ROWS),
         status,
         reason,
         score: new Float32Array(bytes(buffers, 2, rows.count * 4, "score")),

@@ -148,8 +148,24 @@ def encode_status(run: Run, series: int, model: int, first: int, status: UInt8[n
     score[is_scored] = _mean_over_steps(run.take("crps", rows[is_scored]))
     reason = run.reasons[start : start + len(rows)]
     return StatusMessage(
-        series=series, model=model, first=first, count=len(rows), status=status, reason=reason, score=score
+        series=series,
+        model=model,
+        first=first,
+        count=len(rows),
+        ranked_from=first_ranked_row(run, series),
+        status=status,
+        reason=reason,
+        score=score,
     )
+
+
+def first_ranked_row(run: Run, series: int) -> int:
+    """Returns the first row of a series that ranks among the worst origins.
+
+    Its context is full, or holds a quarter of the series where that is shorter: the errors of the first origins come
+    from their short contexts.
+    """
+    return min(run.forecaster.context - 1, int(run.data.lengths[series]) // 4)
 
 
 def series_status(run: Run, series: int) -> UInt8[np.ndarray, " N"]:

@@ -13,7 +13,7 @@ from nbforecast.jupyter.validation import Buffer, InvalidMessage, Label, Message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION = 2
+VERSION = 3
 MAX_ROWS = 4096  # of one request
 
 Bytes = Annotated[np.ndarray, Buffer("u1")]
@@ -145,6 +145,7 @@ class StatusMessage(Message, frozen=True):
     """How far the origins from row `first` on have come.
 
     Attributes:
+        ranked_from: The first row of the series whose context is long enough for it to rank among the worst.
         status: Codes of `Status`, shape (count,).
         reason: Codes of `UnavailableReason`, shape (count,).
         score: The mean CRPS over the steps, NaN where it is not known; shape (count,).
@@ -154,6 +155,7 @@ class StatusMessage(Message, frozen=True):
     model: int
     first: int
     count: int
+    ranked_from: int
     status: Bytes
     reason: Bytes
     score: Floats

@@ -176,10 +176,11 @@ def _forecasts(run: Run, series: int, model: int, every: int, worst: list[int]) 
 
 
 def _worst_rows(run: Run) -> list[list[int]]:
-    """For each series the rows with the largest mean CRPS, a horizon or more apart."""
+    """For each series the rows with the largest mean CRPS among those that rank, a horizon or more apart."""
     most, worst = max(_WORST // len(run.data.ids), 1), []
     for series in range(len(run.data.ids)):
         score = encoding.encode_status(run, series, 0, 0, encoding.series_status(run, series)).score.copy()
+        score[: encoding.first_ranked_row(run, series)] = np.nan
         rows: list[int] = []
         while len(rows) < most and np.isfinite(score).any():
             rows.append(int(np.nanargmax(score)))
@@ -189,7 +190,7 @@ def _worst_rows(run: Run) -> list[list[int]]:
 
 
 def _pack_draws(draws: Float32[np.ndarray, "R H Q"]) -> list[dict[str, Any]]:
-    """Packs ascending draws: the least and the largest of a step as they are, those between as steps from the one to the other.
+    """Packs ascending draws: the least and the largest of a step as they are, those between as steps between these.
 
     Only the picture of a density shows the draws between; every number on the page comes from the ends of bands, which
     are packed without loss. A scale of each step's own keeps one wide forecast from coarsening its neighbours.
@@ -207,7 +208,7 @@ def _pack_floats(values: Float32[np.ndarray, "R H K"]) -> dict[str, Any]:
 
 
 def _pack_differences(kind: str, numbers: np.ndarray) -> dict[str, Any]:
-    """Packs unsigned integers as differences from row to row; bytes of one significance lie together, which packs better."""
+    """Packs unsigned integers as differences from row to row, with bytes of one significance side by side."""
     rows = numbers.reshape(len(numbers), -1).copy()
     rows[1:] -= rows[:-1].copy()
     planes = np.ascontiguousarray(rows).view(np.uint8).reshape(-1, numbers.itemsize).T

@@ -1,0 +1,110 @@
+/** W6: what the page shows is what Python writes: `tests/golden/shown.json` has its numbers. */
+
+import { describe, expect, test } from "vitest";
+import golden from "../../../tests/golden/shown.json";
+import { decimal, distinctNumbers, score } from "../../common/src/format";
+import { describe as describeForecast, originScores } from "../src/controls/origin-scores";
+import { rowText } from "../src/controls/tooltip";
+import { countTicks, valueAxis } from "../src/drawing/value-axis";
+import { paddedRange } from "../src/drawing/y-range";
+import { Calendar } from "../src/state/calendar";
+import { OriginStatus } from "../src/state/origin-status";
+import { ENDS } from "../src/state/quantiles";
+import type { Selection } from "../src/state/selection";
+import { META } from "./helpers";
+
+const HORIZON = 6;
+const HOUR = 3_600_000;
+
+function selection({ values, ends, row }: (typeof golden.series)[number]): Selection {
+  const value = Float64Array.from(values);
+  return {
+    meta: { ...META, horizon: HORIZON },
+    calendar: new Calendar("wall", null, 3600),
+    history: {
+      time: Float64Array.from({ length: value.length + HORIZON }, (_, i) => i * HOUR),
+      value,
+      low: 0,
+      high: 1,
+    },
+    row,
+    rows: value.length,
+    models: [0],
+    statuses: [new OriginStatus(value.length)],
+    forecasts: [{ draws: new Float32Array(0), ends: Float32Array.from(ends), filled: true }],
+    scores: [null],
+    gone: false,
+  };
+}
+
+/** The number of a text, and the place of its last digit. */
+function read(text: string): [number, number] {
+  const plain = text.replace(/−/g, "-").replace(/,/g, "");
+  const [digits, exponent = "0"] = plain.split("e");
+  return [Number(plain), 10 ** (Number(exponent) - (digits.split(".")[1]?.length ?? 0))];
+}
+
+function expectShown(text: string, value: number): void {
+  const [number, place] = read(text);
+  expect(Math.abs(number - value), `${text} for ${value}`).toBeLessThanOrEqual(place * 0.5001);
+}
+
+test("axes of any size have Python's ticks and labels", () => {
+  for (const { low, high, count, ends, ticks, labels, value, exact } of golden.axes) {
+    const range = paddedRange(low, high);
+    expect(range).toEqual(ends);
+    const axis = valueAxis(...range, count);
+    expect(axis.labels).toEqual(labels);
+    axis.ticks.forEach((tick, i) => expect(Math.abs(tick - ticks[i])).toBeLessThanOrEqual(Math.abs(tick) * 1e-12));
+    expect(axis.exact(value)).toBe(exact);
+  }
+});
+
+test("ticks are 1, 2 or 5 times a power of ten, and counts are whole", () => {
+  expect(valueAxis(2, 16, 5).labels).toEqual(["2", "4", "6", "8", "10", "12", "14", "16"]);
+  expect(valueAxis(4.99e9 - 50, 4.99e9 + 50, 5).labels).toContain("4,990,000,020");
+  expect(countTicks(0, 9, 500)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(countTicks(1e9, 1e9 + 8, 300).length).toBeLessThanOrEqual(4);
+});
+
+test("numbers are written as in Python", () => {
+  for (const { values, digits, texts } of golden.numbers)
+    digits.forEach((count, i) => expect(distinctNumbers(values, count)).toEqual(texts[i]));
+});
+
+describe.each(golden.series)("$name", (series) => {
+  const s = selection(series);
+  const [forecast] = s.forecasts;
+
+  test("has Python's scores", () => {
+    const scores = originScores(forecast, s.history.value, s.row, HORIZON);
+    expect(scores?.inside).toEqual(series.inside);
+    const [number, place] = read(score(scores?.mae));
+    expect(Math.abs(number - read(series.mae)[0])).toBeLessThanOrEqual(place * 1.01);
+  });
+
+  test("is described with Python's numbers", () => {
+    const text = describeForecast(s.meta, forecast, s.history.value, s.row, "now", "");
+    const [first, end, low, high, observed] = series.described;
+    expect(text).toBe(
+      `now, index −63. Median ${first} to ${end}, 80 % band at the end ${low} to ${high}, observed ${observed}.`,
+    );
+  });
+
+  test("has Python's number at the end of the median", () => {
+    const end = forecast?.ends[(HORIZON - 1) * ENDS + 3] ?? NaN;
+    expect(valueAxis(...(series.range as [number, number]), 5).exact(end)).toBe(series.end);
+  });
+
+  test("has a tooltip for each row, with its own numbers", () => {
+    for (let row = s.row - 3; row <= s.row + HORIZON; row++) {
+      const lines = rowText(s, row);
+      expectShown(lines[1].replace("observed ", ""), s.history.value[row]);
+      const from = (row - s.row - 1) * ENDS;
+      expect(lines.length).toBe(from < 0 ? 2 : 3);
+      if (from < 0) continue;
+      const texts = /^median (\S+) · 80 % (\S+) to (\S+)$/.exec(lines[2])?.slice(1) ?? [];
+      [3, 1, 5].forEach((k, i) => expectShown(texts[i], decimal(forecast?.ends[from + k] ?? NaN)));
+    }
+  });
+});
