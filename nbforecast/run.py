@@ -275,7 +275,9 @@ class Run(BackgroundRun):
         Returns:
             A DataFrame with unique_id, ds, cutoff (the origin's time), y, MODEL (the median), MODEL-lo-80, MODEL-hi-80
             and so on. y is null where it is unknown; `.drop_nulls("y")` leaves the rows that can be scored. A run with
-            `calibrate` has calibrated intervals at 50, 80, 90 and 95 % where enough past errors are known.
+            `calibrate` has calibrated intervals at 50, 80, 90 and 95 % where enough past errors are known. y is float64
+            and forecasts are float32: who compares them by hand does it in float32, as `scores` does, with
+            `pl.col("y").cast(pl.Float32)`.
         """
         bands = self.calibrated_bands() if self.calibrate else None
         return to_long(self._slice, self.rows, _coverages(levels), bands, index=index, step=step)

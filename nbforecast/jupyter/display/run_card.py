@@ -88,6 +88,8 @@ def _scores(run: Run) -> list[tuple[str, str]]:
         return []
     scaled = [("MASE", f"{row['mase']:.3f}")] if row["mase"] is not None else []
     is_calibrated = run.calibrate and row["calibrated_80"] is not None
+    if len(run.quantile_levels) == 1 and not is_calibrated:  # points have no bands
+        return [("MAE", number(row["mae"], 4)), *scaled]
     column, word = ("calibrated", "calibrated ") if is_calibrated else ("coverage", "")
     coverage = [(f"in the {word}{c} % band", percent(row[f"{column}_{c}"])) for c in (50, 80, 95)]
     return [("MAE", number(row["mae"], 4)), ("CRPS", number(row["crps"], 4)), *scaled, *coverage]
