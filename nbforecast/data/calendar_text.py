@@ -31,8 +31,8 @@ Hours = tuple[tuple[int, int], ...]  # opening and closing times in microseconds
 
 BUSINESS = "mon-fri"
 _ALIASES = {
-    "business": BUSINESS, "weekdays": BUSINESS, "weekends": "sat-sun", "weekend": "sat-sun", "daily": "mon-sun",
-    "dekads": "1st, 11th, 21st", "semi-monthly": "1st, 15th",
+    "business": BUSINESS, "b": BUSINESS, "weekdays": BUSINESS, "weekends": "sat-sun", "weekend": "sat-sun",
+    "daily": "mon-sun", "dekads": "1st, 11th, 21st", "semi-monthly": "1st, 15th",
 }  # fmt: skip
 _FILLERS = frozenset(("trading", "opening", "open", "hours", "from", "and", "the", "day", "days", "each", "every"))
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": LAST}

@@ -27,10 +27,11 @@ _CHANCE = 1e-4  # that some open step has no row in the whole history
 _SURE = 0.99  # the largest share of open steps that have a row
 _FEWEST_WEEKS, _FEWEST_DAYS = 4, 5
 _STABLE_WEEKS = 8  # of the shortest history whose calendar stays when rows are appended
-_OFF, _OFF_AT_FIRST = 0.05, 0.02  # share of rows off a calendar that it bears, of all rows and of those that show it
+_OFF, _FEW_OFF = 0.02, 2  # share of rows off a calendar, or their number, that it bears
+_BLURRED = 0.15  # share of open times with half the usual rows or fewer, from which on hours have no sharp ends
 _COARSE_ROWS = 50_000  # that are looked at before all of them
 _FEWEST_DATES, _FEWEST_MONTHS, _MOST_MONTH_DAYS = 6, 3, 6
-_ON_DATES = 0.95  # share of dates that a calendar of dates explains
+_ON_DATES = 0.85  # share of dates that a calendar of dates explains
 _FILLED = 0.6  # share of the slots of a calendar of dates that have a row
 # first days on which retail years begin: of the weekday nearest to, of the last one in, and of the one after the last
 # one in January, December, September, June and March
@@ -73,7 +74,7 @@ def infer_week(
     """Find the hours and weekdays at which rows recur, if at the others there are none.
 
     The calendar is that of the shortest beginning of the history (8, 16, 32 ... weeks, or all) that shows one and
-    explains 95 % of all rows. Appended rows therefore move no slot as long as few of them lie off the calendar.
+    explains 98 % of all rows. Appended rows therefore move no slot as long as few of them lie off the calendar.
 
     Args:
         series: The number of each row's series, ascending.
@@ -102,11 +103,16 @@ def infer_week(
     while True:
         is_whole = limit >= total
         calendar = _find_cells(rows if is_whole else rows.take(week < limit), is_whole)
-        if calendar is not None and np.isin(cell, calendar, invert=True).mean() <= _OFF:
+        if calendar is not None and _bears(np.isin(cell, calendar, invert=True)):
             return CalendarRule(week_rule(WeeklyCalendar(every, anchor, calendar)))
         if is_whole:
             return None
         limit *= 2
+
+
+def _bears(is_off: Bool[np.ndarray, " rows"]) -> bool:
+    """Tell whether so few rows lie off a calendar that they are strays."""
+    return bool(is_off.mean() <= _OFF or is_off.sum() <= _FEW_OFF)
 
 
 def _has_closed_hours(times: Int64[np.ndarray, " rows"], every: int) -> bool:
@@ -137,13 +143,12 @@ def _find_cells(rows: _Rows, is_whole: bool) -> Int64[np.ndarray, " slots"] | No
     is_open_day, is_certain = _open_weekdays(day_series, days)
     is_open_row = is_open_day[weekday]
     is_open = np.repeat(is_open_day, steps_a_day)
-    if steps_a_day > 1:
+    if steps_a_day > 1 and is_open_row.any():
         is_open_hour, is_certain_hour = _open_hours(rows.take(is_open_row), day_series, days, is_open_day[days % _DAYS])
         is_certain &= is_certain_hour
         is_open &= is_open_hour
-    off = 1 - is_open[rows.cell].mean()
     is_calendar = 0 < is_open.sum() <= (1 - _CLOSED_SHARE) * len(is_open)
-    bears = off <= _OFF_AT_FIRST or off * len(rows.step) <= 1
+    bears = _bears(~is_open[rows.cell])
     return np.flatnonzero(is_open) if is_calendar and bears and (is_certain or is_whole) else None
 
 
@@ -164,8 +169,8 @@ def _open_weekdays(
     usual = _usual_share(count, weeks)
     is_open = _recurs(count, weeks, usual)
     total = len(np.unique(week))
-    share = _usual_share(count.sum(axis=0)[None], weeks.sum()[None])[0]
-    is_enough = total >= max(_FEWEST_WEEKS, _least_count(share, _DAYS))
+    share = _usual_share(count.sum(axis=0)[None], weeks.sum()[None])
+    is_enough = total >= max(_FEWEST_WEEKS, _least_count(share, _DAYS).item())
     if is_enough or is_open.all():
         return is_open, is_enough
     is_weekend = np.arange(_DAYS) >= _DAYS - 2
@@ -201,20 +206,28 @@ def _open_hours(
     owner = at_time // steps
     usual = np.bincount(owner, weights=time_counts**2) / np.bincount(owner, weights=time_counts) / sizes
     is_slot = (time_counts >= 2) & (time_counts >= _RECURRENT * (usual * sizes)[owner])
+    is_rare = time_counts < 0.5 * (usual * sizes)[owner]
+    if (is_rare & is_slot).sum() > _BLURRED * is_slot.sum():
+        is_slot[:] = True  # hours that move with the seasons or from day to day: no row of theirs is a stray
     is_open_time = np.zeros(steps, dtype=bool)
     is_open_time[at_time[is_slot] % steps] = True
-    share = float(np.average(usual, weights=sizes))
-    if len(distinct) < max(_FEWEST_DAYS, _least_count(share, steps)):
+    share = np.asarray(np.average(usual, weights=sizes))
+    if len(distinct) < max(_FEWEST_DAYS, _least_count(share, steps).item()):
         return np.ones(_DAYS * steps, dtype=bool), False
     is_open = np.tile(is_open_time, _DAYS)
     on_weekday = by_weekday.reshape(-1, _DAYS)[series, cell // steps]
     is_own_slot = (counts >= 2) & (counts >= _RECURRENT * usual[place] * on_weekday)
     own = np.zeros(_DAYS * steps, dtype=bool)
     own[cell[is_own_slot]] = True
-    days_of_weekday = np.bincount(distinct % _DAYS, minlength=_DAYS)
-    is_enough = days_of_weekday >= max(_FEWEST_WEEKS, _least_count(share, steps))
-    is_open &= own | np.repeat(~is_enough, steps)
-    return is_open, bool(is_enough[days_of_weekday > 0].all())
+    # a weekday is closed at a time at which the others are open
+    counts_at_cell = np.bincount(cell, weights=counts, minlength=_DAYS * steps).reshape(_DAYS, steps)
+    days_elsewhere = sizes.sum() - by_weekday.reshape(-1, _DAYS).sum(axis=0)[:, None]
+    share_elsewhere = (counts_at_cell.sum(axis=0) - counts_at_cell) / np.maximum(days_elsewhere, 1)
+    days_of_weekday = np.bincount(distinct % _DAYS, minlength=_DAYS)[:, None]
+    is_enough = days_of_weekday >= np.maximum(_FEWEST_WEEKS, _least_count(share_elsewhere, steps))
+    is_open &= own | ~is_enough.ravel()
+    is_usual = (share_elsewhere >= 0.5 * share) & (days_of_weekday > 0)
+    return is_open, bool(is_enough[is_usual].all())
 
 
 def _sum_by(
@@ -240,14 +253,14 @@ def _recurs(
     return np.asarray(((count >= 2) & (count >= least)).any(axis=0) | ((pooled >= 2) & (pooled >= least.sum())))
 
 
-def _least_count(share: float, cells: int) -> float:
+def _least_count(share: Float64[np.ndarray, "*shape"], cells: int) -> Float64[np.ndarray, "*shape"]:
     """Return the number of weeks or days after which an open cell is unlikely to have no row.
 
     Args:
         share: The chance that an open cell has a row.
         cells: The number of cells.
     """
-    return float(np.log(_CHANCE / cells) / np.log(1 - min(share, _SURE)))
+    return np.asarray(np.log(_CHANCE / cells) / np.log1p(-np.clip(share, 1e-9, _SURE)))
 
 
 def infer_dates(days: Int64[np.ndarray, " days"]) -> str:
@@ -271,7 +284,8 @@ def _explains(calendar: DateCalendar, days: Int64[np.ndarray, " days"]) -> bool:
     """Tell whether nearly all dates are slots of a calendar, and most slots have one."""
     slots = calendar.to_slot(days * DAY)
     is_exact = calendar.to_day(slots) == days
-    return bool(is_exact.mean() >= _ON_DATES and len(days) >= _FILLED * (slots[-1] - slots[0] + 1))
+    has_one_each = len(np.unique(slots)) == len(days)
+    return bool(has_one_each and is_exact.mean() >= _ON_DATES and len(days) >= _FILLED * (slots[-1] - slots[0] + 1))
 
 
 def _find_weekday_of_month(days: Int64[np.ndarray, " days"]) -> MonthlyCalendar | None:

@@ -15,7 +15,12 @@ TIMES = st.integers(-(10**15), 2 * 10**15)
 
 @st.composite
 def frequencies(draw):
-    kind = draw(st.sampled_from(["fixed", "month", "business", "integer"]))
+    kind = draw(st.sampled_from(["fixed", "month", "business", "integer", "calendar"]))
+    if kind == "calendar":
+        texts = ["mon-sat", "mon-fri 09:30-16:00", "third friday", "15th, last", "4-4-5 from sunday after 29 jan"]
+        text = draw(st.sampled_from(texts)) + draw(st.sampled_from(["", " except 1999-12-31, 2001-01-01"]))
+        every = 30 * MINUTE if ":" in text else DAY
+        return Frequency("calendar", every, 0, calendar=text)
     if kind == "business":
         return Frequency("business", 1)
     if kind == "month":

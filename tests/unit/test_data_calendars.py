@@ -232,6 +232,35 @@ def test_S10_gaps_without_a_pattern_are_no_calendar():
     assert prepare(week).frequency.kind == "fixed"
 
 
+def test_S10_a_year_of_a_stock_exchange_with_holidays_and_half_days():
+    times = trading_times("2023-01-02", "2023-12-29").tz_localize("America/New_York")
+    day = times.strftime("%Y-%m-%d")
+    holidays = ["2023-01-02", "2023-01-16", "2023-02-20", "2023-04-07", "2023-05-29", "2023-06-19", "2023-07-04"]
+    is_open = ~np.isin(day, holidays) & ~((day == "2023-11-24") & (times.hour >= 13))
+    data = prepare(table(times[is_open]))
+    assert data.frequency.calendar == "mon-fri 09:30-16:00"
+    assert np.isnan(data.values).sum() == 6 * 78 + 36  # from the first row on
+    # in UTC the hours move with the clocks, and the grid has those of summer and winter
+    assert prepare(table(times[is_open].tz_convert("UTC"))).frequency.calendar == "mon-fri 13:30-21:00"
+
+
+def test_S10_hours_without_sharp_ends_leave_no_row_out():
+    hours = pd.date_range("2023-01-01", "2023-12-31 23:00", freq="h")
+    daylight = 6 + 2.5 * np.cos(2 * np.pi * (hours.dayofyear - 172) / 365)
+    data = prepare(table(hours[np.abs(hours.hour - 12) < daylight]))
+    assert data.frequency.calendar == "mon-sun 04:00-21:00"
+    assert "off_calendar" not in flags(data)
+
+
+def test_S10_dates_beside_their_slots_are_moved_to_them():
+    first_fridays = pd.date_range("2015-01-01", periods=80, freq="WOM-1FRI")
+    times = pd.DatetimeIndex([time + pd.Timedelta(days=7 * (n % 9 == 8)) for n, time in enumerate(first_fridays)])
+    data = prepare(table(times))
+    assert data.frequency.calendar == "first friday"
+    assert data.times(data.time).to_list() == [time.to_pydatetime() for time in first_fridays]
+    assert flags(data)["irregular_times"] == 8
+
+
 def test_S10_a_given_step_finds_no_calendar():
     times = trading_times()
     data = prepare(table(times), freq="5min")
