@@ -49,12 +49,15 @@ test: check
 	$(PYTEST) $(addprefix --ignore=,$(FRONT) $(CLUSTER)); rest=$$?; \
 	wait $$front; code=$$?; cat build/front.txt; exit $$((rest || code))
 
+# Two halves at once; the report of the second, with the checks, comes last.
+QUICK := $(PYTEST) -m "not slow and not long and not golden"
+EARLY := $(wildcard tests/unit/test_[a-d]*.py)
 quick: $(VENV)/.test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(PYTEST) -m "not slow and not long and not golden" --ignore=$(CLUSTER) tests/unit tests/property
+	@mkdir -p build; \
+	{ $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && \
+	  $(QUICK) --ignore=$(CLUSTER) $(EARLY); } >build/quick.txt 2>&1 & early=$$!; \
+	$(QUICK) $(filter-out $(EARLY),$(wildcard tests/unit/test_*.py)) tests/property; rest=$$?; \
+	wait $$early; code=$$?; cat build/quick.txt; exit $$((rest || code))
 
 test-long: $(VENV)/.test $(VENV)/.lab
 	$(PYTEST) -m long

@@ -1,5 +1,6 @@
 """What holds for all tests: a cache directory of their own, quick compilation, skips for stated reasons only."""
 
+import gc
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -29,6 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(MARKERS[folder])
         if folder == "browser":
             item.add_marker(requires(Requirement.CHROMIUM))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported is no garbage: to look for some in it takes a tenth of the time."""
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,7 @@ def test_S3_steps_ascend_with_times(frequency, times):
     assert (np.diff(frequency.to_step(np.sort(np.array(times)))) >= 0).all()
 
 
+@pytest.mark.slow
 @quick
 @given(tables(series=3), st.randoms(use_true_random=False))
 def test_S5_handle_does_not_depend_on_order_names_or_library(table, random):

@@ -32,6 +32,7 @@ def panels(draw, most_columns=3):
     return frame.assign(y=np.arange(float(len(frame)))), names
 
 
+@pytest.mark.slow
 @quick
 @given(panels(), st.data())
 def test_S8_a_panel_is_the_same_in_columns_index_levels_files_and_wide(panel, data):
@@ -76,6 +77,7 @@ def test_S9_different_parts_never_make_the_same_id(keys):
     assert frame.select(id_expression(["a", "b", "c"], frame.schema)).to_series().n_unique() == len(keys)
 
 
+@pytest.mark.slow
 @quick
 @given(st.sampled_from([5, 15, 30, 60, 360]), st.sampled_from(CLOCKS), st.integers(0, 287), st.booleans(), st.data())
 def test_S8_dates_and_times_of_day_are_joined_whatever_their_form(step, clock, start, as_objects, data):

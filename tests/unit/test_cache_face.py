@@ -121,6 +121,7 @@ def test_C11_a_handle_is_shortened_as_long_as_it_is_unambiguous(taxi: pl.DataFra
         nbf.cache.drop(runs[3].handle)
 
 
+@pytest.mark.slow
 def test_C11_one_model_of_a_handle_is_dropped(taxi: pl.DataFrame) -> None:
     run = nbf.forecast(taxi, "naive", wait=True)
     nbf.forecast(taxi, "ridge", wait=True)

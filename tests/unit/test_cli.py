@@ -20,6 +20,7 @@ def taxi(tmp_path: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
 def test_X1_forecast_writes_the_long_table(taxi: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
     out = taxi.with_suffix(f".out{suffix}")
@@ -109,6 +110,7 @@ def test_E9_an_interrupted_command_saves_finished_results_and_the_next_one_conti
     assert inferred + reused == 6 * 293
 
 
+@pytest.mark.slow
 def test_S9_ids_of_several_columns_and_errors_in_the_words_of_a_shell(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -209,6 +209,7 @@ def test_E9_a_closed_explorer_keeps_nothing_alive() -> None:
     wait_for(lambda: not sender_threads())
 
 
+@pytest.mark.slow
 def test_E9_the_interpreter_exits_while_an_explorer_is_served_and_its_run_goes_on() -> None:
     code = """
 import time, numpy as np, nbforecast as nbf

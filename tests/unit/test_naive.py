@@ -9,6 +9,7 @@ from statsforecast.models import SeasonalNaive
 from tests.support.windows import context, forecast
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("season", [4, 12, 24])
 @pytest.mark.parametrize("horizon", [6, 30])
 def test_centre_is_the_value_one_season_before(season: int, horizon: int) -> None:

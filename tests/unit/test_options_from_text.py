@@ -32,6 +32,7 @@ def test_M4_names_of_columns_are_not_taken_for_variables_and_frames_stay_express
         parse("df -H {steps[5]}", None, VARIABLES)
 
 
+@pytest.mark.slow
 def test_R1_parameters_that_name_columns_stay_text() -> None:
     template = Path(__file__).parents[2] / "notebooks" / "backtest_report.ipynb"
     texts = [("target", "2023"), ("time", "null"), ("id", '["store", "7"]'), ("max_duration", "700"), ("horizon", "3")]

@@ -75,6 +75,7 @@ def all_sections(run: Run, baseline: Run) -> dict[str, report.Section]:
     return sections | {"provenance": report.provenance([run, baseline], data="here/x.csv")}
 
 
+@pytest.mark.slow
 def test_R3_error_by_horizon_is_that_of_utilsforecast(taxi: tuple[Run, Run]) -> None:
     run, baseline = taxi
     section = report.horizons(run, baseline)
@@ -88,6 +89,7 @@ def test_R3_error_by_horizon_is_that_of_utilsforecast(taxi: tuple[Run, Run]) -> 
     assert "seasonal naive" in section.finding
 
 
+@pytest.mark.slow
 def test_R3_models_are_compared_by_the_crps_of_origins_that_both_have(taxi: tuple[Run, Run]) -> None:
     run, baseline = taxi
     difference = compare_losses(run, baseline)
@@ -101,6 +103,7 @@ def test_R3_models_are_compared_by_the_crps_of_origins_that_both_have(taxi: tupl
     assert relative_change(with_mase.value) in report.comparison(run, [baseline]).text()
 
 
+@pytest.mark.slow
 def test_R3_a_panel_weighs_series_by_how_much_they_change(glucose: tuple[Run, Run]) -> None:
     run, baseline = glucose
     for series, change in zip(run.data.ids, loss_change_by_series(run, baseline), strict=True):
@@ -123,6 +126,7 @@ def nanmeans(frame: pl.DataFrame) -> np.ndarray:
     return np.where(finite.any(1), np.where(finite, crps, 0).sum(1) / np.maximum(finite.sum(1), 1), np.nan)
 
 
+@pytest.mark.slow
 def test_R3_the_worst_origins_are_apart(taxi: tuple[Run, Run], glucose: tuple[Run, Run]) -> None:
     run = taxi[0]
     rows = worst_rows(run, 4)
@@ -135,6 +139,7 @@ def test_R3_the_worst_origins_are_apart(taxi: tuple[Run, Run], glucose: tuple[Ru
     assert {panel.data.locate(int(r))[0] for r in own} == {1}
 
 
+@pytest.mark.slow
 def test_R3_coverage_is_that_of_the_scores_and_is_tested_against_chance(taxi: tuple[Run, Run]) -> None:
     section = report.calibration(taxi[0])
     is_calibrated = np.isfinite(taxi[0].frame["calibrated"].to_numpy()[:, 0, 0])
@@ -228,6 +233,7 @@ def test_R3_any_data_make_a_report(frame: object, options: dict[str, int]) -> No
     assert same["comparison"].finding == "There is no other model to compare with."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -261,6 +267,7 @@ def test_R3_real_data_make_a_report(name: str) -> None:
         assert "periods." in sections["breakdown"].finding
 
 
+@pytest.mark.slow
 def test_R3_probabilities_of_limits_are_those_of_the_draws(glucose: tuple[Run, Run]) -> None:
     run = glucose[0]
     now = run.at(0, run.data.ids[0])

@@ -308,6 +308,7 @@ def test_M6_a_shutdown_ends_the_thread_and_a_later_request_starts_another(glucos
     assert nbf.forecast(glucose, "naive", force=True, wait=True).progress == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["auto", "naive", "theta", "ridge", "pretrained"])
 def test_F2_a_series_that_has_been_positive_so_far_may_fall_below_zero(model: str) -> None:
     rng = np.random.default_rng(0)

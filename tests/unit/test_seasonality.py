@@ -63,6 +63,7 @@ def test_noise_has_no_season(noise) -> None:
     assert (short > 0).mean() < 0.05
 
 
+@pytest.mark.slow
 def test_a_calendar_season_needs_to_show() -> None:
     """The calendar proposes; a one-sided 5 % test decides."""
     rng = np.random.default_rng(0)
