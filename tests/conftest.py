@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.isolation import compile_quickly, use_own_directory
+from tests.support.isolation import compile_quickly, share_compiled, use_own_directory
 from tests.support.requirements import Requirement, check_requirements, is_expected, requires
 from tests.support.shape_checks import install_shape_checks
 
 use_own_directory()
+share_compiled()
 compile_quickly()
 install_shape_checks()
 

@@ -8,6 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+_SHARING = (
+    "JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES",
+)  # fmt: skip
 QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 
 
@@ -23,6 +27,20 @@ def use_own_directory() -> None:
     (own / "compiled").symlink_to(compiled)
     atexit.register(shutil.rmtree, own, ignore_errors=True)
     os.environ["NBFORECAST_CACHE_DIR"] = str(own)
+
+
+def share_compiled() -> None:
+    """Have this process and those it starts share compiled functions, whatever their directory for results.
+
+    To be called after `use_own_directory`, before JAX is imported.
+    """
+    compiled = Path(os.environ["NBFORECAST_CACHE_DIR"], "compiled").resolve()
+    os.environ |= dict(zip(_SHARING, (str(compiled), "0", "-1"), strict=True))
+
+
+def unshared_environment() -> dict[str, str]:
+    """The environment of a process that keeps compiled functions as users' processes do."""
+    return {name: value for name, value in os.environ.items() if name not in _SHARING}
 
 
 def compile_quickly() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from nbforecast import device
 from nbforecast.device import CompileOnce, out_of_memory
-from tests.support.isolation import QUICK_COMPILATION
+from tests.support.isolation import QUICK_COMPILATION, unshared_environment
 from tests.support.requirements import Requirement, skip_without
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ pytestmark = pytest.mark.slow
 
 def fresh(code: str, **environment: str) -> str:
     """What a fresh interpreter prints."""
+    base = unshared_environment() if "NBFORECAST_CACHE_DIR" in environment else os.environ
     done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | environment, check=False, capture_output=True, text=True,
+        [sys.executable, "-c", code], env=base | environment, check=False, capture_output=True, text=True,
         timeout=180,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -33,6 +33,7 @@ from tests.support.cache_files import (
     tree,
     warnings_of,
 )
+from tests.support.isolation import unshared_environment
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +86,7 @@ def test_C9_files_are_written_to_the_cache_directory_alone(kind: str, tmp_path: 
     places = {n: str(tmp_path / n) for n in ("HOME", "XDG_CACHE_HOME", "NBFORECAST_CACHE_DIR", "TMPDIR", "work")}
     for place in places.values():
         Path(place).mkdir()
-    env = os.environ | places | {"NBFORECAST_CACHE": kind, "PYTHONPATH": os.pathsep.join(sys.path)}
+    env = unshared_environment() | places | {"NBFORECAST_CACHE": kind, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", RUN], check=True, env=env, cwd=places["work"], timeout=120)
     written = tree(tmp_path).keys() - places.keys()
     if kind == "memory":

@@ -164,6 +164,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> train.Recipe:
     """A recipe of few steps on two generators, which compile soon."""
     monkeypatch.setattr(prior, "FAMILIES", {generators.regimes: 0.5, generators.steps: 0.5})
     monkeypatch.setattr(train, "_LOG_STEPS", 4)
+    monkeypatch.setattr(train, "_WARMUP_CHUNKS", 4)
     return train.Recipe(steps=12, batch=32, new_per_step=16, buffer_size=64, width=16, depth=1, average=0.5)
 
 

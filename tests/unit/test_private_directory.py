@@ -12,6 +12,7 @@ import pytest
 
 from nbforecast import private_directory
 from nbforecast.private_directory import find_other_writers, make_private_directory
+from tests.support.isolation import unshared_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +83,8 @@ def test_C14_jax_reads_nothing_that_others_can_write(tmp_path: Path) -> None:
     shared = folder(tmp_path / "shared" / "compiled", 0o777)
     code = "import jax; from nbforecast import device; device.devices(); print(jax.config.jax_compilation_cache_dir)"
     environment = {"NBFORECAST_CACHE_DIR": str(shared.parent), "XDG_CACHE_HOME": str(tmp_path / "own")}
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ | environment, check=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=unshared_environment() | environment, check=True, capture_output=True
+    )
     assert done.stdout.decode().strip() == str((tmp_path / "own" / "nbforecast" / "compiled").resolve())
     assert not list(shared.iterdir())
