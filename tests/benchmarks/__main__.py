@@ -36,6 +36,7 @@ SECTIONS = {
     "shards": "panels in shards, with one process and on Ray",
     "explorer": "looking through forecasts in a browser",
     "panel": "following a cache of many entries",
+    "latest": "the newest forecasts of 500 shops, origins by time, long tables",
     "prepare": "from a frame to a dataset",
     "from_long": "from a table of forecasts to a run",
 }
