@@ -41,6 +41,6 @@ def summary(run: Run, baseline: Run, others: Sequence[Run], heading: str = "") -
         find_calendar_errors(run).finding,
         find_breakdown(run, baseline).finding if is_panel(run.data) else find_worst_origins(run, 1).finding,
     ]
-    subject = f"{run.model}, {horizon_text(run)} ahead, from {plural(run.available, 'origin')}."
+    subject = f"{run.model}, {horizon_text(run)} ahead, from {plural(run.available - run.supporting, 'origin')}."
     title = heading or f"Backtest of {data_title(run.data)}"
     return Section("", (subject,), (Bullets(tuple(filter(None, findings))),), title, 1)

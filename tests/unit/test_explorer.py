@@ -260,3 +260,22 @@ def test_E5_what_cannot_be_inferred_is_told_in_a_sentence(done: Run) -> None:
     assert kinds(messages) == ["fault"]
     assert "There is no forecast at index" in messages[0].content["text"]
     comm_sender.close()
+
+
+def test_Q4_an_origin_is_shown_by_its_time(done: Run, explorer: Explorer) -> None:
+    time_of = {index: str(done.at(index).time) for index in (-30, -12)}
+    made = nbf.explore(done, index=time_of[-30])
+    assert made.index == -30
+    made.close()
+    explorer.index = time_of[-12]
+    assert explorer.index == -12
+    with pytest.raises(IndexError, match="valid times run from"):
+        explorer.index = "1990-01-01"
+
+
+def test_Q4_the_first_origin_shown_is_the_newest_that_was_asked_for() -> None:
+    run = nbf.forecast(panel(), "naive", origins=[-30, -40], wait=True)
+    made = nbf.explore(run)
+    assert made.index == -30
+    assert "index -30" in made._picture()["text/plain"]
+    made.close()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from IPython.core.error import UsageError
 
+from nbforecast.arguments import forecast_keywords
 from nbforecast.jupyter.magics.line_parser import resolve
 from nbforecast.jupyter.magics.magics import PARSERS
 from nbforecast.report.parameters import parse_parameters
@@ -47,3 +48,12 @@ def test_S8_a_file_named_like_an_expression_is_a_file(tmp_path: Path, monkeypatc
     assert resolve("data[1].csv", {}) == ("data[1].csv", "data[1]")
     with pytest.raises(UsageError, match="no variable 'data'"):
         resolve("data[2].csv", {})
+
+
+def test_Q4_origins_times_and_spans_in_the_line_of_a_magic() -> None:
+    options = PARSERS["quickdraw"].parse_line("df -i 2015-01-01 -H 1h --origins -48..0 --every 1d --at 23:45")
+    assert (options.index, options.horizon) == ("2015-01-01", "1h")
+    assert (options.origins, options.every, options.at) == ("-48..0", "1d", "23:45")
+    options = PARSERS["forecast"].parse_line('df --latest -o next.xlsx --origins "2024-01-01 06:00..2024-02-01"')
+    assert forecast_keywords(options)["origins"] == "2024-01-01 06:00..2024-02-01"
+    assert forecast_keywords(PARSERS["forecast"].parse_line("df --latest"))["origins"] == "latest"

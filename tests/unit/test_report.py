@@ -267,6 +267,20 @@ def test_R3_real_data_make_a_report(name: str) -> None:
         assert "periods." in sections["breakdown"].finding
 
 
+def test_Q4_a_report_of_some_origins_says_what_holds_for_these(taxi: tuple[Run, Run]) -> None:
+    subset = {"origins": slice(-200, -30), "every": 4, "max_duration": 900}
+    run, baseline = run_with_baseline(nbf.sample("taxi"), ("naive", QUICK[0]), **subset)
+    texts = {name: repr(section) for name, section in all_sections(run, baseline).items()}
+    assert "43 origins" in texts["summary"]
+    assert set(np.flatnonzero(np.isfinite(losses(run)))) == set(run.rows)
+    known = run.to_long().drop_nulls("y")
+    assert mae(known.select("unique_id", "y", "naive"), ["naive"])["naive"].item() == pytest.approx(
+        run.scores()["mae"].item(), rel=1e-5
+    )
+    assert set(worst_rows(run, 3)) <= set(run.rows)
+    assert number(run.scores("horizon")["mae"][0]) in texts["horizons"]
+
+
 @pytest.mark.slow
 def test_R3_probabilities_of_limits_are_those_of_the_draws(glucose: tuple[Run, Run]) -> None:
     run = glucose[0]
