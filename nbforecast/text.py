@@ -7,6 +7,7 @@ en dash, and a number is separated from its unit by a space.
 from __future__ import annotations
 
 import difflib
+import os
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import ceil, floor, isfinite, log10
@@ -23,21 +24,22 @@ NEGLIGIBLE = 5e-5  # a relative change below this is none
 _SPAN_UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1_000, "ms"), (1, "us"))
 _SIZE_UNITS = ("B", "kB", "MB", "GB")
 _MOST_UNITS = 99  # of a step that is expressed in one unit
-_flags: ContextVar[bool] = ContextVar("flags", default=False)  # whether the caller writes options as --flags
+OPTION_STYLE = "NBFORECAST_OPTION_STYLE"  # an environment variable: how the callers of a process write options
+_style: ContextVar[str | None] = ContextVar("style", default=None)  # how the caller does
 
 
 @contextmanager
 def options_as_flags() -> Iterator[None]:
     """Write options as flags in messages, for callers of a shell or a magic."""
-    token = _flags.set(True)
+    token = _style.set("flag")
     try:
         yield
     finally:
-        _flags.reset(token)
+        _style.reset(token)
 
 
 def option(name: str, value: object = None) -> str:
-    """Write an option as the caller would: a keyword argument in Python, a flag in a shell and in magics.
+    """Write an option as the caller would: a keyword in Python, a flag in a shell and in magics, `-p` in reports.
 
     Args:
         name: The name of the keyword argument.
@@ -54,9 +56,10 @@ def option(name: str, value: object = None) -> str:
         written, word = repr(list(value)), ",".join(value)
     else:
         written, word = (repr(value), value) if isinstance(value, str) else (brief_repr(value), brief_repr(value))
-    if not _flags.get():
+    style = _style.get() or os.environ.get(OPTION_STYLE)
+    if style not in ("flag", "parameter"):
         return f"{name}=" if value is None else f"{name}={written}"
-    flag = "--" + name.replace("_", "-")
+    flag = "--" + name.replace("_", "-") if style == "flag" else f"-p {name}"
     return flag if value is None else f"{flag} {_shell_word(word)}"
 
 

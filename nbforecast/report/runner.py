@@ -17,6 +17,7 @@ from nbforecast import errors
 from nbforecast.atomic_write import atomic_write_text
 from nbforecast.errors import MissingExtra, OptionError, ReportError
 from nbforecast.report.parameters import parse_parameters
+from nbforecast.text import OPTION_STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -118,7 +119,9 @@ def execute(template: Path, target: Path, parameters: dict[str, object], failed:
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
-        with _embedded_explorers(), warnings.catch_warnings():
+        # explorers write their page into the notebook, and messages name parameters
+        environment = {"NBFORECAST_EXPLORER": str(EXPLORER_BYTES), OPTION_STYLE: "parameter"}
+        with _environment(**environment), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             executed: NotebookNode = execute_notebook(
                 str(template), str(target), parameters, progress_bar=sys.stderr.isatty(), cwd=str(Path.cwd()),
@@ -132,15 +135,15 @@ def execute(template: Path, target: Path, parameters: dict[str, object], failed:
 
 
 @contextmanager
-def _embedded_explorers() -> Iterator[None]:
-    """Have explorers in new kernels write their page into the notebook."""
-    before = os.environ.get("NBFORECAST_EXPLORER")
-    os.environ["NBFORECAST_EXPLORER"] = before or str(EXPLORER_BYTES)
+def _environment(**variables: str) -> Iterator[None]:
+    """Set variables for new kernels, unless they are set already."""
+    added = [name for name in variables if not os.environ.get(name)]
+    os.environ.update({name: variables[name] for name in added})
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["NBFORECAST_EXPLORER"]
+        for name in added:
+            del os.environ[name]
 
 
 def _describe(template: Path, error: PapermillExecutionError) -> str:
