@@ -17,10 +17,8 @@ SHARD_OPTIONS = ("engine", "address", "workers", "series_per_shard")
 
 
 # options that panels in shards do not take, and why
-_READING = "their Parquet files have types"
 _CHOOSING = "every origin of a shard is forecast"
 _NOT_OF_SHARDS = {
-    **dict.fromkeys(("date_order", "decimal", "unit", "convert_to"), _READING),
     **dict.fromkeys(("origins", "every", "at"), _CHOOSING),
 }
 

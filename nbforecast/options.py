@@ -254,6 +254,10 @@ class PanelKeywords(TypedDict, total=False):
     minimum: float | None
     maximum: float | None
     max_duration: Any
+    date_order: str | None
+    decimal: str | None
+    unit: str | None
+    convert_to: str | None
     seed: int
     force: bool
 
@@ -261,10 +265,6 @@ class PanelKeywords(TypedDict, total=False):
 class ForecastKeywords(PanelKeywords, total=False):
     """The options that requests for one dataset take as keyword arguments; see `ForecastOptions`."""
 
-    date_order: str | None
-    decimal: str | None
-    unit: str | None
-    convert_to: str | None
     origins: Any
     every: Any
     at: str | dt.time | None

@@ -115,9 +115,7 @@ def prepare(
         )
     check_fill(fill)
     newest = None if max_duration is None else parse_span(max_duration, "max_duration")
-    for argument, choice, choices in (("date_order", date_order, list(DATE_ORDERS)), ("decimal", decimal, DECIMALS)):
-        if choice is not None and choice not in choices:
-            raise OptionError(f"{option(argument)} takes one of {quoted(choices)}, not {brief_repr(choice)}.")
+    check_reading(date_order, decimal)
     for argument, text in (("unit", unit), ("convert_to", convert_to), ("name", name)):
         if text is not None and not isinstance(text, str):
             raise OptionError(f"{option(argument)} takes a text, not {brief_repr(text)}.")
@@ -183,6 +181,17 @@ def prepare(
         names=_with_unit(observations.names, convert_to or unit),
         warnings=tuple(warnings),
     )
+
+
+def check_reading(date_order: Any, decimal: Any) -> None:
+    """Check the options that say how text is read.
+
+    Raises:
+        OptionError: If one has a value that makes no sense.
+    """
+    for argument, choice, choices in (("date_order", date_order, list(DATE_ORDERS)), ("decimal", decimal, DECIMALS)):
+        if choice is not None and choice not in choices:
+            raise OptionError(f"{option(argument)} takes one of {quoted(choices)}, not {brief_repr(choice)}.")
 
 
 def _with_unit(names: Names, unit: str | None) -> Names:

@@ -101,6 +101,24 @@ def read_text(text: pl.Series, order: str | None = None) -> TextTimes:
     )
 
 
+def find_readable(text: pl.Series, order: str | None = None) -> pl.Series | None:
+    """Return which texts fit the way of writing of most; None if all do, so that another reason stops the reading.
+
+    Args:
+        text: Text, null where there is no time.
+        order: How numbers such as `1/2/24` are ordered, or None.
+    """
+    import polars as pl
+
+    text = text.str.strip_chars()
+    is_present = text.is_not_null().to_numpy()
+    readings = _read_shapes(normalise(text), is_present, order)
+    if not readings:
+        return None
+    best = max(readings, key=lambda reading: int(reading.is_valid.sum()))
+    return None if best.is_valid[is_present].all() else pl.Series(best.is_valid)
+
+
 def can_be_read(text: pl.Series) -> bool:
     """Tell whether text can be read as times, in one or several ways."""
     if _read_iso(text) is not None:

@@ -13,12 +13,15 @@ from nbforecast.errors import InputError
 from nbforecast.text import option, plural, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
 
 DECIMALS = (".", ",")
 _GROUPED = {".": r"^[+-]?(?:\d*|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d*)?(?:[eE][+-]?\d+)?$",
             ",": r"^[+-]?(?:\d*|[1-9]\d{0,2}(?:\.\d{3})+)(?:,\d*)?(?:[eE][+-]?\d+)?$"}  # fmt: skip
 _SPACED = r"(\d)[ '’\x{a0}\x{202f}](\d{3})"  # thousands
+_LONG = r"^[+-]?\d{4,}$"  # four digits in a row, without thousands between them
 _TELLING = 8  # numbers such as 1,234 beside plain ones below 1000 from which on the comma groups thousands
 
 
@@ -67,6 +70,59 @@ def count_numbers(texts: list[str]) -> tuple[int, int]:
     text = _without_spaces(text.drop_nulls().str.replace(r"^[<>≤≥]\s*", ""))
     is_number = text.str.contains(_GROUPED["."]) | text.str.contains(_GROUPED[","])
     return int((is_number & text.str.contains(r"\d")).sum()), int(text.str.contains(r"^[-+]?\d+$").sum())
+
+
+def number_text(text: pl.Expr) -> pl.Expr:
+    """Return text of numbers without blanks around and between digits, null where a value is missing."""
+    import polars as pl
+
+    text = text.str.strip_chars()
+    text = pl.when(~text.is_in([*MISSING_TEXTS, *MISSING_MARKS])).then(text).str.replace(r"^[−–]", "-")
+    return text.str.replace_all(_SPACED, "${1}${2}").str.replace_all(_SPACED, "${1}${2}")
+
+
+def count_signs(text: pl.Expr) -> dict[str, pl.Expr]:
+    """Return aggregations of what `number_text` returns, for `choose_decimal`; sums over parts of a column add up."""
+    has_comma = text.str.contains(",", literal=True)
+    return {
+        "point": text.str.contains(_GROUPED["."]).sum(),
+        "comma": text.str.contains(_GROUPED[","]).sum(),
+        "with_comma": has_comma.sum(),
+        "without": (~has_comma).sum(),
+        "long": text.str.contains(_LONG).sum(),
+    }
+
+
+def choose_decimal(counts: Mapping[str, int], name: str) -> str:
+    """Return the decimal sign with which most text of a column is numbers.
+
+    Args:
+        counts: What the aggregations of `count_signs` return.
+        name: The user's name of the column.
+
+    Raises:
+        InputError: If all of it is numbers with both signs, which differ.
+    """
+    if counts["point"] != counts["comma"] or not counts["with_comma"]:
+        return "." if counts["point"] >= counts["comma"] else ","
+    if counts["long"]:
+        return ","  # thousands would be grouped there too
+    if counts["with_comma"] >= _TELLING and counts["without"]:
+        return "."
+    raise InputError(
+        f"The commas in {name!r} can stand before decimals ({option('decimal', ',')}) or between thousands "
+        f"({option('decimal', '.')}). Say which with {option('decimal')}."
+    )
+
+
+def numbers_with(text: pl.Expr, sign: str) -> pl.Expr:
+    """Return what `number_text` returns as floats, null where it is no number with a decimal sign."""
+    import polars as pl
+
+    group = "," if sign == "." else "."
+    plain = text.str.replace_all(group, "", literal=True).str.replace(",", ".", literal=True)
+    numbers = pl.when(text.str.contains(_GROUPED[sign])).then(plain).cast(pl.Float64, strict=False)
+    return numbers if sign == "," else text.cast(pl.Float64, strict=False).fill_null(numbers)
 
 
 def to_numbers(text: pl.Series, decimal: str | None = None) -> pl.Series | None:
@@ -162,6 +218,6 @@ def _decide(text: pl.Series) -> list[str]:
     present = text.drop_nulls()
     has_comma = present.str.contains(",", literal=True)
     plain = present.filter(~has_comma)
-    if plain.str.contains(r"^[+-]?\d{4,}$").any():
+    if plain.str.contains(_LONG).any():
         return [","]  # thousands would be grouped there too
     return ["."] if has_comma.sum() >= _TELLING and len(plain) else list(DECIMALS)

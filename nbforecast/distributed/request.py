@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 from nbforecast.data.calendar_text import read_calendar
 from nbforecast.data.frequency import parse_frequency
 from nbforecast.data.grid import check_fill
+from nbforecast.data.prepare import check_reading
 from nbforecast.data.span import horizon_steps, parse_span
+from nbforecast.data.units import find_conversion, stated_unit
 from nbforecast.distributed.layout import STAGING_PREFIX, shard_folder, shards_in
 from nbforecast.distributed.run import DatasetRun
 from nbforecast.distributed.source import open_panel, source_includes
@@ -69,7 +71,7 @@ def forecast_dataset(
             points.
         wait: Whether to return only when the run is done; an interrupt (Ctrl-C) then cancels the run.
         **options: Other options of `nbforecast.forecast`: time, target, id, freq, calendar, fill, minimum, maximum,
-            max_duration, seed, force.
+            max_duration, date_order, decimal, unit, convert_to, seed, force.
 
     Returns:
         A run, which fills in while it is read. Errors of the work are raised by its `wait()`.
@@ -100,16 +102,28 @@ def forecast_dataset(
         parse_span(request.max_duration, "max_duration")
     folder = shard_folder(_check_destination(destination), forecaster.name, steps)
     _check_earlier_shards(folder, forecaster, request.seed)
-    panel = open_panel(source, request.time, request.target, request.id)
+    check_reading(request.date_order, request.decimal)
+    panel = open_panel(source, request.time, request.target, request.id, request.date_order, request.decimal)
+    unit = request.unit or stated_unit(panel.target)
+    if request.convert_to is not None:
+        find_conversion(unit, request.convert_to)
     if source_includes(source, folder / "shard.parquet"):
         raise OptionError("The destination is inside the source, where its shards would be read as data the next time.")
     job = Job(
         staging=folder / f"{STAGING_PREFIX}{secrets.token_hex(8)}",
         folder=folder,
         partition_count=1,
-        options=replace(
-            request, model=to_portable(model), time="ds", target="y", id="unique_id", name=panel.name
-        ),  # staged rows have these columns
+        options=replace(  # staged rows have these columns, and no text that can be read in several ways
+            request,
+            model=to_portable(model),
+            time="ds",
+            target="y",
+            id="unique_id",
+            unit=unit,
+            date_order=None,
+            decimal=None,
+            name=panel.name,
+        ),
     )
     run_engine: Callable[[Job, list[int]], Iterator[PartitionReport]] = forecast_locally
     if engine == "ray":

@@ -7,7 +7,6 @@ import glob
 import os
 import shutil
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,10 @@ import polars as pl
 
 from nbforecast.data.columns import choose_columns
 from nbforecast.data.ids import id_expression
-from nbforecast.data.missing import MISSING_TEXTS
 from nbforecast.data.observations import SINGLE_SERIES
 from nbforecast.data.source import Source, escape_names
 from nbforecast.distributed.layout import partition_of
+from nbforecast.distributed.read_columns import Reading, read_times_of, read_values_of
 from nbforecast.errors import InputError, MissingExtra
 from nbforecast.user_path import path_exists, user_path
 
@@ -39,20 +38,26 @@ class Panel:
         rows: unique_id (text, null where there is none), ds, y, and unreadable: the text of a value that is not a
             number, or of a time that is not one, null elsewhere; y is then null.
         name: Name of the source.
+        target: The user's name of the column of values.
     """
 
     rows: pl.LazyFrame
     name: str
+    target: str
 
 
-def open_panel(source: Any, time: Any, target: str | None, id: Any) -> Panel:
-    """Open Parquet files, whose columns may differ in type; only footers are read.
+def open_panel(
+    source: Any, time: Any, target: str | None, id: Any, date_order: str | None = None, decimal: str | None = None
+) -> Panel:
+    """Open Parquet files, whose columns may differ in type; only footers are read, and times and values that are text.
 
     Args:
         source: A file, folder, glob or URL.
         time: Column of times; None for the one that is recognised.
         target: Column of values.
         id: Column or columns of series ids.
+        date_order: How text such as `1/2/24` is ordered, or None to decide by all files.
+        decimal: The decimal sign of text, or None to decide by all files.
 
     Raises:
         InputError: The source cannot be read as a panel.
@@ -68,16 +73,14 @@ def open_panel(source: Any, time: Any, target: str | None, id: Any) -> Panel:
         missing = [name for name in required if name not in schema]
         if missing:
             raise InputError(f"Some files of {str(source)!r} have no column {missing[0]!r}; others have.")
-    kind = _common_time([schema[columns.time] for schema in schemas])
+    scans, times = read_times_of(scans, columns.time, date_order)
+    values = read_values_of(scans, columns.target, decimal)
     parts = [
-        scan.select(
-            _id(columns.ids, schema),
-            *_columns(_time(columns.time, schema, kind), _number(columns.target, schema)),
-        )
-        for scan, schema in zip(scans, schemas, strict=True)
+        scan.select(_id(columns.ids, schema), *_columns(times[number], values[number]))
+        for number, (scan, schema) in enumerate(zip(scans, schemas, strict=True))
     ]
     name = Path(str(source).rstrip("/*")).name.split(".")[0]
-    return Panel(pl.concat(parts) if len(parts) > 1 else parts[0], name)
+    return Panel(pl.concat(parts) if len(parts) > 1 else parts[0], name, columns.target)
 
 
 def source_includes(source: Any, file: Path) -> bool:
@@ -276,47 +279,6 @@ def _id(columns: Sequence[str], schema: pl.Schema) -> pl.Expr:
     return ids.alias("unique_id")
 
 
-def _common_time(kinds: list[pl.DataType]) -> pl.DataType:
-    """The common type of times of several types."""
-    types = [k for k in dict.fromkeys(kinds) if k != pl.Null] or [pl.Null()]
-    if len(types) == 1:
-        return types[0]
-    zones = {k.time_zone if isinstance(k, pl.Datetime) else None for k in types if k.is_temporal()}
-    if len(zones) > 1:
-        raise InputError(
-            f"The files of the source have times of different kinds: {', '.join(map(str, types))}. Write them with "
-            "one time zone, or without any."
-        )
-    if zones:
-        return pl.Datetime("us", zones.pop())
-    return pl.Int64() if all(k.is_numeric() for k in types) else pl.String()
-
-
-def _time(column: str, schema: pl.Schema, kind: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
-    """Times of that type, and the text of those that cannot be read."""
-    column_type, times = schema[column], pl.col(column)
-    if column_type == kind:
-        return times, pl.lit(None, pl.String)
-    if column_type == pl.String and isinstance(kind, pl.Datetime):
-        converted = times.str.to_datetime(strict=False, time_unit="us", time_zone=kind.time_zone, ambiguous="earliest")
-    else:
-        converted = times.cast(kind, strict=False)
-    return converted, pl.when(times.is_not_null() & converted.is_null()).then(times.cast(pl.String))
-
-
-def _number(column: str, schema: pl.Schema) -> tuple[pl.Expr, pl.Expr]:
-    """Values as numbers, and the text of those that cannot be read."""
-    kind, values = schema[column], pl.col(column)
-    if kind.is_numeric() or kind in (pl.Boolean, pl.Null):
-        return values.cast(pl.Float64), pl.lit(None, pl.String)
-    if kind in (pl.String, pl.Categorical, pl.Enum):
-        text = values.cast(pl.String).str.strip_chars()
-        text = pl.when(~text.is_in(MISSING_TEXTS)).then(text)
-        numbers = text.cast(pl.Float64, strict=False)
-        return numbers, pl.when(numbers.is_null()).then(text)
-    return pl.lit(None, pl.Float64), pl.when(values.is_not_null()).then(pl.lit(f"of type {kind}"))
-
-
-def _columns(times: tuple[pl.Expr, pl.Expr], values: tuple[pl.Expr, pl.Expr]) -> list[pl.Expr]:
-    unreadable = reduce(lambda one, other: one.fill_null(other), (values[1], times[1]))
-    return [times[0].alias("ds"), values[0].alias("y"), unreadable.alias("unreadable")]
+def _columns(times: Reading, values: Reading) -> list[pl.Expr]:
+    unreadable = values.unreadable.fill_null(times.unreadable)
+    return [times.values.alias("ds"), values.values.alias("y"), unreadable.alias("unreadable")]

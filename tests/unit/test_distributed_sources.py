@@ -10,6 +10,7 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.cli import main
+from nbforecast.data import prepare
 from nbforecast.distributed.source import open_panel, source_includes
 from tests.support.cache_files import LastValueModel
 from tests.support.panels import assert_as_forecast, forecast, panel
@@ -142,3 +143,82 @@ def test_S8_a_pattern_that_names_no_file_is_one(tmp_path: Path) -> None:
     assert set(open_panel(tmp_path / "q[12].parquet", None, None, None).rows.collect()["y"]) == {1.0, 2.0}
     with pytest.raises(nbf.NbForecastError, match="no Parquet file"):
         open_panel(tmp_path / ("q" * 5_000 + "*"), None, None, None)
+
+
+DAYS = pl.date_range(pl.date(2023, 12, 20), pl.date(2024, 2, 10), eager=True).cast(pl.Datetime("us"))
+WRITINGS: dict[str, tuple[str, str]] = {  # how times and values are written
+    "day first, decimal comma": ("%d/%m/%Y", ","),
+    "two digits": ("%d.%m.%y", "."),
+    "month names": ("%d %b %Y", "."),
+    "am and pm": ("%m/%d/%Y %I:%M %p", "."),
+    "offsets": ("%Y-%m-%dT%H:%M:%S+01:00", "."),
+    "integers": ("%Y%m%d", "."),
+}
+
+
+def written(form: str, decimal: str) -> pl.DataFrame:
+    """Two series, of which the first has no day above 12, so that it alone leaves day and month open."""
+    parts = [
+        pl.DataFrame({"ds": days, "unique_id": name, "y": [1000.5 + 7 * row for row in range(len(days))]})
+        for name, days in (("a", DAYS.filter(DAYS.dt.day() <= 12)), ("b", DAYS))
+    ]
+    value = pl.col("y").map_elements(lambda number: f"{number:.2f}".replace(".", decimal), pl.String)
+    return pl.concat(parts).with_columns(pl.col("ds").dt.strftime(form), value)
+
+
+@pytest.mark.parametrize("one", [False, True], ids=["several files", "one file"])
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_S8_text_in_shards_is_read_as_everywhere(writing: str, one: bool, tmp_path: Path) -> None:
+    frame = written(*WRITINGS[writing])
+    for (name,), part in ({("a",): frame} if one else frame.partition_by("unique_id", as_dict=True)).items():
+        part.write_parquet(tmp_path / f"{name}.parquet")
+    run = nbf.forecast_dataset(
+        tmp_path / "*.parquet", tmp_path / "to", model=LastValueModel(), horizon=3, series_per_shard=1, wait=True
+    )
+    assert run.failures.is_empty()
+    expected = prepare(frame)
+    for name in expected.ids:
+        data = run.open(name).data
+        rows, own = (slice(*d.offsets[d.ids.index(name) : d.ids.index(name) + 2]) for d in (expected, data))
+        np.testing.assert_array_equal(data.time[own], expected.time[rows])
+        np.testing.assert_array_equal(data.values[own], expected.values[rows])
+
+
+def test_S8_text_that_can_be_read_in_two_ways_is_refused_unless_an_option_says_how(tmp_path: Path) -> None:
+    days = [f"0{day}/0{month}/2024" for month in (1, 2, 4) for day in (1, 3, 4, 7)]
+    dates = pl.DataFrame({"ds": days, "unique_id": "a", "y": range(12)})
+    dates.write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(nbf.NbForecastError, match=r"date_order='dmy'.*Say which with date_order="):
+        forecast(tmp_path / "a.parquet", tmp_path / "to")
+    run = forecast(tmp_path / "a.parquet", tmp_path / "to", date_order="dmy")
+    assert str(run.open("a").data.time[-1])[:10] == "2024-04-07"
+    iso = "2024-" + pl.col("ds").str.slice(3, 2) + "-" + pl.col("ds").str.slice(0, 2)
+    dates.with_columns(ds=iso, y=pl.lit("1,234")).write_parquet(tmp_path / "b.parquet")
+    with pytest.raises(nbf.NbForecastError, match=r"commas in 'y' can stand before decimals \(decimal=','\)"):
+        forecast(tmp_path / "b.parquet", tmp_path / "to")
+    assert forecast(tmp_path / "b.parquet", tmp_path / "to", decimal=",").open("a").data.values[0] == 1.234
+    with pytest.raises(nbf.NbForecastError, match="date_order= takes one of"):
+        forecast(tmp_path / "b.parquet", tmp_path / "to", date_order="us")
+
+
+def test_S8_text_that_is_no_time_or_number_fails_its_own_series(tmp_path: Path) -> None:
+    frame = written("%d/%m/%Y", ".")
+    spoilt = frame.with_columns(
+        ds=pl.when(pl.col("y") == "1000.50").then(pl.lit("soon")).otherwise("ds"), unique_id=pl.col("unique_id") + "x"
+    ).filter(pl.col("unique_id") == "ax")
+    words = frame.filter(pl.col("unique_id") == "a").with_columns(unique_id=pl.lit("ay"), y=pl.lit("many"))
+    pl.concat([frame, spoilt, words]).write_parquet(tmp_path / "a.parquet")
+    run = forecast(tmp_path / "a.parquet", tmp_path / "to")
+    assert dict(run.failures.select("unique_id", "kind").iter_rows()) == {"ax": "values", "ay": "values"}
+    assert "'soon'" in run.failures["message"][0]
+
+
+def test_S12_shards_have_a_unit_and_convert_it(tmp_path: Path) -> None:
+    frame = panel(1).rename({"y": "glucose (mg/dL)"})
+    frame.write_parquet(tmp_path / "a.parquet")
+    run = forecast(tmp_path / "a.parquet", tmp_path / "to", target="glucose (mg/dL)", convert_to="mmol/L")
+    name = frame["unique_id"][0]
+    expected = prepare(frame, target="glucose (mg/dL)", convert_to="mmol/L")
+    np.testing.assert_allclose(run.open(name).data.values, expected.values)
+    with pytest.raises(nbf.NbForecastError, match="needs the unit of the data: name it with unit="):
+        forecast(write_hive(panel(1), tmp_path / "other"), tmp_path / "to", convert_to="mmol/L")
