@@ -385,7 +385,7 @@ class Entry:
         with self._lock:
             status, state = self._status.copy(), self.state
             rows = np.flatnonzero(has_forecast(status))
-            is_sparse = bool((status == Status.PENDING).any()) and 2 * len(rows) < len(status)
+            is_sparse = 2 * len(rows) < len(status)
             columns = {n: c.take(rows) if is_sparse else c.array() for n, c in self._columns.items()}
         snapshot = Snapshot(
             data=self.data,

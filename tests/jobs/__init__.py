@@ -1,0 +1,1 @@
+"""What people come with: whole jobs, written as a new user would write them."""
