@@ -20,6 +20,7 @@ class Requirement(Enum):
 
     SHARED_FILE = "a file of ../shared, which may not be published"
     CHROMIUM = "a Chromium browser"
+    NODE_TOOLS = "Node.js and the tools of js/package.json, which `npm --prefix js ci` installs"
     LIBRARY = "a library that nbforecast adapts to and does not depend on"
     PACKAGE_INDEX = "an index to install a package from"
     FORK = "a system that forks processes"
@@ -38,11 +39,11 @@ class Missing(Skipped):
 def is_expected(error: BaseException) -> bool:
     """Whether a test may be skipped for an exception.
 
-    Where `CI` is set, the browser must be there, and the shared files where their folder is.
+    Where `CI` is set, the browser and the tools must be there, and the shared files where their folder is.
     """
     if not isinstance(error, Missing):
         return False
-    required = {Requirement.CHROMIUM, *([Requirement.SHARED_FILE] if SHARED.exists() else [])}
+    required = {Requirement.CHROMIUM, Requirement.NODE_TOOLS, *([Requirement.SHARED_FILE] if SHARED.exists() else [])}
     return not (os.environ.get("CI") and error.requirement in required)
 
 
