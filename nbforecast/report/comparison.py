@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nbforecast.run import Run
 
+_MOST_ORIGINS = 0.5  # of the run's, below which another model is compared by itself
 _SCOPES = {
     "times": "The series at one time count as one observation, so nothing is inferred about other series.",
     "series": "There are too few times to infer anything about other times than these.",
@@ -52,12 +53,19 @@ class Comparison:
         details: What the comparison does not say: of models without bands, and of those left out.
         rivals: The other models, the most accurate first.
         rows: The origins on which every number rests, those at which all models have an error (N,).
+        apart: Comparisons with single models that have few of the run's origins, which would leave few for all.
     """
 
     finding: str
     details: tuple[str, ...] = ()
     rivals: tuple[Rival, ...] = ()
     rows: Bool[np.ndarray, " N"] = field(default_factory=lambda: np.zeros(0, bool))
+    apart: tuple[Comparison, ...] = ()
+
+    @property
+    def findings(self) -> str:
+        """The finding, and those of the comparisons with single models."""
+        return " ".join((self.finding, *(comparison.finding for comparison in self.apart)))
 
 
 def find_comparison(run: Run, others: Sequence[Run]) -> Comparison:
@@ -73,15 +81,23 @@ def find_comparison(run: Run, others: Sequence[Run]) -> Comparison:
         for other in others
         if other not in scored
     )
-    rows = comparable_rows([run, *scored]) if scored else np.zeros(len(run.data), bool)
+    total = int(comparable_rows([run]).sum())
+    counts = [int(comparable_rows([run, other]).sum()) for other in scored]
+    together = [other for other, count in zip(scored, counts, strict=True) if count >= _MOST_ORIGINS * total] or scored
+    rows = comparable_rows([run, *together]) if together else np.zeros(len(run.data), bool)
     if not rows.any():
         return Comparison("There is no origin that all models have forecast, so they are not compared.", left_out)
-    changes = [compare_losses(run, other, rows) for other in scored]
+    changes = [compare_losses(run, other, rows) for other in together]
     p_values = holm([change.p_value for change in changes])
-    rivals = [Rival(*rival) for rival in zip(scored, changes, p_values, strict=True)]
-    finding = " ".join(filter(None, (verdict(run.model, rivals), describe_points(run, scored, rows))))
+    rivals = [Rival(*rival) for rival in zip(together, changes, p_values, strict=True)]
+    finding = " ".join(filter(None, (verdict(run.model, rivals), describe_points(run, together, rows))))
+    few = [(other, count) for other, count in zip(scored, counts, strict=True) if other not in together]
+    left_out += tuple(
+        f"{model_name(other.model)} has forecasts from {count:,} of the {total:,} origins, and is compared by itself."
+        for other, count in few
+    )
     ranked = tuple(sorted(rivals, key=lambda rival: rival.change.value))
-    return Comparison(finding, left_out, ranked, rows)
+    return Comparison(finding, left_out, ranked, rows, tuple(find_comparison(run, [other]) for other, _ in few))
 
 
 def comparison(run: Run, others: Sequence[Run]) -> Section:
@@ -91,11 +107,16 @@ def comparison(run: Run, others: Sequence[Run]) -> Section:
         run: A completed run.
         others: Runs of other models over the same data.
     """
-    findings = find_comparison(run, others)
+    return _show(run, find_comparison(run, others))
+
+
+def _show(run: Run, findings: Comparison) -> Section:
     if not findings.rivals:
         return Section(findings.finding, findings.details)
     method = Bullets((_describe_method(run, findings),), secondary=True)
-    return Section(findings.finding, findings.details, (_draw(run, findings.rivals), _tabulate(run, findings), method))
+    apart = tuple(_show(run, comparison) for comparison in findings.apart)
+    main = (_draw(run, findings.rivals), _tabulate(run, findings), method)
+    return Section(findings.finding, findings.details, (*main, *apart))
 
 
 def verdict(model: str, rivals: Sequence[Rival]) -> str:

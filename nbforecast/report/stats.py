@@ -127,13 +127,16 @@ def scores_of(run: Run, rows: Bool[np.ndarray, " N"], by: str | None = None) -> 
 
 def estimate(run: Run, values: Float64[np.ndarray, " N"]) -> MeanEstimate:
     """Estimate the mean of a value of each origin: of a panel for other series and times, if it has enough series."""
-    data = run.data
+    data, rows = run.data, np.flatnonzero(np.isfinite(values))
+    series = np.repeat(np.arange(len(data.ids)), data.lengths)
+    distances = np.diff(rows)[np.diff(series[rows]) == 0]
+    # origins as far apart as the horizon share no actual value
+    overlap = -(-run.horizon // int(distances.min())) if len(distances) else run.horizon
     if len(data.ids) >= MIN_SERIES:
-        series = np.repeat(np.arange(len(data.ids)), data.lengths)
-        mean = estimate_panel_mean(values, data.time, series, run.horizon)
+        mean = estimate_panel_mean(values, data.time, series, overlap)
         if mean.degrees_of_freedom:
             return mean
-    return estimate_mean(values, data.time, run.horizon)
+    return estimate_mean(values, data.time, overlap)
 
 
 def compare_losses(run: Run, other: Run, rows: Bool[np.ndarray, " N"] | None = None) -> MeanEstimate:

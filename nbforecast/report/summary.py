@@ -36,7 +36,7 @@ def summary(run: Run, baseline: Run, others: Sequence[Run], heading: str = "") -
         find_data(run).finding,
         find_current_forecast(run).finding,
         find_horizon_errors(run, baseline).finding,
-        find_comparison(run, others).finding,
+        find_comparison(run, others).findings,
         describe_coverage(run),
         find_calendar_errors(run).finding,
         find_breakdown(run, baseline).finding if is_panel(run.data) else find_worst_origins(run, 1).finding,

@@ -21,8 +21,18 @@ if TYPE_CHECKING:
     import pytest
     from nbformat import NotebookNode
 
-HEADINGS = ["The data", "Current forecast", "Error by horizon", "Calibration", "Largest errors",
-            "Accuracy by series or period", "Models compared", "Every origin", "Provenance"]  # fmt: skip
+HEADINGS = [
+    "The data",
+    "Current forecast",
+    "Error by horizon",
+    "Calibration",
+    "Errors by hour, weekday and month",
+    "Largest errors",
+    "Accuracy by series or period",
+    "Models compared",
+    "Every origin",
+    "Provenance",
+]
 
 
 def report(data: Path, *options: str) -> tuple[str, NotebookNode]:
@@ -56,7 +66,8 @@ def test_R2_R3_a_report_of_one_series_is_a_page_that_works_by_itself(tmp_path: P
     other.write_csv(tmp_path / "planner.csv")
     options = ["-p", "compare", "naive,theta", "-p", "model", "ridge", "-p", "title", "Taxis <at> last"]
     options += ["-p", "forecasts", str(tmp_path / "planner.csv")]
-    page, notebook = report(data, *options)
+    page, notebook = report(data, *options, "-p", "force", "true")
+    assert "0 came from the cache" in page, "a forced report reads nothing (C6)"
     assert re.findall(r"<h2[^>]*>(.*?)</h2>", page) == HEADINGS
     assert "<title>Taxis &lt;at&gt; last</title>" in page
     assert "<h1>Taxis &lt;at&gt; last</h1>" in page
@@ -70,6 +81,9 @@ def test_R2_R3_a_report_of_one_series_is_a_page_that_works_by_itself(tmp_path: P
     assert "ridge expects" in cells["current-forecast"]
     assert re.search(r"seasonal naive +[\d,]+", cells["comparison"])
     assert re.search(r"planner +[\d,]+", cells["comparison"]), "a table made elsewhere is compared, too (X4)"
+    assert re.search(
+        r"planner has forecasts from \d+ of the \d+ origins, and is compared by itself", cells["comparison"]
+    )
     assert "ridge, naive, theta and planner" in cells["provenance"]
     assert str(tmp_path) not in cells["provenance"]
 

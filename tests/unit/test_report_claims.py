@@ -72,6 +72,23 @@ def test_R4_every_column_of_a_comparison_rests_on_the_same_origins() -> None:
     assert "that both have forecast" in findings.details[-1]
 
 
+def test_R4_a_model_of_few_origins_is_compared_by_itself() -> None:
+    values = np.random.default_rng(1).standard_normal(500).cumsum()
+    run, other = (nbf.forecast(values, model, 12, wait=True) for model in (BANDS, ZERO))
+    few = nbf.forecast(values, LATE, 12, every=12, wait=True)
+    findings = find_comparison(run, [other, few])
+    assert [rival.run.model for rival in findings.rivals] == ["zero"]
+    assert findings.rows.sum() > 400
+    (apart,) = findings.apart
+    assert apart.rows.sum() < 40
+    assert np.isfinite(apart.rivals[0].p), "origins that do not overlap can be tested, although they are few"
+    assert f"late has forecasts from {apart.rows.sum()} of the " in findings.details[0]
+    text = report.comparison(run, [other, few]).text()
+    assert f"All numbers rest on the {findings.rows.sum()} origins" in text
+    assert f"All numbers rest on the {apart.rows.sum()} origins" in text
+    assert apart.finding in report.summary(run, other, [other, few]).text()
+
+
 def test_R4_models_without_a_common_origin_are_not_compared() -> None:
     values = np.random.default_rng(1).standard_normal(70).cumsum()
     never = FunctionForecaster(spread, "never", context=100, least=90, draws=9)
