@@ -106,7 +106,7 @@ def _on_grid(
     is_calendar = grid.kind == "calendar"
     if is_calendar and is_found:
         warnings.append(_calendar_warning(grid, spec, len(observations)))
-    if is_calendar or (frequency is not None and is_found):
+    if is_calendar or frequency is not None:
         observations, off_warnings = _drop_off_calendar(observations, grid)
         warnings += off_warnings
     return grid, observations, warnings

@@ -289,7 +289,7 @@ def check_size(points: GridPoints, observations: Observations, frequency: Freque
 
 
 def check_step(
-    points: GridPoints, observations: Observations, frequency: Frequency, freq: Any, id_columns: Sequence[str]
+    points: GridPoints, observations: Observations, frequency: Frequency, written: str, id_columns: Sequence[str]
 ) -> None:
     """Check that a step that the user gives is not coarser than the data.
 
@@ -299,7 +299,7 @@ def check_step(
         points: What `snap` makes of `observations`, whole or in part.
         observations: Rows with finite values; rows at the same time count once.
         frequency: The grid.
-        freq: The frequency as the user writes it.
+        written: The option that names the step, as the user writes it.
         id_columns: The columns of series ids.
 
     Raises:
@@ -328,12 +328,17 @@ def check_step(
     of_series = "" if len(ids) == 1 else f" in series {ids[series[first[np.argmax(is_merged)]]]!r}"
     keys = id_columns[0] if len(id_columns) == 1 else list(id_columns)
     grouping = f", group_by={keys!r}" if id_columns else ""
+    example = "to one row a slot"
+    if frequency.kind != "calendar" or not frequency.is_dated:
+        example = (
+            f"for example with group_by_dynamic in Polars: frame.sort({names.time!r})"
+            f".group_by_dynamic({names.time!r}, every={frequency.polars_alias!r}{grouping})"
+            f".agg(pl.col({names.target!r}).mean())"
+        )
     raise InputError(
         f"The data come about every {_describe_interval(float(np.median(intervals)), frequency)}{of_series}, but "
-        f"{option('freq', freq)} is {frequency.describe()}: aggregate first, for example with group_by_dynamic in "
-        f"Polars: frame.sort({names.time!r})"
-        f".group_by_dynamic({names.time!r}, every={frequency.polars_alias!r}{grouping})"
-        f".agg(pl.col({names.target!r}).mean()), or leave freq out."
+        f"{written} is {frequency.describe()}: aggregate first, {example}, "
+        f"or leave {written.partition('=')[0].split()[0]} out."
     )
 
 

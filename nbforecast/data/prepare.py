@@ -148,9 +148,12 @@ def prepare(
     points = points.take_series(is_long_enough)
     if newest is not None and fill is None:
         points = points.take_newest(frequency, newest)
-    if spec is not None and (frequency.kind != "integer" or spec.kind == "integer"):
+    if rule is not None and not rule.is_weekly:
+        check_step(points, observed, frequency, option("calendar", rule.text), columns.ids)
+    elif spec is not None and (frequency.kind != "integer" or spec.kind == "integer"):
         # a calendar step of integers names them, and merges nothing
-        check_step(points, observed, frequency, freq, columns.ids)
+        written = option("freq", frequency.alias if isinstance(freq, Frequency) else freq)
+        check_step(points, observed, frequency, written, columns.ids)
     check_size(points, observed, frequency)
     fill_warnings: list[DataWarning] = []
     if fill is not None:

@@ -318,13 +318,15 @@ class DatasetRun:
         self.phase = "forecasting"
         self._inference_start = time.monotonic()
         self._inferred_over_time.append((self._inference_start, 0))
-        options = replace(self._job.options, freq=self._find_freq(partitions, existing))
+        freq, calendar = self._find_freq(partitions, existing), self._job.options.calendar
+        is_calendar = getattr(freq, "kind", "") == "calendar"  # which then says what `calendar=` does
+        options = replace(self._job.options, freq=freq, calendar=None if is_calendar else calendar)
         return partitions, replace(self._job, partition_count=count, options=options)
 
     def _find_freq(self, partitions: list[int], existing: dict[int, Shard]) -> Any:
         """One grid for all shards: that of existing ones, or that of the data at the requested frequency, if any."""
         options, frequency = self._job.options, None
-        for shard in existing.values() if options.freq is None else ():
+        for shard in existing.values() if options.freq is None and options.calendar is None else ():
             with contextlib.suppress(Unreadable):
                 frequency = parquet.read_metadata(shard.path).frequency
                 break

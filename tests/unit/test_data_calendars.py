@@ -282,8 +282,11 @@ def test_S10_a_named_calendar_leaves_other_rows_out():
         prepare(table(pd.date_range("2023-01-02", periods=30, freq="7D")), calendar="sat")
     with pytest.raises(OptionError, match="Give one of them"):
         prepare(table(hours), calendar="third friday", freq="h")
-    with pytest.raises(InputError, match="aggregate first"):
-        prepare(table(hours), freq="WOM-3FRI")
+    for options in ({"freq": "WOM-3FRI"}, {"calendar": "third friday"}):
+        with pytest.raises(InputError, match="aggregate first, to one row a slot"):
+            prepare(table(hours), **options)
+    business = prepare(table(pd.date_range("2023-01-02", periods=70)), calendar="business")
+    assert flags(business) == {"off_calendar": 20}
 
 
 def test_S10_series_of_a_panel_share_the_slots_of_all():

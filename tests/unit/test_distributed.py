@@ -304,3 +304,24 @@ def test_forecasts_made_in_another_way_are_not_mixed(source: Path, tmp_path: Pat
     other = nbf.forecast_dataset(source, tmp_path / "to", model=LastValueModel(), horizon=4, wait=True)
     assert other.folder != run.folder
     assert forecast(source, tmp_path / "to", force=True).inferred == run.inferred
+
+
+def test_S10_shards_share_a_calendar_what_absent_rows_mean_and_bounds(tmp_path: Path) -> None:
+    days = pl.date_range(pl.date(2023, 1, 2), pl.date(2023, 6, 30), eager=True)
+    is_sold = np.random.default_rng(0).random((6, len(days))) > 0.5
+    parts = [
+        pl.DataFrame({"unique_id": f"s{n}", "ds": days}).filter(pl.Series(is_sold[n]) & (pl.col("ds").dt.weekday() < 7))
+        for n in range(6)
+    ]
+    source = tmp_path / "sales.parquet"
+    pl.concat(parts).with_columns(y=pl.int_range(1, pl.len() + 1) % 5 + 1.0).write_parquet(source)
+    options: dict[str, Any] = {"model": "naive", "horizon": 3, "series_per_shard": 2, "wait": True}
+    found = nbf.forecast_dataset(source, tmp_path / "found", **options)
+    assert {found.open(f"s{n}").data.frequency.alias for n in range(6)} == {"mon-sat"}
+    for calendar in ("business", "mon-sat", ("mon-sat", ["2023-07-01"])):
+        to = tmp_path / str(len(calendar))
+        named = nbf.forecast_dataset(source, to, calendar=calendar, fill=0, maximum=2, **options).open("s1")
+        assert not np.isnan(named.data.values).any()
+        assert ((named.data.time.astype("datetime64[D]").astype(int) + 3) % 7).max() < 6
+        assert np.nanmax(named.series("s1").array) == 2
+    assert named.at(0, "s1").future.to_list()[0].isoformat() == "2023-07-03"  # the first is closed, a Sunday follows
