@@ -63,6 +63,9 @@ def forecast(
     decimal: str | None = None,
     unit: str | None = None,
     convert_to: str | None = None,
+    future_covariates: str | Sequence[str] | None = None,
+    past_covariates: str | Sequence[str] | None = None,
+    holidays: str | None = None,
     origins: Any = None,
     every: Any = None,
     at: str | dt.time | None = None,
@@ -100,6 +103,12 @@ def forecast(
         decimal: Decimal sign of values that are text, "." or ","; the whole column decides by default.
         unit: Unit of the values, for titles; by default the one in brackets after the column's name.
         convert_to: Unit to convert the values to, such as "mmol/L" from "mg/dL".
+        future_covariates: Columns that are known ahead, of numbers, booleans or categories, such as promotions or
+            forecasts of the weather. Rows after the last value carry their future, and an origin without them within
+            the horizon is unavailable. A column known in hindsight only, the weather itself, flatters past forecasts.
+        past_covariates: Columns that are known up to the origin.
+        holidays: Country whose public holidays, their eves and bridge days are known ahead: "DE", "DE-BY", "US-CA".
+            Covariates imply `learn`.
         origins: Origins to forecast from, all by default: "latest" (the newest of each series), a slice or a list of
             indices or times (`slice("2024-12-01", "2024-12-31")`; both ends are included, and a day to its end).
             Nothing else is inferred, but the past origins that `calibrate` needs. Any origin that is read with
@@ -133,7 +142,7 @@ def forecast(
     """
     # every parameter but `frame` and `wait` is an option; a test compares them
     options = ForecastOptions.from_arguments(locals())
-    if isinstance(model, (list, tuple)) and not learn:
+    if isinstance(model, (list, tuple)) and not options.learns:
         runs = current_session().forecast_each(frame, model, options)
         return {name: wait_or_cancel(run) for name, run in runs.items()} if wait else runs
     run = current_session().forecast(frame, options)
@@ -162,7 +171,8 @@ def quickdraw(
         horizon: Number of steps to forecast, H, or a span.
         style: "bands" for prediction intervals or "density" for densities.
         **options: The other options of `forecast`: time, target, id, freq, calendar, fill, minimum, maximum,
-            max_duration, date_order, decimal, unit, convert_to, origins, every, at, seed, force, learn,
+            max_duration, date_order, decimal, unit, convert_to, future_covariates, past_covariates, holidays, origins,
+            every, at, seed, force, learn,
             calibrate, name.
 
     Returns:

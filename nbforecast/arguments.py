@@ -68,12 +68,13 @@ def shard_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
         raise OptionError(
             "--calibrate is not for panels in shards: calibrate what is opened from them, run.open(ID, calibrate=True)."
         )
-    if namespace.learn:
-        raise OptionError("--learn is not for panels in shards: forecast the panel as one table to learn from it.")
+    for name in ("learn", "future_covariates", "past_covariates", "holidays"):
+        if getattr(namespace, name):
+            raise OptionError(f"--{name.split('_')[0]} is not for panels in shards: forecast the panel as one table.")
     for name, reason in _NOT_OF_SHARDS.items():
         if getattr(namespace, name) is not None:
             raise OptionError(f"--{name.replace('_', '-')} is not for panels in shards: {reason}.")
-    omitted = ("calibrate", "learn", *_NOT_OF_SHARDS)
+    omitted = ("calibrate", "learn", "future_covariates", "past_covariates", "holidays", *_NOT_OF_SHARDS)
     options = {name: value for name, value in forecast_keywords(namespace).items() if name not in omitted}
     return {**options, **{name: getattr(namespace, name) for name in SHARD_OPTIONS}}
 

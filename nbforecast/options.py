@@ -177,6 +177,25 @@ class ForecastOptions:
             "--convert-to", prepares=True, metavar="UNIT", help="the unit to convert the values to, such as mmol/L"
         ),
     )
+    future_covariates: str | Sequence[str] | None = field(
+        default=None,
+        metadata=argument("--future", prepares=True, metavar="A,B", help="columns that are known ahead, to learn from"),
+    )
+    past_covariates: str | Sequence[str] | None = field(
+        default=None,
+        metadata=argument(
+            "--past",
+            prepares=True,
+            metavar="A,B",
+            help="columns that are known up to the origin, to learn from",
+        ),
+    )
+    holidays: str | None = field(
+        default=None,
+        metadata=argument(
+            "--holidays", prepares=True, metavar="COUNTRY", help="learn from public holidays: DE, DE-BY, US-CA ..."
+        ),
+    )
     origins: Any = field(
         default=None,
         metadata=argument(
@@ -231,6 +250,12 @@ class ForecastOptions:
             raise OptionError(f"{option('minimum', self.minimum)} is above {option('maximum', self.maximum)}.")
         object.__setattr__(self, "seed", int(self.seed))
 
+    @property
+    def learns(self) -> bool:
+        """Whether the forecasts are corrected by past errors: on request, or since covariates are named."""
+        covariates = (self.future_covariates, self.past_covariates, self.holidays)
+        return self.learn or any(each is not None for each in covariates)
+
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> ForecastOptions:
         """The options among the arguments of a function; the others are ignored."""
@@ -265,6 +290,9 @@ class PanelKeywords(TypedDict, total=False):
 class ForecastKeywords(PanelKeywords, total=False):
     """The options that requests for one dataset take as keyword arguments; see `ForecastOptions`."""
 
+    future_covariates: str | Sequence[str] | None
+    past_covariates: str | Sequence[str] | None
+    holidays: str | None
     origins: Any
     every: Any
     at: str | dt.time | None

@@ -113,11 +113,12 @@ class Session:
 
     def _new_run(self, data: Dataset, forecasters: Sequence[Forecaster], options: ForecastOptions) -> Run:
         """A run that has not started: of one model, or of one that learns from its errors and from other models."""
-        if not options.learn:
+        if not options.learns:
             entry_slice = self.find(data, forecasters[0], options)
             rows = _select_rows(entry_slice, options)
             return self.build_run(entry_slice, forecasters[0], options.seed, calibrate=options.calibrate, rows=rows)
-        whole = replace(options, learn=False, calibrate=False, origins=None, every=None, at=None)
+        unlearned = {"learn": False, "future_covariates": None, "past_covariates": None, "holidays": None}
+        whole = replace(options, calibrate=False, origins=None, every=None, at=None, **unlearned)  # type: ignore[arg-type]
         base, *others = [self._new_run(data, [forecaster], whole) for forecaster in forecasters]
         forecaster = resolve(learned_forecaster(base, others), options.minimum, options.maximum)
         entry_slice = self.find(data, forecaster, options)

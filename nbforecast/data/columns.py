@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.data.clock import are_clock_times, is_hour_name
@@ -38,6 +38,8 @@ class Columns:
         clocks: Columns of times of day, which complete the times if these are dates that repeat.
         is_clock_given: Whether the user names the column of times of day.
         labels: Further columns of text, integers or booleans, which might tell series apart.
+        future: Columns of covariates that are known ahead.
+        past: Columns of covariates that are known up to the origin.
     """
 
     time: str
@@ -46,6 +48,8 @@ class Columns:
     clocks: tuple[str, ...] = ()
     is_clock_given: bool = False
     labels: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
 
     @property
     def id(self) -> str | None:
@@ -58,7 +62,9 @@ class Columns:
         return [self.time, self.target, *self.ids]
 
 
-def choose_columns(source: Source, time: Any, target: Any, id: Any) -> Columns:
+def choose_columns(
+    source: Source, time: Any, target: Any, id: Any, future_covariates: Any = None, past_covariates: Any = None
+) -> Columns:
     """Choose columns by argument, by name (`unique_id`, `ds`, `y`), or as the only one of their kind.
 
     Args:
@@ -66,6 +72,8 @@ def choose_columns(source: Source, time: Any, target: Any, id: Any) -> Columns:
         time: The column of times that the user names, or a column of dates and one of times of day, or None.
         target: The column of values that the user names, or None.
         id: The column or columns of series ids that the user names, or None.
+        future_covariates: The columns of covariates known ahead, or None.
+        past_covariates: The columns of covariates known up to the origin, or None.
 
     Raises:
         InputError: If a column does not exist or several might serve; the message names the candidates and the
@@ -81,24 +89,28 @@ def choose_columns(source: Source, time: Any, target: Any, id: Any) -> Columns:
     times = _named(source, schema, source.time if time is None else time, "time", most=2)
     targets = _named(source, schema, source.target if target is None else target, "target", most=1)
     ids = _named(source, schema, id, "id") or source.index_ids
+    future = _named(source, schema, future_covariates, "future_covariates")
+    past = _named(source, schema, past_covariates, "past_covariates")
     chosen = {*times, *targets}
     if not ids and "unique_id" in schema and "unique_id" not in chosen:
         ids = ("unique_id",)
-    reserved = {*targets, *ids, *(() if targets else ("y",))}
+    reserved = {*targets, *ids, *future, *past, *(() if targets else ("y",))}
     time_column = times[0] if times else _find_time(source, schema, reserved)
-    clocks = times[1:] or _find_clocks(source, schema, {time_column, *targets, *ids})
-    target_column = targets[0] if targets else _find_target(source, schema, {time_column, *ids, *clocks})
-    columns = Columns(time_column, target_column, ids, tuple(clocks), len(times) > 1)
-    names = [*columns.names, *columns.clocks]
+    clocks = times[1:] or _find_clocks(source, schema, {time_column, *targets, *ids, *future, *past})
+    others = {time_column, *ids, *clocks, *future, *past}
+    target_column = targets[0] if targets else _find_target(source, schema, others)
+    columns = Columns(time_column, target_column, ids, tuple(clocks), len(times) > 1, (), future, past)
+    names = [*columns.names, *columns.clocks, *future, *past]
     if len(set(names)) < len(names):
         roles = [option("time", time_column), option("target", target_column), *(option("id", ids) for _ in ids[:1])]
+        roles += [option("future_covariates", future)] * bool(future) + [option("past_covariates", past)] * bool(past)
         raise InputError(f"One column cannot serve twice: {', '.join(roles)}.")
     in_order = [*source.index_columns, *(name for name in schema if name not in source.index_columns)]
     labels = [name for name in in_order if name not in names and name not in _ROW_NUMBERS]
     labels = [name for name in labels if _is_text(schema[name]) or _is_category(schema[name])] + [
         name for name in labels if schema[name].is_integer() or _is_boolean(schema[name])
     ]
-    return Columns(time_column, target_column, ids, tuple(clocks), len(times) > 1, tuple(labels[:_MOST_LABELS]))
+    return replace(columns, labels=tuple(labels[:_MOST_LABELS]))
 
 
 def collect(source: Source, columns: Columns) -> nw.DataFrame[Any]:
@@ -108,7 +120,9 @@ def collect(source: Source, columns: Columns) -> nw.DataFrame[Any]:
         InputError: If a lazy frame fails to run.
     """
     try:
-        return _eager(source.frame.select([*columns.names, *columns.clocks, *columns.labels]))
+        return _eager(
+            source.frame.select([*columns.names, *columns.clocks, *columns.labels, *columns.future, *columns.past])
+        )
     except Exception as error:  # of a lazy frame of any library
         raise InputError(f"The lazy frame failed to run: {error}") from error
 

@@ -17,6 +17,7 @@ from nbforecast.text import did_you_mean, quoted
 if TYPE_CHECKING:
     import polars as pl
 
+    from nbforecast.data.covariates import Covariates
     from nbforecast.data.frequency import Frequency
 
 
@@ -82,6 +83,7 @@ class Dataset:
         time_type: The Polars type in which times are returned: `Datetime("us", zone)`, `Date` or `Int64`.
         names: The user's names of the frame and its columns.
         warnings: What was repaired, and what is odd.
+        covariates: Columns beside the values; None if none is named. They are not part of the handle.
     """
 
     ids: tuple[str, ...]
@@ -93,6 +95,7 @@ class Dataset:
     time_type: pl.DataType
     names: Names = field(default_factory=Names)
     warnings: tuple[DataWarning, ...] = ()
+    covariates: Covariates | None = None
 
     def __len__(self) -> int:
         """Return the number of rows of all series."""

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int64
 from nbforecast.data.calendar_text import read_calendar
 from nbforecast.data.choose_grid import choose_grid
 from nbforecast.data.columns import Columns, choose_columns, collect
+from nbforecast.data.covariates import Covariates, lay_out_covariates
 from nbforecast.data.dataset import Dataset, DataWarning, Names
 from nbforecast.data.distinct import check_distinct_series
 from nbforecast.data.frequency import Frequency, parse_frequency
@@ -25,6 +26,7 @@ from nbforecast.data.grid import (
     lay_out,
     snap,
 )
+from nbforecast.data.holidays import check_country
 from nbforecast.data.observations import Observations, read_observations, to_polars
 from nbforecast.data.source import open_source
 from nbforecast.data.span import parse_span
@@ -67,6 +69,9 @@ def prepare(
     decimal: str | None = None,
     unit: str | None = None,
     convert_to: str | None = None,
+    future_covariates: str | Sequence[str] | None = None,
+    past_covariates: str | Sequence[str] | None = None,
+    holidays: str | None = None,
     name: str | None = None,
 ) -> Dataset:
     """Read a frame as series on a regular time grid.
@@ -94,6 +99,10 @@ def prepare(
         decimal: The decimal sign of values that are text, `"."` or `","`. By default the whole column decides.
         unit: The unit of the values, for titles; by default the one in brackets after the column's name.
         convert_to: The unit to which the values are converted, such as `"mmol/L"` from `"mg/dL"`.
+        future_covariates: Columns that are known ahead, of numbers, booleans or categories; rows after the last value
+            carry their future.
+        past_covariates: Columns that are known up to the origin.
+        holidays: The country, and after a hyphen its part, whose public holidays are covariates: `"DE-BY"`.
         name: The name of the frame in titles.
 
     Returns:
@@ -123,7 +132,7 @@ def prepare(
         raise InputError("This is a prepared dataset already: use it as it is, or give the frame it is made of.")
 
     source = open_source(frame, time, target, id, date_order)
-    columns = choose_columns(source, time, target, id)
+    columns = choose_columns(source, time, target, id, future_covariates, past_covariates)
     table = collect(source, columns)
     as_steps = spec is not None and spec.kind == "integer"
     observations, warnings = read_observations(table, columns, name or source.name, date_order, decimal, as_steps)
@@ -163,7 +172,7 @@ def prepare(
 
     ids = tuple(name for name, selected in zip(observations.ids, is_long_enough.tolist(), strict=True) if selected)
     warnings += [*grid_warnings, *dropped_warnings, *fill_warnings]
-    if not has_value.all():
+    if not has_value.all() and not columns.future:  # rows after the last value carry covariates
         missing = observations.take(~has_value).take_series(is_long_enough)
         warnings += trimmed_warnings(missing, points, frequency, newest)
     warnings += duplicate_warnings(points, frequency, ids)
@@ -183,6 +192,37 @@ def prepare(
         time_type=observations.time_type,
         names=_with_unit(observations.names, convert_to or unit),
         warnings=tuple(warnings),
+        covariates=_read_covariates(table, columns, observations, is_long_enough, frequency, offsets, steps, holidays),
+    )
+
+
+def _read_covariates(
+    table: nw.DataFrame[Any],
+    columns: Columns,
+    observations: Observations,
+    is_long_enough: Bool[np.ndarray, " series"],
+    frequency: Frequency,
+    offsets: Int64[np.ndarray, " bounds"],
+    steps: Int64[np.ndarray, " rows"],
+    holidays: str | None,
+) -> Covariates | None:
+    """Lay the named covariates out on the grid of the series; None if there are none."""
+    names = [*columns.future, *columns.past]
+    if holidays is not None:
+        check_country(holidays)
+        if frequency.kind == "integer":
+            raise OptionError(f"{option('holidays')} needs dates, and the times are steps.")
+    elif not names:
+        return None
+    rows = observations.take_series(is_long_enough)
+    return lay_out_covariates(
+        [to_polars(table, name)[rows.rows] for name in names],
+        [name in columns.future for name in names],
+        rows.series,
+        frequency.to_step(rows.times),
+        steps[offsets[:-1]],
+        np.diff(offsets),
+        holidays,
     )
 
 

@@ -14,6 +14,7 @@ class UnavailableReason(enum.IntEnum):
     MISSING = 3
     INCOMPLETE = 4
     NOT_IN_TABLE = 5
+    NO_COVARIATES = 6
 
     @property
     def sentence(self) -> str:
@@ -28,4 +29,5 @@ _SENTENCES = {
     UnavailableReason.MISSING: "more than half of the context is missing",
     UnavailableReason.INCOMPLETE: "the context has a gap that is too long to be bridged",
     UnavailableReason.NOT_IN_TABLE: "the table of forecasts has none as of this time",
+    UnavailableReason.NO_COVARIATES: "a covariate that should be known ahead is missing within the horizon",
 }

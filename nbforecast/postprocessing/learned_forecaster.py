@@ -7,10 +7,11 @@ import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 
 from nbforecast.errors import ForecasterError
 from nbforecast.forecasters.base import model_key
+from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.postprocessing.residual_model import learn
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class LearnedForecaster:
         context: That of the base.
         levels: The probability levels of the base's draws.
         draws: Q, their number.
-        key: The keys of the base and of the other models, and the handle of the data: a correction depends on all of a
-            series' past, and in a panel on the other series.
+        key: The keys of the base and of the other models, the handle of the data and the digest of its covariates: a
+            correction depends on all of a series' past, and in a panel on the other series.
     """
 
     def __init__(
@@ -40,8 +41,8 @@ class LearnedForecaster:
         base: Forecaster,
         others: Sequence[Forecaster],
         data: Dataset,
-        horizon: int,
         read: Callable[[], BaseForecasts | None],
+        has_covariates: Bool[np.ndarray, " N"],
     ) -> None:
         """Describe the correction; nothing is computed yet.
 
@@ -49,11 +50,12 @@ class LearnedForecaster:
             base: The forecaster that is corrected.
             others: Forecasters whose medians are features.
             data: The dataset.
-            horizon: H, the number of steps forecast.
             read: Returns the forecasts of all of them from every origin, or None while some are missing.
+            has_covariates: (N,) the origins from which all covariates are known ahead.
         """
         self._base = base
         self._read = read
+        self._has_covariates = has_covariates
         self._lock = threading.Lock()
         self._learned: Float32[np.ndarray, "N H Q"] | None = None
         self.name = f"{base.name}-learned"
@@ -61,11 +63,14 @@ class LearnedForecaster:
         self.levels = base.levels
         self.draws = base.draws
         models = hashlib.sha256(repr([base.key, *(other.key for other in others)]).encode()).hexdigest()[:16]
-        self.key = model_key("learned", _VERSION, data=data.handle, models=models)
+        covariates = "" if data.covariates is None else data.covariates.digest
+        self.key = model_key("learned", _VERSION, covariates=covariates, data=data.handle, models=models)
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
-        """That of the base: what it forecasts can be corrected."""
-        return self._base.availability(data)
+        """That of the base; an origin without its covariates ahead is `NO_COVARIATES`."""
+        reasons = self._base.availability(data)
+        is_missing = (reasons == UnavailableReason.AVAILABLE) & ~self._has_covariates
+        return np.where(is_missing, UnavailableReason.NO_COVARIATES, reasons).astype(np.uint8)
 
     def forecast(
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0

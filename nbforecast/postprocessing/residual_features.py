@@ -32,6 +32,9 @@ class PastForecasts:
         actual: (N, H) what was observed after each origin, NaN where it is not known.
         seasons: Season lengths in steps, ascending.
         others: (M, N, H) the medians of other models.
+        ahead: (K, N, H) covariates at the times that are forecast, known at the origin; NaN where one is missing.
+        now: (K, N) the same covariates at the origins.
+        known: (J, N) covariates that are known up to the origins only.
     """
 
     values: Column
@@ -41,6 +44,9 @@ class PastForecasts:
     actual: Float64[np.ndarray, "N H"]
     seasons: tuple[int, ...]
     others: Float64[np.ndarray, "M N H"]
+    ahead: Float64[np.ndarray, "K N H"]
+    now: Float64[np.ndarray, "K N"]
+    known: Float64[np.ndarray, "J N"]
 
     @cached_property
     def newest(self) -> Column:
@@ -64,7 +70,7 @@ class PastForecasts:
         return (self.actual[:, h] - self.medians[:, h]) / self.units[:, h]
 
 
-def features(past: PastForecasts, h: int) -> Float64[np.ndarray, "N P"]:
+def features(past: PastForecasts, h: int) -> tuple[Float64[np.ndarray, "N P"], int]:
     """The features of step `h`, each known at the origin: an origin's row depends on nothing after it (L1).
 
     Distances from the forecast's median, in units of its spread, limited to 5; 0 where something is not known.
@@ -74,12 +80,21 @@ def features(past: PastForecasts, h: int) -> Float64[np.ndarray, "N P"]:
         h: The horizon step, from 0.
 
     Returns:
-        (N, P) other models' medians; the newest observation, its changes, and the mean over parts of seasons; what was
-        observed at the same phase one and two seasons before and on average over four; the newest known errors of this
-        step and of the first, and those of the same phase; harmonics of the seasons; 1.
+        columns: (N, P) other models' medians; the newest observation, its changes, and the mean over parts of seasons;
+            what was observed at the same phase one and two seasons before and on average over four; the newest known
+            errors of this step and of the first, and those of the same phase; harmonics of the seasons; 1; then the
+            covariates.
+        plain: How many columns come before those of the covariates.
     """
-    columns = np.column_stack(list(_columns(past, h)))
-    return np.clip(np.nan_to_num(columns), -LIMIT, LIMIT)
+    plain = list(_columns(past, h))
+    of_covariates = [
+        column
+        for target, current in zip(past.ahead, past.now, strict=True)
+        for column in _future_covariate(target[:, h], current)
+    ]
+    of_covariates += [column for current in past.known for column in _past_covariate(current)]
+    columns = np.column_stack([*plain, *of_covariates])
+    return np.clip(np.nan_to_num(columns), -LIMIT, LIMIT), len(plain)
 
 
 def _columns(past: PastForecasts, h: int) -> Iterator[Column]:
@@ -120,6 +135,38 @@ def _columns(past: PastForecasts, h: int) -> Iterator[Column]:
             yield np.sin(k * angle)
             yield np.cos(k * angle)
     yield np.ones(len(newest))
+
+
+def _future_covariate(target: Column, now: Column) -> Iterator[Column]:
+    """A covariate at the target time in units of its past deviation, with hinges, and its change since the origin."""
+    mean, deviation = _running_moments(now)
+    score = (target - mean) / deviation
+    yield score
+    yield np.maximum(score, 0.0)
+    yield np.maximum(score - 1.0, 0.0)
+    yield np.maximum(-1.0 - score, 0.0)
+    yield (target - now) / deviation
+
+
+def _past_covariate(now: Column) -> Iterator[Column]:
+    """A covariate at the origin in units of its past deviation, with hinges, and its changes."""
+    mean, deviation = _running_moments(now)
+    score = (now - mean) / deviation
+    yield score
+    yield np.maximum(score, 0.0)
+    yield np.maximum(score - 1.0, 0.0)
+    for steps in _CHANGES:
+        yield (now - delayed(now, steps)) / deviation
+
+
+def _running_moments(values: Column) -> tuple[Column, Column]:
+    """The mean and the deviation of the values so far; a deviation of 1 where all are equal."""
+    is_known = np.isfinite(values)
+    filled = np.where(is_known, values, 0.0)
+    count = np.maximum(np.cumsum(is_known), 1)
+    mean = np.cumsum(filled) / count
+    variance = np.cumsum(filled**2) / count - mean**2
+    return mean, np.sqrt(np.where(variance > 1e-12 * (1 + mean**2), variance, 1.0))
 
 
 def delayed(values: Column, steps: int) -> Column:

@@ -32,7 +32,7 @@ _PANEL_SHRINKAGE = 100.0
 _UNIT = (0.15, 0.85)  # the interval whose width is the unit
 _TYPICAL_SHARE = 0.3  # of the typical error, below which the unit does not fall: points have no width
 _LEAST_UNIT = 1e-6  # times the largest value so far
-_LARGEST_ERROR, _LARGEST_CORRECTION = 3.0, 1.5  # units
+_LARGEST_ERROR, _LARGEST_CORRECTION = 1.5, 1.5  # units; errors beyond count as much as this
 _HALF_LIFE = 1000  # origins, of errors and losses that are averaged
 _RATIO_LIMITS = (0.4, 1.2)
 _PRIOR_COUNT, _PRIOR_ERROR = 20.0, 0.3  # of the ratio of errors
@@ -54,6 +54,9 @@ class BaseForecasts:
         offsets: (S + 1,) the bounds of the series.
         seasons: Season lengths in steps, ascending.
         others: (M, N, H) the medians of other models.
+        ahead: (K, N, H) covariates at the times that are forecast, known at the origin; NaN where one is missing.
+        now: (K, N) the same covariates at the origins.
+        known: (J, N) covariates that are known up to the origins only.
     """
 
     draws: Float32[np.ndarray, "N H Q"]
@@ -64,6 +67,9 @@ class BaseForecasts:
     offsets: Int64[np.ndarray, " S1"]
     seasons: tuple[int, ...]
     others: Float64[np.ndarray, "M N H"]
+    ahead: Float64[np.ndarray, "K N H"]
+    now: Float64[np.ndarray, "K N"]
+    known: Float64[np.ndarray, "J N"]
 
 
 def learn(base: BaseForecasts) -> Float32[np.ndarray, "N H Q"]:
@@ -108,6 +114,9 @@ def _series(base: BaseForecasts, start: int, end: int) -> _SeriesForecasts:
         actual=actual,
         seasons=base.seasons,
         others=base.others[:, rows],
+        ahead=base.ahead[:, rows],
+        now=base.now[:, rows],
+        known=base.known[:, rows],
     )
     return _SeriesForecasts(rows, past, draws, base.levels)
 
@@ -122,7 +131,8 @@ class _Regression:
     Attributes:
         first_block: The number of the first block, counted from grid step 0.
         padding: Rows of the first block before the series begins.
-        columns: (N, P) the features.
+        columns: (N, P) the features, those of covariates last.
+        plain_columns: How many features are of no covariate.
         error: (N,) the errors in units of the spread, limited; NaN where they are not known.
         squares: (B, P, P) for each block the products of the features of the errors that become known in it.
         products: (B, P) the products of these features and errors.
@@ -131,6 +141,7 @@ class _Regression:
     first_block: int
     padding: int
     columns: Float64[np.ndarray, "N P"]
+    plain_columns: int
     error: Float64[np.ndarray, " N"]
     squares: Float64[np.ndarray, "B P P"]
     products: Float64[np.ndarray, "B P"]
@@ -138,7 +149,7 @@ class _Regression:
     @classmethod
     def of(cls, past: PastForecasts, h: int) -> _Regression:
         first_block, padding = divmod(int(past.steps[0]), BLOCK)
-        columns = features(past, h)
+        columns, plain_columns = features(past, h)
         error = np.clip(past.errors(h), -_LARGEST_ERROR, _LARGEST_ERROR)
         is_known = np.isfinite(error)
         # the error of row n is known from row n + h + 1 on: the fit of a block rests on the blocks before it
@@ -147,20 +158,25 @@ class _Regression:
         in_blocks = _in_blocks(known_columns, padding)
         squares = in_blocks.transpose(0, 2, 1) @ in_blocks
         products = (in_blocks * _in_blocks(known_error, padding)[..., None]).sum(1)
-        return cls(first_block, padding, columns, error, squares, products)
+        return cls(first_block, padding, columns, plain_columns, error, squares, products)
 
     def corrections(self, panel: _PanelFit | None) -> Float64[np.ndarray, "K N"]:
-        """The corrections by no fit and by the fit of each shrinkage, in units of the spread."""
+        """The corrections by no fit and by the fit of each shrinkage, in units of the spread.
+
+        With covariates there are fits without them, too: a covariate that teaches nothing then costs little.
+        """
         squares, products = _before(self.squares), _before(self.products)
         prior = np.zeros_like(products) if panel is None else panel.at(self.first_block, len(products))
         in_blocks = _in_blocks(self.columns, self.padding)
-        out = np.zeros((1 + len(SHRINKAGES), len(self.error)))
-        identity = np.eye(products.shape[1])
-        for number, shrinkage in enumerate(SHRINKAGES, start=1):
-            weights = np.linalg.solve(squares + shrinkage * identity, (products + shrinkage * prior)[..., None])
-            correction = (in_blocks @ weights).reshape(-1)
-            out[number] = correction[self.padding : self.padding + len(self.error)]
-        return np.clip(out, -_LARGEST_CORRECTION, _LARGEST_CORRECTION)
+        corrections = [np.zeros(len(self.error))]
+        for count in sorted({self.plain_columns, self.columns.shape[1]}, reverse=True):
+            identity = np.eye(count)
+            for shrinkage in SHRINKAGES:
+                pulled = products[:, :count] + shrinkage * prior[:, :count]
+                weights = np.linalg.solve(squares[:, :count, :count] + shrinkage * identity, pulled[..., None])
+                correction = (in_blocks[..., :count] @ weights).reshape(-1)
+                corrections.append(correction[self.padding : self.padding + len(self.error)])
+        return np.clip(np.array(corrections), -_LARGEST_CORRECTION, _LARGEST_CORRECTION)
 
 
 class _PanelFit(NamedTuple):

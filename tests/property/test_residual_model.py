@@ -32,6 +32,9 @@ def make(values: np.ndarray, medians: np.ndarray, first_step: int = 0, others: i
         offsets=np.array([0, len(values)]),
         seasons=(4, 12),
         others=np.zeros((others, len(values), HORIZON)),
+        ahead=np.zeros((0, len(values), HORIZON)),
+        now=np.zeros((0, len(values))),
+        known=np.zeros((0, len(values))),
     )
 
 
@@ -73,6 +76,9 @@ def test_H1_appending_rows_leaves_earlier_forecasts_to_the_bit(seed, size, first
         steps=whole.steps[:size],
         offsets=np.array([0, size]),
         others=whole.others[:, :size],
+        ahead=whole.ahead[:, :size],
+        now=whole.now[:, :size],
+        known=whole.known[:, :size],
     )
     np.testing.assert_array_equal(learn(part), learn(whole)[:size])
 
@@ -105,6 +111,9 @@ def test_H1_the_panel_teaches_a_series_what_it_is_too_short_to_learn():
         steps=np.concatenate([p.steps for p in parts]),
         offsets=np.arange(0, 30 * 90 + 1, 90),
         others=np.zeros((0, 30 * 90, HORIZON)),
+        ahead=np.zeros((0, 30 * 90, HORIZON)),
+        now=np.zeros((0, 30 * 90)),
+        known=np.zeros((0, 30 * 90)),
     )
     together = learn(panel).reshape(30, 90, HORIZON, -1)[:, 66:]
     alone = np.stack([learn(part) for part in parts])[:, 66:]
