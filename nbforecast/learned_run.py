@@ -108,7 +108,7 @@ def _describe_missing(data: Dataset, row: int, horizon: int) -> str:
     lacking = listing(names[is_missing.any(1)].tolist())
     return (
         f"There is no forecast at index {index}{where}: {lacking} must be known ahead and is missing at "
-        f"{plural(len(missing), 'time')}, the first {missing[0]} and the last {missing[-1]}. Add rows with these times, "
+        f"{plural(len(missing), 'time')}, from {missing[0]} to {missing[-1]}. Add rows with these times, "
         "their covariates and no value."
     )
 
