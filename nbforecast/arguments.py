@@ -17,9 +17,13 @@ SHARD_OPTIONS = ("engine", "address", "workers", "series_per_shard")
 
 
 # options that panels in shards do not take, and why
-_CHOOSING = "every origin of a shard is forecast"
 _NOT_OF_SHARDS = {
-    **dict.fromkeys(("origins", "every", "at"), _CHOOSING),
+    "calibrate": "calibrate what is opened from them, run.open(ID, calibrate=True)",
+    **dict.fromkeys(("origins", "every", "at"), "every origin of a shard is forecast"),
+    **dict.fromkeys(
+        ("learn", "future_covariates", "past_covariates", "holidays"),
+        "forecast the panel as one table to learn from it",
+    ),
 }
 
 
@@ -62,20 +66,14 @@ def shard_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `nbforecast.forecast_dataset`, beside source and destination, from parsed options.
 
     Raises:
-        OptionError: `--calibrate` is set, since shards have no calibrated intervals, or another option that they lack.
+        OptionError: An option is set that shards do not have.
     """
-    if namespace.calibrate:
-        raise OptionError(
-            "--calibrate is not for panels in shards: calibrate what is opened from them, run.open(ID, calibrate=True)."
-        )
-    for name in ("learn", "future_covariates", "past_covariates", "holidays"):
-        if getattr(namespace, name):
-            raise OptionError(f"--{name.split('_')[0]} is not for panels in shards: forecast the panel as one table.")
+    given = forecast_keywords(namespace)
+    flags = {each.name: each.metadata["flags"][-1] for each in fields(ForecastOptions) if each.metadata["flags"]}
     for name, reason in _NOT_OF_SHARDS.items():
-        if getattr(namespace, name) is not None:
-            raise OptionError(f"--{name.replace('_', '-')} is not for panels in shards: {reason}.")
-    omitted = ("calibrate", "learn", "future_covariates", "past_covariates", "holidays", *_NOT_OF_SHARDS)
-    options = {name: value for name, value in forecast_keywords(namespace).items() if name not in omitted}
+        if given[name] not in (None, False):
+            raise OptionError(f"{flags[name]} is not for panels in shards: {reason}.")
+    options = {name: value for name, value in given.items() if name not in _NOT_OF_SHARDS}
     return {**options, **{name: getattr(namespace, name) for name in SHARD_OPTIONS}}
 
 
