@@ -71,6 +71,7 @@ def forecast(
     at: str | dt.time | None = None,
     seed: int = 0,
     force: bool = False,
+    exact: bool = False,
     learn: bool = False,
     calibrate: bool = False,
     wait: bool = False,
@@ -118,6 +119,8 @@ def forecast(
             own zone.
         seed: Seed of models that draw random numbers.
         force: Whether to ignore cached results.
+        exact: Whether every forecast is made from this history alone. By default the cache serves a shorter history
+            from a longer one with the same end, and the run has a warning that says so. `max_duration` implies it.
         learn: Whether to correct the forecasts by what the model's own past errors teach, as of each origin. This needs
             its forecasts from all origins; `run.base` is the run without it.
         calibrate: Whether to calibrate the prediction intervals at 50, 80, 90 and 95 % with the past forecast errors
@@ -172,7 +175,7 @@ def quickdraw(
         style: "bands" for prediction intervals or "density" for densities.
         **options: The other options of `forecast`: time, target, id, freq, calendar, fill, minimum, maximum,
             max_duration, date_order, decimal, unit, convert_to, future_covariates, past_covariates, holidays, origins,
-            every, at, seed, force, learn,
+            every, at, seed, force, exact, learn,
             calibrate, name.
 
     Returns:

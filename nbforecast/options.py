@@ -224,6 +224,12 @@ class ForecastOptions:
     force: bool = field(
         default=False, metadata=argument("-f", "--force", action="store_true", help="do not use cached results")
     )
+    exact: bool = field(
+        default=False,
+        metadata=argument(
+            "--exact", action="store_true", help="use no forecast of the cache that was made from a longer history"
+        ),
+    )
     learn: bool = field(
         default=False,
         metadata=argument(
@@ -262,6 +268,11 @@ class ForecastOptions:
         return cls(**{f.name: arguments[f.name] for f in fields(cls) if f.name in arguments})
 
     @property
+    def is_exact(self) -> bool:
+        """Whether forecasts are made from the data alone, also where the cache knows a longer history (C5)."""
+        return self.exact or self.max_duration is not None
+
+    @property
     def preparation(self) -> dict[str, Any]:
         """Keyword arguments of `nbforecast.data.prepare`."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["prepares"]}
@@ -285,6 +296,7 @@ class PanelKeywords(TypedDict, total=False):
     convert_to: str | None
     seed: int
     force: bool
+    exact: bool
 
 
 class ForecastKeywords(PanelKeywords, total=False):

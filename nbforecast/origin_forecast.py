@@ -37,6 +37,7 @@ class Forecast:
         actual: float64 (H,), the values observed after the origin; NaN where they are unknown.
         calibrated: float32 (H, 8), the ends of the calibrated intervals at 2.5, 5, 10, 25, 75, 90, 95 and 97.5 %; NaN
             where too few past errors are known. None if the run does not calibrate.
+        is_from_longer_history: Whether the cache made the forecast from a longer history than the run's.
 
     Example:
         >>> forecast = nbf.quickdraw(nbf.sample("taxi"), -24, model="naive").forecast
@@ -52,6 +53,7 @@ class Forecast:
         quantile_levels: tuple[float, ...],
         model: str,
         calibrated: Float32[np.ndarray, "H K"] | None = None,
+        is_from_longer_history: bool = False,
     ) -> None:
         self._series_position, self.index = data.locate(row)
         self.series = data.ids[self._series_position]
@@ -59,6 +61,7 @@ class Forecast:
         self.quantile_levels = quantile_levels
         self.model = model
         self.calibrated = calibrated
+        self.is_from_longer_history = is_from_longer_history
         self.actual: Float64[np.ndarray, " H"] = data.actuals(np.array([row]), len(draws))[0]
         self._data = data
         self._row = row
@@ -207,6 +210,8 @@ class Forecast:
                 if np.isfinite(self.calibrated).all()
                 else f"bands are not calibrated: fewer than {MIN_ERRORS} past errors are known yet",
             )
+        if self.is_from_longer_history:
+            notes.insert(0, "from a longer history")
         return tuple(notes)
 
     def _band(self, coverage: int) -> charts.Band:

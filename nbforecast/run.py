@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 
 from nbforecast.data.origins import Index, find_row, newest_rows
+from nbforecast.data.warnings import longer_history
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.engine.background_run import BackgroundRun
 from nbforecast.errors import OptionError, OriginUnavailable
@@ -71,10 +72,11 @@ class Run(BackgroundRun):
         self.data = entry_slice.data
         self._bands: tuple[tuple[str, int], Float32[np.ndarray, "N H K"]] | None = None
         self._scores: tuple[tuple[str, int], dict[str, pl.DataFrame]] | None = None
+        self._longer: tuple[object, Bool[np.ndarray, " N"]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """The data and the results so far; what is derived from them is derived anew."""
-        return {**super().__getstate__(), "_bands": None, "_scores": None}
+        return {**super().__getstate__(), "_bands": None, "_scores": None, "_longer": None}
 
     @property
     def handle(self) -> str:
@@ -113,8 +115,9 @@ class Run(BackgroundRun):
 
     @property
     def warnings(self) -> tuple[DataWarning, ...]:
-        """Repairs and oddities of the data."""
-        return self.data.warnings
+        """Repairs and oddities of the data, and what the cache served from a longer history (C5)."""
+        count = int(self._from_longer(self._slice)[self.rows].sum())
+        return (*self.data.warnings, longer_history(count)) if count else self.data.warnings
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -203,7 +206,15 @@ class Run(BackgroundRun):
         if self._task is None:  # a run with a task stays with the entry that the task fills
             self._slice = current.with_requested(self._slice.requested)
         bands = current.calibrate_rows(row, row + 1)[0] if self.calibrate else None
-        return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands)
+        is_from_longer = bool(self._from_longer(current)[row])
+        return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands, is_from_longer)
+
+    def _from_longer(self, part: EntrySlice) -> Bool[np.ndarray, " N"]:
+        """Which rows are forecast from a longer history than that of the data."""
+        contexts = part.entry.contexts  # another array after every change
+        if self._longer is None or self._longer[0] is not contexts:
+            self._longer = contexts, part.longer_contexts()
+        return self._longer[1]
 
     def _copied_draws(self, rows: Int64[np.ndarray, " 1"]) -> Float32[np.ndarray, "H Q"]:
         """The forecast of an origin in a run that was copied, and that infers nothing."""

@@ -143,7 +143,8 @@ class Session:
         """The cached results of a request; an empty slice where there are none or `force` ignores them."""
         horizon = horizon_steps(options.horizon, data.frequency)
         spec = ForecastSpec.from_forecaster(forecaster, data, horizon, options.seed)
-        return self.cache.find(data, spec, lambda: forecaster.availability(data), force=options.force)
+        reasons = partial(forecaster.availability, data)
+        return self.cache.find(data, spec, reasons, force=options.force, exact=options.is_exact)
 
     def build_run(
         self,

@@ -29,6 +29,16 @@ _BLURRED = 0.01  # of the usual change from step to step; single precision may l
 _MOST_CLOCK_CHANGES = 10_000  # duplicates; more have another cause
 
 
+def longer_history(count: int) -> DataWarning:
+    """Report origins whose forecasts the cache serves from a longer history with the same end.
+
+    Args:
+        count: How many.
+    """
+    origins, advice = plural(count, "origin is", "origins are"), f"{option('exact', True)} uses this one alone"
+    return DataWarning("longer_history", count, f"{origins} forecast from a longer history in the cache; {advice}.")
+
+
 def dropped_series_warnings(flag: str, dropped: Int[np.ndarray, " dropped"], ids: Sequence[str]) -> list[DataWarning]:
     """Report series that are left out.
 

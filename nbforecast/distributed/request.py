@@ -71,7 +71,7 @@ def forecast_dataset(
             points.
         wait: Whether to return only when the run is done; an interrupt (Ctrl-C) then cancels the run.
         **options: Other options of `nbforecast.forecast`: time, target, id, freq, calendar, fill, minimum, maximum,
-            max_duration, date_order, decimal, unit, convert_to, seed, force.
+            max_duration, date_order, decimal, unit, convert_to, seed, force, exact.
 
     Returns:
         A run, which fills in while it is read. Errors of the work are raised by its `wait()`.

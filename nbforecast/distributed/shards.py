@@ -12,6 +12,7 @@ from nbforecast.atomic_write import atomic_write
 from nbforecast.errors import OptionError
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable
+from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.scoring.mean_scores import OriginScores, mean_scores, score_sums
 from nbforecast.scoring.origin_scores import calculate
 from nbforecast.scoring.score_groups import group_keys
@@ -44,13 +45,25 @@ def write_shard(entry: Entry, target: Path) -> None:
         parquet.write(snapshot, file)
 
 
-def is_complete(path: Path, spec: ForecastSpec) -> bool:
-    """Return whether a shard has every result that can be calculated, by the same specification."""
+def is_complete(path: Path, spec: ForecastSpec, *, exact: bool = False) -> bool:
+    """Return whether a shard has every result that can be calculated, by the same specification.
+
+    Args:
+        path: The shard.
+        spec: The specification.
+        exact: Whether forecasts that were made from a longer history do not count.
+    """
     try:
         header = parquet.read_metadata(path)
+        if header.spec != spec or header.facts["calculated"] != header.facts["available"]:
+            return False
+        outline = parquet.read_outline(path) if exact else None
     except Unreadable:
         return False
-    return bool(header.spec == spec and header.facts["calculated"] == header.facts["available"])
+    if outline is None:
+        return True
+    is_other = outline.contexts != outline.fingerprints.contexts(spec.context)
+    return not (is_other & has_forecast(outline.status)).any()
 
 
 def shard_scores(paths: Iterable[Path], by: By | None = None, where: Where | None = None) -> pl.DataFrame:

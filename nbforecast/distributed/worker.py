@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,7 +187,8 @@ class Worker:
 
     def _is_complete(self, path: Path, data: Dataset) -> bool:
         """Whether a shard has every result for some data; none has if the request is forced."""
-        return not self._job.options.force and is_complete(path, self._spec(data))
+        options = self._job.options
+        return not options.force and is_complete(path, self._spec(data), exact=options.is_exact)
 
     def _count_failed_attempts(self, partition: int) -> int:
         """Record an attempt; return how many before it did not end."""
@@ -232,7 +234,8 @@ class Worker:
     def _infer(self, data: Dataset) -> tuple[EntrySlice, Exception | None]:
         """All results of some data, and the error that ended the inference. Raises `JobCancelled`."""
         forecaster = self._forecaster
-        entry_slice = self._cache.find(data, self._spec(data), lambda: forecaster.availability(data))
+        reasons, is_exact = partial(forecaster.availability, data), self._job.options.is_exact
+        entry_slice = self._cache.find(data, self._spec(data), reasons, exact=is_exact)
         run = Run(entry_slice, forecaster, self._engine, self._job.options.seed)
         run.start(Priority.BATCH)
         while not run.wait_for_end(POLL_SECONDS):

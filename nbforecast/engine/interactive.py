@@ -156,7 +156,7 @@ class InteractiveQueue:
                 if not self._cache.publish(entry_slice) and current is None:  # it was removed, and stays so (C16)
                     data = entry_slice.data
                     reasons = partial(forecaster.availability, data)
-                    anew = uninterrupted(partial(self._cache.find, data, entry.spec, reasons))
+                    anew = uninterrupted(partial(self._cache.find, data, entry.spec, reasons, exact=entry.is_exact))
                     if not anew.reasons[rows].any():
                         entry_slice = anew
                         continue

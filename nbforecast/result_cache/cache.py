@@ -75,7 +75,9 @@ class Cache(SliceTable, Storage):
 
     # --- look-up -----------------------------------------------------------------------------------------------------
 
-    def find(self, data: Dataset, spec: ForecastSpec, reasons: Reasons, *, force: bool = False) -> EntrySlice:
+    def find(
+        self, data: Dataset, spec: ForecastSpec, reasons: Reasons, *, force: bool = False, exact: bool = False
+    ) -> EntrySlice:
         """Results for some data, as far as they are known (C5).
 
         Args:
@@ -83,6 +85,7 @@ class Cache(SliceTable, Storage):
             spec: How the forecasts are made.
             reasons: Returns for every row (N,) why it cannot be forecast from `data`, 0 where it can; called if needed.
             force: Begin a new entry that only the caller has (C6).
+            exact: Use no forecast that was made from a longer history.
 
         Returns:
             The results.
@@ -92,10 +95,13 @@ class Cache(SliceTable, Storage):
         self._follow_others()
         key = spec.key(data.handle)
         entry_slice = self._hit(key)
-        if entry_slice is None:
+        if entry_slice is None or (exact and not _is_exact(entry_slice)):
             with self._build_lock:
-                entry_slice = self._hit(key) or self._read_in(key) or self._build(key, data, spec, reasons)
+                entry_slice = self._hit(key) or self._read_in(key)
+                if entry_slice is None or (exact and not _is_exact(entry_slice)):
+                    entry_slice = self._build(key, data, spec, reasons, exact=exact)
             self._trim_if_free()
+        entry_slice.entry.is_exact |= exact
         return entry_slice.with_data(data)
 
     def open(self, key: CacheKey) -> EntrySlice | None:
@@ -134,18 +140,20 @@ class Cache(SliceTable, Storage):
         self.publish(entry_slice)
         return entry_slice
 
-    def _build(self, key: CacheKey, data: Dataset, spec: ForecastSpec, reasons: Reasons) -> EntrySlice:
+    def _build(self, key: CacheKey, data: Dataset, spec: ForecastSpec, reasons: Reasons, *, exact: bool) -> EntrySlice:
         """Results that begin with what other entries hold (`_build_lock` is held)."""
         self.misses += 1
         removals = [removal.time for removal in self.removals.newer(key, 0.0) if removal.is_whole]
         candidates = list_candidates(self.entries(), self.directory, self.read, data, spec, max(removals, default=0.0))
-        entry_slice = begin_results(data, spec, reasons(), Fingerprints(data), candidates)
+        entry_slice = begin_results(data, spec, reasons(), Fingerprints(data), candidates, exact=exact)
         self.reused += entry_slice.inferred
         if entry_slice.key == entry_slice.entry.key:
             self.mark_young(entry_slice.entry)
         if entry_slice.key != entry_slice.entry.key:
             self._mark_used(entry_slice.entry)
             self.publish(EntrySlice.whole(entry_slice.entry))
+        if exact:  # what the cache has held under the key is made from a longer history
+            self.evict(key)
         self.publish(entry_slice)
         return entry_slice
 
@@ -245,7 +253,8 @@ class Cache(SliceTable, Storage):
             replaces = should_replace(len(smaller), len(entry), agree=part is not None, force=False)
             if part is None or not self._belongs(part):
                 continue
-            if (has_forecast(present.status) & (present.forced_times > part.forced_times)).any():
+            is_needed = smaller.is_exact and part.longer_contexts().any()
+            if is_needed or (has_forecast(present.status) & (present.forced_times > part.forced_times)).any():
                 continue
             if replaces and part.inferred >= present.inferred:
                 with self._lock:
@@ -398,3 +407,8 @@ class Cache(SliceTable, Storage):
         if files:
             self.directory.trim(self.disk, keep=files[0][1].path)
         return [file for _, file in files]
+
+
+def _is_exact(entry_slice: EntrySlice) -> bool:
+    """Whether no forecast is made from a longer history than that of the data."""
+    return not entry_slice.longer_contexts().any()

@@ -49,6 +49,7 @@ class Entry:
         reused: Origins whose forecasts came from other entries.
         lock_count: How often results were written under the lock.
         saved: The `state` that was last saved, None if none was.
+        is_exact: Somebody has asked for forecasts that no longer history has a part in (C5).
         is_published: The cache has held the entry.
         is_released: The memory was emptied while the cache held the entry; it is not held again (C16).
     """
@@ -81,7 +82,7 @@ class Entry:
         self.created = self.used = self.cleared = time.time()
         self.hits = self.reused = self.lock_count = self._changes = 0
         self.saved: State | None = None
-        self.is_published = self.is_released = False
+        self.is_exact = self.is_published = self.is_released = False
         if fingerprints is not None:
             self.fingerprints = fingerprints
         never = reasons != UnavailableReason.AVAILABLE
@@ -105,7 +106,7 @@ class Entry:
         entry = cls(snapshot.data, snapshot.spec, snapshot.reasons, forced=snapshot.forced)
         entry.forced_times = snapshot.forced_times
         entry.version, entry.created, entry.contexts = snapshot.version, snapshot.created, snapshot.contexts
-        entry.cleared = snapshot.cleared
+        entry.cleared, entry.is_exact = snapshot.cleared, snapshot.is_exact
         entry._status = snapshot.status.copy()
         never = snapshot.reasons != UnavailableReason.AVAILABLE
         for name, values in snapshot.columns.items():
@@ -398,6 +399,7 @@ class Entry:
             created=self.created,
             forced_times=self.forced_times,
             cleared=self.cleared,
+            is_exact=self.is_exact,
             rows=rows if is_sparse else None,
         )
         return snapshot, state

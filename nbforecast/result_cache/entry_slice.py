@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8
 from nbforecast.forecasters.bounded import split_key
 from nbforecast.postprocessing import conformal
 from nbforecast.result_cache.entry import Entry
-from nbforecast.result_cache.fingerprints import are_newest_parts, match_series
+from nbforecast.result_cache.fingerprints import Fingerprints, are_newest_parts, match_series
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import REASON, STATUS, Status
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbforecast.data import Dataset
-    from nbforecast.result_cache.fingerprints import Fingerprints
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
 
 
@@ -157,6 +156,16 @@ class EntrySlice:
     def forced_times(self) -> Float64[np.ndarray, " N"]:
         """(N,) when each row was last requested with `force`, in seconds since the epoch; 0 if never (C6)."""
         return self._select(self.entry.forced_times)
+
+    def longer_contexts(self) -> Bool[np.ndarray, " N"]:
+        """Which rows are forecast from a longer history than that of the data (C5).
+
+        Returns:
+            (N,) whether the row's context reaches back further, or holds other values, than the data.
+        """
+        own = self.entry.fingerprints if self._is_whole else Fingerprints(self.data)
+        is_other = self._select(self.entry.contexts) != own.contexts(self.spec.context)
+        return is_other & (self.reasons == 0)
 
     @property
     def available(self) -> int:

@@ -162,6 +162,7 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
         "forced": snapshot.forced,
         "forced_rows": _encode_runs(snapshot.forced_times),
         "cleared": snapshot.cleared,
+        "is_exact": snapshot.is_exact,
         "saved": time.time(),
         "digests": digests,
     }
@@ -194,6 +195,7 @@ def unpack(packed: bytes) -> Metadata:
             raise Damaged(f"an older nbforecast has written it (format {version})")
         if facts.setdefault("score_version", 1) != SCORE_VERSION:
             facts["calculated"] = 0
+        facts.setdefault("is_exact", False)
         facts.setdefault("cleared", facts["created"])  # files of earlier versions do not say
         facts.setdefault("forced_rows", [[sum(facts["index_len"]), facts["forced"]]])
         _check(facts)
@@ -231,6 +233,7 @@ def _check(facts: dict[str, Any]) -> None:
         and len(levels) > 0
         and all(0 < a < 1 for a in levels)
         and all(0 <= facts[n] < _MAX_TIME for n in ("created", "forced", "cleared", "saved"))
+        and isinstance(facts["is_exact"], bool)
         and _are_runs(facts["forced_rows"], sum(lengths))
         and all(0 <= facts[n] <= sum(lengths) for n in ("available", "inferred", "calculated"))
         and isinstance(facts["digests"], dict)

@@ -197,6 +197,7 @@ def read(path: Path) -> Snapshot:
         created=facts["created"],
         forced_times=metadata.forced_times,
         cleared=facts["cleared"],
+        is_exact=facts["is_exact"],
         rows=np.flatnonzero(has_forecast(columns["status"])) if metadata.is_sparse else None,
     )
     if data.handle != metadata.key.handle:

@@ -179,6 +179,8 @@ def begin_results(
     reasons: UInt8[np.ndarray, " N"],
     fingerprints: Fingerprints,
     candidates: Iterable[ReuseCandidate],
+    *,
+    exact: bool = False,
 ) -> EntrySlice:
     """Results for new data, with every forecast that candidates hold for the same context (C5).
 
@@ -192,6 +194,7 @@ def begin_results(
         reasons: (N,) for every row why it cannot be forecast from `data` alone, 0 where it can.
         fingerprints: Those of `data`.
         candidates: Entries of the same spec on the same grid, the most promising first.
+        exact: Whether only forecasts of equal contexts are reused, and none that was made from a longer history.
 
     Returns:
         A slice of a candidate's entry if `data` are the newest part of its history, else a new entry.
@@ -211,13 +214,15 @@ def begin_results(
         outline = candidate.outline()
         if outline is None:
             continue
-        rows, old_rows = _reusable_rows(fingerprints, contexts, outline, is_open)
+        rows, old_rows = _reusable_rows(fingerprints, contexts, outline, is_open, exact=exact)
         is_better = outline.forced_times[old_rows] > best[rows]
         rows, old_rows = rows[is_better], old_rows[is_better]
         entry = candidate.load() if len(rows) else None
         if entry is None:
             continue
         new_part = EntrySlice.newest_part(entry, data, fingerprints, reasons)
+        if exact and new_part is not None and new_part.longer_contexts().any():
+            new_part = None
         best[rows] = outline.forced_times[old_rows]
         matches.append((entry, rows, old_rows))
         is_newest = new_part is not None and (new_part.forced_times >= best).all()
@@ -252,7 +257,12 @@ def _overlap(
 
 
 def _reusable_rows(
-    new: Fingerprints, contexts: UInt64[np.ndarray, " N"], outline: Outline, is_open: Bool[np.ndarray, " N"]
+    new: Fingerprints,
+    contexts: UInt64[np.ndarray, " N"],
+    outline: Outline,
+    is_open: Bool[np.ndarray, " N"],
+    *,
+    exact: bool,
 ) -> tuple[Int64[np.ndarray, " R"], Int64[np.ndarray, " R"]]:
     """The open rows whose forecasts an entry holds, and the entry's rows for them."""
     old = outline.fingerprints
@@ -260,8 +270,10 @@ def _reusable_rows(
     rows = np.flatnonzero((old_rows >= 0) & is_open)
     old_rows = old_rows[rows]
     has_same_context = contexts[rows] == outline.contexts[old_rows]
-    is_newest_part = np.repeat(are_newest_parts(new, old), np.diff(new.offsets))[rows]
-    is_reusable = (has_same_context | is_newest_part) & has_forecast(outline.status)[old_rows]
+    is_reusable = has_same_context & has_forecast(outline.status)[old_rows]
+    if not exact:
+        is_newest_part = np.repeat(are_newest_parts(new, old), np.diff(new.offsets))[rows]
+        is_reusable |= is_newest_part & has_forecast(outline.status)[old_rows]
     return rows[is_reusable], old_rows[is_reusable]
 
 

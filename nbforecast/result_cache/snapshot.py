@@ -51,6 +51,7 @@ class Snapshot:
         created: When the entry was created, in seconds since the epoch.
         forced_times: (N,) when each origin was last forced, in seconds since the epoch; 0 if never (C6).
         cleared: Removals up to this time are applied, in seconds since the epoch (C16).
+        is_exact: Somebody has asked for forecasts that no longer history has a part in (C5).
         rows: (M,) the rows that `columns` have, which are those with a forecast; None for all (E10).
     """
 
@@ -64,6 +65,7 @@ class Snapshot:
     created: float
     forced_times: Float64[np.ndarray, " N"]
     cleared: float = 0.0
+    is_exact: bool = False
     rows: Int64[np.ndarray, " M"] | None = None
 
     def results(self, name: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
@@ -205,6 +207,7 @@ def union(one: Snapshot, other: Snapshot) -> Snapshot:
         rows=rows,
         created=min(first.created, second.created),
         cleared=min(first.cleared, second.cleared),
+        is_exact=first.is_exact or second.is_exact,
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 import nbforecast as nbf
+from nbforecast import session
 from nbforecast.data import Dataset, prepare
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
@@ -90,13 +91,12 @@ class Story:
         self.shown: list[tuple[Panel, Run, Result, set[Origin]]] = []
 
     def tell(self, panel: Panel, max_duration: int | None = None) -> None:
-        asked = panel
         if max_duration is not None:
             panel = {n: {s: v for s, v in x.items() if s > max(x) - max_duration} for n, x in panel.items()}
         if self.restarts:
             empty(disk=False)
         self.model.count = 0
-        run = nbf.forecast(frame(asked), self.model, HORIZON, freq="5min", max_duration=max_duration, wait=True)
+        run = nbf.forecast(frame(panel), self.model, HORIZON, freq="5min", wait=True)
         found = result(run, panel)
         there = origins(panel)
         alone = dict(zip(there, (self.model.availability(run.data) == 0).tolist(), strict=True))
@@ -416,3 +416,51 @@ def test_C5_C13_a_part_saved_by_another_kernel_gives_its_own_rows(tmp_path: Path
     known = np.isfinite(found)
     np.testing.assert_array_equal(found[known], np.arange(10, 22)[known])
     assert known.tolist() == [True] * 10 + [False] * 2
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["one kernel", "after a restart"])
+@pytest.mark.parametrize("options", [{"exact": True}, {"max_duration": 30}], ids=["exact=True", "max_duration="])
+@pytest.mark.parametrize("before", ["the longer history", "a part served from it"])
+def test_C5_who_limits_the_history_gets_forecasts_of_this_history_alone(
+    before: str, options: dict[str, Any], restart: bool
+) -> None:
+    cold = forecast(walk(70, 100), Weighted()).array.copy()
+    empty()
+    model = Weighted()
+    whole = forecast(walk(0, 100), model)
+    if before == "a part served from it":
+        part = forecast(walk(70, 100), model)
+        (warning,) = part.warnings
+        assert (warning.flag, warning.count) == ("longer_history", int((part.array != cold).any((1, 2)).sum()))
+        assert "exact=True" in str(warning)
+        notes = part.at(-29).fan().notes
+        assert "from a longer history" in notes
+        assert "from a longer history" not in part.at(0).fan().notes
+    if restart:
+        empty(disk=False)
+    model.count = 0
+    history = walk(0, 100) if "max_duration" in options else walk(70, 100)
+    exact = forecast(history, model, **options)
+    np.testing.assert_array_equal(exact.array, cold)
+    cut = int(((whole.array[-30:] != cold) & np.isfinite(cold)).any((1, 2)).sum())
+    assert exact.inferred == model.count == cut > 0, "the first contexts are cut short"
+    assert not exact.warnings
+    forecast(walk(0, 101), model)
+    forecast(walk(0, 100), model)
+    session.results().complete(whole.entry_slice, publish=True)
+    if restart:
+        empty(disk=False)
+    model.count = 0
+    np.testing.assert_array_equal(forecast(history, model, **options).array, cold)
+    assert model.count == 0, "they stay"
+
+
+def test_C5_C9_exact_forecasts_stay_exact_in_their_file() -> None:
+    model = Weighted()
+    forecast(walk(0, 100), model)
+    exact = forecast(walk(70, 100), model, exact=True).array.copy()
+    empty(disk=False)
+    forecast(walk(0, 100), model)
+    again = forecast(walk(70, 100), model)
+    np.testing.assert_array_equal(again.array, exact)
+    assert not again.warnings

@@ -30,9 +30,9 @@ from nbforecast.scoring.origin_scores import COVERAGES, QUANTILE_LEVELS, quantil
 from nbforecast.time_units import DAY, SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from nbforecast.data import Dataset
+    from nbforecast.data import Dataset, DataWarning
     from nbforecast.run import Run
 
 MAX_NOTES = 40
@@ -82,18 +82,18 @@ def encode_meta(runs: Sequence[Run], *, live: bool = True, notes: Sequence[str] 
             ModelInfo(name, run.spec.draws, [float(p) for p in run.quantile_levels])
             for name, run in zip(model_names(runs), runs, strict=True)
         ],
-        notes=[*notes, *_data_notes(data)],
+        notes=[*notes, *_data_notes(data, dict.fromkeys(warning for run in runs for warning in run.warnings))],
         reasons={str(int(reason)): reason.sentence for reason in UnavailableReason if reason},
     )
 
 
-def _data_notes(data: Dataset) -> list[str]:
+def _data_notes(data: Dataset, warnings: Iterable[DataWarning]) -> list[str]:
     names_series = len(data.ids) > 1
     notes = [
         f"{warning.series}: {warning}"
         if names_series and warning.series is not None and warning.series not in str(warning)
         else str(warning)
-        for warning in data.warnings
+        for warning in warnings
     ]
     surplus = len(notes) - MAX_NOTES
     return notes if surplus <= 0 else [*notes[:MAX_NOTES], f"{surplus:,} more notes on the data are in run.warnings."]

@@ -44,7 +44,7 @@ def explore(
         style: How forecasts are drawn, "bands" or "density".
         wait: Whether to return only when the forecasts are done; for a frame only.
         **options: Other options of `forecast`, for a frame only: horizon, time, target, id, freq, max_duration,
-            origins, every, at, seed, force, calibrate, name.
+            origins, every, at, seed, force, exact, calibrate, name.
 
     Returns:
         The widget.
