@@ -222,7 +222,7 @@ def test_C7_C8_two_short_requests_and_a_flush_in_every_order(new_engine: NewEngi
 
 @FORCES
 def test_C5_C7a_a_history_and_its_newest_part_in_every_order(new_engine: NewEngine, long: bool, short: bool) -> None:
-    """The part ends in the whole history's entry, unless it was forced and came to its end later."""
+    """The part ends in the whole history's entry, unless it was forced later (C6)."""
     outcomes: Counter[bool] = Counter()
 
     def new_actors() -> tuple[Actor, ...]:
@@ -236,7 +236,7 @@ def test_C5_C7a_a_history_and_its_newest_part_in_every_order(new_engine: NewEngi
         assert held is a.entry or (short and held is b.entry)
         _, observed = decode(b.run.array)
         np.testing.assert_array_equal(observed, NEWEST.values)
-    assert outcomes[True]
+    assert outcomes[True] or (short and not long)
 
 
 @FORCES
