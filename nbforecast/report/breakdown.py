@@ -11,7 +11,14 @@ from jaxtyping import Float64, Int64
 from nbforecast import charts
 from nbforecast.report.labels import model_name, with_unit
 from nbforecast.report.section import Picture, Section, Table
-from nbforecast.report.stats import is_panel, loss_change_by_series, losses, origin_scores, scored_rows
+from nbforecast.report.stats import (
+    common_loss,
+    is_panel,
+    loss_change_by_series,
+    losses,
+    origin_scores,
+    scored_rows,
+)
 from nbforecast.report.time_buckets import time_buckets
 from nbforecast.text import percent, plural, relative_change
 
@@ -80,7 +87,8 @@ def _by_series(run: Run, baseline: Run) -> Breakdown:
     count, middle = plural(len(finite), "series", "series"), relative_change(float(np.median(finite)))
     best, worst = int(np.nanargmin(changes)), int(np.nanargmax(changes))
     finding = (
-        f"{run.model} has a lower CRPS than {model_name(baseline.model)} in {int((finite < 0).sum())} of {count}; "
+        f"{run.model} has a lower {common_loss(run, baseline).upper()} than {model_name(baseline.model)} in "
+        f"{int((finite < 0).sum())} of {count}; "
         f"in the median series it is {middle}."
     )
     extremes = (
@@ -92,7 +100,8 @@ def _by_series(run: Run, baseline: Run) -> Breakdown:
 
 def _by_period(run: Run, baseline: Run, rows: Int64[np.ndarray, " R"]) -> Breakdown:
     bucket, names = time_buckets(run.data, rows)
-    own, others = (np.bincount(bucket, losses(r)[rows], len(names)) for r in (run, baseline))
+    loss = common_loss(run, baseline)
+    own, others = (np.bincount(bucket, losses(r, loss)[rows], len(names)) for r in (run, baseline))
     with np.errstate(divide="ignore", invalid="ignore"):
         changes = own / others - 1
     changes[~np.isfinite(changes)] = np.nan
@@ -103,14 +112,15 @@ def _by_period(run: Run, baseline: Run, rows: Int64[np.ndarray, " R"]) -> Breakd
     best, worst = int(np.nanargmin(changes)), int(np.nanargmax(changes))
     mean = own / np.bincount(bucket, minlength=len(names))
     hardest = finite[mean[finite].argmax()]
-    finding = f"{run.model} has a lower CRPS than {model_name(baseline.model)} in {better} of {count}."
+    finding = f"{run.model} has a lower {loss.upper()} than {model_name(baseline.model)} in {better} of {count}."
     extremes = (
         f"Best is {names[best]} ({relative_change(changes[best])}), worst {names[worst]} "
         f"({relative_change(changes[worst])})."
     )
     own_largest = (
-        f"The CRPS of {run.model} itself is largest in {names[hardest]}: {with_unit(run.data, float(mean[hardest]))} "
-        f"on average, {with_unit(run.data, float(own.sum() / len(rows)))} over all periods."
+        f"The {loss.upper()} of {run.model} itself is largest in {names[hardest]}: "
+        f"{with_unit(run.data, float(mean[hardest]))} on average, {with_unit(run.data, float(own.sum() / len(rows)))} "
+        "over all periods."
     )
     return Breakdown(finding, (extremes, own_largest), tuple(names), changes)
 
@@ -118,8 +128,9 @@ def _by_period(run: Run, baseline: Run, rows: Int64[np.ndarray, " R"]) -> Breakd
 def _draw_rows(run: Run, baseline: Run, changes: list[tuple[str, float]]) -> Picture:
     name = model_name(baseline.model)
     rows = tuple(charts.DotRow(label, 100 * change, relative_change(change)) for label, change in changes)
-    title, unit = f"{run.model} beside {name}", "CRPS, % above or below"
-    alt = f"CRPS of {title}: {'; '.join(f'{r.label} {r.text}' for r in rows)}."
+    loss = common_loss(run, baseline).upper()
+    title, unit = f"{run.model} beside {name}", f"{loss}, % above or below"
+    alt = f"{loss} of {title}: {'; '.join(f'{r.label} {r.text}' for r in rows)}."
     return Picture.of(charts.DotChart(title, rows, alt, unit, (0.0, name)))
 
 
@@ -131,8 +142,9 @@ def _draw_histogram(run: Run, baseline: Run, changes: Float64[np.ndarray, " S"])
     edges = width * np.arange(first, last + 2).astype(np.int64)
     counts = np.histogram(clipped, edges)[0].astype(np.float64)
     bars = zip(edges[:-1], edges[1:], counts, strict=True)
-    alt = f"Series by their CRPS beside {name}: {', '.join(f'{n:.0f} from {a} to {b} %' for a, b, n in bars)}."
-    title, x_label = f"{run.model} beside {name}", f"CRPS, % above or below that of {name}"
+    loss = common_loss(run, baseline).upper()
+    alt = f"Series by their {loss} beside {name}: {', '.join(f'{n:.0f} from {a} to {b} %' for a, b, n in bars)}."
+    title, x_label = f"{run.model} beside {name}", f"{loss}, % above or below that of {name}"
     marks = (charts.Bars(edges, counts),)
     return Picture.of(charts.LineChart(title, marks, alt, "number of series", x_label, 0.0, height=230))
 
@@ -149,4 +161,12 @@ def _tabulate_ranks(
         scored = scored[np.isfinite(scored)]
         name, change = f"{rank}. {run.data.ids[s]}", relative_change(changes[s])
         rows.append((name, change, percent(float(scored.mean())), f"{len(scored):,}"))
-    return Table(("", f"CRPS beside {model_name(baseline.model)}", "in the 80 % band", "origins of both"), tuple(rows))
+    return Table(
+        (
+            "",
+            f"{common_loss(run, baseline).upper()} beside {model_name(baseline.model)}",
+            "in the 80 % band",
+            "origins of both",
+        ),
+        tuple(rows),
+    )

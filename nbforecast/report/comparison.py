@@ -13,6 +13,8 @@ from nbforecast.report.labels import compared_with, in_unit, model_name
 from nbforecast.report.section import Bullets, Picture, Section, Table
 from nbforecast.report.stats import (
     SIGNIFICANCE,
+    Loss,
+    common_loss,
     comparable_rows,
     compare_losses,
     is_panel,
@@ -54,6 +56,7 @@ class Comparison:
         rivals: The other models, the most accurate first.
         rows: The origins on which every number rests, those at which all models have an error (N,).
         apart: Comparisons with single models that have few of the run's origins, which would leave few for all.
+        loss: The score by which the models are compared.
     """
 
     finding: str
@@ -61,6 +64,7 @@ class Comparison:
     rivals: tuple[Rival, ...] = ()
     rows: Bool[np.ndarray, " N"] = field(default_factory=lambda: np.zeros(0, bool))
     apart: tuple[Comparison, ...] = ()
+    loss: Loss = "crps"
 
     @property
     def findings(self) -> str:
@@ -69,7 +73,7 @@ class Comparison:
 
 
 def find_comparison(run: Run, others: Sequence[Run]) -> Comparison:
-    """Compare the CRPS of other models with the run's, over origins that all have forecast."""
+    """Compare the CRPS or WIS of other models with the run's, over origins that all have forecast."""
     others = [other for other in others if other.model != run.model]
     if not others:
         return Comparison("There is no other model to compare with.")
@@ -87,17 +91,19 @@ def find_comparison(run: Run, others: Sequence[Run]) -> Comparison:
     rows = comparable_rows([run, *together]) if together else np.zeros(len(run.data), bool)
     if not rows.any():
         return Comparison("There is no origin that all models have forecast, so they are not compared.", left_out)
-    changes = [compare_losses(run, other, rows) for other in together]
+    loss = common_loss(run, *together)
+    changes = [compare_losses(run, other, rows, loss) for other in together]
     p_values = holm([change.p_value for change in changes])
     rivals = [Rival(*rival) for rival in zip(together, changes, p_values, strict=True)]
-    finding = " ".join(filter(None, (verdict(run.model, rivals), describe_points(run, together, rows))))
+    finding = " ".join(filter(None, (verdict(run.model, rivals, loss), describe_points(run, together, rows))))
     few = [(other, count) for other, count in zip(scored, counts, strict=True) if other not in together]
     left_out += tuple(
         f"{model_name(other.model)} has forecasts from {count:,} of the {total:,} origins, and is compared by itself."
         for other, count in few
     )
     ranked = tuple(sorted(rivals, key=lambda rival: rival.change.value))
-    return Comparison(finding, left_out, ranked, rows, tuple(find_comparison(run, [other]) for other, _ in few))
+    apart = tuple(find_comparison(run, [other]) for other, _ in few)
+    return Comparison(finding, left_out, ranked, rows, apart, loss)
 
 
 def comparison(run: Run, others: Sequence[Run]) -> Section:
@@ -115,37 +121,37 @@ def _show(run: Run, findings: Comparison) -> Section:
         return Section(findings.finding, findings.details)
     method = Bullets((_describe_method(run, findings),), secondary=True)
     apart = tuple(_show(run, comparison) for comparison in findings.apart)
-    main = (_draw(run, findings.rivals), _tabulate(run, findings), method)
+    main = (_draw(run, findings), _tabulate(run, findings), method)
     return Section(findings.finding, findings.details, (*main, *apart))
 
 
-def verdict(model: str, rivals: Sequence[Rival]) -> str:
+def verdict(model: str, rivals: Sequence[Rival], loss: Loss = "crps") -> str:
     """State which model is most accurate, and no more than the tests support."""
     best = min(rivals, key=lambda rival: rival.change.value)
     name, change, chance = model_name(best.run.model), relative_change(best.change.value), p_value(best.p)
     if not np.isfinite(best.change.value):
         return f"{model} has no error at the origins that all models have forecast."
     if abs(best.change.value) < NEGLIGIBLE:
-        return f"No model has a lower CRPS than {model}; that of {name} is equal."
+        return f"No model has a lower {loss.upper()} than {model}; that of {name} is equal."
     if best.change.value < 0:
         comparison = compared_with(best.change.value, model)
         if best.p < SIGNIFICANCE:
-            return f"{name} is more accurate than {model}: its CRPS is {comparison} ({chance})."
+            return f"{name} is more accurate than {model}: its {loss.upper()} is {comparison} ({chance})."
         reason = f"which may be chance ({chance})" if np.isfinite(best.p) else f"with {chance}"
-        return f"The CRPS of {name} is {comparison}, {reason}."
+        return f"The {loss.upper()} of {name} is {comparison}, {reason}."
     worse = [model_name(rival.run.model) for rival in rivals if rival.p < SIGNIFICANCE]
     untested = [model_name(rival.run.model) for rival in rivals if not np.isfinite(rival.p)]
     following = f"the next, {name}, is {change} ({chance})"
     if len(untested) == len(rivals):
-        return f"{model} has the lowest CRPS, and nothing is known of chance; {following}."
+        return f"{model} has the lowest {loss.upper()}, and nothing is known of chance; {following}."
     rest = f" There are too few origins for a test against {listing(untested)}." if untested else ""
     if not worse:
-        return f"{model} has the lowest CRPS, but not by more than chance; {following}.{rest}"
+        return f"{model} has the lowest {loss.upper()}, but not by more than chance; {following}.{rest}"
     if len(worse) < len(rivals):
         worse_names = f"{listing(worse)} only"
     else:
         worse_names = f"all {len(rivals)} others" if len(rivals) > 1 else name
-    return f"{model} has the lowest CRPS, by more than chance against {worse_names}; {following}.{rest}"
+    return f"{model} has the lowest {loss.upper()}, by more than chance against {worse_names}; {following}.{rest}"
 
 
 def describe_points(run: Run, others: Sequence[Run], rows: Bool[np.ndarray, " N"]) -> str:
@@ -159,30 +165,32 @@ def describe_points(run: Run, others: Sequence[Run], rows: Bool[np.ndarray, " N"
     by_mae = [f"The MAE of {model_name(r.model)} is {compared_with(change, run.model)}." for r, change in errors]
     names, is_one = listing([model_name(r.model) for r in points]), len(points) == 1
     has = "forecasts points without bands: its" if is_one else "forecast points without bands: their"
-    return f"{names} {has} CRPS is the whole absolute error, of which bands take a part. {' '.join(by_mae)}"
+    loss = common_loss(run, *others).upper()
+    return f"{names} {has} {loss} is the whole absolute error, of which bands take a part. {' '.join(by_mae)}"
 
 
-def _draw(run: Run, rivals: Sequence[Rival]) -> Picture:
-    rows = []
-    for rival in rivals:
+def _draw(run: Run, findings: Comparison) -> Picture:
+    rows, loss = [], findings.loss.upper()
+    for rival in findings.rivals:
         low, high = rival.change.interval()
         text = f"{relative_change(rival.change.value)}, {p_value(rival.p)}"
         rows.append(charts.DotRow(model_name(rival.run.model), 100 * rival.change.value, text, 100 * low, 100 * high))
     alt = "; ".join(f"{r.label} {r.text}" for r in rows)
-    unit = f"CRPS, % above or below that of {run.model}, with 95 % confidence intervals"
-    alt = f"CRPS beside {run.model}: {alt}."
+    unit = f"{loss}, % above or below that of {run.model}, with 95 % confidence intervals"
+    alt = f"{loss} beside {run.model}: {alt}."
     return Picture.of(charts.DotChart("Models compared", tuple(rows), alt, unit, (0.0, run.model)))
 
 
 def _tabulate(run: Run, findings: Comparison) -> Table:
     rows = [_table_row(run, findings, "", "")]
     rows += [_table_row(r.run, findings, relative_change(r.change.value), p_value(r.p)) for r in findings.rivals]
-    scaled = ("scaled CRPS",) if is_panel(run.data) else ()
+    loss = findings.loss.upper()
+    scaled = (f"scaled {loss}",) if is_panel(run.data) else ()
     mase = ("MASE",) if _has_mase(run, findings) else ()
     unit = in_unit(run.data)
-    beside = f"{'scaled ' * bool(scaled)}CRPS beside {run.model}"
+    beside = f"{'scaled ' * bool(scaled)}{loss} beside {run.model}"
     return Table(
-        ("", f"MAE{unit}", f"CRPS{unit}", *mase, *scaled, "in the 80 % band, as forecast", beside, "chance"),
+        ("", f"MAE{unit}", f"{loss}{unit}", *mase, *scaled, "in the 80 % band, as forecast", beside, "chance"),
         tuple(rows),
     )
 
@@ -195,10 +203,19 @@ def _has_mase(run: Run, findings: Comparison) -> bool:
 
 def _table_row(run: Run, findings: Comparison, change: str, p: str) -> tuple[str, ...]:
     scores = scores_of(run, findings.rows).row(0, named=True)
-    scaled = (number(float(losses(run)[findings.rows].mean())),) if is_panel(run.data) else ()
+    scaled = (number(float(losses(run, findings.loss)[findings.rows].mean())),) if is_panel(run.data) else ()
     mase = (number(scores["mase"]),) if _has_mase(run, findings) else ()
     coverage = percent(scores["coverage_80"]) if len(run.quantile_levels) > 1 else "no bands"
-    return model_name(run.model), number(scores["mae"]), number(scores["crps"]), *mase, *scaled, coverage, change, p
+    return (
+        model_name(run.model),
+        number(scores["mae"]),
+        number(scores[findings.loss]),
+        *mase,
+        *scaled,
+        coverage,
+        change,
+        p,
+    )
 
 
 def _describe_method(run: Run, findings: Comparison) -> str:
@@ -211,7 +228,12 @@ def _describe_method(run: Run, findings: Comparison) -> str:
     mase = " and a MASE" if _has_mase(run, findings) else ""
     rest = f"All numbers rest on the {count} at which every model has an error{mase}."
     if is_panel(run.data):
-        rest += f" The scaled CRPS is {loss_unit(run.data)}."
+        rest += f" The scaled {findings.loss.upper()} is {loss_unit(run.data)}."
+    if findings.loss == "wis":
+        rest += (
+            " The models' quantiles have different levels, so they are compared by the WIS: twice the mean quantile "
+            "loss at the same seven levels."
+        )
     if not any(change.degrees_of_freedom for change in estimates):
         return f"{rest} There are too few origins to test the differences."
     freedom = listing([str(f) for f in sorted({c.degrees_of_freedom for c in estimates if c.degrees_of_freedom})])

@@ -10,6 +10,7 @@ from nbforecast.report.current_forecast import describe_forecast, draw_forecast
 from nbforecast.report.labels import compared_with, time_text
 from nbforecast.report.section import PictureRow, Section
 from nbforecast.report.stats import (
+    common_loss,
     is_panel,
     loss_change_by_series,
     newest_index,
@@ -51,7 +52,9 @@ def _profile(run: Run, baseline: Run, series: int, change: float, reason: str) -
     name, offsets = run.data.ids[series], run.data.offsets
     scored = np.where(scored_rows([run, baseline]), origin_scores(run, "coverage_80"), np.nan)
     coverage = percent(float(np.nanmean(scored[offsets[series] : offsets[series + 1]])))
-    crps = f"The CRPS is {compared_with(change, baseline.model)}; the" if change else "The"
+    crps = (
+        f"The {common_loss(run, baseline).upper()} is {compared_with(change, baseline.model)}; the" if change else "The"
+    )
     finding = f"{crps} 80 % bands contain {coverage} of the actual values as forecast."
     details, pictures = [], []
     newest = newest_index(run, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.run import Run
 
+Loss = Literal["crps", "wis"]  # a score of whole forecasts
 SIGNIFICANCE = 0.05  # a p-value below this is a difference by more than chance
 MOST_CALIBRATED = 0.95  # of the origins, below which their share is stated
 _MOST_WITH_MASE = 0.75  # of the origins; below that share MASE is no column of a comparison
@@ -70,9 +71,18 @@ def _mean_change(data: Dataset) -> Float64[np.ndarray, " S"]:
         return np.where(total > 0, total / count, np.nan)
 
 
-def losses(run: Run) -> Float64[np.ndarray, " N"]:
-    """Compute the mean scaled CRPS of each origin over the steps with an actual value; NaN where there is none."""
-    return origin_scores(run, "crps") / loss_scale(run.data)
+def losses(run: Run, loss: Loss = "crps") -> Float64[np.ndarray, " N"]:
+    """Compute the mean scaled loss of each origin over the steps with an actual value; NaN where there is none."""
+    return origin_scores(run, loss) / loss_scale(run.data)
+
+
+def common_loss(*runs: Run) -> Loss:
+    """Find the score of whole forecasts that is the same for all runs.
+
+    The CRPS is the mean quantile loss at the levels that a forecast has. Equal forecasts of which one has more levels
+    in the tails differ in it, so forecasts of different levels are compared by the WIS, at the same seven levels.
+    """
+    return "crps" if len({run.quantile_levels for run in runs}) == 1 else "wis"
 
 
 def origin_scores(run: Run, name: str) -> Float64[np.ndarray, " N"]:
@@ -139,19 +149,23 @@ def estimate(run: Run, values: Float64[np.ndarray, " N"]) -> MeanEstimate:
     return estimate_mean(values, data.time, overlap)
 
 
-def compare_losses(run: Run, other: Run, rows: Bool[np.ndarray, " N"] | None = None) -> MeanEstimate:
+def compare_losses(
+    run: Run, other: Run, rows: Bool[np.ndarray, " N"] | None = None, loss: Loss | None = None
+) -> MeanEstimate:
     """Compare the losses of two runs over origins that both have forecast.
 
     Args:
         run: A completed run.
         other: A run of another model over the same data.
         rows: The origins to compare at; None for all that both have.
+        loss: The score to compare by; None for the one that both have in common.
 
     Returns:
         How much larger the other's losses are, relative to the mean loss of `run`: 0.1 is 10 % more. NaN where the run
         has no loss.
     """
-    own, others = losses(run), losses(other)
+    loss = loss or common_loss(run, other)
+    own, others = losses(run, loss), losses(other, loss)
     own = np.where(np.isfinite(others) & (True if rows is None else rows), own, np.nan)
     average = float(np.nanmean(own)) if np.isfinite(own).any() else np.nan
     return estimate(run, (others - own) / (average or np.nan))
@@ -159,7 +173,8 @@ def compare_losses(run: Run, other: Run, rows: Bool[np.ndarray, " N"] | None = N
 
 def loss_change_by_series(run: Run, other: Run) -> Float64[np.ndarray, " S"]:
     """Compute how much larger the mean loss of `run` is than the other's in each series; NaN where it is unknown."""
-    own, others = losses(run), losses(other)
+    loss = common_loss(run, other)
+    own, others = losses(run, loss), losses(other, loss)
     both = np.isfinite(own) & np.isfinite(others)
     starts = run.data.offsets[:-1]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -333,3 +333,19 @@ def test_X4_the_example_of_the_documents_runs():
     exec(compile(example, str(page), "exec"), names)
     assert names["planner"].model == "planner"
     assert names["planner"].available == names["ours"].available
+
+
+def test_R4_equal_forecasts_of_other_levels_are_equal_in_a_comparison(table):
+    """A forecast that is handed over with more levels in the tails has another CRPS, and is no better for it."""
+    from nbforecast.report.comparison import find_comparison
+
+    exact = nbf.from_long(table.rename(lambda name: name.replace("naive", "all")), history())
+    names = ["unique_id", "ds", "cutoff", "y", "naive", "naive-lo-50", "naive-hi-50", "naive-lo-95", "naive-hi-95"]
+    few = nbf.from_long(table.select(names).rename(lambda name: name.replace("naive", "few")), history())
+    assert few.scores()["crps"].item() != pytest.approx(exact.scores()["crps"].item(), rel=0.05)
+    findings = find_comparison(exact, [few])
+    assert findings.loss == "wis"
+    assert abs(findings.rivals[0].change.value) < 0.02
+    assert "WIS" in nbf.report.comparison(exact, [few]).text()
+    same = nbf.from_long(table.rename(lambda name: name.replace("naive", "same")), history())
+    assert find_comparison(exact, [same]).finding == "No model has a lower CRPS than all; that of same is equal."
