@@ -103,7 +103,7 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     rows = meta["series"][series]["rows"]
     history = page.last("history")
     assert history[0]["series"] == series
-    assert [len(b) for b in history[1]] == [8 * rows, 8 * rows]
+    assert [len(b) for b in history[1]] == [8 * (rows + meta["horizon"]), 8 * rows]
 
     page.send({"index": -500}, "update")
     request = {"kind": "rows_request", "series": series, "model": 0, "first": rows - 600, "count": 200, "request": 77}

@@ -115,7 +115,7 @@ export class ZoomView {
     const { time } = selection.history;
     const font = `${TICK} ${this.#font}`;
     const quiet = { stroke: colours.soft, font, ticks: { show: false }, border: { show: false } };
-    const room = this.#width < 460 ? 50 : 74;
+    const room = (): number => (this.#width < 460 ? 50 : 74);
     const x: uPlot.Axis = {
       ...quiet,
       size: BOTTOM,
@@ -124,11 +124,10 @@ export class ZoomView {
       grid: { show: false },
       ticks: { show: true, stroke: colours.rule, width: 1, size: 4 },
       border: { show: true, stroke: colours.rule, width: 1 },
-      space: room,
       splits: (u) => {
         const [low, high] = [u.scales.x.min ?? 0, u.scales.x.max ?? 1];
-        if (slots) return calendar.slotTicks(time, low, high, this.plotWidth, room);
-        return timed ? calendar.ticks(low, high, this.plotWidth, room) : countTicks(low, high, this.plotWidth);
+        if (slots) return calendar.slotTicks(time, low, high, this.plotWidth, room());
+        return timed ? calendar.ticks(low, high, this.plotWidth, room()) : countTicks(low, high, this.plotWidth);
       },
       values: (_u, ticks) =>
         timed ? calendar.labels(slots ? ticks.map((row) => time[row]) : ticks) : ticks.map(integer),
