@@ -59,9 +59,10 @@ class ResultCache:
         """The entries as a DataFrame, one row each, last used first.
 
         Returns:
-            Columns handle, name (of the frame), model, horizon, series, origins, available, inferred, calculated,
-            start, end, memory_bytes, disk_bytes, hits, reused (origins taken from other entries), view_of (handle of
-            the longer history whose entry has the results), created and used.
+            Columns handle, name (of the frame), model, horizon, rows (grid steps of the data), series, available
+            (origins that can be forecast), inferred, calculated, start, end, memory_bytes, disk_bytes, hits, reused
+            (origins taken from other entries), view_of (handle of the longer history whose entry has the results),
+            created and used.
         """
         return Listing(inventory(results())).frame()
 

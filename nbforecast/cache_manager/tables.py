@@ -32,7 +32,7 @@ class Info:
     Attributes:
         directory: Directory with one file per entry; None if nothing is written.
         entries: Number of entries.
-        origins: Number of origins of their data.
+        origins: Number of origins that can be forecast.
         inferred: Number of origins with a forecast.
         memory_bytes: Size of the results in memory, in bytes.
         memory_budget: Size that they may have, in bytes.
@@ -61,7 +61,7 @@ class Info:
         return cls(
             directory=None if cache.directory is None else cache.directory.path,
             entries=len(items),
-            origins=sum(i.origins for i in items),
+            origins=sum(i.available for i in items if i.view_of is None),
             inferred=sum(i.inferred for i in items if i.view_of is None),
             memory_bytes=sum(i.memory_bytes for i in items),
             memory_budget=cache.memory,
@@ -134,7 +134,7 @@ class Listing:
 
     def frame(self) -> pl.DataFrame:
         """One row per entry, with sizes in bytes and times in UTC; columns as in `ResultCache.entries`."""
-        counts = {"origins": pl.Int64, "series": pl.Int64, "available": pl.Int64, "inferred": pl.Int64,
+        counts = {"rows": pl.Int64, "series": pl.Int64, "available": pl.Int64, "inferred": pl.Int64,
                  "calculated": pl.Int64}  # fmt: skip
         schema = {"handle": pl.String, "name": pl.String, "model": pl.String, "horizon": pl.Int64, **counts,
                   "start": pl.String, "end": pl.String, "memory_bytes": pl.Int64, "disk_bytes": pl.Int64,
@@ -157,7 +157,7 @@ class Listing:
                 i.model,
                 str(i.key.spec.horizon),
                 f"{i.series:,}",
-                f"{i.origins:,}",
+                f"{i.available:,}",
                 f"{i.calculated / i.available:.0%}" if i.available else UNKNOWN,
                 f"in {i.view_of[:8]}" if i.view_of else byte_size(i.memory_bytes) if i.entry_slice else UNKNOWN,
                 byte_size(i.disk_bytes) if i.file else UNKNOWN,
@@ -224,7 +224,8 @@ def _facts(item: Item) -> list[tuple[str, str]]:
     elif item.entry_slice is not None:
         where = f"memory, {byte_size(item.memory_bytes)}"
     saved = f"{item.file.path} ({byte_size(item.disk_bytes)})" if item.file is not None else "no"
-    progress = f"{item.available:,} can be forecast, {item.inferred:,} inferred, {item.calculated:,} calculated"
+    origins = f"{item.available:,} of {plural(item.rows, 'time step')} can be forecast"
+    progress = f"{item.inferred:,} inferred, {item.calculated:,} calculated"
     model = item.key.spec.model
     facts = [
         ("handle", item.key.handle),
@@ -233,7 +234,7 @@ def _facts(item: Item) -> list[tuple[str, str]]:
         ("model key", f"{model.key}, seed {model.seed}, gaps of up to {model.max_gap} steps bridged"),
         ("horizon", f"{item.key.spec.horizon} steps of {item.frequency}"),
         ("data", f"{plural(item.series, 'series', 'series')}, {item.start} to {item.end}"),
-        ("origins", f"{item.origins:,}: {progress}"),
+        ("origins", f"{origins}; {progress}"),
         ("results", where or "on disk"),
         ("saved", saved),
         ("version", item.version),

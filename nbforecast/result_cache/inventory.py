@@ -28,7 +28,7 @@ class Item:
         key: The key.
         name: The name of the frame, None if it has none.
         model: The forecaster's name.
-        series, origins: How many series and rows the data have.
+        series, rows: How many series and grid steps the data have.
         available, inferred, calculated: How many origins can be forecast, have a forecast, have all calculations.
         start, end: The data's first and last time, as text.
         frequency: The grid's step, as text.
@@ -46,7 +46,7 @@ class Item:
     name: str | None
     model: str
     series: int
-    origins: int
+    rows: int
     available: int
     inferred: int
     calculated: int
@@ -150,7 +150,7 @@ def _item_in_memory(part: EntrySlice, file: CacheFile | None) -> Item:
         name=data.names.frame,
         model=part.spec.model.name,
         series=len(data.ids),
-        origins=len(data),
+        rows=len(data),
         available=part.available,
         inferred=part.inferred,
         calculated=part.calculated,
@@ -177,7 +177,7 @@ def _item_on_disk(file: CacheFile, metadata: Metadata) -> Item:
         name=facts["name"],
         model=metadata.spec.model.name,
         series=len(facts["ids"]),
-        origins=metadata.rows,
+        rows=metadata.rows,
         available=facts["available"],
         inferred=facts["inferred"],
         calculated=facts["calculated"],

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import nbforecast as nbf
 from nbforecast import session
 from nbforecast.cli import main
+from nbforecast.jupyter.display.run_card import headline
 from nbforecast.settings import parse_size
 from nbforecast.text import byte_size
 
@@ -32,7 +34,7 @@ def test_C11_entries_tell_what_there_is(taxi: pl.DataFrame) -> None:
     table = nbf.cache.entries()
     whole = table.filter(handle=run.handle).row(0, named=True)
     assert (whole["name"], whole["model"], whole["horizon"], whole["series"]) == ("taxi", "naive", 12, 1)
-    assert whole["origins"] == 400
+    assert whole["rows"] == 400
     assert whole["available"] == whole["inferred"] == whole["calculated"] == run.available
     assert whole["hits"] == 2
     assert whole["view_of"] is None
@@ -54,11 +56,21 @@ def test_C4_an_entry_shows_all_its_metadata(taxi: pl.DataFrame) -> None:
         nbf.cache.flush(disk=False)
 
 
+def test_W6_the_list_counts_the_origins_that_the_card_counts(taxi: pl.DataFrame) -> None:
+    run = nbf.forecast(taxi, "naive", wait=True, name="taxi")
+    assert run.available < 400
+    head, line = (re.split(r" {2,}", text) for text in repr(nbf.cache.listing()).splitlines())
+    assert dict(zip(head, line, strict=True))["origins"] == f"{run.available}"
+    assert f"from {run.available} origins" in headline(run)
+    assert f"{run.available} of {run.available} origins inferred" in repr(nbf.cache.info())
+    assert f"{run.available} of 400 time steps can be forecast" in repr(nbf.cache.show(run.handle))
+
+
 def test_C11_info_counts(taxi: pl.DataFrame) -> None:
     run = nbf.forecast(taxi, "naive", wait=True)
     nbf.forecast(taxi, "naive", wait=True)
     info = nbf.cache.info()
-    assert (info.entries, info.origins, info.inferred) == (1, 400, run.available)
+    assert (info.entries, info.origins, info.inferred) == (1, run.available, run.available)
     assert (info.memory_budget, info.disk_budget) == (2_000_000_000, 10_000_000_000)
     assert info.hits >= 1
     assert str(nbf.cache.directory) in repr(info)

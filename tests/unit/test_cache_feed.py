@@ -43,7 +43,7 @@ def test_W3_a_view_that_connects_receives_everything(look: Look) -> None:
     (entry,) = entries["put"]
     assert (entries["all"], entries["gone"]) == (True, [])
     row = nbf.cache.entries().row(0, named=True)
-    for name in ("handle", "name", "model", "horizon", "series", "origins", "available", "inferred", "calculated",
+    for name in ("handle", "name", "model", "horizon", "series", "available", "inferred", "calculated",
                  "start", "end", "memory_bytes", "disk_bytes", "hits", "reused", "view_of"):  # fmt: skip
         assert entry[name] == row[name]
     assert entry["key"] == next(nbf.cache.directory.glob("*.parquet")).stem  # type: ignore[union-attr]

@@ -10,8 +10,11 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import nbforecast as nbf
 from nbforecast.jupyter import assets
@@ -129,6 +132,21 @@ def assert_draws(draws: np.ndarray, expected: np.ndarray) -> None:
     spread = np.ptp(expected.astype(float), axis=-1, keepdims=True)
     rounding = np.spacing(np.abs(expected).max(-1, keepdims=True, initial=0))
     assert np.all((np.abs(draws - expected) <= spread / 8000 + rounding) | np.isnan(expected))
+
+
+@given(st.integers(0, 999), st.floats(-25, 25), st.sampled_from([0.0, 1.0, 1e6]), st.integers(1, 12), st.booleans())
+@hypothesis.settings(max_examples=30)
+def test_W6_any_forecast_is_packed_without_loss(seed: int, power: float, offset: float, draws: int, gap: bool) -> None:
+    rng = np.random.default_rng(seed)
+    growth = 10.0 ** (power + rng.uniform(-3, 3, (7, 3, 1)))
+    values = np.sort((growth * (offset + rng.normal(0, 1, (7, 3, draws)))).astype(np.float32))
+    if gap:
+        values[2:4] = np.nan
+    ends = values[..., [0, 0, draws // 2, draws // 2, -1, -1, -1]]
+    packed = {"buffers": [*pages._pack_draws(values), pages._pack_floats(ends)]}
+    shown = unpack_rows(packed, 3)
+    assert np.array_equal(shown[1], ends, equal_nan=True)
+    assert_draws(shown[0][..., :draws], values)
 
 
 @pytest.mark.parametrize("model", ["naive", POINT], ids=["naive", "point"])

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nbforecast as nbf
-from nbforecast.charts import draw_fan
+from nbforecast.charts import Band, FanData, describe, draw_fan
 from nbforecast.charts.geometry import padded_range, value_range
 from nbforecast.charts.labels import decimal
 from nbforecast.charts.ticks import value_axis
@@ -70,6 +70,39 @@ def test_W6_ticks_and_values_of_an_axis_show_their_numbers(
         number, _ = read(label)
         assert math.isclose(number, value, rel_tol=1e-9, abs_tol=step * 1e-6), (label, value)
     assert_shows(axis.exact(low + share * (high - low)), low + share * (high - low))
+
+
+@st.composite
+def fans(draw: st.DrawFn) -> FanData:
+    """Fans over series of any size: waves, counts, steps of level, glitches and exponential growth, with an offset."""
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    size, time = 10.0 ** draw(st.floats(-12, 15)), np.arange(40)
+    waves, growth, counts = np.sin(time / 3), np.exp(time / draw(st.floats(2, 20))), rng.poisson(1.2, 40)
+    shapes = [waves, growth, counts, np.where(time < 30, 1, 1000), np.where(time == 20, 1e5, 1.0), np.ones(40)]
+    values = size * (shapes[draw(st.integers(0, len(shapes) - 1))] + draw(st.sampled_from([0, 0, -3, 1000])))
+    spread = size * np.sqrt(np.arange(1, 6)) * draw(st.sampled_from([0, 1e-3, 0.3, 30]))
+    bands = tuple(
+        Band(c, (values[29] - k * spread).astype(np.float32), (values[29] + k * spread).astype(np.float32))
+        for c, k in ((95, 2), (80, 1.3), (50, 0.7))
+    )
+    median = np.full(5, values[29], np.float32)
+    return FanData("t", "u", "m", -10, time[:30], values[:30], time[30:35], values[30:35], median, bands)
+
+
+@settings(max_examples=30)
+@given(fans())
+def test_W6_a_static_chart_of_any_series_shows_its_numbers(fan: FanData) -> None:
+    low, high = value_range(fan)
+    assert low <= min(fan.values.min(), fan.bands[0].low.min())
+    assert high >= max(fan.values.max(), fan.bands[0].high.max()), "nothing is cut by the axis"
+    svg = draw_fan(fan, theme="light")
+    (end,) = re.findall(r'class="e"[^>]*>([^<]+)</text>', svg)
+    assert is_shown(end, decimal(fan.median[-1])) or is_shown(end, float(fan.median[-1])), end
+    words = re.search(r"median (\S+) → (\S+), 80 % band at the end (\S+) to (\S+), observed (\S+)\.$", describe(fan))
+    assert words, describe(fan)
+    numbers = [*fan.median[[0, -1]], fan.bands[1].low[-1], fan.bands[1].high[-1], fan.actual[-1]]
+    for text, number in zip(words.groups(), numbers, strict=True):
+        assert_shows(text, decimal(number))
 
 
 @pytest.fixture(scope="module")

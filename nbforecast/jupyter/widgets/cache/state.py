@@ -151,7 +151,7 @@ def encode_entry(item: Item, reason: str) -> CacheEntry:
         model=_shorten(item.model) or "",
         horizon=item.key.spec.horizon,
         series=item.series,
-        origins=item.origins,
+        origins=item.rows,
         available=item.available,
         inferred=item.inferred,
         calculated=item.calculated,
