@@ -12,6 +12,7 @@ from nbforecast import charts
 from nbforecast.report.labels import next_horizon_text, time_text
 from nbforecast.report.section import Picture, PictureRow, Section, Table
 from nbforecast.report.stats import newest_index, spread_rows
+from nbforecast.scoring.origin_scores import as_forecast
 from nbforecast.scoring.pit import cumulative_probability
 from nbforecast.text import UNKNOWN, listing, number, percent, relative_change
 
@@ -50,11 +51,11 @@ def find_events(run: Run, below: float | None = None, above: float | None = None
     actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
     if below is not None:
         probability = cumulative_probability(forecast, run.quantile_levels, np.full_like(actual, below))
-        observed = np.where(np.isnan(actual), np.nan, actual < below)
+        observed = np.where(np.isnan(actual), np.nan, as_forecast(actual) < as_forecast(np.asarray(below)))
         events.append(Event(f"below {below:g}", probability.below, observed))
     if above is not None:
         probability = cumulative_probability(forecast, run.quantile_levels, np.full_like(actual, above))
-        observed = np.where(np.isnan(actual), np.nan, actual > above)
+        observed = np.where(np.isnan(actual), np.nan, as_forecast(actual) > as_forecast(np.asarray(above)))
         events.append(Event(f"above {above:g}", 1 - probability.up_to, observed))
     return events
 

@@ -62,6 +62,12 @@ def test_R4_a_panel_of_constant_series_is_not_expected_to_rise() -> None:
     assert report.current_forecast(run).finding.startswith("In 0 of 2 series")
 
 
+def test_R4_a_value_at_a_limit_is_not_beyond_it_whatever_the_limit() -> None:
+    run = nbf.forecast(np.full(60, 0.1 + 0.2), "naive", 3, wait=True)
+    text = report.exceedance(run, below=0.3, above=0.3).text()
+    assert "0.0 % below 0.3 and 0.0 % above 0.3; observed are 0.0 % below 0.3 and 0.0 % above 0.3" in text
+
+
 def repeated(contexts: np.ndarray, horizon: int) -> np.ndarray:
     """The last ten values in order, as draws of every step."""
     return np.repeat(np.sort(contexts[:, -10:])[:, None], horizon, axis=1)

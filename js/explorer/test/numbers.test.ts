@@ -310,6 +310,14 @@ test("an origin's scores are those of its bands", () => {
   expect(originScores(row, Float64Array.from([9]), 0, 3)).toBeNull();
 });
 
+test("a forecast that equals the observation in float32 has no error and covers it, as in Python", () => {
+  for (const value of [0.25, 0.1, 13.265, -41.3]) {
+    const row = { draws: new Float32Array(0), ends: new Float32Array(7).fill(value), filled: true };
+    const scores = originScores(row, Float64Array.from([9, value]), 0, 1);
+    expect(scores).toEqual({ mae: 0, inside: [1, 1, 1], steps: 1 });
+  }
+});
+
 test("slopes never overshoot", () => {
   expect([...slopes([0, 1, 2, 3], [0, 1, 1, 5], 4)].map((s) => +s.toFixed(2))).toEqual([1, 0, 0, 4]);
 });
