@@ -172,6 +172,17 @@ def parse_calendar(text: str) -> CalendarRule:
     return CalendarRule(rule, _sorted_days(_read_dates(dates)))
 
 
+def agree_until(one: str, other: str, time: np.datetime64) -> bool:
+    """Tell whether two written calendars differ in nothing but dates that are closed after a time.
+
+    The slots up to that time then have the same numbers.
+    """
+    day = int(time.astype("datetime64[D]").astype(np.int64))
+    rules = [parse_calendar(text) for text in (one, other)]
+    closed = [[date for date in rule.closed if date <= day] for rule in rules]
+    return closed[0] == closed[1] and replace(rules[0], closed=()).text == replace(rules[1], closed=()).text
+
+
 def describe_calendar(text: str) -> str:
     """Describe a written calendar in words: `Monday to Friday 09:30 to 16:00`, `third Friday of the month`."""
     written = parse_calendar(text)

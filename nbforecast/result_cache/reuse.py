@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8, UInt64
 
+from nbforecast.data.calendar_text import agree_until
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.fingerprints import align_rows, are_newest_parts
@@ -17,7 +18,7 @@ from nbforecast.result_cache.status import Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from nbforecast.data import Dataset
+    from nbforecast.data import Dataset, Frequency
     from nbforecast.result_cache.cache_file import CacheFile
     from nbforecast.result_cache.directory import CacheDirectory
     from nbforecast.result_cache.fingerprints import Fingerprints
@@ -162,15 +163,34 @@ def list_candidates(
     Yields:
         Entries of the spec on the grid.
     """
-    alike = [e for e in entries if e.spec == spec and e.data.frequency == data.frequency and e.created > oldest]
+    alike = [e for e in entries if e.spec == spec and e.created > oldest]
+    alike = [e for e in alike if _share_grid(data, e.data.frequency, e.data.time.max())]
     yield from (MemoryCandidate(entry) for entry in sorted(alike, key=len, reverse=True))
     in_memory = {entry.key for entry in alike}
     for file in [] if directory is None else directory.files(spec.groups):
         metadata = None if directory is None else directory.metadata(file)
         if metadata is None or metadata.key in in_memory or metadata.facts["created"] <= oldest:
             continue
-        if directory is not None and metadata.frequency == data.frequency:
+        if directory is not None and _share_grid(data, metadata.frequency, metadata.facts["end_time"]):
             yield FileCandidate(directory, file, metadata, read)
+
+
+def _share_grid(data: Dataset, frequency: Frequency, end: np.datetime64 | str) -> bool:
+    """Whether rows of equal times have the same numbers in some data and on a grid.
+
+    Calendars may differ in dates that are closed after both histories, such as the holidays of another year.
+
+    Args:
+        data: The data.
+        frequency: The grid of other data.
+        end: The last time of these.
+    """
+    own = data.frequency
+    if own == frequency or "calendar" not in (own.kind, frequency.kind):
+        return own == frequency
+    is_alike = (own.kind, own.every, own.anchor) == (frequency.kind, frequency.every, frequency.anchor)
+    newest = np.array([data.time.max(), end], dtype="datetime64[us]").max()
+    return is_alike and agree_until(own.calendar, frequency.calendar, newest)
 
 
 def begin_results(

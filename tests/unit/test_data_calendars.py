@@ -345,6 +345,19 @@ def test_S10_results_of_a_calendar_are_saved_and_reused(tmp_path):
     assert nbf.forecast(frame, "naive", 3, freq="5min").handle != second.handle
 
 
+def test_C5_another_year_of_holidays_keeps_the_forecasts():
+    times = pd.bdate_range("2023-01-02", "2023-12-22").difference(pd.DatetimeIndex(["2023-05-01"]))
+    first = nbf.forecast(table(times), "naive", 3, calendar=("business", ["2023-05-01"]), wait=True)
+    later = ("business", ["2023-05-01", "2023-12-25"])
+    second = nbf.forecast(table(times), "naive", 3, calendar=later, wait=True)
+    assert second.handle != first.handle
+    assert (second.inferred, second.reused) == (0, first.inferred)
+    assert second.at(0).future.to_list()[0].date() == dt.date(2023, 12, 26)
+    assert first.at(0).future.to_list()[0].date() == dt.date(2023, 12, 25)
+    moved = nbf.forecast(table(times), "naive", 3, calendar=("business", ["2023-05-02"]), wait=True)
+    assert moved.reused == 0  # a slot of the past is another one
+
+
 def test_S12_bounds_limit_draws_scores_and_bands():
     frame = pd.DataFrame(
         {"ds": pd.date_range("2024-01-01", periods=200, freq="h"), "y": np.sin(np.arange(200.0)) - 0.5}
