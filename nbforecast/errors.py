@@ -67,6 +67,10 @@ class ReportError(NbForecastError):
     longest = 10_000  # the error of the cell, with its trace
 
 
+class ForkedProcessError(NbForecastError):
+    """A process was forked while nbforecast was in use; Polars and JAX would wait for ever in it."""
+
+
 class StorageError(NbForecastError, OSError):
     """A file of the result cache cannot be read, written or removed."""
 

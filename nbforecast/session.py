@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
+import os
 import signal
 import threading
 from dataclasses import replace
@@ -18,7 +20,7 @@ from nbforecast.data.origins import find_row, select_rows
 from nbforecast.data.span import horizon_steps
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
-from nbforecast.errors import OptionError
+from nbforecast.errors import ForkedProcessError, OptionError
 from nbforecast.forecast_chart import Chart
 from nbforecast.forecasters.registry import resolve
 from nbforecast.interrupts import done_before_interrupts, uninterrupted
@@ -51,6 +53,8 @@ class Session:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._process = os.getpid()
+        self._force_lock = threading.RLock()  # held from the look for an equal forced request to the start of a task
         self._cache: Cache | None = None
         self._engine: Engine | None = None
         self._logged: set[tuple[str, str]] = set()
@@ -66,10 +70,15 @@ class Session:
 
     @property
     def engine(self) -> Engine:
-        """The background engine."""
+        """The background engine.
+
+        Raises:
+            ForkedProcessError: The process was forked from one whose engine was in use.
+        """
+        self.check_process()
         with self._lock:
             if self._engine is None:
-                self._engine = Engine(self.cache)
+                self._engine, self._process = Engine(self.cache), os.getpid()
             return self._engine
 
     def forecast(self, frame: Any, options: ForecastOptions) -> Run:
@@ -77,9 +86,7 @@ class Session:
 
         A list of models is learned from together; see `forecast_each` for a run of each.
         """
-        run = self._new_run(self.prepare(frame, options), _resolve_each(options.model, options), options)
-        run.start(Priority.BATCH)
-        return run
+        return self._start_run(self.prepare(frame, options), _resolve_each(options.model, options), options)
 
     def forecast_each(self, frame: Any, models: Sequence[ModelLike], options: ForecastOptions) -> dict[str, Run]:
         """Forecast with several models from every origin of a frame, in the background.
@@ -93,6 +100,7 @@ class Session:
 
     def prepare(self, frame: Any, options: ForecastOptions) -> Dataset:
         """Prepare a frame, and log what was repaired."""
+        self.check_process()
         data = prepare(frame, **options.preparation)
         self.log_warnings(data)
         return data
@@ -107,14 +115,22 @@ class Session:
 
     def forecast_data(self, data: Dataset, forecaster: Forecaster, options: ForecastOptions) -> Run:
         """Forecast from every origin of prepared data, or from those that the options name, in the background."""
-        run = self._new_run(data, [forecaster], options)
-        run.start(Priority.BATCH)
+        return self._start_run(data, [forecaster], options)
+
+    def _start_run(self, data: Dataset, forecasters: Sequence[Forecaster], options: ForecastOptions) -> Run:
+        """A run of every origin, in the background; of two equal forced requests the second joins the first (E4)."""
+        with self._force_lock if options.force else contextlib.nullcontext():
+            run = self._new_run(data, forecasters, options, joins=True)
+            run.start(Priority.BATCH)
         return run
 
-    def _new_run(self, data: Dataset, forecasters: Sequence[Forecaster], options: ForecastOptions) -> Run:
+    def _new_run(
+        self, data: Dataset, forecasters: Sequence[Forecaster], options: ForecastOptions, *, joins: bool = False
+    ) -> Run:
         """A run that has not started: of one model, or of one that learns from its errors and from other models."""
+        joins = joins and options.origins is options.every is options.at is None
         if not options.learns:
-            entry_slice = self.find(data, forecasters[0], options)
+            entry_slice = self.find(data, forecasters[0], options, joins=joins)
             rows = _select_rows(entry_slice, options)
             return self.build_run(entry_slice, forecasters[0], options.seed, calibrate=options.calibrate, rows=rows)
         unlearned = {"learn": False, "future_covariates": None, "past_covariates": None, "holidays": None}
@@ -139,11 +155,23 @@ class Session:
         notices = [_other_series(data, draw.series), _not_learned_yet(forecast, run)]
         return Chart(forecast, run, draw.style, " ".join(notice for notice in notices if notice) or None)
 
-    def find(self, data: Dataset, forecaster: Forecaster, options: ForecastOptions) -> EntrySlice:
-        """The cached results of a request; an empty slice where there are none or `force` ignores them."""
+    def find(
+        self, data: Dataset, forecaster: Forecaster, options: ForecastOptions, *, joins: bool = False
+    ) -> EntrySlice:
+        """The cached results of a request; an empty slice where there are none or `force` ignores them.
+
+        Args:
+            data: The data.
+            forecaster: The model.
+            options: The options of the request.
+            joins: Whether a forced request joins an equal one that is in work.
+        """
         horizon = horizon_steps(options.horizon, data.frequency)
         spec = ForecastSpec.from_forecaster(forecaster, data, horizon, options.seed)
         reasons = partial(forecaster.availability, data)
+        joined = self.engine.find_forced(spec.key(data.handle)) if joins and options.force else None
+        if joined is not None and self.cache.apply_removals(joined.entry):
+            return joined.with_data(data)
         return self.cache.find(data, spec, reasons, force=options.force, exact=options.is_exact)
 
     def build_run(
@@ -163,6 +191,14 @@ class Session:
         if self._engine is not None:
             self._engine.shutdown()
             done_before_interrupts(partial(self.cache.save_all, changed=True))
+
+    def check_process(self) -> None:
+        """Raise `ForkedProcessError` in a process that was forked from one whose engine was in use."""
+        if self._engine is not None and os.getpid() != self._process:
+            raise ForkedProcessError(
+                "This process was forked while nbforecast was in use, and its threads are missing here. Start processes "
+                'with spawn: multiprocessing.get_context("spawn").'
+            )
 
 
 _session = Session()
@@ -203,12 +239,14 @@ def _open_cache() -> Cache:
     cache = Cache(directory, configured.memory, configured.disk)
     # the first one runs before Python waits for the chunk in work: a kernel that takes long to end is killed
     for register in (getattr(threading, "_register_atexit", atexit.register), atexit.register):
-        register(_save_at_exit, cache)
+        register(_save_at_exit, cache, os.getpid())
     return cache
 
 
-def _save_at_exit(cache: Cache) -> None:
-    """Save what is not saved yet, whatever interrupts come (E11)."""
+def _save_at_exit(cache: Cache, process: int) -> None:
+    """Save what is not saved yet, whatever interrupts come (E11); a process that was forked has nothing of its own."""
+    if os.getpid() != process:
+        return
     is_main = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None
     try:

@@ -36,12 +36,12 @@ def save_entries(path: str | Path | None) -> Change:
     if path is None:
         if cache.directory is None:
             raise OptionError("NBFORECAST_CACHE=memory: nothing is written by itself. Give save() a folder.")
-        return _saved(cache.save_all(), cache.directory.path)
+        return _saved(cache.save_all(required=True), cache.directory.path)
     target = CacheDirectory(_expand(path), own=False)
     if target.path.exists() and not target.path.is_dir():
         raise OptionError(f"{str(target.path)!r} is a file; give a folder to save into.")
     files = []
-    with storage_errors():
+    with storage_errors(target.path):
         for entry in cache.entries():
             snapshot, _ = entry.snapshot()
             if snapshot.inferred:
@@ -98,14 +98,15 @@ def _entries_at(path: Path | None) -> Iterator[Entry]:
 
 
 @contextlib.contextmanager
-def storage_errors() -> Iterator[None]:
-    """Raise errors of the operating system as `StorageError`."""
+def storage_errors(place: Path | None = None) -> Iterator[None]:
+    """Raise errors of the operating system as `StorageError`, which names the folder."""
     try:
         yield
     except OSError as error:
         if isinstance(error, NbForecastError):
             raise
-        raise StorageError(f"Files of the cache cannot be changed: {error}.") from error
+        where = "of the cache" if place is None else f"in {str(place)!r}"
+        raise StorageError(f"Files {where} cannot be changed: {error}.") from error
 
 
 def _expand(path: str | Path) -> Path:

@@ -270,12 +270,24 @@ class DatasetRun:
         except RunCancelled:
             self.cancelled = True
         except BaseException as error:  # also SystemExit in a user's model, or a panic in Rust
-            self.error = error if isinstance(error, NbForecastError | OSError) else _wrap(error)
+            self.error = error if isinstance(error, NbForecastError) else self._wrap(error)
             _log.info("A panel was not finished: %s", error, exc_info=error)
         finally:
             self._end_time = time.monotonic()
             self.phase = "failed" if self.error else "cancelled" if self.cancelled else "done"
             self._finished.set()
+
+    def _wrap(self, error: BaseException) -> NbForecastError:
+        """An error of the system or of other code as one of nbforecast's."""
+        wrapped: NbForecastError
+        if isinstance(error, OSError):
+            wrapped = StorageError(
+                f"Forecasts cannot be written to {str(self.folder)!r}: {error}. Finished shards stay."
+            )
+        else:
+            wrapped = ForecasterError(f"The panel was not finished: {type(error).__name__}: {error}")
+        wrapped.__cause__ = error
+        return wrapped
 
     def _forecast(self) -> None:
         """Write all shards; the folder is locked."""
@@ -400,9 +412,3 @@ def _load_shard(path: Path) -> EntrySlice:
     except Unreadable as reason:
         raise StorageError(f"{path} cannot be read: {reason}.") from reason
     return entry_slice
-
-
-def _wrap(error: BaseException) -> NbForecastError:
-    wrapped = ForecasterError(f"The panel was not finished: {type(error).__name__}: {error}")
-    wrapped.__cause__ = error
-    return wrapped

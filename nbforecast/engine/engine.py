@@ -119,6 +119,23 @@ class Engine:
                 self._push(task)
             return task
 
+    def find_forced(self, key: CacheKey) -> EntrySlice | None:
+        """The results of a forced request for every origin that is in work, which an equal one joins (E4).
+
+        Args:
+            key: The key of the results.
+
+        Returns:
+            The slice that the task completes; None if there is none.
+        """
+        with self._lock:
+            for task in self._unfinished():
+                part = task.entry_slice
+                is_private = bool(part.entry.forced) and not part.entry.is_published
+                if part.key == key and is_private and part.requested is None and not task.is_stopped:
+                    return part
+        return None
+
     def cancel(self, task: Task) -> None:
         """End a task after the chunk in work; finished results stay.
 

@@ -8,7 +8,6 @@ executed (C14).
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,10 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float64, Int64, Integer, Shaped, UInt8, UInt64
 
+from nbforecast.free_memory import free_memory
 from nbforecast.result_cache.fingerprints import Fingerprints
 from nbforecast.result_cache.metadata import Damaged, Metadata, Unreadable, pack, unpack
 from nbforecast.result_cache.snapshot import Snapshot, has_forecast, is_consistent
 from nbforecast.result_cache.status import FIRST_STATUS, FORMER_NAMES, REASON, STATUS, Status, column_shapes
+from nbforecast.settings import settings
+from nbforecast.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -213,11 +215,10 @@ def _read_checked(path: Path, names: tuple[str, ...]) -> tuple[Metadata, dict[st
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             metadata = _unpack_metadata(file)
             shapes = column_shapes(metadata.spec.horizon, metadata.spec.draws)
-            row_bytes = sum(int(np.prod(shape)) * 4 for shape in shapes.values()) + 32
+            row_bytes = sum(int(np.prod(shapes[name])) * 4 for name in names if name in shapes) + 32
             if metadata.rows != file.metadata.num_rows:
                 raise Damaged("it has lost rows")
-            if metadata.rows * row_bytes > _machine_memory():
-                raise Unreadable("it does not fit into this machine's memory")
+            _check_size(path, metadata.rows * row_bytes)
             results = [name for name in names if name in shapes] if metadata.is_sparse else []
             table = file.read(columns=[name for name in names if name not in results])
             columns = {
@@ -264,12 +265,18 @@ def _unpack_metadata(file: pq.ParquetFile) -> Metadata:
     return unpack(packed)
 
 
-def _machine_memory() -> int:
-    """Bytes of memory of this machine."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 1 << 40
+def _check_size(path: Path, needed: int) -> None:
+    """Raise an error where a file takes more memory than there is, before any is allocated.
+
+    A file that expands a hundredfold is more likely damage than results; the budget of memory is its limit.
+    """
+    limit = free_memory()
+    if needed > 100 * path.stat().st_size:
+        limit = min(limit, settings().memory)
+    if needed > limit:
+        raise Unreadable(
+            f"it takes {byte_size(needed)} of memory and {byte_size(limit)} may be used (NBFORECAST_MEMORY is the budget)"
+        )
 
 
 def _digest(values: Shaped[np.ndarray, "..."]) -> str:

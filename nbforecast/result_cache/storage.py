@@ -133,7 +133,9 @@ class Storage:
                 if trim and file is not None:
                     self.directory.trim(self.disk, keep=file.path)
             except OSError as error:
-                message = f"Results stay in memory, since they cannot be saved: {error}."
+                message = (
+                    f"Results stay in memory, since they cannot be saved in {str(self.directory.path)!r}: {error}."
+                )
                 if required:
                     raise StorageError(message) from error
                 _log.warning(message)

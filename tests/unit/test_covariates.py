@@ -59,9 +59,7 @@ def test_H2_rows_after_the_last_value_are_its_future_and_no_repair(run):
 def test_H2_missing_future_rows_are_named_where_the_origin_is_asked_for():
     short = nbf.forecast(sales(ahead=3), "naive", HORIZON, future_covariates="promotion", wait=True)
     assert short.at(-4).median.shape == (HORIZON,)
-    with pytest.raises(
-        OriginUnavailable, match=r"promotion must be known ahead and is missing at 4 times, from 2024-"
-    ):
+    with pytest.raises(OriginUnavailable, match=r"promotion must be known ahead and is missing at 4 times, from 2024-"):
         short.at(0)
 
 

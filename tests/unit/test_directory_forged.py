@@ -189,12 +189,13 @@ def test_C13_an_entry_too_large_for_this_machine_is_passed_over_and_not_overwrit
     directory = reopen(cache)
     found = only_file(directory)
     content = found.path.read_bytes()
-    monkeypatch.setattr(parquet, "_machine_memory", lambda: 1000)
+    monkeypatch.setattr(parquet, "free_memory", lambda: 1000)
     again = nbf.forecast(random_walk(1), LastValueModel(), wait=True)
     np.testing.assert_array_equal(again.array, run.array)
     assert found.path.read_bytes() == content
     assert not (directory.path / ASIDE).exists()
-    assert "is passed over: it does not fit into this machine's memory" in warnings_of(caplog)[0]
+    assert "is passed over: it takes" in warnings_of(caplog)[0]
+    assert "1 kB may be used" in warnings_of(caplog)[0]
     monkeypatch.undo()
     assert directory.read(only_file(directory)) is not None
 

@@ -11,7 +11,7 @@ import pytest
 import nbforecast as nbf
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.snapshot import has_forecast
-from tests.support.blocking_model import PATIENCE
+from tests.support.blocking_model import PATIENCE, Gate
 from tests.support.cache_files import LastValueModel, reopen
 from tests.support.engine_fixture import WHOLE, EngineFixture
 
@@ -147,3 +147,34 @@ def test_C3_C6_forced_rows_replace_others_without_changing_what_was_read(fixture
     np.testing.assert_array_equal(array, copied)
     assert np.flatnonzero((entry.array("forecast") != copied).any((1, 2))).tolist() == [WHOLE.row(-3)]
     assert EntrySlice.whole(entry).complete
+
+
+def test_C6_E4_two_equal_forced_requests_in_flight_are_one(cache: Cache) -> None:
+    gate = Gate()
+    gate.close()
+
+    class Gated(DriftingModel):
+        def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
+            gate.pass_through()
+            return super().forecast(data, rows, horizon, seed)
+
+    model = Gated()
+    first = nbf.forecast(frame(), model, freq=1, force=True)
+    gate.wait_for_arrival()
+    second = nbf.forecast(frame(), model, freq=1, force=True)
+    gate.open()
+    first.wait(PATIENCE)
+    second.wait(PATIENCE)
+    assert model.rows == ROWS
+    assert second.entry_slice.entry is first.entry_slice.entry
+    nbf.forecast(frame(), model, freq=1, force=True, wait=True)
+    assert model.rows == 2 * ROWS, "a request after the end of others computes anew"
+
+
+def test_C5_a_model_that_draws_nothing_at_random_is_reused_for_another_seed(cache: Cache) -> None:
+    run = nbf.forecast(frame(60), "naive", 3, freq=1, wait=True)
+    again = nbf.forecast(frame(60), "naive", 3, freq=1, seed=7, wait=True)
+    assert (again.inferred, again.reused) == (0, run.available)
+    model = LastValueModel()
+    nbf.forecast(frame(), model, freq=1, wait=True)
+    assert nbf.forecast(frame(), model, freq=1, seed=7, wait=True).reused == 0, "it may use the seed"
