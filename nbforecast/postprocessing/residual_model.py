@@ -13,12 +13,14 @@ Source:
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
+from nbforecast.device import cores
 from nbforecast.postprocessing.residual_features import PastForecasts, features
 from nbforecast.scoring.origin_scores import quantiles
 
@@ -83,10 +85,14 @@ def learn(base: BaseForecasts) -> Float32[np.ndarray, "N H Q"]:
     """
     learned = base.draws.astype(np.float32, copy=True)
     series = [_series(base, int(start), int(end)) for start, end in zip(base.offsets, base.offsets[1:], strict=False)]
-    for h in range(base.draws.shape[1]):
+
+    def learn_step(h: int) -> None:
         panel = _panel_fit(series, h) if len(series) > 1 else None
         for one in series:
             learned[one.rows, h] = _corrected(one, _Regression.of(one.past, h), h, panel)
+
+    with ThreadPoolExecutor(cores(), thread_name_prefix="nbforecast-learn") as pool:
+        list(pool.map(learn_step, range(base.draws.shape[1])))
     return learned
 
 
