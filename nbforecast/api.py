@@ -210,6 +210,7 @@ def from_long(
     freq: Any = None,
     date_order: str | None = None,
     decimal: str | None = None,
+    learn: bool = False,
     calibrate: bool = False,
     name: str | None = None,
 ) -> Run | dict[str, Run]:
@@ -239,6 +240,8 @@ def from_long(
         freq: Step of the grid; inferred by default.
         date_order: How dates such as `1/2/24` are ordered, as for `forecast`.
         decimal: The decimal sign of values that are text, as for `forecast`.
+        learn: Whether to correct the forecasts by what their own past errors teach, as for `forecast`; `run.base` has
+            those of the table.
         calibrate: Whether to calibrate the prediction intervals with the past forecast errors of each series.
         name: What to call the data in titles.
 
@@ -263,7 +266,8 @@ def from_long(
     runs = {}
     for table in tables:
         forecaster = resolve(TableForecaster.from_rows(table.model, table.levels, data, table.rows, table.draws))
-        options = ForecastOptions(model=forecaster, horizon=_steps(table, horizon, data), calibrate=calibrate)
+        steps = _steps(table, horizon, data)
+        options = ForecastOptions(model=forecaster, horizon=steps, learn=learn, calibrate=calibrate)
         own = replace(data, warnings=(*data.warnings, *table.warnings))
         session.log_warnings(own)
         runs[table.model] = session.forecast_data(own, forecaster, options)

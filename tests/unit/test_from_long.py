@@ -349,3 +349,11 @@ def test_R4_equal_forecasts_of_other_levels_are_equal_in_a_comparison(table):
     assert "WIS" in nbf.report.comparison(exact, [few]).text()
     same = nbf.from_long(table.rename(lambda name: name.replace("naive", "same")), history())
     assert find_comparison(exact, [same]).finding == "No model has a lower CRPS than all; that of same is equal."
+
+
+def test_X4_H1_learned_from(table):
+    biased = table.with_columns(pl.col("^naive.*$") + 3).rename(lambda name: name.replace("naive", "biased"))
+    run = nbf.from_long(biased, history(), learn=True)
+    assert run.base.model == "biased"
+    assert run.available == run.base.available
+    assert run.scores()["mae"].item() < 0.8 * run.base.scores()["mae"].item()
