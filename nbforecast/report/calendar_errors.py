@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 _NOMINAL = 0.8  # coverage of the band that is shown
-_FEWEST = 20  # steps with an actual value, below which a slice is not called the worst
+_FEWEST = 50  # steps with an actual value, below which a slice has no coverage and is not called the worst
 _NEGLIGIBLE = 0.01  # a relative difference of errors, or a deviation of a coverage, that is not worth a word
 _WIDTH = 424  # pixels
 
@@ -41,8 +41,10 @@ class Slices(NamedTuple):
         phrases: The same in a sentence: `at 08:00`, `on Mondays`, `in January`.
         counts: Steps with an actual value, shape (P,).
         mae: Shape (P,), in the data's unit.
-        coverage: Share of actual values inside the 80 % band as forecast, shape (P,); NaN without bands.
+        coverage: Share of actual values inside the 80 % band as forecast, shape (P,); NaN without bands, and of few
+            values.
         calibrated: The same of the calibrated band; NaN where there is none.
+        covered_counts: Steps on which the coverages rest, shape (P,): those of origins with calibrated bands, if any.
     """
 
     key: str
@@ -52,6 +54,7 @@ class Slices(NamedTuple):
     mae: Float64[np.ndarray, " P"]
     coverage: Float64[np.ndarray, " P"]
     calibrated: Float64[np.ndarray, " P"]
+    covered_counts: Float64[np.ndarray, " P"]
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ def _slices(run: Run, key: str) -> Slices:
         "weekday": [f"on {name}s" for name in values],
         "month": [f"in {name}" for name in values],
     }[key]
+    counts = covered_counts = score_column(scores, "n")
     coverage = calibrated = np.full(len(values), np.nan)
     if len(run.quantile_levels) > 1:
         coverage = score_column(scores, "coverage_80")
@@ -128,8 +132,10 @@ def _slices(run: Run, key: str) -> Slices:
     if rows.any():  # both at the same origins
         same = scores.select(key).join(scores_of(run, rows, key), on=key, how="left", maintain_order="left")
         coverage, calibrated = score_column(same, "coverage_80"), score_column(same, "calibrated_80")
-    counts, mae = score_column(scores, "n"), score_column(scores, "mae")
-    return Slices(key, tuple(names), tuple(phrases), counts, mae, coverage, calibrated)
+        covered_counts = score_column(same, "n")
+    coverage, calibrated = (np.where(covered_counts >= _FEWEST, c, np.nan) for c in (coverage, calibrated))
+    mae = score_column(scores, "mae")
+    return Slices(key, tuple(names), tuple(phrases), counts, mae, coverage, calibrated, covered_counts)
 
 
 def _hour_phrase(data: Dataset, hour: int) -> str:
@@ -141,10 +147,10 @@ def _hour_phrase(data: Dataset, hour: int) -> str:
 
 
 def _worst(parts: tuple[Slices, ...], badness: list[Float64[np.ndarray, " P"]]) -> tuple[Slices, int] | None:
-    """The slice of the largest badness, of those with enough steps."""
+    """The slice of the largest badness; None where all are NaN."""
     best: tuple[float, Slices, int] | None = None
     for part, values in zip(parts, badness, strict=True):
-        known = np.where(np.isfinite(values) & (part.counts >= _FEWEST), values, -np.inf)
+        known = np.where(np.isfinite(values), values, -np.inf)
         position = int(known.argmax())
         if np.isfinite(known[position]) and (best is None or known[position] > best[0]):
             best = float(known[position]), part, position
@@ -153,7 +159,7 @@ def _worst(parts: tuple[Slices, ...], badness: list[Float64[np.ndarray, " P"]]) 
 
 def _worst_error(run: Run, parts: tuple[Slices, ...]) -> str:
     overall = overall_score(run, "mae")
-    worst = _worst(parts, [part.mae for part in parts])
+    worst = _worst(parts, [np.where(part.counts >= _FEWEST, part.mae, np.nan) for part in parts])
     if worst is None or not overall or worst[0].mae[worst[1]] <= (1 + _NEGLIGIBLE) * overall:
         return ""
     part, position = worst
@@ -173,7 +179,8 @@ def _worst_band(parts: tuple[Slices, ...]) -> str:
         calibrated = f", and {percent(after)} once calibrated" if np.isfinite(after) else ""
         sentences.append(
             f"The 80 % bands are farthest from 80 % {part.phrases[position]}: they contain "
-            f"{percent(part.coverage[position])} of the actual values as forecast{calibrated}."
+            f"{percent(part.coverage[position])} of {int(part.covered_counts[position]):,} actual values as "
+            f"forecast{calibrated}."
         )
     last = _worst(parts, [abs(part.calibrated - _NOMINAL) for part in parts])
     if last is not None and last != worst and abs(last[0].calibrated[last[1]] - _NOMINAL) > _NEGLIGIBLE:

@@ -51,11 +51,11 @@ def find_events(run: Run, below: float | None = None, above: float | None = None
     actual = run.data.actuals(np.arange(len(run.data)), run.horizon)
     if below is not None:
         probability = cumulative_probability(forecast, run.quantile_levels, np.full_like(actual, below))
-        observed = np.where(np.isnan(actual), np.nan, as_forecast(actual) < as_forecast(np.asarray(below)))
+        observed = np.where(np.isnan(actual), np.nan, as_forecast(actual) < np.float32(below))
         events.append(Event(f"below {below:g}", probability.below, observed))
     if above is not None:
         probability = cumulative_probability(forecast, run.quantile_levels, np.full_like(actual, above))
-        observed = np.where(np.isnan(actual), np.nan, as_forecast(actual) > as_forecast(np.asarray(above)))
+        observed = np.where(np.isnan(actual), np.nan, as_forecast(actual) > np.float32(above))
         events.append(Event(f"above {above:g}", 1 - probability.up_to, observed))
     return events
 

@@ -104,9 +104,9 @@ def test_R4_a_panel_is_compared_by_a_test_over_series_and_points_are_named() -> 
     run, other = (nbf.forecast(panel(), model, 3, wait=True) for model in (BANDS, ZERO))
     findings = find_comparison(run, [other])
     assert re.match(
-        r"bands has the lowest CRPS, by more than chance against zero; .* % higher \(p < 0.001\)", findings.finding
+        r"bands has the lowest WIS, by more than chance against zero; .* % higher \(p < 0.001\)", findings.finding
     )
-    assert "zero forecasts points without bands: its CRPS is the whole absolute error" in findings.finding
+    assert "zero forecasts points without bands: its WIS is the whole absolute error" in findings.finding
     mae = [r.scores(where=findings.rows)["mae"].item() for r in (run, other)]
     assert f"The MAE of zero is {relative_change(mae[1] / mae[0] - 1)} than that of bands." in findings.finding
     text = report.comparison(run, [other]).text()
