@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
 
 from nbforecast.data import prepare
 from nbforecast.data.origins import find_row, select_rows
@@ -25,6 +25,7 @@ from nbforecast.forecast_chart import Chart
 from nbforecast.forecasters.registry import resolve
 from nbforecast.interrupts import done_before_interrupts, uninterrupted
 from nbforecast.learned_run import LearnedRun, learned_forecaster
+from nbforecast.postprocessing.conformal import rows_that_calibrate
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.key import ForecastSpec
@@ -168,11 +169,16 @@ class Session:
         """
         horizon = horizon_steps(options.horizon, data.frequency)
         spec = ForecastSpec.from_forecaster(forecaster, data, horizon, options.seed)
+
+        def requested(reasons: UInt8[np.ndarray, " N"]) -> Int64[np.ndarray, " R"] | None:
+            rows = select_rows(data, reasons, options.origins, options.every, options.at)
+            return rows if rows is None or not options.calibrate else rows_that_calibrate(rows, data.offsets, horizon)
+
         reasons = partial(forecaster.availability, data)
         joined = self.engine.find_forced(spec.key(data.handle)) if joins and options.force else None
         if joined is not None and self.cache.apply_removals(joined.entry):
             return joined.with_data(data)
-        return self.cache.find(data, spec, reasons, force=options.force, exact=options.is_exact)
+        return self.cache.find(data, spec, reasons, force=options.force, exact=options.is_exact, requested=requested)
 
     def build_run(
         self,

@@ -14,21 +14,23 @@ from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.fingerprints import Fingerprints
 from nbforecast.result_cache.removals import Removal
-from nbforecast.result_cache.reuse import begin_results, list_candidates
+from nbforecast.result_cache.reuse import MemoryCandidate, begin_results, list_candidates
 from nbforecast.result_cache.slice_table import SliceTable
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import Status
 from nbforecast.result_cache.storage import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from nbforecast.data import Dataset
     from nbforecast.result_cache.cache_file import CacheFile
     from nbforecast.result_cache.directory import CacheDirectory
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
+    from nbforecast.result_cache.reuse import ReuseCandidate
 
     Reasons = Callable[[], UInt8[np.ndarray, " N"]]
+    RequestedRows = Callable[[UInt8[np.ndarray, " N"]], Int64[np.ndarray, " R"] | None]
 
 _log = logging.getLogger("nbforecast.result_cache")
 
@@ -76,7 +78,14 @@ class Cache(SliceTable, Storage):
     # --- look-up -----------------------------------------------------------------------------------------------------
 
     def find(
-        self, data: Dataset, spec: ForecastSpec, reasons: Reasons, *, force: bool = False, exact: bool = False
+        self,
+        data: Dataset,
+        spec: ForecastSpec,
+        reasons: Reasons,
+        *,
+        force: bool = False,
+        exact: bool = False,
+        requested: RequestedRows = lambda _: None,
     ) -> EntrySlice:
         """Results for some data, as far as they are known (C5).
 
@@ -86,6 +95,8 @@ class Cache(SliceTable, Storage):
             reasons: Returns for every row (N,) why it cannot be forecast from `data`, 0 where it can; called if needed.
             force: Begin a new entry that only the caller has (C6).
             exact: Use no forecast that was made from a longer history.
+            requested: Returns from such reasons the rows (R,) that are asked for, None for all. Forecasts of other
+                entries are looked for and held for these only (E10).
 
         Returns:
             The results.
@@ -99,9 +110,12 @@ class Cache(SliceTable, Storage):
             with self._build_lock:
                 entry_slice = self._hit(key) or self._read_in(key)
                 if entry_slice is None or (exact and not _is_exact(entry_slice)):
-                    entry_slice = self._build(key, data, spec, reasons, exact=exact)
+                    entry_slice = self._build(key, data, spec, reasons, requested, exact=exact)
             self._trim_if_free()
         entry_slice.entry.is_exact |= exact
+        if entry_slice.entry.unsearched is not None and entry_slice.key == entry_slice.entry.key:
+            with self._build_lock:
+                self._search(entry_slice, requested(entry_slice.reasons))
         return entry_slice.with_data(data)
 
     def open(self, key: CacheKey) -> EntrySlice | None:
@@ -140,12 +154,20 @@ class Cache(SliceTable, Storage):
         self.publish(entry_slice)
         return entry_slice
 
-    def _build(self, key: CacheKey, data: Dataset, spec: ForecastSpec, reasons: Reasons, *, exact: bool) -> EntrySlice:
+    def _build(
+        self,
+        key: CacheKey,
+        data: Dataset,
+        spec: ForecastSpec,
+        reasons: Reasons,
+        requested: RequestedRows,
+        *,
+        exact: bool,
+    ) -> EntrySlice:
         """Results that begin with what other entries hold (`_build_lock` is held)."""
         self.misses += 1
-        removals = [removal.time for removal in self.removals.newer(key, 0.0) if removal.is_whole]
-        candidates = list_candidates(self.entries(), self.directory, self.read, data, spec, max(removals, default=0.0))
-        entry_slice = begin_results(data, spec, reasons(), Fingerprints(data), candidates, exact=exact)
+        why, candidates = reasons(), self._candidates(data, spec)
+        entry_slice = begin_results(data, spec, why, Fingerprints(data), candidates, requested(why), exact=exact)
         self.reused += entry_slice.inferred
         if entry_slice.key == entry_slice.entry.key:
             self.mark_young(entry_slice.entry)
@@ -156,6 +178,32 @@ class Cache(SliceTable, Storage):
             self.evict(key)
         self.publish(entry_slice)
         return entry_slice
+
+    def _search(self, entry_slice: EntrySlice, requested: Int64[np.ndarray, " R"] | None) -> None:
+        """Look in other entries for rows that no earlier request has asked for (`_build_lock` is held)."""
+        entry = entry_slice.entry
+        if entry.unsearched is None:
+            return
+        rows = np.flatnonzero(entry.unsearched) if requested is None else requested[entry.unsearched[requested]]
+        pending = rows[entry.is_pending(rows)]
+        if len(pending):
+            all_candidates = self._candidates(entry.data, entry.spec)
+            candidates = (c for c in all_candidates if not (isinstance(c, MemoryCandidate) and c.entry is entry))
+            others = begin_results(
+                entry.data, entry.spec, entry.reasons, entry.fingerprints, candidates, pending, exact=entry.is_exact
+            )
+            found = pending[has_forecast(others.status[pending])]
+            entry.adopt(found, others.entry.read(others.entry_rows(found)))
+            entry.reused += len(found)
+            self.reused += len(found)
+        unsearched = entry.unsearched.copy()
+        unsearched[rows] = False
+        entry.unsearched = unsearched if unsearched.any() else None
+
+    def _candidates(self, data: Dataset, spec: ForecastSpec) -> Iterator[ReuseCandidate]:
+        """Entries whose forecasts may be reused."""
+        removals = [r.time for r in self.removals.newer(spec.key(data.handle), 0.0) if r.is_whole]
+        return list_candidates(self.entries(), self.directory, self.read, data, spec, max(removals, default=0.0))
 
     def _mark_used(self, entry: Entry) -> None:
         entry.hits += 1

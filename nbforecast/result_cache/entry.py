@@ -51,6 +51,7 @@ class Entry:
         saved: The `state` that was last saved, None if none was.
         is_exact: Somebody has asked for forecasts that no longer history has a part in (C5).
         is_published: The cache has held the entry.
+        unsearched: (N,) the rows for which other entries have not been searched, None if there is none (E10).
         is_released: The memory was emptied while the cache held the entry; it is not held again (C16).
     """
 
@@ -82,6 +83,7 @@ class Entry:
         self.created = self.used = self.cleared = time.time()
         self.hits = self.reused = self.lock_count = self._changes = 0
         self.saved: State | None = None
+        self.unsearched: Bool[np.ndarray, " N"] | None = None
         self.is_exact = self.is_published = self.is_released = False
         if fingerprints is not None:
             self.fingerprints = fingerprints
@@ -108,6 +110,8 @@ class Entry:
         entry.version, entry.created, entry.contexts = snapshot.version, snapshot.created, snapshot.contexts
         entry.cleared, entry.is_exact = snapshot.cleared, snapshot.is_exact
         entry._status = snapshot.status.copy()
+        if snapshot.rows is not None:
+            entry.unsearched = snapshot.status == Status.PENDING
         never = snapshot.reasons != UnavailableReason.AVAILABLE
         for name, values in snapshot.columns.items():
             has_result = _has_result(name, entry._status)

@@ -199,6 +199,7 @@ def begin_results(
     reasons: UInt8[np.ndarray, " N"],
     fingerprints: Fingerprints,
     candidates: Iterable[ReuseCandidate],
+    requested: Int64[np.ndarray, " R"] | None = None,
     *,
     exact: bool = False,
 ) -> EntrySlice:
@@ -215,6 +216,7 @@ def begin_results(
         fingerprints: Those of `data`.
         candidates: Entries of the same spec on the same grid, the most promising first.
         exact: Whether only forecasts of equal contexts are reused, and none that was made from a longer history.
+        requested: (R,) rows of `data` whose forecasts are looked for; None for all.
 
     Returns:
         A slice of a candidate's entry if `data` are the newest part of its history, else a new entry.
@@ -224,6 +226,10 @@ def begin_results(
     is_wanted = reasons == 0
     if not is_wanted.any():  # what is too short by itself may be served by a longer history
         is_wanted = np.ones(len(data), bool)
+    is_requested = np.ones(len(data), bool)
+    if requested is not None:
+        is_requested = np.isin(np.arange(len(data)), requested)
+        is_wanted &= is_requested
     matches: list[tuple[Entry, Int64[np.ndarray, " R"], Int64[np.ndarray, " R"]]] = []
     part: EntrySlice | None = None
     for candidate in candidates:
@@ -234,7 +240,7 @@ def begin_results(
         outline = candidate.outline()
         if outline is None:
             continue
-        rows, old_rows = _reusable_rows(fingerprints, contexts, outline, is_open, exact=exact)
+        rows, old_rows = _reusable_rows(fingerprints, contexts, outline, is_open & is_requested, exact=exact)
         is_better = outline.forced_times[old_rows] > best[rows]
         rows, old_rows = rows[is_better], old_rows[is_better]
         entry = candidate.load() if len(rows) else None
@@ -252,6 +258,7 @@ def begin_results(
     is_open = best == NO_FORECAST
     open_reasons = np.where(is_open, reasons, 0).astype(np.uint8)
     new = Entry(data, spec, open_reasons, fingerprints=fingerprints)
+    new.unsearched = None if requested is None else ~is_requested
     is_adopted = np.zeros(len(data), bool)
     for entry, rows, old_rows in reversed(matches):  # later ones were forced later
         is_left = ~is_adopted[rows]

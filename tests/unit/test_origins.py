@@ -323,6 +323,27 @@ def test_E10_C9_a_file_of_few_origins_is_a_plain_table_with_nulls(
     assert saved.frame.drop("density", "density_limits").equals(full.frame.drop("density", "density_limits"))
 
 
+def test_E10_C5_only_the_origins_that_are_asked_for_are_taken_from_other_entries(
+    cache: Cache, model: LastValueModel
+) -> None:
+    before = nbf.forecast(panel(60), model, 3, wait=True)
+    grown = panel(62)
+    run = nbf.forecast(grown, model, 3, origins=slice(-3, 0), wait=True)
+    assert (run.inferred, run.reused) == (2, 2)
+    assert run.entry_slice.with_requested(None).inferred == 4, "no other forecast is held"
+    rest = nbf.forecast(grown, model, 3, wait=True)
+    assert (rest.inferred, rest.reused) == (0, 62), "the rest was in the other entry"
+    np.testing.assert_array_equal(rest.array[:60], before.array)
+    cache.clear()
+    assert cache.directory is not None
+    (file,) = [f for f in cache.directory.files() if f.handle == rest.handle]
+    file.path.unlink()
+    nbf.forecast(grown, model, 3, origins="latest", wait=True)
+    cache.clear()
+    again = nbf.forecast(grown, model, 3, origins=slice(-5, 0), wait=True)
+    assert (again.inferred, again.reused) == (1, 5), "also after a restart"
+
+
 def test_E10_C13_two_processes_save_different_origins_of_one_entry(cache: Cache, model: LastValueModel) -> None:
     nbf.forecast(panel(60), model, 3, origins="latest", wait=True)
     assert cache.directory is not None
