@@ -15,6 +15,7 @@ from nbforecast.charts.labels import decimal
 
 _FAR = 1e6
 _TINY, _HUGE = 1e-150, 1e150  # beyond these, differences and quotients leave the range of a double
+_CONSTANT = 1e-9  # of a value: narrower ranges are none
 _NOISE = 1e-6  # of a value: narrower ranges may be the rounding of single precision
 _SMOOTH = 40  # tenths of a pixel between steps, under which a curve looks like its chords
 
@@ -64,14 +65,15 @@ def value_range(data: FanData, density: Density | None = None) -> tuple[float, f
     low, high = float(values.min()), float(values.max())
     if high - low < _NOISE * max(abs(low), abs(high)):
         written = [decimal(value) for array in arrays for value in array if np.isfinite(value)]
-        low, high = min(written), max(written)
+        if max(written) - min(written) <= _CONSTANT * max(abs(low), abs(high)):
+            low, high = min(written), max(written)
     return padded_range(low, high)
 
 
 def padded_range(low: float, high: float) -> tuple[float, float]:
     """Return the range of an axis that shows all values from `low` to `high`, finite and below 1e150."""
     largest = max(abs(low), abs(high))
-    if high - low <= max(largest * 1e-9, _TINY):
+    if high - low <= max(largest * _CONSTANT, _TINY):
         margin = largest * 0.1 if largest > _TINY else 1.0
         return low - margin, high + margin
     margin = (high - low) * 0.06

@@ -79,7 +79,7 @@ def fans(draw: st.DrawFn) -> FanData:
     size, time = 10.0 ** draw(st.floats(-12, 15)), np.arange(40)
     waves, growth, counts = np.sin(time / 3), np.exp(time / draw(st.floats(2, 20))), rng.poisson(1.2, 40)
     shapes = [waves, growth, counts, np.where(time < 30, 1, 1000), np.where(time == 20, 1e5, 1.0), np.ones(40)]
-    values = size * (shapes[draw(st.integers(0, len(shapes) - 1))] + draw(st.sampled_from([0, 0, -3, 1000])))
+    values = size * (shapes[draw(st.integers(0, len(shapes) - 1))] + draw(st.sampled_from([0, 0, -3, 1000, 1e7])))
     spread = size * np.sqrt(np.arange(1, 6)) * draw(st.sampled_from([0, 1e-3, 0.3, 30]))
     bands = tuple(
         Band(c, (values[29] - k * spread).astype(np.float32), (values[29] + k * spread).astype(np.float32))

@@ -6,7 +6,7 @@ import { decimal, distinctNumbers, score } from "../../common/src/format";
 import { describe as describeForecast, originScores } from "../src/controls/origin-scores";
 import { rowText } from "../src/controls/tooltip";
 import { countTicks, valueAxis } from "../src/drawing/value-axis";
-import { paddedRange } from "../src/drawing/y-range";
+import { extent, paddedRange } from "../src/drawing/y-range";
 import { Calendar } from "../src/state/calendar";
 import { OriginStatus } from "../src/state/origin-status";
 import { ENDS } from "../src/state/quantiles";
@@ -81,6 +81,16 @@ describe.each(golden.series)("$name", (series) => {
     expect(scores?.inside).toEqual(series.inside);
     const [number, place] = read(score(scores?.mae));
     expect(Math.abs(number - read(series.mae)[0])).toBeLessThanOrEqual(place * 1.01);
+  });
+
+  test("has an axis that cuts no band, and zooms into no rounding errors", () => {
+    const need = extent(s, "bands", s.row - 20, s.row + HORIZON);
+    if (!need) throw new Error("no range");
+    const [low, high] = paddedRange(...need);
+    const shown = [...(forecast?.ends ?? []), ...s.history.value.slice(s.row - 20, s.row + HORIZON + 1)];
+    expect(low).toBeLessThanOrEqual(Math.min(...shown));
+    expect(high).toBeGreaterThanOrEqual(Math.max(...shown));
+    if (series.name === "constant") expect([low, high]).toEqual([0.09, 0.11000000000000001]);
   });
 
   test("is described with Python's numbers", () => {

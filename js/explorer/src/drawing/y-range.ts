@@ -1,8 +1,15 @@
 /** The range of the value axis: it widens when it must, narrows only when much is empty, and glides there. Pure arithmetic. */
 
+import { decimal } from "../../../common/src/format";
+import { ENDS, MEDIAN } from "../state/quantiles";
+import type { Selection, Style } from "../state/selection";
+
 /** The lowest and the highest value of the axis. */
 export type YRange = [number, number];
 
+/** Shares of a value: narrower ranges are none, or may be the rounding of single precision. */
+const CONSTANT = 1e-9;
+const NOISE = 1e-6;
 /** Share of the axis in use below which it narrows. */
 const SLACK = 0.5;
 /** Share of the way that a frame glides. */
@@ -11,7 +18,7 @@ const SPEED = 0.3;
 /** The range of an axis that shows all values between two, by the rule of the static charts: never empty, not below zero for data that never are. */
 export function paddedRange(low: number, high: number): YRange {
   const largest = Math.max(Math.abs(low), Math.abs(high));
-  if (high - low <= Math.max(largest * 1e-9, 1e-150)) {
+  if (high - low <= Math.max(largest * CONSTANT, 1e-150)) {
     const margin = largest > 1e-150 ? largest * 0.1 : 1;
     return [low - margin, high + margin];
   }
@@ -38,4 +45,38 @@ export function nextRange(
   return distance < (target[1] - target[0]) * 0.004
     ? { range: target, gliding: false }
     : { range: next, gliding: true };
+}
+
+/** The lowest and the highest of the values in view and the fans, whose bands are never cut. */
+export function extent(
+  { history, forecasts }: Pick<Selection, "history" | "forecasts">,
+  style: Style,
+  first: number,
+  last: number,
+): YRange | null {
+  const of = (round: (v: number) => number): YRange => {
+    let low = Infinity;
+    let high = -Infinity;
+    const take = (v: number): void => {
+      if (v < low) low = v;
+      if (v > high) high = v;
+    };
+    for (let i = first; i <= last; i++) take(history.value[i]);
+    for (const forecast of forecasts) {
+      if (!forecast?.filled) continue;
+      // Densities reach somewhat beyond the outermost quantiles.
+      const stretch = style === "density" && forecast === forecasts[0] ? 1.3 : 1;
+      for (let i = 0; i < forecast.ends.length; i++) {
+        const median = round(forecast.ends[i - (i % ENDS) + MEDIAN]);
+        take(median + (round(forecast.ends[i]) - median) * stretch);
+      }
+    }
+    return [low, high];
+  };
+  const [low, high] = of((v) => v);
+  if (!(high >= low)) return null;
+  const largest = Math.max(Math.abs(low), Math.abs(high));
+  if (high - low >= NOISE * largest) return [low, high];
+  const written = of(decimal);
+  return written[1] - written[0] <= CONSTANT * largest ? written : [low, high];
 }

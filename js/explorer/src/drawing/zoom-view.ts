@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 import { Layer } from "../../../common/src/dom";
-import { decimal, integer } from "../../../common/src/format";
+import { integer } from "../../../common/src/format";
 import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
 import type { Selection, Style } from "../state/selection";
@@ -10,7 +10,7 @@ import type { Viewport } from "../state/viewport";
 import { ENDING, type Frame, paintFan } from "./fan";
 import { mix, type Palette } from "./theme";
 import { countTicks, type ValueAxis, valueAxis } from "./value-axis";
-import { nextRange, type YRange } from "./y-range";
+import { extent, nextRange, type YRange } from "./y-range";
 
 const TOP = 30;
 /** The font of ticks, but its family. */
@@ -267,31 +267,4 @@ export class ZoomView {
       held: options.held,
     });
   }
-}
-
-/** The lowest and the highest of the values in view and the fans. */
-function extent({ history, forecasts }: Selection, style: Style, first: number, last: number): YRange | null {
-  const of = (round: (v: number) => number): YRange => {
-    let low = Infinity;
-    let high = -Infinity;
-    const take = (v: number): void => {
-      if (v < low) low = v;
-      if (v > high) high = v;
-    };
-    for (let i = first; i <= last; i++) take(history.value[i]);
-    for (const forecast of forecasts) {
-      if (!forecast?.filled) continue;
-      // Densities reach somewhat beyond the outermost quantiles.
-      const stretch = style === "density" && forecast === forecasts[0] ? 1.3 : 1;
-      for (let i = 0; i < forecast.ends.length; i++) {
-        const median = round(forecast.ends[i - (i % ENDS) + MEDIAN]);
-        take(median + (round(forecast.ends[i]) - median) * stretch);
-      }
-    }
-    return [low, high];
-  };
-  const [low, high] = of((v) => v);
-  if (!(high >= low)) return null;
-  // So narrow a range may be the rounding of single precision.
-  return high - low < 1e-6 * Math.max(Math.abs(low), Math.abs(high)) ? of(decimal) : [low, high];
 }
