@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nbforecast.distributed.run import DatasetRun
     from nbforecast.errors import (
         ForecasterError,
+        ForkedProcessError,
         IndexOutOfRange,
         InputError,
         MissingExtra,
@@ -68,6 +69,7 @@ _MODULES = {
     "ReportError": "nbforecast.errors",
     "Run": "nbforecast.run",
     "RunCancelled": "nbforecast.errors",
+    "ForkedProcessError": "nbforecast.errors",
     "StorageError": "nbforecast.errors",
     "UnknownModel": "nbforecast.errors",
     "WeightsError": "nbforecast.errors",
@@ -87,6 +89,7 @@ __all__ = [
     "DatasetRun",
     "Forecast",
     "ForecasterError",
+    "ForkedProcessError",
     "IndexOutOfRange",
     "InputError",
     "MissingExtra",

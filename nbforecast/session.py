@@ -202,8 +202,8 @@ class Session:
         """Raise `ForkedProcessError` in a process that was forked from one whose engine was in use."""
         if self._engine is not None and os.getpid() != self._process:
             raise ForkedProcessError(
-                "This process was forked while nbforecast was in use, and its threads are missing here. Start processes "
-                'with spawn: multiprocessing.get_context("spawn").'
+                "This process was forked while nbforecast was in use, and its threads are missing here. Start "
+                'processes with spawn: multiprocessing.get_context("spawn").'
             )
 
 

@@ -274,9 +274,8 @@ def _check_size(path: Path, needed: int) -> None:
     if needed > 100 * path.stat().st_size:
         limit = min(limit, settings().memory)
     if needed > limit:
-        raise Unreadable(
-            f"it takes {byte_size(needed)} of memory and {byte_size(limit)} may be used (NBFORECAST_MEMORY is the budget)"
-        )
+        sizes = f"it takes {byte_size(needed)} of memory and {byte_size(limit)} may be used"
+        raise Unreadable(f"{sizes} (NBFORECAST_MEMORY is the budget)")
 
 
 def _digest(values: Shaped[np.ndarray, "..."]) -> str:

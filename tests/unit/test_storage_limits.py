@@ -59,10 +59,8 @@ def test_C13_a_small_file_that_expands_is_refused_before_memory_is_allocated(
     assert file is not None
     assert parquet.read(file.path).inferred == run.available
     monkeypatch.setenv("NBFORECAST_MEMORY", "10MB")
-    size = file.size
-    monkeypatch.setattr(
-        type(file.path), "stat", lambda self, **_: os.stat_result((0, 0, 0, 0, 0, 0, size // 100, 0, 0, 0))
-    )
+    small = os.stat_result((0, 0, 0, 0, 0, 0, file.size // 100, 0, 0, 0))
+    monkeypatch.setattr(type(file.path), "stat", lambda *_, **__: small)
     with pytest.raises(Unreadable, match="NBFORECAST_MEMORY"):
         parquet.read(file.path)
 
