@@ -1,10 +1,10 @@
 """The background: inference chunk by chunk, the most urgent task first, and the calculations that follow.
 
-Threads and locks of the package. Three threads, each started by its first job:
+Threads and locks of the package. Threads are started by their first job:
 
 - *inference* takes one chunk of the most urgent task at a time, so that a more urgent one overtakes between two chunks.
 - *calculation* computes quantiles and scores of these chunks, and ends tasks: it saves their results.
-- *interactive* infers the single origins that people wait for (`interactive.py`).
+- *interactive* infers the single origins that people wait for (`interactive.py`), one thread for each model in use.
 
 A thread that holds a lock takes only locks further down this list:
 

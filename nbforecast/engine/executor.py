@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
 T = TypeVar("T")
 
@@ -87,3 +87,51 @@ class SingleThreadExecutor:
     def _count_done(self, _: Future[T]) -> None:
         with self._lock:
             self._backlog -= 1
+
+
+class KeyedExecutor:
+    """Runs jobs of one key in their order, and jobs of different keys side by side, in a few threads."""
+
+    def __init__(self, name: str, threads: int = 4) -> None:
+        """Start no thread yet.
+
+        Args:
+            name: The name of the first thread; the others have numbers.
+            threads: The most threads; beyond that keys share them.
+        """
+        names = [name, *(f"{name}-{number}" for number in range(2, threads + 1))]
+        self._executors = [SingleThreadExecutor(each) for each in names]
+        self._places: dict[Hashable, tuple[SingleThreadExecutor, int]] = {}  # of keys with jobs, with their number
+        self._lock = threading.Lock()  # protects _places
+
+    def submit(self, job: Callable[[], T], key: Hashable) -> Future[T]:
+        """Queue a job.
+
+        Args:
+            job: A function without arguments.
+            key: Whose jobs run one after the other.
+
+        Returns:
+            The future of what the job returns.
+
+        Raises:
+            RuntimeError: The executor is closing or the interpreter is exiting.
+        """
+        with self._lock:
+            idlest = min(self._executors, key=lambda executor: executor.backlog)
+            executor, count = self._places.get(key, (idlest, 0))
+            future = executor.submit(job)
+            self._places[key] = executor, count + 1
+        future.add_done_callback(lambda _: self._leave(key))
+        return future
+
+    def close(self) -> None:
+        """Run what is queued and end the threads; a later job starts others."""
+        for executor in self._executors:
+            executor.close()
+
+    def _leave(self, key: Hashable) -> None:
+        with self._lock:
+            executor, count = self._places.pop(key)
+            if count > 1:
+                self._places[key] = executor, count - 1

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from nbforecast.engine.calculation import calculate_rows
-from nbforecast.engine.executor import SingleThreadExecutor, wait_in_slices
+from nbforecast.engine.executor import KeyedExecutor, wait_in_slices
 from nbforecast.engine.inference import run_inference
 from nbforecast.engine.tasks import Priority, StaleAction, TaskInfo, action_for_stale, next_number
 from nbforecast.interrupts import uninterrupted
@@ -65,7 +65,7 @@ class _Request:
 
 
 class InteractiveQueue:
-    """Infers and calculates single origins at once. Equal requests in work are joined (E4).
+    """Infers and calculates single origins at once; a slow model holds up its own requests only. Equal ones join (E4).
 
     Whoever waits can be interrupted; the request is still finished and its result stored (E11).
     """
@@ -76,7 +76,7 @@ class InteractiveQueue:
         self._statistics = statistics
         self._requests: dict[RequestName, _Request] = {}
         self._lock = threading.Lock()  # protects _requests; see engine.py for the order of locks
-        self.executor = SingleThreadExecutor("interactive")
+        self.executor = KeyedExecutor("interactive")
 
     def infer_now(
         self, entry_slice: EntrySlice, forecaster: Forecaster, rows: Int64[np.ndarray, " R"], seed: int
@@ -105,7 +105,7 @@ class InteractiveQueue:
                 self._statistics.add(joined=1)
             else:
                 with suppress(RuntimeError):  # the interpreter is exiting and starts no thread
-                    answer = self.executor.submit(serve)
+                    answer = self.executor.submit(serve, entry_slice.spec.model)
                     request = _Request(entry_slice, rows, answer, next_number(), time.monotonic())
                     self._requests[name] = request
         answered = serve() if request is None else request.result()
@@ -115,7 +115,11 @@ class InteractiveQueue:
         """The requests in work, in the order in which they were made."""
         with self._lock:
             requests = list(self._requests.values())
-        return [request.info("queued" if number else "running") for number, request in enumerate(requests)]
+        models = [request.entry_slice.spec.model for request in requests]
+        return [
+            request.info("queued" if model in models[:number] else "running")
+            for number, (request, model) in enumerate(zip(requests, models, strict=True))
+        ]
 
     def _serve(
         self,

@@ -108,7 +108,7 @@ class ImmediateExecutor(ManualExecutor):
 class NoThreadExecutor(ManualExecutor):
     """An executor that has no thread: whoever submits a job runs it."""
 
-    def submit(self, job: Callable[[], object]) -> None:
+    def submit(self, job: Callable[[], object], *_: object) -> None:
         raise RuntimeError("no thread here")
 
 

@@ -365,3 +365,17 @@ def test_E5_one_failing_calculation_ends_the_run(fixture: EngineFixture, monkeyp
     with pytest.raises(ZeroDivisionError):
         run.wait(PATIENCE)
     assert run.inferred < len(WHOLE)
+
+
+def test_E4_a_slow_model_holds_up_no_other_models_requests(fixture: EngineFixture) -> None:
+    fixture.model.interactive.close()
+    slow = fixture.request(fixture.run(), -7)
+    fixture.model.interactive.wait_for_arrival()
+    quick = fixture.run(model=BlockingModel())
+    assert np.isfinite(fixture.request(quick, -3).result(PATIENCE).draws).all()
+    same = fixture.request(fixture.run(), -5)
+    assert [task.state for task in fixture.engine.tasks_info()][:1] == ["running"]
+    assert not slow.done()
+    fixture.model.interactive.open()
+    assert np.isfinite(slow.result(PATIENCE).draws).all()
+    assert np.isfinite(same.result(PATIENCE).draws).all()
