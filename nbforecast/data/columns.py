@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.data.clock import are_clock_times, is_hour_name
+from nbforecast.data.date_columns import find_parts, is_year_name, part_of_date
 from nbforecast.data.missing import drop_missing
 from nbforecast.data.timestamps import are_times
 from nbforecast.data.values import count_numbers
@@ -37,6 +38,8 @@ class Columns:
         ids: The columns of series ids; several make one id together, and none means that the frame is one series.
         clocks: Columns of times of day, which complete the times if these are dates that repeat.
         is_clock_given: Whether the user names the column of times of day.
+        parts: Columns of months or quarters, and days, which complete the times if these are years that repeat.
+        are_parts_given: Whether the user names these columns.
         labels: Further columns of text, integers or booleans, which might tell series apart.
         future: Columns of covariates that are known ahead.
         past: Columns of covariates that are known up to the origin.
@@ -50,6 +53,8 @@ class Columns:
     labels: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    are_parts_given: bool = False
 
     @property
     def id(self) -> str | None:
@@ -86,7 +91,7 @@ def choose_columns(
         raise InputError(f"The frame cannot be read: {error}") from error
     if not schema:
         raise InputError("The frame has no columns.")
-    times = _named(source, schema, source.time if time is None else time, "time", most=2)
+    times = _named(source, schema, source.time if time is None else time, "time", most=3)
     targets = _named(source, schema, source.target if target is None else target, "target", most=1)
     ids = _named(source, schema, id, "id") or source.index_ids
     future = _named(source, schema, future_covariates, "future_covariates")
@@ -96,11 +101,19 @@ def choose_columns(
         ids = ("unique_id",)
     reserved = {*targets, *ids, *future, *past, *(() if targets else ("y",))}
     time_column = times[0] if times else _find_time(source, schema, reserved)
-    clocks = times[1:] or _find_clocks(source, schema, {time_column, *targets, *ids, *future, *past})
-    others = {time_column, *ids, *clocks, *future, *past}
-    target_column = targets[0] if targets else _find_target(source, schema, others)
-    columns = Columns(time_column, target_column, ids, tuple(clocks), len(times) > 1, (), future, past)
-    names = [*columns.names, *columns.clocks, *future, *past]
+    others = [name for name in schema if name not in {time_column, *targets, *ids, *future, *past}]
+    are_parts_given = len(times) > 1 and all(map(part_of_date, times[1:]))
+    parts = times[1:] if are_parts_given else _find_parts(schema, time_column, others) if len(times) < 2 else ()
+    if len(times) > 2 and not are_parts_given:
+        raise OptionError(f"{option('time')} takes a date and a time of day, or a year, a month and a day.")
+    taken = {time_column, *ids, *parts, *future, *past}
+    clocks = times[1:] if len(times) > 1 and not parts else _find_clocks(source, schema, {*taken, *targets})
+    target_column = targets[0] if targets else _find_target(source, schema, {*taken, *clocks})
+    columns = Columns(
+        time_column, target_column, ids, tuple(clocks), len(times) > 1 and not parts, (), future, past, parts,
+        are_parts_given,
+    )  # fmt: skip
+    names = [*columns.names, *columns.clocks, *columns.parts, *future, *past]
     if len(set(names)) < len(names):
         roles = [option("time", time_column), option("target", target_column), *(option("id", ids) for _ in ids[:1])]
         roles += [option("future_covariates", future)] * bool(future) + [option("past_covariates", past)] * bool(past)
@@ -120,9 +133,8 @@ def collect(source: Source, columns: Columns) -> nw.DataFrame[Any]:
         InputError: If a lazy frame fails to run.
     """
     try:
-        return _eager(
-            source.frame.select([*columns.names, *columns.clocks, *columns.labels, *columns.future, *columns.past])
-        )
+        further = [*columns.clocks, *columns.parts, *columns.labels, *columns.future, *columns.past]
+        return _eager(source.frame.select([*columns.names, *further]))
     except Exception as error:  # of a lazy frame of any library
         raise InputError(f"The lazy frame failed to run: {error}") from error
 
@@ -156,7 +168,8 @@ def _named(
                 f"The columns are: {quoted(names)}."
             )
     if most is not None and len(values) > most:
-        raise OptionError(f"{option(argument)} takes {'one column' if most == 1 else 'a date and a time of day'}.")
+        allowed = "one column" if most == 1 else "a date and a time of day, or a year, a month and a day"
+        raise OptionError(f"{option(argument)} takes {allowed}.")
     if len(set(values)) < len(values):
         raise OptionError(f"{option(argument)} names a column twice: {quoted(values)}.")
     return tuple(values)
@@ -181,11 +194,21 @@ def _find_time(source: Source, schema: dict[str, Any], reserved: set[str]) -> st
         raise InputError(f"Several columns hold times as text: {quoted(written)}. Say which one with {option('time')}.")
     if source.index_steps is not None:
         return source.index_steps
+    years = [name for name in free if is_year_name(name) and _find_parts(schema, name, [*free])]
+    if len(years) == 1:
+        return years[0]
     raise InputError(
         f"No column holds times. The columns are: {_describe(schema)}. Name the column of times with "
         f"{option('time')} (dates, text such as 2024-05-01 13:00, or integer steps), or give a single column as a "
         "Series or array."
     )
+
+
+def _find_parts(schema: dict[str, Any], time: str, others: Sequence[str]) -> tuple[str, ...]:
+    """Find the columns of months or quarters, and days, beside one of years."""
+    if not (is_year_name(time) and schema[time].is_integer()):
+        return ()
+    return find_parts(n for n in others if schema[n].is_integer() or _is_text(schema[n]) or _is_category(schema[n]))
 
 
 def _columns_of_written_times(source: Source, schema: dict[str, Any]) -> list[str]:

@@ -95,7 +95,7 @@ SHAPES = (
     *(_dates(rf"(?P<a>\d{{1,2}}){mark}(?P<b>\d{{1,2}}){mark}(?P<c>\d{{4}}|\d{{2}})", ("dmy", "mdy", "ymd"))
       for mark in ("/", "-", " ")),
     _dates(rf"{_DAY}{_ORDINAL}[ /-]?(?:de |of |d')?{_NAME}[ ,/-]*(?:de |del )?{_SHORT_YEAR}"),
-    _dates(rf"{_NAME} {_DAY}{_ORDINAL},? {_YEAR}"),
+    _dates(rf"{_NAME}[ /-]{_DAY}{_ORDINAL},?[ /-]{_YEAR}"),
     _dates(rf"{_NAME} {_DAY}{_ORDINAL}, {_SHORT_YEAR}"),
     _dates(rf"{_YEAR}[ /-]?{_NAME}[ /-]?{_DAY}"),
     Shape(rf"^{_NAME} {_DAY}{_CLOCK}{_ZONE} {_YEAR}$"),

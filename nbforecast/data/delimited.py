@@ -26,6 +26,7 @@ _SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?$', re.IGNORECASE)
 _NUMBER = re.compile(r"^[+-]?[\d.,\s]*\d[\d.,]*%?$")
 _DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|^\d{1,2}:\d{2}|^\d{4}-\d{2}$")
 _TYPED_HEAD = 1_000  # rows that tell whether a column is worth converting
+UNNAMED = "Unnamed: 0"  # what pandas calls a first column without a name
 _BOOLEANS = {"true": True, "false": False, "True": True, "False": False}
 
 
@@ -90,11 +91,20 @@ def read_delimited(content: bytes, name: str, text_columns: Collection[str] = ()
         _raise_ragged(table, layout, name, error)
     except pl.exceptions.NoDataError:
         raise InputError(f"The file {name!r} has no table.") from None
+    if layout.has_header and _lacks_first_name(table, layout.separator):
+        frame = frame.rename({frame.columns[0]: UNNAMED})
     columns = [
         column if column.name in text_columns else _typed(column, "," if layout.separator == ";" else None)
         for column in frame.iter_columns()
     ]
     return pl.DataFrame(columns)
+
+
+def _lacks_first_name(table: bytes, separator: str) -> bool:
+    """Tell whether the first column has no name, as that of an index which was written to a file."""
+    header = table[:_HEAD_BYTES].decode(errors="replace").splitlines()[:1]
+    fields = next(csv.reader(header, delimiter=separator), [""])
+    return len(fields) > 1 and not fields[0].strip()
 
 
 def _typed(column: pl.Series, decimal: str | None) -> pl.Series:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int64, Integer
 
 from nbforecast.data.clock import read_clock
 from nbforecast.data.dataset import DataWarning, Names
+from nbforecast.data.date_columns import join_dates
 from nbforecast.data.ids import id_expression
 from nbforecast.data.missing import drop_missing
 from nbforecast.data.timestamps import TimeColumn, read_times
@@ -122,9 +123,10 @@ def read_observations(
     """
     if not len(table):
         raise InputError("The frame has no rows.")
-    time_column = read_times(to_polars(table, columns.time), date_order, as_steps)
-    values, value_warnings = read_values(to_polars(table, columns.target), decimal)
     series, ids = read_ids(table, columns.ids)
+    times, part_warnings = _join_parts(table, columns, series, as_steps)
+    time_column = read_times(times, date_order, as_steps)
+    values, value_warnings = read_values(to_polars(table, columns.target), decimal)
     time_column, clock_warnings = _join_clock(table, columns, series, time_column)
     if name is not None:
         name = name.encode(errors="replace").decode()  # the name of a file need not be text
@@ -140,7 +142,8 @@ def read_observations(
         names=Names(name, columns.time or "time", columns.target or "value", columns.id),
     )
     observations, missing_warnings = _drop_missing_times(observations, time_column.is_missing)
-    return observations.sort(), [*time_column.warnings, *value_warnings, *clock_warnings, *missing_warnings]
+    warnings = [*part_warnings, *time_column.warnings, *value_warnings, *clock_warnings, *missing_warnings]
+    return observations.sort(), warnings
 
 
 def to_polars(table: nw.DataFrame[Any], name: str) -> pl.Series:
@@ -178,6 +181,22 @@ def _check_zones(series: nw.Series[Any], name: str) -> None:
         )
 
 
+def _join_parts(
+    table: nw.DataFrame[Any], columns: Columns, series: Int64[np.ndarray, " rows"], as_steps: bool
+) -> tuple[pl.Series, list[DataWarning]]:
+    """Return the times, with months or quarters of other columns if the user names them or if the years repeat."""
+    import polars as pl
+
+    years = to_polars(table, columns.time)
+    if not columns.parts or (as_steps and not columns.are_parts_given):
+        return years, []
+    if not columns.are_parts_given and not pl.DataFrame({"series": series, "year": years}).is_duplicated().any():
+        return years, []
+    dates = join_dates(years, [to_polars(table, name) for name in columns.parts])
+    sentence = f"Times are {columns.time!r} and {quoted(columns.parts)} together."
+    return dates, [DataWarning("joined_times", len(dates), sentence)]
+
+
 def _join_clock(
     table: nw.DataFrame[Any], columns: Columns, series: Int64[np.ndarray, " rows"], time_column: TimeColumn
 ) -> tuple[TimeColumn, list[DataWarning]]:
@@ -188,6 +207,11 @@ def _join_clock(
     """
     import polars as pl
 
+    if columns.is_clock_given and not time_column.has_calendar:
+        raise InputError(
+            f"The numbers in {columns.time!r} are no dates, to which the times of day in {columns.clocks[0]!r} can be "
+            "added."
+        )
     if not columns.clocks or not time_column.has_calendar or time_column.local_times is not None:
         return time_column, []
     dates = time_column.times

@@ -22,6 +22,7 @@ _ISO = r"^\d{4}-\d{2}-\d{2}"
 _ISO_CLOCKS = ("", " %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f")
 _HEAD = 100  # texts that rule ways of writing out before the whole column is read
 _LAST_SHORT_YEAR = 2039  # the latest year that two digits stand for
+_FEW = 4  # different numbers, below which those that are left out between them tell nothing
 _TELLING = 8  # different times from which on their regularity decides between two readings
 _LONGEST_MONTH = 31
 _DENSER = 5  # times as many dates in the same span
@@ -88,6 +89,7 @@ def read_text(text: pl.Series, order: str | None = None) -> TextTimes:
             warnings.append(_order_warning(reading, is_present, text))
     is_short = reading.parts.is_short_year() & is_present
     if is_short.any():
+        _check_short_years(reading, is_short, text)
         years = reading.local_times[is_short].astype("datetime64[us]").astype("datetime64[Y]")
         span = " to ".join(dict.fromkeys(str(year) for year in (years.min(), years.max())))
         sentence = f"Years of two digits in {text.name!r} are read as {span}."
@@ -238,6 +240,26 @@ def _choose(readings: list[_Reading], is_present: Bool[np.ndarray, " rows"], tex
         f"The times in {text.name!r} can be read as {names}: row {row}, {text[row]!r}, is {meanings}. Say which with "
         f"{option('date_order')}."
     )
+
+
+def _check_short_years(reading: _Reading, is_short: Bool[np.ndarray, " rows"], text: pl.Series) -> None:
+    """Check that numbers beside the names of months are years: `Oct18` could also be a day of a year that is missing.
+
+    Years follow each other. Numbers that leave out most of those between them, and could all be days, may be such.
+
+    Raises:
+        InputError: If they may be days.
+    """
+    numbers = reading.parts.numbers
+    if "name" not in numbers or "day" in numbers:
+        return
+    distinct = np.unique(numbers["year"][is_short])
+    if len(distinct) >= _FEW and distinct.max() <= _LONGEST_MONTH and np.ptp(distinct) + 1 >= 2 * len(distinct):
+        row = int(np.argmax(is_short))
+        raise InputError(
+            f"Row {row} of the column of times {text.name!r} is {text[row]!r}: the number can be a year of two digits "
+            "or a day of a year that is missing. Write years with four digits, or add the year."
+        )
 
 
 def _is_regular(times: Int64[np.ndarray, " times"]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,9 @@ _EPOCH_UNITS = {"seconds": (SECOND, 10**9), "milliseconds": (1_000, 10**6), "mic
 # number of digits -> an integer that stands for a missing one
 _DIGITS = {6: 200001, 8: 20000101, 10: 2000010100, 12: 200001010000, 14: 20000101000000}
 _DATE_DIGITS = 8
+_TELLING = 8  # different integers from which on all of them being dates is no chance
+_FIRST_SHORT_DATE, _SHORT, _LAST_SHORT_DATE, _LONGEST_RUN = 101, 10_000, 991_231, 40
+_MANY_CLOCKS, _LAST_MORNING, _DAY_END, _COARSEST_MINUTES = 20, 1_200, 2_400, 10  # of times of day, written as hhmm
 _NO_PARTS = (1, 1, 0, 0, 0)  # month, day, hour, minute, second where integers have none
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_800_000_000  # the years 1 to 9999
 
@@ -157,9 +160,10 @@ def _from_numbers(column: pl.Series, as_steps: bool) -> TimeColumn:
     steps = column.cast(pl.Int64, strict=False)
     is_missing = column.is_null().to_numpy()
     if not as_steps and steps.null_count() == column.null_count() and len(steps.drop_nulls()):
-        written = _from_digits(steps)
+        written = _from_digits(steps) or _from_short_digits(steps)
         if written is not None:
             return written
+        _check_clocks(steps)
         for unit, (length, nanoseconds) in _EPOCH_UNITS.items():
             if steps.drop_nulls().is_between(_FIRST_EPOCH // nanoseconds, _LAST_EPOCH // nanoseconds).all():
                 times = (steps * length if length else steps // 1_000).fill_null(0).to_numpy()
@@ -223,6 +227,54 @@ def _from_digits(steps: pl.Series) -> TimeColumn | None:
         f"{option('freq', '1')}."
     )
     return TimeColumn(times, None, is_missing, time_type, True, (DataWarning("integer_dates", len(present), sentence),))
+
+
+def _from_short_digits(steps: pl.Series) -> TimeColumn | None:
+    """Read integers such as 800131 as dates with years of two digits, if all are such and no run of steps."""
+    import polars as pl
+
+    present = steps.drop_nulls()
+    distinct = present.unique().sort()
+    if (
+        len(distinct) < _TELLING
+        or not distinct[0] >= _FIRST_SHORT_DATE
+        or not _SHORT < distinct[-1] <= _LAST_SHORT_DATE
+    ):
+        return None
+    if len(distinct) <= int(distinct[-1]) - int(distinct[0]) + 1 <= _LONGEST_RUN:
+        return None  # within one month: as good as any steps
+    month, day = distinct // 100 % 100, distinct % 100
+    if not (month.is_between(1, 12) & day.is_between(1, 31)).all():
+        return None
+    digits = steps.cast(pl.String).str.zfill(6)
+    text = digits.str.slice(0, 2) + "-" + digits.str.slice(2, 2) + "-" + digits.str.slice(4, 2)
+    try:
+        column = _from_text(text.alias(steps.name), "ymd")
+    except InputError:
+        return None  # a month does not have such a day
+    sentence = (
+        f"The integers in {steps.name!r} ({present[0]}) are read as dates of the form yymmdd. If they are steps, give "
+        f"{option('freq', '1')}."
+    )
+    return replace(column, warnings=(*column.warnings, DataWarning("integer_dates", len(present), sentence)))
+
+
+def _check_clocks(steps: pl.Series) -> None:
+    """Check that integers are no times of day such as 840 and 2350, which are no steps: no hour has a minute 60 to 99.
+
+    Raises:
+        InputError: If they look like such.
+    """
+    distinct = steps.drop_nulls().unique().sort()
+    if len(distinct) < _MANY_CLOCKS or distinct[0] < 0 or not _LAST_MORNING < distinct[-1] < _DAY_END:
+        return
+    is_coarse = int(np.gcd.reduce(distinct.to_numpy())) > _COARSEST_MINUTES
+    if not is_coarse and distinct.diff().drop_nulls().n_unique() > 1 and (distinct % 100 < 60).all():
+        first, last = f"{distinct[0]:04d}", f"{distinct[-1]:04d}"
+        raise InputError(
+            f"The integers in {steps.name!r} can be steps, or times of day from {first[:2]}:{first[2:]} to {last[:2]}:"
+            f"{last[2:]}. Give {option('freq', '1')} if they are steps, else join them with their dates first."
+        )
 
 
 def _fractional_seconds(column: pl.Series) -> pl.Series | None:
