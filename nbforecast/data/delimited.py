@@ -26,7 +26,6 @@ _SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?$', re.IGNORECASE)
 _NUMBER = re.compile(r"^[+-]?[\d.,\s]*\d[\d.,]*%?$")
 _DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|^\d{1,2}:\d{2}|^\d{4}-\d{2}$")
 _TYPED_HEAD = 1_000  # rows that tell whether a column is worth converting
-UNNAMED = "Unnamed: 0"  # what pandas calls a first column without a name
 _BOOLEANS = {"true": True, "false": False, "True": True, "False": False}
 
 
@@ -92,12 +91,17 @@ def read_delimited(content: bytes, name: str, text_columns: Collection[str] = ()
     except pl.exceptions.NoDataError:
         raise InputError(f"The file {name!r} has no table.") from None
     if layout.has_header and _lacks_first_name(table, layout.separator):
-        frame = frame.rename({frame.columns[0]: UNNAMED})
+        frame = frame.rename({frame.columns[0]: unnamed(frame.columns)})
     columns = [
         column if column.name in text_columns else _typed(column, "," if layout.separator == ";" else None)
         for column in frame.iter_columns()
     ]
     return pl.DataFrame(columns)
+
+
+def unnamed(names: Collection[str]) -> str:
+    """Return the name of a first column without one: what pandas calls it, or nothing if another is called so."""
+    return "Unnamed: 0" if "Unnamed: 0" not in names else ""
 
 
 def _lacks_first_name(table: bytes, separator: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nbforecast.data.delimited import read_delimited, to_utf8
+from nbforecast.data.delimited import read_delimited, to_utf8, unnamed
 from nbforecast.errors import InputError, MissingExtra
 from nbforecast.user_path import path_exists
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _URL = re.compile(r"[a-z][a-z0-9+]+:/", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")  # in a cell
 _HEAD_ROWS = 30  # of a spreadsheet, among which is the header
 _PARQUET = (".parquet", ".pq", ".parq")
 _ARROW = (".arrow", ".feather", ".ipc")
@@ -107,7 +108,7 @@ def _decompress(raw: bytes) -> bytes:
 
 
 def _read_excel(path: Path) -> pl.DataFrame:
-    """Read the first sheet of a spreadsheet; its header is the first row in which most cells are text."""
+    """Read the first sheet of a spreadsheet, whose numbers are floats: whole ones become integers, as in text."""
     try:
         import fastexcel
     except ImportError as error:
@@ -118,12 +119,37 @@ def _read_excel(path: Path) -> pl.DataFrame:
         book = fastexcel.read_excel(path)
         rows = book.load_sheet(0, header_row=None, n_rows=_HEAD_ROWS, dtypes="string").to_polars().rows()
         header = _header_row(rows)
-        return book.load_sheet(0, header_row=header).to_polars()
+        frame = book.load_sheet(0, header_row=header).to_polars()
     except fastexcel.FastExcelError as error:
         raise InputError(f"The file {str(path)!r} cannot be read as a spreadsheet: {error}") from error
+    if rows and _is_empty(rows[header][0]):
+        frame = frame.rename({frame.columns[0]: unnamed(frame.columns)})
+    return _with_integers(frame)
 
 
 def _header_row(rows: list[tuple[str | None, ...]]) -> int:
-    """Return the number of the first row that is as full as the fullest."""
-    filled = [sum(cell is not None and cell.strip() != "" for cell in row) for row in rows]
-    return next((number for number, count in enumerate(filled) if count == max(filled)), 0)
+    """Return the number of the header: the first row that is as full as the fullest.
+
+    The header of an index that was written with the table has no name above it.
+    """
+    filled = [sum(not _is_empty(cell) for cell in row) for row in rows]
+    first = next((number for number, count in enumerate(filled) if count == max(filled)), 0)
+    above = rows[first - 1] if first else ()
+    if first and filled[first - 1] == filled[first] - 1 > 0 and _is_empty(above[0]):
+        is_named = all(not _NUMBER.fullmatch(cell) for cell in above if cell)
+        if is_named and any(_NUMBER.fullmatch(cell) for cell in rows[first] if cell):
+            return first - 1
+    return first
+
+
+def _is_empty(cell: str | None) -> bool:
+    return cell is None or not cell.strip()
+
+
+def _with_integers(frame: pl.DataFrame) -> pl.DataFrame:
+    """Convert the columns of floats that are all whole."""
+    import polars as pl
+
+    floats = [column for column in frame.iter_columns() if column.dtype == pl.Float64]
+    whole = [x.name for x in floats if (x.is_null() | (x == x.floor()) & (x.abs() < 1 << 53)).all()]
+    return frame.with_columns(pl.col(whole).cast(pl.Int64)) if whole else frame

@@ -114,6 +114,19 @@ def test_S8_spreadsheets_are_read_like_csv(tmp_path):
         _read(tmp_path / "b.xlsx", b"x")
 
 
+def test_S8_a_written_index_and_whole_numbers_of_spreadsheets_are_read_like_csv(tmp_path):
+    if not find_spec("fastexcel"):
+        skip_without(Requirement.LIBRARY, "fastexcel")
+    rows = [[float(i), 2000.0 + i // 4, i % 4 + 1.0, i + 0.25] for i in range(40)]
+    names = ["", "year", "quarter", "load"]
+    _write_xlsx(tmp_path / "a.xlsx", [names, *rows])
+    lines = [names, *([f"{cell:g}" for cell in row] for row in rows)]
+    (tmp_path / "a.csv").write_text("\n".join(",".join(line) for line in lines))
+    one, other = prepare(tmp_path / "a.xlsx"), prepare(tmp_path / "a.csv")
+    assert one.handle == other.handle
+    assert (one.names, len(one), one.frequency.alias) == (other.names, 40, "QS-JAN")
+
+
 def test_S8_without_the_library_for_spreadsheets_the_command_that_installs_it_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fastexcel", None)
     with pytest.raises(MissingExtra, match=r'pip install "nbforecast\[excel\]"'):
