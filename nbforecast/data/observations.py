@@ -123,10 +123,10 @@ def read_observations(
     """
     if not len(table):
         raise InputError("The frame has no rows.")
-    series, ids = read_ids(table, columns.ids)
-    times, part_warnings = _join_parts(table, columns, series, as_steps)
+    times, part_warnings = _join_parts(table, columns, as_steps)
     time_column = read_times(times, date_order, as_steps)
     values, value_warnings = read_values(to_polars(table, columns.target), decimal)
+    series, ids = read_ids(table, columns.ids)
     time_column, clock_warnings = _join_clock(table, columns, series, time_column)
     if name is not None:
         name = name.encode(errors="replace").decode()  # the name of a file need not be text
@@ -181,17 +181,17 @@ def _check_zones(series: nw.Series[Any], name: str) -> None:
         )
 
 
-def _join_parts(
-    table: nw.DataFrame[Any], columns: Columns, series: Int64[np.ndarray, " rows"], as_steps: bool
-) -> tuple[pl.Series, list[DataWarning]]:
+def _join_parts(table: nw.DataFrame[Any], columns: Columns, as_steps: bool) -> tuple[pl.Series, list[DataWarning]]:
     """Return the times, with months or quarters of other columns if the user names them or if the years repeat."""
     import polars as pl
 
     years = to_polars(table, columns.time)
     if not columns.parts or (as_steps and not columns.are_parts_given):
         return years, []
-    if not columns.are_parts_given and not pl.DataFrame({"series": series, "year": years}).is_duplicated().any():
-        return years, []
+    if not columns.are_parts_given:
+        series, _ = read_ids(table, columns.ids)
+        if not pl.DataFrame({"series": series, "year": years}).is_duplicated().any():
+            return years, []
     dates = join_dates(years, [to_polars(table, name) for name in columns.parts])
     sentence = f"Times are {columns.time!r} and {quoted(columns.parts)} together."
     return dates, [DataWarning("joined_times", len(dates), sentence)]
