@@ -140,13 +140,16 @@ def _read_models(
         groups = [(points, columns) for columns in table.models.values()]
     else:
         column = table.frame[table.roles.model].cast(pl.String)[points.rows]
-        present = column.unique(maintain_order=True).drop_nulls().to_list()
+        if column.null_count():
+            row = int(points.rows[int(column.is_null().arg_max() or 0)])
+            raise InputError(f"Row {row} names no model in {table.roles.model!r}. Fill it in or drop the row.")
+        present = column.unique(maintain_order=True).to_list()
         names = present if models is None else list(models)
         absent = next((name for name in names if name not in present), None)
         if absent is not None:
             raise InputError(f"The table holds no model {absent!r}. There are: {quoted(present)}.")
         columns = next(iter(table.models.values()))
-        groups = [(points.take((column == name).fill_null(False).to_numpy()), columns) for name in names]
+        groups = [(points.take((column == name).to_numpy()), columns) for name in names]
     if model is not None:
         if len(names) > 1:
             raise OptionError(f"model={model!r} names one model, and the table holds {len(names)}: {quoted(names)}.")

@@ -156,6 +156,9 @@ def test_X4_models_in_rows_and_models_that_are_chosen(tool):
     assert nbf.from_long(rows, history(), models="y").model == "y"
     with pytest.raises(InputError, match="no model 'z'"):
         nbf.from_long(rows, history(), models="z")
+    nameless = rows.with_columns(pl.when(pl.int_range(pl.len()) != 7).then("model").alias("model"))
+    with pytest.raises(InputError, match="Row 7 names no model in 'model'"):
+        nbf.from_long(nameless, history())
     wide = tool.with_columns(other=pl.col("tool") + 1)
     assert list(nbf.from_long(wide, history())) == ["tool", "other"]
     assert nbf.from_long(wide, history(), models=["other"]).model == "other"
