@@ -69,7 +69,9 @@ class LearnedRun(Run):
         """Whether forecasts that the correction learns from are missing."""
         return any(len(run.entry_slice.pending_rows()) for run in (self.base, *self.others))
 
-    def start(self, priority: Priority, near: int | None = None, *, infer: bool = True) -> None:
+    def start(
+        self, priority: Priority, near: int | None = None, *, infer: bool = True, limit: int | None = None
+    ) -> None:
         """Submit what is missing to the background: the forecasts of the models first, then the correction.
 
         The queue takes tasks of one priority in the order of their submission, so the correction comes last.

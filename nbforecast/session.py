@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.entry_slice import EntrySlice
 
 _log = logging.getLogger("nbforecast.data")
+_IDLE_SHARE = 10  # the part of the memory budget that results may take that nobody has asked for
 
 
 class Session:
@@ -152,7 +153,8 @@ class Session:
         forecast = run.forecast_at(row)
         if options.force:
             self.cache.publish(run.base.entry_slice, force=True)
-        run.start(Priority.IDLE, near=row)
+        limit = None if options.learns else settings().memory // _IDLE_SHARE
+        run.start(Priority.IDLE, near=row, limit=limit)
         notices = [_other_series(data, draw.series), _not_learned_yet(forecast, run)]
         return Chart(forecast, run, draw.style, " ".join(notice for notice in notices if notice) or None)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.engine.executor import wait_in_slices
 from nbforecast.engine.progress import ProgressState, wait_with_bar
-from nbforecast.engine.tasks import Priority, eta_seconds
+from nbforecast.engine.tasks import Priority, choose_rows, eta_seconds
 from nbforecast.errors import ForecasterError, NbForecastError, RunCancelled
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class BackgroundRun:
         self._engine: Engine | None = engine
         self._seed = seed
         self._task: Task | None = None
-        self._cancelled_here = False
+        self._cancelled_here = self._is_limited = False
         self._end: _End | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -68,23 +68,32 @@ class BackgroundRun:
         state["_end"] = _End(error, self.cancelled, self.seconds)
         return state
 
-    def start(self, priority: Priority, near: int | None = None, *, infer: bool = True) -> None:
+    def start(
+        self, priority: Priority, near: int | None = None, *, infer: bool = True, limit: int | None = None
+    ) -> None:
         """Submit what is missing to the background.
 
         A request for the same results that is already in the queue is joined. A copied run has no background and stays
-        as it is. Densities are in no file and nobody
-        waits for them: where only they are missing, they follow at idle priority.
+        as it is. Densities are in no file and nobody waits for them: where only they are missing, they follow at idle
+        priority.
 
         Args:
             priority: Priority in the queue.
             near: Row whose neighbourhood is forecast first.
             infer: Whether missing forecasts are inferred; otherwise only the calculations for existing ones are made.
+            limit: Bytes of results that nobody has asked for (E10): of a run that takes more, the origins near `near`
+                and the newest ones are inferred, and the others when somebody waits for the run.
         """
         if self._engine is None:
             return
         if not self._slice.complete:
             forecaster = self._forecaster if infer else None
-            self._task = self._engine.submit(self._slice, forecaster, self._seed, priority, near)
+            part, self._is_limited = self._slice, False
+            if limit is not None and near is not None:
+                rows = choose_rows(part, near, limit)
+                if rows is not None:
+                    part, self._is_limited = part.with_requested(rows), True
+            self._task = self._engine.submit(part, forecaster, self._seed, priority, near)
         elif not self._slice.entry.densities:
             self._engine.submit(self._slice, None, self._seed, Priority.IDLE)
 
@@ -202,6 +211,8 @@ class BackgroundRun:
         """
         if self._end is not None and self._end.error is not None:
             raise self._end.error
+        if self._is_limited:
+            self.start(Priority.BATCH)
         if self._task is not None:
             if not (self.done or wait_with_bar(self, timeout)):
                 raise TimeoutError(f"The forecast is {self.progress:.0%} done after {timeout:g} s; it goes on.")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Int64
 
+from nbforecast.result_cache.status import column_shapes
+
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
@@ -105,6 +107,24 @@ def nearest_first(data: Dataset, rows: Int64[np.ndarray, " R"], near: int) -> In
     neighbours = np.flatnonzero(is_near)
     by_distance = neighbours[np.argsort(distance[neighbours], kind="stable")]
     return np.concatenate([rows[by_distance], rows[~is_near]])
+
+
+def choose_rows(part: EntrySlice, near: int, limit: int) -> Int64[np.ndarray, " R"] | None:
+    """The rows whose results are made although nobody has asked for them (E10).
+
+    Args:
+        part: The results.
+        near: A row whose neighbours are among them.
+        limit: Bytes that all results together may take.
+
+    Returns:
+        (R,) ascending rows: the neighbours, then the newest; None for all.
+    """
+    row_bytes = sum(int(np.prod(shape)) * 4 for shape in column_shapes(part.spec.horizon, part.spec.draws).values())
+    pending, count = part.pending_rows(), max(limit // row_bytes - part.inferred, 2 * NEIGHBOURS)
+    if len(pending) <= count:
+        return None
+    return np.sort(nearest_first(part.data, newest_first(part.data, pending), near)[:count])
 
 
 class Task:

@@ -404,3 +404,16 @@ def test_C14_a_pickled_run_names_only_plain_classes(glucose: pl.DataFrame) -> No
     code = pickle.dumps(nbf.forecast(glucose, "naive", wait=True))
     names = [value for operation, value, _ in pickletools.genops(code) if isinstance(value, str)]
     assert not {"Engine", "Task", "Naive", "eval", "exec"} & set(names)
+
+
+def test_E10_a_quickdraw_of_a_long_series_infers_no_more_than_its_share_of_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NBFORECAST_MEMORY", "1MB")
+    values = np.random.default_rng(8).normal(size=4000)
+    chart = nbf.quickdraw(values, -2000, model="naive")
+    assert chart.run.wait_for_end(30)
+    inferred = chart.run.entry_slice.pending_rows()
+    assert 128 <= chart.run.inferred <= 130, "its neighbours"
+    assert not {4000 - 2000 - 1 + step for step in range(-60, 60)} & set(inferred.tolist())
+    assert chart.run.wait().progress == 1, "whoever waits asks for all"
