@@ -278,8 +278,8 @@ def from_long(
 
 def _steps(table: ModelForecasts, horizon: int | str | dt.timedelta | None, data: Dataset) -> int:
     """How many steps of a table's forecasts are taken."""
-    held = table.draws.shape[1]
-    steps = held if horizon is None else horizon_steps(ForecastOptions(horizon=horizon).horizon, data.frequency)
-    if steps > held:
-        raise OptionError(f"horizon= asks for {steps} steps, and the forecasts of {table.model!r} have {held}.")
+    most = table.draws.shape[1]
+    steps = most if horizon is None else horizon_steps(ForecastOptions(horizon=horizon).horizon, data.frequency)
+    if steps > most:
+        raise OptionError(f"horizon= asks for {steps} steps, and the forecasts of {table.model!r} have {most}.")
     return steps

@@ -34,6 +34,7 @@ _QUANTILE = re.compile(r"(?P<model>.+?)[-_](?:ql?[-_]?(?P<share>0?\.\d+)|q-(?P<t
 _BARE_LEVEL = re.compile(r"[qp]?(?P<share>0?\.\d+)|[qp](?P<percent>\d\d(?:\.\d+)?)", re.IGNORECASE)  # `0.1`, `q10`
 _SAMPLE = re.compile(r"(?P<model>.+?)[-_](?:s|sample[-_]?)(?P<number>\d+)")  # Darts and others
 _UNLABELLED = re.compile(r"(?P<model>.*?)[-_]?(?P<side>lower|upper|lo|hi)")  # Prophet: ends of unstated coverage
+_OTHER_SIDES = {"lower": "upper", "upper": "lower", "lo": "hi", "hi": "lo"}
 
 
 @dataclass(frozen=True)
@@ -109,21 +110,21 @@ def find_roles(
                 f"The columns are: {quoted(list(schema))}."
             )
     cutoff, target, id_column = (
-        chosen or next((name for name in NAMES[role] if name in schema and name != time), None)
-        for role, chosen in (("cutoff", cutoff), ("target", target), ("id", None))
+        selection or next((name for name in NAMES[role] if name in schema and name != time), None)
+        for role, selection in (("cutoff", cutoff), ("target", target), ("id", None))
     )
     ids = ids or ((id_column,) if id_column is not None else index_ids)
-    taken = {cutoff, target, *ids}
-    time = time or next((name for name in NAMES["time"] if name in schema and name not in taken), None)
+    other_roles = {cutoff, target, *ids}
+    time = time or next((name for name in NAMES["time"] if name in schema and name not in other_roles), None)
     if time is None:
-        temporal = [name for name, dtype in schema.items() if dtype.is_temporal() and name not in taken]
+        temporal = [name for name, dtype in schema.items() if dtype.is_temporal() and name not in other_roles]
         if len(temporal) != 1:
             raise InputError(
                 f"The table of forecasts has no column 'ds' of the times that are forecast. Name it with "
                 f"{option('time')}. The columns are: {quoted(list(schema))}."
             )
         time = temporal[0]
-    is_text = schema.get("model") in (pl.String, pl.Categorical, pl.Enum) and "model" not in taken
+    is_text = schema.get("model") in (pl.String, pl.Categorical, pl.Enum) and "model" not in other_roles
     return Roles(time, cutoff, target, ids, "model" if is_text else None)
 
 
@@ -146,54 +147,57 @@ def find_models(
     Raises:
         InputError: If a named model does not exist, a level is none, or the ends of an interval state no coverage.
     """
-    chosen = None if models is None or roles.model is not None else tuple(models)
-    taken = {roles.time, roles.cutoff, roles.target, roles.model, *roles.ids}
-    columns = {
+    selection = () if models is None or roles.model is not None else tuple(models)
+    other_roles = {roles.time, roles.cutoff, roles.target, roles.model, *roles.ids}
+    types = {
         name: dtype
         for name, dtype in schema.items()
-        if name not in taken and (_holds_forecasts(name, dtype) or (name in (chosen or ()) and dtype.is_numeric()))
+        if name not in other_roles and (_holds_forecasts(name, dtype) or (name in selection and dtype.is_numeric()))
     }
-    found: dict[str, ModelColumns] = {}
-    for name, meaning in _read_names(columns).items():
-        own = found.setdefault(UNNAMED if meaning.model in _RESERVED else meaning.model, ModelColumns())
-        if meaning.is_sample or columns[name].is_nested():
-            own.samples.append(name)
-        elif meaning.level is None:
-            own.point = name
-        elif not 0 < meaning.level < 1:
+    by_model: dict[str, ModelColumns] = {}
+    for name, meaning in _read_names(types).items():
+        model = UNNAMED if meaning.model in _RESERVED else meaning.model
+        columns = by_model.setdefault(model, ModelColumns())
+        if meaning.is_sample or types[name].is_nested():
+            columns.samples.append(name)
+            continue
+        if meaning.level is not None and not 0 < meaning.level < 1:
             raise InputError(
                 f"The column {name!r} names the quantile level {meaning.level:g}, which is not between 0 and 1."
             )
-        elif meaning.level in own.levels:
+        other = columns.point if meaning.level is None else columns.levels.get(meaning.level)
+        if other is not None:
+            content = "points" if meaning.level is None else "quantile"
             raise InputError(
-                f"The columns {own.levels[meaning.level]!r} and {name!r} hold the same quantile of {meaning.model!r}."
+                f"The columns {other!r} and {name!r} hold the same {content} of {model!r}. Drop one of them."
             )
+        if meaning.level is None:
+            columns.point = name
         else:
-            own.levels[meaning.level] = name
-    for own in found.values():
-        own.samples.sort(key=_sample_number)
-    for name in chosen or ():
-        if name not in found and not (name in _RESERVED and UNNAMED in found):
-            raise InputError(f"The table holds no model {name!r}.{did_you_mean(name, found)} "
-                             f"There are: {quoted(list(found))}.")  # fmt: skip
-    _check_coverage_stated(found, chosen)
-    if chosen is None:
-        return found
-    names = [UNNAMED if name in _RESERVED else name for name in chosen]
-    return {name: found[name] for name in names}
+            columns.levels[meaning.level] = name
+    for columns in by_model.values():
+        columns.samples.sort(key=_sample_number)
+    selection = tuple(UNNAMED if name in _RESERVED else name for name in selection)
+    for name in selection:
+        if name not in by_model:
+            raise InputError(
+                f"The table holds no model {name!r}.{did_you_mean(name, by_model)} There are: {quoted(list(by_model))}."
+            )
+    _check_coverage_stated(by_model, selection or tuple(by_model))
+    return {name: by_model[name] for name in selection} if selection else by_model
 
 
-def _check_coverage_stated(found: Mapping[str, ModelColumns], chosen: Sequence[str] | None) -> None:
+def _check_coverage_stated(by_model: Mapping[str, ModelColumns], names: Sequence[str]) -> None:
     """Check that no column is the end of an interval whose coverage nothing states, as in tables of Prophet."""
-    for name in found if chosen is None else chosen:
+    for name in names:
         match = _UNLABELLED.fullmatch(name)
-        other = {"lower": "upper", "upper": "lower", "lo": "hi", "hi": "lo"}[match["side"]] if match else ""
-        if match and name[: match.start("side")] + other in found:
+        other = name[: match.start("side")] + _OTHER_SIDES[match["side"]] if match else None
+        if match and other in by_model:
             point = match["model"] or UNNAMED
             raise InputError(
-                f"{name!r} and {name[: match.start('side')] + other!r} look like the ends of intervals, and nothing "
-                f"states their coverage. If they are 80 % intervals, call them '{point}-lo-80' and '{point}-hi-80'; "
-                f"or name the models to take with {option('models')}."
+                f"{name!r} and {other!r} look like the ends of intervals, and nothing states their coverage. If they "
+                f"are 80 % intervals, call them '{point}-lo-80' and '{point}-hi-80'; or name the models to take with "
+                f"{option('models')}."
             )
 
 
@@ -216,20 +220,22 @@ def _read_names(names: Iterable[str]) -> dict[str, _Meaning]:
     for name in names:
         if match := _SAMPLE.fullmatch(name):
             numbers.setdefault(match["model"], []).append(int(match["number"]))
-    # `naive_s7` beside `naive_s24` are two models
-    sampled = {model for model, own in numbers.items() if len(own) > 1 and sorted(own)[-1] - len(own) in (-1, 0)
-               and len(set(own)) == len(own) and min(own) in (0, 1)}  # fmt: skip
+    sample_models = {  # but `naive_s7` beside `naive_s24` are two models
+        model
+        for model, own in numbers.items()
+        if len(own) > 1 and min(own) in (0, 1) and sorted(own) == list(range(min(own), min(own) + len(own)))
+    }
     has_bare_levels = any(_BARE_LEVEL.fullmatch(name) for name in names)
-    return {name: _read_name(name, sampled, has_bare_levels) for name in names}
+    return {name: _read_name(name, sample_models, has_bare_levels) for name in names}
 
 
-def _read_name(name: str, sampled: set[str], has_bare_levels: bool) -> _Meaning:
+def _read_name(name: str, sample_models: set[str], has_bare_levels: bool) -> _Meaning:
     if match := _INTERVAL.fullmatch(name):
         tail = (100 - float(match["level"])) / 200
         return _Meaning(match["model"], round(tail if match["side"] == "lo" else 1 - tail, 9))
     if match := _MEDIAN.fullmatch(name):
         return _Meaning(match["model"], 0.5)
-    if (match := _SAMPLE.fullmatch(name)) and match["model"] in sampled:
+    if (match := _SAMPLE.fullmatch(name)) and match["model"] in sample_models:
         return _Meaning(match["model"], is_sample=True)
     if match := _QUANTILE.fullmatch(name):
         percent = match["tick"] or match["percent"]

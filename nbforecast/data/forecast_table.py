@@ -193,7 +193,7 @@ def _open_table(
     if not len(content):
         raise InputError("The table of forecasts has no rows.")
     roles = find_roles(content.schema, time, cutoff, target, id, index_ids)
-    if target is None and roles.target in (models or ()):
+    if target is None and roles.model is None and roles.target in (models or ()):
         roles = replace(roles, target=None)  # Darts calls a forecast like its target
     actual = None if roles.target is None else read_values(content[roles.target], decimal)[0]
     content = _parse_text(content, roles, decimal)

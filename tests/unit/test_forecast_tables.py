@@ -213,3 +213,11 @@ def test_X4_names_of_columns(columns, models):
         n: None if c.samples else tuple(sorted({*c.levels, *([0.5] if c.point else [])})) for n, c in found.items()
     }
     assert levels == models
+
+
+def test_X4_two_columns_of_one_meaning_are_an_error(history):
+    rows = read("gluonts").assign(predictions=1.0)
+    with pytest.raises(nbf.NbForecastError, match="'mean' and 'predictions' hold the same points of 'forecast'"):
+        nbf.from_long(rows, history)
+    with pytest.raises(nbf.NbForecastError, match=r"'0\.1' and 'p10' hold the same quantile of 'forecast'"):
+        nbf.from_long(read("gluonts").assign(p10=1.0), history)
