@@ -300,7 +300,7 @@ def _following_origins(
     """
     if table.parts is None:
         last = data.frequency.to_step(data.time[data.offsets[1:] - 1])
-        return last[series]
+        return np.where(series >= 0, last[series], steps - 1)
     forecast = table.parts * (int(table.series.max()) + 1) + table.series
     first = np.full(int(forecast.max()) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, forecast, steps)

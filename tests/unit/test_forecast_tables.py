@@ -221,3 +221,15 @@ def test_X4_two_columns_of_one_meaning_are_an_error(history):
         nbf.from_long(rows, history)
     with pytest.raises(nbf.NbForecastError, match=r"'0\.1' and 'p10' hold the same quantile of 'forecast'"):
         nbf.from_long(read("gluonts").assign(p10=1.0), history)
+
+
+def test_X4_forecasts_of_a_series_that_the_history_leaves_out(history):
+    """`shop 2` has one value only."""
+    known = history[history.ds < "2024-03-04"]
+    one_value = history[(history.unique_id == "shop 2") & (history.ds == "2024-03-10")]
+    run = nbf.from_long(
+        TABLES / "chronos.csv", pd.concat([known[known.unique_id == "shop 1"], one_value]), model="bolt"
+    )
+    assert run.data.ids == ("shop 1",)
+    assert run.available == 1
+    assert [warning.flag for warning in run.warnings] == ["too_short", "unused_columns", "crossed_quantiles"]
