@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.entry_slice import EntrySlice
 
 _log = logging.getLogger("nbforecast.data")
-_IDLE_SHARE = 10  # the part of the memory budget that results may take that nobody has asked for
+_IDLE_SHARE = 20  # the part of the memory budget that results may take that nobody has asked for
 
 
 class Session:

@@ -18,6 +18,8 @@ from tests.support.cache_feed import CONNECT, action_request, held_up, kinds, on
 from tests.support.explorers import DRIFT, drift, series, wait_for
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
     from nbforecast.jupyter.widgets.cache.feed import CacheFeed
@@ -90,6 +92,24 @@ def test_C11_actions_do_what_the_magics_do_and_report_it_in_the_same_words(look:
     assert answer("drop", key=key)["text"].startswith("Removed 1 entry with ")
     assert answer("drop", key=key)["kind"] == "fault"
     assert nbf.cache.entries().is_empty()
+
+
+def test_C11_a_range_and_one_calculation_are_dropped_and_folders_saved_and_loaded_from_a_view(
+    look: Look, answer: Answer, tmp_path: Path
+) -> None:
+    run = nbf.forecast(series(60), DRIFT, wait=True, name="load")
+    key = only(look(CONNECT), "entries")["put"][0]["key"]
+    assert answer("drop", key=key, index="-4:-1", only="scores")["text"].startswith("Removed scores of 4 origins")
+    assert (run.status[-5:] == [2, 2, 2, 2, 3]).all()
+    assert answer("drop", key=key, index="-2")["text"].startswith("Removed forecast of 1 origin")
+    assert answer("drop", key=key, only="density")["kind"] == "done"
+    assert "only=" in answer("drop", key=key, only="colours")["text"]
+    assert "index=" in answer("drop", key=key, index="yesterday")["text"]
+    saved = answer("save", path=str(tmp_path / "copy"))
+    assert saved["text"].startswith("Saved 1 entry")
+    assert answer("flush", memory=True, disk=True)["kind"] == "done"
+    assert answer("load", path=str(tmp_path / "copy"))["text"].startswith("Loaded 1 entry")
+    assert answer("load", path=str(tmp_path / "nowhere"))["kind"] == "fault"
 
 
 def test_C14_a_model_may_be_called_what_it_likes_and_the_code_that_names_it_does_no_more(

@@ -10,7 +10,11 @@ export interface Question {
   describe: () => string;
   confirm: string;
   act: () => void;
-  choices?: readonly Choice[];
+  choices?: readonly (Choice | TextField)[];
+  /** Whether nothing is removed, so that the button does not warn. */
+  harmless?: boolean;
+  /** Whether the focus begins on the button, since the choices are seldom needed. */
+  focusesButton?: boolean;
 }
 
 /** An option to choose; `set` is called at once with the first value, or the `initial` one. */
@@ -18,6 +22,13 @@ export interface Choice {
   label: string;
   options: readonly (readonly [value: string, text: string])[];
   initial?: string;
+  set: (value: string) => void;
+}
+
+/** A text to write; `set` is called with every change. */
+export interface TextField {
+  label: string;
+  placeholder: string;
   set: (value: string) => void;
 }
 
@@ -44,14 +55,16 @@ export class ConfirmDialog {
     const update = (): void => {
       description.textContent = question.describe();
     };
-    const choices = (question.choices ?? []).map((choice) => this.#choice(choice, update));
+    const choices = (question.choices ?? []).map((choice) =>
+      "options" in choice ? this.#choice(choice, update) : this.#field(choice, update, () => confirm.click()),
+    );
     const confirm = button(
       question.confirm,
       () => {
         this.close();
         question.act();
       },
-      { class: "nbf-button nbf-danger" },
+      { class: question.harmless ? "nbf-button nbf-primary" : "nbf-button nbf-danger" },
     );
     const buttons = h(
       "div",
@@ -63,7 +76,8 @@ export class ConfirmDialog {
     this.el.setAttribute("aria-label", question.title);
     update();
     this.el.hidden = false;
-    (this.el.querySelector("select") ?? confirm).focus({ preventScroll: true });
+    const first = question.focusesButton ? null : this.el.querySelector<HTMLElement>("select, input");
+    (first ?? confirm).focus({ preventScroll: true });
   }
 
   close(focus = true): void {
@@ -83,5 +97,19 @@ export class ConfirmDialog {
       update();
     });
     return h("label", { class: "nbf-choice" }, h("span", {}, label), select);
+  }
+
+  #field({ label, placeholder, set }: TextField, update: () => void, submit: () => void): HTMLElement {
+    const input = suppressShortcuts(
+      h("input", { class: "nbf-filter", type: "text", placeholder, spellcheck: "false" }),
+    );
+    input.addEventListener("input", () => {
+      set(input.value.trim());
+      update();
+    });
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") submit();
+    });
+    return h("label", { class: "nbf-choice" }, h("span", {}, label), input);
   }
 }

@@ -39,20 +39,28 @@ export interface Recompute {
   key: string;
 }
 
-/** Removes an entry. */
+/** Removes an entry, or part of its results. */
 export interface Drop {
   name: "drop";
   key: string;
+  /** The origins concerned, as people write them: "-24:0"; null for all. */
+  index?: string | null;
+  /** "scores", "quantiles" or "density"; null for the forecasts and all that follows from them. */
+  only?: string | null;
 }
 
-/** Saves what is not saved yet. */
+/** Saves what is not saved yet, or everything into a folder. */
 export interface Save {
   name: "save";
+  /** The folder. */
+  path?: string | null;
 }
 
 /** Brings saved entries into memory. */
 export interface Load {
   name: "load";
+  /** The folder or file that they are in; null for the cache's own directory. */
+  path?: string | null;
 }
 
 /** Removes what was used longest ago. */

@@ -20,11 +20,42 @@ function bytes(memory: number, disk: number): string {
   return parts.join(" and ") || "no memory and no file";
 }
 
-/** Before an entry is dropped. */
+const RESULTS = [
+  ["", "everything"],
+  ["quantiles", "quantiles and scores"],
+  ["scores", "scores"],
+  ["density", "densities"],
+] as const;
+
+/** Before an entry, or part of its results, is dropped. */
 export function dropQuestion(entry: CacheEntry, state: CacheState, act: Act): Question {
+  let only = "";
+  let index = "";
   return {
     title: `Drop ${titleOf(entry)} · ${entry.model}?`,
+    focusesButton: true,
+    choices: [
+      {
+        label: "What",
+        options: RESULTS,
+        set: (value) => {
+          only = value;
+        },
+      },
+      {
+        label: "Of the origins",
+        placeholder: "all, or a range such as -24:0",
+        set: (value) => {
+          index = value;
+        },
+      },
+    ],
     describe: () => {
+      if (only || index) {
+        const what = RESULTS.find(([value]) => value === only)?.[1] ?? only;
+        const made = only ? "They are calculated anew when asked for." : "They are inferred anew when asked for.";
+        return `${what[0].toUpperCase()}${what.slice(1)} of ${index ? `the origins ${index}` : "all origins"}. ${made}`;
+      }
       if (entry.view_of !== null) return "It is part of a longer entry, which stays.";
       const views = state.viewsOf(entry).length;
       const also = views
@@ -33,7 +64,35 @@ export function dropQuestion(entry: CacheEntry, state: CacheState, act: Act): Qu
       return `${plural(entry.inferred, "forecast")}, ${bytes(entry.memory_bytes, entry.disk_bytes)}.${also}`;
     },
     confirm: "Drop",
-    act: () => act({ name: "drop", key: entry.key }),
+    act: () => act({ name: "drop", key: entry.key, ...(index && { index }), ...(only && { only }) }),
+  };
+}
+
+/** Where to save to, or to load from. */
+export function placeQuestion(name: "save" | "load", act: Act): Question {
+  let path = "";
+  return {
+    title: name === "save" ? "Save into which folder?" : "Load from which folder or file?",
+    choices: [
+      {
+        label: name === "save" ? "Folder" : "Folder or file",
+        placeholder: "a path of the kernel's machine",
+        set: (value) => {
+          path = value;
+        },
+      },
+    ],
+    describe: () =>
+      path
+        ? name === "save"
+          ? "Every entry is copied into it."
+          : "Its entries are loaded into memory."
+        : "Name a place.",
+    confirm: name === "save" ? "Save" : "Load",
+    harmless: true,
+    act: () => {
+      if (path) act({ name, path });
+    },
   };
 }
 

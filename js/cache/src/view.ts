@@ -8,7 +8,7 @@ import type { Connection, MessageListener } from "./connection";
 import { EntryList, matches, SORTINGS, type SortName } from "./entry-list";
 import { Menu, type MenuItem } from "./menu";
 import type { Action, CacheEntry, Messages, OpenedMessage } from "./messages";
-import { dropQuestion, flushQuestion, pruneQuestion } from "./questions";
+import { dropQuestion, flushQuestion, placeQuestion, pruneQuestion } from "./questions";
 import { CacheState } from "./state";
 import { TaskList } from "./task-list";
 import { Toast } from "./toast";
@@ -149,6 +149,14 @@ export class View implements MessageListener {
     );
   }
 
+  /** Saves every entry into a folder, or loads from one. */
+  transfer(name: "save" | "load"): void {
+    this.#dialog.show(
+      placeQuestion(name, (action) => this.act(action)),
+      this.#more,
+    );
+  }
+
   flush(): void {
     this.#dialog.show(
       flushQuestion(this.state, (action) => this.act(action)),
@@ -194,6 +202,8 @@ export class View implements MessageListener {
     const items: MenuItem[] = [
       { label: "Save", act: () => this.act({ name: "save" }), disabled: memory },
       { label: "Load", act: () => this.act({ name: "load" }), disabled: memory },
+      { label: "Save into a folder…", act: () => this.transfer("save"), disabled: none },
+      { label: "Load from a folder…", act: () => this.transfer("load") },
       { label: "Prune…", act: () => this.prune(), disabled: none, separated: true },
       { label: "Flush…", act: () => this.flush(), disabled: none },
     ];

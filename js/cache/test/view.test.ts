@@ -264,6 +264,37 @@ describe("what goes is named before", () => {
     expect(kernel.request?.action).toMatchObject({ name: "prune", max_age: "90d", max_size: "100MB" });
   });
 
+  const write = (text: string): void => {
+    const input = kernel.view.root.querySelector<HTMLInputElement>(".nbf-ask input");
+    if (!input) throw new Error("no field");
+    input.value = text;
+    input.dispatchEvent(new Event("input"));
+  };
+
+  test("C11: dropping a range and one calculation", () => {
+    kernel.press(kernel.rows[0], "Delete");
+    const select = kernel.view.root.querySelector<HTMLSelectElement>(".nbf-ask select") as HTMLSelectElement;
+    select.value = "scores";
+    select.dispatchEvent(new Event("change"));
+    write("-24:0");
+    expect(kernel.find(".nbf-words").textContent).toBe(
+      "Scores of the origins -24:0. They are calculated anew when asked for.",
+    );
+    kernel.button("Drop").click();
+    expect(kernel.request?.action).toMatchObject({ name: "drop", index: "-24:0", only: "scores" });
+  });
+
+  test("C11: saving into a folder and loading from one", () => {
+    ask("Save into a folder…");
+    write("/tmp/copy");
+    kernel.button("Save").click();
+    expect(kernel.request?.action).toMatchObject({ name: "save", path: "/tmp/copy" });
+    ask("Load from a folder…");
+    write(" /tmp/copy ");
+    kernel.button("Load").click();
+    expect(kernel.request?.action).toMatchObject({ name: "load", path: "/tmp/copy" });
+  });
+
   test("dropping one that others lie in", () => {
     kernel.send({
       kind: "entries",

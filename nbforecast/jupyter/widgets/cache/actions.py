@@ -46,12 +46,12 @@ def perform(request: ActionRequest) -> Outcome:
         case messages.Recompute(key):
             run = cache.recompute(key)
             text = f"{headline(run)}, all anew."
-        case messages.Drop(key):
-            text = repr(cache.drop(key))
-        case messages.Save():
-            text = repr(cache.save())
-        case messages.Load():
-            text = repr(cache.load())
+        case messages.Drop(key, index, only):
+            text = repr(cache.drop(key, index=index, only=only))
+        case messages.Save(path):
+            text = repr(cache.save(path))
+        case messages.Load(path):
+            text = repr(cache.load(path))
         case messages.Prune(max_size, max_age):
             text = repr(cache.prune(max_size, max_age))
         case messages.Flush(memory, disk):

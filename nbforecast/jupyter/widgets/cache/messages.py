@@ -12,6 +12,7 @@ VERSION = 2
 TARGET, COMM_ID = "nbforecast.hub", "nbforecast-hub"  # of the panel's comm, which the kernel opens
 
 Key = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}-[0-9a-f]{16}\Z", max_length=64)]
+Place = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 ModelId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f-]{1,64}\Z", max_length=64)]
 
 
@@ -61,17 +62,36 @@ class Recompute(_Action, frozen=True):
 
 
 class Drop(_Action, frozen=True):
-    """Removes an entry."""
+    """Removes an entry, or part of its results.
+
+    Attributes:
+        index: The origins concerned, as people write them: "-24:0"; null for all.
+        only: "scores", "quantiles" or "density"; null for the forecasts and all that follows from them.
+    """
 
     key: Key
+    index: Name | None = None
+    only: Name | None = None
 
 
 class Save(_Action, frozen=True):
-    """Saves what is not saved yet."""
+    """Saves what is not saved yet, or everything into a folder.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Place | None = None
 
 
 class Load(_Action, frozen=True):
-    """Brings saved entries into memory."""
+    """Brings saved entries into memory.
+
+    Attributes:
+        path: The folder or file that they are in; null for the cache's own directory.
+    """
+
+    path: Place | None = None
 
 
 class Prune(_Action, frozen=True):
