@@ -8,9 +8,10 @@ from argparse import ArgumentTypeError
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from math import isfinite
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, cast
 
+from nbforecast.checks import check_horizon, is_integer
 from nbforecast.errors import OptionError
 from nbforecast.safe_text import brief_repr
 from nbforecast.text import did_you_mean, option
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     ModelLike: TypeAlias = str | Forecaster | Callable[..., Any] | None
 
-MAX_HORIZON = 4096
 STYLES = ("bands", "density")
 Style = Literal["bands", "density"]
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -247,7 +247,7 @@ class ForecastOptions:
     def __post_init__(self) -> None:
         if not isinstance(self.horizon, str | dt.timedelta):
             object.__setattr__(self, "horizon", check_horizon(self.horizon))
-        if not _is_integer(self.seed) or not -(2**63) <= self.seed < 2**63:
+        if not is_integer(self.seed) or not -(2**63) <= self.seed < 2**63:
             raise OptionError(f"{option('seed')} takes a whole number of up to 64 bits, not {brief_repr(self.seed)}.")
         for name, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
             if bound is not None and (not _is_number(bound) or not isfinite(bound)):
@@ -385,16 +385,6 @@ class DrawOptions:
         check_style(self.style)
 
 
-def check_horizon(steps: Any) -> int:
-    """Return a horizon in steps, or raise `OptionError` unless it is a number from 1 to `MAX_HORIZON`."""
-    if not _is_integer(steps) or not 1 <= steps <= MAX_HORIZON:
-        raise OptionError(
-            f"{option('horizon')} takes a number of steps from 1 to {MAX_HORIZON}, or a span such as '1h', not "
-            f"{brief_repr(steps)}."
-        )
-    return int(steps)
-
-
 def check_style(style: str) -> None:
     """Raise `OptionError` unless a style is "bands" or "density"."""
     if style not in STYLES:
@@ -403,7 +393,3 @@ def check_style(style: str) -> None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)

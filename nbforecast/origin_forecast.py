@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from nbforecast import charts
+from nbforecast.checks import check_coverages, check_probabilities
 from nbforecast.deprecation import RenamedAttribute
-from nbforecast.levels import check_coverages, check_probabilities
 from nbforecast.postprocessing.conformal import MIN_ERRORS
 from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES, densities, quantiles
 from nbforecast.scoring.pit import CumulativeProbability, cumulative_probability

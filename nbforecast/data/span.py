@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from nbforecast.checks import check_horizon
 from nbforecast.data.frequency import Frequency, FrequencySpec, parse_frequency
 from nbforecast.errors import OptionError
-from nbforecast.options import check_horizon
 from nbforecast.text import option
 from nbforecast.time_units import MONTH
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from nbforecast.checks import check_horizon
 from nbforecast.data.calendar_text import read_calendar
 from nbforecast.data.frequency import parse_frequency
 from nbforecast.data.grid import check_fill
@@ -20,7 +21,7 @@ from nbforecast.distributed.source import open_panel, source_includes
 from nbforecast.distributed.worker import Job, forecast_locally
 from nbforecast.errors import OptionError, StorageError
 from nbforecast.forecasters.registry import resolve, to_portable
-from nbforecast.options import ForecastOptions, PanelKeywords, check_horizon, takes_options
+from nbforecast.options import ForecastOptions, PanelKeywords, takes_options
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.key import effective_seed
 from nbforecast.result_cache.metadata import Unreadable

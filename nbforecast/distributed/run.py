@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from nbforecast.checks import check_horizon
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.distributed.layout import (
     Failure,
@@ -36,7 +37,6 @@ from nbforecast.engine.progress import ProgressState, wait_with_bar
 from nbforecast.errors import ForecasterError, NbForecastError, OptionError, RunCancelled, StorageError
 from nbforecast.forecasters.registry import resolve
 from nbforecast.interrupts import uninterrupted
-from nbforecast.options import check_horizon
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.metadata import Unreadable

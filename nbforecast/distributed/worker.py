@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nbforecast.checks import check_horizon
 from nbforecast.distributed.layout import Failure, newest_shards, shard_path, shards_in
 from nbforecast.distributed.prepare_partition import prepare_partition
 from nbforecast.distributed.shards import is_complete, write_shard
@@ -20,7 +21,6 @@ from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
 from nbforecast.forecasters.registry import resolve
 from nbforecast.interrupts import uninterrupted
-from nbforecast.options import check_horizon
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.entry import Entry

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
-from nbforecast.levels import check_coverages
+from nbforecast.checks import check_coverages
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.scoring.origin_scores import quantiles

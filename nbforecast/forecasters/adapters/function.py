@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
+from nbforecast.checks import check_probabilities
 from nbforecast.errors import ForecasterError, OptionError
 from nbforecast.forecasters.base import model_key
 from nbforecast.forecasters.code_digest import code_digest
 from nbforecast.forecasters.windows import cut_windows, full_context_availability, partial_context_availability
-from nbforecast.levels import check_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,8 +17,8 @@ from nbforecast.arguments import (
     forecast_keywords,
     run_cache_command,
 )
+from nbforecast.checks import MAX_HORIZON
 from nbforecast.jupyter.magics.line_parser import LineParser, resolve
-from nbforecast.options import MAX_HORIZON
 from nbforecast.text import options_as_flags
 
 if TYPE_CHECKING:

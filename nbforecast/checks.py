@@ -1,17 +1,32 @@
-"""Checks of probabilities, which lie between 0 and 1, and of coverages, which are in per cent.
+"""Checks of numbers that options and methods take: horizons, probabilities and coverages.
 
-A coverage of 0.8 and a probability of 95 are taken for neither: each is an error that names the number that was meant.
+Probabilities lie between 0 and 1, and coverages are in per cent. A coverage of 0.8 and a probability of 95 are taken
+for neither: each is an error that names the number that was meant.
 """
 
 from __future__ import annotations
 
-from numbers import Real
-from typing import TYPE_CHECKING
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import OptionError
+from nbforecast.safe_text import brief_repr
+from nbforecast.text import option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+MAX_HORIZON = 4096
+
+
+def check_horizon(steps: Any) -> int:
+    """Return a horizon in steps, or raise `OptionError` unless it is a number from 1 to `MAX_HORIZON`."""
+    if not is_integer(steps) or not 1 <= steps <= MAX_HORIZON:
+        raise OptionError(
+            f"{option('horizon')} takes a number of steps from 1 to {MAX_HORIZON}, or a span such as '1h', not "
+            f"{brief_repr(steps)}."
+        )
+    return int(steps)
 
 
 def check_coverages(values: Iterable[object], name: str) -> None:
@@ -51,3 +66,8 @@ def check_probabilities(values: Iterable[object], name: str) -> None:
 def _number(value: object) -> float:
     """The value as a number; NaN, which no range contains, for what is none."""
     return float(value) if isinstance(value, Real) else float("nan")
+
+
+def is_integer(value: object) -> bool:
+    """Whether a value is a whole number, and no truth value."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
