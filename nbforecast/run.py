@@ -21,6 +21,7 @@ from nbforecast.result_cache.status import Status
 from nbforecast.safe_text import escape_controls
 from nbforecast.scoring.mean_scores import OriginScores, summarise
 from nbforecast.scoring.score_groups import group_keys
+from nbforecast.series_results import SeriesResults
 from nbforecast.table_files import write_parts
 
 if TYPE_CHECKING:
@@ -476,35 +477,3 @@ class Run(BackgroundRun):
 
 def _coverages(levels: float | Sequence[float]) -> Sequence[float]:
     return cast("Sequence[float]", (levels,) if np.ndim(levels) == 0 else levels)
-
-
-class SeriesResults:
-    """The results of one series of a run.
-
-    Attributes:
-        id: Id of the series.
-    """
-
-    def __init__(self, run: Run, series: str) -> None:
-        position = run.data.position(series)
-        self._run = run
-        self.id = run.data.ids[position]
-        bounds = np.searchsorted(run.rows, run.data.offsets[position : position + 2])
-        self._rows = slice(*bounds.tolist())
-
-    @property
-    def frame(self) -> pl.DataFrame:
-        """The rows of the series in the Result DataFrame."""
-        return self._run.frame[self._rows]
-
-    @property
-    def array(self) -> Float32[np.ndarray, "N H Q"]:
-        """The forecasts of the series, read-only."""
-        return self._run.column("forecast")[self._rows]
-
-    def at(self, index: Index) -> Forecast:
-        """The forecast as of one origin; see `Run.at`."""
-        return self._run.at(index, self.id)
-
-    def __repr__(self) -> str:
-        return f"SeriesResults({self.id!r}, {self._rows.stop - self._rows.start:,} origins, {self._run!r})"

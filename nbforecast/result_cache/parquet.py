@@ -215,10 +215,11 @@ def _read_checked(path: Path, names: tuple[str, ...]) -> tuple[Metadata, dict[st
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             metadata = _unpack_metadata(file)
             shapes = column_shapes(metadata.spec.horizon, metadata.spec.draws)
-            row_bytes = sum(int(np.prod(shapes[name])) * 4 for name in names if name in shapes) + 32
+            row_bytes = sum(int(np.prod(shapes[name])) * 4 for name in names if name in shapes)
+            count = metadata.facts["inferred"] if metadata.is_sparse else metadata.rows
             if metadata.rows != file.metadata.num_rows:
                 raise Damaged("it has lost rows")
-            _check_size(path, metadata.rows * row_bytes)
+            _check_size(path, count * row_bytes + metadata.rows * 32)
             results = [name for name in names if name in shapes] if metadata.is_sparse else []
             table = file.read(columns=[name for name in names if name not in results])
             columns = {
@@ -226,7 +227,7 @@ def _read_checked(path: Path, names: tuple[str, ...]) -> tuple[Metadata, dict[st
                 for name in names
                 if name not in results
             }
-            columns |= _read_sparse(file, results, shapes)
+            columns |= _read_sparse(file, results, shapes, count)
     except _READ_ERRORS as error:
         raise _unreadable(error) from error
     for name, values in columns.items():
@@ -238,15 +239,17 @@ def _read_checked(path: Path, names: tuple[str, ...]) -> tuple[Metadata, dict[st
 
 
 def _read_sparse(
-    file: pq.ParquetFile, names: list[str], shapes: dict[str, tuple[int, ...]]
+    file: pq.ParquetFile, names: list[str], shapes: dict[str, tuple[int, ...]], rows: int
 ) -> dict[str, Shaped[np.ndarray, "M ..."]]:
-    """Result columns of the rows that are not null, one row group at a time."""
+    """Result columns of the rows that are not null, so many in all, one row group at a time."""
     parts: dict[str, list[Shaped[np.ndarray, "m ..."]]] = {name: [] for name in names}
     for group in range(file.num_row_groups) if names else ():
         table = file.read_row_group(group, columns=names)
         for name in names:
             column = table.column(name).combine_chunks()
             count = len(column) - column.null_count
+            if count + sum(map(len, parts[name])) > rows:
+                raise Damaged("it has more results than it says")
             parts[name].append(_to_numpy(pa.chunked_array([column]), name, shapes[name], count).copy())
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 

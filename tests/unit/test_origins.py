@@ -18,6 +18,7 @@ from nbforecast.data import Dataset, prepare
 from nbforecast.data.origins import find_row, parse_origins, select_rows
 from nbforecast.data.span import horizon_steps
 from nbforecast.errors import IndexOutOfRange, OptionError
+from nbforecast.result_cache import parquet
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.status import column_shapes
 from tests.support.cache_files import LastValueModel
@@ -378,3 +379,16 @@ def test_Q4_a_copy_of_a_run_of_few_origins_has_them(model: LastValueModel) -> No
     copied = pickle.loads(pickle.dumps(run))
     assert copied.frame.equals(run.frame)
     assert copied.latest().equals(run.latest())
+
+
+def test_E10_C13_a_sparse_file_counts_its_results_for_the_budget_of_memory(
+    cache: Cache, model: LastValueModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = nbf.forecast(panel(*[300] * 8), model, 64, origins="latest", wait=True)
+    assert cache.directory is not None
+    assert len(cache.directory.files()) == 1
+    cache.clear()
+    monkeypatch.setattr(parquet, "free_memory", lambda: 500_000)  # for all rows it would be 13 MB
+    again = nbf.forecast(panel(*[300] * 8), model, 64, origins="latest", wait=True)
+    assert (again.inferred, again.reused) == (0, 8)
+    assert again.frame.drop("density", "density_limits").equals(run.frame.drop("density", "density_limits"))

@@ -1,0 +1,47 @@
+"""The results of one series of a run of a panel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from nbforecast.data.origins import Index
+    from nbforecast.origin_forecast import Forecast
+    from nbforecast.run import Run
+
+
+class SeriesResults:
+    """The results of one series of a run.
+
+    Attributes:
+        id: Id of the series.
+    """
+
+    def __init__(self, run: Run, series: str) -> None:
+        position = run.data.position(series)
+        self._run = run
+        self.id = run.data.ids[position]
+        bounds = np.searchsorted(run.rows, run.data.offsets[position : position + 2])
+        self._rows = slice(*bounds.tolist())
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The rows of the series in the Result DataFrame."""
+        return self._run.frame[self._rows]
+
+    @property
+    def array(self) -> Float32[np.ndarray, "N H Q"]:
+        """The forecasts of the series, read-only."""
+        return self._run.column("forecast")[self._rows]
+
+    def at(self, index: Index) -> Forecast:
+        """The forecast as of one origin; see `Run.at`."""
+        return self._run.at(index, self.id)
+
+    def __repr__(self) -> str:
+        return f"SeriesResults({self.id!r}, {self._rows.stop - self._rows.start:,} origins, {self._run!r})"
