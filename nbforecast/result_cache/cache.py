@@ -13,12 +13,10 @@ from nbforecast.errors import StorageError
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.fingerprints import Fingerprints
-from nbforecast.result_cache.removals import Removal
+from nbforecast.result_cache.removable_results import RemovableResults
 from nbforecast.result_cache.reuse import MemoryCandidate, begin_results, list_candidates
-from nbforecast.result_cache.slice_table import SliceTable
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import Status
-from nbforecast.result_cache.storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +56,7 @@ def should_replace(present: int | None, new: int, *, agree: bool, force: bool) -
     return present is None or (agree and (force or new > present))
 
 
-class Cache(SliceTable, Storage):
+class Cache(RemovableResults):
     """The one place of results: an entry for each key, and slices for histories inside others.
 
     Attributes:
@@ -69,10 +67,8 @@ class Cache(SliceTable, Storage):
     """
 
     def __init__(self, directory: CacheDirectory | None, memory: int, disk: int) -> None:
-        SliceTable.__init__(self)
-        Storage.__init__(self, directory, disk)
+        super().__init__(directory, disk)
         self.memory = memory
-        self._revision = 0  # of the removals that the memory follows
         self.hits = self.misses = self.reused = 0
 
     # --- look-up -----------------------------------------------------------------------------------------------------
@@ -321,76 +317,6 @@ class Cache(SliceTable, Storage):
                     del self._slices[key]
                 else:
                     self._slices[key] = new_part
-
-    # --- removal -----------------------------------------------------------------------------------------------------
-
-    def remove(self, key: CacheKey) -> None:
-        """Remove results from memory and disk, for good (C16). Runs that hold them keep them.
-
-        Args:
-            key: Their key.
-
-        Raises:
-            OSError: Files cannot be removed.
-        """
-        with self.write_lock:
-            self.record_removal(Removal(str(key)))
-            self.evict(key)
-            if self.directory is not None:
-                self.directory.remove_entry(key)
-
-    def remove_all(self) -> None:
-        """Remove everything from memory and disk, for good (C16). Runs that hold results keep them.
-
-        Raises:
-            OSError: Files cannot be removed.
-        """
-        with self.write_lock:
-            self.record_removal(Removal())
-            self.clear()
-            if self.directory is not None:
-                self.directory.clear()
-
-    def remove_rows(
-        self, part: EntrySlice, rows: Int64[np.ndarray, " R"], keep: Status, span: tuple[int, int] | None
-    ) -> int:
-        """Remove results of some origins from memory and disk, for good (C11, C16).
-
-        Args:
-            part: Results in memory, or read from a file.
-            rows: (R,) rows of the slice.
-            keep: The highest status that they have afterwards.
-            span: The lowest and highest index of these rows; None for all.
-
-        Returns:
-            How many had a higher status.
-        """
-        with self.write_lock:
-            entry = part.entry
-            series = part.data.ids if len(part.data.ids) < len(entry.data.ids) else None
-            is_shorter = span is None and len(part) < len(entry)
-            span = (int(part.data.index().min()), 0) if is_shorter else span
-            removal = self.record_removal(Removal(str(entry.key), keep, span, series))
-            count = entry.discard(part.entry_rows(rows), keep)
-            entry.cleared, entry.saved = removal.time, None
-            if self.directory is not None and self.directory.find(entry.key) is not None:
-                self.save(entry)
-            return count
-
-    def _belongs(self, entry_slice: EntrySlice) -> bool:
-        """Whether results may be held: they were not removed since they were made (C16)."""
-        entry = entry_slice.entry
-        is_removed = entry.is_released or self.removals.is_removed(entry_slice.key, entry.cleared)
-        return not is_removed and self.apply_removals(entry)
-
-    def _follow_others(self) -> None:
-        """Remove from memory what other processes have removed (C16)."""
-        self.removals.refresh()
-        if self.removals.revision != self._revision:
-            self._revision = self.removals.revision
-            for part in self.slices():
-                if not self._belongs(part):
-                    self.evict(part.key)
 
     # --- memory ------------------------------------------------------------------------------------------------------
 
