@@ -187,7 +187,7 @@ def _durations() -> st.SearchStrategy[int | None]:
 
 
 @pytest.mark.parametrize("restarts", [False, True], ids=["one kernel", "a restart before each"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(told=stories())
 def test_C5_E8_L1_warm_is_cold_and_infers_only_new_contexts(
     restarts: bool, told: list[tuple[Panel, int | None]]

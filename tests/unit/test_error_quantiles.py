@@ -66,7 +66,7 @@ def test_spread_never_falls_with_the_horizon() -> None:
     assert (np.diff(size, axis=0) >= 0).all()
 
 
-def _simulated(kind: str, rng: np.random.Generator, n: int = 300, steps: int = 524) -> np.ndarray:
+def _simulated(kind: str, rng: np.random.Generator, n: int = 160, steps: int = 524) -> np.ndarray:
     noise = rng.normal(size=(n, steps))
     if kind == "white":
         return noise
