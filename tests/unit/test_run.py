@@ -313,11 +313,11 @@ def test_M6_a_shutdown_ends_the_thread_and_a_later_request_starts_another(glucos
 def test_F2_a_series_that_has_been_positive_so_far_may_fall_below_zero(model: str) -> None:
     rng = np.random.default_rng(0)
     falling = 60 - 0.1 * np.arange(600) + rng.normal(0, 0.5, 600)
-    forecast = nbf.forecast(falling[:590], model, wait=True).at(0)
+    forecast = nbf.forecast(falling[:590], model, origins="latest", wait=True).at(0)
     assert forecast.draws.min() < 0
     assert (np.diff(forecast.draws, axis=-1) > 0).all()
     counts = np.where(falling < 8, 0, np.round(falling))
-    assert nbf.forecast(counts, model, wait=True).at(0).draws.min() >= 0
+    assert nbf.forecast(counts, model, origins="latest", wait=True).at(0).draws.min() >= 0
 
 
 @pytest.mark.slow
