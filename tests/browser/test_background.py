@@ -6,10 +6,12 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from tests.support.lab import Lab, Notebook, browser_page
+from tests.support.lab import Notebook
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from playwright.sync_api import Page
+
+    from tests.support.lab import Lab
 
 SETUP = """
 %load_ext nbforecast
@@ -56,50 +58,49 @@ def timed(notebook: Notebook, cell: int) -> float:
     return time.monotonic() - began
 
 
-def test_E4_E5_E9_a_long_run_leaves_the_notebook_usable(tmp_path: Path) -> None:
-    with Lab(tmp_path) as lab, browser_page() as page:
-        notebook = Notebook(page, lab, "long.ipynb", CELLS)
-        notebook.run(0)
-        notebook.run(1)
+def test_E4_E5_E9_a_long_run_leaves_the_notebook_usable(lab: Lab, page: Page) -> None:
+    notebook = Notebook(page, lab, "long.ipynb", CELLS)
+    notebook.run(0)
+    notebook.run(1)
 
-        assert timed(notebook, 2) < 5, "the magic returns at once"
-        notebook.outputs(2).get_by_text("103,060 origins of 20 series").wait_for()
-        first = await_more(notebook, 0)
-        assert timed(notebook, 3) < 2
-        assert notebook.outputs(3).inner_text() == "499500"
-        drawn = timed(notebook, 4)
-        chart = notebook.outputs(4).locator("img")
-        chart.wait_for()
-        assert "index -3000" in (chart.get_attribute("alt") or "")
-        assert drawn < 2, "a quickdraw does not wait for the run"
-        assert notebook.evaluate("run.done") == "False"
+    assert timed(notebook, 2) < 5, "the magic returns at once"
+    notebook.outputs(2).get_by_text("103,060 origins of 20 series").wait_for()
+    first = await_more(notebook, 0)
+    assert timed(notebook, 3) < 2
+    assert notebook.outputs(3).inner_text() == "499500"
+    drawn = timed(notebook, 4)
+    chart = notebook.outputs(4).locator("img")
+    chart.wait_for()
+    assert "index -3000" in (chart.get_attribute("alt") or "")
+    assert drawn < 2, "a quickdraw does not wait for the run"
+    assert notebook.evaluate("run.done") == "False"
 
-        first = await_more(notebook, max(first, 1000))  # the batches that it goes on with are compiled
-        notebook.run(7, wait=False)
-        second = await_more(notebook, first, 2.5)
-        third = await_more(notebook, second, 2.5)
-        assert notebook.outputs(7).count() == 0, "progress moves while a cell runs"
-        notebook.picture(2, "long-run")
-        notebook.outputs(7).get_by_text("slept").wait_for()
-        assert third > second > first
+    first = await_more(notebook, max(first, 1000))  # the batches that it goes on with are compiled
+    notebook.run(7, wait=False)
+    second = await_more(notebook, first, 2.5)
+    third = await_more(notebook, second, 2.5)
+    assert notebook.outputs(7).count() == 0, "progress moves while a cell runs"
+    notebook.picture(2, "long-run")
+    notebook.outputs(7).get_by_text("slept").wait_for()
+    assert third > second > first
 
-        notebook.run(5)
-        notebook.outputs(2).get_by_text("Cancelled:").wait_for(timeout=10_000)
-        assert notebook.evaluate("run.wait_for_end(10)") == "True"
-        kept = int(notebook.evaluate("run.inferred + run.reused"))
-        assert kept >= third
-        notebook.run(6)
-        notebook.outputs(6).locator(".nbf-explorer").get_by_text("Cancelled after").wait_for()
-        notebook.picture(6, "cancelled-run")
+    notebook.run(5)
+    notebook.outputs(2).get_by_text("Cancelled:").wait_for(timeout=10_000)
+    assert notebook.evaluate("run.wait_for_end(10)") == "True"
+    kept = int(notebook.evaluate("run.inferred + run.reused"))
+    assert kept >= third
+    notebook.run(6)
+    notebook.outputs(6).locator(".nbf-explorer").get_by_text("Cancelled after").wait_for()
+    notebook.picture(6, "cancelled-run")
 
-        notebook.run(2)  # it goes on from there, and the kernel is restarted while it does
-        notebook.outputs(2).get_by_text("of them from the cache").wait_for()
-        began = time.monotonic()
-        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-        notebook.run(0)
-        assert time.monotonic() - began < 40
-        notebook.run(2)
-        notebook.outputs(2).get_by_text("of them from the cache").wait_for()
-        reused = int(notebook.evaluate("run.reused"))
-        assert reused >= kept
-        assert notebook.evaluate("run.cancel(), run.wait_for_end(10)") == "(None, True)"
+    notebook.run(2)  # it goes on from there, and the kernel is restarted while it does
+    notebook.outputs(2).get_by_text("of them from the cache").wait_for()
+    began = time.monotonic()
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    notebook.run(0)
+    assert time.monotonic() - began < 40
+    notebook.run(2)
+    notebook.outputs(2).get_by_text("of them from the cache").wait_for()
+    reused = int(notebook.evaluate("run.reused"))
+    assert reused >= kept
+    assert notebook.evaluate("run.cancel(), run.wait_for_end(10)") == "(None, True)"

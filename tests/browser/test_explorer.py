@@ -13,13 +13,15 @@ import nbforecast as nbf
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.jupyter.widgets.explorer.encoding import first_ranked_row
 from tests.support.hard_series import hard_panel
-from tests.support.lab import SCREENSHOTS, Lab, Notebook, browser_page
+from tests.support.lab import SCREENSHOTS, Notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Locator, Page
+
+    from tests.support.lab import Lab
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 PERSON = "unique_id='hall_2133-036'"
@@ -139,12 +141,11 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Page, list[str]]]:
-    with Lab(tmp_path_factory.mktemp("explorer")) as lab, browser_page() as page:
-        hard_panel().write_parquet(lab.work / "hard.parquet")
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        yield lab, page, errors
+def session(lab: Lab, page: Page) -> tuple[Lab, Page, list[str]]:
+    hard_panel().write_parquet(lab.work / "hard.parquet")
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return lab, page, errors
 
 
 def await_value(notebook: Notebook, expression: str, expected: str, seconds: float = 10) -> None:

@@ -1,11 +1,12 @@
 """Q3, M2, M3, E5: what a person sees in a real JupyterLab."""
 
 import time
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Page
 
-from tests.support.lab import Lab, Notebook, browser_page
+from tests.support.lab import Lab, Notebook
 
 CELLS = [
     "%load_ext nbforecast\nimport nbforecast as nbf\ndf = nbf.sample('glucose').filter(unique_id='hall_2133-036')",
@@ -17,37 +18,43 @@ CELLS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def light_again(lab: Lab) -> Iterator[None]:
+    yield
+    lab.set_theme("JupyterLab Light")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_Q3_M2_M3_a_session_in_jupyterlab(tmp_path: Path, theme: str) -> None:
-    with Lab(tmp_path, f"JupyterLab {theme.title()}") as lab, browser_page() as page:
-        notebook = Notebook(page, lab, "session.ipynb", CELLS)
-        notebook.run(0)
-        notebook.run(1)
-        chart = notebook.outputs(1).locator("img")
-        chart.wait_for()
-        assert "index -24" in (chart.get_attribute("alt") or "")
-        size = chart.evaluate("e => [e.naturalWidth, e.clientWidth, e.clientHeight]")
-        assert min(size) > 200
-        notebook.picture(1, f"quickdraw-{theme}")
+def test_Q3_M2_M3_a_session_in_jupyterlab(lab: Lab, page: Page, theme: str) -> None:
+    lab.set_theme(f"JupyterLab {theme.title()}")
+    notebook = Notebook(page, lab, f"session-{theme}.ipynb", CELLS)
+    notebook.run(0)
+    notebook.run(1)
+    chart = notebook.outputs(1).locator("img")
+    chart.wait_for()
+    assert "index -24" in (chart.get_attribute("alt") or "")
+    size = chart.evaluate("e => [e.naturalWidth, e.clientWidth, e.clientHeight]")
+    assert min(size) > 200
+    notebook.picture(1, f"quickdraw-{theme}")
 
-        started = time.monotonic()
-        notebook.run(2)
-        notebook.outputs(2).get_by_text("forecasts 12 steps").wait_for()
-        assert notebook.evaluate("1 + 1") == "2"
-        notebook.run(3)
-        assert notebook.outputs(3).locator("img").count() == 1
-        notebook.outputs(2).get_by_text("Done:").wait_for(timeout=120_000)
-        assert time.monotonic() - started < 120
-        assert notebook.evaluate("run.progress") == "1.0"
-        assert notebook.outputs(2).count() == 1
-        notebook.picture(2, f"forecast-{theme}")
-        notebook.picture(3, f"density-{theme}")
+    started = time.monotonic()
+    notebook.run(2)
+    notebook.outputs(2).get_by_text("forecasts 12 steps").wait_for()
+    assert notebook.evaluate("1 + 1") == "2"
+    notebook.run(3)
+    assert notebook.outputs(3).locator("img").count() == 1
+    notebook.outputs(2).get_by_text("Done:").wait_for(timeout=120_000)
+    assert time.monotonic() - started < 120
+    assert notebook.evaluate("run.progress") == "1.0"
+    assert notebook.outputs(2).count() == 1
+    notebook.picture(2, f"forecast-{theme}")
+    notebook.picture(3, f"density-{theme}")
 
-        notebook.run(4)
-        said = notebook.outputs(4).inner_text()
-        assert "valid indices run from" in said
-        assert "Did you mean -24?" in said
-        assert "Traceback" not in said
+    notebook.run(4)
+    said = notebook.outputs(4).inner_text()
+    assert "valid indices run from" in said
+    assert "Did you mean -24?" in said
+    assert "Traceback" not in said
 
-        notebook.run(5)
-        notebook.outputs(5).locator(".nbf-explorer[data-drawn=forecast]").wait_for()
+    notebook.run(5)
+    notebook.outputs(5).locator(".nbf-explorer[data-drawn=forecast]").wait_for()

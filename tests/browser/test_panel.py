@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.lab import SCREENSHOTS, Lab, Notebook, browser_page, write_notebook
+from tests.support.lab import SCREENSHOTS, VIEWPORT, Lab, Notebook, write_notebook
 from tests.support.requirements import Requirement, skip_without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Error, Locator, Page
+    from playwright.sync_api import Browser, Error, Locator, Page
 
 LOAD = "%load_ext nbforecast"
 SETUP = """
@@ -98,9 +98,11 @@ def old_kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory, old_kernel: Path) -> Iterator[tuple[Lab, Page]]:
-    with Lab(tmp_path_factory.mktemp("panel"), kernels={"six": old_kernel}) as lab, browser_page() as page:
-        yield lab, page
+def session(tmp_path_factory: pytest.TempPathFactory, browser: Browser, old_kernel: Path) -> Iterator[tuple[Lab, Page]]:
+    """A server of its own: the panel looks at all that runs there."""
+    with Lab(tmp_path_factory.mktemp("panel")) as lab:
+        lab.add_kernel("six", PYTHONPATH=str(old_kernel))
+        yield lab, browser.new_page(viewport=VIEWPORT)
 
 
 @pytest.fixture(autouse=True)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 import nbforecast as nbf
 from nbforecast.report.runner import make_report
-from tests.support.lab import SCREENSHOTS, Lab, browser_page
+from tests.support.lab import SCREENSHOTS, VIEWPORT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
+
+    from tests.support.lab import Lab
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +33,8 @@ def all_drawn(page: Page) -> bool:
     return bool(page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 100)"))
 
 
-def test_R2_W4_the_page_works_offline_in_both_themes_on_any_width_and_on_paper(report: Path) -> None:
-    with browser_page() as page:
+def test_R2_W4_the_page_works_offline_in_both_themes_on_any_width_and_on_paper(report: Path, browser: Browser) -> None:
+    with browser.new_page(viewport=VIEWPORT) as page:
         asked: list[str] = []
         page.on("request", lambda r: asked.append(r.url) if not r.url.startswith("data:") else None)
         page.context.set_offline(True)
@@ -68,17 +71,20 @@ def test_R2_W4_the_page_works_offline_in_both_themes_on_any_width_and_on_paper(r
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_R2_W4_the_kept_notebook_shows_all_its_pictures_where_nobody_trusts_it(report: Path) -> None:
-    with Lab(report.parent) as lab, browser_page() as page:
-        page.goto(f"{lab.url}/lab/workspaces/report/tree/{report.with_suffix('.ipynb').name}?token={lab.token}&reset")
-        page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
-        panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-        panel.get_by_role("heading", name="Provenance").wait_for(timeout=60_000)
-        pictures = panel.locator(".nbf-chart img")
-        pictures.last.wait_for()
-        assert pictures.count() >= 8
-        assert all_drawn(page)
-        assert panel.get_by_text("Error displaying widget").count() == 0
-        panel.get_by_role("heading", name="Error by horizon").scroll_into_view_if_needed()
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / "report-notebook.png")
+def test_R2_W4_the_kept_notebook_shows_all_its_pictures_where_nobody_trusts_it(
+    report: Path, lab: Lab, page: Page
+) -> None:
+    notebook = report.with_suffix(".ipynb")
+    shutil.copy(notebook, lab.work)
+    page.goto(f"{lab.url}/lab/workspaces/report/tree/{notebook.name}?token={lab.token}&reset")
+    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    panel.get_by_role("heading", name="Provenance").wait_for(timeout=60_000)
+    pictures = panel.locator(".nbf-chart img")
+    pictures.last.wait_for()
+    assert pictures.count() >= 8
+    assert all_drawn(page)
+    assert panel.get_by_text("Error displaying widget").count() == 0
+    panel.get_by_role("heading", name="Error by horizon").scroll_into_view_if_needed()
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "report-notebook.png")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import nbformat
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, sync_playwright
 
 from tests.support.requirements import chromium
 
@@ -25,27 +25,24 @@ if TYPE_CHECKING:
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
+VIEWPORT: ViewportSize = {"width": 1200, "height": 900}
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 
 
 class Lab:
-    """A JupyterLab server whose root is `work`; used as a context manager.
+    """A JupyterLab server whose root is `work`; used as a context manager."""
 
-    kernels: names of further kernels, and the folders whose packages they prefer.
-    """
-
-    def __init__(self, work: Path, theme: str = "JupyterLab Light", kernels: dict[str, Path] | None = None) -> None:
-        self.work, self._theme, self._kernels = work, theme, kernels or {}
+    def __init__(self, work: Path) -> None:
+        self.work, self._home = work, work / ".home"
 
     def __enter__(self) -> Self:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url, self.token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
-        home = self.work / ".home"
-        self._write_settings(home / "settings")
-        self._write_kernels(home / "data" / "kernels")
+        home = self._home
+        self.set_theme("JupyterLab Light")
         env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "IPYTHON"))}
         env |= {
             "JUPYTER_CONFIG_DIR": str(home / "config"),
@@ -76,29 +73,39 @@ class Lab:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._log.close()
 
-    def _write_settings(self, folder: Path) -> None:
+    def set_theme(self, theme: str) -> None:
+        """Have pages that are opened from now on in a theme."""
         for plugin, values in {
             "notebook-extension/tracker": {"windowingMode": "none"},
             "apputils-extension/notification": QUIET,
-            "apputils-extension/themes": {"theme": self._theme},
+            "apputils-extension/themes": {"theme": theme},
         }.items():
-            file = folder / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+            file = self._home / "settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(values))
 
-    def _write_kernels(self, folder: Path) -> None:
-        for name, packages in self._kernels.items():
-            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-            spec = {"argv": argv, "display_name": name, "language": "python", "env": {"PYTHONPATH": str(packages)}}
-            file = folder / name / "kernel.json"
-            file.parent.mkdir(parents=True)
-            file.write_text(json.dumps(spec))
+    def add_kernel(self, name: str, **environment: str) -> None:
+        """Have kernels of a name start with an environment."""
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = {"argv": argv, "display_name": name, "language": "python", "env": environment}
+        file = self._home / "data" / "kernels" / name / "kernel.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(spec))
+
+    def shut_down_kernels(self) -> None:
+        for kernel in json.loads(self._request("GET", "kernels")):
+            self._request("DELETE", f"kernels/{kernel['id']}")
+
+    def _request(self, method: str, name: str) -> bytes:
+        request = urllib.request.Request(f"{self.url}/api/{name}?token={self.token}", method=method)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return bytes(response.read())
 
     def _await_start(self, home: Path) -> None:
         end = time.monotonic() + 60
         while True:
             try:
-                urllib.request.urlopen(f"{self.url}/api/status?token={self.token}", timeout=2).read()
+                self._request("GET", "status")
                 return
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > end:
@@ -107,13 +114,19 @@ class Lab:
 
 
 @contextmanager
-def browser_page(width: int = 1200, height: int = 900) -> Iterator[Page]:
-    """A page of headless Chromium."""
+def launch_browser() -> Iterator[Browser]:
+    """Headless Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), headless=True, args=FLAGS)
-        page = browser.new_page(viewport={"width": width, "height": height})
-        yield page
+        yield browser
         browser.close()
+
+
+@contextmanager
+def browser_page(width: int = 1200, height: int = 900) -> Iterator[Page]:
+    """A page of a browser of its own."""
+    with launch_browser() as browser:
+        yield browser.new_page(viewport={"width": width, "height": height})
 
 
 def write_notebook(path: Path, cells: list[str], kernel: str = "python3") -> None:
