@@ -49,22 +49,22 @@ def find_row(data: Dataset, index: Index, series: str | None = None) -> int:
     if data.frequency.kind == "integer":
         raise OptionError(f"The times of the data are integers: name the origin by its index, not {moment.text!r}.")
     earliest, latest = _instants(moment, moment.start, data)
-    rows = [_row_at(data, number, instant) for instant in (earliest, latest)]
-    if earliest < latest and rows[0] != rows[1]:
+    row = _row_at(data, number, latest)
+    if earliest < latest and _row_at(data, number, earliest) != row:
         zone = zone_of(data)
         assert zone is not None
         raise OptionError(
             f"The clock of {zone.key} shows {moment.text} twice: write {with_offset(earliest, zone)} or "
             f"{with_offset(latest, zone)}."
         )
-    if rows[1] is None:
+    if row is None:
         first, end = int(data.offsets[number]), int(data.offsets[number + 1])
         of_series = f" of series {data.ids[number]!r}" if len(data.ids) > 1 else ""
         raise IndexOutOfRange(
             f"The time {moment.text} is outside the data{of_series}: valid times run from {time_label(data, first)} to "
             f"{time_label(data, end - 1)}."
         )
-    return rows[1]
+    return row
 
 
 def time_label(data: Dataset, row: int) -> str:
