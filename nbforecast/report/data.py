@@ -42,7 +42,8 @@ def find_data(run: Run) -> DataFindings:
     first, last = time_text(data, int(np.argmin(data.time))), time_text(data, int(np.argmax(data.time)))
     values = plural(int((~np.isnan(data.values)).sum()), "value")
     series = f" in {len(data.ids):,} series" if is_panel(data) else ""
-    counts = [(r, int((run.reasons == r).sum())) for r in UnavailableReason if r]
+    reasons = run.reasons[run.rows]
+    counts = [(r, int((reasons == r).sum())) for r in UnavailableReason if r]
     return DataFindings(
         f"{values}{series} at steps of {data.frequency.describe()}, from {first} to {last}; {gaps}.",
         tuple(str(w) for w in data.warnings) or ("Nothing had to be repaired.",),

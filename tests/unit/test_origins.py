@@ -18,6 +18,7 @@ from nbforecast.data import Dataset, prepare
 from nbforecast.data.origins import find_row, parse_origins, select_rows
 from nbforecast.data.span import horizon_steps
 from nbforecast.errors import IndexOutOfRange, OptionError
+from nbforecast.jupyter.display.run_card import run_card
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.status import column_shapes
@@ -392,3 +393,12 @@ def test_E10_C13_a_sparse_file_counts_its_results_for_the_budget_of_memory(
     again = nbf.forecast(panel(*[300] * 8), model, 64, origins="latest", wait=True)
     assert (again.inferred, again.reused) == (0, 8)
     assert again.frame.drop("density", "density_limits").equals(run.frame.drop("density", "density_limits"))
+
+
+def test_Q4_the_card_of_a_run_shows_and_counts_what_was_asked_for(model: LastValueModel) -> None:
+    run = nbf.forecast(panel(120), model, 3, origins=slice(-60, -50), calibrate=True, wait=True)
+    inferred = model.rows
+    assert f"from 11 origins, and {run.supporting} past ones for calibration" in run_card(run)["text/html"]
+    assert model.rows == inferred
+    assert run.has_result(-50)
+    assert not run.has_result(0)

@@ -55,7 +55,8 @@ def headline(run: Run) -> str:
     several = f" of {len(data.ids):,} series" if len(data.ids) > 1 else ""
     name = f"{data.names.frame}: " if data.names.frame else ""
     steps = f"{plural(run.horizon, 'step')} of {data.frequency.describe()}"
-    return f"{name}{run.model} forecasts {steps} ahead from {run.available:,} origins{several}"
+    past = f", and {run.supporting:,} past ones for calibration" if run.supporting else ""
+    return f"{name}{run.model} forecasts {steps} ahead from {run.available - run.supporting:,} origins{several}{past}"
 
 
 def _state(run: Run) -> str:
@@ -99,14 +100,22 @@ def _notes(run: Run) -> list[str]:
     """Why origins are not forecast, and what was done to the data."""
     if not run.done:
         return []
-    counts = [(reason, int((run.reasons == reason).sum())) for reason in UnavailableReason if reason]
+    reasons = run.reasons[run.rows]
+    counts = [(reason, int((reasons == reason).sum())) for reason in UnavailableReason if reason]
     unavailable = [f"{n:,} origins are not forecast: {reason.sentence}." for reason, n in counts if n]
     return [*unavailable, *(str(warning) for warning in run.warnings)]
 
 
+def _newest_row(run: Run) -> int:
+    """The newest origin of the first series that was asked for; nothing else is inferred for a picture."""
+    rows = run.rows[run.rows < run.data.offsets[1]] if run.rows[0] < run.data.offsets[1] else run.rows
+    available = rows[run.reasons[rows] == 0] if run.is_partial else rows
+    return int(available[-1] if len(available) else rows[-1])
+
+
 def _picture(run: Run) -> str:
     try:
-        return run.at(0)._repr_mimebundle_()["text/html"]
+        return run.forecast_at(_newest_row(run))._repr_mimebundle_()["text/html"]
     except OriginUnavailable as error:
         return text_line(MUTED, str(error))
 
