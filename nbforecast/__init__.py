@@ -7,7 +7,8 @@
 - `cache` manages the results; `models()` lists the models, `register` adds one; `sample(name)` loads sample data.
 - `report` has the parts of a backtest report. Every error is an `NbForecastError`.
 
-The logger `nbforecast` has no handler of its own. `logging.basicConfig()` in a script shows repairs of the data.
+The logger `nbforecast` reports what goes wrong beside the results, such as a damaged file: to configured handlers, else
+to the standard error. Repairs of the data, which a run's card shows, go to configured handlers only.
 
 In a notebook, `%load_ext nbforecast` adds the magics `%forecast`, `%quickdraw`, `%forecast_cache` and
 `%forecast_models`.
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 __version__ = _version("nbforecast")
-logging.getLogger("nbforecast").addHandler(logging.NullHandler())
+logging.getLogger("nbforecast.data").addHandler(logging.NullHandler())  # what a run's card shows needs no second place
 
 _MODULES = {
     "Chart": "nbforecast.forecast_chart",

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from nbforecast.data import Dataset
     from nbforecast.data.origins import Index
     from nbforecast.origin_forecast import Forecast
-    from nbforecast.run import Run
+
+
+class PanelResults(Protocol):
+    """What the results of one series are read from: a run of a panel."""
+
+    data: Dataset
+
+    @property
+    def rows(self) -> Int64[np.ndarray, " R"]:
+        """The rows of the data that the run is of."""
+        ...
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The Result DataFrame."""
+        ...
+
+    def column(self, name: str) -> Float32[np.ndarray, "R *T"]:
+        """A column of results."""
+        ...
+
+    def at(self, index: Index, series: str | None = None) -> Forecast:
+        """The forecast as of one origin."""
+        ...
 
 
 class SeriesResults:
@@ -22,7 +46,7 @@ class SeriesResults:
         id: Id of the series.
     """
 
-    def __init__(self, run: Run, series: str) -> None:
+    def __init__(self, run: PanelResults, series: str) -> None:
         position = run.data.position(series)
         self._run = run
         self.id = run.data.ids[position]
