@@ -23,7 +23,6 @@ from nbforecast.errors import OptionError, StorageError
 from nbforecast.forecasters.registry import resolve, to_portable
 from nbforecast.options import ForecastOptions, PanelKeywords, takes_options
 from nbforecast.result_cache import parquet
-from nbforecast.result_cache.key import effective_seed
 from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.safe_text import brief_repr
 from nbforecast.text import option
@@ -183,7 +182,7 @@ def _check_earlier_shards(folder: Path, forecaster: Forecaster, seed: int) -> No
             model = parquet.read_metadata(shard.path).spec.model
         except Unreadable:
             continue
-        if (model.key, model.seed) != (forecaster.key, effective_seed(forecaster, seed)):
+        if (model.key, model.seed) != (forecaster.key, seed):
             difference = "another seed" if model.key == forecaster.key else "other settings or weights"
             raise OptionError(
                 f"{str(folder)!r} has forecasts of a model of that name with {difference}. Choose another "

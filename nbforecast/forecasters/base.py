@@ -23,7 +23,6 @@ class Forecaster(Protocol):
         draws: Q, the number of draws per horizon step.
         key: Everything but the data that decides a forecast: the algorithm and its version, settings, a digest of
             weights. It is part of the cache's key: equal keys mean equal forecasts.
-        uses_seed: False where forecasts are the same for every seed; a forecaster may leave it out, which means True.
     """
 
     @property

@@ -53,7 +53,7 @@ class ForecastSpec:
     def from_forecaster(cls, forecaster: Forecaster, data: Dataset, horizon: int, seed: int) -> ForecastSpec:
         """Returns the spec of a forecaster's forecasts for a dataset."""
         return cls(
-            model=ModelSpec(forecaster.name, forecaster.key, effective_seed(forecaster, seed), data.max_gap),
+            model=ModelSpec(forecaster.name, forecaster.key, seed, data.max_gap),
             horizon=horizon,
             levels=draw_levels(forecaster.levels, forecaster.draws),
             context=forecaster.context,
@@ -97,16 +97,6 @@ class ForecastSpec:
             handle: The dataset's handle.
         """
         return CacheKey(handle, self)
-
-
-def effective_seed(forecaster: Forecaster, seed: int) -> int:
-    """The seed as far as it decides forecasts: 0 for a forecaster whose `uses_seed` is false.
-
-    Args:
-        forecaster: The model.
-        seed: The seed of a request.
-    """
-    return seed if getattr(forecaster, "uses_seed", True) else 0
 
 
 @dataclass(frozen=True)

@@ -169,12 +169,3 @@ def test_C6_E4_two_equal_forced_requests_in_flight_are_one(cache: Cache) -> None
     assert second.entry_slice.entry is first.entry_slice.entry
     nbf.forecast(frame(), model, freq=1, force=True, wait=True)
     assert model.rows == 2 * ROWS, "a request after the end of others computes anew"
-
-
-def test_C5_a_model_that_draws_nothing_at_random_is_reused_for_another_seed(cache: Cache) -> None:
-    run = nbf.forecast(frame(60), "naive", 3, freq=1, wait=True)
-    again = nbf.forecast(frame(60), "naive", 3, freq=1, seed=7, wait=True)
-    assert (again.inferred, again.reused) == (0, run.available)
-    model = LastValueModel()
-    nbf.forecast(frame(), model, freq=1, wait=True)
-    assert nbf.forecast(frame(), model, freq=1, seed=7, wait=True).reused == 0, "it may use the seed"

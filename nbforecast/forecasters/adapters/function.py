@@ -94,7 +94,7 @@ class FunctionForecaster:
         self._function = function
         self._least = min(least, context)
         self._whole = whole
-        self._seeded = self.uses_seed = seeded
+        self._seeded = seeded
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         """See `Forecaster.availability`."""
