@@ -120,7 +120,7 @@ def test_M5_the_models_table(kernel: Kernel) -> None:
     [
         ("%forecast", "the following arguments are required: FRAME"),
         ("%forecast df --horizons 3", "unrecognized arguments"),
-        ("%forecast df -H twelve", "invalid int value: 'twelve'"),
+        ("%forecast df -H twelve", "'twelve' is neither a number of steps nor a span such as 1h"),
         ("%forecast 'df", "is not closed"),
         ("%forecast dff", "no variable 'dff' in this notebook, nor a file 'dff'. Tables here: df"),
         ("%quickdraw no_such_file.csv", "no_such_file.csv"),
@@ -128,7 +128,7 @@ def test_M5_the_models_table(kernel: Kernel) -> None:
         ("%quickdraw df -i -100000", "valid indices run from -399 to 0"),
         ("%quickdraw df -s nobody", "No series is called 'nobody'"),
         ("%quickdraw df -m oracle", "No model is called 'oracle'"),
-        ("%forecast df -H 0", "horizon= takes a number of steps from 1"),
+        ("%forecast df -H 0", "--horizon takes a number of steps from 1"),
         ("%forecast df --target price", "price"),
         ("%forecast df.filter(pq.col('y') > 0)", "no variable 'pq' in this notebook, in df.filter"),
         ("%forecast df.nothing -m naive", "df.nothing failed: AttributeError"),
