@@ -119,6 +119,7 @@ def add_cache_commands(parser: argparse.ArgumentParser) -> None:
     where = flush.add_mutually_exclusive_group()
     where.add_argument("--memory", action="store_true", help="from memory only")
     where.add_argument("--disk", action="store_true", help="from disk only")
+    where.add_argument("--compiled", action="store_true", help="the compiled functions on disk instead of results")
 
     save = commands.add_parser("save", help="save results that are not saved yet", add_help=parser.add_help)
     save.add_argument("path", metavar="PATH", nargs="?", help="a folder that receives every entry instead")
@@ -151,7 +152,7 @@ def run_cache_command(options: argparse.Namespace) -> object:
         case "drop":
             return cache.drop(options.handle, options.model, options.index, options.only)
         case "flush":
-            return cache.flush(memory=not options.disk, disk=not options.memory)
+            return cache.flush(memory=not options.disk, disk=not options.memory, compiled=options.compiled)
         case "save":
             return cache.save(options.path)
         case "load":

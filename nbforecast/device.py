@@ -85,6 +85,17 @@ def _configure() -> tuple[jax.Device, ...]:
     return _choose(configured.device)
 
 
+def remove_compiled() -> tuple[int, int]:
+    """Remove the compiled functions that are kept on disk, and return how many they are and their bytes."""
+    configured = settings()
+    folders = {d / "compiled" for d in (configured.directory, user_directory()) if d is not None}
+    files = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_file()]
+    size = sum(path.stat().st_size for path in files)
+    for path in files:
+        path.unlink(missing_ok=True)
+    return sum(not path.name.endswith("-atime") for path in files), size
+
+
 def _choose(name: str | None) -> tuple[jax.Device, ...]:
     """The devices named `gpu`, `gpu:1` and so on; None means all of JAX's default platform."""
     import jax

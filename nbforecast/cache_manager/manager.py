@@ -14,6 +14,7 @@ from nbforecast.cache_manager.rerun import open_run, recompute
 from nbforecast.cache_manager.tables import Change, Detail, Info, Listing
 from nbforecast.cache_manager.transfer import load_entries, save_entries, storage_errors
 from nbforecast.data.span import parse_span
+from nbforecast.device import remove_compiled
 from nbforecast.errors import OptionError
 from nbforecast.interrupts import done_before_interrupts
 from nbforecast.result_cache.entry_slice import EntrySlice
@@ -21,7 +22,7 @@ from nbforecast.result_cache.inventory import Item, inventory
 from nbforecast.result_cache.status import Status
 from nbforecast.session import results
 from nbforecast.settings import parse_size
-from nbforecast.text import option
+from nbforecast.text import option, plural
 from nbforecast.time_units import MONTH, SECOND
 
 if TYPE_CHECKING:
@@ -150,12 +151,14 @@ class ResultCache:
             count = sum(self._thin(item, span, status) for item in items)
         return Change("Removed", 0, count, 0, 0, what=only or "forecast")
 
-    def flush(self, memory: bool = True, disk: bool = True) -> Change:
+    def flush(self, memory: bool = True, disk: bool = True, *, compiled: bool = False) -> Change:
         """Remove every entry. With `disk=False`, results that are not saved yet are saved first.
 
         Args:
             memory: Whether to remove entries from memory.
             disk: Whether to remove entries from disk.
+            compiled: Whether to remove the compiled functions on disk instead, and no results. This process goes on
+                with those that it has; later ones compile anew.
 
         Returns:
             What was removed.
@@ -164,6 +167,10 @@ class ResultCache:
             StorageError: Results cannot be saved or files cannot be removed; nothing is removed from memory.
         """
         cache = results()
+        if compiled:
+            with storage_errors():
+                count, size = remove_compiled()
+            return Change("Removed", 0, None, 0, size, plural(count, "compiled function"))
         with cache.write_lock, storage_errors():
             items = inventory(cache)
             if memory and disk:

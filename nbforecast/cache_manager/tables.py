@@ -115,6 +115,8 @@ class Change:
     where: Path | None = None
 
     def __repr__(self) -> str:
+        if self.what and self.origins is None:
+            return f"{self.done} {self.what}: {byte_size(self.disk_bytes)}."
         if self.what:
             return f"{self.done} {self.what} of {plural(self.origins or 0, 'origin')}."
         sentence = f"{self.done} {plural(self.entries, 'entry', 'entries')}"

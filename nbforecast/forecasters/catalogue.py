@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from nbforecast import device
 from nbforecast.charts.html import CODE, escape, html_table
 from nbforecast.forecasters.hub import is_cached
 from nbforecast.forecasters.registry import Model, registered_models
-from nbforecast.text import aligned_table
+from nbforecast.text import UNKNOWN, aligned_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,32 +57,32 @@ class Catalogue:
         self._models = models().to_dicts()
 
     def __repr__(self) -> str:
-        return f"{aligned_table([_COLUMNS, *self._rows()], right=_RIGHT)}\n\n{self._device()}"
+        lines = [_COLUMNS]
+        for name, summary, weights, where in self._rows():
+            first, *rest = textwrap.wrap(summary, _SUMMARY_WIDTH, break_on_hyphens=False)
+            lines += [(name, first, weights, where), *(("", line, "", "") for line in rest)]
+        return f"{aligned_table(lines, right=_RIGHT)}\n\n{self._remarks()}"
 
     def _repr_html_(self) -> str:
         table = html_table(self._rows(), _COLUMNS, _RIGHT, first=CODE)
-        return f'<div style="overflow-x:auto">{table}</div><div style="opacity:.72">{escape(self._device())}</div>'
+        return f'<div style="overflow-x:auto">{table}</div><div style="opacity:.72">{escape(self._remarks())}</div>'
 
-    def _rows(self) -> list[tuple[str, ...]]:
+    def _rows(self) -> list[tuple[str, str, str, str]]:
         return [
-            (
-                m["name"],
-                m["summary"],
-                f"{m['parameters'] / 1e6:,.1f} M" if m["parameters"] else "–",
-                f"{m['context']:,}",
-                m["draws"],
-                m["licence"],
-                m["weights"],
-            )
+            (m["name"], m["summary"], f"{m['parameters'] / 1e6:,.1f} M" if m["parameters"] else UNKNOWN, m["weights"])
             for m in self._models
         ]
 
-    def _device(self) -> str:
-        return f"Computed on {self._models[0]['device']}."
+    def _remarks(self) -> str:
+        """The device, the licence where all have the same, and where the other columns are."""
+        licences = {m["licence"] for m in self._models}
+        licence = f" Licence: {licences.pop()}." if len(licences) == 1 else ""
+        return f"Computed on {self._models[0]['device']}.{licence} nbf.models() has context, draws, licence and source."
 
 
-_COLUMNS = ("model", "what it does", "weights", "context", "draws", "licence", "where")
-_RIGHT = {2, 3}
+_COLUMNS = ("model", "what it does", "weights", "where")
+_RIGHT = {2}
+_SUMMARY_WIDTH = 36  # characters, so that the table fits into 80 and a few
 
 
 def _weights(model: Model) -> str:

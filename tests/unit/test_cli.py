@@ -40,7 +40,9 @@ def test_Q3_quickdraw_describes_and_saves(taxi: Path, suffix: str, capsys: pytes
 
 def test_M5_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
-    assert "ridge autoregression, direct for every horizon step" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "ridge autoregression, direct for" in shown
+    assert max(map(len, shown.splitlines())) <= 100
 
 
 def test_M6_demo_copies_samples_that_can_be_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,3 +125,18 @@ def test_S9_ids_of_several_columns_and_errors_in_the_words_of_a_shell(
     for words in (["--id", "store,item"], ["--id", "store", "--id", "item"]):
         assert main([*command, *words]) == 0
         assert pl.read_csv(out)["unique_id"].unique().sort().to_list() == ["a/x", "a/y", "b/x", "b/y"]
+
+
+def test_C14_compiled_functions_are_flushed_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NBFORECAST_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("nbforecast.device.user_directory", lambda: tmp_path / "own")
+    for folder, name in (("compiled", "jit_a-cache"), ("compiled", "jit_a-atime"), ("own/compiled", "jit_b-cache")):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / name).write_bytes(b"12345")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "entry.parquet").write_bytes(b"1")
+    assert main(["cache", "flush", "--compiled"]) == 0
+    assert "Removed 2 compiled functions: 15 B." in capsys.readouterr().out
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["entry.parquet"]
