@@ -188,9 +188,9 @@ def _tabulate(run: Run, findings: Comparison) -> Table:
     scaled = (f"scaled {loss}",) if is_panel(run.data) else ()
     mase = ("MASE",) if _has_mase(run, findings) else ()
     unit = in_unit(run.data)
-    beside = f"{'scaled ' * bool(scaled)}{loss} beside {run.model}"
+    beside = f"beside {run.model}"  # of the loss before it, scaled in a panel
     return Table(
-        ("", f"MAE{unit}", f"{loss}{unit}", *mase, *scaled, "in the 80 % band, as forecast", beside, "chance"),
+        ("", f"MAE{unit}", f"{loss}{unit}", *mase, "in its 80 % band", *scaled, beside, "chance"),
         tuple(rows),
     )
 
@@ -211,8 +211,8 @@ def _table_row(run: Run, findings: Comparison, change: str, p: str) -> tuple[str
         number(scores["mae"]),
         number(scores[findings.loss]),
         *mase,
-        *scaled,
         coverage,
+        *scaled,
         change,
         p,
     )

@@ -124,10 +124,10 @@ def _tabulate(run: Run, baseline: Run, findings: HorizonErrors) -> Table:
         changes = [relative_change(relative(a, b)) for a, b in zip(errors, others, strict=True)]
         columns += [[number(e) for e in others], changes]
     if findings.scaled:
-        head += ["MASE"] if others is None else [f"MASE of {run.model}", other]
-        columns += [[number(e) for e in scaled] for scaled in findings.scaled]
+        head.append("MASE" if others is None else f"MASE of {run.model}")  # the finding names that of the other
+        columns.append([number(e) for e in findings.scaled[0]])
     if findings.coverage is not None:
-        head.append("in the 80 % band, as forecast")
+        head.append("in its 80 % band")
         columns.append([percent(c) for c in findings.coverage])
     steps = np.unique(np.linspace(0, len(errors) - 1, _MOST_ROWS).round().astype(int)).tolist()
     rows = [(f"{horizon_text(run, n + 1)} ahead", *(column[n] for column in columns)) for n in steps]

@@ -54,6 +54,8 @@ def test_R2_W4_the_page_works_offline_in_both_themes_on_any_width_and_on_paper(r
         surface.press("ArrowLeft")
         page.frame_locator("iframe.nbf-live").locator("[data-index='-1']").wait_for()
 
+        widths = page.evaluate("[...document.querySelectorAll('table')].map(t => [t.scrollWidth, t.clientWidth])")
+        assert all(content <= shown for content, shown in widths), "no column of a table is cut off"
         paper = "() => getComputedStyle(document.body).backgroundColor"
         assert page.evaluate(paper) == "rgb(255, 255, 255)"
         page.emulate_media(color_scheme="dark")
