@@ -71,7 +71,7 @@ class Panel:
     def choose(self, name: str, confirm: str | None = None) -> None:
         """An item of the panel's own menu."""
         self.root.get_by_role("button", name="More actions").click()
-        self.root.get_by_role("menuitem", name=name, exact=True).click()
+        self.root.get_by_role("menuitem", name=name, exact=not confirm).click()
         if confirm is not None:
             self.root.get_by_role("button", name=confirm, exact=True).click()
 
