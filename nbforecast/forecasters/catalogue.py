@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from nbforecast import device
-from nbforecast.charts.html import CODE, escape, html_table
+from nbforecast.charts.html import CODE, Markup, escape, html_table
 from nbforecast.forecasters.hub import is_cached
 from nbforecast.forecasters.registry import Model, registered_models
 from nbforecast.text import UNKNOWN, aligned_table
@@ -64,7 +64,11 @@ class Catalogue:
         return f"{aligned_table(lines, right=_RIGHT)}\n\n{self._remarks()}"
 
     def _repr_html_(self) -> str:
-        table = html_table(self._rows(), _COLUMNS, _RIGHT, first=CODE)
+        rows = [
+            (name, Markup("<br>".join(map(escape, textwrap.wrap(summary, _SUMMARY_WIDTH)))), *others)
+            for name, summary, *others in self._rows()
+        ]
+        table = html_table(rows, _COLUMNS, _RIGHT, first=CODE)
         return f'<div style="overflow-x:auto">{table}</div><div style="opacity:.72">{escape(self._remarks())}</div>'
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
