@@ -53,6 +53,7 @@ def forecast(
     time: str | Sequence[str] | None = None,
     target: str | None = None,
     id: str | Sequence[str] | None = None,
+    static: str | Sequence[str] | None = None,
     freq: Any = None,
     calendar: Any = None,
     fill: Any = None,
@@ -92,6 +93,7 @@ def forecast(
             of times of day.
         target: Column of values; found by itself where only one column can be it.
         id: Column that names the series of a panel. Several columns make one id together, such as `north/milk`.
+        static: Columns of one value a series, such as a region or a type; `run.scores(by="region")` groups by them.
         freq: Step of the grid, such as "5min", "h", "D" or "MS"; inferred by default.
         calendar: Hours, weekdays or dates at which rows occur: "business", "mon-fri 09:30-16:00", "third friday"; with
             closed dates as a pair, ("business", holidays). Found by default, unless `freq` is given. Indices and the
@@ -173,10 +175,9 @@ def quickdraw(
         model: The model, as for `forecast`.
         horizon: Number of steps to forecast, H, or a span.
         style: "bands" for prediction intervals or "density" for densities.
-        **options: The other options of `forecast`: time, target, id, freq, calendar, fill, minimum, maximum,
-            max_duration, date_order, decimal, unit, convert_to, future_covariates, past_covariates, holidays, origins,
-            every, at, seed, force, exact, learn,
-            calibrate, name.
+        **options: The other options of `forecast`: time, target, id, static, freq, calendar, fill, minimum,
+            maximum, max_duration, date_order, decimal, unit, convert_to, future_covariates, past_covariates, holidays,
+            origins, every, at, seed, force, exact, learn, calibrate, name.
 
     Returns:
         A chart, which shows itself in a notebook. `chart.forecast` has the numbers, `chart.run` the other origins.

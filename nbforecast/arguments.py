@@ -20,6 +20,7 @@ SHARD_OPTIONS = ("engine", "address", "workers", "series_per_shard")
 _NOT_OF_SHARDS = {
     "calibrate": "calibrate what is opened from them, run.open(ID, calibrate=True)",
     **dict.fromkeys(("origins", "every", "at"), "every origin of a shard is forecast"),
+    "static": "group the series of what is opened from them",
     **dict.fromkeys(
         ("learn", "future_covariates", "past_covariates", "holidays"),
         "forecast the panel as one table to learn from it",

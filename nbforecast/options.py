@@ -108,6 +108,12 @@ class ForecastOptions:
             help="the column that names the series of a panel; several (A,B or repeated) make one id together",
         ),
     )
+    static: str | Sequence[str] | None = field(
+        default=None,
+        metadata=argument(
+            "--static", prepares=True, metavar="A,B", help="columns of one value a series, to group the series by"
+        ),
+    )
     freq: Any = field(
         default=None,
         metadata=argument(
@@ -302,6 +308,7 @@ class PanelKeywords(TypedDict, total=False):
 class ForecastKeywords(PanelKeywords, total=False):
     """The options that requests for one dataset take as keyword arguments; see `ForecastOptions`."""
 
+    static: str | Sequence[str] | None
     future_covariates: str | Sequence[str] | None
     past_covariates: str | Sequence[str] | None
     holidays: str | None

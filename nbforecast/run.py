@@ -246,8 +246,8 @@ class Run(BackgroundRun):
         Args:
             by: None for one overall row; "horizon" (steps ahead), "series" or "index" (origin) for one row each;
                 "hour", "weekday" or "month" of the time that is forecast; a column or an expression of `unique_id`,
-                `ds`, `index` and `y` of the origin and `horizon`, `time` and `actual` of the step; a Series with a
-                value for each row of `frame`; or a list of these.
+                `ds`, `index` and `y` of the origin, the columns that `static` names, and `horizon`, `time` and `actual`
+                of the step; a Series with a value for each row of `frame`; or a list of these.
             where: Which steps count: an expression of the same columns that is true or false, or a Series or array with
                 a truth value for each row of `frame`. Groups without a step are left out.
 

@@ -43,6 +43,7 @@ class Columns:
         labels: Further columns of text, integers or booleans, which might tell series apart.
         future: Columns of covariates that are known ahead.
         past: Columns of covariates that are known up to the origin.
+        static: Columns of one value a series; columns of ids can be among them.
     """
 
     time: str
@@ -53,6 +54,7 @@ class Columns:
     labels: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     are_parts_given: bool = False
 
@@ -66,9 +68,20 @@ class Columns:
         """The columns that serve as times, values and ids."""
         return [self.time, self.target, *self.ids]
 
+    @property
+    def static_beside_ids(self) -> list[str]:
+        """The columns of one value a series that are no ids."""
+        return [name for name in self.static if name not in self.ids]
+
 
 def choose_columns(
-    source: Source, time: Any, target: Any, id: Any, future_covariates: Any = None, past_covariates: Any = None
+    source: Source,
+    time: Any,
+    target: Any,
+    id: Any,
+    static: Any = None,
+    future_covariates: Any = None,
+    past_covariates: Any = None,
 ) -> Columns:
     """Choose columns by argument, by name (`unique_id`, `ds`, `y`), or as the only one of their kind.
 
@@ -77,6 +90,7 @@ def choose_columns(
         time: The column of times that the user names, or a column of dates and one of times of day, or None.
         target: The column of values that the user names, or None.
         id: The column or columns of series ids that the user names, or None.
+        static: The columns of one value a series that the user names, or None.
         future_covariates: The columns of covariates known ahead, or None.
         past_covariates: The columns of covariates known up to the origin, or None.
 
@@ -96,27 +110,29 @@ def choose_columns(
     ids = _named(source, schema, id, "id") or source.index_ids
     future = _named(source, schema, future_covariates, "future_covariates")
     past = _named(source, schema, past_covariates, "past_covariates")
+    one_a_series = _named(source, schema, static, "static")
     chosen = {*times, *targets}
     if not ids and "unique_id" in schema and "unique_id" not in chosen:
         ids = ("unique_id",)
-    reserved = {*targets, *ids, *future, *past, *(() if targets else ("y",))}
+    reserved = {*targets, *ids, *future, *past, *one_a_series, *(() if targets else ("y",))}
     time_column = times[0] if times else _find_time(source, schema, reserved)
-    others = [name for name in schema if name not in {time_column, *targets, *ids, *future, *past}]
+    others = [name for name in schema if name not in {time_column, *reserved}]
     are_parts_given = len(times) > 1 and all(map(part_of_date, times[1:]))
     parts = times[1:] if are_parts_given else _find_parts(schema, time_column, others) if len(times) < 2 else ()
     if len(times) > 2 and not are_parts_given:
         raise OptionError(f"{option('time')} takes a date and a time of day, or a year, a month and a day.")
-    taken = {time_column, *ids, *parts, *future, *past}
+    taken = {time_column, *ids, *parts, *future, *past, *one_a_series}
     clocks = times[1:] if len(times) > 1 and not parts else _find_clocks(source, schema, {*taken, *targets})
     target_column = targets[0] if targets else _find_target(source, schema, {*taken, *clocks})
     columns = Columns(
-        time_column, target_column, ids, tuple(clocks), len(times) > 1 and not parts, (), future, past, parts,
-        are_parts_given,
+        time_column, target_column, ids, tuple(clocks), len(times) > 1 and not parts, (), future, past, one_a_series,
+        parts, are_parts_given,
     )  # fmt: skip
-    names = [*columns.names, *columns.clocks, *columns.parts, *future, *past]
+    names = [*columns.names, *columns.clocks, *columns.parts, *future, *past, *columns.static_beside_ids]
     if len(set(names)) < len(names):
         roles = [option("time", time_column), option("target", target_column), *(option("id", ids) for _ in ids[:1])]
         roles += [option("future_covariates", future)] * bool(future) + [option("past_covariates", past)] * bool(past)
+        roles += [option("static", one_a_series)] * bool(one_a_series)
         raise InputError(f"One column cannot serve twice: {', '.join(roles)}.")
     in_order = [*source.index_columns, *(name for name in schema if name not in source.index_columns)]
     labels = [name for name in in_order if name not in names and name not in _ROW_NUMBERS]
@@ -134,6 +150,7 @@ def collect(source: Source, columns: Columns) -> nw.DataFrame[Any]:
     """
     try:
         further = [*columns.clocks, *columns.parts, *columns.labels, *columns.future, *columns.past]
+        further += columns.static_beside_ids
         return _eager(source.frame.select([*columns.names, *further]))
     except Exception as error:  # of a lazy frame of any library
         raise InputError(f"The lazy frame failed to run: {error}") from error

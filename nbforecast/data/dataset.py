@@ -84,6 +84,8 @@ class Dataset:
         names: The user's names of the frame and its columns.
         warnings: What was repaired, and what is odd.
         covariates: Columns beside the values; None if none is named. They are not part of the handle.
+        static: A row for each series, in the order of `ids`: unique_id and the columns that `static=` names. They are
+            not part of the handle, either.
     """
 
     ids: tuple[str, ...]
@@ -96,6 +98,7 @@ class Dataset:
     names: Names = field(default_factory=Names)
     warnings: tuple[DataWarning, ...] = ()
     covariates: Covariates | None = None
+    static: pl.DataFrame | None = None
 
     def __len__(self) -> int:
         """Return the number of rows of all series."""

@@ -30,6 +30,7 @@ from nbforecast.data.holidays import check_country
 from nbforecast.data.observations import Observations, read_observations, to_polars
 from nbforecast.data.source import open_source
 from nbforecast.data.span import parse_span
+from nbforecast.data.static import read_static
 from nbforecast.data.text_times import DATE_ORDERS
 from nbforecast.data.units import find_conversion, stated_unit, with_unit
 from nbforecast.data.values import DECIMALS
@@ -60,6 +61,7 @@ def prepare(
     time: str | Sequence[str] | None = None,
     target: str | None = None,
     id: str | Sequence[str] | None = None,
+    static: str | Sequence[str] | None = None,
     freq: Any = None,
     calendar: Any = None,
     fill: Any = None,
@@ -83,6 +85,7 @@ def prepare(
             one of times of day; by default these are joined if the dates repeat.
         target: The column of values; by default `y`, else the only column of numbers.
         id: The column of series ids; by default `unique_id` if there is one. Several columns make one id together.
+        static: Columns of one value a series, such as a region or a type, to group series by.
         freq: The step, such as `"5min"`, `"h"`, `"MS"`, `"W-SAT"`, a timedelta or an integer; inferred by default. If
             times are integers, `freq="h"` states what a step stands for, and thereby the seasons. A step that is
             coarser than the data is an error: aggregate them first.
@@ -132,11 +135,13 @@ def prepare(
         raise InputError("This is a prepared dataset already: use it as it is, or give the frame it is made of.")
 
     source = open_source(frame, time, target, id, date_order)
-    columns = choose_columns(source, time, target, id, future_covariates, past_covariates)
+    columns = choose_columns(source, time, target, id, static, future_covariates, past_covariates)
     table = collect(source, columns)
     as_steps = spec is not None and spec.kind == "integer"
     observations, warnings = read_observations(table, columns, name or source.name, date_order, decimal, as_steps)
     warnings = [*source.warnings, *warnings]
+    static_columns = [to_polars(table, name)[observations.rows] for name in columns.static]
+    static_table = read_static(static_columns, observations.series, observations.ids) if static_columns else None
     _check_distinct(observations, observations.times, table, columns)
     if convert_to is not None:
         factor, summand = find_conversion(unit or stated_unit(observations.names.target), convert_to)
@@ -193,6 +198,7 @@ def prepare(
         names=_with_unit(observations.names, convert_to or unit),
         warnings=tuple(warnings),
         covariates=_read_covariates(table, columns, observations, is_long_enough, frequency, offsets, steps, holidays),
+        static=None if static_table is None else static_table.filter(is_long_enough),
     )
 
 

@@ -67,8 +67,8 @@ def group_steps(data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, by: 
         horizon: H, the number of steps forecast from each.
         by: A key or several: "horizon" (step ahead), "series", "index" (origin); "hour", "weekday" or "month" of the
             time that is forecast, in the data's time zone; a column or expression of `unique_id`, `ds`, `index` and `y`
-            (of the origin) and of `horizon`, `time` and `actual` (of the step); or a Series with a value for each row
-            of the data. None is one group.
+            (of the origin), of the dataset's static columns, and of `horizon`, `time` and `actual` (of the step); or a
+            Series with a value for each row of the data. None is one group.
 
     Returns:
         The groups: all for one key of the first six, those that occur for others.
@@ -134,21 +134,22 @@ def _key_groups(data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, key:
             series = np.searchsorted(data.offsets, rows, side="right") - 1
             return ScoreGroups(series[:, None], pl.DataFrame({"unique_id": list(data.ids)}), len(data.ids))
         case "index":
-            return ScoreGroups(np.arange(len(rows))[:, None], _origins(data)[rows].drop("y"), len(rows))
+            return ScoreGroups(
+                np.arange(len(rows))[:, None], _origins(data)[rows].select("unique_id", "ds", "index"), len(rows)
+            )
         case "hour" | "weekday" | "month":
             return _calendar_groups(data, rows, horizon, key)
-        case str() if key in (*_ORIGIN_COLUMNS, *_STEP_COLUMNS):
+        case str() if key in (*_origin_columns(data), *_STEP_COLUMNS):
             return _key_groups(data, rows, horizon, pl.col(key))
         case str():
-            hint = did_you_mean(key, (*_NAMES, *_ORIGIN_COLUMNS, *_STEP_COLUMNS))
-            raise OptionError(f"by= has no {key!r}.{hint} It takes {_choices()}.")
-    raise OptionError(f"by= takes {_choices()}, not {key!r}.")
+            hint = did_you_mean(key, (*_NAMES, *_origin_columns(data), *_STEP_COLUMNS))
+            raise OptionError(f"by= has no {key!r}.{hint} It takes {_choices(data)}.")
+    raise OptionError(f"by= takes {_choices(data)}, not {key!r}.")
 
 
-def _choices() -> str:
-    return (
-        f"None, {quoted(_NAMES)}, an expression of {', '.join((*_ORIGIN_COLUMNS, *_STEP_COLUMNS))}, or a list of these"
-    )
+def _choices(data: Dataset) -> str:
+    columns = ", ".join((*_origin_columns(data), *_STEP_COLUMNS))
+    return f"None, {quoted(_NAMES)}, an expression of {columns}, or a list of these"
 
 
 def _calendar_groups(data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, name: str) -> ScoreGroups:
@@ -212,7 +213,12 @@ def _evaluate(
 
 
 def _origins(data: Dataset) -> pl.DataFrame:
-    """A row for each origin, as in the Result DataFrame."""
-    ids = pl.Series("unique_id", data.ids).gather(np.repeat(np.arange(len(data.ids)), data.lengths))
-    index = pl.Series("index", data.index())
-    return pl.DataFrame([ids, data.times(data.time), index, pl.Series("y", data.values, nan_to_null=True)])
+    """A row for each origin, as in the Result DataFrame, and the static columns of its series."""
+    of_series = pl.DataFrame({"unique_id": data.ids}) if data.static is None else data.static
+    return of_series[np.repeat(np.arange(len(data.ids)), data.lengths)].with_columns(
+        data.times(data.time), pl.Series("index", data.index()), pl.Series("y", data.values, nan_to_null=True)
+    )
+
+
+def _origin_columns(data: Dataset) -> tuple[str, ...]:
+    return (*_ORIGIN_COLUMNS, *(() if data.static is None else data.static.columns[1:]))
