@@ -19,7 +19,7 @@ from nbforecast.arguments import (
     run_cache_command,
     shard_keywords,
 )
-from nbforecast.distributed.layout import FAILURES_FILE
+from nbforecast.distributed.destination import FAILURES_FILE
 from nbforecast.errors import NbForecastError, OptionError
 from nbforecast.forecast_tables import describe_latest, parse_levels, save_table
 from nbforecast.safe_text import escape_controls

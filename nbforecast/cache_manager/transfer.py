@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.cache_manager.tables import Change
-from nbforecast.distributed.layout import shards_below
+from nbforecast.distributed.destination import shards_below
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import InputError, NbForecastError, OptionError, StorageError
 from nbforecast.result_cache import parquet

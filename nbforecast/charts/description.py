@@ -3,7 +3,7 @@
 import numpy as np
 
 from nbforecast.charts.fan_data import Band, FanData
-from nbforecast.charts.labels import clean, decimal
+from nbforecast.charts.text_layout import clean, decimal
 from nbforecast.charts.ticks import calendar_fields, find_zone, time_of_day, utc_offset
 from nbforecast.text import distinct_numbers, integer, minus, plural
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, SHORT_MONTHS, SHORT_WEEKDAYS, WEEK

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import isfinite, nan
 
 from nbforecast.charts.geometry import Frame
-from nbforecast.charts.labels import clean, shorten, text_width
 from nbforecast.charts.primitives import EDGE, document, header, text_element
+from nbforecast.charts.text_layout import clean, shorten, text_width
 from nbforecast.charts.theme import Theme
 from nbforecast.charts.ticks import value_axis
 

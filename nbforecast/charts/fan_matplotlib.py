@@ -11,7 +11,7 @@ from nbforecast.charts.fan_data import Density, FanData
 # Labels and their positions are those of the SVG, so that both charts look alike.
 from nbforecast.charts.fan_svg import lay_out, subtitle
 from nbforecast.charts.geometry import value_range
-from nbforecast.charts.labels import shorten, text_width, wrap
+from nbforecast.charts.text_layout import shorten, text_width, wrap
 from nbforecast.charts.theme import LIGHT
 from nbforecast.charts.ticks import TimeTick, ValueAxis, find_zone, slot_ticks, time_ticks, value_axis
 from nbforecast.errors import MissingExtra, OptionError

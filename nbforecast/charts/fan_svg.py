@@ -8,8 +8,8 @@ from nbforecast.charts.density import LEVELS, level_intervals
 from nbforecast.charts.description import ahead_text, describe, index_text, origin_text
 from nbforecast.charts.fan_data import Density, FanData
 from nbforecast.charts.geometry import Curves, Frame, fan_points, history_path, value_range
-from nbforecast.charts.labels import clean, shorten, text_width, wrap
 from nbforecast.charts.primitives import EDGE, axes, document, text_element
+from nbforecast.charts.text_layout import clean, shorten, text_width, wrap
 from nbforecast.charts.theme import Theme
 from nbforecast.charts.ticks import TimeTick, ValueAxis, find_zone, slot_ticks, time_ticks, value_axis
 from nbforecast.errors import OptionError

@@ -11,7 +11,7 @@ import numpy as np
 
 from nbforecast.charts.density import visible_range
 from nbforecast.charts.fan_data import Density, FanData
-from nbforecast.charts.labels import decimal
+from nbforecast.charts.text_layout import decimal
 
 _FAR = 1e6
 _TINY, _HUGE = 1e-150, 1e150  # beyond these, differences and quotients leave the range of a double

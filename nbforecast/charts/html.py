@@ -6,7 +6,7 @@ import base64
 import html
 from typing import TYPE_CHECKING
 
-from nbforecast.charts.labels import clean
+from nbforecast.charts.text_layout import clean
 from nbforecast.charts.theme import LIGHT
 from nbforecast.safe_text import escape_controls
 

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 
 from nbforecast.charts.geometry import Frame, history_path
-from nbforecast.charts.labels import clean, text_width
 from nbforecast.charts.primitives import EDGE, axes, document, header, spread_apart, text_element
+from nbforecast.charts.text_layout import clean, text_width
 from nbforecast.charts.theme import Theme
 from nbforecast.charts.ticks import TimeTick, find_zone, slot_ticks, time_ticks, value_axis
 

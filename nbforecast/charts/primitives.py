@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from nbforecast.charts.geometry import Frame
-from nbforecast.charts.labels import clean, shorten
+from nbforecast.charts.text_layout import clean, shorten
 from nbforecast.charts.theme import Theme, style_sheet
 from nbforecast.charts.ticks import TimeTick, ValueAxis
 

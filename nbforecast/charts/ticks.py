@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from nbforecast.charts.labels import decimal, text_width
+from nbforecast.charts.text_layout import decimal, text_width
 from nbforecast.text import integer, minus, number, without_signed_zero
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, SHORT_MONTHS, SHORT_WEEKDAYS
 

@@ -6,9 +6,9 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
-from nbforecast.data.clock import are_clock_times, read_clock
 from nbforecast.data.dataset import DataWarning
-from nbforecast.data.missing import MISSING_TEXTS
+from nbforecast.data.missing_texts import MISSING_TEXTS
+from nbforecast.data.time_of_day_columns import are_clock_times, read_clock
 from nbforecast.data.timestamps import are_times, read_times
 from nbforecast.errors import InputError, MissingExtra
 from nbforecast.text import plural, quoted

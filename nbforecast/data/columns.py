@@ -6,9 +6,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from nbforecast.data.clock import are_clock_times, is_hour_name
 from nbforecast.data.date_columns import find_parts, is_year_name, part_of_date
-from nbforecast.data.missing import drop_missing
+from nbforecast.data.missing_texts import drop_missing
+from nbforecast.data.time_of_day_columns import are_clock_times, is_hour_name
 from nbforecast.data.timestamps import are_times
 from nbforecast.data.values import count_numbers
 from nbforecast.errors import InputError, OptionError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbforecast.data.date_text import MONTH_NUMBERS
+from nbforecast.data.date_formats import MONTH_NUMBERS
 from nbforecast.errors import InputError
 
 if TYPE_CHECKING:

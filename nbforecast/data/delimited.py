@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, NoReturn
 
-from nbforecast.data.missing import MISSING_TEXTS
+from nbforecast.data.missing_texts import MISSING_TEXTS
 from nbforecast.data.values import to_numbers
 from nbforecast.errors import InputError
 

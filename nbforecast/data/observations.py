@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Integer
 
-from nbforecast.data.clock import read_clock
 from nbforecast.data.dataset import DataWarning, Names
 from nbforecast.data.date_columns import join_dates
 from nbforecast.data.ids import id_expression
-from nbforecast.data.missing import drop_missing
+from nbforecast.data.missing_texts import drop_missing
+from nbforecast.data.time_of_day_columns import read_clock
 from nbforecast.data.timestamps import TimeColumn, read_times
 from nbforecast.data.values import read_values
 from nbforecast.errors import InputError

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
 from nbforecast.data.frequency import FrequencySpec, parse_frequency
-from nbforecast.data.moments import Moment, instants, read_moment, to_local, with_offset, zone_of
+from nbforecast.data.named_times import Moment, instants, read_moment, to_local, with_offset, zone_of
 from nbforecast.errors import IndexOutOfRange, OptionError
 from nbforecast.options import index_or_time
 from nbforecast.text import option, timestamp

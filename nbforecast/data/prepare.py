@@ -13,7 +13,7 @@ from nbforecast.data.choose_grid import choose_grid
 from nbforecast.data.columns import Columns, choose_columns, collect
 from nbforecast.data.covariates import Covariates, lay_out_covariates
 from nbforecast.data.dataset import Dataset, DataWarning, Names
-from nbforecast.data.distinct import check_distinct_series
+from nbforecast.data.distinct_series import check_distinct_series
 from nbforecast.data.frequency import Frequency, parse_frequency
 from nbforecast.data.grid import (
     GridPoints,

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from nbforecast.data.dataset import DataWarning
-from nbforecast.data.date_text import SHAPES, DateParts, Shape, normalise, split, to_local_times
+from nbforecast.data.date_formats import SHAPES, DateParts, Shape, normalise, split, to_local_times
 from nbforecast.errors import InputError
 from nbforecast.text import option
 from nbforecast.time_units import DAY

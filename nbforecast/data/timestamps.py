@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from nbforecast.data.dataset import DataWarning
-from nbforecast.data.missing import MISSING_TEXTS, drop_missing
+from nbforecast.data.missing_texts import MISSING_TEXTS, drop_missing
 from nbforecast.data.text_times import can_be_read, read_text
 from nbforecast.errors import InputError
 from nbforecast.text import option

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nbforecast.data.dataset import DataWarning
-from nbforecast.data.missing import MISSING_MARKS, MISSING_TEXTS
+from nbforecast.data.missing_texts import MISSING_MARKS, MISSING_TEXTS
 from nbforecast.errors import InputError
 from nbforecast.text import option, plural, quoted
 

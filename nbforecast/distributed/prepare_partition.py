@@ -8,7 +8,7 @@ import polars as pl
 
 from nbforecast.data import prepare
 from nbforecast.data.warnings import LEFT_OUT
-from nbforecast.distributed.layout import Failure
+from nbforecast.distributed.destination import Failure
 from nbforecast.distributed.source import read_partition
 from nbforecast.errors import InputError
 from nbforecast.text import plural

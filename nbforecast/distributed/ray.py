@@ -59,7 +59,7 @@ def forecast_on_ray(
     import ray
     import ray.data
 
-    from nbforecast.distributed.layout import Failure
+    from nbforecast.distributed.destination import Failure
     from nbforecast.distributed.worker import PartitionReport
 
     connect(address)

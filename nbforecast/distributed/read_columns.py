@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from nbforecast.data.missing import MISSING_TEXTS
+from nbforecast.data.missing_texts import MISSING_TEXTS
 from nbforecast.data.text_times import find_readable
 from nbforecast.data.timestamps import read_times
 from nbforecast.data.values import choose_decimal, count_signs, number_text, numbers_with

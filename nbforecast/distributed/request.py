@@ -15,7 +15,7 @@ from nbforecast.data.grid import check_fill
 from nbforecast.data.prepare import check_reading
 from nbforecast.data.span import horizon_steps, parse_span
 from nbforecast.data.units import find_conversion, stated_unit
-from nbforecast.distributed.layout import STAGING_PREFIX, shard_folder, shards_in
+from nbforecast.distributed.destination import STAGING_PREFIX, shard_folder, shards_in
 from nbforecast.distributed.run import DatasetRun
 from nbforecast.distributed.source import open_panel, source_includes
 from nbforecast.distributed.worker import Job, forecast_locally

@@ -16,7 +16,7 @@ import polars as pl
 
 from nbforecast.checks import check_horizon
 from nbforecast.deprecation import RenamedAttribute
-from nbforecast.distributed.layout import (
+from nbforecast.distributed.destination import (
     Failure,
     Shard,
     choose_partition_count,
@@ -30,10 +30,10 @@ from nbforecast.distributed.layout import (
     write_failures,
 )
 from nbforecast.distributed.prepare_partition import infer_frequency
-from nbforecast.distributed.shards import shard_scores
+from nbforecast.distributed.shard_contents import shard_scores
 from nbforecast.distributed.source import assign_partitions, count_series, write_staging
 from nbforecast.engine.executor import wait_in_slices
-from nbforecast.engine.progress import ProgressState, wait_with_bar
+from nbforecast.engine.progress_bar import ProgressState, wait_with_bar
 from nbforecast.errors import ForecasterError, NbForecastError, OptionError, RunCancelled, StorageError
 from nbforecast.forecasters.registry import resolve
 from nbforecast.interrupts import uninterrupted

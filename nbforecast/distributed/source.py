@@ -16,7 +16,7 @@ from nbforecast.data.columns import choose_columns
 from nbforecast.data.ids import id_expression
 from nbforecast.data.observations import SINGLE_SERIES
 from nbforecast.data.source import Source, escape_names
-from nbforecast.distributed.layout import partition_of
+from nbforecast.distributed.destination import partition_of
 from nbforecast.distributed.read_columns import Reading, read_times_of, read_values_of
 from nbforecast.errors import InputError, MissingExtra
 from nbforecast.user_path import path_exists, user_path

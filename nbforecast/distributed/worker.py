@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbforecast.checks import check_horizon
-from nbforecast.distributed.layout import Failure, newest_shards, shard_path, shards_in
+from nbforecast.distributed.destination import Failure, newest_shards, shard_path, shards_in
 from nbforecast.distributed.prepare_partition import prepare_partition
-from nbforecast.distributed.shards import is_complete, write_shard
+from nbforecast.distributed.shard_contents import is_complete, write_shard
 from nbforecast.distributed.source import read_partition
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.engine.executor import wait_in_slices
-from nbforecast.engine.progress import ProgressState, wait_with_bar
+from nbforecast.engine.progress_bar import ProgressState, wait_with_bar
 from nbforecast.engine.tasks import Priority, choose_rows, eta_seconds
 from nbforecast.errors import ForecasterError, NbForecastError, RunCancelled
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import weakref
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32, Int64, UInt8, UInt32
 
+from nbforecast.forecasters.gap_bridging import pad_and_bridge
+from nbforecast.forecasters.random_keys import random_keys
 from nbforecast.forecasters.unavailable import UnavailableReason
 
 if TYPE_CHECKING:
@@ -42,58 +41,6 @@ class Windows(NamedTuple):
     covariates: Float32[Array, "B L+H C"] | None = None
 
 
-class _Padded(NamedTuple):
-    """A dataset's values with a context's worth of NaN before each series, so that every window is a plain slice."""
-
-    values: Int64[np.ndarray, " P"]
-    bridged: Int64[np.ndarray, " P"]
-    before: Int64[np.ndarray, " P"] | None
-    after: Int64[np.ndarray, " P"] | None
-    start: Int64[np.ndarray, " N"]
-
-
-_padded: weakref.WeakKeyDictionary[Dataset, dict[int, _Padded]] = weakref.WeakKeyDictionary()
-
-
-def _pad(data: Dataset, context: int) -> _Padded:
-    cached = _padded.setdefault(data, {})
-    if context not in cached:
-        series = np.repeat(np.arange(len(data.ids)), data.lengths)
-        start = np.arange(len(data)) + series * (context - 1)
-        values = np.full(len(data) + len(data.ids) * (context - 1), np.nan)
-        values[start + context - 1] = data.values
-        missing = np.isnan(values)
-        if not np.isnan(data.values).any():
-            cached[context] = _Padded(values, values, None, None, start)
-        else:
-            positions = np.arange(len(values))
-            before = np.maximum.accumulate(np.where(missing, -1, positions))
-            after = np.minimum.accumulate(np.where(missing, len(values), positions)[::-1])[::-1]
-            is_bridged = missing & (before >= 0) & (after < len(values)) & (after - before - 1 <= data.max_gap)
-            # padding is as long as a context, so no bridge whose two ends lie in one window can cross series
-            bridged = values.copy()
-            a, b, i = before[is_bridged], after[is_bridged], positions[is_bridged]
-            bridged[is_bridged] = values[a] + (values[b] - values[a]) * ((i - a) / (b - a))
-            cached[context] = _Padded(values, bridged, before, after, start)
-    return cached[context]
-
-
-@lru_cache(maxsize=65536)
-def _series_bits(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
-
-
-def _keys(data: Dataset, rows: Int64[np.ndarray, " R"], step: Int64[np.ndarray, " R"], seed: int) -> np.ndarray:
-    series, series_index = np.unique(np.searchsorted(data.offsets, rows, side="right") - 1, return_inverse=True)
-    name_bits = np.array([_series_bits(data.ids[i]) for i in series], np.uint32)
-    seed_bits = seed % 2**64
-    rotated_bits = np.uint64(seed_bits << 32 & 0xFFFFFFFF00000000 | seed_bits >> 32)
-    step_bits = (step.astype(np.uint64) ^ rotated_bits) * np.uint64(0x9E3779B97F4A7C15)
-    return np.stack(
-        [name_bits[series_index] ^ (step_bits >> np.uint64(32)).astype(np.uint32), step_bits.astype(np.uint32)], 1
-    )
-
-
 def cut_windows(
     data: Dataset, rows: Int64[np.ndarray, " R"], context: int, seed: int = 0
 ) -> tuple[Windows, np.ndarray]:
@@ -111,7 +58,7 @@ def cut_windows(
     Returns:
         The windows, and their locations (R,) in float64.
     """
-    padded = _pad(data, context)
+    padded = pad_and_bridge(data, context)
     start = padded.start[rows]
     positions = start[:, None] + np.arange(context)
     values = padded.bridged[positions]
@@ -134,7 +81,7 @@ def cut_windows(
         observed,
         location.astype(np.float32),
         step.astype(np.int32),  # type: ignore[arg-type]  # jitted functions take NumPy's arrays as they are
-        _keys(data, rows, step, seed),  # type: ignore[arg-type]
+        random_keys(data, rows, step, seed),  # type: ignore[arg-type]
         seasons,  # type: ignore[arg-type]
     )
     return windows, location
@@ -151,7 +98,7 @@ def partial_context_availability(data: Dataset, context: int, min_observed: int)
         context: L, in steps.
         min_observed: The fewest observed values.
     """
-    padded = _pad(data, context)
+    padded = pad_and_bridge(data, context)
     counts = np.concatenate([[0], np.cumsum(~np.isnan(padded.values))])
     end = padded.start + context
     count = counts[end] - counts[padded.start]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbforecast.data import prepare
-from nbforecast.data.date_text import MONTH_NUMBERS
+from nbforecast.data.date_formats import MONTH_NUMBERS
 from nbforecast.data.values import read_values
 from nbforecast.errors import InputError
 from nbforecast.time_units import DAY, HOUR, MINUTE

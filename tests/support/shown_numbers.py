@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nbforecast.charts.geometry import padded_range
-from nbforecast.charts.labels import decimal
+from nbforecast.charts.text_layout import decimal
 from nbforecast.charts.ticks import value_axis
 from nbforecast.scoring.origin_scores import QUANTILE_LEVELS, calculate
 from nbforecast.text import distinct_numbers, number

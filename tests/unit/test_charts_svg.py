@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbforecast.charts import Band, Density, FanData, describe, draw_fan, history_steps, svg_image
-from nbforecast.charts.labels import shorten, text_width
+from nbforecast.charts.text_layout import shorten, text_width
 from nbforecast.charts.theme import DARK, LIGHT
 from nbforecast.errors import InputError, OptionError
 

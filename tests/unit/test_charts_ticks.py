@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nbforecast.charts.labels import text_width
+from nbforecast.charts.text_layout import text_width
 from nbforecast.charts.ticks import calendar_fields, find_zone, time_ticks, value_axis
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND
 

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 import nbforecast as nbf
 from nbforecast.data.samples import sample_path
-from nbforecast.distributed.layout import newest_shards, partition_of, shards_in
+from nbforecast.distributed.destination import newest_shards, partition_of, shards_in
 from nbforecast.distributed.source import assign_partitions, count_series, open_panel, write_staging
 from nbforecast.distributed.worker import Job, Worker
 from nbforecast.options import ForecastOptions

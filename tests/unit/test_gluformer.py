@@ -22,6 +22,7 @@ from nbforecast.data import prepare
 from nbforecast.engine.inference import run_inference
 from nbforecast.forecasters.config_file import Config
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
+from nbforecast.forecasters.gluformer.dropout_masks import drop_by_shared_masks, drop_by_window_masks
 from nbforecast.forecasters.gluformer.forecaster import Gluformer, _features, infer_sizes
 from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_quantiles, shapes
 from nbforecast.forecasters.unavailable import UnavailableReason
@@ -105,7 +106,11 @@ def test_F3_both_kinds_of_masks_give_the_references_distribution(masks: str) -> 
     model = Gluformer(weights, sizes=TINY, samples=many, masks=masks)
     target, past, future, static = (jnp.tile(a, (many, *(1,) * (a.ndim - 1))) for a in given)
     keys = jnp.array(np.random.default_rng(1).integers(0, 2**32, (len(given[0]), 2), np.uint32))
-    drop = model._shared_drop(model.shared(1)) if masks == "shared" else model._window_drop(keys, jnp.arange(many))
+    drop = (
+        drop_by_shared_masks(model.sizes, model.shared(1))
+        if masks == "shared"
+        else drop_by_window_masks(model.sizes, keys, jnp.arange(many))
+    )
     mean, log_variance = compiled(weights, TINY, target, past, future, static, drop=drop)
     mean = np.asarray(mean).reshape(many, rows, -1)
     log_variance = np.asarray(log_variance).reshape(many, rows)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import nbforecast as nbf
 from nbforecast.charts import Band, FanData, describe, draw_fan
 from nbforecast.charts.geometry import padded_range, value_range
-from nbforecast.charts.labels import decimal
+from nbforecast.charts.text_layout import decimal
 from nbforecast.charts.ticks import value_axis
 from nbforecast.jupyter.widgets.explorer import encoding
 from tests.support.explorers import series

@@ -13,7 +13,7 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import free_memory as memory
-from nbforecast.distributed import shards
+from nbforecast.distributed import shard_contents
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.metadata import Unreadable
@@ -44,7 +44,7 @@ def test_C9_a_panel_on_a_full_disk_is_an_error_that_names_the_folder(
 ) -> None:
     rows = pl.DataFrame({"unique_id": ["a"] * 60, "ds": np.arange(60), "y": np.arange(60.0)})
     rows.write_parquet(tmp_path / "panel.parquet")
-    monkeypatch.setattr(shards.parquet, "write", full)
+    monkeypatch.setattr(shard_contents.parquet, "write", full)
     with pytest.raises(nbf.StorageError, match="No space left") as caught:
         nbf.forecast_dataset(tmp_path / "panel.parquet", tmp_path / "out", model="naive", horizon=2, wait=True)
     assert "out" in str(caught.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -11,13 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float32, Int32, Int64, Shaped, UInt8
+from jaxtyping import Array, Float32, Int32, Int64, Shaped, UInt8
 
 from nbforecast.device import devices, replicate
 from nbforecast.errors import OptionError, WeightsError
 from nbforecast.forecasters.checkpoint import check, load
 from nbforecast.forecasters.config_file import Config, read_config
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
+from nbforecast.forecasters.gluformer.dropout_masks import (
+    check_masks,
+    draw_shared_masks,
+    drop_by_shared_masks,
+    drop_by_window_masks,
+)
 from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_quantiles, shapes
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
 from nbforecast.forecasters.windows import full_context_availability
@@ -29,14 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbforecast.data import Dataset
+    from nbforecast.forecasters.gluformer.dropout_masks import Masks
     from nbforecast.forecasters.windows import Windows
-
-    Masks = dict[str, Bool[np.ndarray, "S ..."] | Bool[Array, "S ..."]]
 
 STEP = 300_000_000  # microseconds
 TOKENS = 1600  # of all windows and samples at once, on a CPU
-MAX_LAYERS, MAX_SAMPLES = 256, 1_000
-MAX_MASKS = 1 << 26  # numbers that dropout acts on in one forecast
+MAX_SAMPLES = 1_000
 FEATURES = ("day", "month", "year", "hour", "minute", "second")
 
 
@@ -163,7 +166,7 @@ class Gluformer(NetworkForecaster):
 
     def shared(self, seed: int) -> Masks | None:
         """See `NetworkForecaster.shared`: the masks of dropout, if all windows share them."""
-        return replicate(_masks(self.sizes, self.samples, seed)) if self.masks == "shared" else None
+        return replicate(draw_shared_masks(self.sizes, self.samples, seed)) if self.masks == "shared" else None
 
     def apply(
         self, weights: Mapping[str, Any], windows: Windows, shared: Masks | None, horizon: int
@@ -183,7 +186,11 @@ class Gluformer(NetworkForecaster):
             values, past_covariates, future_covariates, static = (
                 jnp.tile(a, (samples_per_pass, *(1,) * (a.ndim - 1))) for a in inputs
             )
-            drop = self._window_drop(windows.key, numbers) if masks is None else self._shared_drop(masks)
+            drop = (
+                drop_by_window_masks(self.sizes, windows.key, numbers)
+                if masks is None
+                else drop_by_shared_masks(self.sizes, masks)
+            )
             mean, log_variance = forward(weights, self.sizes, values, past_covariates, future_covariates, static, drop)
             return mean.reshape(samples_per_pass, len(target), -1), log_variance.reshape(samples_per_pass, -1)
 
@@ -203,33 +210,6 @@ class Gluformer(NetworkForecaster):
         """
         limit = TOKENS // (count * (self.sizes.input + 1)) if devices()[0].platform == "cpu" else self.samples
         return next(n for n in range(min(max(limit, 1), self.samples), 0, -1) if self.samples % n == 0)
-
-    def _shared_drop(self, masks: Masks) -> Any:
-        keep_share = 1 - self.sizes.dropout
-
-        def drop(site: str, x: Array) -> Array:
-            mask = masks[site][..., -x.shape[-2] :, :]
-            by_sample = x.reshape(len(mask), -1, *x.shape[1:])
-            return jnp.where(mask[:, None], by_sample / keep_share, 0.0).reshape(x.shape)
-
-        return drop
-
-    def _window_drop(self, key: Array, numbers: Int32[Array, " S"]) -> Any:
-        sites = {site: (int(np.prod(shape)), shape) for site, shape in self.sizes.sites().items()}
-        ends = dict(zip(sites, np.cumsum([size for size, _ in sites.values()]).tolist(), strict=True))
-
-        def draw_mask(number: Array, bits: Array) -> Array:
-            sample_key = jax.random.fold_in(jax.random.wrap_key_data(bits), number)
-            return jax.random.bits(sample_key, (max(ends.values()),), "uint16") >= round(self.sizes.dropout * 2**16)
-
-        masks = jax.vmap(jax.vmap(draw_mask, (None, 0)), (0, None))(numbers, key).reshape(len(numbers) * len(key), -1)
-
-        def drop(site: str, x: Array) -> Array:
-            size, shape = sites[site]
-            mask = masks[:, ends[site] - size : ends[site]].reshape(-1, *shape)[..., -x.shape[-2] :, :]
-            return jnp.where(mask, x / (1 - self.sizes.dropout), 0.0)
-
-        return drop
 
 
 def infer_sizes(weights: Mapping[str, np.ndarray], config: Config) -> Sizes:
@@ -282,7 +262,7 @@ def infer_sizes(weights: Mapping[str, np.ndarray], config: Config) -> Sizes:
     )
     if sizes.dynamic != len(FEATURES):
         raise WeightsError(f"the network takes {sizes.dynamic} features of a time; supported are {len(FEATURES)}.")
-    _check_masks(sizes)
+    check_masks(sizes)
     return sizes
 
 
@@ -318,18 +298,6 @@ def check_options(model: Gluformer) -> None:
             raise OptionError(f"{name}= takes {quoted(choices)}, not {brief_repr(getattr(model, name))}.")
 
 
-def _check_masks(sizes: Sizes) -> None:
-    """Check that the masks of a sample fit into memory."""
-    if sizes.encoder_layers + sizes.decoder_layers > MAX_LAYERS:
-        raise WeightsError(f"there are more than {MAX_LAYERS} layers, which is not supported.")
-    numbers = sum(math.prod(shape) for shape in sizes.sites().values())
-    if numbers > MAX_MASKS:
-        raise WeightsError(
-            f"a context of {sizes.input:,} steps and 'len_pred' of {sizes.horizon:,} need masks of {numbers:,} numbers "
-            f"for each forecast; supported are {MAX_MASKS:,}."
-        )
-
-
 def _positions(weights: Mapping[str, np.ndarray]) -> int:
     table = weights.get("enc_embedding.positional_embedding.pos_emb")
     return int(table.shape[1]) if table is not None and table.ndim == 3 else 5000
@@ -345,18 +313,6 @@ def _file(place: Path) -> Path:
             f"The folder {str(place)!r} must hold one file of weights (.safetensors, .pth); it has {names}."
         )
     return files[0]
-
-
-def _masks(sizes: Sizes, samples: int, seed: int) -> Masks:
-    """What every sample's thinned network keeps, the same for all windows."""
-    threshold = round(sizes.dropout * 2**16)
-
-    def of_site(number: int, shape: tuple[int, ...]) -> Bool[np.ndarray, "S ..."]:
-        count = samples * int(np.prod(shape))
-        words = np.random.Philox(key=[seed % 2**64, number]).random_raw(-(-count // 4))
-        return (words.astype("<u8").view("<u2")[:count] >= threshold).reshape(samples, *shape)
-
-    return {site: of_site(number, shape) for number, (site, shape) in enumerate(sizes.sites().items())}
 
 
 _calendars: weakref.WeakKeyDictionary[Dataset, np.ndarray] = weakref.WeakKeyDictionary()

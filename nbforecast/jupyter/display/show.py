@@ -1,26 +1,23 @@
-"""Shows runs and the cache in notebooks and terminals; the cards of runs that go on stay up to date."""
+"""Shows runs and the cache in notebooks and terminals."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from IPython.display import DisplayHandle, display
+from IPython.display import display
 
 from nbforecast.errors import MissingExtra
-from nbforecast.interrupts import uninterrupted
 from nbforecast.jupyter.assets import need_widgets
 from nbforecast.jupyter.display.dataset_card import dataset_card
+from nbforecast.jupyter.display.live_cards import keep_current
 from nbforecast.jupyter.display.run_card import run_card
 from nbforecast.jupyter.interactivity import WITH_STILL, can_show_widgets, is_interactive
 from nbforecast.session import wait_or_cancel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbforecast.cache_manager.manager import ResultCache
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.jupyter")
-REFRESH = 0.2  # seconds between two updates of the cards
-
 _last_shown: weakref.WeakKeyDictionary[Run, int] = weakref.WeakKeyDictionary()  # the cells that show runs
 
 
@@ -47,7 +42,7 @@ def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
         wait_or_cancel(run)
     handle = display(run_card(run), raw=True, display_id=True)
     if has_kernel and is_live and handle is not None and not run.done:
-        _updater.add(run, partial(_update, partial(run_card, run), handle))
+        keep_current(run, partial(run_card, run), handle)
     if wait:
         wait_or_cancel(run)
 
@@ -59,7 +54,7 @@ def show_dataset(run: DatasetRun, shell: InteractiveShell) -> None:
         run.wait()
     handle = display(dataset_card(run), raw=True, display_id=True)
     if is_live and getattr(shell, "kernel", None) is not None and handle is not None and not run.done:
-        _updater.add(run, partial(_update, partial(dataset_card, run), handle))
+        keep_current(run, partial(dataset_card, run), handle)
 
 
 def redisplay(run: Run, shell: InteractiveShell) -> None:
@@ -104,50 +99,3 @@ def _explorer(run: Run) -> dict[str, Any]:
         return explore(run).view()
     except MissingExtra:
         return {}
-
-
-class _CardUpdater:
-    """Keeps the cards of all runs up to date, from one thread that ends with the last run.
-
-    It updates displays by their ids, which reaches the right cell from any thread; it prints nothing.
-    """
-
-    def __init__(self) -> None:
-        self._cards: list[tuple[Run | DatasetRun, Callable[[], bool]]] = []
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def add(self, run: Run | DatasetRun, update: Callable[[], bool]) -> None:
-        """Calls `update` until the run has ended, and once more then, or until it returns False."""
-        with self._lock:
-            self._cards.append((run, update))
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="nbforecast-display", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                if not self._cards:
-                    self._thread = None
-                    return
-                cards = list(self._cards)
-            cards[0][0].wait_for_end(REFRESH)
-            for run, update in cards:
-                has_ended = run.done
-                if not update() or has_ended:
-                    with self._lock:
-                        self._cards.remove((run, update))
-
-
-_updater = _CardUpdater()
-
-
-def _update(card: Callable[[], dict[str, str]], handle: DisplayHandle) -> bool:
-    """Updates a display; False where that fails."""
-    try:
-        handle.update(uninterrupted(card), raw=True)
-    except BaseException:
-        _log.warning("The progress display of a forecast stopped.", exc_info=True)
-        return False
-    return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from nbforecast.data.missing import drop_missing
+from nbforecast.data.missing_texts import drop_missing
 from nbforecast.errors import InputError
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND
 
