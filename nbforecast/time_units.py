@@ -7,6 +7,7 @@ DAY = 24 * HOUR
 WEEK = 7 * DAY
 YEAR = DAY * 1461 // 4  # the mean of a leap year and three others
 MONTH = YEAR // 12
+EPOCH_WEEKDAY = 3  # 1970-01-01 is a Thursday; Monday is 0
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
-from nbforecast.data.frequency import FrequencySpec
+from nbforecast.data.frequency_alias import FrequencySpec
 from nbforecast.data.infer_calendar import infer_dates
 from nbforecast.time_units import DAY
 

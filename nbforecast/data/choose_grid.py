@@ -11,7 +11,8 @@ from jaxtyping import Bool, Int64
 from nbforecast.data.calendar_text import BUSINESS, CalendarRule, WeekRule
 from nbforecast.data.calendars import days_to_weekday
 from nbforecast.data.dataset import DataWarning
-from nbforecast.data.frequency import Frequency, FrequencySpec
+from nbforecast.data.frequency import Frequency
+from nbforecast.data.frequency_alias import FrequencySpec
 from nbforecast.data.grid_anchor import place_grid
 from nbforecast.data.infer_calendar import infer_week
 from nbforecast.data.infer_frequency import infer_frequency
@@ -89,14 +90,14 @@ def _on_grid(
     import polars as pl
 
     warnings: list[DataWarning] = []
-    if observations.local_times is not None and (frequency or spec.to_frequency()).wall_clock:
+    if observations.local_times is not None and (frequency or Frequency.from_spec(spec)).wall_clock:
         if not np.array_equal(local_times, observations.times) and _is_utc(observations.time_type):
             observations = replace(observations, time_type=pl.Datetime("us"))  # offsets in text name no zone
         observations = replace(observations, times=local_times, local_times=None).sort()
     elif _is_kept_by_local_clock(observations, spec):
         sentence = (
-            f"The step of {spec.to_frequency().describe()} is kept by the local clock and not by UTC: times are those "
-            "of the local clock, without a zone."
+            f"The step of {Frequency.from_spec(spec).describe()} is kept by the local clock and not by UTC: times are "
+            "those of the local clock, without a zone."
         )
         warnings.append(DataWarning("local_clock", len(observations), sentence))
         observations = replace(observations, times=local_times, local_times=None, time_type=pl.Datetime("us")).sort()
@@ -124,7 +125,7 @@ def _place_week(calendar: CalendarRule, spec: FrequencySpec, times: Int64[np.nda
     if every is None:
         raise OptionError(
             f"{option('calendar', calendar.text)} names weekdays and hours, which need a step that divides a day, such "
-            f"as an hour; this one is {spec.to_frequency().describe()}. Give the step with {option('freq')}."
+            f"as an hour; this one is {Frequency.from_spec(spec).describe()}. Give the step with {option('freq')}."
         )
     rule = calendar.rule
     if isinstance(rule, WeekRule) and rule.has_hours and every == DAY:
@@ -181,7 +182,7 @@ def _anchor(every: int, times: Int64[np.ndarray, " rows"], spec: FrequencySpec) 
 
 def _calendar_warning(frequency: Frequency, spec: FrequencySpec, count: int) -> DataWarning:
     """Tell that a calendar was found in the rows, and how to do without it."""
-    base = "D" if spec.kind in ("business", "calendar") else spec.to_frequency().alias
+    base = "D" if spec.kind in ("business", "calendar") else Frequency.from_spec(spec).alias
     sentence = (
         f"Rows recur by a calendar ({frequency.describe()}). Other times are closed: they are no grid points, and no "
         f"forecast is made for them. {option('freq', base)} keeps them as missing."
@@ -248,5 +249,5 @@ def _choose_integer_grid(observations: Observations, spec: FrequencySpec | None)
     frequency = place_grid(inferred, observations.times)
     if spec is None:
         return frequency
-    alias = spec.to_frequency().alias
+    alias = Frequency.from_spec(spec).alias
     return replace(frequency, nominal=alias.split("-")[0] if spec.kind == "fixed" else alias)

@@ -1,27 +1,27 @@
-"""The step of a time grid, or its calendar, and how people write it: aliases, timedeltas, integers."""
+"""The points of a time grid by number: regular steps, months, business days, or the slots of a calendar."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from jaxtyping import Int64, Shaped
 
 from nbforecast.data.calendar_text import build_calendar, describe_calendar, is_business_calendar, read_calendar
+from nbforecast.data.frequency_alias import MONTH_CODES, WEEKDAY_CODES, FrequencySpec, Kind, parse_alias
 from nbforecast.errors import OptionError
 from nbforecast.text import option, plural
 from nbforecast.time_units import (
     DAY,
+    EPOCH_WEEKDAY,
     HOUR,
     MINUTE,
     MONTH,
     MONTHS,
     SECOND,
-    SHORT_MONTHS,
-    SHORT_WEEKDAYS,
     WEEK,
     WEEKDAYS,
     YEAR,
@@ -31,8 +31,6 @@ from nbforecast.time_units import (
 if TYPE_CHECKING:
     from nbforecast.data.calendars import Calendar
 
-_MONTH_CODES = tuple(name.upper() for name in SHORT_MONTHS)
-_WEEKDAY_CODES = tuple(name.upper() for name in SHORT_WEEKDAYS)
 _EXAMPLES = '"5min", "h", "D", "B", "W-SAT", "MS", "ME", "QS", "YS", "15m", "1mo", a timedelta, or an integer'
 
 _LONGEST_TEXT = 60  # characters of a frequency
@@ -45,29 +43,6 @@ _MOST_UNITS = {
 }  # of a step
 _POLARS_UNITS = {"month": "mo", "integer": "i"}
 _LONGEST_SECOND_SEASON = 1_500  # a later season of more steps is longer than any context
-_EPOCH_WEEKDAY = 3  # 1970-01-01 is a Thursday; Monday is 0
-
-_FIXED_UNITS = {
-    "us": 1, "µs": 1, "u": 1, "ms": 1_000, "l": 1_000, "s": SECOND, "sec": SECOND, "second": SECOND, "t": MINUTE,
-    "m": MINUTE, "min": MINUTE, "minute": MINUTE, "h": HOUR, "hr": HOUR, "hour": HOUR, "hourly": HOUR, "d": DAY,
-    "day": DAY, "daily": DAY, "w": WEEK, "wk": WEEK, "week": WEEK, "weekly": WEEK,
-}  # fmt: skip
-# unit -> (months, day of the month: 1 is the first, 0 the last, None that of the data)
-_MONTH_UNITS: dict[str, tuple[int, int | None]] = {
-    "MS": (1, 1), "BMS": (1, 1), "ME": (1, 0), "M": (1, 0), "BME": (1, 0), "BM": (1, 0), "mo": (1, None),
-    "month": (1, None), "monthly": (1, None), "QS": (3, 1), "BQS": (3, 1), "QE": (3, 0), "Q": (3, 0), "BQE": (3, 0),
-    "q": (3, None), "quarter": (3, None), "quarterly": (3, None), "YS": (12, 1), "AS": (12, 1), "BYS": (12, 1),
-    "YE": (12, 0), "Y": (12, 0), "A": (12, 0), "BYE": (12, 0), "y": (12, None), "year": (12, None),
-    "yearly": (12, None), "annual": (12, None),
-}  # fmt: skip
-_CASE_SENSITIVE = ("M", "A", "Y", "Q")  # month ends and years, never minutes
-_PART = re.compile(r"\s*(\d+(?:\.\d+)?)?\s*([A-Za-zµ]+)(?:-([A-Za-z]{3}))?")
-
-_SEMI_MONTHS = {"SMS": "1st, 15th", "SME": "15th, last", "SM": "15th, last"}
-_WEEK_OF_MONTH = re.compile(r"WOM-([1-4])([A-Z]{3})|LWOM-([A-Z]{3})")
-_ORDINALS = ("first", "second", "third", "fourth")
-
-Kind = Literal["fixed", "month", "business", "integer", "calendar"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +68,12 @@ class Frequency:
     phase: int = 0
     nominal: str = ""
     calendar: str = ""
+
+    @classmethod
+    def from_spec(cls, spec: FrequencySpec) -> Frequency:
+        """Return the grid of a spec, in its usual place where that is open: from the epoch, at month starts."""
+        anchor = (1 if spec.kind == "month" else 0) if spec.anchor is None else spec.anchor
+        return cls(spec.kind, spec.every, anchor, spec.phase or 0, calendar=spec.calendar)
 
     @property
     def key(self) -> str:
@@ -160,7 +141,7 @@ class Frequency:
             return self._month_alias()
         count, code, _ = largest_unit(self.every)
         if code == "W":
-            code = f"W-{_WEEKDAY_CODES[self._weekday()]}"
+            code = f"W-{WEEKDAY_CODES[self._weekday()]}"
         return code if count == 1 else f"{count}{code}"
 
     @property
@@ -184,7 +165,7 @@ class Frequency:
         if self.kind == "month":
             return (12 // self.every,) if self.every < 12 and 12 % self.every == 0 else ()
         if self.kind == "integer":
-            return parse_frequency(self.nominal).to_frequency().seasons if self.nominal else ()
+            return Frequency.from_spec(parse_frequency(self.nominal)).seasons if self.nominal else ()
         periods = [DAY, WEEK]
         if self.every < 5 * MINUTE:
             periods = [HOUR, DAY] if self.every >= 10 * SECOND else [MINUTE, HOUR]
@@ -230,7 +211,7 @@ class Frequency:
             return _nearest_multiple(moments.astype(np.int64), self.every, self.anchor)
         days = moments.astype("datetime64[D]")
         if self.kind == "business":
-            week, weekday = np.divmod(days.astype(np.int64) + _EPOCH_WEEKDAY, 7)
+            week, weekday = np.divmod(days.astype(np.int64) + EPOCH_WEEKDAY, 7)
             return np.asarray(5 * week + np.array([0, 1, 2, 3, 4, 4, 5])[weekday], dtype=np.int64)
         months = days.astype("datetime64[M]").astype(np.int64) - self.phase
         if self.anchor == 0:
@@ -258,7 +239,7 @@ class Frequency:
             return self.slots.to_time(numbers).astype("datetime64[us]")
         if self.kind == "business":
             week, weekday = np.divmod(numbers, 5)
-            return (7 * week + weekday - _EPOCH_WEEKDAY).astype("datetime64[D]").astype("datetime64[us]")
+            return (7 * week + weekday - EPOCH_WEEKDAY).astype("datetime64[D]").astype("datetime64[us]")
         return self._month_days(numbers).astype("datetime64[us]")
 
     def _month_days(self, steps: Int64[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
@@ -272,41 +253,17 @@ class Frequency:
     def _month_alias(self) -> str:
         edge = "E" if self.anchor == 0 else "S"
         if self.every == 12:
-            return f"Y{edge}-{_MONTH_CODES[self.phase]}"
+            return f"Y{edge}-{MONTH_CODES[self.phase]}"
         if self.every == 3:
-            return f"Q{edge}-{_MONTH_CODES[self.phase + (9 if edge == 'E' else 0)]}"
+            return f"Q{edge}-{MONTH_CODES[self.phase + (9 if edge == 'E' else 0)]}"
         return f"M{edge}" if self.every == 1 else f"{self.every}M{edge}"
 
     def _weekday(self) -> int:
-        return (self.anchor // DAY + _EPOCH_WEEKDAY) % 7
+        return (self.anchor // DAY + EPOCH_WEEKDAY) % 7
 
 
 def _nearest_multiple(numbers: Int64[np.ndarray, "*shape"], every: int, anchor: int) -> Int64[np.ndarray, "*shape"]:
     return np.asarray((numbers - anchor + every // 2) // every, dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class FrequencySpec:
-    """A frequency that is requested or inferred; what is None follows from the data (see `anchor.place_grid`).
-
-    Attributes:
-        kind: As in `Frequency`.
-        every: As in `Frequency`.
-        anchor: As in `Frequency`, or None.
-        phase: As in `Frequency`, or None.
-        calendar: As in `Frequency`.
-    """
-
-    kind: Kind
-    every: int
-    anchor: int | None = None
-    phase: int | None = None
-    calendar: str = ""
-
-    def to_frequency(self) -> Frequency:
-        """Return the grid in its usual place where that is open: from the epoch, at month starts."""
-        anchor = (1 if self.kind == "month" else 0) if self.anchor is None else self.anchor
-        return Frequency(self.kind, self.every, anchor, self.phase or 0, calendar=self.calendar)
 
 
 def parse_frequency(freq: Any) -> FrequencySpec:
@@ -320,7 +277,7 @@ def parse_frequency(freq: Any) -> FrequencySpec:
         OptionError: For anything else, and for steps that are not positive.
 
     Example:
-        >>> parse_frequency("W-SAT").to_frequency().describe()
+        >>> Frequency.from_spec(parse_frequency("W-SAT")).describe()
         '1 week (Saturday)'
     """
     if isinstance(freq, Frequency):
@@ -347,78 +304,12 @@ def parse_frequency(freq: Any) -> FrequencySpec:
         _raise_invalid(freq)
     if re.fullmatch(r"\d+i?", text):
         return parse_frequency(int(text.rstrip("i")))
-    dates = _parse_dates(text.upper())
-    if dates:
-        return FrequencySpec("calendar", DAY, calendar=read_calendar(dates).text)
-    parts = _split_parts(text)
-    if not parts:
-        _raise_invalid(freq)
-    if len(parts) == 1:
-        spec = _parse_part(*parts[0])
-    else:
-        spec = FrequencySpec(
-            "fixed", sum(_fixed_length(number, unit) or _raise_invalid(freq) for number, unit, _ in parts)
-        )
+    spec = parse_alias(text)
     if spec is None or spec.every < 1:
         _raise_invalid(freq)
     if spec.every > _MOST_UNITS[spec.kind]:
         _raise_invalid(freq, "No data are that long. ")
     return spec
-
-
-def _parse_dates(alias: str) -> str:
-    """Return the calendar of an alias of dates such as `WOM-3FRI` and `SMS`; empty for others."""
-    match = _WEEK_OF_MONTH.fullmatch(alias)
-    if match is None:
-        return _SEMI_MONTHS.get(alias.removesuffix("-15"), "")
-    return f"{_ORDINALS[int(match[1]) - 1]} {match[2]}" if match[1] else f"last {match[3]}"
-
-
-def _split_parts(text: str) -> list[tuple[str, str, str]]:
-    """Split `1h30m` or `2QS-FEB` into (number, unit, suffix); empty where the text has another form."""
-    parts, position = [], 0
-    while position < len(text):
-        match = _PART.match(text, position)
-        if match is None or (position and not match[1]):
-            return []
-        parts.append((match[1] or "1", match[2], (match[3] or "").upper()))
-        position = match.end()
-    return parts
-
-
-def _parse_part(number: str, unit: str, suffix: str) -> FrequencySpec | None:
-    months = _MONTH_UNITS.get(unit) or (_MONTH_UNITS.get(unit.lower().rstrip("s")) if len(unit) > 3 else None)
-    if months is not None:
-        return _month_spec(number, *months, suffix)
-    if unit == "B" and not suffix:
-        return FrequencySpec("business", 1) if number == "1" else None
-    every = _fixed_length(number, unit)
-    if every is None or not suffix:
-        return None if every is None else FrequencySpec("fixed", every)
-    if unit in ("W", "w") and suffix in _WEEKDAY_CODES:
-        weekday = _WEEKDAY_CODES.index(suffix)
-        return FrequencySpec("fixed", every, (weekday - _EPOCH_WEEKDAY) * DAY % WEEK if every == WEEK else None)
-    return None
-
-
-def _month_spec(number: str, months: int, day: int | None, suffix: str) -> FrequencySpec | None:
-    if not number.isdigit() or (suffix and (suffix not in _MONTH_CODES or months == 1)):
-        return None
-    every = months * int(number)
-    if every < 1:
-        return None
-    return FrequencySpec("month", every, day, _MONTH_CODES.index(suffix) % every if suffix else None)
-
-
-def _fixed_length(number: str, unit: str) -> int | None:
-    """Return the microseconds of a number of units; None where the unit has no fixed length."""
-    length = _FIXED_UNITS.get(unit)
-    if length is None and unit not in _CASE_SENSITIVE:
-        lower = unit.lower()
-        length = _FIXED_UNITS.get(lower)
-        if length is None and (len(lower) > 3 or lower == "hrs"):
-            length = _FIXED_UNITS.get(lower.rstrip("s"))
-    return None if length is None else round(float(number) * length)
 
 
 def _microseconds(delta: dt.timedelta | np.timedelta64) -> int:

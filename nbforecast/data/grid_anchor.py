@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from jaxtyping import Int64
 
-from nbforecast.data.frequency import Frequency, FrequencySpec
+from nbforecast.data.frequency import Frequency
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND
+
+if TYPE_CHECKING:
+    from nbforecast.data.frequency_alias import FrequencySpec
 
 _HARM = 0.01  # share of merged observations from which on a grid from the epoch is a bad choice
 
@@ -25,7 +30,7 @@ def place_grid(spec: FrequencySpec, times: Int64[np.ndarray, " rows"]) -> Freque
     if spec.kind == "business":
         return Frequency("business", 1)
     if spec.kind == "calendar":
-        return spec.to_frequency()
+        return Frequency.from_spec(spec)
     if spec.kind == "month":
         return _place_months(spec, times)
     if spec.anchor is not None:

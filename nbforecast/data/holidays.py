@@ -9,13 +9,13 @@ from jaxtyping import Float64, Shaped
 
 from nbforecast.errors import MissingExtra, OptionError
 from nbforecast.text import option
+from nbforecast.time_units import EPOCH_WEEKDAY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 NAMES = ("holiday", "eve of a holiday", "bridge day")
 _SATURDAY = 5
-_EPOCH_WEEKDAY = 3  # 1970-01-01 is a Thursday
 
 
 def holiday_covariates(country: str, dates: Shaped[np.ndarray, "*N"]) -> Float64[np.ndarray, "3 *N"]:
@@ -42,7 +42,7 @@ def holiday_covariates(country: str, dates: Shaped[np.ndarray, "*N"]) -> Float64
     closed = _holidays(country, range(int(years.min()) - 1, int(years.max()) + 2))
     is_holiday = np.isin(unique, closed)
     is_eve = np.isin(unique + 1, closed) & ~is_holiday
-    weekday = (unique.astype(int) + _EPOCH_WEEKDAY) % 7
+    weekday = (unique.astype(int) + EPOCH_WEEKDAY) % 7
     is_free_before = np.isin(unique - 1, closed) | (weekday == 0)
     is_free_after = np.isin(unique + 1, closed) | (weekday == _SATURDAY - 1)
     is_near = np.isin(unique - 1, closed) | np.isin(unique + 1, closed)

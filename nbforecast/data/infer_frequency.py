@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from nbforecast.data.calendar_frequency import FrequencyEstimates, FrequencyGroup, open_anchors, recognise_calendar
-from nbforecast.data.frequency import FrequencySpec
+from nbforecast.data.frequency import Frequency
+from nbforecast.data.frequency_alias import FrequencySpec
 from nbforecast.errors import InputError
 from nbforecast.text import option
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, WEEK
@@ -245,7 +246,7 @@ def _common_frequency(estimates: FrequencyEstimates, ids: Sequence[str]) -> Freq
     groups = (estimates.take(estimates.is_certain) if any_certain else estimates).groups()
     if any(group.spec == FrequencySpec("fixed", DAY) for group in groups):
         groups = [group.as_days() for group in groups]
-    finest = min((group.spec for group in groups), key=lambda spec: spec.to_frequency().microseconds)
+    finest = min((group.spec for group in groups), key=lambda spec: Frequency.from_spec(spec).microseconds)
     if all(_fits(group.spec, finest, bounded=any_certain) for group in groups):
         return finest
     parts = [_describe(group, ids) for group in groups[:_MOST_NAMED]]
@@ -259,7 +260,7 @@ def _common_frequency(estimates: FrequencyEstimates, ids: Sequence[str]) -> Freq
 
 def _describe(group: FrequencyGroup, ids: Sequence[str]) -> str:
     first = ids[group.first_series]
-    return f"{group.spec.to_frequency().describe()} ({group.series_count:,} series, such as {first!r})"
+    return f"{Frequency.from_spec(group.spec).describe()} ({group.series_count:,} series, such as {first!r})"
 
 
 def _fits(spec: FrequencySpec, finest: FrequencySpec, bounded: bool) -> bool:

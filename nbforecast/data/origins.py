@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from nbforecast.data.frequency import FrequencySpec, parse_frequency
+from nbforecast.data.frequency import parse_frequency
 from nbforecast.data.named_times import Moment, instants, read_moment, to_local, with_offset, zone_of
 from nbforecast.errors import IndexOutOfRange, OptionError
 from nbforecast.options import index_or_time
@@ -18,6 +18,7 @@ from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
     from nbforecast.data.dataset import Dataset
+    from nbforecast.data.frequency_alias import FrequencySpec
 
 Index = int | str | dt.date | np.datetime64
 LATEST = "latest"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
 from nbforecast.checks import check_horizon
-from nbforecast.data.frequency import Frequency, FrequencySpec, parse_frequency
+from nbforecast.data.frequency import Frequency, parse_frequency
 from nbforecast.errors import OptionError
 from nbforecast.text import option
 from nbforecast.time_units import MONTH
+
+if TYPE_CHECKING:
+    from nbforecast.data.frequency_alias import FrequencySpec
 
 _MOST_STEPS = 1 << 53  # longer than any series
 
@@ -56,7 +59,7 @@ class Span:
                 raise OptionError(
                     f"{option(name)} must be an integer of steps here: the times are integers without a calendar."
                 )
-            length = parse_frequency(frequency.nominal).to_frequency().microseconds
+            length = Frequency.from_spec(parse_frequency(frequency.nominal)).microseconds
         return (self.microseconds + self.months * MONTH) / length
 
 
@@ -99,7 +102,7 @@ def horizon_steps(horizon: int | str | dt.timedelta, frequency: Frequency) -> in
         OptionError: It is neither, or shorter than a step.
 
     Example:
-        >>> horizon_steps("1h", parse_frequency("5min").to_frequency())
+        >>> horizon_steps("1h", Frequency.from_spec(parse_frequency("5min")))
         12
     """
     if isinstance(horizon, str | dt.timedelta):

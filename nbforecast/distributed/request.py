@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from nbforecast.checks import check_horizon
 from nbforecast.data.calendar_text import read_calendar
-from nbforecast.data.frequency import parse_frequency
+from nbforecast.data.frequency import Frequency, parse_frequency
 from nbforecast.data.grid import check_fill
 from nbforecast.data.prepare import check_reading
 from nbforecast.data.span import horizon_steps, parse_span
@@ -158,7 +158,7 @@ def _steps(horizon: int | str | dt.timedelta, freq: Any, calendar: Any) -> int:
             raise OptionError(
                 f"{option('horizon', horizon)} is a span: give the step of the data, too, with {option('freq')}."
             )
-        frequency = parse_frequency(freq).to_frequency()
+        frequency = Frequency.from_spec(parse_frequency(freq))
         if calendar is not None:
             frequency = replace(frequency, kind="calendar", calendar=read_calendar(calendar).text)
         return horizon_steps(horizon, frequency)

@@ -30,7 +30,7 @@ from nbforecast.distributed.destination import (
     write_failures,
 )
 from nbforecast.distributed.prepare_partition import infer_frequency
-from nbforecast.distributed.shard_contents import shard_scores
+from nbforecast.distributed.shard_contents import load_shard, shard_scores
 from nbforecast.distributed.source import assign_partitions, count_series, write_staging
 from nbforecast.engine.executor import wait_in_slices
 from nbforecast.engine.progress_bar import ProgressState, wait_with_bar
@@ -38,10 +38,9 @@ from nbforecast.errors import ForecasterError, NbForecastError, OptionError, Run
 from nbforecast.forecasters.registry import resolve
 from nbforecast.interrupts import uninterrupted
 from nbforecast.result_cache import parquet
-from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.safe_text import escape_controls
-from nbforecast.session import current_session, results
+from nbforecast.session import current_session
 from nbforecast.text import plural
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
 
     from nbforecast.distributed.source import Panel
     from nbforecast.distributed.worker import Job, PartitionReport
-    from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.run import Run
     from nbforecast.scoring.score_groups import By, Where
 
@@ -214,7 +212,7 @@ class DatasetRun:
         shards = self._newest_shards()
         count = next(iter(shards.values())).partition_count if shards else 1
         shard = shards.get(partition_of(str(series), count))
-        entry_slice = None if shard is None else _load_shard(shard.path)
+        entry_slice = None if shard is None else load_shard(shard.path)
         if entry_slice is None or str(series) not in entry_slice.data.ids:
             raise OptionError(f"No shard of {str(self.folder)!r} has a series {series!r}; see .failures.")
         options = self._job.options
@@ -399,16 +397,3 @@ def _cancel(reference: weakref.ref[DatasetRun]) -> None:
     run = reference()
     if run is not None:
         run.cancel()
-
-
-def _load_shard(path: Path) -> EntrySlice:
-    """A shard in the cache of this process, read unless it is there."""
-    cache = results()
-    try:
-        entry_slice = cache.peek(parquet.read_metadata(path).key)
-        if entry_slice is None or not entry_slice.complete:
-            entry_slice = cache.adopt(Entry.from_snapshot(parquet.read(path)))
-            cache.trim()
-    except Unreadable as reason:
-        raise StorageError(f"{path} cannot be read: {reason}.") from reason
-    return entry_slice

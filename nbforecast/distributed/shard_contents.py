@@ -1,4 +1,4 @@
-"""Contents of shards: written, checked for completeness, and scored one at a time."""
+"""Contents of shards: written, checked for completeness, loaded, and scored one at a time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import numpy as np
 import polars as pl
 
 from nbforecast.atomic_write import atomic_write
-from nbforecast.errors import OptionError
+from nbforecast.errors import OptionError, StorageError
 from nbforecast.result_cache import parquet
+from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.scoring.mean_scores import OriginScores, mean_scores, score_sums
 from nbforecast.scoring.origin_scores import calculate
 from nbforecast.scoring.score_groups import group_keys
+from nbforecast.session import results
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbforecast.data import Dataset
-    from nbforecast.result_cache.entry import Entry
+    from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.result_cache.key import ForecastSpec
     from nbforecast.scoring.score_groups import By, Where
 
@@ -64,6 +66,26 @@ def is_complete(path: Path, spec: ForecastSpec, *, exact: bool = False) -> bool:
         return True
     is_other = outline.contexts != outline.fingerprints.contexts(spec.context)
     return not (is_other & has_forecast(outline.status)).any()
+
+
+def load_shard(path: Path) -> EntrySlice:
+    """Return the results of a shard in the cache of this process, read unless it has them.
+
+    Args:
+        path: The shard.
+
+    Raises:
+        StorageError: The shard cannot be read.
+    """
+    cache = results()
+    try:
+        entry_slice = cache.peek(parquet.read_metadata(path).key)
+        if entry_slice is None or not entry_slice.complete:
+            entry_slice = cache.adopt(Entry.from_snapshot(parquet.read(path)))
+            cache.trim()
+    except Unreadable as reason:
+        raise StorageError(f"{path} cannot be read: {reason}.") from reason
+    return entry_slice
 
 
 def shard_scores(paths: Iterable[Path], by: By | None = None, where: Where | None = None) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,7 @@ PART_ROWS = 1 << 18  # of the long format, that are made at once
 def to_long(
     entry_slice: EntrySlice,
     rows: Int64[np.ndarray, " R"],
-    coverages: Sequence[float],
+    coverages: float | Sequence[float],
     calibrated: Float32[np.ndarray, "R H K"] | None = None,
     *,
     index: bool = False,
@@ -35,7 +35,7 @@ def to_long(
     Args:
         entry_slice: The results.
         rows: (R,) ascending rows of the slice; those without a forecast are left out.
-        coverages: Coverages of central intervals, in per cent.
+        coverages: Coverage of a central interval in per cent, or those of several.
         calibrated: (R, H, 8) quantiles at `CALIBRATED_LEVELS`, which replace the forecast's own where they are finite.
         index: Whether to add a column with the origin's index.
         step: Whether to add a column with the step, 1 to H.
@@ -47,20 +47,21 @@ def to_long(
     Raises:
         OptionError: A coverage is not between 1 and 100.
     """
-    check_coverages(coverages, "levels=")
+    several = cast("Sequence[float]", (coverages,) if np.ndim(coverages) == 0 else coverages)
+    check_coverages(several, "levels=")
     is_known = has_forecast(entry_slice.status[rows])
     if not is_known.all():
         rows, calibrated = rows[is_known], None if calibrated is None else calibrated[is_known]
     data, spec = entry_slice.data, entry_slice.spec
     horizon, model = spec.horizon, spec.model.name
-    tails = [(100 - c) / 200 for c in coverages]
+    tails = [(100 - c) / 200 for c in several]
     probabilities = (0.5, *(p for tail in tails for p in (tail, 1 - tail)))
     values = quantiles(entry_slice.take("forecast", rows), spec.levels, probabilities)
     for number, probability in enumerate(probabilities):
         if calibrated is not None and probability in CALIBRATED_LEVELS:
             ends = calibrated[..., CALIBRATED_LEVELS.index(probability)]
             values[..., number] = np.where(np.isfinite(ends), ends, values[..., number])
-    names = [model, *(f"{model}-{end}-{coverage:g}" for coverage in coverages for end in ("lo", "hi"))]
+    names = [model, *(f"{model}-{end}-{coverage:g}" for coverage in several for end in ("lo", "hi"))]
     series = np.searchsorted(data.offsets, rows, side="right") - 1
     origins = rows - data.offsets[series + 1] + 1
     return pl.DataFrame(
@@ -79,7 +80,7 @@ def to_long(
 def long_parts(
     entry_slice: EntrySlice,
     rows: Int64[np.ndarray, " R"],
-    coverages: Sequence[float],
+    coverages: float | Sequence[float],
     *,
     calibrate: bool = False,
     index: bool = False,
@@ -90,7 +91,7 @@ def long_parts(
     Args:
         entry_slice: The results.
         rows: (R,) ascending rows of the slice; those without a forecast are left out.
-        coverages: Coverages of central intervals, in per cent.
+        coverages: Coverage of a central interval in per cent, or those of several.
         calibrate: Whether intervals are calibrated where enough past errors are known.
         index: Whether to add a column with the origin's index.
         step: Whether to add a column with the step, 1 to H.

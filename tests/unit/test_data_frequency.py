@@ -30,7 +30,7 @@ MONTHLY = Frequency("month", 1, 1)
     ],
 )  # fmt: skip
 def test_S3_aliases_timedeltas_and_integers_are_parsed(text, alias):
-    assert parse_frequency(text).to_frequency().alias == alias
+    assert Frequency.from_spec(parse_frequency(text)).alias == alias
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_S6_spans_count_steps_months_or_microseconds():
     ],
 )  # fmt: skip
 def test_S3_seasons_in_steps(alias, seasons):
-    assert parse_frequency(alias).to_frequency().seasons == seasons
+    assert Frequency.from_spec(parse_frequency(alias)).seasons == seasons
 
 
 def test_S3_integer_grids_have_the_seasons_of_their_nominal_step():

@@ -277,9 +277,9 @@ def test_Q4_quickdraw_of_a_time_and_nothing_else(model: LastValueModel) -> None:
      (dt.timedelta(days=1), "h", 24), (7, "h", 7), ("7", "h", 7)],
 )  # fmt: skip
 def test_Q4_a_horizon_is_the_whole_steps_of_a_span(horizon: Any, freq: str, steps: int) -> None:
-    from nbforecast.data.frequency import parse_frequency
+    from nbforecast.data.frequency import Frequency, parse_frequency
 
-    assert horizon_steps(horizon, parse_frequency(freq).to_frequency()) == steps
+    assert horizon_steps(horizon, Frequency.from_spec(parse_frequency(freq))) == steps
 
 
 def test_Q4_a_horizon_as_a_span_everywhere(tmp_path: Any) -> None:
