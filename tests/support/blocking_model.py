@@ -84,6 +84,34 @@ class BlockingModel:
         return np.broadcast_to(values[:, None, None], (len(rows), horizon, DRAWS)).astype(np.float32)
 
 
+class GatedModel:
+    """Repeats the last value; its calls in the background's thread wait until the gate is open."""
+
+    name = "gate"
+    context = 1
+    levels = None
+    draws = 10
+
+    def __init__(self) -> None:
+        self.key = secrets.token_hex(4)
+        self.open = threading.Event()
+        self.entered = threading.Event()
+        self.calls: list[np.ndarray] = []
+        self.fail = False
+
+    def availability(self, data: Dataset) -> np.ndarray:
+        return np.isnan(data.values).astype(np.uint8)
+
+    def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
+        self.calls.append(rows)
+        if threading.current_thread().name.startswith("nbforecast-inference"):
+            self.entered.set()
+            assert self.open.wait(PATIENCE)
+        if self.fail:
+            raise ZeroDivisionError("no luck")
+        return np.broadcast_to(data.values[rows, None, None], (len(rows), horizon, 10)).astype(np.float32)
+
+
 def gated_calculation(gate: Gate) -> Callable[..., Any]:
     """The real calculation, behind a gate for the background's thread."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from nbforecast.forecasters.unavailable import UnavailableReason
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
+    from nbforecast.run import Run
 
 # A panel as these tests write it down: series name -> grid step -> observed value.
 Panel = dict[str, dict[int, float]]
@@ -199,3 +201,28 @@ def _changed_series(draw: st.DrawFn, kind: str, series: dict[int, float]) -> dic
     if kind == "shift":
         return {s + count: v for s, v in series.items()}
     return dict(series)
+
+
+@dataclass
+class Result:
+    """What a run has come to: arrays by origin."""
+
+    status: dict[Origin, str]
+    forecast: dict[Origin, bytes]
+    columns: dict[str, np.ndarray]
+
+
+def result(run: Run, panel: Panel) -> Result:
+    """The arrays of a run of a panel, which has a row for every origin."""
+    keys = origins(panel)
+    table = run.frame
+    assert table.height == len(keys)
+    assert table["index"].to_list() == [s - max(panel[n]) for n, s in keys]
+    forecast = np.ascontiguousarray(table["forecast"].to_numpy())
+    status = dict(zip(keys, table["status"].to_list(), strict=True))
+    assert np.isfinite(forecast).all((1, 2)).tolist() == [s != "unavailable" for s in status.values()]
+    return Result(
+        status,
+        {o: f.tobytes() for o, f in zip(keys, forecast, strict=True) if status[o] != "unavailable"},
+        {name: table[name].to_numpy() for name in SCORES},
+    )

@@ -1,19 +1,16 @@
 """C1, C5, C6, C7, C8: results that meet others, and work whose entry changes meanwhile, in every order of events.
 
-`tests/support/deterministic_engine.py` explains how the orders are tried.
+`tests/support/schedules.py` explains how the orders are tried.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
 
-import nbforecast as nbf
-from nbforecast import session
 from nbforecast.engine.tasks import Priority, StaleAction, Task, action_for_stale
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.result_cache.cache import should_replace
@@ -21,9 +18,7 @@ from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from nbforecast.data import Dataset
+    from collections.abc import Callable
 
     NewEngine = Callable[[], "EngineUnderTest"]
 
@@ -39,18 +34,19 @@ from tests.support.deterministic_engine import (
     SPEC,
     THIRD,
     WHOLE,
+    EngineUnderTest,
+    decode,
+    history,
+)
+from tests.support.schedules import (
     Actor,
-    CountingModel,
     DelayedEvent,
     EngineSteps,
-    EngineUnderTest,
     Event,
     LongRequest,
     Schedule,
     ShortRequest,
-    decode,
     explore,
-    history,
 )
 
 pytestmark = pytest.mark.slow
@@ -377,58 +373,3 @@ def test_C7_finishing_a_replaced_forced_entry_does_not_bring_it_back(new_engine:
     engine.cache.publish(second.entry_slice, force=True)
     engine.drain()
     assert engine.current_entry() is second.entry_slice.entry
-
-
-class GatedModel(CountingModel):
-    """Stops at a gate before more than one origin."""
-
-    key = "gate"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open = threading.Event()
-
-    def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
-        if len(rows) > 1:
-            assert self.open.wait(30)
-        return super().forecast(data, rows, horizon, seed)
-
-
-@pytest.fixture
-def values() -> Iterator[np.ndarray]:
-    """A series, with nothing in the cache and nothing at work before and after."""
-    for _ in range(2):
-        session.engine().shutdown()
-        nbf.cache.flush()
-        yield np.arange(60) + 0.5
-        return
-
-
-def test_C6_C7b_Q1_quickdraw_with_force_replaces_a_full_run(values: np.ndarray) -> None:
-    gate = GatedModel()
-    gate.open.set()
-    full = nbf.forecast(values, gate, HORIZON, wait=True)
-    before = full.array.copy()
-    calls = len(gate.calls)
-    assert decode(nbf.quickdraw(values, -7, model=gate, horizon=HORIZON).forecast.draws[None])[0] <= calls
-    assert len(gate.calls) == calls, "without force nothing is inferred"
-
-    gate.open.clear()
-    drawn = nbf.quickdraw(values, -7, model=gate, horizon=HORIZON, force=True).forecast.draws
-    assert decode(drawn[None])[0] == calls + 1
-    np.testing.assert_array_equal(nbf.quickdraw(values, -7, model=gate, horizon=HORIZON).forecast.draws, drawn)
-    assert len(gate.calls) == calls + 1
-    assert nbf.cache.entries()["inferred"].to_list() == [1]
-
-    again = nbf.forecast(values, gate, HORIZON)
-    assert again.reused == 1
-    gate.open.set()
-    again.wait()
-    assert (decode(again.array)[0] > calls).all()
-    np.testing.assert_array_equal(again.array[-8], drawn)
-    np.testing.assert_array_equal(full.array, before)
-    session.engine().shutdown()
-    nbf.cache.flush(disk=False)
-    saved = nbf.forecast(values, gate, HORIZON, wait=True)
-    assert saved.inferred == 0
-    np.testing.assert_array_equal(saved.array, again.array)

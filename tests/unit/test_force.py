@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,13 +10,17 @@ import polars as pl
 import pytest
 
 import nbforecast as nbf
+from nbforecast import session
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.snapshot import has_forecast
 from tests.support.blocking_model import PATIENCE, Gate
 from tests.support.cache_files import LastValueModel, reopen
+from tests.support.deterministic_engine import HORIZON, CountingModel, decode
 from tests.support.engine_fixture import WHOLE, EngineFixture
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nbforecast.data import Dataset
     from nbforecast.result_cache.cache import Cache
     from nbforecast.run import Run
@@ -169,3 +174,59 @@ def test_C6_E4_two_equal_forced_requests_in_flight_are_one(cache: Cache) -> None
     assert second.entry_slice.entry is first.entry_slice.entry
     nbf.forecast(frame(), model, freq=1, force=True, wait=True)
     assert model.rows == 2 * ROWS, "a request after the end of others computes anew"
+
+
+class GatedModel(CountingModel):
+    """Stops at a gate before more than one origin."""
+
+    key = "gate"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = threading.Event()
+
+    def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
+        if len(rows) > 1:
+            assert self.open.wait(30)
+        return super().forecast(data, rows, horizon, seed)
+
+
+@pytest.fixture
+def values() -> Iterator[np.ndarray]:
+    """A series, with nothing in the cache and nothing at work before and after."""
+    session.engine().shutdown()
+    nbf.cache.flush()
+    yield np.arange(60) + 0.5
+    session.engine().shutdown()
+    nbf.cache.flush()
+
+
+@pytest.mark.slow
+def test_C6_C7b_Q1_quickdraw_with_force_replaces_a_full_run(values: np.ndarray) -> None:
+    gate = GatedModel()
+    gate.open.set()
+    full = nbf.forecast(values, gate, HORIZON, wait=True)
+    before = full.array.copy()
+    calls = len(gate.calls)
+    assert decode(nbf.quickdraw(values, -7, model=gate, horizon=HORIZON).forecast.draws[None])[0] <= calls
+    assert len(gate.calls) == calls, "without force nothing is inferred"
+
+    gate.open.clear()
+    drawn = nbf.quickdraw(values, -7, model=gate, horizon=HORIZON, force=True).forecast.draws
+    assert decode(drawn[None])[0] == calls + 1
+    np.testing.assert_array_equal(nbf.quickdraw(values, -7, model=gate, horizon=HORIZON).forecast.draws, drawn)
+    assert len(gate.calls) == calls + 1
+    assert nbf.cache.entries()["inferred"].to_list() == [1]
+
+    again = nbf.forecast(values, gate, HORIZON)
+    assert again.reused == 1
+    gate.open.set()
+    again.wait()
+    assert (decode(again.array)[0] > calls).all()
+    np.testing.assert_array_equal(again.array[-8], drawn)
+    np.testing.assert_array_equal(full.array, before)
+    session.engine().shutdown()
+    nbf.cache.flush(disk=False)
+    saved = nbf.forecast(values, gate, HORIZON, wait=True)
+    assert saved.inferred == 0
+    np.testing.assert_array_equal(saved.array, again.array)

@@ -5,10 +5,8 @@ import pickle
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,9 +17,6 @@ from nbforecast.data.origins import find_row, parse_origins, select_rows
 from nbforecast.data.span import horizon_steps
 from nbforecast.errors import IndexOutOfRange, OptionError
 from nbforecast.jupyter.display.run_card import run_card
-from nbforecast.result_cache import parquet
-from nbforecast.result_cache.cache import Cache
-from nbforecast.result_cache.status import column_shapes
 from tests.support.cache_files import LastValueModel
 
 
@@ -299,100 +294,11 @@ def test_Q4_a_horizon_as_a_span_everywhere(tmp_path: Any) -> None:
     assert run.horizon == 7
 
 
-@pytest.mark.parametrize("library", ["polars", "pyarrow", "duckdb"])
-def test_E10_C9_a_file_of_few_origins_is_a_plain_table_with_nulls(
-    cache: Cache, model: LastValueModel, library: str
-) -> None:
-    run = nbf.forecast(panel(60, 50), model, 3, origins="latest", wait=True)
-    assert cache.directory is not None
-    (file,) = cache.directory.files()
-    query = f"select count(forecast) as there, count(*) as rows from '{file.path}'"
-    counts = {
-        "polars": lambda: pl.read_parquet(file.path).select(pl.col("forecast").count().alias("n"), pl.len()).row(0),
-        "pyarrow": lambda: (len(t := pq.read_table(file.path)) - t["forecast"].null_count, len(t)),
-        "duckdb": lambda: duckdb.sql(query).fetchall()[0],
-    }[library]()
-    assert counts == (2, 110)
-    cache.clear()
-    again = nbf.forecast(panel(60, 50), model, 3, origins=[0, -1], wait=True)
-    assert (again.inferred, again.reused) == (2, 2)
-    np.testing.assert_array_equal(again.at(0).draws, run.at(0).draws)
-    cache.clear()
-    full = nbf.forecast(panel(60, 50), model, 3, wait=True)
-    assert (full.inferred, full.reused) == (106, 4)
-    cache.clear()
-    saved = nbf.forecast(panel(60, 50), model, 3, wait=True)
-    assert saved.frame.drop("density", "density_limits").equals(full.frame.drop("density", "density_limits"))
-
-
-def test_E10_C5_only_the_origins_that_are_asked_for_are_taken_from_other_entries(
-    cache: Cache, model: LastValueModel
-) -> None:
-    before = nbf.forecast(panel(60), model, 3, wait=True)
-    grown = panel(62)
-    run = nbf.forecast(grown, model, 3, origins=slice(-3, 0), wait=True)
-    assert (run.inferred, run.reused) == (2, 2)
-    assert run.entry_slice.with_requested(None).inferred == 4, "no other forecast is held"
-    rest = nbf.forecast(grown, model, 3, wait=True)
-    assert (rest.inferred, rest.reused) == (0, 62), "the rest was in the other entry"
-    np.testing.assert_array_equal(rest.array[:60], before.array)
-    cache.clear()
-    assert cache.directory is not None
-    (file,) = [f for f in cache.directory.files() if f.handle == rest.handle]
-    file.path.unlink()
-    nbf.forecast(grown, model, 3, origins="latest", wait=True)
-    cache.clear()
-    again = nbf.forecast(grown, model, 3, origins=slice(-5, 0), wait=True)
-    assert (again.inferred, again.reused) == (1, 5), "also after a restart"
-
-
-def test_E10_C13_two_processes_save_different_origins_of_one_entry(cache: Cache, model: LastValueModel) -> None:
-    nbf.forecast(panel(60), model, 3, origins="latest", wait=True)
-    assert cache.directory is not None
-    (first,) = cache.directory.files()
-    theirs = first.path.read_bytes()
-    cache.clear()
-    first.path.unlink()
-    nbf.forecast(panel(60), model, 3, origins=[-5, -2], wait=True)
-    entry = cache.entries()[0]
-    first.path.write_bytes(theirs)
-    entry.saved = None
-    cache.save_all()
-    cache.clear()
-    run = nbf.forecast(panel(60), model, 3, origins=slice(-5, 0), wait=True)
-    assert (run.inferred, run.reused) == (3, 3)
-
-
-def test_E10_memory_follows_the_origins_that_are_asked_for(cache: Cache, model: LastValueModel) -> None:
-    data = panel(*[800] * 12)
-    run = nbf.forecast(data, model, 3, origins="latest", wait=True)
-    entry = run.entry_slice.entry
-    row_bytes = 4 * sum(int(np.prod(shape)) for shape in column_shapes(3, model.draws).values())
-    assert entry.nbytes - 18 * len(entry) < 7 * 4 * len(entry) + 100 * row_bytes + 1_000_000 / 8
-    nbf.forecast(data, model, 3, wait=True)
-    assert entry.complete
-    assert entry.nbytes > len(entry) * row_bytes
-    assert run.entry_slice.array().base is not None, "no copy once the entry is complete"
-
-
 def test_Q4_a_copy_of_a_run_of_few_origins_has_them(model: LastValueModel) -> None:
     run = nbf.forecast(panel(60, 50), model, 3, origins="latest", wait=True)
     copied = pickle.loads(pickle.dumps(run))
     assert copied.frame.equals(run.frame)
     assert copied.latest().equals(run.latest())
-
-
-def test_E10_C13_a_sparse_file_counts_its_results_for_the_budget_of_memory(
-    cache: Cache, model: LastValueModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = nbf.forecast(panel(*[300] * 8), model, 64, origins="latest", wait=True)
-    assert cache.directory is not None
-    assert len(cache.directory.files()) == 1
-    cache.clear()
-    monkeypatch.setattr(parquet, "free_memory", lambda: 500_000)  # for all rows it would be 13 MB
-    again = nbf.forecast(panel(*[300] * 8), model, 64, origins="latest", wait=True)
-    assert (again.inferred, again.reused) == (0, 8)
-    assert again.frame.drop("density", "density_limits").equals(run.frame.drop("density", "density_limits"))
 
 
 def test_Q4_the_card_of_a_run_shows_and_counts_what_was_asked_for(model: LastValueModel) -> None:

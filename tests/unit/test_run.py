@@ -1,14 +1,9 @@
 """C6, E1, E2, E3, E4, E5, E6, E9, Q1, Q2, S7, M6: runs, single origins, the background, errors of bad requests."""
 
-import copy
-import pickle
-import pickletools
-import secrets
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,10 +11,11 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast import session
-from nbforecast.data import Dataset, prepare
+from nbforecast.data import prepare
 from nbforecast.engine.inference import run_inference
 from nbforecast.engine.tasks import nearest_first, newest_first
 from nbforecast.forecasters.registry import resolve
+from tests.support.blocking_model import GatedModel
 
 
 @pytest.fixture(autouse=True)
@@ -30,34 +26,6 @@ def empty_cache() -> None:
 @pytest.fixture(scope="module")
 def glucose() -> pl.DataFrame:
     return nbf.sample("glucose").filter(unique_id="hall_2133-036").tail(400)
-
-
-class Gate:
-    """A forecaster that repeats the last value and waits at a gate in the background thread."""
-
-    name = "gate"
-    context = 1
-    levels = None
-    draws = 10
-
-    def __init__(self) -> None:
-        self.key = secrets.token_hex(4)
-        self.open = threading.Event()
-        self.entered = threading.Event()
-        self.calls: list[np.ndarray] = []
-        self.fail = False
-
-    def availability(self, data: Dataset) -> np.ndarray:
-        return np.isnan(data.values).astype(np.uint8)
-
-    def forecast(self, data: Dataset, rows: np.ndarray, horizon: int, seed: int = 0) -> np.ndarray:
-        self.calls.append(rows)
-        if threading.current_thread().name.startswith("nbforecast-inference"):
-            self.entered.set()
-            assert self.open.wait(30)
-        if self.fail:
-            raise ZeroDivisionError("no luck")
-        return np.broadcast_to(data.values[rows, None, None], (len(rows), horizon, 10)).astype(np.float32)
 
 
 def test_E1_run_inference_gives_one_float32_array(glucose: pl.DataFrame) -> None:
@@ -80,7 +48,7 @@ def test_E1_C1_the_runs_array_is_that_of_all_origins(glucose: pl.DataFrame) -> N
 
 
 def test_E2_a_forecast_returns_at_once_and_is_filled_in_the_background(glucose: pl.DataFrame) -> None:
-    gate = Gate()
+    gate = GatedModel()
     run = nbf.forecast(glucose, gate)
     assert gate.entered.wait(10)
     assert not run.done
@@ -109,7 +77,7 @@ def test_E3_one_lock_a_batch_of_32(glucose: pl.DataFrame, monkeypatch: pytest.Mo
 
 
 def test_E4_Q1_one_origin_is_served_while_a_batch_is_in_work(glucose: pl.DataFrame) -> None:
-    gate = Gate()
+    gate = GatedModel()
     run = nbf.forecast(glucose, gate)
     assert gate.entered.wait(10)
     chart = nbf.quickdraw(glucose, -24, model=gate)
@@ -121,7 +89,7 @@ def test_E4_Q1_one_origin_is_served_while_a_batch_is_in_work(glucose: pl.DataFra
 
 
 def test_E4_equal_requests_are_joined(glucose: pl.DataFrame) -> None:
-    gate = Gate()
+    gate = GatedModel()
     first = nbf.forecast(glucose, gate)
     second = nbf.forecast(glucose, gate)
     gate.open.set()
@@ -134,7 +102,7 @@ def test_E4_equal_requests_are_joined(glucose: pl.DataFrame) -> None:
 
 
 def test_C6_force_does_not_read_the_cache(glucose: pl.DataFrame) -> None:
-    gate = Gate()
+    gate = GatedModel()
     gate.open.set()
     nbf.forecast(glucose, gate, wait=True)
     before = sum(len(c) for c in gate.calls)
@@ -145,7 +113,7 @@ def test_C6_force_does_not_read_the_cache(glucose: pl.DataFrame) -> None:
 
 def test_E4_a_cancelled_run_keeps_its_finished_results(glucose: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBFORECAST_CHUNK", "50")
-    gate = Gate()
+    gate = GatedModel()
     run = nbf.forecast(glucose, gate)
     assert gate.entered.wait(10)
     run.cancel()
@@ -158,7 +126,7 @@ def test_E4_a_cancelled_run_keeps_its_finished_results(glucose: pl.DataFrame, mo
 
 
 def test_E5_wait_raises_the_error_of_a_failing_model_with_its_cause(glucose: pl.DataFrame) -> None:
-    gate = Gate()
+    gate = GatedModel()
     gate.open.set()
     gate.fail = True
     run = nbf.forecast(glucose, gate)
@@ -180,7 +148,7 @@ def test_E5_wait_raises_the_error_of_a_failing_model_with_its_cause(glucose: pl.
 def test_E5_a_model_that_returns_no_forecast_is_an_error(
     glucose: pl.DataFrame, output: Callable[[int, int], np.ndarray], message: str
 ) -> None:
-    gate = Gate()
+    gate = GatedModel()
     gate.forecast = lambda data, rows, horizon, seed=0: output(len(rows), horizon)  # type: ignore[method-assign]
     with pytest.raises(nbf.NbForecastError, match=message):
         nbf.forecast(glucose, gate, wait=True)
@@ -204,7 +172,7 @@ def test_E6_a_panel_begins_with_the_newest_origin_of_every_series() -> None:
 
 
 def test_Q1_a_quickdraw_infers_one_origin_and_the_others_follow(glucose: pl.DataFrame) -> None:
-    gate = Gate()
+    gate = GatedModel()
     nbf.quickdraw(glucose, -7, model=gate)
     assert len(gate.calls[0]) == 1
     gate.open.set()
@@ -225,7 +193,7 @@ def test_Q1_a_quickdraw_of_cached_results_submits_no_task(glucose: pl.DataFrame)
 
 @pytest.mark.parametrize("index", [1, 24, -400_000, 400_000, 10**30, -(10**30)])
 def test_Q2_an_index_out_of_range_is_an_error_before_any_inference(glucose: pl.DataFrame, index: int) -> None:
-    gate = Gate()
+    gate = GatedModel()
     with pytest.raises(nbf.NbForecastError, match=r"valid indices run from -\d+ to 0"):
         nbf.quickdraw(glucose, index, model=gate)
     assert not gate.calls
@@ -352,58 +320,6 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
-
-
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))])
-def test_a_copied_or_unpickled_result_is_its_data_without_a_kernel(
-    glucose: pl.DataFrame, duplicate: Callable[[Any], Any]
-) -> None:
-    run = nbf.forecast(glucose, "naive", wait=True, calibrate=True)
-    chart = nbf.quickdraw(glucose.tail(216), -3, model="naive")  # a view of a longer history
-    chart.run.wait()
-    entries = nbf.cache.entries().height
-    for one in (run, chart.run):
-        two = duplicate(one)
-        assert two.frame.equals(one.frame, null_equal=True)
-        assert two.to_long().equals(one.to_long())
-        assert two.scores().equals(one.scores())
-        assert np.array_equal(two.array, one.array, equal_nan=True)
-        assert (repr(two), two.model, two.spec, two.handle) == (repr(one), one.model, one.spec, one.handle)
-        assert two.wait().done
-        assert two.task is None
-        assert np.array_equal(two.at(-7).draws, one.at(-7).draws)
-    assert repr(duplicate(chart)) == repr(chart)
-    assert duplicate(chart)._repr_mimebundle_() == chart._repr_mimebundle_()
-    assert repr(duplicate(run.at(-2))) == repr(run.at(-2))
-    assert nbf.cache.entries().height == entries
-
-
-def test_a_copy_of_a_run_that_is_not_done_says_so_and_keeps_its_error(glucose: pl.DataFrame) -> None:
-    gate = Gate()
-    run = nbf.forecast(glucose, gate)
-    unfinished = copy.deepcopy(run)
-    assert unfinished.done
-    assert unfinished.progress < 1
-    assert unfinished.wait() is unfinished
-    with pytest.raises(nbf.NbForecastError, match="this run is a copy"):
-        unfinished.at(-50)
-    gate.open.set()
-    run.wait()
-
-    def fail(contexts: np.ndarray, horizon: int) -> np.ndarray:
-        raise ValueError("no luck")
-
-    failed = nbf.forecast(glucose, fail)
-    failed.wait_for_end()
-    again = pickle.loads(pickle.dumps(failed))
-    with pytest.raises(nbf.NbForecastError, match="no luck"):
-        again.wait()
-
-
-def test_C14_a_pickled_run_names_only_plain_classes(glucose: pl.DataFrame) -> None:
-    code = pickle.dumps(nbf.forecast(glucose, "naive", wait=True))
-    names = [value for operation, value, _ in pickletools.genops(code) if isinstance(value, str)]
-    assert not {"Engine", "Task", "Naive", "eval", "exec"} & set(names)
 
 
 def test_E10_a_quickdraw_of_a_long_series_infers_no_more_than_its_share_of_memory(
