@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32, Float64
 
 from nbforecast import charts
-from nbforecast.checks import check_coverages, check_probabilities
+from nbforecast.checks import check_coverages, check_probabilities, is_integer
+from nbforecast.data.span import horizon_part
 from nbforecast.deprecation import RenamedAttribute
+from nbforecast.errors import OptionError, OriginUnavailable
+from nbforecast.joint_forecasts import MARGINAL_LEVELS
+from nbforecast.path_distribution import PathDistribution
 from nbforecast.postprocessing.conformal import MIN_ERRORS
-from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES, densities, quantiles
+from nbforecast.postprocessing.path_statistics import STATISTICS, first_above, time_above
+from nbforecast.postprocessing.rank_templates import PATHS
+from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES, densities, draw_levels, quantiles
 from nbforecast.scoring.pit import CumulativeProbability, cumulative_probability
+from nbforecast.text import number, plural
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -21,7 +29,13 @@ if TYPE_CHECKING:
     import polars as pl
 
     from nbforecast.data import Dataset
+    from nbforecast.joint_forecasts import Dependence, JointForecasts
     from nbforecast.options import Style
+    from nbforecast.postprocessing.path_statistics import Name, Statistic
+
+    Steps = int | str | dt.timedelta | slice | None
+
+MAX_PATHS = 100_000
 
 
 class Forecast:
@@ -54,6 +68,7 @@ class Forecast:
         model: str,
         calibrated: Float32[np.ndarray, "H K"] | None = None,
         is_from_longer_history: bool = False,
+        joint: JointForecasts | None = None,
     ) -> None:
         self._series_position, self.index = data.locate(row)
         self.series = data.ids[self._series_position]
@@ -65,6 +80,7 @@ class Forecast:
         self.actual: Float64[np.ndarray, " H"] = data.actuals(np.array([row]), len(draws))[0]
         self._data = data
         self._row = row
+        self._joint = joint
 
     @property
     def time(self) -> dt.datetime | dt.date | int:
@@ -146,6 +162,105 @@ class Forecast:
         """
         return 1 - self._cumulative(value).up_to
 
+    def paths(self, n: int = PATHS) -> Float32[np.ndarray, "n H"]:
+        """Joint paths of all steps: sums, extremes and events of them have the distribution of those to come.
+
+        At each step the values are n quantiles of the forecast, calibrated where its intervals are. Their order is that
+        of past outcomes within their forecasts, so that a path is high or low for as long as past errors were. The same
+        forecast has the same paths.
+
+        Args:
+            n: The number of paths.
+
+        Returns:
+            float32 (n, H), in the unit of the data.
+
+        Raises:
+            OptionError: `n` is no number from 1 to 100,000.
+
+        Example:
+            >>> (forecast.paths().max(axis=1) > 20_000).mean()  # the probability of a peak above 20,000
+        """
+        if not is_integer(n) or not 1 <= n <= MAX_PATHS:
+            raise OptionError(f"paths() takes a number of paths from 1 to {MAX_PATHS:,}, not {n!r}.")
+        bands = None if self.calibrated is None else self.calibrated[None]
+        return self._joint_forecasts.paths(np.array([self._row]), n, self.draws[None], bands)[0]
+
+    @property
+    def dependence(self) -> Dependence:
+        """What the dependence between the steps of `paths` rests on."""
+        return self._joint_forecasts.order(np.array([self._row]))[1][0]
+
+    def total(self, steps: Steps = None, *, calibrate: bool | None = None) -> PathDistribution:
+        """The sum over the horizon or a part of it.
+
+        Args:
+            steps: The first steps, as a number or a span such as "7d"; a slice for a later part: `slice(12, 24)` and
+                `slice("12h", "24h")` are the steps 13 to 24. None is the whole horizon.
+            calibrate: Whether past errors of the same number move its quantiles, where at least 40 are known; None does
+                as the run does.
+
+        Returns:
+            The distribution.
+
+        Raises:
+            OptionError: `steps` is no part of the horizon.
+
+        Example:
+            >>> forecast.total("12h").interval(80)
+        """
+        return self._distribution("total", steps, calibrate)
+
+    def mean(self, steps: Steps = None, *, calibrate: bool | None = None) -> PathDistribution:
+        """The mean over the horizon or a part of it; `total` describes the arguments."""
+        return self._distribution("mean", steps, calibrate)
+
+    def maximum(self, steps: Steps = None, *, calibrate: bool | None = None) -> PathDistribution:
+        """The largest value in the horizon or a part of it; `total` describes the arguments."""
+        return self._distribution("maximum", steps, calibrate)
+
+    def minimum(self, steps: Steps = None, *, calibrate: bool | None = None) -> PathDistribution:
+        """The smallest value in the horizon or a part of it; `total` describes the arguments."""
+        return self._distribution("minimum", steps, calibrate)
+
+    def any_above(self, value: float, steps: Steps = None, *, calibrate: bool | None = None) -> float:
+        """The probability of a value above a limit at any of the steps.
+
+        Args:
+            value: The limit, in the unit of the data.
+            steps: See `total`.
+            calibrate: See `total`.
+
+        Returns:
+            A probability from 0 to 1. `above` has it for each step by itself.
+        """
+        return self.maximum(steps, calibrate=calibrate).probability(above=value)
+
+    def any_below(self, value: float, steps: Steps = None, *, calibrate: bool | None = None) -> float:
+        """The probability of a value below a limit at any of the steps; `any_above` describes the arguments."""
+        return self.minimum(steps, calibrate=calibrate).probability(below=value)
+
+    def first_above(self, value: float, steps: Steps = None) -> PathDistribution:
+        """The first step at which a value is above a limit, counted from 1 at the origin; infinite if there is none.
+
+        Args:
+            value: The limit, in the unit of the data.
+            steps: See `total`; the steps are counted from the first of them.
+
+        Example:
+            >>> forecast.first_above(20_000).probability(up_to=6)
+        """
+        return self._count_distribution("first step", partial(first_above, limit=value), value, steps)
+
+    def time_above(self, value: float, steps: Steps = None) -> PathDistribution:
+        """The number of steps at which the value is above a limit.
+
+        Args:
+            value: The limit, in the unit of the data.
+            steps: See `total`.
+        """
+        return self._count_distribution("number of steps", partial(time_above, limit=value), value, steps)
+
     def density(self) -> tuple[Float64[np.ndarray, "H G"], Float32[np.ndarray, "H G"]]:
         """The predictive density, a Gaussian kernel estimate from the draws.
 
@@ -197,6 +312,37 @@ class Forecast:
             slot=data.frequency.slot,
         )
 
+    @property
+    def _joint_forecasts(self) -> JointForecasts:
+        if self._joint is None:
+            raise OriginUnavailable("This forecast has no past ones to make joint paths from: ask a run for it.")
+        return self._joint
+
+    def _distribution(self, name: Name, steps: Steps, calibrate: bool | None) -> PathDistribution:
+        part = horizon_part(steps, len(self.draws), self._data.frequency)
+        of, joint, row = STATISTICS[name], self._joint_forecasts, np.array([self._row])
+        values, levels = np.sort(of(self.paths()[:, part])), draw_levels(None, PATHS)
+        notes = [str(self.dependence)]
+        is_calibrated = False
+        if self.calibrated is not None if calibrate is None else calibrate:
+            quantiles_of_past = joint.calibrated_values(of, part, row)[0]
+            is_calibrated = bool(np.isfinite(quantiles_of_past).all())
+            if is_calibrated:
+                values, levels = quantiles_of_past, MARGINAL_LEVELS
+            few = f"not calibrated: fewer than {MIN_ERRORS} past errors are known yet"
+            notes.insert(0, "calibrated by past errors" if is_calibrated else few)
+        actual = float(joint.actual(of, part, row)[0])
+        title = f"{name} of {_part_text(part)}"
+        return PathDistribution(title, values, levels, actual, is_calibrated=is_calibrated, notes=tuple(notes))
+
+    def _count_distribution(self, name: str, of: Statistic, value: float, steps: Steps) -> PathDistribution:
+        part = horizon_part(steps, len(self.draws), self._data.frequency)
+        values = np.sort(of(self.paths()[:, part]))
+        title = f"{name} above {number(value)} in {_part_text(part)}"
+        actual = float(self._joint_forecasts.actual(of, part, np.array([self._row]))[0])
+        notes = (str(self.dependence),)
+        return PathDistribution(title, values, draw_levels(None, PATHS), actual, is_count=True, notes=notes)
+
     def _cumulative(self, value: float) -> CumulativeProbability:
         return cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), float(value)))
 
@@ -225,6 +371,12 @@ class Forecast:
         return charts.describe(self.fan())
 
     levels = RenamedAttribute("quantile_levels")
+
+
+def _part_text(part: slice) -> str:
+    if part.start == 0:
+        return f"the next {plural(part.stop, 'step')}"
+    return f"the steps {part.start + 1} to {part.stop}"
 
 
 def fan_mimebundle(fan: charts.FanData, style: Style) -> dict[str, str]:

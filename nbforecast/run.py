@@ -104,7 +104,8 @@ class Run(RunResults):
             self._slice = current.with_requested(self._slice.requested)
         bands = current.calibrate_rows(row, row + 1)[0] if self.calibrate else None
         is_from_longer = bool(self._from_longer(current)[row])
-        return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands, is_from_longer)
+        joint = self._joint_forecasts(current)
+        return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands, is_from_longer, joint)
 
     def _copied_draws(self, rows: Int64[np.ndarray, " 1"]) -> Float32[np.ndarray, "H Q"]:
         """The forecast of an origin in a run that was copied, and that infers nothing."""

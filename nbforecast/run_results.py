@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32, Int64, UInt8
 from nbforecast.data.warnings import longer_history
 from nbforecast.engine.background_run import BackgroundRun
 from nbforecast.errors import OptionError
+from nbforecast.joint_forecasts import JointForecasts
 from nbforecast.postprocessing.conformal import is_covered, rows_that_calibrate
 from nbforecast.result_cache.export import long_parts, to_long
 from nbforecast.result_cache.status import Status
@@ -58,10 +59,11 @@ class RunResults(BackgroundRun):
         self._bands: tuple[tuple[str, int], Float32[np.ndarray, "N H K"]] | None = None
         self._scores: tuple[tuple[str, int], dict[str, pl.DataFrame]] | None = None
         self._longer: tuple[object, Bool[np.ndarray, " N"]] | None = None
+        self._joint: JointForecasts | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """The data and the results so far; what is derived from them is derived anew."""
-        return {**super().__getstate__(), "_bands": None, "_scores": None, "_longer": None}
+        return {**super().__getstate__(), "_bands": None, "_scores": None, "_longer": None, "_joint": None}
 
     @property
     def handle(self) -> str:
@@ -301,6 +303,12 @@ class RunResults(BackgroundRun):
         values = self._slice.take(name, self._rows)
         values.flags.writeable = False
         return values
+
+    def _joint_forecasts(self, part: EntrySlice) -> JointForecasts:
+        """The joint forecasts of some results; those of before, and what they hold, while the entry is the same."""
+        if self._joint is None or self._joint.part.entry is not part.entry:
+            self._joint = JointForecasts(part, calibrate=self.calibrate)
+        return self._joint
 
     def _from_longer(self, part: EntrySlice) -> Bool[np.ndarray, " N"]:
         """Which rows are forecast from a longer history than that of the data."""

@@ -11,6 +11,7 @@ from nbforecast.charts.line_chart import Area, Bars, Dots, Line, LineChart, Refe
 from nbforecast.charts.png import render_png
 
 if TYPE_CHECKING:
+    from nbforecast.charts.distribution_matplotlib import draw_distribution_on_axes
     from nbforecast.charts.fan_matplotlib import draw_fan_on_axes, fan_figure
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "LineChart",
     "ReferenceLine",
     "describe",
+    "draw_distribution_on_axes",
     "draw_dot_chart",
     "draw_fan",
     "draw_fan_on_axes",
@@ -38,8 +40,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("draw_fan_on_axes", "fan_figure"):  # matplotlib is imported only where it draws
+    # matplotlib is imported only where it draws
+    if name in ("draw_fan_on_axes", "fan_figure"):
         from nbforecast.charts import fan_matplotlib
 
         return getattr(fan_matplotlib, name)
+    if name == "draw_distribution_on_axes":
+        from nbforecast.charts import distribution_matplotlib
+
+        return distribution_matplotlib.draw_distribution_on_axes
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from nbforecast.checks import check_horizon
+from nbforecast.checks import check_horizon, is_integer
 from nbforecast.data.frequency import Frequency, parse_frequency
 from nbforecast.errors import OptionError
 from nbforecast.text import option
@@ -110,6 +110,46 @@ def horizon_steps(horizon: int | str | dt.timedelta, frequency: Frequency) -> in
         if not horizon:
             raise OptionError(f"The horizon is shorter than the step of the data, {frequency.describe()}.")
     return check_horizon(horizon)
+
+
+def horizon_part(steps: int | str | dt.timedelta | slice | None, horizon: int, frequency: Frequency) -> slice:
+    """The part of a horizon that a sum, an extreme or an event is of.
+
+    Args:
+        steps: A number of steps from the origin on, or a span such as `"7d"`; a slice from and to such lengths, so that
+            `slice(12, 24)` and `slice("12h", "24h")` are the steps 13 to 24; None for the whole horizon.
+        horizon: H, the number of steps forecast.
+        frequency: The grid.
+
+    Returns:
+        A slice of the H steps with `0 <= start < stop <= horizon`.
+
+    Raises:
+        OptionError: It is none of these, empty, or reaches beyond the horizon.
+
+    Example:
+        >>> horizon_part("1h", 24, Frequency.from_spec(parse_frequency("5min")))
+        slice(0, 12, None)
+    """
+    ends = (steps.start, steps.stop) if isinstance(steps, slice) else (None, steps)
+    if isinstance(steps, slice) and steps.step not in (None, 1):
+        raise OptionError(f"{option('steps', steps)} leaves steps out: a slice has no third number here.")
+    start, stop = (
+        default if end is None else _steps_from_origin(end, frequency)
+        for end, default in zip(ends, (0, horizon), strict=True)
+    )
+    if not 0 <= start < stop <= horizon:
+        raise OptionError(
+            f"{option('steps', steps)} is no part of the horizon: it takes 1 to {horizon} steps, a span, or a slice "
+            f"that ends after it starts, at most {horizon} steps from the origin."
+        )
+    return slice(start, stop)
+
+
+def _steps_from_origin(end: Any, frequency: Frequency) -> int:
+    if is_integer(end):
+        return int(end)
+    return int(parse_span(end, "steps").measure(frequency, "steps"))
 
 
 def is_newest_part(

@@ -88,6 +88,33 @@ def calibrate(
     return calibrated
 
 
+def calibrate_values(
+    ends: Float64[np.ndarray, "N K"],
+    median: Float64[np.ndarray, " N"],
+    actual: Float64[np.ndarray, " N"],
+    lengths: Int64[np.ndarray, " S"],
+    delay: int,
+) -> Float64[np.ndarray, "N K"]:
+    """As `calibrate`, for one number per origin, such as the sum over the horizon.
+
+    Args:
+        ends: (N, 8) its quantiles at `CALIBRATED_LEVELS`, NaN where there is no forecast.
+        median: (N,) its median.
+        actual: (N,) what it was, NaN where it is not known.
+        lengths: (S,) rows of each series; they add up to N.
+        delay: Steps after which an origin's outcome is known.
+
+    Returns:
+        (N, 8) calibrated quantiles at `CALIBRATED_LEVELS`; NaN where fewer than `MIN_ERRORS` errors were known.
+    """
+    half, series = len(CALIBRATED_COVERAGES), np.repeat(np.arange(len(lengths)), lengths)
+    calibrated = _calibrate_step(ends, median, actual, series, delay)
+    np.minimum(calibrated[:, :half], median[:, None], out=calibrated[:, :half])
+    np.maximum(calibrated[:, half:], median[:, None], out=calibrated[:, half:])
+    calibrated[np.isnan(calibrated).any(1)] = np.nan
+    return calibrated
+
+
 def is_covered(ends: Float32[np.ndarray, "N H K"], actual: Float64[np.ndarray, "N H"]) -> Float32[np.ndarray, "N H B"]:
     """Whether the actual lies in each calibrated interval.
 
