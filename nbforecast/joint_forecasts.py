@@ -20,11 +20,11 @@ from nbforecast.postprocessing.rank_templates import (
     origin_keys,
     positions,
 )
-from nbforecast.result_cache.status import Status
+from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.scoring.origin_scores import draw_levels, quantiles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from nbforecast.postprocessing.path_statistics import Statistic
     from nbforecast.result_cache.entry_slice import EntrySlice
@@ -93,9 +93,8 @@ class JointForecasts:
         state = self.part.entry.state
         if self._usable is None or self._usable[0] != state:
             data, horizon = self.part.data, self.part.spec.horizon
-            status = self.part.status
             missing = np.append(0, np.cumsum(np.isnan(data.values)))
-            rows = np.flatnonzero((status >= Status.INFERRED) & (status <= Status.SCORED))
+            rows = np.flatnonzero(has_forecast(self.part.status))
             ends = data.offsets[np.searchsorted(data.offsets, rows, side="right")]
             rows = rows[rows + horizon < ends]
             rows = rows[missing[rows + horizon + 1] == missing[rows + 1]]
@@ -213,12 +212,20 @@ class JointForecasts:
         """
         values = np.empty((len(rows), count))
         bands = self.part.calibrate_sparse(rows) if self.calibrate and len(rows) else None
-        piece = max(1, _CHUNK // (count * self.part.spec.horizon))
-        for start in range(0, len(rows), piece):
-            part = slice(start, start + piece)
+        for part in self.pieces(len(rows), count):
             paths = self.paths(rows[part], count, bands=None if bands is None else bands[part])[..., steps]
             values[part] = np.sort(np.where(np.isnan(paths).any(-1), np.nan, of(paths)), -1)
         return values
+
+    def pieces(self, rows: int, count: int = PATHS) -> Iterator[slice]:
+        """Parts of many rows whose paths fit into memory."""
+        size = max(1, _CHUNK // (count * self.part.spec.horizon))
+        for start in range(0, rows, size):
+            yield slice(start, min(start + size, rows))
+
+    def has_forecast(self, rows: Int64[np.ndarray, " R"]) -> Bool[np.ndarray, " R"]:
+        """Which rows have a forecast, (R,)."""
+        return has_forecast(self.part.status[rows])
 
     def actual(self, of: Statistic, steps: slice, rows: Int64[np.ndarray, " R"]) -> Float64[np.ndarray, " R"]:
         """What a statistic was.

@@ -8,10 +8,12 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int64, UInt8
 
+from nbforecast.data.span import horizon_part
 from nbforecast.data.warnings import longer_history
 from nbforecast.engine.background_run import BackgroundRun
 from nbforecast.errors import OptionError
 from nbforecast.joint_forecasts import JointForecasts
+from nbforecast.joint_scores import joint_reliability, joint_scores
 from nbforecast.postprocessing.conformal import is_covered, rows_that_calibrate
 from nbforecast.result_cache.export import long_parts, to_long
 from nbforecast.result_cache.status import Status
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
     from nbforecast.data import DataWarning
     from nbforecast.engine.engine import Engine
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.joint_scores import Of
+    from nbforecast.origin_forecast import Steps
+    from nbforecast.postprocessing.path_statistics import Statistic
     from nbforecast.result_cache.entry_slice import EntrySlice
-    from nbforecast.scoring.score_groups import By, Where
+    from nbforecast.scoring.score_groups import By, Key, Where
 
 
 class RunResults(BackgroundRun):
@@ -132,7 +137,15 @@ class RunResults(BackgroundRun):
             )
         return self.column("forecast")
 
-    def scores(self, by: By | None = None, where: Where | None = None) -> pl.DataFrame:
+    def scores(
+        self,
+        by: By | None = None,
+        where: Where | None = None,
+        *,
+        of: Of | Statistic | None = None,
+        steps: Steps = None,
+        value: float | None = None,
+    ) -> pl.DataFrame:
         """Mean scores over the origins that are calculated, of all steps or by group.
 
         Means of `frame` by hand become NaN wherever an actual value is not known; these leave such steps out, and `n`
@@ -145,20 +158,33 @@ class RunResults(BackgroundRun):
                 of the step; a Series with a value for each row of `frame`; or a list of these.
             where: Which steps count: an expression of the same columns that is true or false, or a Series or array with
                 a truth value for each row of `frame`. Groups without a step are left out.
+            of: None for the values of single steps. "total", "mean", "maximum" or "minimum" of the horizon or a part;
+                "any_above" or "any_below" for the event; "paths" for whole paths; or a function that takes paths
+                (..., H) and returns a number or truth value for each, (...).
+            steps: The part of the horizon that `of` refers to, as `Forecast.total` takes it.
+            value: The limit of "any_above" and "any_below".
 
         Returns:
             A DataFrame with the groups, n (steps with a known actual value), mae, rmse, mase (scaled by the seasonal
             naive errors of the history up to each origin), crps, pinball and wis (over the seven quantiles), and the
             coverages coverage_50, coverage_80 and coverage_95 (shares). A run with `calibrate` also has calibrated_50,
-            calibrated_80, calibrated_90 and calibrated_95, over the origins with calibrated intervals.
+            calibrated_80, calibrated_90 and calibrated_95, over the origins with calibrated intervals. With `of`, n
+            counts origins, and the scores are crps, mae, rmse and coverages of a number; brier, probability and
+            frequency of an event; energy and variogram of paths.
 
         Raises:
-            OptionError: `by` or `where` is impossible.
+            OptionError: `by`, `where`, `of` or `steps` is impossible.
 
         Example:
             >>> run.scores("horizon").select("horizon", "mae", "coverage_80")
             >>> run.scores("weekday", where=pl.col("time").dt.hour().is_between(8, 18))
+            >>> run.scores(of="total", steps="12h")
+            >>> run.scores(of=lambda paths: paths[..., -1] > paths[..., 0])  # a rise
         """
+        if of is not None:
+            return self._score_joint(of, steps, value, by, where)
+        if steps is not None or value is not None:
+            raise OptionError('steps= and value= go with of=, such as of="total".')
         if where is not None or not all(isinstance(key, str) for key in group_keys(by)):
             return self._summarise(by, where)
         revision = self.revision
@@ -168,6 +194,31 @@ class RunResults(BackgroundRun):
         if name not in cached:
             cached[name] = self._summarise(by, where)
         return cached[name]
+
+    def reliability(
+        self, of: Of | Statistic, *, steps: Steps = None, value: float | None = None, bins: int = 10
+    ) -> pl.DataFrame:
+        """How often an event came, by the probability that was given to it: equal for reliable forecasts.
+
+        Args:
+            of: "any_above" or "any_below" with `value`, or a function that takes paths (..., H) and returns a truth
+                value for each, (...).
+            steps: The part of the horizon, as `Forecast.total` takes it.
+            value: The limit.
+            bins: Number of equal parts of [0, 1].
+
+        Returns:
+            A DataFrame with a row for each part in which there are forecasts: low and high (its bounds), n (origins),
+            probability (mean) and frequency (share of origins at which the event came).
+
+        Raises:
+            OptionError: `of` is no event, or `steps` is impossible.
+
+        Example:
+            >>> run.reliability("any_above", value=20_000, steps="6h")
+        """
+        part = horizon_part(steps, self.horizon, self.data.frequency)
+        return joint_reliability(self._joint_forecasts(self._slice), self.rows, of, part, value, bins)
 
     def to_long(
         self, levels: float | Sequence[float] = (80, 95), *, index: bool = False, step: bool = False
@@ -276,10 +327,25 @@ class RunResults(BackgroundRun):
         if self.calibrate:
             bands = self.calibrated_bands()[np.searchsorted(self.rows, rows)]
             scores = scores._replace(calibrated=is_covered(bands, self.data.actuals(rows, self.horizon)))
-        if self._rows is not None:  # what has a value for each row of `frame` gets one for each row of the data
-            keys = [self._spread(key) if isinstance(key, pl.Series) else key for key in keys]
-            where = self._spread(pl.Series(where)) if isinstance(where, pl.Series | np.ndarray) else where
+        keys, where = self._spread_keys(keys, where)
         return summarise(self.data, scores, keys or None, where, rows)
+
+    def _score_joint(
+        self, of: Of | Statistic, steps: Steps, value: float | None, by: By | None, where: Where | None
+    ) -> pl.DataFrame:
+        keys = group_keys(by)
+        if any(isinstance(key, str) and key == "horizon" for key in keys):
+            raise OptionError("by='horizon' is not for of=: one number belongs to all steps.")
+        part = horizon_part(steps, self.horizon, self.data.frequency)
+        keys, where = self._spread_keys(keys, where)
+        return joint_scores(self._joint_forecasts(self._slice), self.rows, of, part, value, keys or None, where)
+
+    def _spread_keys(self, keys: list[Key], where: Where | None) -> tuple[list[Key], Where | None]:
+        """Keys and condition of the run's rows as those of the data's rows."""
+        if self._rows is None:
+            return keys, where
+        keys = [self._spread(key) if isinstance(key, pl.Series) else key for key in keys]
+        return keys, self._spread(pl.Series(where)) if isinstance(where, pl.Series | np.ndarray) else where
 
     def _spread(self, values: pl.Series) -> pl.Series:
         """Values of the run's rows as values of the data's rows, null for the others."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 
 from nbforecast.errors import OptionError
 from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES
@@ -14,6 +14,8 @@ from nbforecast.scoring.score_groups import By, Where, group_steps, select_steps
 from nbforecast.text import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nbforecast.data import Dataset
 
 
@@ -122,8 +124,6 @@ def score_sums(
     """
     rows = np.arange(len(data)) if rows is None else rows
     error = scores.abs_error.astype(np.float64)
-    groups = group_steps(data, rows, error.shape[1], by)
-    is_selected = select_steps(data, rows, error.shape[1], where)
     arrays = {
         "mae": error,
         "rmse": error**2,
@@ -134,7 +134,32 @@ def score_sums(
     }
     if scores.calibrated is not None:
         arrays |= {f"calibrated_{c}": scores.calibrated[..., i] for i, c in enumerate(CALIBRATED_COVERAGES)}
-    columns: dict[str, np.ndarray] = {"n": groups.sum(~np.isnan(error) & is_selected).astype(np.int64)}
+    return group_sums(data, arrays, by, where, rows)
+
+
+def group_sums(
+    data: Dataset,
+    arrays: Mapping[str, Float[np.ndarray, "R H"]],
+    by: By | None,
+    where: Where | None,
+    rows: Int64[np.ndarray, " R"],
+) -> pl.DataFrame:
+    """The sums of scores by group, as `score_sums` returns them.
+
+    Args:
+        data: The dataset that was forecast.
+        arrays: (R, H) scores by name, NaN where unknown; `n` counts the known ones of the first.
+        by: What a row of the result stands for, as in `group_steps`; None for one row overall.
+        where: Which steps count, as in `select_steps`; None for all.
+        rows: (R,) the rows that the scores are of.
+
+    Returns:
+        The groups' columns, `n`, and for every score its sum and, as `NAME_n`, its number of known values.
+    """
+    first = next(iter(arrays.values()))
+    groups = group_steps(data, rows, first.shape[1], by)
+    is_selected = select_steps(data, rows, first.shape[1], where)
+    columns: dict[str, np.ndarray] = {"n": groups.sum(~np.isnan(first) & is_selected).astype(np.int64)}
     for name, array in arrays.items():
         is_known = ~np.isnan(array) & is_selected
         columns[name] = groups.sum(np.where(is_known, array, 0.0))
@@ -159,4 +184,5 @@ def mean_scores(sums: pl.DataFrame) -> pl.DataFrame:
     names = [name for name in sums.columns if f"{name}_n" in sums.columns]
     means = sums.with_columns((pl.col(name) / pl.col(f"{name}_n")).fill_nan(None) for name in names)
     means = means.drop(f"{name}_n" for name in names)
-    return means.with_columns(pl.col("rmse").sqrt(), wis=2 * pl.col("pinball"))
+    derived = {"rmse": pl.col("rmse").sqrt()} if "rmse" in names else {}
+    return means.with_columns(**derived | ({"wis": 2 * pl.col("pinball")} if "pinball" in names else {}))
