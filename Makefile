@@ -14,6 +14,9 @@ FRONTEND := js/dist/labextension/package.json
 LAB := $(VENV)/share/jupyter/labextensions/@nbforecast/lab
 NPM := npm --prefix js --silent
 export NBFORECAST_CACHE_DIR ?= $(CURDIR)/build/cache
+# uv installs no bytecode. What is imported is compiled once and kept in the clone, whatever the environment says of it:
+# otherwise each of the hundred processes that the tests start compiles JAX anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test quick test-long check bench lock clean
 

@@ -91,6 +91,11 @@ FORCES = pytest.mark.parametrize(
 )
 
 
+def engine_jobs(few: int, many: int) -> pytest.MarkDecorator:
+    """How many jobs the engine may have done between the other steps: `make test` tries the orders of a few."""
+    return pytest.mark.parametrize("jobs", [few, pytest.param(many, marks=pytest.mark.long)])
+
+
 @FORCES
 def test_C6_C7a_C7b_a_long_and_a_short_request_in_every_order(new_engine: NewEngine, long: bool, short: bool) -> None:
     outcomes: Counter[str] = Counter()
@@ -112,13 +117,14 @@ def test_C6_C7a_C7b_a_long_and_a_short_request_in_every_order(new_engine: NewEng
     assert set(outcomes) == ({"short", "long"} if short else {"long"})
 
 
+@engine_jobs(2, 4)
 @FORCES
-def test_C8_a_flush_at_any_moment(new_engine: NewEngine, long: bool, short: bool) -> None:
+def test_C8_a_flush_at_any_moment(new_engine: NewEngine, long: bool, short: bool, jobs: int) -> None:
     left = Counter(
         schedule.expected is None
         for schedule, _ in explore(
             new_engine,
-            lambda: (LongRequest(force=long), ShortRequest(force=short), EngineSteps(4), Event(Schedule.flush)),
+            lambda: (LongRequest(force=long), ShortRequest(force=short), EngineSteps(jobs), Event(Schedule.flush)),
         )
     )
     assert left[False]
@@ -145,28 +151,32 @@ def test_C8b_C11_idle_work_ends_with_a_flush_and_nothing_comes_back(new_engine: 
     assert ended
 
 
+@engine_jobs(1, 2)
 @pytest.mark.parametrize("keep", [Status.PENDING, Status.INFERRED])
 @FORCES
-def test_C8a_rows_discarded_at_any_moment(new_engine: NewEngine, keep: Status, long: bool, short: bool) -> None:
+def test_C8a_rows_discarded_at_any_moment(
+    new_engine: NewEngine, keep: Status, long: bool, short: bool, jobs: int
+) -> None:
     gone: Counter[bool] = Counter()
     for _ in explore(
         new_engine,
         lambda: (
             LongRequest(force=long),
             ShortRequest(force=short),
-            EngineSteps(2),
+            EngineSteps(jobs),
             Event(lambda p: gone.update([p.engine.discard(keep) > 0])),
         ),
     ):
         pass
-    assert gone[True] > 20
+    assert gone[True] > 10 * jobs
 
 
+@engine_jobs(1, 2)
 @pytest.mark.parametrize("what", ["flush", "discard", "scores"])
 @pytest.mark.parametrize("where", ["inference", "calculation"])
 @FORCES
 def test_C8a_C8c_in_the_middle_of_an_inference_or_a_calculation(
-    new_engine: NewEngine, what: str, where: Literal["inference", "calculation"], long: bool, short: bool
+    new_engine: NewEngine, what: str, where: Literal["inference", "calculation"], long: bool, short: bool, jobs: int
 ) -> None:
     """At the next inference or calculation after any moment, entries are flushed or rows discarded."""
     done = 0
@@ -181,10 +191,10 @@ def test_C8a_C8c_in_the_middle_of_an_inference_or_a_calculation(
 
     for _ in explore(
         new_engine,
-        lambda: (LongRequest(force=long), ShortRequest(1, force=short), EngineSteps(2), DelayedEvent(act, where)),
+        lambda: (LongRequest(force=long), ShortRequest(1, force=short), EngineSteps(jobs), DelayedEvent(act, where)),
     ):
         pass
-    assert done > 20
+    assert done > 10 * jobs
 
 
 def test_C8b_idle_work_ends_where_rows_are_discarded(new_engine: NewEngine) -> None:
@@ -235,12 +245,15 @@ def test_C5_C7a_a_history_and_its_newest_part_in_every_order(new_engine: NewEngi
     assert outcomes[True] or (short and not long)
 
 
+@engine_jobs(3, 5)
 @FORCES
-def test_C7c_other_values_for_the_same_times_are_never_merged(new_engine: NewEngine, long: bool, short: bool) -> None:
+def test_C7c_other_values_for_the_same_times_are_never_merged(
+    new_engine: NewEngine, long: bool, short: bool, jobs: int
+) -> None:
     """Neither as long a history nor a shorter one, with the same end."""
 
     def new_actors() -> tuple[Actor, ...]:
-        return LongRequest(force=long), LongRequest(OTHER, force=short), LongRequest(THIRD), EngineSteps(5)
+        return LongRequest(force=long), LongRequest(OTHER, force=short), LongRequest(THIRD), EngineSteps(jobs)
 
     for schedule, (*parts, _) in explore(new_engine, new_actors):
         for part in parts:
