@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,8 +10,11 @@ import polars as pl
 from jaxtyping import Float64, Shaped
 
 from nbforecast.data.holidays import holiday_covariates
-from nbforecast.errors import OriginUnavailable
+from nbforecast.data.units import stated_unit
+from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.unavailable import UnavailableReason
+from nbforecast.postprocessing.effect_features import FeatureNames
+from nbforecast.postprocessing.effect_table import tabulate_effects
 from nbforecast.postprocessing.learned_forecaster import LearnedForecaster
 from nbforecast.postprocessing.residual_model import BaseForecasts
 from nbforecast.run import Run
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from nbforecast.engine.tasks import Priority
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.origin_forecast import Forecast
+    from nbforecast.postprocessing.effect_table import EffectsBy
     from nbforecast.result_cache.entry_slice import EntrySlice
 
 
@@ -91,6 +96,49 @@ class LearnedRun(Run):
         is_pending = self.entry_slice.entry.is_pending(self.entry_slice.entry_rows(np.array([row]))).any()
         return self.base.forecast_at(row) if is_pending and self.is_waiting else super().forecast_at(row)
 
+    def effects(self, by: EffectsBy | None = None, *, percent: bool | None = None) -> pl.DataFrame:
+        """What each covariate, holiday and other feature does to what is forecast, and what its group gains (H3).
+
+        Effects are estimated by a regression of the base's errors, for each horizon step and within each series. They
+        are of a change of one feature while the others stay as they are, beyond what the base itself makes of it.
+        Standard errors allow for overlapping forecasts, and in panels for series that depend on each other. The call
+        waits for the run, and computes the correction once more for each group.
+
+        Args:
+            by: None for means over horizon steps and series, "horizon" for each step, "series" for each series.
+            percent: Whether effects are in per cent of the value; by default where the values of every series stay well
+                above zero (the smallest above a hundredth of the median). Otherwise they are in the data's unit.
+
+        Returns:
+            A DataFrame with a row per feature, or two for a number (at its 90 % and 10 % quantile), those of the group
+            that gains most first. `unique_id` or `horizon` if asked for; group; feature; reference and value (the
+            change of the feature: a standard deviation from 0 where it is an error, a difference or a change); effect
+            with std_error and the ends of its 95 % interval, lower and upper; unit ("%" or that of the data); count (in
+            how many rows a feature of two values has the second). error_without is by how many per cent the error
+            (CRPS) is higher without the group, with its standard error; share is the part of the whole improvement, in
+            per cent, that is lost without it. For past values and errors, on which every correction rests, both compare
+            a correction by them alone with none. Unknown is null: an effect that the data leave open, and a standard
+            error where a feature changed too rarely.
+
+        Raises:
+            OptionError: `by` is something else, or `percent` is True and values are not positive.
+
+        Example:
+            >>> run = nbf.forecast(sales, future_covariates="promotion", holidays="DE-BY")
+            >>> run.effects().select("feature", "effect", "std_error", "unit", "error_without")
+        """
+        self.wait()
+        base = read_base_forecasts(self.base, self.others)
+        if base is None:
+            raise OptionError("Effects rest on the forecasts of all origins, and some are missing: request them again.")
+        models = [run.model for run in self.others]
+        names = FeatureNames.of(self.data, self.base.model, models, learning_seasons(self.data))
+        target = self.data.names.target
+        unit = stated_unit(target) or target
+        is_whole = not self.is_partial and isinstance(self.forecaster, LearnedForecaster)  # and has no bounds
+        learned = self.column("forecast") if is_whole else None
+        return tabulate_effects(base, names, ids=self.data.ids, unit=unit, by=by, percent=percent, learned=learned)
+
     def cancel(self) -> None:
         """Stop the run, and those of the models that it waits for; results so far stay in the cache."""
         super().cancel()
@@ -122,29 +170,36 @@ def learned_forecaster(base: Run, others: Sequence[Run]) -> LearnedForecaster:
         base: A run from every origin of some data.
         others: Runs of other models on the same data.
     """
+    has_covariates = np.isfinite(_covariates(base.data, base.horizon)[0]).all((0, 2))
+    read = partial(read_base_forecasts, base, others)
+    return LearnedForecaster(base.forecaster, [run.forecaster for run in others], base.data, read, has_covariates)
+
+
+def read_base_forecasts(base: Run, others: Sequence[Run]) -> BaseForecasts | None:
+    """The forecasts from every origin that a correction learns from; None while some are missing.
+
+    Args:
+        base: The run that is corrected.
+        others: Runs of other models on the same data.
+    """
+    if any(len(run.entry_slice.pending_rows()) for run in (base, *others)):
+        return None
     data, horizon = base.data, base.horizon
     ahead, now, known = _covariates(data, horizon)
-
-    def read() -> BaseForecasts | None:
-        if any(len(run.entry_slice.pending_rows()) for run in (base, *others)):
-            return None
-        medians = [quantiles(run.entry_slice.array(), run.quantile_levels, (0.5,))[..., 0] for run in others]
-        return BaseForecasts(
-            draws=base.entry_slice.array(),
-            levels=base.quantile_levels,
-            values=data.values,
-            actual=data.actuals(np.arange(len(data)), horizon),
-            steps=_absolute_steps(data),
-            offsets=data.offsets,
-            seasons=learning_seasons(data),
-            others=np.stack(medians).astype(np.float64) if medians else np.zeros((0, len(data), horizon)),
-            ahead=ahead,
-            now=now,
-            known=known,
-        )
-
-    has_covariates = np.isfinite(ahead).all((0, 2))
-    return LearnedForecaster(base.forecaster, [run.forecaster for run in others], data, read, has_covariates)
+    medians = [quantiles(run.entry_slice.array(), run.quantile_levels, (0.5,))[..., 0] for run in others]
+    return BaseForecasts(
+        draws=base.entry_slice.array(),
+        levels=base.quantile_levels,
+        values=data.values,
+        actual=data.actuals(np.arange(len(data)), horizon),
+        steps=_absolute_steps(data),
+        offsets=data.offsets,
+        seasons=learning_seasons(data),
+        others=np.stack(medians).astype(np.float64) if medians else np.zeros((0, len(data), horizon)),
+        ahead=ahead,
+        now=now,
+        known=known,
+    )
 
 
 def _covariates(

@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int64
 
 from nbforecast.data.origins import Index, find_row, newest_rows
 from nbforecast.deprecation import RenamedAttribute
-from nbforecast.errors import OriginUnavailable
+from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.origin_forecast import Forecast
 from nbforecast.result_cache.export import to_long
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbforecast.options import Style
+    from nbforecast.postprocessing.effect_table import EffectsBy
 
 
 class Run(RunResults):
@@ -46,6 +47,18 @@ class Run(RunResults):
     def base(self) -> Run:
         """The run without learning: the run itself, unless it learns."""
         return self
+
+    def effects(self, by: EffectsBy | None = None, *, percent: bool | None = None) -> pl.DataFrame:
+        """What covariates and past errors do to what is forecast; see `LearnedRun.effects`.
+
+        Args:
+            by: None, "horizon" or "series".
+            percent: Whether effects are in per cent of the value.
+
+        Raises:
+            OptionError: The run does not learn.
+        """
+        raise OptionError(f"{self.model} does not learn, so no effects are estimated. Forecast with learn=True.")
 
     def series(self, series: str) -> SeriesResults:
         """The results of one series of a panel.

@@ -31,6 +31,7 @@ class Covariates:
         offsets: (S + 1,) the bounds of the series in `values`: each has its rows, then the steps beyond its end.
         values: (K, R) the numbers, NaN where one is missing.
         country: Whose public holidays are covariates, such as `DE-BY`; None for none.
+        columns: The user's column of each: `event` for `event = Easter`.
     """
 
     names: tuple[str, ...]
@@ -38,6 +39,7 @@ class Covariates:
     offsets: Int64[np.ndarray, " S1"]
     values: Float64[np.ndarray, "K R"]
     country: str | None = None
+    columns: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -101,16 +103,17 @@ def lay_out_covariates(
     offsets = np.append(0, np.cumsum(lengths + beyond))
     is_inside = (steps >= starts[series]) & (steps < (starts + lengths + beyond)[series])
     places = (offsets[:-1] - starts)[series[is_inside]] + steps[is_inside]
-    names, future, laid_out = [], [], []
+    names, future, laid_out, sources = [], [], [], []
     for column, known_ahead in zip(columns, is_future, strict=True):
         for name, numbers in _as_numbers(column):
             values = np.full(int(offsets[-1]), np.nan)
             values[places] = numbers[is_inside]
             names.append(name)
+            sources.append(column.name)
             future.append(known_ahead)
             laid_out.append(values)
     values = np.array(laid_out) if laid_out else np.zeros((0, int(offsets[-1])))
-    return Covariates(tuple(names), np.array(future, bool), offsets, values, country)
+    return Covariates(tuple(names), np.array(future, bool), offsets, values, country, tuple(sources))
 
 
 def _as_numbers(column: pl.Series) -> list[tuple[str, Float64[np.ndarray, " R"]]]:

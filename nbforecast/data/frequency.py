@@ -13,7 +13,7 @@ from jaxtyping import Int64, Shaped
 from nbforecast.data.calendar_text import build_calendar, describe_calendar, is_business_calendar, read_calendar
 from nbforecast.data.frequency_alias import MONTH_CODES, WEEKDAY_CODES, FrequencySpec, Kind, parse_alias
 from nbforecast.errors import OptionError
-from nbforecast.text import option, plural
+from nbforecast.text import option, plural, step_span
 from nbforecast.time_units import (
     DAY,
     EPOCH_WEEKDAY,
@@ -41,6 +41,7 @@ _MOST_UNITS = {
     "business": 1,
     "integer": 1 << 53,
 }  # of a step
+STEP_UNITS = {"month": "month", "business": "business day", "integer": "step", "calendar": "slot"}
 _POLARS_UNITS = {"month": "mo", "integer": "i"}
 _LONGEST_SECOND_SEASON = 1_500  # a later season of more steps is longer than any context
 
@@ -192,6 +193,15 @@ class Frequency:
         if self.every == 1:
             return f"1 month ({day})"
         return f"{plural(self.every, 'month')} ({day}, counted from {MONTHS[self.phase % 12]})"
+
+    def describe_steps(self, count: int) -> str:
+        """Describe how long some steps are: `12 hours`, `7 days`, `12 months`, `3 steps`."""
+        if self.kind == "fixed":
+            return step_span(count * self.every)
+        unit = STEP_UNITS[self.kind]
+        if self.every == 1 or self.kind == "calendar":
+            return plural(count, unit)
+        return f"{plural(count, 'step')} of {plural(self.every, unit)}"
 
     def to_step(self, times: Shaped[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shape"]:
         """Return the step numbers of the grid points to which times belong.

@@ -6,8 +6,9 @@ import datetime as dt
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from nbforecast.data.frequency import STEP_UNITS
 from nbforecast.data.units import stated_unit
-from nbforecast.text import NEGLIGIBLE, integer, number, plural, relative_change, step_span
+from nbforecast.text import NEGLIGIBLE, integer, number, plural, relative_change
 from nbforecast.time_units import SHORT_MONTHS, SHORT_WEEKDAYS, largest_unit
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 _GENERIC_TARGETS = ("y", "value", "values")
-_UNITS = {"month": "month", "business": "business day", "integer": "step", "calendar": "slot"}
 
 
 def time_text(data: Dataset, row: int) -> str:
@@ -34,13 +34,7 @@ def time_text(data: Dataset, row: int) -> str:
 
 def horizon_text(run: Run, steps: int | None = None) -> str:
     """Write the length of a number of steps, by default of the horizon: `12 hours`, `35 minutes`, `12 months`."""
-    count, frequency = steps or run.horizon, run.data.frequency
-    if frequency.kind == "fixed":
-        return step_span(count * frequency.every)
-    unit = _UNITS[frequency.kind]
-    if frequency.every == 1 or frequency.kind == "calendar":
-        return plural(count, unit)
-    return f"{plural(count, 'step')} of {plural(frequency.every, unit)}"
+    return run.data.frequency.describe_steps(steps or run.horizon)
 
 
 def next_horizon_text(run: Run) -> str:
@@ -50,8 +44,8 @@ def next_horizon_text(run: Run) -> str:
         count, _, unit = largest_unit(run.horizon * frequency.every)
     else:
         count = run.horizon
-        step = f"step of {plural(frequency.every, _UNITS[frequency.kind])}"
-        unit = _UNITS[frequency.kind] if frequency.every == 1 or frequency.kind == "calendar" else step
+        step = f"step of {plural(frequency.every, STEP_UNITS[frequency.kind])}"
+        unit = STEP_UNITS[frequency.kind] if frequency.every == 1 or frequency.kind == "calendar" else step
     return f"the next {unit}" if count == 1 else f"the next {horizon_text(run)}"
 
 
