@@ -147,7 +147,7 @@ def forecast(
     """
     # every parameter but `frame` and `wait` is an option; a test compares them
     options = ForecastOptions.from_arguments(locals())
-    if isinstance(model, (list, tuple)) and not options.learns:
+    if isinstance(model, (list, tuple)) and not current_session().learns(options):
         runs = current_session().forecast_each(frame, model, options)
         return {name: wait_or_cancel(run) for name, run in runs.items()} if wait else runs
     run = current_session().forecast(frame, options)

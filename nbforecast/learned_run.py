@@ -6,24 +6,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64
 
-from nbforecast.data.holidays import holiday_covariates
+from nbforecast.data.covariate_grid import covariate_grid
 from nbforecast.data.units import stated_unit
-from nbforecast.errors import OptionError, OriginUnavailable
-from nbforecast.forecasters.unavailable import UnavailableReason
+from nbforecast.errors import OptionError
 from nbforecast.postprocessing.effect_features import FeatureNames
 from nbforecast.postprocessing.effect_table import tabulate_effects
 from nbforecast.postprocessing.learned_forecaster import LearnedForecaster
 from nbforecast.postprocessing.residual_model import BaseForecasts
 from nbforecast.run import Run
 from nbforecast.scoring.origin_scores import quantiles
-from nbforecast.text import listing, plural
 from nbforecast.time_units import WEEK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import polars as pl
 
     from nbforecast.data import Dataset
     from nbforecast.engine.engine import Engine
@@ -91,8 +90,6 @@ class LearnedRun(Run):
         Raises:
             OriginUnavailable: The origin cannot be forecast, or a covariate is missing within its horizon.
         """
-        if self.reasons[row] == UnavailableReason.NO_COVARIATES:
-            raise OriginUnavailable(_describe_missing(self.data, row, self.horizon))
         is_pending = self.entry_slice.entry.is_pending(self.entry_slice.entry_rows(np.array([row]))).any()
         return self.base.forecast_at(row) if is_pending and self.is_waiting else super().forecast_at(row)
 
@@ -146,23 +143,6 @@ class LearnedRun(Run):
             run.cancel()
 
 
-def _describe_missing(data: Dataset, row: int, horizon: int) -> str:
-    """Which covariates an origin lacks, and at which of the times that are forecast."""
-    assert data.covariates is not None
-    values = data.covariates.ahead(data.offsets, horizon)[:, row]
-    names = np.array(data.covariates.names)[data.covariates.is_future]
-    is_missing = ~np.isfinite(values)
-    missing = [str(time) for time in data.times(data.future_times(np.array([row]), horizon)[0][is_missing.any(0)])]
-    series, index = data.locate(row)
-    where = f" of series {data.ids[series]!r}" if len(data.ids) > 1 else ""
-    lacking = listing(names[is_missing.any(1)].tolist())
-    return (
-        f"There is no forecast at index {index}{where}: {lacking} must be known ahead and is missing at "
-        f"{plural(len(missing), 'time')}, from {missing[0]} to {missing[-1]}. Add rows with these times, "
-        "their covariates and no value."
-    )
-
-
 def learned_forecaster(base: Run, others: Sequence[Run]) -> LearnedForecaster:
     """The forecaster that corrects a run by what its past errors, covariates and other models' forecasts teach.
 
@@ -206,24 +186,9 @@ def _covariates(
     data: Dataset, horizon: int
 ) -> tuple[Float64[np.ndarray, "K N H"], Float64[np.ndarray, "K N"], Float64[np.ndarray, "J N"]]:
     """The covariates known ahead, at the times that are forecast and at the origins; and those known up to these."""
-    covariates = data.covariates
-    if covariates is None:
-        return np.zeros((0, len(data), horizon)), np.zeros((0, len(data))), np.zeros((0, len(data)))
-    now, is_future = covariates.now(data.offsets), covariates.is_future
-    ahead, current = [covariates.ahead(data.offsets, horizon)], [now[is_future]]
-    if covariates.country is not None:
-        times = data.future_times(np.arange(len(data)), horizon)
-        ahead.append(holiday_covariates(covariates.country, _local_dates(data, times)))
-        current.append(holiday_covariates(covariates.country, _local_dates(data, data.time)))
-    return np.concatenate(ahead), np.concatenate(current), now[~is_future]
-
-
-def _local_dates(data: Dataset, grid_times: Shaped[np.ndarray, "*N"]) -> Shaped[np.ndarray, "*N"]:
-    """The dates of grid times on the local clock."""
-    times = data.times(grid_times)
-    if isinstance(times.dtype, pl.Datetime):
-        times = times.dt.replace_time_zone(None)
-    return times.cast(pl.Date).to_numpy().astype("datetime64[D]").reshape(grid_times.shape)
+    grid = covariate_grid(data, horizon)
+    now = grid.now(data.offsets)
+    return grid.ahead(data.offsets, horizon), now[grid.is_future], now[~grid.is_future]
 
 
 def learning_seasons(data: Dataset) -> tuple[int, ...]:

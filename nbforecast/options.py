@@ -263,10 +263,9 @@ class ForecastOptions:
         object.__setattr__(self, "seed", int(self.seed))
 
     @property
-    def learns(self) -> bool:
-        """Whether the forecasts are corrected by past errors: on request, or since covariates are named."""
-        covariates = (self.future_covariates, self.past_covariates, self.holidays)
-        return self.learn or any(each is not None for each in covariates)
+    def has_covariates(self) -> bool:
+        """Whether covariates are named."""
+        return any(each is not None for each in (self.future_covariates, self.past_covariates, self.holidays))
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> ForecastOptions:

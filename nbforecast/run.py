@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
+from nbforecast.data.covariate_grid import describe_missing
 from nbforecast.data.origins import Index, find_row, newest_rows
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.errors import OptionError, OriginUnavailable
@@ -99,6 +100,8 @@ class Run(RunResults):
     def forecast_at(self, row: int) -> Forecast:
         """The forecast as of the origin in one row; `at` finds the row by index and series."""
         reason = UnavailableReason(self.reasons[row])
+        if reason == UnavailableReason.NO_COVARIATES:
+            raise OriginUnavailable(describe_missing(self.data, row, self.horizon))
         if reason:
             raise OriginUnavailable(
                 f"There is no forecast at index {self.data.locate(row)[1]} "

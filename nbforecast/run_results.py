@@ -72,8 +72,8 @@ class RunResults(BackgroundRun):
 
     @property
     def handle(self) -> str:
-        """Content hash of the data, 32 hexadecimal digits."""
-        return self.data.handle
+        """Content hash of the data, 32 hexadecimal digits; of values and covariates if the model reads covariates."""
+        return self._slice.key.handle
 
     @property
     def rows(self) -> Int64[np.ndarray, " R"]:

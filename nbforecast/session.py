@@ -22,11 +22,13 @@ from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import ForkedProcessError, OptionError
 from nbforecast.forecast_chart import Chart
+from nbforecast.forecasters.covariate_use import availability, declared_use
 from nbforecast.forecasters.registry import resolve
 from nbforecast.interrupts import done_before_interrupts, uninterrupted
 from nbforecast.learned_run import LearnedRun, learned_forecaster
 from nbforecast.postprocessing.conformal import rows_that_calibrate
 from nbforecast.result_cache.cache import Cache
+from nbforecast.result_cache.covariate_prints import entry_key
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.key import ForecastSpec
 from nbforecast.run import Run
@@ -90,6 +92,10 @@ class Session:
         """
         return self._start_run(self.prepare(frame, options), _resolve_each(options.model, options), options)
 
+    def learns(self, options: ForecastOptions) -> bool:
+        """Whether the forecasts of the options' models are corrected by what past errors teach."""
+        return _learns(_resolve_each(options.model, options), options)
+
     def forecast_each(self, frame: Any, models: Sequence[ModelLike], options: ForecastOptions) -> dict[str, Run]:
         """Forecast with several models from every origin of a frame, in the background.
 
@@ -131,10 +137,11 @@ class Session:
     ) -> Run:
         """A run that has not started: of one model, or of one that learns from its errors and from other models."""
         joins = joins and options.origins is options.every is options.at is None
-        if not options.learns:
+        if not _learns(forecasters, options):
             entry_slice = self.find(data, forecasters[0], options, joins=joins)
             rows = _select_rows(entry_slice, options)
             return self.build_run(entry_slice, forecasters[0], options.seed, calibrate=options.calibrate, rows=rows)
+        # the data keep their covariates, for a model that reads them itself
         unlearned = {"learn": False, "future_covariates": None, "past_covariates": None, "holidays": None}
         whole = replace(options, calibrate=False, origins=None, every=None, at=None, **unlearned)  # type: ignore[arg-type]
         base, *others = [self._new_run(data, [forecaster], whole) for forecaster in forecasters]
@@ -153,7 +160,7 @@ class Session:
         forecast = run.forecast_at(row)
         if options.force:
             self.cache.publish(run.base.entry_slice, force=True)
-        limit = None if options.learns else settings().memory // _IDLE_SHARE
+        limit = None if isinstance(run, LearnedRun) else settings().memory // _IDLE_SHARE
         run.start(Priority.IDLE, near=row, limit=limit)
         notices = [_other_series(data, draw.series), _not_learned_yet(forecast, run)]
         return Chart(forecast, run, draw.style, " ".join(notice for notice in notices if notice) or None)
@@ -176,8 +183,8 @@ class Session:
             rows = select_rows(data, reasons, options.origins, options.every, options.at)
             return rows if rows is None or not options.calibrate else rows_that_calibrate(rows, data.offsets, horizon)
 
-        reasons = partial(forecaster.availability, data)
-        joined = self.engine.find_forced(spec.key(data.handle)) if joins and options.force else None
+        reasons = partial(availability, forecaster, data, horizon)
+        joined = self.engine.find_forced(entry_key(data, spec)) if joins and options.force else None
         if joined is not None and self.cache.apply_removals(joined.entry):
             return joined.with_data(data)
         return self.cache.find(data, spec, reasons, force=options.force, exact=options.is_exact, requested=requested)
@@ -280,6 +287,15 @@ def _resolve_each(models: Any, options: ForecastOptions) -> list[Forecaster]:
     if not names or len(set(names)) < len(names):
         raise OptionError(f"{option('model')} takes models of different names, not {names}.")
     return forecasters
+
+
+def _learns(forecasters: Sequence[Forecaster], options: ForecastOptions) -> bool:
+    """Whether forecasts are corrected: on request, or since covariates are named that a model does not read itself."""
+    if options.learn or not options.has_covariates:
+        return options.learn
+    ahead = options.future_covariates is not None or options.holidays is not None
+    uses = [declared_use(forecaster) for forecaster in forecasters]
+    return any(use is None or not use.reads(ahead=ahead, up_to_origin=not ahead) for use in uses)
 
 
 def _not_learned_yet(forecast: Forecast, run: Run) -> str | None:

@@ -55,7 +55,7 @@ class Covariates:
         Args:
             offsets: (S + 1,) the bounds of the series in the data.
         """
-        return self.values[:, self._places(offsets)]
+        return self.values[:, self.places(offsets)]
 
     def ahead(self, offsets: Int64[np.ndarray, " S1"], horizon: int) -> Float64[np.ndarray, "F N H"]:
         """Those known ahead at the steps 1 to H after every row of the data, NaN where one is not given.
@@ -65,11 +65,16 @@ class Covariates:
             horizon: H, the number of steps.
         """
         ends = np.repeat(self.offsets[1:], np.diff(offsets))[:, None]
-        places = self._places(offsets)[:, None] + np.arange(1, horizon + 1)
+        places = self.places(offsets)[:, None] + np.arange(1, horizon + 1)
         values = self.values[self.is_future]
         return np.where(places < ends, values[:, np.minimum(places, self.values.shape[1] - 1)], np.nan)
 
-    def _places(self, offsets: Int64[np.ndarray, " S1"]) -> Int64[np.ndarray, " N"]:
+    def places(self, offsets: Int64[np.ndarray, " S1"]) -> Int64[np.ndarray, " N"]:
+        """The column of `values` for every row of the data.
+
+        Args:
+            offsets: (S + 1,) the bounds of the series in the data.
+        """
         lengths = np.diff(offsets)
         return np.arange(offsets[-1]) + np.repeat(self.offsets[:-1] - offsets[:-1], lengths)
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 class Forecaster(Protocol):
     """What forecasts a dataset's origins.
 
+    A forecaster that reads covariates says so with one more attribute, `covariate_use` (see `CovariateUse`). It finds
+    them in `data`, by `data.covariate_grid.cut_covariates`, and forecasts of equal contexts and equal covariates are
+    interchangeable. Without the attribute it reads none.
+
     Attributes:
         name: The forecaster's name for users, and of its column in exported tables.
         context: L, the most grid steps that a forecast depends on, the origin's own included.

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
+from nbforecast.forecasters.covariate_use import declared_use
+
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.forecasters.covariate_use import CovariateUse
 
 _WITHIN = re.compile(r"(.*) within \[([^\[\], ]+), ([^\[\], ]+)\]", re.DOTALL)
 
@@ -72,6 +75,11 @@ class BoundedForecaster:
     def windows_per_core(self) -> int | None:
         """How many windows a core infers at once, if the model says so."""
         return getattr(self.model, "windows_per_core", None)
+
+    @property
+    def covariate_use(self) -> CovariateUse | None:
+        """Which covariates the model reads."""
+        return declared_use(self.model)
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         """See `Forecaster.availability`."""

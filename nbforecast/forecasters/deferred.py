@@ -10,11 +10,13 @@ from jaxtyping import Float32, Int64, UInt8
 
 from nbforecast.errors import UnknownModel
 from nbforecast.forecasters.bounded import split_key
+from nbforecast.forecasters.covariate_use import declared_use
 from nbforecast.forecasters.registry import find_registered, registered_keys
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.forecasters.covariate_use import CovariateUse
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class DeferredForecaster:
     def windows_per_core(self) -> int | None:
         """How many windows a core infers at once, if the model says so; loads it."""
         return getattr(self.model(), "windows_per_core", None)
+
+    @property
+    def covariate_use(self) -> CovariateUse | None:
+        """Which covariates the model reads; loads it."""
+        return declared_use(self.model())
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         """See `Forecaster.availability`; loads the model."""

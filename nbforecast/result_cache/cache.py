@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from nbforecast.errors import StorageError
+from nbforecast.result_cache.covariate_prints import entry_key
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.fingerprints import Fingerprints
@@ -100,7 +101,7 @@ class Cache(RemovableResults):
         if force:
             return EntrySlice.whole(self.mark_young(Entry(data, spec, reasons(), forced=time.time())))
         self._follow_others()
-        key = spec.key(data.handle)
+        key = entry_key(data, spec)
         entry_slice = self._hit(key)
         if entry_slice is None or (exact and not _is_exact(entry_slice)):
             with self._build_lock:
@@ -109,6 +110,8 @@ class Cache(RemovableResults):
                     entry_slice = self._build(key, data, spec, reasons, requested, exact=exact)
             self._trim_if_free()
         entry_slice.entry.is_exact |= exact
+        if spec.covariates is not None and entry_slice.entry.data.covariates is None:
+            entry_slice.entry.data = data  # a file holds no covariates, and the key says that they are these
         if entry_slice.entry.unsearched is not None and entry_slice.key == entry_slice.entry.key:
             with self._build_lock:
                 self._search(entry_slice, requested(entry_slice.reasons))
@@ -198,7 +201,8 @@ class Cache(RemovableResults):
 
     def _candidates(self, data: Dataset, spec: ForecastSpec) -> Iterator[ReuseCandidate]:
         """Entries whose forecasts may be reused."""
-        removals = [r.time for r in self.removals.newer(spec.key(data.handle), 0.0) if r.is_whole]
+        key = entry_key(data, spec)
+        removals = [r.time for r in self.removals.newer(key, 0.0) if r.is_whole]
         return list_candidates(self.entries(), self.directory, self.read, data, spec, max(removals, default=0.0))
 
     def _mark_used(self, entry: Entry) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8, UInt64
 
 from nbforecast.forecasters.unavailable import UnavailableReason
+from nbforecast.result_cache.covariate_prints import context_fingerprints, covariate_digest
 from nbforecast.result_cache.fingerprints import Fingerprints
 from nbforecast.result_cache.result_column import Column, DensityColumns
 from nbforecast.result_cache.snapshot import RowResults, Snapshot, has_forecast
@@ -38,7 +39,8 @@ class Entry:
     Attributes:
         data: The dataset.
         spec: How the forecasts are made.
-        key: The key of both.
+        covariates: The digest of the covariates that the forecasts depend on; empty if on none.
+        key: The key of all three.
         reasons: (N,) uint8, an `UnavailableReason` each; 0 where the origin can be forecast.
         forced: When forecasts were last requested with `force`, in seconds since the epoch; 0 if never (C6).
         forced_times: (N,) the same for every row.
@@ -63,6 +65,7 @@ class Entry:
         *,
         forced: float = 0.0,
         fingerprints: Fingerprints | None = None,
+        covariates: str | None = None,
     ) -> None:
         """Create an entry without results.
 
@@ -72,10 +75,12 @@ class Entry:
             reasons: (N,) for every row why it cannot be forecast, 0 where it can.
             forced: See the attributes.
             fingerprints: Those of the data, if they are known.
+            covariates: See the attributes; None to take it from the data.
         """
         self.data = data
         self.spec = spec
-        self.key: CacheKey = spec.key(data.handle)
+        self.covariates = covariate_digest(data, spec) if covariates is None else covariates
+        self.key: CacheKey = spec.key(data.handle, self.covariates)
         self.reasons = reasons
         self.forced = forced
         self.forced_times = np.full(len(data), forced)
@@ -105,7 +110,9 @@ class Entry:
         Returns:
             An entry with the snapshot's results.
         """
-        entry = cls(snapshot.data, snapshot.spec, snapshot.reasons, forced=snapshot.forced)
+        entry = cls(
+            snapshot.data, snapshot.spec, snapshot.reasons, forced=snapshot.forced, covariates=snapshot.covariates
+        )
         entry.forced_times = snapshot.forced_times
         entry.version, entry.created, entry.contexts = snapshot.version, snapshot.created, snapshot.contexts
         entry.cleared, entry.is_exact = snapshot.cleared, snapshot.is_exact
@@ -135,7 +142,7 @@ class Entry:
     @cached_property
     def contexts(self) -> UInt64[np.ndarray, " N"]:
         """(N,) the fingerprint of the context that each row's forecast is made from."""
-        return self.fingerprints.contexts(self.spec.context)
+        return context_fingerprints(self.fingerprints, self.data, self.spec)
 
     @property
     def status(self) -> UInt8[np.ndarray, " N"]:
@@ -404,6 +411,7 @@ class Entry:
             forced_times=self.forced_times,
             cleared=self.cleared,
             is_exact=self.is_exact,
+            covariates=self.covariates,
             rows=rows if is_sparse else None,
         )
         return snapshot, state

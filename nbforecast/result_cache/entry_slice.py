@@ -99,9 +99,9 @@ class EntrySlice:
 
         Returns:
             The slice. None if `data` are not the newest part, or if the longer history bars an origin (a gap, say)
-            that can be forecast without it.
+            that can be forecast without it, or if its forecasts depend on covariates, which may differ.
         """
-        if not are_newest_parts(fingerprints, entry.fingerprints).all():
+        if entry.spec.covariates is not None or not are_newest_parts(fingerprints, entry.fingerprints).all():
             return None
         match = match_series(fingerprints, entry.fingerprints)
         part = cls(entry, data, entry.data.offsets[match + 1] - data.lengths)
@@ -135,7 +135,7 @@ class EntrySlice:
     @property
     def key(self) -> CacheKey:
         """The key of the data's results."""
-        return self.spec.key(self.data.handle)
+        return self.spec.key(self.data.handle, self.entry.covariates)
 
     @property
     def spec(self) -> ForecastSpec:
@@ -163,6 +163,8 @@ class EntrySlice:
         Returns:
             (N,) whether the row's context reaches back further, or holds other values, than the data.
         """
+        if self.spec.covariates is not None:  # reused where all that they depend on is equal, and nowhere else
+            return np.zeros(len(self), bool)
         own = self.entry.fingerprints if self._is_whole else Fingerprints(self.data)
         is_other = self._select(self.entry.contexts) != own.contexts(self.spec.context)
         return is_other & (self.reasons == 0)

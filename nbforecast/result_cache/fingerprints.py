@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt64
+from jaxtyping import Bool, Float64, Int64, UInt64
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
@@ -37,6 +37,23 @@ def _splitmix64(z: UInt64[np.ndarray, " N"]) -> UInt64[np.ndarray, " N"]:
     return z
 
 
+def hash_numbers(times: UInt64[np.ndarray, " N"], values: Float64[np.ndarray, " N"]) -> UInt64[np.ndarray, " N"]:
+    """Hash numbers with their times.
+
+    Args:
+        times: (N,) times as numbers.
+        values: (N,) the numbers.
+
+    Returns:
+        (N,) hashes; 0 for NaN, so that what is missing does not count.
+    """
+    hashes = _splitmix64(times + _GAMMA)  # else a zero at time zero would not count
+    hashes += (values + 0.0).view("u8")  # -0.0 and 0.0 are the same value
+    hashes = _splitmix64(hashes)
+    hashes[np.isnan(values)] = 0
+    return hashes
+
+
 class Fingerprints:
     """The cumulative sums of a dataset's hashed observations, and its place on the grid.
 
@@ -56,10 +73,7 @@ class Fingerprints:
         self.offsets = data.offsets
         self.first: Int64[np.ndarray, " S"] = data.frequency.to_step(data.time[data.offsets[:-1]])
         self.last: Int64[np.ndarray, " S"] = self.first + data.lengths - 1
-        hashes = _splitmix64(data.time.view("i8").astype("u8") + _GAMMA)  # else a zero at time zero would not count
-        hashes += (data.values + 0.0).view("u8")  # -0.0 and 0.0 are the same value
-        hashes = _splitmix64(hashes)
-        hashes[np.isnan(data.values)] = 0  # what was not observed does not count, inside a series or before it
+        hashes = hash_numbers(data.time.view("i8").astype("u8"), data.values)
         self._sums = np.zeros(len(data) + 1, np.uint64)
         np.cumsum(hashes, out=self._sums[1:])
 

@@ -98,7 +98,7 @@ class Inventory:
         self._list_files()
         files, memory_items = dict(self._files), {}
         for part in self._cache.slices():
-            names = [(part.data.handle, group) for group in part.spec.groups]
+            names = [(part.key.handle, group) for group in part.spec.groups]
             file = next((files.pop(name) for name in names if name in files), None)
             memory_items[id(part)] = self._memory_item(part, file)
         self._memory_items = memory_items

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nbforecast.forecasters.covariate_use import covariate_use
 from nbforecast.result_cache import format_1
 from nbforecast.scoring.origin_scores import draw_levels
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.forecasters.covariate_use import CovariateUse
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,14 @@ class ForecastSpec:
         horizon: H, the number of steps that are forecast.
         levels: The probability levels of the Q ascending draws.
         context: L, the most grid steps that a forecast depends on.
+        covariates: Which covariates of the data the model reads; None if none, as where the data have none.
     """
 
     model: ModelSpec
     horizon: int
     levels: tuple[float, ...]
     context: int
+    covariates: CovariateUse | None = None
 
     @classmethod
     def from_forecaster(cls, forecaster: Forecaster, data: Dataset, horizon: int, seed: int) -> ForecastSpec:
@@ -57,23 +61,24 @@ class ForecastSpec:
             horizon=horizon,
             levels=draw_levels(forecaster.levels, forecaster.draws),
             context=forecaster.context,
+            covariates=covariate_use(forecaster, data),
         )
 
     @cached_property
     def group(self) -> str:
         """16 hexadecimal digits: entries of equal groups may serve one another."""
-        text = json.dumps(
-            {
-                "model_name": self.model.name,
-                "model_key": self.model.key,
-                "seed": self.model.seed,
-                "max_gap": self.model.max_gap,
-                "horizon": self.horizon,
-                "levels": self.levels,
-                "context": self.context,
-            }
-        )
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        facts = {
+            "model_name": self.model.name,
+            "model_key": self.model.key,
+            "seed": self.model.seed,
+            "max_gap": self.model.max_gap,
+            "horizon": self.horizon,
+            "levels": self.levels,
+            "context": self.context,
+        }
+        if self.covariates is not None:
+            facts["covariates"] = asdict(self.covariates)
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
@@ -90,13 +95,14 @@ class ForecastSpec:
         """Q, the number of draws per origin and step."""
         return len(self.levels)
 
-    def key(self, handle: str) -> CacheKey:
+    def key(self, handle: str, covariates: str = "") -> CacheKey:
         """Returns the key of the entry of a dataset.
 
         Args:
             handle: The dataset's handle.
+            covariates: The digest of the covariates that the forecasts depend on, of 16 digits; empty if on none.
         """
-        return CacheKey(handle, self)
+        return CacheKey(handle[: len(handle) - len(covariates)] + covariates, self)
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ class CacheKey:
     """The key of an entry: the cache has one for each handle, model and horizon.
 
     Attributes:
-        handle: The dataset's handle.
+        handle: The dataset's handle; its second half is the digest of covariates where forecasts depend on these.
         spec: How the forecasts are made.
     """
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from nbforecast.data.calendar_text import parse_calendar
 from nbforecast.data.dataset import Names
 from nbforecast.data.frequency import Frequency
 from nbforecast.errors import OptionError
+from nbforecast.forecasters.covariate_use import CovariateUse
 from nbforecast.result_cache import format_1
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
 from nbforecast.result_cache.status import Status
@@ -34,7 +35,7 @@ FORMAT, SPARSE_FORMAT = (
     2,
     3,
 )  # the second has results of some rows only, null elsewhere; format_1 reads the files of the former one
-_HANDLE = re.compile(r"[0-9a-f]{32}")
+_HANDLE, _DIGEST = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
 _KINDS = ("fixed", "month", "business", "integer", "calendar")
 _MAX_TIME = 1e11  # seconds since the epoch: some three thousand years
 _MAX_COUNT = 1 << 40  # rows and steps; larger numbers are damage
@@ -63,7 +64,10 @@ class Metadata:
         """How the forecasts are made."""
         f = self.facts
         model = ModelSpec(f["model_name"], f["model_key"], f["seed"], f["max_gap"])
-        return ForecastSpec(model, f["horizon"], tuple(f["levels"]), f["context"])
+        use = f.get("covariates")
+        if use is not None:
+            use = CovariateUse(**use | {"names": None if use["names"] is None else tuple(use["names"])})
+        return ForecastSpec(model, f["horizon"], tuple(f["levels"]), f["context"], use)
 
     @cached_property
     def key(self) -> CacheKey:
@@ -137,8 +141,8 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
     facts = {
         "format": FORMAT if snapshot.rows is None else SPARSE_FORMAT,
         "name": data.names.frame,
-        "handle": data.handle,
-        "content_signature": data.handle,
+        "handle": snapshot.key.handle,
+        "content_signature": snapshot.key.handle,
         "version": snapshot.version,
         "model_name": spec.model.name,
         "model_key": spec.model.key,
@@ -166,6 +170,8 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
         "saved": time.time(),
         "digests": digests,
     }
+    if spec.covariates is not None:
+        facts |= {"covariates": asdict(spec.covariates), "covariate_digest": snapshot.covariates}
     return json.dumps(facts | {"signature": _signature(facts)}, ensure_ascii=False).encode()
 
 
@@ -244,6 +250,8 @@ def _check(facts: dict[str, Any]) -> None:
     _text_to_type(facts["time_type"])
     if frequency.calendar:
         _check_calendar(frequency)
+    if facts.get("covariates") is not None:
+        _check_covariates(facts)
 
 
 def _check_calendar(frequency: Frequency) -> None:
@@ -256,6 +264,22 @@ def _check_calendar(frequency: Frequency) -> None:
     if text != frequency.calendar or not is_grid:
         raise ValueError("its calendar is impossible")
     _ = frequency.slots
+
+
+def _check_covariates(facts: dict[str, Any]) -> None:
+    """Raise an error for a declaration or a digest of covariates that `pack` does not write."""
+    use, digest = facts["covariates"], facts["covariate_digest"]
+    names = use["names"] or []
+    is_sound = (
+        use.keys() == {f.name for f in fields(CovariateUse)}
+        and all(isinstance(use[name], bool) for name in ("past", "future", "complete", "only_ahead"))
+        and isinstance(names, list)
+        and all(isinstance(name, str) for name in names)
+        and _DIGEST.fullmatch(digest) is not None
+        and facts["handle"].endswith(digest)
+    )
+    if not is_sound:
+        raise ValueError("its covariates are impossible")
 
 
 def _encode_runs(times: Float64[np.ndarray, " N"]) -> list[list[Any]]:

@@ -201,8 +201,9 @@ def read(path: Path) -> Snapshot:
         cleared=facts["cleared"],
         is_exact=facts["is_exact"],
         rows=np.flatnonzero(has_forecast(columns["status"])) if metadata.is_sparse else None,
+        covariates=facts.get("covariate_digest", ""),
     )
-    if data.handle != metadata.key.handle:
+    if snapshot.key != metadata.key:
         raise Damaged("its data are not those it names")
     if not is_consistent(snapshot):
         raise Damaged("its results are not where its status says")

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8, UInt64
 
 from nbforecast.data.calendar_text import agree_until
+from nbforecast.result_cache.covariate_prints import context_fingerprints
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.fingerprints import align_rows, are_newest_parts
@@ -221,7 +222,8 @@ def begin_results(
     Returns:
         A slice of a candidate's entry if `data` are the newest part of its history, else a new entry.
     """
-    contexts = fingerprints.contexts(spec.context)
+    contexts = context_fingerprints(fingerprints, data, spec)
+    exact = exact or spec.covariates is not None  # covariates of a longer history may differ
     best = np.full(len(data), NO_FORECAST)  # when the best forecast so far was forced
     is_wanted = reasons == 0
     if not is_wanted.any():  # what is too short by itself may be served by a longer history

@@ -53,6 +53,7 @@ class Snapshot:
         cleared: Removals up to this time are applied, in seconds since the epoch (C16).
         is_exact: Somebody has asked for forecasts that no longer history has a part in (C5).
         rows: (M,) the rows that `columns` have, which are those with a forecast; None for all (E10).
+        covariates: The digest of the covariates that the forecasts depend on; empty if on none.
     """
 
     data: Dataset
@@ -67,6 +68,7 @@ class Snapshot:
     cleared: float = 0.0
     is_exact: bool = False
     rows: Int64[np.ndarray, " M"] | None = None
+    covariates: str = ""
 
     def results(self, name: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
         """Some rows of a column, NaN where there is no result.
@@ -141,7 +143,7 @@ class Snapshot:
     @property
     def key(self) -> CacheKey:
         """The entry's key."""
-        return self.spec.key(self.data.handle)
+        return self.spec.key(self.data.handle, self.covariates)
 
     @property
     def forced(self) -> float:

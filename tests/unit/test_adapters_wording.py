@@ -70,7 +70,7 @@ NAMED = LinearRegression().fit(pd.DataFrame({"price": [1.0, 2.0], "rain": [2.0, 
         (make_pipeline(StandardScaler(), LinearRegression()), "Pipeline is not fitted"),
         (LogisticRegression().fit([[1], [2]], [0, 1]), "is a classifier, and forecasts need a regressor"),
         (KMeans(1).fit([[1], [2]]), "is a clusterer"),
-        (NAMED, "columns named price, rain, which do not say"),
+        (NAMED, "reads the covariates 'price' and 'rain', and the data have no covariate. Name the columns"),
         (StatsForecast([ZeroModel()], freq="h"), "no single model"),
     ],
 )
@@ -81,7 +81,7 @@ def test_E5_what_is_not_ready_is_told(model: Any, said: str) -> None:
 
 def test_E5_unknown_options_and_failures_are_told() -> None:
     with pytest.raises(
-        nbf.NbForecastError, match=r"levels: no option for a LinearRegression\. There are: key, lags, name"
+        nbf.NbForecastError, match=r"levels: no option for a LinearRegression\. There are: covariates, key, lags, name"
     ):
         nbf.register("it", regression(), levels=[0.5])
     with pytest.raises(nbf.NbForecastError, match="context= takes a positive number"):

@@ -1,7 +1,8 @@
 """Other libraries' models as forecasters, handed over as they are: scikit-learn, statsforecast, Darts, neuralforecast.
 
-A model sees nothing but contexts: no time stamps, no covariates, nothing after an origin. It is copied where it is
-fitted already, so that fitting it again changes nothing that is still being forecast.
+A model sees contexts and the covariates that it declares to read: no time stamps, and nothing after an origin but what
+is known ahead. It is copied where it is fitted already, so that fitting it again changes nothing that is still being
+forecast.
 """
 
 from __future__ import annotations

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 
 from nbforecast.checks import check_probabilities
+from nbforecast.data.covariate_grid import cut_covariates
 from nbforecast.errors import ForecasterError, OptionError
 from nbforecast.forecasters.base import model_key
 from nbforecast.forecasters.code_digest import code_digest
+from nbforecast.forecasters.covariate_use import CovariateUse
 from nbforecast.forecasters.windows import cut_windows, full_context_availability, partial_context_availability
 
 if TYPE_CHECKING:
@@ -26,6 +29,12 @@ class FunctionForecaster:
     observed, but for gaps of up to `max_gap` steps, which are bridged. The function returns (B, H) point forecasts, or
     (B, H, Q): quantiles at `levels`, or else `draws` equally likely samples.
 
+    A function with a parameter `past` or `future` reads covariates, float64 with one column for each of K: `past`
+    (B, L, K) beside the contexts, `future` (B, H, K) at the times that are forecast. The columns are those of
+    `covariates`, by default all: known ahead, holidays, known up to the origin, each in the order named, a text of a
+    category as one column. In `future` a covariate that is known up to the origin only is NaN. An origin whose horizon
+    lacks one known ahead is unavailable.
+
     Args:
         function: The function.
         name: The forecaster's name; by default the function's.
@@ -38,6 +47,9 @@ class FunctionForecaster:
         whole: Whether a context must have no gap that is not bridged, from its first observation on, and `least` steps.
         seeded: Whether the function also receives the seed: `function(contexts, horizon, seed)`.
         batch: The origins of one call, for functions of which every call is slow; by default as few as is quick.
+        covariates: The names of the covariates that the function reads, in its order; by default all.
+        complete: Whether a context must lack no covariate; by default NaN stands for one that is missing.
+        only_ahead: Whether covariates that are known up to the origin only are left out.
 
     Raises:
         OptionError: If an option is impossible.
@@ -58,6 +70,9 @@ class FunctionForecaster:
         whole: bool = False,
         seeded: bool = False,
         batch: int | None = None,
+        covariates: Sequence[str] | None = None,
+        complete: bool = False,
+        only_ahead: bool = False,
     ) -> None:
         if levels is not None:
             check_probabilities(levels, "levels=")
@@ -79,6 +94,7 @@ class FunctionForecaster:
         self.context = context
         self.levels = levels
         self.draws = count
+        self.covariate_use = _covariate_use(function, covariates, complete=complete, only_ahead=only_ahead)
         self.key = model_key(
             "function",
             self.algorithm_version,
@@ -108,7 +124,8 @@ class FunctionForecaster:
         """See `Forecaster.forecast`; what the function returns is checked."""
         windows, location = cut_windows(data, rows, self.context, seed)
         contexts = np.asarray(windows.values, np.float64) + location[:, None]
-        draws = np.asarray(self._function(contexts, horizon, *([seed] if self._seeded else [])), np.float64)
+        options = {} if self.covariate_use is None else self._cut_covariates(data, rows, horizon, self.covariate_use)
+        draws = np.asarray(self._function(contexts, horizon, *([seed] if self._seeded else []), **options), np.float64)
         shape = (len(rows), horizon, self.draws)
         if draws.shape == shape[:2] and self.draws == 1:
             draws = draws[..., None]
@@ -120,5 +137,35 @@ class FunctionForecaster:
             )
         return draws.astype(np.float32)
 
+    def _cut_covariates(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, use: CovariateUse
+    ) -> dict[str, Float64[np.ndarray, "R _ K"]]:
+        columns = use.columns(data, horizon, self.name)
+        past, future = cut_covariates(data, rows, self.context, horizon)
+        return ({"past": past[..., columns]} if use.past else {}) | (
+            {"future": future[..., columns]} if use.future else {}
+        )
+
     def __repr__(self) -> str:
         return f"FunctionForecaster({self.name!r}, context={self.context}, draws={self.draws})"
+
+
+def _covariate_use(
+    function: Callable[..., Any], names: Sequence[str] | None, *, complete: bool, only_ahead: bool
+) -> CovariateUse | None:
+    """What a function reads, by the names of its parameters; None if no covariate."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # a function of a library in C
+        parameters = {}  # type: ignore[assignment]
+    past, future = "past" in parameters, "future" in parameters
+    if not (past or future):
+        if names is not None:
+            raise OptionError(
+                "covariates= names what a function reads, and this one has neither a parameter past nor future: define "
+                "it as f(contexts, horizon, past, future)."
+            )
+        return None
+    if isinstance(names, str):
+        raise OptionError(f"covariates= takes a list of names, not the text {names!r}.")
+    return CovariateUse(past, future, None if names is None else tuple(map(str, names)), complete, only_ahead)

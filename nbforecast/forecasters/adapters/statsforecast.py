@@ -24,6 +24,10 @@ def build(
 ) -> FunctionForecaster:
     """Returns a forecaster of quantiles at `DRAW_LEVELS`, the ends of the model's prediction intervals, or of points.
 
+    A model that takes regressors (ARIMA, MFLES, AutoRegressive, SklearnModel ...) is fitted to the covariates of each
+    context, too, and forecasts with those known ahead. Those known up to the origin only are left out. An origin
+    whose context or horizon lacks a covariate is unavailable.
+
     The steps before a context's first observation are not fitted. A gap that is too long to be bridged makes an origin
     unavailable.
 
@@ -47,29 +51,49 @@ def build(
     model_copy = copy.deepcopy(model)
     intervals = _gives_intervals(model_copy, season)
 
-    def forecast_context(values: np.ndarray, horizon: int) -> np.ndarray:
+    def forecast_context(values: np.ndarray, horizon: int, **regressors: np.ndarray) -> np.ndarray:
         # one copy per context: a model may store something of the last series
-        options = {"level": list(_INTERVALS)} if intervals else {}
-        columns = copy.copy(model_copy).forecast(y=values[np.argmax(~np.isnan(values)) :], h=horizon, **options)
+        options: dict[str, Any] = {"level": list(_INTERVALS)} if intervals else {}
+        first = np.argmax(~np.isnan(values))
+        if regressors:
+            options |= {"X": regressors["past"][first:], "X_future": regressors["future"]}
+        columns = copy.copy(model_copy).forecast(y=values[first:], h=horizon, **options)
         return np.stack([columns[column] for column in (_COLUMNS if intervals else ("mean",))], -1)
 
-    def forecast(contexts: np.ndarray, horizon: int) -> np.ndarray:
+    def forecast(contexts: np.ndarray, horizon: int, **covariates: np.ndarray) -> np.ndarray:
         if conformal is not None and horizon != conformal.h:
             raise OptionError(
                 f"The prediction_intervals of {name!r} are made for {conformal.h} steps, not {horizon}; set their h."
             )
+        regressors = _regressors(contexts, **covariates) if covariates else [{}] * len(contexts)
         with quiet():
-            return np.stack([forecast_context(values, horizon) for values in contexts])
+            return np.stack([forecast_context(v, horizon, **r) for v, r in zip(contexts, regressors, strict=True)])
+
+    def forecast_with_regressors(
+        contexts: np.ndarray, horizon: int, past: np.ndarray, future: np.ndarray
+    ) -> np.ndarray:
+        return forecast(contexts, horizon, past=past, future=future) if past.shape[-1] else forecast(contexts, horizon)
 
     return FunctionForecaster(
-        forecast,
+        forecast_with_regressors if getattr(model, "uses_exog", False) else forecast,
         name,
         context=max(512, 3 * season) if context is None else context,
         levels=DRAW_LEVELS if intervals else None,
         least=max(8, 2 * season + 1 + conformal_steps) if least is None else least,
         whole=True,
         key=key or code_digest(model),
+        complete=True,
+        only_ahead=True,
     )
+
+
+def _regressors(contexts: np.ndarray, past: np.ndarray, future: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """The regressors of each context: one that is constant in it would not be told from the mean, and is left out."""
+    regressors = []
+    for values, before, ahead in zip(contexts, past, future, strict=True):
+        varies = np.ptp(before[np.argmax(~np.isnan(values)) :], axis=0) > 0
+        regressors.append({"past": before[:, varies], "future": ahead[:, varies]} if varies.any() else {})
+    return regressors
 
 
 def _gives_intervals(model: Any, season: int) -> bool:

@@ -269,7 +269,7 @@ def _comparable(runs: Sequence[Run]) -> tuple[Run, ...]:
         raise OptionError("There is no run to explore.")
     first = runs[0]
     for run in runs[1:]:
-        if run.handle != first.handle:
+        if run.data.handle != first.data.handle:
             raise OptionError("Runs that are explored together are of the same data; these have different handles.")
         if run.horizon != first.horizon:
             raise OptionError(
