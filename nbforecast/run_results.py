@@ -17,7 +17,7 @@ from nbforecast.joint_scores import joint_reliability, joint_scores
 from nbforecast.postprocessing.conformal import is_covered, rows_that_calibrate
 from nbforecast.result_cache.export import long_parts, to_long
 from nbforecast.result_cache.status import Status
-from nbforecast.scoring.mean_scores import OriginScores, summarise
+from nbforecast.scoring.mean_scores import OriginScores, summarise, with_unscored_origins
 from nbforecast.scoring.score_groups import group_keys
 from nbforecast.table_files import write_parts
 
@@ -121,6 +121,17 @@ class RunResults(BackgroundRun):
         """
         frame = self._slice.frame(self._rows)
         return frame.with_columns(pl.Series("calibrated", self.calibrated_bands())) if self.calibrate else frame
+
+    def frame_part(self, positions: slice) -> pl.DataFrame:
+        """Some neighbouring rows of `frame`, without what it takes to make the others.
+
+        Args:
+            positions: Which rows of `frame`, all of one series.
+        """
+        rows = self.rows[positions]
+        is_whole = not self.is_partial and self._slice.entry.complete
+        frame = self._slice.frame()[positions] if is_whole else self._slice.frame(rows)
+        return frame.with_columns(pl.Series("calibrated", self._bands_of(rows))) if self.calibrate else frame
 
     @property
     def array(self) -> Float32[np.ndarray, "N H Q"]:
@@ -309,6 +320,9 @@ class RunResults(BackgroundRun):
                 change.
         """
         if rows is not None:
+            has_all = self._rows is None and self._bands is not None and self._bands[0] == self.revision
+            if has_all or (self._rows is None and rows.stop - rows.start == len(self.data)):
+                return self.calibrated_bands()[rows]
             return self._slice.calibrate_rows(rows.start, rows.stop)
         revision = self.revision
         if self._bands is None or self._bands[0] != revision:
@@ -316,19 +330,30 @@ class RunResults(BackgroundRun):
             self._bands = revision, bands
         return self._bands[1]
 
+    def _bands_of(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R H K"]:
+        """As `calibrated_bands`, of some of the run's rows; where these are few, for them alone (E10)."""
+        has_all = self._bands is not None and self._bands[0] == self.revision
+        if has_all or 2 * len(rows) >= len(self.rows):
+            return self.calibrated_bands()[np.searchsorted(self.rows, rows)]
+        return self._slice.calibrate_sparse(rows)
+
     def _summarise(self, by: By | None, where: Where | None) -> pl.DataFrame:
         rows, names, keys = self.rows, OriginScores._fields[:4], group_keys(by)
         scored = rows[self.status[rows] == Status.SCORED]
-        if len(scored) < len(rows) // 2 and not any(isinstance(key, str) and key == "index" for key in keys):
+        is_by_index = [isinstance(key, str) and key == "index" for key in keys]
+        is_few = len(scored) < len(rows) // 2 and (is_by_index == [True] or not any(is_by_index))
+        if is_few:
             rows = scored  # so that the memory follows what is calculated (E10)
             scores = OriginScores(*(self._slice.take(name, rows) for name in names))
         else:
             scores = OriginScores(*(self.column(name) for name in names))
         if self.calibrate:
-            bands = self.calibrated_bands()[np.searchsorted(self.rows, rows)]
+            bands = self._bands_of(rows)
             scores = scores._replace(calibrated=is_covered(bands, self.data.actuals(rows, self.horizon)))
         keys, where = self._spread_keys(keys, where)
-        return summarise(self.data, scores, keys or None, where, rows)
+        means = summarise(self.data, scores, keys or None, where, rows)
+        is_cut = is_few and is_by_index == [True] and where is None
+        return with_unscored_origins(self.data, means, self.rows, rows) if is_cut else means
 
     def _score_joint(
         self, of: Of | Statistic, steps: Steps, value: float | None, by: By | None, where: Where | None
@@ -358,15 +383,16 @@ class RunResults(BackgroundRun):
         )
         return values.gather(position["position"])
 
-    def column(self, name: str) -> Float32[np.ndarray, "R *T"]:
+    def column(self, name: str, positions: slice | None = None) -> Float32[np.ndarray, "R *T"]:
         """A column of results of the run's rows, read-only; NaN where there is no result yet.
 
         Args:
             name: Name of the column, as in `frame`.
+            positions: Which of the run's rows; None for all.
         """
-        if self._rows is None:
-            return self._slice.array(name)
-        values = self._slice.take(name, self._rows)
+        if self._rows is None and (positions is None or self._slice.entry.complete):
+            return self._slice.array(name)[positions or slice(None)]
+        values = self._slice.take(name, self.rows if positions is None else self.rows[positions])
         values.flags.writeable = False
         return values
 

@@ -25,13 +25,12 @@ class PanelResults(Protocol):
         """The rows of the data that the run is of."""
         ...
 
-    @property
-    def frame(self) -> pl.DataFrame:
-        """The Result DataFrame."""
+    def frame_part(self, positions: slice) -> pl.DataFrame:
+        """Some rows of the Result DataFrame."""
         ...
 
-    def column(self, name: str) -> Float32[np.ndarray, "R *T"]:
-        """A column of results."""
+    def column(self, name: str, positions: slice | None = None) -> Float32[np.ndarray, "R *T"]:
+        """A column of results, or some rows of it."""
         ...
 
     def at(self, index: Index, series: str | None = None) -> Forecast:
@@ -56,12 +55,12 @@ class SeriesResults:
     @property
     def frame(self) -> pl.DataFrame:
         """The rows of the series in the Result DataFrame."""
-        return self._run.frame[self._rows]
+        return self._run.frame_part(self._rows)
 
     @property
     def array(self) -> Float32[np.ndarray, "N H Q"]:
         """The forecasts of the series, read-only."""
-        return self._run.column("forecast")[self._rows]
+        return self._run.column("forecast", self._rows)
 
     def at(self, index: Index) -> Forecast:
         """The forecast as of one origin; see `Run.at`."""

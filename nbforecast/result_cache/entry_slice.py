@@ -246,6 +246,11 @@ class EntrySlice:
         Returns:
             (N, H, 8) quantiles at `conformal.CALIBRATED_LEVELS`; NaN where too few past errors are known.
         """
+        rows = np.flatnonzero(has_forecast(self.status))
+        if 2 * len(rows) < len(self):
+            bands = np.full((len(self), self.spec.horizon, len(conformal.CALIBRATED_LEVELS)), np.nan, np.float32)
+            bands[rows] = self.calibrate_sparse(rows)
+            return bands
         actual = self.data.actuals(np.arange(len(self)), self.spec.horizon)
         return self._within_bounds(
             conformal.calibrate(self.array("forecast"), actual, self.data.lengths, self.spec.levels)

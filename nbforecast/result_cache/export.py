@@ -102,6 +102,7 @@ def long_parts(
     Raises:
         OptionError: A coverage is not between 1 and 100.
     """
+    rows = rows[has_forecast(entry_slice.status[rows])]
     size = max(PART_ROWS // entry_slice.spec.horizon, 1)
     for start in range(0, max(len(rows), 1), size):
         part = rows[start : start + size]

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32, Float64, Int64
 
 from nbforecast.errors import OptionError
 from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES
-from nbforecast.scoring.score_groups import By, Where, group_steps, select_steps
+from nbforecast.scoring.score_groups import By, Where, group_steps, origin_labels, select_steps
 from nbforecast.text import quoted
 
 if TYPE_CHECKING:
@@ -170,6 +170,28 @@ def group_sums(
     if groups.labels.width:
         sums = pl.concat([groups.labels, sums], how="horizontal")
     return sums if where is None or by is None else sums.filter(pl.col("n") > 0)
+
+
+def with_unscored_origins(
+    data: Dataset, means: pl.DataFrame, rows: Int64[np.ndarray, " R"], scored: Int64[np.ndarray, " M"]
+) -> pl.DataFrame:
+    """Mean scores by origin, with a row for each origin that has no score, too.
+
+    Args:
+        data: The dataset.
+        means: The result of `summarise` by "index" for the scored origins.
+        rows: (R,) ascending rows of all origins.
+        scored: (M,) those of the scored ones.
+
+    Returns:
+        R rows; where an origin has no score, n is 0 and the scores are null.
+    """
+    labels = origin_labels(data)[rows]
+    position = pl.Series(np.arange(len(scored), dtype=np.uint32)).extend_constant(None, 1)
+    place = np.full(len(rows), len(scored))
+    place[np.searchsorted(rows, scored)] = np.arange(len(scored))
+    scores = means.drop(labels.columns).select(pl.all().gather(position.gather(place)))
+    return pl.concat([labels, scores.with_columns(pl.col("n").fill_null(0))], how="horizontal")
 
 
 def mean_scores(sums: pl.DataFrame) -> pl.DataFrame:

@@ -134,9 +134,7 @@ def _key_groups(data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, key:
             series = np.searchsorted(data.offsets, rows, side="right") - 1
             return ScoreGroups(series[:, None], pl.DataFrame({"unique_id": list(data.ids)}), len(data.ids))
         case "index":
-            return ScoreGroups(
-                np.arange(len(rows))[:, None], _origins(data)[rows].select("unique_id", "ds", "index"), len(rows)
-            )
+            return ScoreGroups(np.arange(len(rows))[:, None], origin_labels(data)[rows], len(rows))
         case "hour" | "weekday" | "month":
             return _calendar_groups(data, rows, horizon, key)
         case str() if key in (*_origin_columns(data), *_STEP_COLUMNS):
@@ -218,6 +216,11 @@ def _origins(data: Dataset) -> pl.DataFrame:
     return of_series[np.repeat(np.arange(len(data.ids)), data.lengths)].with_columns(
         data.times(data.time), pl.Series("index", data.index()), pl.Series("y", data.values, nan_to_null=True)
     )
+
+
+def origin_labels(data: Dataset) -> pl.DataFrame:
+    """Return unique_id, ds and index of each origin, a row each."""
+    return _origins(data).select("unique_id", "ds", "index")
 
 
 def _origin_columns(data: Dataset) -> tuple[str, ...]:

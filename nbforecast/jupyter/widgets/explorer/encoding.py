@@ -253,7 +253,7 @@ def encode_scores(run: Run, series: int, model: int) -> ScoresMessage:
     scored = OriginScores(*(run.take(name, rows) for name in ("abs_error", "crps", "pinball", "covered")))
     column = "coverage"
     if run.calibrate and run.done:
-        bands = run.calibrated_bands(slice(start, end)) if run.is_partial else run.calibrated_bands()[rows]
+        bands = run.calibrated_bands(slice(start, end))
         covered = is_covered(bands, data.actuals(rows, run.horizon))
         scored, column = scored._replace(calibrated=covered), "calibrated" if np.isfinite(covered).any() else column
     overall = summarise(part, scored).row(0, named=True)
