@@ -11,6 +11,7 @@ import threading
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -30,6 +31,7 @@ from nbforecast.postprocessing.conformal import rows_that_calibrate
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.covariate_prints import entry_key
 from nbforecast.result_cache.directory import CacheDirectory
+from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.key import ForecastSpec
 from nbforecast.run import Run
 from nbforecast.safe_text import escape_controls
@@ -37,13 +39,14 @@ from nbforecast.settings import check_environment, settings
 from nbforecast.text import option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.options import DrawOptions, ForecastOptions, ModelLike
     from nbforecast.origin_forecast import Forecast
-    from nbforecast.result_cache.entry_slice import EntrySlice
+    from nbforecast.result_cache.entry import Entry
+    from nbforecast.result_cache.key import CacheKey
 
 _log = logging.getLogger("nbforecast.data")
 _IDLE_SHARE = 20  # the part of the memory budget that results may take that nobody has asked for
@@ -59,6 +62,7 @@ class Session:
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._force_lock = threading.RLock()  # held from the look for an equal forced request to the start of a task
+        self._forced_draws: WeakValueDictionary[tuple[CacheKey, int], Entry] = WeakValueDictionary()
         self._cache: Cache | None = None
         self._engine: Engine | None = None
         self._logged: set[tuple[str, str]] = set()
@@ -133,18 +137,24 @@ class Session:
         return run
 
     def _new_run(
-        self, data: Dataset, forecasters: Sequence[Forecaster], options: ForecastOptions, *, joins: bool = False
+        self,
+        data: Dataset,
+        forecasters: Sequence[Forecaster],
+        options: ForecastOptions,
+        *,
+        joins: bool = False,
+        drawn: int | None = None,
     ) -> Run:
         """A run that has not started: of one model, or of one that learns from its errors and from other models."""
         joins = joins and options.origins is options.every is options.at is None
         if not _learns(forecasters, options):
-            entry_slice = self.find(data, forecasters[0], options, joins=joins)
+            entry_slice = self.find(data, forecasters[0], options, joins=joins, drawn=drawn)
             rows = _select_rows(entry_slice, options)
             return self.build_run(entry_slice, forecasters[0], options.seed, calibrate=options.calibrate, rows=rows)
         # the data keep their covariates, for a model that reads them itself
         unlearned = {"learn": False, "future_covariates": None, "past_covariates": None, "holidays": None}
         whole = replace(options, calibrate=False, origins=None, every=None, at=None, **unlearned)  # type: ignore[arg-type]
-        base, *others = [self._new_run(data, [forecaster], whole) for forecaster in forecasters]
+        base, *others = [self._new_run(data, [forecaster], whole, drawn=drawn) for forecaster in forecasters]
         forecaster = resolve(learned_forecaster(base, others), options.minimum, options.maximum)
         entry_slice = self.find(data, forecaster, options)
         rows = _select_rows(entry_slice, options)
@@ -156,7 +166,7 @@ class Session:
         """Draw the forecast as of one origin at once; the others follow at idle priority, those nearby first."""
         data = self.prepare(frame, options)
         row = find_row(data, draw.index, draw.series)
-        run = self._new_run(data, _resolve_each(options.model, options), options)
+        run = self._new_run(data, _resolve_each(options.model, options), options, drawn=row)
         forecast = run.forecast_at(row)
         if options.force:
             self.cache.publish(run.base.entry_slice, force=True)
@@ -166,7 +176,13 @@ class Session:
         return Chart(forecast, run, draw.style, " ".join(notice for notice in notices if notice) or None)
 
     def find(
-        self, data: Dataset, forecaster: Forecaster, options: ForecastOptions, *, joins: bool = False
+        self,
+        data: Dataset,
+        forecaster: Forecaster,
+        options: ForecastOptions,
+        *,
+        joins: bool = False,
+        drawn: int | None = None,
     ) -> EntrySlice:
         """The cached results of a request; an empty slice where there are none or `force` ignores them.
 
@@ -175,6 +191,7 @@ class Session:
             forecaster: The model.
             options: The options of the request.
             joins: Whether a forced request joins an equal one that is in work.
+            drawn: The row of a drawing; a forced one joins a forced one of the same row that is in work.
         """
         horizon = horizon_steps(options.horizon, data.frequency)
         spec = ForecastSpec.from_forecaster(forecaster, data, horizon, options.seed)
@@ -184,10 +201,24 @@ class Session:
             return rows if rows is None or not options.calibrate else rows_that_calibrate(rows, data.offsets, horizon)
 
         reasons = partial(availability, forecaster, data, horizon)
-        joined = self.engine.find_forced(entry_key(data, spec)) if joins and options.force else None
+        key = entry_key(data, spec)
+        joined = self.engine.find_forced(key) if joins and options.force else None
         if joined is not None and self.cache.apply_removals(joined.entry):
             return joined.with_data(data)
+        if options.force and drawn is not None:
+            return self._find_draw(key, drawn, data, reasons)
         return self.cache.find(data, spec, reasons, force=options.force, exact=options.is_exact, requested=requested)
+
+    def _find_draw(
+        self, key: CacheKey, row: int, data: Dataset, reasons: Callable[[], UInt8[np.ndarray, " N"]]
+    ) -> EntrySlice:
+        """The new results of a forced drawing; equal ones in work share them until they are in the cache (E4)."""
+        with self._force_lock:
+            entry = self._forced_draws.get((key, row))
+            if entry is None or entry.is_published or not self.cache.apply_removals(entry):
+                entry = self.cache.find(data, key.spec, reasons, force=True).entry
+                self._forced_draws[key, row] = entry
+            return EntrySlice.whole(entry, data)
 
     def build_run(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ import nbforecast as nbf
 from nbforecast import session
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.snapshot import has_forecast
-from tests.support.blocking_model import PATIENCE, Gate
+from tests.support.blocking_model import PATIENCE, BlockingModel, Gate
 from tests.support.cache_files import LastValueModel, reopen
 from tests.support.deterministic_engine import HORIZON, CountingModel, decode
 from tests.support.engine_fixture import WHOLE, EngineFixture
@@ -174,6 +175,38 @@ def test_C6_E4_two_equal_forced_requests_in_flight_are_one(cache: Cache) -> None
     assert second.entry_slice.entry is first.entry_slice.entry
     nbf.forecast(frame(), model, freq=1, force=True, wait=True)
     assert model.rows == 2 * ROWS, "a request after the end of others computes anew"
+
+
+def test_E4_C6_equal_forced_drawings_in_work_are_one(cache: Cache) -> None:
+    model = BlockingModel()
+    model.interactive.close()
+    model.background.close()
+    drawn: list[np.ndarray] = []
+
+    def draw(index: int) -> None:
+        chart = nbf.quickdraw(frame(), index, model=model, horizon=2, freq=1, force=True)
+        drawn.append(chart.forecast.draws)
+
+    joined = session.engine().statistics.joined
+    threads = [threading.Thread(target=draw, args=(-3,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    model.interactive.wait_for_arrival()
+    deadline = time.monotonic() + PATIENCE
+    while session.engine().statistics.joined == joined:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    model.interactive.open()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert len(model.calls) - len(model.histories) == 1, "one inference beside the background"
+    np.testing.assert_array_equal(*drawn)
+    draw(-3)
+    assert (drawn[2] > drawn[0]).all(), "a later one is forecast anew"
+    draw(-4)
+    assert (drawn[3] > drawn[2]).all()
+    model.background.open()
+    session.engine().shutdown()
 
 
 class GatedModel(CountingModel):
