@@ -60,7 +60,7 @@ def pick_one(items: Sequence[Item], handle: str, model: str | None = None) -> It
         OptionError: Several items fit; the error states how to name each.
     """
     matches = pick(items, handle, model)
-    if len(matches) == 1:
+    if len({item.key for item in matches}) == 1:  # an earlier version wrote a file for each seed, also of those unused
         return matches[0]
     names = ", ".join(f"{_handle_and_group(i, items)} ({i.model}, horizon {i.key.spec.horizon})" for i in matches[:8])
     raise OptionError(f"{handle!r} has {len(matches)} results: {names}. Give one of these instead, or its model.")

@@ -20,6 +20,7 @@ from nbforecast.distributed.run import DatasetRun
 from nbforecast.distributed.source import open_panel, source_includes
 from nbforecast.distributed.worker import Job, forecast_locally
 from nbforecast.errors import OptionError, StorageError
+from nbforecast.forecasters.base import uses_seed
 from nbforecast.forecasters.registry import resolve, to_portable
 from nbforecast.options import ForecastOptions, PanelKeywords, takes_options
 from nbforecast.result_cache import parquet
@@ -177,6 +178,7 @@ def _check_destination(destination: str | PathLike[str]) -> Path:
 
 def _check_earlier_shards(folder: Path, forecaster: Forecaster, seed: int) -> None:
     """Raise `OptionError` where a folder has forecasts of another model of the same name."""
+    seed = seed if uses_seed(forecaster) else 0
     for shard in shards_in(folder)[-1:]:
         try:
             model = parquet.read_metadata(shard.path).spec.model

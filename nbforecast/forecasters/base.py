@@ -20,6 +20,9 @@ class Forecaster(Protocol):
     them in `data`, by `data.covariate_grid.cut_covariates`, and forecasts of equal contexts and equal covariates are
     interchangeable. Without the attribute it reads none.
 
+    A forecaster whose forecasts are the same for every seed says so by the attribute `uses_seed = False`: results of
+    all seeds are then one. Without the attribute the seed counts.
+
     Attributes:
         name: The forecaster's name for users, and of its column in exported tables.
         context: L, the most grid steps that a forecast depends on, the origin's own included.
@@ -77,6 +80,11 @@ class Forecaster(Protocol):
             Draws in the data's unit; they ascend where they are quantiles.
         """
         ...
+
+
+def uses_seed(forecaster: Forecaster) -> bool:
+    """Return whether forecasts depend on the seed, which is assumed unless the forecaster says otherwise."""
+    return bool(getattr(forecaster, "uses_seed", True))
 
 
 def model_key(algorithm: str, version: int, /, **settings: Any) -> str:

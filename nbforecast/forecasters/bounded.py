@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
+from nbforecast.forecasters.base import uses_seed
 from nbforecast.forecasters.covariate_use import declared_use
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ class BoundedForecaster:
     def covariate_use(self) -> CovariateUse | None:
         """Which covariates the model reads."""
         return declared_use(self.model)
+
+    @property
+    def uses_seed(self) -> bool:
+        """Whether forecasts of the model depend on the seed."""
+        return uses_seed(self.model)
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         """See `Forecaster.availability`."""

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from nbforecast.errors import UnknownModel
+from nbforecast.forecasters.base import uses_seed
 from nbforecast.forecasters.bounded import split_key
 from nbforecast.forecasters.covariate_use import declared_use
 from nbforecast.forecasters.registry import find_registered, registered_keys
@@ -54,6 +55,11 @@ class DeferredForecaster:
     def covariate_use(self) -> CovariateUse | None:
         """Which covariates the model reads; loads it."""
         return declared_use(self.model())
+
+    @property
+    def uses_seed(self) -> bool:
+        """Whether forecasts depend on the seed; loads the model."""
+        return uses_seed(self.model())
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         """See `Forecaster.availability`; loads the model."""

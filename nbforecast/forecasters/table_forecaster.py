@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped, UInt8
@@ -39,6 +39,7 @@ class TableForecaster:
     series: Int64[np.ndarray, " O"]
     times: Shaped[np.ndarray, " O"]
     values: Float32[np.ndarray, "O H Q"]
+    uses_seed: ClassVar[bool] = False
 
     @classmethod
     def from_rows(

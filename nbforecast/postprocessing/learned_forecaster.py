@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
 from nbforecast.errors import ForecasterError
-from nbforecast.forecasters.base import model_key
+from nbforecast.forecasters.base import model_key, uses_seed
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.postprocessing.residual_model import learn
 
@@ -62,6 +62,7 @@ class LearnedForecaster:
         self.context = base.context
         self.levels = base.levels
         self.draws = base.draws
+        self.uses_seed = any(uses_seed(forecaster) for forecaster in (base, *others))
         models = hashlib.sha256(repr([base.key, *(other.key for other in others)]).encode()).hexdigest()[:16]
         covariates = "" if data.covariates is None else data.covariates.digest
         self.key = model_key("learned", _VERSION, covariates=covariates, data=data.handle, models=models)

@@ -13,6 +13,7 @@ import re
 from typing import Any
 
 from nbforecast.forecasters.base import model_key
+from nbforecast.forecasters.bounded import split_key
 
 _STATISTICAL = {"SeasonalNaive": "naive", "Smoothing": "theta", "RidgeAutoregression": "ridge", "Auto": "auto"}
 _STATISTICAL_CODE = "6685955d261a"
@@ -51,6 +52,24 @@ def upgrade(facts: dict[str, Any]) -> dict[str, Any]:
     key = current_key(name, match[1].removeprefix(f"{name}|"))
     rest = {fact: value for fact, value in facts.items() if fact != "model"}
     return rest | {"model_key": key, "seed": int(match[2])}
+
+
+def names_unused_seed(key: str) -> bool:
+    """Whether a file may name a seed although its model uses none, as files did before models said so.
+
+    Args:
+        key: The present key of the file's model.
+    """
+    algorithm, _, rest = split_key(key)[0].partition(" ")
+    version, _, text = rest.partition(" ")
+    if version != "v1":
+        return False
+    if algorithm != "function":
+        return algorithm in (*_STATISTICAL.values(), "pretrained", "chronos-bolt", "table")
+    try:
+        return _settings(text)["seeded"] is False
+    except (KeyError, ValueError, RecursionError):  # a file's metadata may hold any text
+        return False
 
 
 def model_text(name: str, key: str, seed: int, max_gap: int) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nbforecast.forecasters.base import uses_seed
 from nbforecast.forecasters.covariate_use import covariate_use
 from nbforecast.result_cache import format_1
 from nbforecast.scoring.origin_scores import draw_levels
@@ -25,14 +26,21 @@ class ModelSpec:
     Attributes:
         name: The forecaster's name.
         key: The forecaster's key: its algorithm's version, settings and weights.
-        seed: The seed of random draws.
+        seed: The seed of random draws; 0 for a model that uses none, whatever the request says.
         max_gap: The longest gap, in grid steps, that is bridged inside a context.
+        requested_seed: What the request says. Files of earlier versions have it in their names; it identifies nothing.
     """
 
     name: str
     key: str
     seed: int = 0
     max_gap: int = 0
+    requested_seed: int = field(default=0, compare=False)
+
+    @classmethod
+    def of(cls, name: str, key: str, seed: int, max_gap: int, *, is_seeded: bool) -> ModelSpec:
+        """Returns the spec of a model and a requested seed, which counts for a model that uses seeds only."""
+        return cls(name, key, seed if is_seeded else 0, max_gap, seed)
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class ForecastSpec:
     def from_forecaster(cls, forecaster: Forecaster, data: Dataset, horizon: int, seed: int) -> ForecastSpec:
         """Returns the spec of a forecaster's forecasts for a dataset."""
         return cls(
-            model=ModelSpec(forecaster.name, forecaster.key, seed, data.max_gap),
+            model=ModelSpec.of(forecaster.name, forecaster.key, seed, data.max_gap, is_seeded=uses_seed(forecaster)),
             horizon=horizon,
             levels=draw_levels(forecaster.levels, forecaster.draws),
             context=forecaster.context,
@@ -67,10 +75,29 @@ class ForecastSpec:
     @cached_property
     def group(self) -> str:
         """16 hexadecimal digits: entries of equal groups may serve one another."""
+        return self._group(self.model.seed)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The groups that name files of these forecasts: the present one, then those of earlier versions.
+
+        Version 0.1 wrote models in another way, and seeds of models that use none.
+        """
+        model = self.model
+        seeds = dict.fromkeys((model.seed, model.requested_seed) if model.seed == 0 else (model.seed,))
+        groups = [self._group(seed) for seed in seeds]
+        key = format_1.former_key(model.name, model.key)
+        if key is not None:
+            for seed in seeds:
+                text = format_1.model_text(model.name, key, seed, model.max_gap)
+                groups.append(format_1.group(text, model.name, self.horizon, self.levels, self.context))
+        return tuple(groups)
+
+    def _group(self, seed: int) -> str:
         facts = {
             "model_name": self.model.name,
             "model_key": self.model.key,
-            "seed": self.model.seed,
+            "seed": seed,
             "max_gap": self.model.max_gap,
             "horizon": self.horizon,
             "levels": self.levels,
@@ -79,16 +106,6 @@ class ForecastSpec:
         if self.covariates is not None:
             facts["covariates"] = asdict(self.covariates)
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-
-    @cached_property
-    def groups(self) -> tuple[str, ...]:
-        """The groups that name files of these forecasts: the present one, then that of nbforecast 0.1."""
-        model = self.model
-        key = format_1.former_key(model.name, model.key)
-        if key is None:
-            return (self.group,)
-        text = format_1.model_text(model.name, key, model.seed, model.max_gap)
-        return self.group, format_1.group(text, model.name, self.horizon, self.levels, self.context)
 
     @property
     def draws(self) -> int:

@@ -63,7 +63,8 @@ class Metadata:
     def spec(self) -> ForecastSpec:
         """How the forecasts are made."""
         f = self.facts
-        model = ModelSpec(f["model_name"], f["model_key"], f["seed"], f["max_gap"])
+        is_seeded = not format_1.names_unused_seed(f["model_key"])
+        model = ModelSpec.of(f["model_name"], f["model_key"], f["seed"], f["max_gap"], is_seeded=is_seeded)
         use = f.get("covariates")
         if use is not None:
             use = CovariateUse(**use | {"names": None if use["names"] is None else tuple(use["names"])})

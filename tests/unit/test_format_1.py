@@ -94,10 +94,14 @@ def test_C15_results_of_every_model_of_0_1_are_reused(model: str, saved: Cache) 
     assert names(saved) == before, "nothing is written for what is only read"
 
 
-def test_C6_C15_a_panel_with_a_seed_that_0_1_was_forced_to_forecast_is_reused(saved: Cache) -> None:
+def test_C5_C6_C15_a_panel_with_a_seed_that_0_1_was_forced_to_forecast_is_reused(saved: Cache) -> None:
     run = request("theta", panel(14), seed=3)
     assert (run.inferred, run.reused) == (0, 14)
-    assert request("theta", panel(14), seed=4).inferred == 14, "another seed is another model"
+    assert request("theta", panel(14), seed=4).inferred == 0, "theta draws nothing at random"
+    reopen(saved)
+    assert request("theta", panel(14), seed=3).inferred == 0
+    nbf.cache.drop(run.handle)
+    assert request("theta", panel(14), seed=3).inferred == 14, "C16"
 
 
 @pytest.mark.parametrize("model", ["naive", "bolt"])

@@ -110,7 +110,7 @@ class FunctionForecaster:
         self._function = function
         self._least = min(least, context)
         self._whole = whole
-        self._seeded = seeded
+        self.uses_seed = seeded
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         """See `Forecaster.availability`."""
@@ -125,7 +125,9 @@ class FunctionForecaster:
         windows, location = cut_windows(data, rows, self.context, seed)
         contexts = np.asarray(windows.values, np.float64) + location[:, None]
         options = {} if self.covariate_use is None else self._cut_covariates(data, rows, horizon, self.covariate_use)
-        draws = np.asarray(self._function(contexts, horizon, *([seed] if self._seeded else []), **options), np.float64)
+        draws = np.asarray(
+            self._function(contexts, horizon, *([seed] if self.uses_seed else []), **options), np.float64
+        )
         shape = (len(rows), horizon, self.draws)
         if draws.shape == shape[:2] and self.draws == 1:
             draws = draws[..., None]

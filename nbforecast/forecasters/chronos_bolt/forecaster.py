@@ -46,6 +46,7 @@ class ChronosBolt(NetworkForecaster):
 
     algorithm: ClassVar[str] = "chronos-bolt"
     algorithm_version: ClassVar[int] = 1
+    uses_seed: ClassVar[bool] = False
     name: str = "chronos-bolt"
     sizes: Sizes = field(kw_only=True)
     longest: int | None = field(default=None, kw_only=True)

@@ -48,6 +48,7 @@ class Pretrained(NetworkForecaster):
 
     algorithm: ClassVar[str] = "pretrained"
     algorithm_version: ClassVar[int] = 1
+    uses_seed: ClassVar[bool] = False
     name: str = "pretrained"
     context: int = 512
     levels: tuple[float, ...] = DRAW_LEVELS

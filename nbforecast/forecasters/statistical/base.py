@@ -36,6 +36,7 @@ class Statistical(WindowForecaster):
     context: int = 512
     levels: ClassVar[tuple[float, ...]] = DRAW_LEVELS
     draws: ClassVar[int] = len(DRAW_LEVELS)
+    uses_seed: ClassVar[bool] = False
 
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
         """See `WindowForecaster.predict`."""
