@@ -82,9 +82,12 @@ class PointForecast(NamedTuple):
     errors: Float32[Array, "n H B"]
 
 
-def take(values: Shaped[Array, "L ..."], positions: Int32[Array, "n ..."]) -> Shaped[Array, "n ..."]:
+def take(values: Shaped[Array, "L B"], positions: Int32[Array, "*n B"]) -> Shaped[Array, "*n B"]:
     """Returns the values at some positions of each column. Positions outside are moved to the nearest end."""
-    return jnp.take_along_axis(values, jnp.clip(positions, 0, values.shape[0] - 1), axis=0)
+    length, batch = values.shape
+    # one gather from a flat array: `jnp.take_along_axis` takes XLA several times as long to compile
+    flat_positions = jnp.clip(positions, 0, length - 1) * batch + jnp.arange(batch)
+    return values.reshape(-1).at[flat_positions].get(mode="promise_in_bounds")
 
 
 def first_true(values: Bool[Array, "L ..."]) -> Int32[Array, "..."]:
@@ -137,15 +140,15 @@ def scale_context(windows: Windows) -> ScaledContext:
         last = jnp.where(inputs[1], inputs[0], last)
         return last, last
 
-    start = jnp.take_along_axis(values, first[None], axis=0)[0]
+    start = take(values, first[None])[0]
     _, filled = jax.lax.scan(carry, start, (values, is_known))
     location = windows.location
     lowest = filled.min(0) + location
     is_positive = (location > 0.0) & (lowest > _MIN_SHARE * (filled.mean(0) + location))
     ratio = filled / jnp.where(is_positive, location, 1.0)
     logs = jnp.log1p(jnp.where(is_positive, ratio, 0.0))
-    part = parts(len(values), first)
-    is_log = is_positive & (unevenness(logs, is_known, part) < _PREFERENCE * unevenness(filled, is_known, part))
+    log_unevenness, unevenness_as_is = unevenness(jnp.stack([logs, filled], 1), is_known, first)
+    is_log = is_positive & (log_unevenness < _PREFERENCE * unevenness_as_is)
     values = jnp.where(is_log, logs, filled)
     scale = mean_absolute_deviation(values, is_known)
     # only zeros themselves show that a series stops at zero: a temperature may have been positive for long
@@ -166,29 +169,31 @@ def to_data_unit(past: ScaledContext, values: Float32[Array, "... B"]) -> Float3
     return jnp.maximum(jnp.where(past.is_log, past.location * growth, scaled), past.floor)
 
 
-def parts(length: int, first: Int32[Array, " B"]) -> Float32[Array, "L B"]:
-    """Returns in which of `_PARTS` equal parts of its context each step lies."""
-    age = jnp.arange(length)[:, None] - first
-    # whole numbers as they are: their division is slow on CPUs, and this one is exact where its result is whole
-    return jnp.floor((age * _PARTS).astype(jnp.float32) / jnp.maximum(length - first, 1))
-
-
 def unevenness(
-    values: Float32[Array, "L B"], is_known: Bool[Array, "L B"], part: Float32[Array, "L B"]
-) -> Float32[Array, " B"]:
-    """Returns how much the size of steps differs between parts of a context.
+    values: Float32[Array, "L V B"], is_known: Bool[Array, "L B"], first: Int32[Array, " B"]
+) -> Float32[Array, "V B"]:
+    """Returns how much the size of steps differs between `_PARTS` equal parts of a context.
 
     It is their coefficient of variation (Guerrero 1993).
 
     Args:
-        values: The contexts' values.
-        is_known: Which of them are known.
-        part: The part of each step (see `parts`).
+        values: V transformations of the contexts' values.
+        is_known: Which values are known.
+        first: The position of the first observation.
     """
+    length = values.shape[0]
+    age = jnp.arange(length)[:, None] - first
+    # whole numbers as they are: their division is slow on CPUs, and this one is exact where its result is whole
+    part = jnp.floor((age * _PARTS).astype(jnp.float32) / jnp.maximum(length - first, 1))
+    part = jnp.where(is_known[1:] & is_known[:-1], part[1:], -1.0)
     changes = jnp.abs(jnp.diff(values, axis=0))
-    is_pair = is_known[1:] & is_known[:-1]
-    within = [(is_pair & (part[1:] == i)).astype(jnp.float32) for i in range(_PARTS)]
-    size = jnp.stack([total(changes * w) / jnp.maximum(total(w), 1.0) for w in within])
+
+    def mean_change(number: Float32[Array, ""]) -> Float32[Array, "V B"]:
+        is_within = part == number
+        count = jnp.maximum(total(is_within.astype(jnp.float32)), 1.0)
+        return total(jnp.where(is_within[:, None], changes, 0.0)) / count
+
+    size = jax.lax.map(mean_change, jnp.arange(_PARTS, dtype=jnp.float32))  # compiled once for all parts
     return size.std(0) / jnp.maximum(size.mean(0), 1e-30)
 
 
@@ -208,11 +213,7 @@ def backtest_origins(past: ScaledContext, horizon: int, start: Int32[Array, " B"
     distance = 1 + jnp.floor(jnp.arange(N_ORIGINS)[:, None] * stride).astype(jnp.int32)
     positions = length - 1 - distance
     target_positions = positions[:, None] + jnp.arange(1, horizon + 1)[:, None]
-    flat_positions = target_positions.reshape(-1, target_positions.shape[-1])
-    targets = take(past.values, flat_positions).reshape(target_positions.shape)
-    is_observed = jnp.take_along_axis(past.observed, jnp.clip(flat_positions, 0, length - 1), axis=0).reshape(
-        target_positions.shape
-    )
+    targets, is_observed = (take(v, target_positions) for v in (past.values, past.observed))
     return BacktestOrigins(
         positions, targets, is_observed & (target_positions < length) & (positions >= start)[:, None]
     )

@@ -148,7 +148,7 @@ def find_seasons(past: ScaledContext, calendar: Int32[Array, " S"]) -> Seasons:
         return first_true(is_allowed & (r >= share * best))
 
     short = strongest(is_candidate & fits_twice, 0.7)
-    unexplained_share = 1.0 - jnp.take_along_axis(r, short[None], axis=0)
+    unexplained_share = 1.0 - take(r, short[None])
     is_stronger = (1.0 - r < MAX_UNEXPLAINED_RATIO * unexplained_share) & (unexplained_share > 0.01)
     ratio = lags / jnp.maximum(short, 1)
     is_multiple = (short > 0) & (lags > short) & (ratio == jnp.floor(ratio))
@@ -225,9 +225,21 @@ def seasonal_positions(
         season: The season length in steps; 0 counts as 1.
         horizon: H.
     """
-    h = jnp.arange(1, horizon + 1)[:, None]
+    return positions_before(positions[:, None], season, jnp.arange(1, horizon + 1)[:, None])
+
+
+def positions_before(
+    positions: Int32[Array, "*#n B"], season: Int32[Array, "*#n #B"], steps: Int32[Array, "*#n 1"]
+) -> Int32[Array, "*n B"]:
+    """Returns positions one or more whole seasons before steps after `positions`, none after these.
+
+    Args:
+        positions: Positions in the context.
+        season: The season length in steps; 0 counts as 1.
+        steps: How many steps after each position, from 1.
+    """
     season = jnp.maximum(season, 1)
-    return positions[:, None] + h - season * ((h + season - 1) // season)
+    return positions + steps - season * jax.lax.div(*jnp.broadcast_arrays(steps + season - 1, season))
 
 
 def seasonal_component(adjusted: Adjusted, positions: Int32[Array, "n B"], horizon: int) -> Float32[Array, "n H B"]:
@@ -238,10 +250,19 @@ def seasonal_component(adjusted: Adjusted, positions: Int32[Array, "n B"], horiz
         positions: Positions in the context.
         horizon: H.
     """
-    n, batch = positions.shape
+    return component_after(adjusted, positions[:, None], jnp.arange(1, horizon + 1)[:, None])
 
-    def of_season(component: Float32[Array, "L B"], season: Int32[Array, " B"]) -> Float32[Array, "n H B"]:
-        source_positions = seasonal_positions(positions, season, horizon).reshape(-1, batch)
-        return jnp.where(season > 0, take(component, source_positions).reshape(n, horizon, batch), 0.0)
 
-    return of_season(adjusted.short, adjusted.seasons.short) + of_season(adjusted.long, adjusted.seasons.long)
+def component_after(
+    adjusted: Adjusted, positions: Int32[Array, "*#n B"], steps: Int32[Array, "*#n 1"]
+) -> Float32[Array, "*n B"]:
+    """Returns the seasonal component of steps after `positions`, as known there.
+
+    Args:
+        adjusted: The adjusted contexts.
+        positions: Positions in the context.
+        steps: How many steps after each position, from 1.
+    """
+    parts = zip((adjusted.short, adjusted.long), adjusted.seasons, strict=True)
+    short, long = (jnp.where(m > 0, take(c, positions_before(positions, m, steps)), 0.0) for c, m in parts)
+    return short + long

@@ -45,8 +45,7 @@ def naive_forecast(past: ScaledContext, origins: BacktestOrigins, season: Int32[
     _, horizon, batch = origins.targets.shape
 
     def points(origin_positions: Int32[Array, "n B"]) -> Float32[Array, "n H B"]:
-        positions = seasonal_positions(origin_positions, season, horizon)
-        return take(past.values, positions.reshape(-1, batch)).reshape(positions.shape)
+        return take(past.values, seasonal_positions(origin_positions, season, horizon))
 
     end = jnp.full((1, batch), past.values.shape[0] - 1)
     return PointForecast(points(end)[0], origins.targets - points(origins.positions))
