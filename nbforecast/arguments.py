@@ -11,8 +11,10 @@ from nbforecast.options import DrawOptions, ForecastOptions
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Collection
 
 _ORIGINS = re.compile(r"-\d+(\.\d*)?(\.\..*|(,-?\d+)+)?$")
+_LEARNING = ("static", "future_covariates", "past_covariates", "holidays", "learn")
 SHARD_OPTIONS = ("engine", "address", "workers", "series_per_shard")
 
 
@@ -50,6 +52,17 @@ def add_latest_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_learning_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `ForecastOptions` that say what forecasts learn from, for a report."""
+    _add_fields(parser, ForecastOptions, _LEARNING)
+
+
+def learning_parameters(namespace: argparse.Namespace) -> dict[str, str]:
+    """The parameters of a report, as text, that parsed options of `add_learning_options` set."""
+    values = {name: getattr(namespace, name) for name in _LEARNING}
+    return {name: "true" if value is True else str(value) for name, value in values.items() if value}
+
+
 def forecast_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `nbforecast.forecast`, beside the frame, from parsed options."""
     keywords = _values(namespace, ForecastOptions)
@@ -78,9 +91,9 @@ def shard_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
     return {**options, **{name: getattr(namespace, name) for name in SHARD_OPTIONS}}
 
 
-def _add_fields(parser: argparse.ArgumentParser, options: type) -> None:
+def _add_fields(parser: argparse.ArgumentParser, options: type, names: Collection[str] | None = None) -> None:
     for option in fields(options):
-        if option.metadata["flags"]:
+        if option.metadata["flags"] and (names is None or option.name in names):
             parser.add_argument(
                 *option.metadata["flags"], dest=option.name, default=option.default, **option.metadata["argument"]
             )

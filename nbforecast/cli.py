@@ -13,9 +13,11 @@ from nbforecast.arguments import (
     add_draw_options,
     add_forecast_options,
     add_latest_options,
+    add_learning_options,
     add_shard_options,
     draw_keywords,
     forecast_keywords,
+    learning_parameters,
     run_cache_command,
     shard_keywords,
 )
@@ -82,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parameter = "a parameter of the template, such as model, horizon or target; may be repeated"
     report.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=parameter)
     report.add_argument("-f", "--force", action="store_true", help="compute every forecast anew (-p force true)")
+    add_learning_options(report)
     template = "a template's name, or a notebook with a cell tagged parameters (default: %(default)s)"
     report.add_argument("--template", default="backtest_report", metavar="T", help=template)
     report.set_defaults(run=_report)
@@ -148,7 +151,8 @@ def _report(options: argparse.Namespace) -> None:
 
     out = _path_with_suffix(options.out, ".html")
     notebook = _path_with_suffix(options.notebook, ".ipynb") if options.notebook else None
-    parameters = [*options.p, *([("force", "true")] if options.force else [])]
+    flags = learning_parameters(options) | ({"force": "true"} if options.force else {})
+    parameters = [*options.p, *flags.items()]
     page = make_report(options.data, out, parameters, options.template, notebook)
     _print(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
     if notebook:

@@ -56,6 +56,7 @@ class LearnedRun(Run):
         super().__init__(entry_slice, forecaster, engine, seed, **options)
         self._base = base
         self.others = tuple(others)
+        self._effects: tuple[tuple[str, int], dict[tuple[str | None, bool | None], pl.DataFrame]] | None = None
 
     @property
     def base(self) -> Run:
@@ -110,12 +111,12 @@ class LearnedRun(Run):
             A DataFrame with a row per feature, or two for a number (at its 90 % and 10 % quantile), those of the group
             that gains most first. `unique_id` or `horizon` if asked for; group; feature; reference and value (the
             change of the feature: a standard deviation from 0 where it is an error, a difference or a change); effect
-            with std_error and the ends of its 95 % interval, lower and upper; unit ("%" or that of the data); count (in
-            how many rows a feature of two values has the second). error_without is by how many per cent the error
-            (CRPS) is higher without the group, with its standard error; share is the part of the whole improvement, in
-            per cent, that is lost without it. For past values and errors, on which every correction rests, both compare
-            a correction by them alone with none. Unknown is null: an effect that the data leave open, and a standard
-            error where a feature changed too rarely.
+            with std_error, the ends of its 95 % interval, lower and upper, and the p_value of there being none; unit
+            ("%" or that of the data); count (in how many rows a feature of two values has the second). error_without is
+            by how many per cent the error (CRPS) is higher without the group, with its standard error; share is the
+            part of the whole improvement, in per cent, that is lost without it. For past values and errors, on which
+            every correction rests, both compare a correction by them alone with none. Unknown is null: an effect that
+            the data leave open, and a standard error where a feature changed too rarely.
 
         Raises:
             OptionError: `by` is something else, or `percent` is True and values are not positive.
@@ -125,6 +126,14 @@ class LearnedRun(Run):
             >>> run.effects().select("feature", "effect", "std_error", "unit", "error_without")
         """
         self.wait()
+        if self._effects is None or self._effects[0] != self.revision:
+            self._effects = self.revision, {}
+        cached = self._effects[1]
+        if (by, percent) not in cached:
+            cached[by, percent] = self._estimate_effects(by, percent)
+        return cached[by, percent]
+
+    def _estimate_effects(self, by: EffectsBy | None, percent: bool | None) -> pl.DataFrame:
         base = read_base_forecasts(self.base, self.others)
         if base is None:
             raise OptionError("Effects rest on the forecasts of all origins, and some are missing: request them again.")

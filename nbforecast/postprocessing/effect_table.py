@@ -34,6 +34,7 @@ _SCHEMA = {
     "std_error": pl.Float64,
     "lower": pl.Float64,
     "upper": pl.Float64,
+    "p_value": pl.Float64,
     "unit": pl.String,
     "count": pl.Int64,
     "error_without": pl.Float64,
@@ -125,8 +126,8 @@ def _describe(effect: Effect, is_relative: bool, unit: str) -> tuple[Any, ...]:
         factor = exp(estimate.value) if isfinite(estimate.value) else float("nan")
         effects = (100 * (factor - 1), 100 * factor * estimate.standard_error, _percent(low), _percent(high))
     value = _percent(effect.value) if is_relative and contrast.is_in_unit else effect.value
-    name = contrast.name
-    return (name.group, name.feature, contrast.reference, value, *effects, "%" if is_relative else unit, contrast.count)
+    unit = "%" if is_relative else unit
+    return (*contrast.name[::-1], contrast.reference, value, *effects, estimate.p_value, unit, contrast.count)
 
 
 def _percent(logarithm: float) -> float:

@@ -24,9 +24,9 @@ from jaxtyping import Float64, Int64
 
 from nbforecast.device import cores
 from nbforecast.postprocessing.effect_features import Contrast, ExplainingColumns, FeatureNames, PastErrors
-from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
+from nbforecast.scoring.diebold_mariano import MeanEstimate
 from nbforecast.scoring.origin_scores import quantiles
-from nbforecast.scoring.panel_mean import MIN_SERIES, estimate_panel_mean
+from nbforecast.scoring.panel_mean import estimate_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -257,10 +257,7 @@ def _estimate(
     if not np.isfinite(value) or not count:
         return MeanEstimate(np.nan, np.nan, 0, np.nan)
     pseudo = count * influence  # their mean has the variance of the effect
-    several = len(np.unique(series)) >= MIN_SERIES
-    mean = estimate_panel_mean(pseudo, time, series, overlap) if several else estimate_mean(pseudo, time, overlap)
-    if several and not mean.degrees_of_freedom:
-        mean = estimate_mean(pseudo, time, overlap)
+    mean = estimate_over(pseudo, time, series, overlap)
     spells = _spells(weight, time, 2 * overlap)
     if not mean.degrees_of_freedom or spells < _LEAST_SPELLS:
         return MeanEstimate(value, np.nan, 0, np.nan)

@@ -14,8 +14,8 @@ from jaxtyping import Float32, Float64, Int64
 
 from nbforecast.postprocessing.effect_features import OTHERS_GROUP, PAST_GROUP, FeatureNames
 from nbforecast.postprocessing.residual_model import BaseForecasts, learn
-from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
-from nbforecast.scoring.panel_mean import MIN_SERIES, estimate_panel_mean
+from nbforecast.scoring.diebold_mariano import MeanEstimate
+from nbforecast.scoring.panel_mean import estimate_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,12 +74,7 @@ class GroupLosses:
         # the ratio, and how much each origin moves it
         values = np.where(is_known, ratio - 1 + (more - ratio * less) / less[is_known].mean(), np.nan)
         overlap = 1 + (without.shape[1] - 1 if steps is None else max(steps))
-        time, series = self.steps[rows], self.series[rows]
-        if len(np.unique(series)) >= MIN_SERIES:
-            estimate = estimate_panel_mean(values, time, series, overlap)
-            if estimate.degrees_of_freedom:
-                return estimate
-        return estimate_mean(values, time, overlap)
+        return estimate_over(values, self.steps[rows], self.series[rows], overlap)
 
 
 def measure_groups(

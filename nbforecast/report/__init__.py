@@ -16,6 +16,7 @@ from nbforecast.report.data import data
 from nbforecast.report.exceedance import exceedance
 from nbforecast.report.glucose import glucose, glucose_metrics, glucose_ranges
 from nbforecast.report.horizons import horizons
+from nbforecast.report.learning import learning
 from nbforecast.report.provenance import provenance
 from nbforecast.report.section import Section
 from nbforecast.report.series_profiles import series_profiles
@@ -35,6 +36,7 @@ __all__ = [
     "glucose_metrics",
     "glucose_ranges",
     "horizons",
+    "learning",
     "provenance",
     "series_profiles",
     "summary",

@@ -75,5 +75,5 @@ _SPAN_OPTIONS = {
     option.name for option in fields(ForecastOptions) if option.metadata["argument"].get("type") is steps_or_span
 }
 _COLUMN_OPTIONS = {
-    option.name for option in fields(ForecastOptions) if option.metadata["argument"].get("metavar") == "COL"
+    option.name for option in fields(ForecastOptions) if option.metadata["argument"].get("metavar") in ("COL", "A,B")
 }

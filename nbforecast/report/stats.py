@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
-from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
 from nbforecast.scoring.mean_scores import seasonal_scale
-from nbforecast.scoring.panel_mean import MIN_SERIES, estimate_panel_mean
+from nbforecast.scoring.panel_mean import estimate_over_origins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from nbforecast.data import Dataset
     from nbforecast.run import Run
+    from nbforecast.scoring.diebold_mariano import MeanEstimate
 
 Loss = Literal["crps", "wis"]  # a score of whole forecasts
 SIGNIFICANCE = 0.05  # a p-value below this is a difference by more than chance
@@ -137,16 +137,8 @@ def scores_of(run: Run, rows: Bool[np.ndarray, " N"], by: str | None = None) -> 
 
 def estimate(run: Run, values: Float64[np.ndarray, " N"]) -> MeanEstimate:
     """Estimate the mean of a value of each origin: of a panel for other series and times, if it has enough series."""
-    data, rows = run.data, np.flatnonzero(np.isfinite(values))
-    series = np.repeat(np.arange(len(data.ids)), data.lengths)
-    distances = np.diff(rows)[np.diff(series[rows]) == 0]
-    # origins as far apart as the horizon share no actual value
-    overlap = -(-run.horizon // int(distances.min())) if len(distances) else run.horizon
-    if len(data.ids) >= MIN_SERIES:
-        mean = estimate_panel_mean(values, data.time, series, overlap)
-        if mean.degrees_of_freedom:
-            return mean
-    return estimate_mean(values, data.time, overlap)
+    series = np.repeat(np.arange(len(run.data.ids)), run.data.lengths)
+    return estimate_over_origins(values, run.data.time, series, np.arange(len(run.data)), run.horizon)
 
 
 def compare_losses(

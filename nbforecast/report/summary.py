@@ -12,6 +12,7 @@ from nbforecast.report.current_forecast import find_current_forecast
 from nbforecast.report.data import find_data
 from nbforecast.report.horizons import find_horizon_errors
 from nbforecast.report.labels import data_title, horizon_text
+from nbforecast.report.learning import describe_learning
 from nbforecast.report.section import Bullets, Section
 from nbforecast.report.stats import is_panel
 from nbforecast.report.worst_origins import find_worst_origins
@@ -37,6 +38,7 @@ def summary(run: Run, baseline: Run, others: Sequence[Run], heading: str = "") -
         find_current_forecast(run).finding,
         find_horizon_errors(run, baseline).finding,
         find_comparison(run, others).findings,
+        describe_learning(run),
         describe_coverage(run),
         find_calendar_errors(run).finding,
         find_breakdown(run, baseline).finding if is_panel(run.data) else find_worst_origins(run, 1).finding,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
 
-from nbforecast.scoring.diebold_mariano import MeanEstimate
+from nbforecast.scoring.diebold_mariano import MeanEstimate, estimate_mean
 
 MIN_SERIES = 5  # with fewer, nothing is inferred about other series
 _MIN_SPANS = 2  # of times as long as the kernel; with fewer, nothing is inferred about other times
@@ -72,6 +72,49 @@ def estimate_panel_mean(
     if error <= 1e-12 * max(abs(mean), 1e-300):  # nothing but rounding is left
         return MeanEstimate(mean, 0.0, degrees, 1.0 if mean == 0 else 0.0, scope)
     return MeanEstimate(mean, error, degrees, float(2 * stdtr(degrees, -abs(mean) / error)), scope)
+
+
+def estimate_over(
+    values: Float64[np.ndarray, " N"],
+    time: Shaped[np.ndarray, " N"],
+    series: Int64[np.ndarray, " N"],
+    overlap: int,
+) -> MeanEstimate:
+    """The mean of values: for other series and times if there are enough series, else for other times.
+
+    Args:
+        values: (N,) values, series by series and in order of time within each; NaN values are left out.
+        time: (N,) the times they were measured at.
+        series: (N,) the number of each value's series, ascending.
+        overlap: How many successive times depend on the same observations.
+    """
+    if len(np.unique(series)) >= MIN_SERIES:
+        mean = estimate_panel_mean(values, time, series, overlap)
+        if mean.degrees_of_freedom:
+            return mean
+    return estimate_mean(values, time, overlap)
+
+
+def estimate_over_origins(
+    values: Float64[np.ndarray, " N"],
+    time: Shaped[np.ndarray, " N"],
+    series: Int64[np.ndarray, " N"],
+    rows: Int64[np.ndarray, " N"],
+    horizon: int,
+) -> MeanEstimate:
+    """The mean of a value of each origin; origins as far apart as the horizon share no actual value.
+
+    Args:
+        values: (N,) values, series by series and in order of time within each; NaN values are left out.
+        time: (N,) the times of the origins.
+        series: (N,) the number of each origin's series, ascending.
+        rows: (N,) the row of each origin in its data.
+        horizon: H, the number of steps forecast from each.
+    """
+    known = np.flatnonzero(np.isfinite(values))
+    distances = np.diff(rows[known])[np.diff(series[known]) == 0]
+    overlap = -(-horizon // int(distances.min())) if len(distances) else horizon
+    return estimate_over(values, time, series, overlap)
 
 
 def bartlett_variance(values: Float64[np.ndarray, " N"], series: Int64[np.ndarray, " N"], width: int) -> float:
