@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -59,6 +59,39 @@ class Dependence:
         if self.pooled:
             return f"dependence between steps from the mean correlation over all series: {few}"
         return f"dependence between steps assumed, a correlation of {DEFAULT_CORRELATION} between neighbours: {few}"
+
+
+class JointPaths(Protocol):
+    """What the totals, extremes and events of a forecast are read from, by rows of its data."""
+
+    @property
+    def calibrate(self) -> bool:
+        """Whether past errors of totals and extremes move their quantiles, unless a request says otherwise."""
+        ...
+
+    def paths(
+        self,
+        rows: Int64[np.ndarray, " R"],
+        count: int = PATHS,
+        draws: Float32[np.ndarray, "R H Q"] | None = None,
+        bands: Float32[np.ndarray, "R H K"] | None = None,
+    ) -> Float32[np.ndarray, "R n H"]:
+        """See `JointForecasts.paths`."""
+        ...
+
+    def order(self, rows: Int64[np.ndarray, " R"], count: int = PATHS) -> tuple[Any, list[Dependence]]:
+        """See `JointForecasts.order`."""
+        ...
+
+    def actual(self, of: Statistic, steps: slice, rows: Int64[np.ndarray, " R"]) -> Float64[np.ndarray, " R"]:
+        """See `JointForecasts.actual`."""
+        ...
+
+    def calibrated_values(
+        self, of: Statistic, steps: slice, rows: Int64[np.ndarray, " R"], count: int = PATHS
+    ) -> Float64[np.ndarray, "R M"]:
+        """See `JointForecasts.calibrated_values`."""
+        ...
 
 
 class JointForecasts:
@@ -154,7 +187,7 @@ class JointForecasts:
                     if step not in correlations:
                         correlations[step] = self._correlation(step)
                     correlation, pooled = correlations[step]
-                    order[place] = correlated_order(correlation, count, _series_key(data.ids[number]))
+                    order[place] = correlated_order(correlation, count, series_key(data.ids[number]))
                     dependences[place] = Dependence(available, pooled=pooled)
         return order, dependences
 
@@ -194,7 +227,7 @@ class JointForecasts:
         draws = self.part.take("forecast", rows) if draws is None else draws
         if bands is None and self.calibrate:
             bands = self.part.calibrate_sparse(rows)
-        return self._arrange(draws, bands, self.order(rows, count)[0])
+        return self.arrange(draws, bands, self.order(rows, count)[0])
 
     def values(
         self, of: Statistic, steps: slice, rows: Int64[np.ndarray, " R"], count: int = PATHS
@@ -288,12 +321,22 @@ class JointForecasts:
             is_done[missing] = True
         return values[rows]
 
-    def _arrange(
+    def arrange(
         self,
         draws: Float32[np.ndarray, "R H Q"],
         bands: Float32[np.ndarray, "R H K"] | None,
         order: Float32[np.ndarray, "R n H"],
     ) -> Float32[np.ndarray, "R n H"]:
+        """The paths of some forecasts in a given order.
+
+        Args:
+            draws: (R, H, Q) the forecasts.
+            bands: (R, H, 8) their calibrated intervals, NaN where there are none; None takes the forecasts themselves.
+            order: (R, n, H) as `order` returns it.
+
+        Returns:
+            (R, n, H) in the data's unit.
+        """
         levels = self.part.spec.levels
         if bands is None:
             return arrange(draws, levels, order)
@@ -308,7 +351,7 @@ class JointForecasts:
     def _positions(self, rows: Int64[np.ndarray, " M"], series: int) -> Float32[np.ndarray, "M H"]:
         """The positions of rows of one series; their draws are read part by part."""
         data, spec = self.part.data, self.part.spec
-        keys = origin_keys(_series_key(data.ids[series]), self._steps[rows])
+        keys = origin_keys(series_key(data.ids[series]), self._steps[rows])
         values = np.empty((len(rows), spec.horizon), np.float32)
         piece = max(1, _CHUNK // (spec.horizon * len(spec.levels)))
         for start in range(0, len(rows), piece):
@@ -333,5 +376,6 @@ class JointForecasts:
         return rank_autocorrelation(order), count
 
 
-def _series_key(series: str) -> int:
+def series_key(series: str) -> int:
+    """A number for a series, from its id, by which its random numbers are drawn."""
     return int.from_bytes(hashlib.blake2b(series.encode(), digest_size=8).digest(), "little")

@@ -67,7 +67,7 @@ def joint_scores(
         actual = joint.actual(statistic, steps, rows)
         arrays = score_values(joint.values(statistic, steps, rows), actual)
         if joint.calibrate:
-            arrays |= _calibrated_coverages(joint.calibrated_values(statistic, steps, rows), actual)
+            arrays |= calibrated_coverages(joint.calibrated_values(statistic, steps, rows), actual)
     columns = {name: array[:, None] for name, array in arrays.items()}
     return mean_scores(group_sums(data, columns, by, where, rows))
 
@@ -143,9 +143,18 @@ def _path_scores(
     return scores
 
 
-def _calibrated_coverages(
+def calibrated_coverages(
     values: Float64[np.ndarray, "R K"], actual: Float64[np.ndarray, " R"]
 ) -> dict[str, Float64[np.ndarray, " R"]]:
+    """Whether a number lay in its calibrated intervals.
+
+    Args:
+        values: (R, 9) quantiles at `MARGINAL_LEVELS`.
+        actual: (R,) what it was, NaN where it is not known.
+
+    Returns:
+        (R,) for each of `CALIBRATED_COVERAGES`, 1 or 0; NaN where one of both is not known.
+    """
     half = len(CALIBRATED_COVERAGES)
     is_unknown: Bool[np.ndarray, " R"] = np.isnan(values).any(1) | np.isnan(actual)
     coverages = {}

@@ -10,7 +10,9 @@ from jaxtyping import Float64
 
 from nbforecast.data.covariate_grid import covariate_grid
 from nbforecast.data.units import stated_unit
+from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError
+from nbforecast.forecasters.bounded import with_bounds
 from nbforecast.postprocessing.effect_features import FeatureNames
 from nbforecast.postprocessing.effect_table import tabulate_effects
 from nbforecast.postprocessing.learned_forecaster import LearnedForecaster
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
     from nbforecast.data import Dataset
     from nbforecast.engine.engine import Engine
-    from nbforecast.engine.tasks import Priority
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.forecasters.bounded import Bounds
     from nbforecast.origin_forecast import Forecast
     from nbforecast.postprocessing.effect_table import EffectsBy
     from nbforecast.result_cache.entry_slice import EntrySlice
@@ -144,6 +146,15 @@ class LearnedRun(Run):
         is_whole = not self.is_partial and isinstance(self.forecaster, LearnedForecaster)  # and has no bounds
         learned = self.column("forecast") if is_whole else None
         return tabulate_effects(base, names, ids=self.data.ids, unit=unit, by=by, percent=percent, learned=learned)
+
+    def with_data(self, data: Dataset, bounds: Bounds) -> LearnedRun:
+        """A run over other data that learns from the same models' forecasts of these; see `Run.with_data`."""
+        base, *others = [run.with_data(data, bounds) for run in (self.base, *self.others)]
+        forecaster = with_bounds(learned_forecaster(base, others), bounds)
+        part, engine = self._find_results(forecaster, data)
+        run = LearnedRun(part, forecaster, engine, self.seed, base, others, calibrate=self.calibrate)
+        run.start(Priority.BATCH)
+        return run
 
     def cancel(self) -> None:
         """Stop the run, and those of the models that it waits for; results so far stay in the cache."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from nbforecast.data import Dataset
-    from nbforecast.joint_forecasts import Dependence, JointForecasts
+    from nbforecast.joint_forecasts import Dependence, JointPaths
     from nbforecast.options import Style
     from nbforecast.postprocessing.path_statistics import Name, Statistic
 
@@ -68,7 +68,7 @@ class Forecast:
         model: str,
         calibrated: Float32[np.ndarray, "H K"] | None = None,
         is_from_longer_history: bool = False,
-        joint: JointForecasts | None = None,
+        joint: JointPaths | None = None,
     ) -> None:
         self._series_position, self.index = data.locate(row)
         self.series = data.ids[self._series_position]
@@ -276,20 +276,20 @@ class Forecast:
 
         Args:
             ax: Axes to draw on; None makes a figure.
-            style: "bands" for prediction intervals or "density" for densities.
+            style: "bands" for prediction intervals, "density" for densities, "paths" for some joint paths.
 
         Returns:
             The matplotlib axes.
         """
-        return charts.draw_fan_on_axes(self.fan(density=style == "density"), ax, style)
+        return charts.draw_fan_on_axes(self.fan(style), ax, style)
 
-    def fan(self, *, density: bool = False) -> charts.FanData:
-        """What a fan chart of the forecast shows."""
+    def fan(self, style: Style = "bands") -> charts.FanData:
+        """What a fan chart of the forecast shows in a style."""
         data, horizon = self._data, len(self.draws)
         first = int(data.offsets[self._series_position])
         history = slice(max(first, self._row + 1 - charts.history_steps(horizon)), self._row + 1)
         curves = None
-        if density:
+        if style == "density":
             values, heights = self.density()
             curves = charts.Density(values[:, 0], values[:, -1], heights)
         zone = getattr(data.time_type, "time_zone", None)
@@ -307,13 +307,14 @@ class Forecast:
             median=self.median,
             bands=tuple(self._band(c) for c in reversed(COVERAGES)),
             density=curves,
-            notes=self._notes(),
+            paths=self.paths() if style == "paths" else None,
+            notes=self._notes(str(self.dependence) if style == "paths" else ""),
             zone=None if data.frequency.wall_clock else zone,
             slot=data.frequency.slot,
         )
 
     @property
-    def _joint_forecasts(self) -> JointForecasts:
+    def _joint_forecasts(self) -> JointPaths:
         if self._joint is None:
             raise OriginUnavailable("This forecast has no past ones to make joint paths from: ask a run for it.")
         return self._joint
@@ -324,7 +325,7 @@ class Forecast:
         values, levels = np.sort(of(self.paths()[:, part])), draw_levels(None, PATHS)
         notes = [str(self.dependence)]
         is_calibrated = False
-        if self.calibrated is not None if calibrate is None else calibrate:
+        if joint.calibrate if calibrate is None else calibrate:
             quantiles_of_past = joint.calibrated_values(of, part, row)[0]
             is_calibrated = bool(np.isfinite(quantiles_of_past).all())
             if is_calibrated:
@@ -346,7 +347,7 @@ class Forecast:
     def _cumulative(self, value: float) -> CumulativeProbability:
         return cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), float(value)))
 
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self, dependence: str) -> tuple[str, ...]:
         data = self._data
         notes = [w.label for w in data.warnings if w.series == self.series or len(data.ids) == 1]
         if self.calibrated is not None:
@@ -358,7 +359,7 @@ class Forecast:
             )
         if self.is_from_longer_history:
             notes.insert(0, "from a longer history")
-        return tuple(notes)
+        return tuple([dependence, *notes] if dependence else notes)
 
     def _band(self, coverage: int) -> charts.Band:
         ends = self.interval(coverage)

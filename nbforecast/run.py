@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,13 +10,19 @@ import polars as pl
 from jaxtyping import Float32, Int64
 
 from nbforecast.data.covariate_grid import describe_missing
+from nbforecast.data.groups import read_groups
 from nbforecast.data.origins import Index, find_row, newest_rows
 from nbforecast.deprecation import RenamedAttribute
+from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError, OriginUnavailable
+from nbforecast.forecasters.bounded import with_bounds
+from nbforecast.forecasters.covariate_use import availability
 from nbforecast.forecasters.unavailable import UnavailableReason
+from nbforecast.group_forecasts import GroupForecasts
 from nbforecast.origin_forecast import Forecast
 from nbforecast.postprocessing.variants import VARIANT_LEVELS, Variant, compare_variants
 from nbforecast.result_cache.export import to_long
+from nbforecast.result_cache.key import ForecastSpec
 from nbforecast.run_results import RunResults
 from nbforecast.safe_text import escape_controls
 from nbforecast.scoring.origin_scores import quantiles
@@ -24,8 +31,15 @@ from nbforecast.series_results import SeriesResults
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nbforecast.data import Dataset
+    from nbforecast.engine.engine import Engine
+    from nbforecast.forecasters.base import Forecaster
+    from nbforecast.forecasters.bounded import Bounds
+    from nbforecast.group_forecasts import Method
+    from nbforecast.joint_forecasts import JointForecasts
     from nbforecast.options import Style
     from nbforecast.postprocessing.effect_table import EffectsBy
+    from nbforecast.result_cache.entry_slice import EntrySlice
 
 
 class Run(RunResults):
@@ -153,6 +167,12 @@ class Run(RunResults):
         joint = self._joint_forecasts(current)
         return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands, is_from_longer, joint)
 
+    def _infer(self, rows: Int64[np.ndarray, " R"]) -> EntrySlice:
+        """The results with the forecasts of some rows, which are inferred at once where they are missing."""
+        if self._engine is None:
+            return self._slice
+        return self._engine.infer_now(self._slice, self._forecaster, rows, self._seed)
+
     def _copied_draws(self, rows: Int64[np.ndarray, " 1"]) -> Float32[np.ndarray, "H Q"]:
         """The forecast of an origin in a run that was copied, and that infers nothing."""
         draws = self._slice.take("forecast", rows)[0]
@@ -189,13 +209,73 @@ class Run(RunResults):
         """
         is_chosen = np.isin(np.arange(len(self.data)), self.rows)
         rows = np.flatnonzero(newest_rows(self.data, is_chosen & (self.reasons == 0)))
-        current = self._slice
-        if self._engine is not None:
-            current = self._engine.infer_now(current, self._forecaster, rows, self._seed)
+        current = self._infer(rows)
         bands = current.calibrate_sparse(rows) if self.calibrate and len(rows) else None
         table = to_long(current, rows, levels, bands, step=True)
         first = ("unique_id", "cutoff", "ds", "step")
         return table.select(*first, pl.exclude(*first, "y"))
+
+    def joint_forecasts(self, rows: Int64[np.ndarray, " R"] | None = None) -> JointForecasts:
+        """The joint forecasts of the run's origins: paths, sums and extremes by row.
+
+        Args:
+            rows: (R,) rows whose forecasts are inferred at once where they are missing.
+        """
+        return self._joint_forecasts(self._slice if rows is None else self._infer(rows))
+
+    def with_data(self, data: Dataset, bounds: Bounds) -> Run:
+        """A run of the same model over other data, in the background; its results are cached like any others.
+
+        Args:
+            data: The data.
+            bounds: Those of its forecasts, in place of the run's own.
+
+        Raises:
+            OptionError: The run is a copy, which infers nothing.
+        """
+        forecaster = with_bounds(self._forecaster, bounds)
+        part, engine = self._find_results(forecaster, data)
+        run = Run(part, forecaster, engine, self._seed, calibrate=self.calibrate)
+        run.start(Priority.BATCH)
+        return run
+
+    def _find_results(self, forecaster: Forecaster, data: Dataset) -> tuple[EntrySlice, Engine]:
+        """The cached results of a model for other data, and what completes them."""
+        if self._engine is None:
+            raise OptionError("This run is a copy, which infers nothing: request it again.")
+        spec = ForecastSpec.from_forecaster(forecaster, data, self.horizon, self._seed)
+        return self._engine.cache.find(data, spec, partial(availability, forecaster, data, self.horizon)), self._engine
+
+    def aggregate(self, by: Any = None, index: Index = 0, *, method: Method = "bottom_up") -> GroupForecasts:
+        """The forecasts of sums over the series of a panel, joint over the series.
+
+        The paths of all series share the past origins that give their dependence, so the spread of a sum is that of
+        series that rise and fall together as they did. What is not forecast yet is waited for.
+
+        Args:
+            by: None for the total of all series; a column that `static=` names, or a list of columns, which are levels
+                of a hierarchy: `["region", "item"]` makes the total, each region, and each item of each region. Or a
+                table with the columns unique_id and weight, and group where it makes several sums; series that it lacks
+                count for nothing.
+            index: Index or time of the origin, counted from the last time at which all series of the groups have a
+                value.
+            method: "bottom_up" adds the paths of the series. "direct" forecasts the groups' own values by the same
+                model. "reconciled" moves both by their past errors until they add up.
+
+        Returns:
+            The forecasts by group: `run.aggregate()["total"].total(28).interval(80)`.
+
+        Raises:
+            InputError: The series have no time in common, or a table or column does not fit them.
+            OptionError: `by` or `method` is impossible.
+            IndexOutOfRange: The series have no such origin in common.
+            OriginUnavailable: A series cannot be forecast from the origin; the error names it.
+
+        Example:
+            >>> sales = run.aggregate(["region", "item"])
+            >>> sales.totals(28)  # a row per group: how much in the next 28 steps, with bands
+        """
+        return GroupForecasts(self, read_groups(self.data, by), index, method)
 
     def plot(self, index: Index = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
         """Draw the forecast of one origin with matplotlib.
@@ -204,7 +284,7 @@ class Run(RunResults):
             index: Index or time of the origin.
             series: Id of the series; None is the first one.
             ax: Axes to draw on; None makes a figure.
-            style: "bands" or "density".
+            style: "bands", "density" or "paths".
 
         Returns:
             The matplotlib axes.

@@ -79,6 +79,11 @@ class Engine:
         self._interactive = InteractiveQueue(cache, self._batch_sizers, self._statistics)
 
     @property
+    def cache(self) -> Cache:
+        """The cache whose entries are completed."""
+        return self._cache
+
+    @property
     def statistics(self) -> Counts:
         """What has been done so far."""
         return self._statistics.counts

@@ -99,6 +99,12 @@ class BoundedForecaster:
         return np.clip(draws, np.float32(self.bounds.minimum), np.float32(self.bounds.maximum))
 
 
+def with_bounds(forecaster: Forecaster, bounds: Bounds) -> Forecaster:
+    """Return a forecaster within other bounds than its own; the model itself where there are none."""
+    model = forecaster.model if isinstance(forecaster, BoundedForecaster) else forecaster
+    return model if bounds == Bounds() else BoundedForecaster(model, bounds)
+
+
 def split_key(key: str) -> tuple[str, Bounds | None]:
     """Return the key of a bounded forecaster's model and its bounds; another key and None.
 
