@@ -86,7 +86,7 @@ const scripts = (folder) =>
 
 await Promise.all([widget("explorer", [styleSheets, slimUplot]), widget("cache", [styleSheets]), lab()]);
 const sizes = [
-  isWithin("explorer.js", 120_000, [join(STATIC, "explorer.js")]),
+  isWithin("explorer.js", 150_000, [join(STATIC, "explorer.js")]),
   isWithin("cache.js", 40_000, [join(STATIC, "cache.js")]),
   isWithin("labextension", 75_000, scripts(join(LAB_BUILT, "static"))),
 ];

@@ -36,6 +36,8 @@ def generate() -> dict[Path, str]:
             {
                 "VERSION": explorer.VERSION,
                 "MAX_ROWS": explorer.MAX_ROWS,
+                "MAX_JOINT_ROWS": explorer.MAX_JOINT_ROWS,
+                "SHOWN_PATHS": explorer.SHOWN_PATHS,
                 "QUANTILE_LEVELS": list(QUANTILE_LEVELS),
                 **_codes(Status),
             },

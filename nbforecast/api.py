@@ -174,7 +174,7 @@ def quickdraw(
         series: Id of the series of a panel; None is the first one, and a notice names others.
         model: The model, as for `forecast`.
         horizon: Number of steps to forecast, H, or a span.
-        style: "bands" for prediction intervals or "density" for densities.
+        style: "bands" for prediction intervals, "density" for densities, "paths" for some joint paths.
         **options: The other options of `forecast`: time, target, id, static, freq, calendar, fill, minimum,
             maximum, max_duration, date_order, decimal, unit, convert_to, future_covariates, past_covariates, holidays,
             origins, every, at, seed, force, exact, learn, calibrate, name.

@@ -97,6 +97,8 @@ def _add_fields(parser: argparse.ArgumentParser, options: type, names: Collectio
             parser.add_argument(
                 *option.metadata["flags"], dest=option.name, default=option.default, **option.metadata["argument"]
             )
+            for flag, more in option.metadata["also"].items():
+                parser.add_argument(flag, dest=option.name, default=option.default, **more)
 
 
 def _values(namespace: argparse.Namespace, options: type) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Chart:
     """
 
     def __init__(self, forecast: Forecast, run: Run, style: Style = "bands", notice: str | None = None) -> None:
-        fan = forecast.fan(density=style == "density")
+        fan = forecast.fan(style)
         self.forecast = forecast
         self.run = run
         self._fan = replace(fan, notes=(notice, *fan.notes)) if notice else fan

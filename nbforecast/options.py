@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from functools import wraps
 from math import isfinite
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, cast, get_args
 
 from nbforecast.checks import check_horizon, is_integer
 from nbforecast.errors import OptionError
@@ -25,21 +25,26 @@ if TYPE_CHECKING:
 
     ModelLike: TypeAlias = str | Forecaster | Callable[..., Any] | None
 
-STYLES = ("bands", "density")
-Style = Literal["bands", "density"]
+STYLES = ("bands", "density", "paths")
+Style = Literal["bands", "density", "paths"]
+ExplorerStyle = Literal["bands", "density", "paths", "total"]
+EXPLORER_STYLES: tuple[ExplorerStyle, ...] = get_args(ExplorerStyle)
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def argument(*flags: str, help: str, prepares: bool = False, **more: Any) -> dict[str, Any]:
+def argument(
+    *flags: str, help: str, prepares: bool = False, also: Mapping[str, dict[str, Any]] | None = None, **more: Any
+) -> dict[str, Any]:
     """Describe an option, as metadata of its field.
 
     Args:
         flags: Flags of the command line and the magics; an option without flags belongs to Python alone.
         help: What the option means, for `--help` and the magics' `?`, in argparse's format.
         prepares: Whether `nbforecast.data.prepare` takes the option.
+        also: Other flags that set the option, with their arguments of `argparse.ArgumentParser.add_argument`.
         more: Other arguments of `argparse.ArgumentParser.add_argument`, such as `metavar` or `type`.
     """
-    return {"flags": flags, "prepares": prepares, "argument": {"help": help, **more}}
+    return {"flags": flags, "prepares": prepares, "also": also or {}, "argument": {"help": help, **more}}
 
 
 def steps_or_span(text: str) -> int | str:
@@ -384,17 +389,24 @@ class DrawOptions:
     )
     style: Style = field(
         default="bands",
-        metadata=argument("--density", action="store_const", const="density", help="draw densities instead of bands"),
+        metadata=argument(
+            "--density",
+            action="store_const",
+            const="density",
+            help="draw densities instead of bands",
+            also={"--paths": {"action": "store_const", "const": "paths", "help": "draw joint paths instead of bands"}},
+        ),
     )
 
     def __post_init__(self) -> None:
         check_style(self.style)
 
 
-def check_style(style: str) -> None:
-    """Raise `OptionError` unless a style is "bands" or "density"."""
-    if style not in STYLES:
-        raise OptionError(f"style= takes 'bands' or 'density', not {brief_repr(style)}.")
+def check_style(style: str, styles: tuple[str, ...] = STYLES) -> None:
+    """Raise `OptionError` unless a style is one of some."""
+    if style not in styles:
+        names = " or ".join(", ".join(map(repr, part)) for part in (styles[:-1], styles[-1:]))
+        raise OptionError(f"style= takes {names}, not {brief_repr(style)}.")
 
 
 def _is_number(value: object) -> bool:

@@ -61,6 +61,7 @@ class FanData:
         zone: Name of the time zone of the labels; the times themselves are in UTC.
         slot: Where times are the slots of a calendar, the microseconds between two of them without closed times in
             between, 0 where they differ; the axis then counts slots. None where it shows time.
+        paths: Joint paths, shape (P, H), some of which are drawn; None where they are not calculated.
 
     Raises:
         InputError: If there is no origin or no step, or the shapes do not fit each other.
@@ -80,6 +81,7 @@ class FanData:
     notes: tuple[str, ...] = ()
     zone: str | None = None
     slot: int | None = None
+    paths: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n, horizon = len(self.time), len(self.future)
@@ -96,6 +98,8 @@ class FanData:
             grid = self.density.values.shape[-1] if self.density.values.ndim else 0
             arrays += [("density.low", self.density.low, (horizon,)), ("density.high", self.density.high, (horizon,))]
             arrays += [("density.values", self.density.values, (horizon, grid))]
+        if self.paths is not None:
+            arrays.append(("paths", self.paths, (len(self.paths), horizon)))
         for name, array, shape in arrays:
             if np.shape(array) != shape:
                 raise InputError(f"{name} of a chart has shape {np.shape(array)}, expected {shape}")

@@ -9,13 +9,13 @@ from nbforecast.charts.description import origin_text
 from nbforecast.charts.fan_data import Density, FanData
 
 # Labels and their positions are those of the SVG, so that both charts look alike.
-from nbforecast.charts.fan_svg import lay_out, subtitle
+from nbforecast.charts.fan_svg import drawn_paths, drawn_style, lay_out, subtitle
 from nbforecast.charts.geometry import value_range
 from nbforecast.charts.text_layout import shorten, text_width, wrap
 from nbforecast.charts.theme import LIGHT
 from nbforecast.charts.ticks import TimeTick, ValueAxis, find_zone, slot_ticks, time_ticks, value_axis
-from nbforecast.errors import MissingExtra, OptionError
-from nbforecast.options import Style
+from nbforecast.errors import MissingExtra
+from nbforecast.options import Style, check_style
 from nbforecast.time_units import DAY
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def draw_fan_on_axes(data: FanData, ax: "Axes | None" = None, style: Style = "ba
         data: The forecast and its surroundings.
         ax: Existing axes, which get curves over time, a title and labels; or None for a new figure of pyplot, which
             also has a legend, the second line and notes, and over which a calendar's closed times take no room.
-        style: `bands` or `density`.
+        style: `bands`, `density` or `paths`.
 
     Returns:
         The axes; `.figure` is their figure.
@@ -43,7 +43,7 @@ def draw_fan_on_axes(data: FanData, ax: "Axes | None" = None, style: Style = "ba
         OptionError: If the style is unknown.
         MissingExtra: If matplotlib is not installed.
     """
-    _check_style(style)
+    check_style(style)
     if ax is not None:
         _draw_curves(data, ax, style)
         _label_existing_axes(ax, data)
@@ -60,9 +60,9 @@ def fan_figure(data: FanData, style: Style = "bands") -> "Figure":
 
     Args:
         data: The forecast and its surroundings.
-        style: `bands` or `density`.
+        style: `bands`, `density` or `paths`.
     """
-    _check_style(style)
+    check_style(style)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -70,11 +70,6 @@ def fan_figure(data: FanData, style: Style = "bands") -> "Figure":
     figure = Figure(figsize=(_WIDTH / 100, _HEIGHT / 100), dpi=144, layout="constrained")
     _draw_on_figure(figure, data, style)
     return figure
-
-
-def _check_style(style: str) -> None:
-    if style not in ("bands", "density"):
-        raise OptionError(f"style is bands or density, not {style!r}")
 
 
 def _missing_matplotlib() -> MissingExtra:
@@ -99,6 +94,7 @@ def _draw_curves(data: FanData, ax: "Axes", style: Style) -> None:
     from matplotlib.transforms import Bbox, TransformedBbox
 
     c, count = LIGHT, len(data.bands)
+    style = drawn_style(data, style)
     density = data.density if style == "density" else None
     shared = [*ax.get_shared_x_axes().get_siblings(ax), *ax.get_shared_y_axes().get_siblings(ax)]
     has_own_limits = not any(other.has_data() for other in shared)
@@ -110,6 +106,12 @@ def _draw_curves(data: FanData, ax: "Axes", style: Style) -> None:
     ax.plot(data.time, data.values, color=c.ink, lw=1.2, zorder=3)
     if density is not None:
         _draw_density(ax, data, density)
+    elif style == "paths":
+        paths = drawn_paths(data)
+        start = np.full((len(paths), 1), data.values[-1])
+        times = np.concatenate([data.time[-1:], data.future])
+        lines = ax.plot(times, np.concatenate([start, paths], 1).T, color=c.median, lw=0.7, alpha=0.3, zorder=2)
+        lines[0].set_label("paths")
     else:
         for rank, band in enumerate(data.bands):
             low, high = np.concatenate([root, band.low]), np.concatenate([root, band.high])
@@ -137,7 +139,7 @@ def _draw_curves(data: FanData, ax: "Axes", style: Style) -> None:
     ax.margins(x=_MARGIN, y=0.06)
     if has_own_limits:
         # As in the SVG, until something else is drawn: with `auto=None` limits remain automatic.
-        ax.set_ylim(*value_range(data, density), auto=None)
+        ax.set_ylim(*value_range(data, density, paths=style == "paths"), auto=None)
     _style_axes(ax)
 
 
@@ -258,7 +260,7 @@ def _label_new_axes(ax: "Axes", data: FanData, style: Style) -> None:
 
     c = LIGHT
     _set_ticks(ax, data, lines=2, counts_slots=data.slot is not None)
-    style = "bands" if data.density is None else style
+    style = drawn_style(data, style)
     layout = lay_out(data, style, _WIDTH, _HEIGHT)
     inner, beside = _WIDTH - 32, layout.legend_y < 50
     row = 0.0 if beside else 15.0  # points for a legend on a line of its own

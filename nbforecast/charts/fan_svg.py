@@ -13,8 +13,9 @@ from nbforecast.charts.text_layout import clean, shorten, text_width, wrap
 from nbforecast.charts.theme import Theme
 from nbforecast.charts.ticks import TimeTick, ValueAxis, find_zone, slot_ticks, time_ticks, value_axis
 from nbforecast.errors import OptionError
-from nbforecast.options import Style
+from nbforecast.options import Style, check_style
 
+_MOST_PATHS = 40  # that are drawn
 _RING_PITCH = 4.5  # pixels per step, from which on each observation has a ring
 
 
@@ -55,7 +56,7 @@ def draw_fan(
     Args:
         data: The forecast and its surroundings.
         theme: `auto` follows the reader's colour scheme.
-        style: `density` draws a density per step, or bands where the densities are not calculated yet.
+        style: `density` draws a density per step, `paths` some joint paths; bands where these are not calculated yet.
         width: Pixels.
         height: Pixels.
 
@@ -64,15 +65,26 @@ def draw_fan(
     """
     if theme not in ("light", "dark", "auto"):
         raise OptionError(f"theme is light, dark or auto, not {theme!r}")
-    if style not in ("bands", "density"):
-        raise OptionError(f"style is bands or density, not {style!r}")
+    check_style(style)
     if width < 240 or height < 180:
         raise OptionError(f"a chart needs 240 by 180 pixels at least, not {width} by {height}")
-    style = "bands" if data.density is None else style
+    style = drawn_style(data, style)
     layout = lay_out(data, style, int(width), int(height))
     body = _header(data, layout) + _axes(layout) + _marks(data, layout, style) + _labels(data, layout)
     size, levels = (layout.width, layout.height), len(LEVELS) if style == "density" else 0
     return document(body, data.title, describe(data), theme, size, len(data.bands), levels)
+
+
+def drawn_style(data: FanData, style: Style) -> Style:
+    """Return the style, or bands where what it shows is not calculated."""
+    is_missing = (style == "density" and data.density is None) or (style == "paths" and data.paths is None)
+    return "bands" if is_missing else style
+
+
+def drawn_paths(data: FanData) -> np.ndarray:
+    """Return the paths that a chart shows: few enough to be told apart."""
+    assert data.paths is not None
+    return data.paths[np.unique(np.linspace(0, len(data.paths) - 1, _MOST_PATHS).astype(int))]
 
 
 def subtitle(data: FanData) -> str:
@@ -94,7 +106,7 @@ def lay_out(data: FanData, style: Style, width: int, height: int) -> Layout:
     legend_x, legend_y = (width - EDGE - legend_width, 47.0) if beside else (EDGE, 68.0)
     notes = wrap(" · ".join(note.rstrip(".") for note in map(clean, data.notes) if note), inner, 11, 2)
     top, bottom = legend_y + 37, height - 44.0 - (15 * len(notes) + 4 if notes else 0)
-    low, high = value_range(data, data.density if style == "density" else None)
+    low, high = value_range(data, data.density if style == "density" else None, paths=style == "paths")
     axis = value_axis(low, high, max((bottom - top) / 46, 2))
     left = EDGE + max((text_width(label) for label in axis.labels), default=0) + 8
     end_labels = _end_labels(data, style, axis, low, high, bottom - top)
@@ -130,6 +142,10 @@ def _legend(data: FanData, style: Style, pitch: float) -> tuple[str, float]:
             x += 4 * len(LEVELS)
             out.append(text_element(x + 6, 0, "density"))
             x += 6 + text_width("density") + 14
+        elif style == "paths":
+            out.append(f'<g transform="translate({x:.5g})scale(.1)"><path class="z" d="M0-20l50-50 50 30 60-40"/></g>')
+            out.append(text_element(x + 22, 0, "paths"))
+            x += 22 + text_width("paths") + 14
         else:
             for rank, band in enumerate(data.bands):
                 out.append(f'<rect class="b{rank}" x="{x:.5g}" y="-12" width="26" height="16"/>')
@@ -194,6 +210,8 @@ def _marks(data: FanData, layout: Layout, style: Style) -> str:
             for n, path in enumerate(_density_columns(data.density, frame, ahead))
             if path
         ]
+    if style == "paths":
+        out.append(f'<path class="z" d="{_path_lines(data, frame)}"/>')
     origin = round(float(frame.x(past[-1:])[0]))
     out.append(f'<path class="x" d="M{origin} {round(frame.top * 10) - 60}V{round(frame.bottom * 10)}"/>')
     thin = " n" if layout.pitch < 2.5 else ""
@@ -224,6 +242,15 @@ def _density_columns(density: Density, frame: Frame, ahead: np.ndarray) -> list[
         columns = zip(left[step[is_drawn]].tolist(), ends, strict=True)
         out.append("".join(f"M{x0} {bottom}h{width}V{top}h-{width}z" for x0, (bottom, top) in columns))
     return out
+
+
+def _path_lines(data: FanData, frame: Frame) -> str:
+    """The joint paths as lines, each from the origin's value on."""
+    past, ahead = data.positions
+    paths = drawn_paths(data)
+    x = np.concatenate([past[-1:], ahead])
+    start = np.full((len(paths), 1), data.values[-1])
+    return "".join("".join(history_path(frame.x(x), path, frame)) for path in np.concatenate([start, paths], 1))
 
 
 def _actuals(x: np.ndarray, values: np.ndarray, frame: Frame, pitch: float) -> str:

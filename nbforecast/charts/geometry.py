@@ -50,14 +50,17 @@ class Frame:
         return np.asarray(np.clip(self.bottom * 10 - (finite - self.low) * up, -_FAR, _FAR))
 
 
-def value_range(data: FanData, density: Density | None = None) -> tuple[float, float]:
+def value_range(data: FanData, density: Density | None = None, *, paths: bool = False) -> tuple[float, float]:
     """Return the range of values of a chart with a margin: never empty, and not below zero for data that never are.
 
     Args:
         data: The forecast and its surroundings.
         density: Included where it is drawn.
+        paths: Whether the joint paths are drawn.
     """
     arrays = [data.values, data.actual, data.median, *(side for band in data.bands for side in (band.low, band.high))]
+    if paths and data.paths is not None:
+        arrays.append(data.paths.ravel())
     values = np.concatenate(arrays if density is None else [*arrays, visible_range(density)], dtype=np.float64)
     values = values[np.abs(values) < _HUGE]
     if not len(values):

@@ -90,6 +90,7 @@ def style_sheet(theme: Theme, bands: int, levels: int = 0) -> str:
         " .m": f"stroke:{c['median']};stroke-width:22",
         " .a": f"stroke:{c['ink']};stroke-width:12;stroke-opacity:.6",
         " .c": f"stroke:{c['soft']};stroke-width:18",
+        " .z": f"stroke:{c['median']};stroke-width:9;stroke-opacity:.3",
         " .y": "stroke-dasharray:40 40;stroke-width:11",
         " .n": "stroke-width:11",
         " .d": f"fill:{c['bg']};stroke:{c['ink']};stroke-width:13",

@@ -21,7 +21,7 @@ HORIZON = 12
 def tables(quick: bool) -> Iterator[Table]:
     run = nbf.forecast(nbf.sample("taxi").tail(800), "naive", HORIZON, wait=True)
     forecast = run.at(-24)
-    bands, dense = forecast.fan(), forecast.fan(density=True)
+    bands, dense = forecast.fan(), forecast.fan("density")
     work: dict[str, Callable[[], bytes | None]] = {
         "SVG, bands": lambda: charts.draw_fan(bands).encode(),
         "SVG, density": lambda: charts.draw_fan(dense, style="density").encode(),

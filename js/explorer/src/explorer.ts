@@ -4,7 +4,7 @@ import type { Jump } from "./controls/controls";
 import { Player } from "./input/player";
 import { type MoveMode, rowOf } from "./state/origin-state";
 import { nextWorst, randomRow } from "./state/ranking";
-import type { Settings, Style } from "./state/selection";
+import { type Settings, type Style, styleOf } from "./state/selection";
 import { Store } from "./state/store";
 import { View } from "./view";
 import { Connection, type Trait, type WidgetModel } from "./wire/connection";
@@ -59,7 +59,7 @@ export class Explorer {
       const value = this.#model.get(name);
       return isInteger(value) ? value : 0;
     };
-    const style = this.#model.get("drawing") === "density" ? "density" : "bands";
+    const style = styleOf(this.#model.get("drawing"));
     const store = this.#store;
     store.start({ series: trait("series"), model: trait("model"), style }, trait("index"));
     const isFree = (): boolean => !store.held && !this.#player.on;
@@ -75,7 +75,7 @@ export class Explorer {
       (v) => isInteger(v) && v !== store.settings.series && this.#open({ series: v }),
     );
     connection.follow("model", isFree, (v) => isInteger(v) && v !== store.settings.model && this.#open({ model: v }));
-    connection.follow("drawing", isFree, (v) => (v === "bands" || v === "density") && store.setStyle(v));
+    connection.follow("drawing", isFree, (v) => store.setStyle(styleOf(v)));
     // At once, not in the next frame: a stretched canvas would flash.
     this.#view.start(this.#gestureActions(), () => this.#paint());
     this.#signal.addEventListener("abort", () => cancelAnimationFrame(this.#frame));

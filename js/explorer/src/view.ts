@@ -13,6 +13,7 @@ import { applyTheme, onTheme, type Palette, readTheme } from "./drawing/theme";
 import { ZoomView } from "./drawing/zoom-view";
 import { followFocus } from "./input/focus";
 import { type GestureActions, onKeys, onOverview, onStrip, onZoomView, type Pointer } from "./input/gestures";
+import { asTotals } from "./state/running-totals";
 import type { Selection } from "./state/selection";
 import type { Store } from "./state/store";
 
@@ -36,6 +37,7 @@ export class View {
   #pointer: Pointer | null = null;
   #isPrinting = false;
   #settingsKey: unknown[] = [];
+  #totals = new Float64Array(0);
   readonly #store: Store;
   readonly #signal: AbortSignal;
 
@@ -158,7 +160,7 @@ export class View {
       meta,
       statuses: [origins],
     } = selection;
-    const isGliding = this.#zoomView.draw(selection, {
+    const isGliding = this.#zoomView.draw(this.#drawn(selection), {
       viewport,
       style,
       held,
@@ -172,6 +174,21 @@ export class View {
     showReadout(selection, this.#layout, this.controls, this.#card, this.#liveRegion);
     this.#describePointer(selection);
     return isGliding;
+  }
+
+  /** What the zoomed view draws and the tooltip tells: the selection itself, or its running totals. */
+  #drawn(selection: Selection): Selection {
+    const { origin, settings } = this.#store;
+    if (settings.style !== "total") return selection;
+    const rows = selection.history.value.length;
+    if (this.#totals.length !== rows) this.#totals = new Float64Array(rows);
+    const { start, span } = origin.viewport;
+    return asTotals(
+      selection,
+      Math.max(0, Math.floor(start)),
+      Math.min(rows - 1, Math.ceil(start + span)),
+      this.#totals,
+    );
   }
 
   /** The row that a cell of the strip leads to: its worst. */
@@ -194,7 +211,8 @@ export class View {
     else if (cell) this.#tooltip.show(pointer.x, this.#strip.el.offsetTop, cellText(selection, cell));
     else {
       const top = this.#layout.surface.parentElement?.offsetTop ?? 0;
-      this.#tooltip.show(pointer.x, top + pointer.y, rowText(selection, row));
+      const isTotal = this.#store.settings.style === "total";
+      this.#tooltip.show(pointer.x, top + pointer.y, rowText(this.#drawn(selection), row, isTotal));
     }
   }
 }

@@ -32,6 +32,7 @@ function selection({ values, ends, row }: (typeof golden.series)[number]): Selec
     models: [0],
     statuses: [new OriginStatus(value.length)],
     forecasts: [{ draws: new Float32Array(0), ends: Float32Array.from(ends), filled: true }],
+    joints: [null],
     scores: [null],
     gone: false,
   };

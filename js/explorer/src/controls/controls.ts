@@ -1,7 +1,7 @@
 /** Buttons, slider, index box, pickers: they report what a person chooses, and show the state. */
 
 import { h, setText, suppressShortcuts } from "../../../common/src/dom";
-import type { Settings, Style } from "../state/selection";
+import { type Settings, STYLES, type Style } from "../state/selection";
 import type { MetaMessage } from "../wire/messages";
 import { SeriesPicker } from "./series-picker";
 
@@ -60,12 +60,13 @@ export class Controls {
     this.#styles = {
       bands: style("bands", "Bands", "Central 50, 80 and 95 % bands"),
       density: style("density", "Density", "The density of each step's draws"),
+      paths: style("paths", "Paths", "Some of the ways that the values may take, dependent from step to step"),
+      total: style("total", "Total so far", "The sum since the origin, with bands of its own"),
     };
     const toggle = h(
       "div",
       { class: "nbf-toggle", role: "group", "aria-label": "Show the forecast as" },
-      this.#styles.bands,
-      this.#styles.density,
+      ...STYLES.map((name) => this.#styles[name]),
     );
     const choice = h("div", { class: "nbf-choice" }, this.#models, this.#versus, this.#compare);
     this.head.append(this.#title, this.#picker.el, h("span", { class: "nbf-space" }), choice, toggle);
@@ -129,8 +130,7 @@ export class Controls {
     this.#models.disabled = meta.models.length < 2;
     this.#compare.hidden = this.#versus.hidden = meta.models.length < 2;
     this.#compare.classList.toggle("nbf-none", settings.compare === null);
-    for (const name of ["bands", "density"] as const)
-      this.#styles[name].setAttribute("aria-pressed", String(settings.style === name));
+    for (const name of STYLES) this.#styles[name].setAttribute("aria-pressed", String(settings.style === name));
     this.#slider.min = String(1 - meta.series[settings.series].rows);
     this.#slider.max = "0";
   }

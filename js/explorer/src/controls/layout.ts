@@ -82,15 +82,23 @@ export function legendItems(
   other: string | null,
 ): HTMLElement[] {
   const items = [h("span", {}, swatch("nbf-line nbf-median"), "median")];
-  if (style === "bands") {
+  if (style === "paths") items.push(h("span", {}, swatch("nbf-line nbf-path"), "paths"));
+  else if (style !== "density") {
     const sorted = [...coverages].sort((a, b) => b - a).slice(0, 3);
     const blocks = sorted.map((c, i) => h("b", { class: `nbf-block nbf-band${i}` }, String(c)));
     items.push(
       h(
         "span",
-        { title: calibrated ? "Calibrated by the errors of past forecasts" : "Central intervals" },
+        {
+          title:
+            style === "total"
+              ? "Central intervals of the sum since the origin"
+              : calibrated
+                ? "Calibrated by the errors of past forecasts"
+                : "Central intervals",
+        },
         h("span", { class: "nbf-blocks" }, ...blocks),
-        calibrated ? "% calibrated" : "%",
+        style === "total" ? "% of the total so far" : calibrated ? "% calibrated" : "%",
       ),
     );
   } else {

@@ -1,6 +1,7 @@
 /** The scores of one origin, from its bands and the observations, and its forecast in words. */
 
 import { decimal, distinctNumbers } from "../../../common/src/format";
+import type { Joint } from "../state/joint-cache";
 import type { OriginStatus } from "../state/origin-status";
 import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
@@ -39,6 +40,37 @@ export function originScores(
     for (let band = 0; band < 3; band++) if (rounded >= ends[2 - band] && rounded <= ends[4 + band]) inside[band]++;
   }
   return steps ? { mae: error / steps, inside, steps } : null;
+}
+
+/** A number of the whole horizon in words: its median, its 80 % band, and what it was; empty where it is not known. */
+export interface HorizonNumber {
+  median: string;
+  band: string;
+  observed: string;
+}
+
+function horizonNumber(ends: Float32Array | undefined, actual: number): HorizonNumber {
+  if (!ends) return { median: "–", band: "–", observed: "" };
+  const [median, low, high, observed] = distinctNumbers([...[MEDIAN, 1, 5].map((k) => decimal(ends[k])), actual]);
+  return { median, band: `${low} to ${high}`, observed: Number.isFinite(actual) ? observed : "" };
+}
+
+/** The total and the peak of an origin's horizon. */
+export function horizonNumbers(
+  joint: Joint | null,
+  values: Float64Array,
+  row: number,
+  horizon: number,
+): { total: HorizonNumber; peak: HorizonNumber } {
+  const actual = values.subarray(row + 1, row + 1 + horizon);
+  const isKnown = actual.length === horizon && actual.every(Number.isFinite);
+  return {
+    total: horizonNumber(
+      joint?.sums.subarray((horizon - 1) * ENDS),
+      isKnown ? actual.reduce((sum, v) => sum + v, 0) : NaN,
+    ),
+    peak: horizonNumber(joint?.peak, isKnown ? actual.reduce((most, v) => Math.max(most, v), -Infinity) : NaN),
+  };
 }
 
 /** Why there is no forecast to show; empty where there is one. */

@@ -5,7 +5,7 @@ import { indexOf } from "../state/origin-state";
 import type { Selection } from "../state/selection";
 import type { Controls } from "./controls";
 import type { Layout } from "./layout";
-import { describe, originScores, statusText } from "./origin-scores";
+import { describe, horizonNumbers, originScores, statusText } from "./origin-scores";
 import type { ScoreCard } from "./score-card";
 import type { LiveRegion } from "./screen-reader";
 
@@ -51,8 +51,9 @@ export function showReadout(
     name: meta.models[model].name,
     crps: statuses[i].score[row],
     scores: originScores(forecasts[i], values, row, horizon),
+    ...horizonNumbers(s.joints[i], values, row, horizon),
   }));
-  card.showOrigin({ time, index, models: scores });
+  card.showOrigin({ time, index, horizon, models: scores });
   card.showOverall(meta, models, s.scores);
   const actual = values.subarray(row + 1, row + 1 + horizon);
   region.announce(text, () => ({ text, forecast: main, actual, horizon, step, target }));

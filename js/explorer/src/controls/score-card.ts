@@ -3,7 +3,7 @@
 import { h, setText, suppressShortcuts } from "../../../common/src/dom";
 import { ahead, integer, percent, plural, score } from "../../../common/src/format";
 import type { MetaMessage, ScoresMessage } from "../wire/messages";
-import type { OriginScores } from "./origin-scores";
+import type { HorizonNumber, OriginScores } from "./origin-scores";
 
 /** Most bars; longer horizons are thinned to the mean of neighbours. */
 export const MAX_BARS = 48;
@@ -13,12 +13,16 @@ export interface ModelScores {
   name: string;
   crps: number;
   scores: OriginScores | null;
+  /** The sum and the largest value over the horizon. */
+  total: HorizonNumber;
+  peak: HorizonNumber;
 }
 
 /** The part of the card on the origin. */
 export interface OriginCard {
   time: string;
   index: number;
+  horizon: number;
   /** The main model, and the second one if there is one. */
   models: ModelScores[];
 }
@@ -67,6 +71,8 @@ export class ScoreCard {
   readonly #time = h("div", { class: "nbf-time" });
   readonly #index = h("div", { class: "nbf-sub" });
   readonly #own = h("table");
+  readonly #ahead = h("h4");
+  readonly #joint = h("table");
   readonly #heading = h("h4");
   readonly #all = h("table");
   readonly #units = h("div", { class: "nbf-units" });
@@ -82,7 +88,8 @@ export class ScoreCard {
     const second = h("section", {}, this.#heading, this.#all, this.#units);
     const third = h("section", {}, h("h4", {}, "CRPS by step ahead"), this.#bars);
     const fourth = h("section", {}, h("h4", {}, "Coverage"), this.#gauges);
-    this.el.append(first, second, third, fourth, h("section", { class: "nbf-foot" }, this.#about, this.#notes));
+    const joint = h("section", {}, this.#ahead, this.#joint);
+    this.el.append(first, joint, second, third, fourth, h("section", { class: "nbf-foot" }, this.#about, this.#notes));
   }
 
   /** Shows no numbers. */
@@ -90,7 +97,7 @@ export class ScoreCard {
     this.#shownKey = [];
     for (const el of [this.#time, this.#index]) setText(el, "");
     setText(this.#heading, "All scored origins");
-    for (const el of [this.#own, this.#all]) for (const td of el.querySelectorAll("td")) setText(td, "–");
+    for (const el of [this.#own, this.#joint, this.#all]) for (const td of el.querySelectorAll("td")) setText(td, "–");
     for (const el of [this.#bars, this.#gauges]) el.replaceChildren();
   }
 
@@ -114,6 +121,19 @@ export class ScoreCard {
       this.#own,
       of((m) => m.name),
       rows,
+    );
+    setText(this.#ahead, `Over ${plural(data.horizon, "step")}`);
+    const numbers = (name: string, pick: (m: ModelScores) => HorizonNumber): Cells[] => {
+      const observed = of((m) => pick(m).observed);
+      const first: Cells = [name, ...of((m) => pick(m).median)];
+      const band: Cells = ["80 %", ...of((m) => pick(m).band)];
+      // The outcome is one, whatever the models.
+      return [first, band, ["observed", observed.find((text) => text) ?? "–"]];
+    };
+    table(
+      this.#joint,
+      of((m) => m.name),
+      [...numbers("Total", (m) => m.total), ...numbers("Peak", (m) => m.peak)],
     );
   }
 

@@ -49,7 +49,7 @@ export function cellText(s: Selection, cell: Cell): string[] {
 }
 
 /** Lines on a row of the zoomed view: time, observation, and the forecasts of it. */
-export function rowText(s: Selection, row: number): string[] {
+export function rowText(s: Selection, row: number, isTotal = false): string[] {
   const { time, value } = s.history;
   const from = (row - s.row - 1) * ENDS;
   const isAhead = from >= 0 && row - s.row <= s.meta.horizon;
@@ -58,7 +58,7 @@ export function rowText(s: Selection, row: number): string[] {
   );
   const [observed, ...texts] = distinctNumbers([value[row] ?? NaN, ...forecasts.flat()], 4);
   const lines = [s.calendar.text(time[row])];
-  if (Number.isFinite(value[row])) lines.push(`observed ${observed}`);
+  if (Number.isFinite(value[row])) lines.push(isTotal ? `observed so far ${observed}` : `observed ${observed}`);
   forecasts.forEach((numbers, i) => {
     const [middle, least, most] = texts.splice(0, numbers.length);
     if (!numbers.length) return;

@@ -1,5 +1,6 @@
 /** Paints everything in the zoom view that moves with the origin, on one canvas above the plot. */
 
+import type { Joint } from "../state/joint-cache";
 import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
 import type { Style } from "../state/selection";
@@ -28,9 +29,13 @@ export interface FanScene {
   first: number;
   row: number;
   horizon: number;
+  /** The value that the forecast starts from; NaN where it is not known. */
+  anchor: number;
   /** The main model's forecast, and that of a second one. */
   main: Forecast | null;
   other: Forecast | null;
+  /** The main model's paths. */
+  joint: Joint | null;
   style: Style;
   palette: Palette;
   font: string;
@@ -55,8 +60,9 @@ export function paintFan(ctx: Context, s: FanScene): void {
   ctx.rect(frame.left, frame.top - 4, frame.right - frame.left + 5, frame.bottom - frame.top + 4);
   ctx.clip();
   const main = s.main?.filled ? s.main : null;
-  if (main && s.style === "bands") bands(ctx, s, main);
+  if (main && (s.style === "bands" || s.style === "total")) bands(ctx, s, main);
   if (main && s.style === "density") columns(ctx, s, main);
+  if (main && s.style === "paths" && s.joint) paths(ctx, s, s.joint);
   if (s.other?.filled) second(ctx, s, s.other);
   const x = Math.round(s.x(s.row)) + 0.5;
   line(ctx, p.accent, 1.3, () => {
@@ -94,10 +100,9 @@ interface Edge {
 function edge(s: FanScene, row: Forecast, quantile: number): Edge {
   const xs: number[] = [];
   const ys: number[] = [];
-  const anchor = s.value[s.row];
-  if (Number.isFinite(anchor)) {
+  if (Number.isFinite(s.anchor)) {
     xs.push(s.x(s.row));
-    ys.push(s.y(anchor));
+    ys.push(s.y(s.anchor));
   }
   for (let h = 0; h < s.horizon; h++) {
     const v = row.ends[h * ENDS + quantile];
@@ -132,6 +137,25 @@ function bands(ctx: Context, s: FanScene, row: Forecast): void {
     ctx.fillStyle = s.palette.bands[b];
     area(ctx, edge(s, row, b), edge(s, row, ENDS - 1 - b));
   }
+}
+
+/** Some of the paths, all in one stroke each, so light that the frequent ways show as darker ones. */
+function paths(ctx: Context, s: FanScene, { limits, codes }: Joint): void {
+  const count = codes.length / s.horizon;
+  ctx.globalAlpha = s.palette.dark ? 0.4 : 0.32;
+  for (let k = 0; k < count; k++) {
+    line(ctx, s.palette.median, 0.8, () => {
+      if (Number.isFinite(s.anchor)) ctx.moveTo(s.x(s.row), s.y(s.anchor));
+      for (let h = 0; h < s.horizon; h++) {
+        const [low, high] = [limits[2 * h], limits[2 * h + 1]];
+        const x = s.x(s.row + h + 1);
+        const y = s.y(low + (codes[k * s.horizon + h] / 63) * (high - low));
+        if (h || Number.isFinite(s.anchor)) ctx.lineTo(x, y);
+        else ctx.moveTo(x, y);
+      }
+    });
+  }
+  ctx.globalAlpha = 1;
 }
 
 /** A column for each step, or every few steps where there are many. */
@@ -176,9 +200,9 @@ function second(ctx: Context, s: FanScene, row: Forecast): void {
 }
 
 /** The values from one row to another; lowest and highest of a pixel where there are many to one. */
-function trace(ctx: Context, s: FanScene, from: number, to: number): void {
+function trace(ctx: Context, s: FanScene, from: number, to: number, isOpen = false): void {
   const dense = to - from > 2.5 * (s.frame.right - s.frame.left);
-  let open = false;
+  let open = isOpen;
   for (let i = from; i <= to; ) {
     const v = s.value[i];
     if (!Number.isFinite(v)) {
@@ -212,7 +236,11 @@ function actuals(ctx: Context, s: FanScene): void {
   const last = Math.min(s.row + s.horizon, s.value.length - 1);
   if (last <= s.row) return;
   ctx.globalAlpha = 0.62;
-  line(ctx, s.palette.ink, 1.2, () => trace(ctx, s, s.row, last));
+  const isAnchored = Number.isFinite(s.anchor);
+  line(ctx, s.palette.ink, 1.2, () => {
+    if (isAnchored) ctx.moveTo(s.x(s.row), s.y(s.anchor));
+    trace(ctx, s, s.row + 1, last, isAnchored);
+  });
   ctx.globalAlpha = 1;
   const wide = pitch(s);
   if (wide < RINGS) return;
@@ -267,8 +295,7 @@ function ending(ctx: Context, s: FanScene, middle: Edge, text: string, colour: s
 function marker(ctx: Context, s: FanScene, x: number): void {
   const { frame, palette: p } = s;
   if (x < frame.left - 1 || x > frame.right + 1) return;
-  const v = s.value[s.row];
-  if (Number.isFinite(v)) dot(ctx, x, s.y(v), s.held ? 5 : 4, p.accent, p.bg);
+  if (Number.isFinite(s.anchor)) dot(ctx, x, s.y(s.anchor), s.held ? 5 : 4, p.accent, p.bg);
   const [w, tall] = s.held ? [13, 22] : [11, 20];
   ctx.fillStyle = p.accent;
   ctx.strokeStyle = p.bg;

@@ -49,7 +49,7 @@ export function nextRange(
 
 /** The lowest and the highest of the values in view and the fans, whose bands are never cut. */
 export function extent(
-  { history, forecasts }: Pick<Selection, "history" | "forecasts">,
+  { history, forecasts, joints }: Pick<Selection, "history" | "forecasts" | "joints">,
   style: Style,
   first: number,
   last: number,
@@ -71,6 +71,7 @@ export function extent(
         take(median + (round(forecast.ends[i]) - median) * stretch);
       }
     }
+    if (style === "paths") for (const v of joints[0]?.limits ?? []) take(round(v));
     return [low, high];
   };
   const [low, high] = of((v) => v);

@@ -41,6 +41,7 @@ export class ZoomView {
   #width = 0;
   #height = 0;
   #drawnKey = "";
+  #isTotal = false;
   /** Pixels left and right of the plot, wide enough for all values' labels so far: the charts above and below are aligned to these. */
   side = 0;
   readonly #host: HTMLElement;
@@ -87,8 +88,9 @@ export class ZoomView {
     if (!selection || !colours || this.#width < 50) return;
     const { time } = selection.history;
     this.#xs = selection.meta.slots ? Array.from(time, (_, row) => row) : Array.from(time);
+    // Running totals begin anew with each origin: there is no whole line of them.
     const ys = this.#xs.map((_, i) => {
-      const v = selection.history.value[i];
+      const v = this.#isTotal ? NaN : selection.history.value[i];
       return Number.isFinite(v) ? v : null;
     });
     this.#plot = new uPlot(this.#options(selection, colours), [this.#xs, ys], this.#host);
@@ -192,7 +194,9 @@ export class ZoomView {
 
   /** Draws a selection; true while the value axis is still gliding. */
   draw(selection: Selection, options: ZoomOptions): boolean {
-    const isNew = selection.history !== this.#selection?.history;
+    const isTotal = options.style === "total";
+    const isNew = selection.history.time !== this.#selection?.history.time || isTotal !== this.#isTotal;
+    this.#isTotal = isTotal;
     this.#selection = selection;
     const { viewport: w } = options;
     const first = Math.max(0, Math.floor(w.start));
@@ -245,6 +249,7 @@ export class ZoomView {
     const frame = this.#frame;
     const { meta, calendar, history, row } = selection;
     const [main, other = null] = selection.forecasts;
+    const isTotal = options.style === "total";
     const [low, high] = this.#range ?? [0, 1];
     const scale = (frame.bottom - frame.top) / (high - low);
     paintFan(ctx, {
@@ -255,13 +260,15 @@ export class ZoomView {
       first,
       row,
       horizon: meta.horizon,
+      anchor: isTotal ? 0 : history.value[row],
       main,
       other,
+      joint: selection.joints[0],
       style: options.style,
       palette,
       font: this.#font,
       label: calendar.text(history.time[row], this.#width < 480),
-      unit: meta.target,
+      unit: isTotal ? `${meta.target || "values"}, total so far` : meta.target,
       end: ends[0],
       otherEnd: ends[1] ?? "",
       held: options.held,

@@ -2,11 +2,17 @@
 
 import type { MetaMessage, ScoresMessage } from "../wire/messages";
 import type { Calendar } from "./calendar";
+import type { Joint } from "./joint-cache";
 import type { OriginStatus } from "./origin-status";
 import type { Forecast } from "./row-cache";
 
 /** How forecasts are drawn. */
-export type Style = "bands" | "density";
+export type Style = "bands" | "density" | "paths" | "total";
+
+export const STYLES: readonly Style[] = ["bands", "density", "paths", "total"];
+
+/** A style that Python names, or bands. */
+export const styleOf = (name: unknown): Style => STYLES.find((style) => style === name) ?? "bands";
 
 /** What a person chooses, besides the origin. */
 export interface Settings {
@@ -41,6 +47,7 @@ export interface Selection {
   statuses: OriginStatus[];
   /** Null where there is nothing to draw. */
   forecasts: (Forecast | null)[];
+  joints: (Joint | null)[];
   scores: (ScoresMessage | null)[];
   /** Whether the kernel is gone: what has not come will not come. */
   gone: boolean;

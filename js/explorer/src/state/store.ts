@@ -11,6 +11,7 @@ import {
   UNSCORED,
 } from "../wire/messages";
 import { Calendar } from "./calendar";
+import { JointCache } from "./joint-cache";
 import { indexOf, type MoveMode, OriginState, rowOf } from "./origin-state";
 import { OriginStatus } from "./origin-status";
 import { type Forecast, RowCache } from "./row-cache";
@@ -23,6 +24,7 @@ const clamp = (position: number, count: number): number => Math.max(0, Math.min(
 export class Store {
   meta: MetaMessage | null = null;
   rows: RowCache | null = null;
+  joints: JointCache | null = null;
   /** What could not be done, in words. */
   fault = "";
   settings: Settings = { series: 0, model: 0, compare: null, style: "bands" };
@@ -111,6 +113,7 @@ export class Store {
       models,
       statuses: models.map((model) => this.statusOf(series, model)),
       forecasts: models.map((model) => this.#forecast(series, model, row)),
+      joints: models.map((model) => this.joints?.get(series, model, row) ?? null),
       scores: models.map((model) => this.#scores.get(`${series}/${model}`) ?? null),
       gone: this.gone,
     };
@@ -139,10 +142,14 @@ export class Store {
       case "rows":
         this.rows?.put(message);
         break;
+      case "joint":
+        this.joints?.put(message);
+        break;
       case "scores":
         this.#scores.set(`${message.series}/${message.model}`, message);
         break;
       case "progress":
+        if (message.done && this.#progress.get(message.model)?.done === false) this.joints?.markAllStale();
         this.#progress.set(message.model, message);
         break;
       case "fault":
@@ -166,6 +173,7 @@ export class Store {
         (model) => meta.models[model].levels,
         (series) => meta.series[series].rows,
       );
+      this.joints = new JointCache(meta.horizon);
     }
     const { settings } = this;
     settings.series = clamp(settings.series, meta.series.length);
@@ -182,7 +190,9 @@ export class Store {
     for (let i = 0; i < count; i++) {
       const before = status.status[first + i];
       // A forecast, or its bands, have come since the row was requested.
-      if (message.status[i] !== before && before < UNSCORED) this.rows?.markStale(series, model, first + i);
+      if (message.status[i] === before || before >= UNSCORED) continue;
+      this.rows?.markStale(series, model, first + i);
+      this.joints?.markStale(series, model, first + i);
     }
     status.receive(message);
   }

@@ -37,6 +37,7 @@ export class Connection {
   #timers = new Map<string, ReturnType<typeof setTimeout>>();
   #request: (NeededRows & { request: number; time: number }) | null = null;
   #lastRequest = -Infinity;
+  #jointRequest: { request: number; time: number; row: number } | null = null;
   #requests = Math.floor(Math.random() * 1e9);
   #sent = new Map<Trait, Map<unknown, number>>();
   #pending = new Map<Trait, unknown>();
@@ -111,18 +112,21 @@ export class Connection {
     if (this.#store.gone) this.#store.setGone(false);
     if (message.kind === "meta") clearTimeout(this.#timers.get("connect"));
     if (message.kind === "rows" && message.request === this.#request?.request) this.#request = null;
+    if (message.kind === "joint" && message.request === this.#jointRequest?.request) this.#jointRequest = null;
     this.#store.receive(message);
     if (message.kind === "meta" || (message.kind === "history" && this.#store.hasHistory)) {
       clearTimeout(this.#timers.get("busy"));
       if (this.#store.busy) this.#store.setBusy(false);
     }
     this.#requestRows();
+    this.#requestJoint();
   }
 
   /** Sets what is in view; rows around it are requested as needed. */
   setVisible(visible: VisibleRows): void {
     this.#visible = visible;
     this.#requestRows();
+    this.#requestJoint();
   }
 
   #requestRows(): void {
@@ -150,6 +154,37 @@ export class Connection {
     const { series, model, first, count } = needed;
     this.send({ kind: "rows_request", series, model, first, count, request });
     again(ANSWER_WITHIN);
+  }
+
+  /** Requests the joint forecasts around the origin in view, and those ahead of it while it moves. */
+  #requestJoint(): void {
+    const { joints, rows: cache } = this.#store;
+    const visible = this.#visible;
+    if (!joints || !cache || !visible || this.#signal.aborted) return;
+    const { series, row, rows, direction } = visible;
+    const again = (wait: number): void => this.#later("joint", wait, () => this.#requestJoint());
+    for (const place of [row, row + direction * joints.chunk]) {
+      for (const model of visible.models) {
+        const span = cache.forecast(series, model, place)?.filled && joints.missing(series, model, place, rows);
+        if (!span) continue;
+        const now = performance.now();
+        const last = this.#jointRequest;
+        if (last && now - last.time < ANSWER_WITHIN && (place !== row || inChunk(last.row, row, joints.chunk))) {
+          again(ANSWER_WITHIN);
+          return;
+        }
+        const pause = (last?.time ?? -Infinity) + REQUEST_PAUSE - now;
+        if (pause > 0) {
+          again(pause);
+          return;
+        }
+        const request = ++this.#requests;
+        this.#jointRequest = { request, time: now, row: place };
+        this.send({ kind: "joint_request", series, model, ...span, request });
+        again(ANSWER_WITHIN);
+        return;
+      }
+    }
   }
 
   /** Sets a trait for Python to see: every 100 ms at most, the last value always. */
@@ -204,6 +239,8 @@ export class Connection {
     if (origin) this.#later("infer", INFER_AFTER, () => this.send({ kind: "infer_origin", ...origin }));
   }
 }
+
+const inChunk = (a: number, b: number, chunk: number): boolean => Math.floor(a / chunk) === Math.floor(b / chunk);
 
 function covers(request: NeededRows, needed: NeededRows, row: number): boolean {
   return (

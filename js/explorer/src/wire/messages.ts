@@ -2,6 +2,8 @@
 
 export const VERSION = 3;
 export const MAX_ROWS = 4096;
+export const MAX_JOINT_ROWS = 64;
+export const SHOWN_PATHS = 25;
 export const QUANTILE_LEVELS = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975] as const;
 export const PENDING = 0;
 export const INFERRED = 1;
@@ -19,6 +21,19 @@ export interface Connect {
 /** Asks for the forecasts from some origins. */
 export interface RowsRequest {
   kind: "rows_request";
+  series: number;
+  model: number;
+  /** The first row. */
+  first: number;
+  /** How many rows from there on. */
+  count: number;
+  /** Comes back with the answer. */
+  request?: number | string | null;
+}
+
+/** Asks for the joint forecasts from some origins: paths, sums and extremes. */
+export interface JointRequest {
+  kind: "joint_request";
   series: number;
   model: number;
   /** The first row. */
@@ -141,6 +156,25 @@ export interface RowsMessage {
   ends: Float32Array;
 }
 
+/** The joint forecasts from some origins; NaN where there is none. */
+export interface JointMessage {
+  kind: "joint";
+  series: number;
+  model: number;
+  first: number;
+  count: number;
+  /** The label of the request that this answers. */
+  request: number | string | null;
+  /** The least and the largest value of the shown paths at each step, shape (count, H, 2). */
+  limits: Float32Array;
+  /** Those paths, as 63rds of the way from the one to the other, shape (count, SHOWN_PATHS, H). */
+  codes: Uint8Array;
+  /** Quantiles of the sum of the first 1 to H steps at the `levels` of the meta message, shape (count, H, 7). */
+  sums: Float32Array;
+  /** Quantiles of the largest value over the steps, shape (count, 7). */
+  peaks: Float32Array;
+}
+
 /** Mean scores over `n` origins of a series; null where they are not known. */
 export interface OverallScores {
   mae: number | null;
@@ -196,6 +230,7 @@ export interface FaultMessage {
 export type Requests =
   | Connect
   | RowsRequest
+  | JointRequest
   | OpenSeries
   | CancelRun
   | InferOrigin;
@@ -205,6 +240,7 @@ export type Messages =
   | HistoryMessage
   | StatusMessage
   | RowsMessage
+  | JointMessage
   | ScoresMessage
   | ProgressMessage
   | FaultMessage;

@@ -3,6 +3,7 @@
 import { type Fields, fail, finite, flag, integer, list, maybe, record, text } from "../../../common/src/check";
 import { ENDS } from "../state/quantiles";
 import {
+  type JointMessage,
   type Messages,
   type MetaMessage,
   type ModelInfo,
@@ -10,6 +11,7 @@ import {
   type RowsMessage,
   type ScoresMessage,
   type SeriesInfo,
+  SHOWN_PATHS,
   UNAVAILABLE,
   VERSION,
 } from "./messages";
@@ -98,6 +100,24 @@ function parseRows(m: Fields, buffers: readonly unknown[], meta: MetaMessage): R
   return { kind: "rows", ...rows, request, draws, ends: new Float32Array(bytes(buffers, 1, cells * ENDS * 4, "ends")) };
 }
 
+function parseJoint(m: Fields, buffers: readonly unknown[], meta: MetaMessage): JointMessage {
+  const rows = range(m, meta);
+  const request = m.request ?? null;
+  if (request !== null && typeof request !== "number" && typeof request !== "string") fail("request");
+  const cells = rows.count * meta.horizon;
+  const floats = (position: number, length: number, name: string): Float32Array =>
+    new Float32Array(bytes(buffers, position, length * 4, name));
+  return {
+    kind: "joint",
+    ...rows,
+    request,
+    limits: floats(0, cells * 2, "limits"),
+    codes: new Uint8Array(bytes(buffers, 1, cells * SHOWN_PATHS, "codes")),
+    sums: floats(2, cells * ENDS, "sums"),
+    peaks: floats(3, rows.count * ENDS, "peaks"),
+  };
+}
+
 function parseScores(m: Fields, meta: MetaMessage): ScoresMessage {
   const overall = record(m.overall ?? {}, "overall");
   const horizon = record(m.horizon ?? {}, "horizon");
@@ -174,6 +194,8 @@ export function parse(content: unknown, buffers: readonly unknown[], meta: MetaM
     }
     case "rows":
       return parseRows(m, buffers, meta);
+    case "joint":
+      return parseJoint(m, buffers, meta);
     case "scores":
       return parseScores(m, meta);
     case "progress":

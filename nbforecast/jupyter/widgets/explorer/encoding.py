@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.jupyter.widgets.explorer.messages import (
     MAX_ROWS,
+    SHOWN_PATHS,
     HistoryMessage,
     HorizonScores,
+    JointMessage,
     MetaMessage,
     ModelInfo,
     OverallScores,
@@ -25,6 +27,7 @@ from nbforecast.jupyter.widgets.explorer.messages import (
 )
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, is_covered
 from nbforecast.result_cache.status import Status
+from nbforecast.running_totals import running_totals
 from nbforecast.scoring.mean_scores import OriginScores, summarise
 from nbforecast.scoring.origin_scores import COVERAGES, QUANTILE_LEVELS, quantiles
 from nbforecast.time_units import DAY, SECOND
@@ -39,6 +42,7 @@ MAX_NOTES = 40
 _MESSAGE_BYTES, _ANSWER_BYTES = 8 << 20, 64 << 20  # rows in one message, and in all that answer one request
 _NEAR = 64  # changed rows that are this close travel together
 _MAX_RANGES = 32
+_CODES = 63  # between the least and the largest value of the paths at one step: about a pixel
 
 
 def model_names(runs: Sequence[Run]) -> list[str]:
@@ -234,6 +238,59 @@ def read_forecasts(
             if level in CALIBRATED_LEVELS:
                 ends[is_calibrated, :, k] = bands[is_calibrated][..., CALIBRATED_LEVELS.index(level)]
     return draws, ends
+
+
+class JointRows(NamedTuple):
+    """The joint forecasts of some origins, as a `JointMessage` has them."""
+
+    limits: Float32[np.ndarray, "R H 2"]
+    codes: UInt8[np.ndarray, "R K H"]
+    sums: Float32[np.ndarray, "R H Q"]
+    peaks: Float32[np.ndarray, "R Q"]
+
+
+def read_joint(run: Run, series: int, rows: Int64[np.ndarray, " R"]) -> JointRows:
+    """Reads the joint forecasts of some origins of a series; NaN where there is none.
+
+    Args:
+        run: The run.
+        series: The position of the series.
+        rows: (R,) ascending rows of the series.
+    """
+    rows = series_span(run.data, series)[0] + rows
+    paths, sums, peaks = running_totals(run.joint_forecasts(), rows)
+    shown = paths[:, np.arange(SHOWN_PATHS) * paths.shape[1] // SHOWN_PATHS]
+    limits = np.stack([shown.min(1), shown.max(1)], -1)
+    spread = limits[..., 1] - limits[..., 0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = (shown - limits[:, None, :, 0]) / spread[:, None]
+    codes = np.rint(_CODES * np.where(np.isfinite(shares), shares, 0)).astype(np.uint8)
+    return JointRows(limits, codes, sums, peaks)
+
+
+def encode_joint(run: Run, series: int, model: int, first: int, count: int, request: int | str | None) -> JointMessage:
+    """Encodes the paths, running totals and peaks of some origins.
+
+    Args:
+        run: The run of the model.
+        series: The position of the series.
+        model: The position of the model.
+        first: The first row.
+        count: How many rows from there on.
+        request: The label of the request that is answered.
+    """
+    joint = read_joint(run, series, np.arange(first, first + count))
+    return JointMessage(
+        series=series,
+        model=model,
+        first=first,
+        count=count,
+        request=request,
+        limits=joint.limits,
+        codes=joint.codes,
+        sums=joint.sums,
+        peaks=joint.peaks,
+    )
 
 
 def encode_scores(run: Run, series: int, model: int) -> ScoresMessage:

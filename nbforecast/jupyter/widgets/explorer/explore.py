@@ -41,7 +41,7 @@ def explore(
         index: The origin that is shown first, by its index (<= 0) or its time, such as "2025-01-31 18:00"; by default
             the newest that can be forecast.
         series: The series of a panel that is shown first; by default the first one.
-        style: How forecasts are drawn, "bands" or "density".
+        style: How forecasts are drawn: as "bands", as "density", as "paths", or as the "total" so far.
         wait: Whether to return only when the forecasts are done; for a frame only.
         **options: Other options of `forecast`, for a frame only: horizon, time, target, id, freq, max_duration,
             origins, every, at, seed, force, exact, calibrate, name.

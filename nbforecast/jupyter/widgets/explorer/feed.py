@@ -19,6 +19,7 @@ from nbforecast.jupyter.widgets.explorer.messages import (
     Connect,
     FaultMessage,
     InferOrigin,
+    JointRequest,
     OpenSeries,
     ProgressMessage,
     RowsRequest,
@@ -37,6 +38,7 @@ REPORT_INTERVAL = 0.05  # seconds between two reports on a run that goes on
 SCORES_INTERVAL = 2.0  # seconds between two summaries of its scores
 MAX_SHARE = 0.05  # of the time is spent on these
 MAX_ROWS_REQUESTS = 8  # that may wait; older ones are of no use any more
+MAX_JOINT_REQUESTS = 2  # as above; each takes longer
 MAX_FAULTS = 8  # that may wait
 FIRST_ROWS = 1024  # that a new view receives without a request
 
@@ -59,6 +61,7 @@ class ExplorerFeed:
         self._lock = threading.Lock()
         self._requests: deque[Connect | OpenSeries | CancelRun | InferOrigin] = deque()
         self._rows_requests: deque[RowsRequest] = deque(maxlen=MAX_ROWS_REQUESTS)
+        self._joint_requests: deque[JointRequest] = deque(maxlen=MAX_JOINT_REQUESTS)
         self._next_inference: InferOrigin | None = None
         self._inferences: deque[InferOrigin | FaultMessage] = deque()
         # What the pages hold.
@@ -77,6 +80,8 @@ class ExplorerFeed:
         with self._lock:
             if isinstance(request, RowsRequest):
                 self._rows_requests.append(request)
+            elif isinstance(request, JointRequest):
+                self._joint_requests.append(request)
             else:
                 self._requests.append(request)
 
@@ -91,10 +96,14 @@ class ExplorerFeed:
             requests, self._requests = self._requests, deque()
             rows_requests = list(reversed(self._rows_requests))
             self._rows_requests.clear()
+            joint_requests = list(reversed(self._joint_requests))
+            self._joint_requests.clear()
         for request in requests:
             yield from self._answer(request)
         for rows_request in rows_requests:
             yield from self._rows(rows_request)
+        for joint_request in joint_requests:
+            yield self._joint(joint_request)
         while self._inferences:
             inference = self._inferences.popleft()
             if isinstance(inference, FaultMessage):
@@ -148,6 +157,10 @@ class ExplorerFeed:
         if request.count > 1:
             self._last_rows[series, model] = request
         yield from encoding.encode_rows(self._runs[model], series, model, request.first, request.count, request.request)
+
+    def _joint(self, request: JointRequest) -> Messages:
+        series, model, first = request.series, request.model, request.first
+        return encoding.encode_joint(self._runs[model], series, model, first, request.count, request.request)
 
     def _report(self, now: float) -> Iterator[Messages]:
         """Yields what has changed, since it was last sent, in all that pages have opened."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 VERSION = 3
 MAX_ROWS = 4096  # of one request
+MAX_JOINT_ROWS = 64  # of one request for paths
+SHOWN_PATHS = 25  # of an origin, of the many that its sums and extremes are taken from
 
 Bytes = Annotated[np.ndarray, Buffer("u1")]
 Floats = Annotated[np.ndarray, Buffer("<f4")]
@@ -47,6 +49,22 @@ class RowsRequest(Request, frozen=True):
     request: Label | None = None
 
 
+class JointRequest(Request, frozen=True):
+    """Asks for the joint forecasts from some origins: paths, sums and extremes.
+
+    Attributes:
+        first: The first row.
+        count: How many rows from there on.
+        request: Comes back with the answer.
+    """
+
+    series: Position
+    model: Position
+    first: Position
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_JOINT_ROWS)]
+    request: Label | None = None
+
+
 class OpenSeries(Request, frozen=True):
     """Asks for history, status and scores of a series by a model."""
 
@@ -68,7 +86,7 @@ class InferOrigin(Request, frozen=True):
     row: Position
 
 
-Requests = Connect | RowsRequest | OpenSeries | CancelRun | InferOrigin
+Requests = Connect | RowsRequest | JointRequest | OpenSeries | CancelRun | InferOrigin
 
 
 class SeriesInfo(msgspec.Struct, frozen=True):
@@ -179,6 +197,28 @@ class RowsMessage(Message, frozen=True):
     ends: Floats
 
 
+class JointMessage(Message, frozen=True):
+    """The joint forecasts from some origins; NaN where there is none.
+
+    Attributes:
+        request: The label of the request that this answers.
+        limits: The least and the largest value of the shown paths at each step, shape (count, H, 2).
+        codes: Those paths, as 63rds of the way from the one to the other, shape (count, SHOWN_PATHS, H).
+        sums: Quantiles of the sum of the first 1 to H steps at the `levels` of the meta message, shape (count, H, 7).
+        peaks: Quantiles of the largest value over the steps, shape (count, 7).
+    """
+
+    series: int
+    model: int
+    first: int
+    count: int
+    request: int | str | None
+    limits: Floats
+    codes: Bytes
+    sums: Floats
+    peaks: Floats
+
+
 class OverallScores(msgspec.Struct, frozen=True):
     """Mean scores over `n` origins of a series; null where they are not known."""
 
@@ -236,7 +276,16 @@ class FaultMessage(Message, frozen=True):
     text: str
 
 
-Messages = MetaMessage | HistoryMessage | StatusMessage | RowsMessage | ScoresMessage | ProgressMessage | FaultMessage
+Messages = (
+    MetaMessage
+    | HistoryMessage
+    | StatusMessage
+    | RowsMessage
+    | JointMessage
+    | ScoresMessage
+    | ProgressMessage
+    | FaultMessage
+)
 
 
 def read_request(content: Any, lengths: Sequence[int], models: int) -> Requests:
@@ -248,7 +297,7 @@ def read_request(content: Any, lengths: Sequence[int], models: int) -> Requests:
         models: The number of models.
 
     Returns:
-        The request; the rows of a `RowsRequest` end with the series.
+        The request; the rows that it asks for end with the series.
 
     Raises:
         InvalidMessage: If it is not a request, or is about something that is not there.
@@ -264,8 +313,8 @@ def read_request(content: Any, lengths: Sequence[int], models: int) -> Requests:
         raise InvalidMessage(f"there are {len(lengths)} series")
     rows = lengths[request.series]
     match request:
-        case InferOrigin(row=row) | RowsRequest(first=row) if row >= rows:
+        case InferOrigin(row=row) | RowsRequest(first=row) | JointRequest(first=row) if row >= rows:
             raise InvalidMessage(f"the series has {rows} rows")
-        case RowsRequest(first=first, count=count):
+        case RowsRequest(first=first, count=count) | JointRequest(first=first, count=count):
             return structs.replace(request, count=min(count, rows - first))
     return request

@@ -19,7 +19,7 @@ from nbforecast.atomic_write import atomic_write_text
 from nbforecast.errors import OptionError
 from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.widgets.explorer import encoding
-from nbforecast.jupyter.widgets.explorer.messages import HistoryMessage
+from nbforecast.jupyter.widgets.explorer.messages import SHOWN_PATHS, HistoryMessage
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.origin_scores import QUANTILE_LEVELS
 
@@ -39,6 +39,7 @@ _SLICE_ROWS = 512  # packed and unpacked together
 _STEPS = 4095  # between the least and the largest draw of one step of one origin, far below a pixel
 _WORST = 12  # origins that are never left out; of a panel shared out, at least one a series
 _BEST_RATIO = 16  # forecasts have never been packed to less than a sixteenth
+_BEST_PATHS_RATIO = 2  # paths, which go all ways, to less than a half
 _FOLDER = Path(__file__).parent
 
 
@@ -85,7 +86,7 @@ def make_page(runs: Sequence[Run], traits: Mapping[str, Any], still: str, budget
             "scores are over all of them."
         )
         messages = [_pack_message(message) for message in _messages(runs, every, worst, note)]
-    data = {"start": dict(traits), "messages": messages + tables}
+    data = {"start": dict(traits), "messages": messages + tables, "paths": SHOWN_PATHS}
     parts = {
         "title": html.escape(_title(runs)),
         "still": still,
@@ -138,8 +139,9 @@ def _thin(runs: Sequence[Run], worst: Sequence[list[int]], room: int) -> tuple[i
     Returns:
         One in how many that is, counted from each series' newest, and the messages.
     """
-    numbers = sum(run.horizon * (run.spec.draws + len(QUANTILE_LEVELS)) * len(run.data) for run in runs)
-    every = max(1, -(-numbers * 4 // (_BEST_RATIO * room)))
+    numbers = sum(run.horizon * (run.spec.draws + 2 * len(QUANTILE_LEVELS)) * len(run.data) for run in runs)
+    paths = sum(run.horizon * SHOWN_PATHS * len(run.data) for run in runs)
+    every = max(1, -(-(numbers * 4 // _BEST_RATIO + paths // _BEST_PATHS_RATIO) // room))
     while True:
         tables = _all_forecasts(runs, every, worst)
         size = _size(tables)
@@ -166,6 +168,10 @@ def _forecasts(run: Run, series: int, model: int, every: int, worst: list[int]) 
         draws, ends = encoding.read_forecasts(run, series, first, count)
         content = {"kind": "rows", "series": series, "model": model, "first": first, "count": count, "every": every}
         tables.append({"content": content, "buffers": [*_pack_draws(draws[::every]), _pack_floats(ends[::every])]})
+        joint = encoding.read_joint(run, series, np.arange(first, first + count, every))
+        codes = {"as": "bytes", **_pack(joint.codes.tobytes())}
+        others = [_pack_floats(values) for values in (joint.limits, joint.sums, joint.peaks[:, None])]
+        tables.append({"content": content | {"kind": "joint"}, "buffers": [others[0], codes, *others[1:]]})
 
     for first in range((length - 1) % every, length, span):
         add(first, min(span, length - first), every)

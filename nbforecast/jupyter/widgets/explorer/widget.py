@@ -22,7 +22,7 @@ from nbforecast.jupyter.widgets.explorer.encoding import model_names
 from nbforecast.jupyter.widgets.explorer.feed import ExplorerFeed
 from nbforecast.jupyter.widgets.explorer.messages import read_request
 from nbforecast.jupyter.widgets.explorer.page import PAGE, make_page, write_page
-from nbforecast.options import STYLES, check_style
+from nbforecast.options import EXPLORER_STYLES, check_style
 from nbforecast.origin_forecast import fan_mimebundle
 from nbforecast.safe_text import escape_controls
 from nbforecast.session import wait_or_cancel
@@ -31,7 +31,7 @@ from nbforecast.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbforecast.options import Style
+    from nbforecast.options import ExplorerStyle, Style
     from nbforecast.origin_forecast import Forecast
     from nbforecast.run import Run
 
@@ -65,7 +65,7 @@ class Explorer(WidgetBase):
         runs: The runs, of the same data and horizon.
         index: The origin that is shown first, an index or a time; by default the newest that can be forecast.
         series: The name of the series that is shown first; by default the first one.
-        style: How forecasts are drawn, "bands" or "density".
+        style: How forecasts are drawn: as "bands", as "density", as "paths", or as the "total" so far.
 
     Attributes:
         index: The origin in view (<= 0; the newest is 0); a time can be set, too.
@@ -80,14 +80,19 @@ class Explorer(WidgetBase):
     series = _Position(0).tag(sync=True, echo_update=False)
     model = _Position(0).tag(sync=True, echo_update=False)
     # Not called style: Jupyter takes that for another widget, and fails to show it.
-    drawing = traitlets.Enum(STYLES, "bands").tag(sync=True, echo_update=False)
+    drawing = traitlets.Enum(EXPLORER_STYLES, "bands").tag(sync=True, echo_update=False)
 
     def __init__(
-        self, runs: Sequence[Run], *, index: Index | None = None, series: str | None = None, style: Style = "bands"
+        self,
+        runs: Sequence[Run],
+        *,
+        index: Index | None = None,
+        series: str | None = None,
+        style: ExplorerStyle = "bands",
     ) -> None:
         self._runs = _comparable(runs)
         self._data = self._runs[0].data
-        check_style(style)
+        check_style(style, EXPLORER_STYLES)
         position = self._data.position(series)
         if index is None:
             index = self._newest_index(position)
@@ -105,13 +110,14 @@ class Explorer(WidgetBase):
         return self._runs[self.model]
 
     @property
-    def style(self) -> Style:
-        """How forecasts are drawn: as "bands" or as "density"."""
-        return "density" if self.drawing == "density" else "bands"
+    def style(self) -> ExplorerStyle:
+        """How forecasts are drawn: as "bands", as "density", as "paths", or as the "total" so far."""
+        style: ExplorerStyle = self.drawing
+        return style
 
     @style.setter
-    def style(self, style: Style) -> None:
-        check_style(style)
+    def style(self, style: ExplorerStyle) -> None:
+        check_style(style, EXPLORER_STYLES)
         self.drawing = style
 
     @property
@@ -188,7 +194,7 @@ class Explorer(WidgetBase):
     def _is_valid(self, name: str, value: Any, length: int) -> bool:
         """Whether a trait may have a value; `length` is that of the series that will be in view."""
         if name == "drawing":
-            return isinstance(value, str) and value in STYLES
+            return isinstance(value, str) and value in EXPLORER_STYLES
         if name == "index":
             return isinstance(value, int) and not isinstance(value, bool) and -length < value <= 0
         return self._is_position(value, len(self._data.ids if name == "series" else self._runs))
@@ -241,7 +247,8 @@ class Explorer(WidgetBase):
     def _picture(self) -> dict[str, str]:
         """A picture and a sentence, for where there is no kernel."""
         try:
-            return fan_mimebundle(self.forecast.fan(density=self.style == "density"), self.style)
+            style: Style = "bands" if self.style == "total" else self.style
+            return fan_mimebundle(self.forecast.fan(style), style)
         except NbForecastError as error:
             return {"text/plain": f"{self!r}: {error}"}
 
