@@ -4,57 +4,37 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from copy import copy
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, UInt8, UInt64
+from jaxtyping import Bool, Float32, Int64, UInt8
 
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.result_cache.covariate_prints import context_fingerprints, covariate_digest
-from nbforecast.result_cache.fingerprints import Fingerprints
-from nbforecast.result_cache.result_column import Column, DensityColumns
-from nbforecast.result_cache.snapshot import RowResults, Snapshot, has_forecast
+from nbforecast.result_cache.density_columns import DensityColumns
+from nbforecast.result_cache.entry_record import EntryRecord, State, Version
+from nbforecast.result_cache.result_column import Column
+from nbforecast.result_cache.snapshot import ColumnViews, RowResults, Snapshot, has_forecast, has_result
 from nbforecast.result_cache.status import FIRST_STATUS, Status, column_shapes
 
 if TYPE_CHECKING:
     import polars as pl
 
     from nbforecast.data import Dataset
-    from nbforecast.result_cache.key import CacheKey, ForecastSpec
+    from nbforecast.result_cache.fingerprints import Fingerprints
+    from nbforecast.result_cache.key import ForecastSpec
     from nbforecast.scoring.origin_scores import Calculations, Densities
 
-Version = str
-State = tuple[Version, int]
 
-
-class Entry:
+class Entry(EntryRecord):
     """Forecasts and calculations of every origin of a dataset, written while readers read.
 
     Rows are the dataset's rows: ascending in time, the last of each series index 0. Results are written a batch at a
     time under one lock (E3). What is handed out is a snapshot that later writes do not change (C3).
 
     Attributes:
-        data: The dataset.
-        spec: How the forecasts are made.
-        covariates: The digest of the covariates that the forecasts depend on; empty if on none.
-        key: The key of all three.
-        reasons: (N,) uint8, an `UnavailableReason` each; 0 where the origin can be forecast.
-        forced: When forecasts were last requested with `force`, in seconds since the epoch; 0 if never (C6).
-        forced_times: (N,) the same for every row.
         version: Changes whenever results are discarded (C4); a write for an earlier version is dropped (C8a).
-        created, used: When the entry was created and last requested, in seconds since the epoch.
-        cleared: Removals up to this time are applied, in seconds since the epoch (C16).
-        hits: How often it was requested.
-        reused: Origins whose forecasts came from other entries.
         lock_count: How often results were written under the lock.
-        saved: The `state` that was last saved, None if none was.
-        is_exact: Somebody has asked for forecasts that no longer history has a part in (C5).
-        is_published: The cache has held the entry.
-        unsearched: (N,) the rows for which other entries have not been searched, None if there is none (E10).
-        is_released: The memory was emptied while the cache held the entry; it is not held again (C16).
     """
 
     def __init__(
@@ -67,31 +47,10 @@ class Entry:
         fingerprints: Fingerprints | None = None,
         covariates: str | None = None,
     ) -> None:
-        """Create an entry without results.
-
-        Args:
-            data: The dataset.
-            spec: How the forecasts are made.
-            reasons: (N,) for every row why it cannot be forecast, 0 where it can.
-            forced: See the attributes.
-            fingerprints: Those of the data, if they are known.
-            covariates: See the attributes; None to take it from the data.
-        """
-        self.data = data
-        self.spec = spec
-        self.covariates = covariate_digest(data, spec) if covariates is None else covariates
-        self.key: CacheKey = spec.key(data.handle, self.covariates)
-        self.reasons = reasons
-        self.forced = forced
-        self.forced_times = np.full(len(data), forced)
+        """Create an entry without results; the arguments are those of `EntryRecord`."""
+        super().__init__(data, spec, reasons, forced, fingerprints, covariates)
         self.version: Version = secrets.token_hex(8)
-        self.created = self.used = self.cleared = time.time()
-        self.hits = self.reused = self.lock_count = self._changes = 0
-        self.saved: State | None = None
-        self.unsearched: Bool[np.ndarray, " N"] | None = None
-        self.is_exact = self.is_published = self.is_released = False
-        if fingerprints is not None:
-            self.fingerprints = fingerprints
+        self.lock_count = self._changes = 0
         never = reasons != UnavailableReason.AVAILABLE
         shapes = column_shapes(spec.horizon, spec.draws)
         self._columns = {name: Column(name, len(data), shape, never) for name, shape in shapes.items()}
@@ -121,11 +80,11 @@ class Entry:
             entry.unsearched = snapshot.status == Status.PENDING
         never = snapshot.reasons != UnavailableReason.AVAILABLE
         for name, values in snapshot.columns.items():
-            has_result = _has_result(name, entry._status)
+            is_written = has_result(name, entry._status)
             if snapshot.rows is None:
-                entry._columns[name] = Column.from_array(name, values, has_result, never)
+                entry._columns[name] = Column.from_array(name, values, is_written, never)
             else:
-                is_written = has_result[snapshot.rows]
+                is_written = is_written[snapshot.rows]
                 entry._columns[name].write(snapshot.rows[is_written], values[is_written])
         if densities is not None:
             entry._densities = densities
@@ -133,16 +92,6 @@ class Entry:
 
     def __len__(self) -> int:
         return len(self.data)
-
-    @cached_property
-    def fingerprints(self) -> Fingerprints:
-        """Those of the data."""
-        return Fingerprints(self.data)
-
-    @cached_property
-    def contexts(self) -> UInt64[np.ndarray, " N"]:
-        """(N,) the fingerprint of the context that each row's forecast is made from."""
-        return context_fingerprints(self.fingerprints, self.data, self.spec)
 
     @property
     def status(self) -> UInt8[np.ndarray, " N"]:
@@ -314,7 +263,7 @@ class Entry:
         new_status[rows] = keep
         never = self.reasons != UnavailableReason.AVAILABLE
         columns = {
-            name: column.with_rows(np.flatnonzero(_has_result(name, new_status)), never)
+            name: column.with_rows(np.flatnonzero(has_result(name, new_status)), never)
             if FIRST_STATUS[name] > keep
             else column
             for name, column in self._columns.items()
@@ -392,20 +341,21 @@ class Entry:
     def snapshot(self) -> tuple[Snapshot, State]:
         """What a file holds (everything but densities), and the `state` it was taken in.
 
-        While few rows have a forecast, the snapshot has their results only (E10).
+        It reads the entry's memory, and copies none of its results. While few rows have a forecast, it has their
+        results only (E10).
         """
         with self._lock:
             status, state = self._status.copy(), self.state
             rows = np.flatnonzero(has_forecast(status))
             is_sparse = 2 * len(rows) < len(status)
-            columns = {n: c.take(rows) if is_sparse else c.array() for n, c in self._columns.items()}
+            views = {name: column.view() for name, column in self._columns.items()}
         snapshot = Snapshot(
             data=self.data,
             spec=self.spec,
             status=status,
             reasons=self.reasons,
             contexts=self.contexts,
-            columns=columns,
+            columns=ColumnViews(views, status, rows if is_sparse else None),
             version=state[0],
             created=self.created,
             forced_times=self.forced_times,
@@ -415,7 +365,3 @@ class Entry:
             rows=rows if is_sparse else None,
         )
         return snapshot, state
-
-
-def _has_result(column: str, status: UInt8[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
-    return (status >= FIRST_STATUS[column]) & (status <= Status.SCORED)

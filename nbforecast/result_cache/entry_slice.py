@@ -63,7 +63,8 @@ class EntrySlice:
         if not self._is_whole:
             rows = self.entry_rows(np.arange(len(self)))
             snapshot, densities = snapshot.take(rows), densities.take(rows)
-        return {"snapshot": replace(snapshot, data=self.data), "densities": densities, "requested": self.requested}
+        snapshot = replace(snapshot, data=self.data, columns=dict(snapshot.columns))
+        return {"snapshot": snapshot, "densities": densities, "requested": self.requested}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.data = state["snapshot"].data

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Bool, Float64, Int64, Integer, Shaped, UInt8, UInt64
+from jaxtyping import Bool, Float64, Integer, Shaped, UInt8, UInt64
 
 from nbforecast.free_memory import free_memory
 from nbforecast.result_cache.fingerprints import Fingerprints
@@ -27,7 +27,7 @@ from nbforecast.settings import settings
 from nbforecast.text import byte_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -78,10 +78,13 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    data, columns = snapshot.data, snapshot.columns
+    data = snapshot.data
     observed = np.where(np.isnan(data.values), np.nan, data.values)  # one bit pattern for every NaN, as nulls have
     origins = {"y": observed, "status": snapshot.status, "reason": snapshot.reasons, "context": snapshot.contexts}
-    digests = {name: _digest(values) for name, values in {**origins, **columns}.items()}
+    digests = {name: _digest([values]) for name, values in origins.items()}
+    places = range(0, snapshot.size, ROW_GROUP)
+    for name in snapshot.columns:
+        digests[name] = _digest(snapshot.piece(name, p, min(p + ROW_GROUP, snapshot.size)) for p in places)
     origin_table = pa.table(
         {
             "unique_id": _dictionary(np.repeat(np.arange(len(data.ids)), data.lengths), data.ids),
@@ -94,22 +97,23 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
         }
     )
     schema = origin_table.schema
-    for name, values in columns.items():
-        schema = schema.append(pa.field(name, _nested_array(values[:0]).type))
+    no_rows = {name: snapshot.piece(name, 0, 0) for name in snapshot.columns}
+    for name, values in no_rows.items():
+        schema = schema.append(pa.field(name, _nested_array(values).type))
     with pq.ParquetWriter(
         file,
         schema.with_metadata({_FIELD: pack(snapshot, digests)}),
         compression="zstd",
         compression_level=1,
         use_dictionary=["unique_id", "status", "reason"],
-        use_byte_stream_split=[name + ".list.element" * (values.ndim - 1) for name, values in columns.items()],
+        use_byte_stream_split=[name + ".list.element" * (values.ndim - 1) for name, values in no_rows.items()],
         write_page_checksum=True,
         write_statistics=["unique_id", "ds", "index"],
     ) as writer:
         for start in range(0, len(data), ROW_GROUP):
             table = origin_table.slice(start, ROW_GROUP)
-            for name, values in columns.items():
-                table = table.append_column(name, _result_array(values, snapshot.rows, start, start + len(table)))
+            for name in snapshot.columns:
+                table = table.append_column(name, _result_array(snapshot, name, start, start + len(table)))
             writer.write_table(table.replace_schema_metadata(writer.schema.metadata), ROW_GROUP)
 
 
@@ -232,7 +236,7 @@ def _read_checked(path: Path, names: tuple[str, ...]) -> tuple[Metadata, dict[st
     except _READ_ERRORS as error:
         raise _unreadable(error) from error
     for name, values in columns.items():
-        if _digest(values) != metadata.facts["digests"].get(name):
+        if _digest([values]) != metadata.facts["digests"].get(name):
             raise Damaged(f"its column {name!r} is damaged")
     if "status" in columns and not metadata.has_current_scores:
         columns["status"][columns["status"] == Status.SCORED] = Status.UNSCORED
@@ -282,8 +286,12 @@ def _check_size(path: Path, needed: int) -> None:
         raise Unreadable(f"{sizes} (NBFORECAST_MEMORY is the budget)")
 
 
-def _digest(values: Shaped[np.ndarray, "..."]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
+def _digest(pieces: Iterable[Shaped[np.ndarray, "..."]]) -> str:
+    """The digest of an array that comes in pieces."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(np.ascontiguousarray(piece).data)
+    return digest.hexdigest()
 
 
 def _dictionary(codes: Integer[np.ndarray, " N"], labels: Sequence[str]) -> pa.DictionaryArray:
@@ -293,17 +301,17 @@ def _dictionary(codes: Integer[np.ndarray, " N"], labels: Sequence[str]) -> pa.D
     return pa.DictionaryArray.from_arrays(numbers, texts)
 
 
-def _result_array(
-    values: Shaped[np.ndarray, "M ..."], rows: Int64[np.ndarray, " M"] | None, start: int, end: int
-) -> pa.Array:
-    """A result column from one row to another, null where there is none of `rows`."""
+def _result_array(snapshot: Snapshot, name: str, start: int, end: int) -> pa.Array:
+    """A result column from one row to another, null where a sparse snapshot has no results."""
+    rows = snapshot.rows
     if rows is None:
-        return _nested_array(values[start:end])
-    first, last = np.searchsorted(rows, (start, end))
+        return _nested_array(snapshot.piece(name, start, end))
+    first, last = np.searchsorted(rows, (start, end)).tolist()
     is_valid = np.zeros(end - start, bool)
     is_valid[rows[first:last] - start] = True
+    values = snapshot.piece(name, first, last)
     part = np.zeros((end - start, *values.shape[1:]), values.dtype)
-    part[is_valid] = values[first:last]
+    part[is_valid] = values
     array = _nested_array(part)
     mask = pa.py_buffer(np.packbits(is_valid, bitorder="little"))
     return pa.Array.from_buffers(array.type, len(array), [mask], children=[array.values])

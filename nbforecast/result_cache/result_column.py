@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float32, Int64
-
-from nbforecast.scoring.origin_scores import DENSITY_POINTS
+from jaxtyping import Bool, Float32, Int64, UInt32
 
 BLOCK = 4096
 _SPARSE_SHARE = 8  # a column is sparse while fewer than one in so many rows are written
-MAX_DENSITIES = 1024
-_DENSITY_COLUMNS = {"density_limits": 2, "density": DENSITY_POINTS}
 
 
 class Column:
@@ -166,6 +162,12 @@ class Column:
         values.flags.writeable = False
         return values
 
+    def view(self) -> ColumnView:
+        """The column at this moment, without a copy; `Entry` says which of its rows are written."""
+        if self._sparse is not None:
+            return self._sparse.view()
+        return ColumnView(self._buffer)
+
     def series(self) -> pl.Series:
         """A snapshot as a Polars series, which later writes do not change."""
         if self._sparse is None and not self._unwritten.any():
@@ -225,111 +227,52 @@ class _SparseRows:
         values[slots > 0] = self._values[slots[slots > 0] - 1]
         return values
 
+    def view(self) -> ColumnView:
+        """The rows that have been written so far, without a copy: what comes later does not change their places."""
+        return ColumnView(self._values, self._slots)
+
     def read(self) -> tuple[Int64[np.ndarray, " M"], Float32[np.ndarray, "M *T"]]:
         """The rows that have been written, and their values."""
         rows = np.flatnonzero(self._slots)
         return rows, self.take(rows)
 
 
-class DensityColumns:
-    """The densities of at most `MAX_DENSITIES` origins; they are too large to store for all (E3).
+class ColumnView:
+    """A column at one moment, read piece by piece: a row that was written then is never written again."""
 
-    Arrays are replaced and never changed, so series that were handed out do not change. Not thread-safe: `Entry` holds
-    its lock.
-    """
-
-    def __init__(self, horizon: int) -> None:
-        """Create columns without values.
-
-        Args:
-            horizon: H, the number of steps forecast.
-        """
-        self._horizon = horizon
-        self._clear()
-
-    def _clear(self) -> None:
-        self.rows = np.zeros(0, np.int64)
-        shapes = {name: (0, self._horizon, size) for name, size in _DENSITY_COLUMNS.items()}
-        self._values = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory in use."""
-        return sum(values.nbytes for values in self._values.values())
-
-    def write(
+    def __init__(
         self,
-        rows: Int64[np.ndarray, " R"],
-        limits: Float32[np.ndarray, "R H 2"],
-        density: Float32[np.ndarray, "R H G"],
+        values: Float32[np.ndarray, "M *T"],
+        slots: UInt32[np.ndarray, " N"] | None = None,
     ) -> None:
-        """Store densities; all earlier ones are discarded if there would be too many.
+        """Read a column's own memory.
 
         Args:
-            rows: (R,) distinct rows; those that have a density keep it.
-            limits: (R, H, 2) first and last value, as in `Densities`.
-            density: (R, H, G) densities, as in `Densities`.
+            values: Its buffer.
+            slots: (N,) of each row its place in `values`, from 1 on; None where rows are in their places.
         """
-        is_new = ~np.isin(rows, self.rows)
-        if len(self.rows) + int(is_new.sum()) > MAX_DENSITIES:
-            self._clear()
-            is_new[:] = True
-        all_rows = np.concatenate([self.rows, rows[is_new]])
-        order = np.argsort(all_rows)
-        self.rows = all_rows[order]
-        for name, values in (("density_limits", limits), ("density", density)):
-            self._values[name] = np.concatenate([self._values[name], values[is_new]])[order]
+        self._values = values
+        self._slots = slots
 
-    def discard(self, rows: Int64[np.ndarray, " R"]) -> int:
-        """Remove the densities of some rows.
+    def take(self, rows: Int64[np.ndarray, " R"], is_written: Bool[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
+        """Some rows, without a copy where they are neighbours and all written.
 
         Args:
             rows: (R,) rows.
+            is_written: (R,) those that were written when the view was made.
 
         Returns:
-            How many of them had a density.
+            (R, ...) their values, NaN where none was written.
         """
-        is_kept = ~np.isin(self.rows, rows)
-        self.rows = self.rows[is_kept]
-        self._values = {name: values[is_kept] for name, values in self._values.items()}
-        return int((~is_kept).sum())
-
-    def take(self, rows: Int64[np.ndarray, " R"]) -> DensityColumns:
-        """The densities of some rows.
-
-        Args:
-            rows: (R,) distinct rows, ascending.
-
-        Returns:
-            Densities of rows that are numbered from 0.
-        """
-        part = DensityColumns(self._horizon)
-        _, own, part.rows = np.intersect1d(self.rows, rows, assume_unique=True, return_indices=True)
-        part._values = {name: values[own] for name, values in self._values.items()}
-        return part
-
-    def series(self, count: int) -> list[pl.Series]:
-        """Both columns as Polars series; rows without a density share one NaN block.
-
-        Args:
-            count: N, the number of rows.
-
-        Returns:
-            `density_limits` (N, H, 2) and `density` (N, H, G).
-        """
-        breaks = np.flatnonzero(np.diff(self.rows) != 1) + 1
-        starts, ends = np.append(0, breaks), np.append(breaks, len(self.rows))
-        runs = list(zip(starts.tolist(), ends.tolist(), strict=True)) if len(self.rows) else []
-        columns = []
-        for name, values in self._values.items():
-            nan_block = pl.Series(name, np.full((min(MAX_DENSITIES, count), *values.shape[1:]), np.nan, np.float32))
-            parts, position = [], 0
-            for start, end in runs:
-                parts += _nan_rows(nan_block, int(self.rows[start]) - position)
-                parts.append(pl.Series(name, values[start:end]))
-                position = int(self.rows[end - 1]) + 1
-            columns.append(pl.concat([*parts, *_nan_rows(nan_block, count - position)], rechunk=False))
-        return columns
+        if is_written.all():
+            places = _as_slice(rows) if self._slots is None else self._slots[rows].astype(np.int64) - 1
+            values = self._values[places]
+            values.flags.writeable = False
+            return values
+        values = np.full((len(rows), *self._values.shape[1:]), np.nan, np.float32)
+        written = rows[is_written]
+        values[is_written] = self._values[written if self._slots is None else self._slots[written].astype(np.int64) - 1]
+        return values
 
 
 def _as_slice(rows: Int64[np.ndarray, " R"]) -> slice | Int64[np.ndarray, " R"]:
@@ -337,9 +280,3 @@ def _as_slice(rows: Int64[np.ndarray, " R"]) -> slice | Int64[np.ndarray, " R"]:
     if len(rows) > 1 and rows[-1] - rows[0] == len(rows) - 1 and (rows[1:] > rows[:-1]).all():
         return slice(int(rows[0]), int(rows[-1]) + 1)
     return rows
-
-
-def _nan_rows(nan_block: pl.Series, count: int) -> list[pl.Series]:
-    """`count` NaN rows as copies of one block."""
-    whole, rest = divmod(count, len(nan_block))
-    return [nan_block] * whole + ([nan_block[:rest]] if rest else [])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8, UInt64
@@ -13,6 +14,41 @@ from nbforecast.result_cache.status import FIRST_STATUS, Status
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
+    from nbforecast.result_cache.result_column import ColumnView
+
+
+class ColumnViews(Mapping[str, Any]):
+    """The columns of an entry at one moment, read from its memory piece by piece, so that a snapshot copies none.
+
+    A column that is asked for as a whole is copied.
+    """
+
+    def __init__(
+        self, views: dict[str, ColumnView], status: UInt8[np.ndarray, " N"], rows: Int64[np.ndarray, " M"] | None
+    ) -> None:
+        """Read some columns.
+
+        Args:
+            views: The columns by name.
+            status: (N,) a `Status` each, which says what was written.
+            rows: (M,) the rows that the columns have; None for all.
+        """
+        self._views = views
+        self._status = status
+        self._rows = rows
+
+    def take(self, name: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
+        """Some rows of a column, NaN where there is no result."""
+        return self._views[name].take(rows, has_result(name, self._status[rows]))
+
+    def __getitem__(self, name: str) -> Float32[np.ndarray, "C *T"]:
+        return self.take(name, np.arange(len(self._status)) if self._rows is None else self._rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
 
 
 class RowResults(NamedTuple):
@@ -61,7 +97,7 @@ class Snapshot:
     status: UInt8[np.ndarray, " N"]
     reasons: UInt8[np.ndarray, " N"]
     contexts: UInt64[np.ndarray, " N"]
-    columns: dict[str, Float32[np.ndarray, "C ..."]]
+    columns: dict[str, Float32[np.ndarray, "C ..."]] | ColumnViews
     version: str
     created: float
     forced_times: Float64[np.ndarray, " N"]
@@ -80,6 +116,8 @@ class Snapshot:
         Returns:
             (R, ...) the values.
         """
+        if isinstance(self.columns, ColumnViews):
+            return self.columns.take(name, rows)
         values = self.columns[name]
         if self.rows is None:
             return values[rows]
@@ -88,6 +126,26 @@ class Snapshot:
         has_one = np.isin(rows, self.rows)
         results[has_one] = values[position[has_one]]
         return results
+
+    def piece(self, name: str, start: int, end: int) -> Float32[np.ndarray, "C *T"]:
+        """A part of a column.
+
+        Args:
+            name: A name of `FIRST_STATUS`.
+            start: The first place, among `rows` if there are any.
+            end: One more than the last place.
+
+        Returns:
+            The values, possibly a view of an entry's memory.
+        """
+        if isinstance(self.columns, ColumnViews):
+            return self.columns.take(name, np.arange(start, end) if self.rows is None else self.rows[start:end])
+        return self.columns[name][start:end]
+
+    @property
+    def size(self) -> int:
+        """C, how many rows the columns have."""
+        return len(self.status if self.rows is None else self.rows)
 
     def take(self, rows: Int64[np.ndarray, " R"]) -> Snapshot:
         """The results of some rows.
@@ -166,6 +224,19 @@ def has_forecast(status: UInt8[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
         (N,) whether each has one.
     """
     return (status >= Status.INFERRED) & (status <= Status.SCORED)
+
+
+def has_result(column: str, status: UInt8[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+    """Which rows have a result in a column.
+
+    Args:
+        column: A name of `FIRST_STATUS`.
+        status: (N,) a `Status` each.
+
+    Returns:
+        (N,) whether each has one.
+    """
+    return (status >= FIRST_STATUS[column]) & (status <= Status.SCORED)
 
 
 def union(one: Snapshot, other: Snapshot) -> Snapshot:

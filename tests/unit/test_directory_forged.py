@@ -218,8 +218,8 @@ def test_C2_C13_results_that_contradict_their_status_are_unreadable(name: str, t
     path = tmp_path / "entry.parquet"
     snapshot = {
         "status": replace(less, status=whole.status),
-        "forecast": replace(less, columns=less.columns | {"forecast": whole.columns["forecast"]}),
-        "quantiles": replace(whole, columns=whole.columns | {"quantiles": less.columns["quantiles"]}),
+        "forecast": replace(less, columns=dict(less.columns) | {"forecast": whole.columns["forecast"]}),
+        "quantiles": replace(whole, columns=dict(whole.columns) | {"quantiles": less.columns["quantiles"]}),
         "reason": replace(less, reasons=np.full(40, UnavailableReason.MISSING, np.uint8)),
         "no reason": replace(less, status=np.where(less.status, less.status, Status.UNAVAILABLE).astype(np.uint8)),
     }[name]
