@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import UInt64
 
 from nbforecast.data.covariate_grid import covariate_grid
 from nbforecast.data.units import stated_unit
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError
+from nbforecast.forecasters.base import WHOLE_HISTORY
 from nbforecast.forecasters.bounded import with_bounds
 from nbforecast.postprocessing.effect_features import FeatureNames
 from nbforecast.postprocessing.effect_table import tabulate_effects
-from nbforecast.postprocessing.learned_forecaster import LearnedForecaster
+from nbforecast.postprocessing.learned_forecaster import COVARIATES_OF_LEARNING, LearnedForecaster, Learners
 from nbforecast.postprocessing.residual_model import BaseForecasts
+from nbforecast.result_cache.covariate_prints import context_fingerprints
+from nbforecast.result_cache.fingerprints import Fingerprints, mix_bits
 from nbforecast.run import Run
-from nbforecast.scoring.origin_scores import quantiles
 from nbforecast.time_units import WEEK
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from nbforecast.origin_forecast import Forecast
     from nbforecast.postprocessing.effect_table import EffectsBy
     from nbforecast.result_cache.entry_slice import EntrySlice
+
+_learners = Learners()  # of this process
 
 
 class LearnedRun(Run):
@@ -170,9 +175,9 @@ def learned_forecaster(base: Run, others: Sequence[Run]) -> LearnedForecaster:
         base: A run from every origin of some data.
         others: Runs of other models on the same data.
     """
-    has_covariates = np.isfinite(_covariates(base.data, base.horizon)[0]).all((0, 2))
     read = partial(read_base_forecasts, base, others)
-    return LearnedForecaster(base.forecaster, [run.forecaster for run in others], base.data, read, has_covariates)
+    models = [run.forecaster for run in (base, *others)]
+    return LearnedForecaster(models, base.data, base.reasons, read, _learners)
 
 
 def read_base_forecasts(base: Run, others: Sequence[Run]) -> BaseForecasts | None:
@@ -184,31 +189,35 @@ def read_base_forecasts(base: Run, others: Sequence[Run]) -> BaseForecasts | Non
     """
     if any(len(run.entry_slice.pending_rows()) for run in (base, *others)):
         return None
-    data, horizon = base.data, base.horizon
-    ahead, now, known = _covariates(data, horizon)
-    medians = [quantiles(run.entry_slice.array(), run.quantile_levels, (0.5,))[..., 0] for run in others]
+    data = base.data
+    grid = covariate_grid(data, base.horizon)
     return BaseForecasts(
         draws=base.entry_slice.array(),
         levels=base.quantile_levels,
         values=data.values,
-        actual=data.actuals(np.arange(len(data)), horizon),
-        steps=_absolute_steps(data),
+        first_steps=data.frequency.to_step(data.time[data.offsets[:-1]]),
         offsets=data.offsets,
         seasons=learning_seasons(data),
-        others=np.stack(medians).astype(np.float64) if medians else np.zeros((0, len(data), horizon)),
-        ahead=ahead,
-        now=now,
-        known=known,
+        others=tuple((run.entry_slice.array(), run.quantile_levels) for run in others),
+        covariates=grid.values,
+        is_future=grid.is_future,
+        prints=_fingerprints([base, *others]),
     )
 
 
-def _covariates(
-    data: Dataset, horizon: int
-) -> tuple[Float64[np.ndarray, "K N H"], Float64[np.ndarray, "K N"], Float64[np.ndarray, "J N"]]:
-    """The covariates known ahead, at the times that are forecast and at the origins; and those known up to these."""
-    grid = covariate_grid(data, horizon)
-    now = grid.now(data.offsets)
-    return grid.ahead(data.offsets, horizon), now[grid.is_future], now[~grid.is_future]
+def _fingerprints(runs: Sequence[Run]) -> UInt64[np.ndarray, " N"]:
+    """A fingerprint of all that learning rests on up to each row of its series: values, covariates and forecasts."""
+    data = runs[0].data
+    spec = replace(runs[0].spec, context=WHOLE_HISTORY, covariates=COVARIATES_OF_LEARNING)
+    forecasts = np.zeros(len(data), np.uint64)
+    for number, run in enumerate(runs):
+        part, salt = run.entry_slice, np.uint64(int(run.spec.group, 16)) + np.uint64(number)
+        rows = part.entry_rows(np.arange(len(data)))
+        forecasts += mix_bits(part.entry.contexts[rows] + salt)
+        forecasts += mix_bits(part.entry.forced_times[rows].view(np.uint64) + salt)
+    sums = np.append(np.uint64(0), np.cumsum(forecasts, dtype=np.uint64))
+    of_series = sums[1:] - np.repeat(sums[data.offsets[:-1]], data.lengths)
+    return of_series + context_fingerprints(Fingerprints(data), data, spec)
 
 
 def learning_seasons(data: Dataset) -> tuple[int, ...]:
@@ -217,8 +226,3 @@ def learning_seasons(data: Dataset) -> tuple[int, ...]:
     if frequency.kind == "fixed" and WEEK % frequency.every == 0 and frequency.every < WEEK:
         seasons.add(WEEK // frequency.every)
     return tuple(sorted(seasons))
-
-
-def _absolute_steps(data: Dataset) -> np.ndarray:
-    first = data.frequency.to_step(data.time[data.offsets[:-1]])
-    return np.arange(len(data)) + np.repeat(first - data.offsets[:-1], data.lengths)

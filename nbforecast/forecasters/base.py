@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from nbforecast.data import Dataset
 
 
+WHOLE_HISTORY = 1 << 32  # the context of a forecaster that learns from all of a series' past, and from other series
+
+
 @runtime_checkable
 class Forecaster(Protocol):
     """What forecasts a dataset's origins.

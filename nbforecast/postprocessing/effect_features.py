@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from nbforecast.data.holidays import NAMES
-from nbforecast.postprocessing.residual_features import delayed
 from nbforecast.time_units import DAY, YEAR
 
 if TYPE_CHECKING:
@@ -265,6 +264,18 @@ class ExplainingColumns:
             for k in range(1, _HARMONICS + 1):
                 yield np.sin(k * angle)
                 yield np.cos(k * angle)
+
+
+def delayed(values: Float64[np.ndarray, " N"], steps: int) -> Float64[np.ndarray, " N"]:
+    """The value `steps` rows before each row, NaN where there is none.
+
+    Args:
+        values: Of each row.
+        steps: How many rows before.
+    """
+    if steps == 0:
+        return values
+    return np.concatenate([np.full(min(steps, len(values)), np.nan), values[:-steps]])
 
 
 def _mean_of_last(values: Float64[np.ndarray, " N"], count: int) -> Float64[np.ndarray, " N"]:

@@ -90,6 +90,8 @@ def tabulate_errors(base: BaseForecasts, names: FeatureNames, is_relative: bool 
     if is_relative is None:
         is_relative = all(_is_well_above_zero(base.values[start:end]) for start, end in bounds)
     medians = quantiles(base.draws.astype(np.float64), base.levels, (0.5,))[..., 0]
+    steps, actual, others = base.steps, base.actual, base.other_medians
+    ahead, now, known = base.ahead, base.now, base.known
 
     def in_unit(values: Float64[np.ndarray, "*N"]) -> Float64[np.ndarray, "*N"]:
         return np.log(np.where(values > 0, values, np.nan)) if is_relative else values
@@ -101,16 +103,16 @@ def tabulate_errors(base: BaseForecasts, names: FeatureNames, is_relative: bool 
         series.append(
             PastErrors(
                 values=in_unit(base.values[rows]),
-                steps=base.steps[rows],
+                steps=steps[rows],
                 medians=median,
-                errors=in_unit(base.actual[rows]) - median,
-                others=in_unit(base.others[:, rows]),
-                ahead=base.ahead[:, rows],
-                now=base.now[:, rows],
-                known=base.known[:, rows],
+                errors=in_unit(actual[rows]) - median,
+                others=in_unit(others[:, rows]),
+                ahead=ahead[:, rows],
+                now=now[:, rows],
+                known=known[:, rows],
             )
         )
-    return ErrorTable(tuple(series), base.offsets, base.steps, base.seasons, names, is_relative)
+    return ErrorTable(tuple(series), base.offsets, steps, base.seasons, names, is_relative)
 
 
 def estimate_effects(table: ErrorTable, steps: Sequence[int] | None = None) -> list[Effect]:

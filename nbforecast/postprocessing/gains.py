@@ -93,12 +93,12 @@ def measure_groups(
     nothing_else = _leave(base, [False] * len(names.ahead), [False] * len(names.known), keeps_others=False)
     # a correction without its only group is one by nothing else
     alone = next(iter(corrections.values())) if len(kept) == 1 else learn(nothing_else) if kept else whole
-    series = np.repeat(np.arange(len(base.offsets) - 1), np.diff(base.offsets))
-    own = _quantile_losses(base.draws, base.levels, base.actual)
+    series, actual = np.repeat(np.arange(len(base.offsets) - 1), np.diff(base.offsets)), base.actual
+    own = _quantile_losses(base.draws, base.levels, actual)
     scale = _mean_by_series(own, series)[series][:, None]
 
     def scaled(draws: Float32[np.ndarray, "N H Q"]) -> Float64[np.ndarray, "N H"]:
-        return _quantile_losses(draws, base.levels, base.actual) / scale
+        return _quantile_losses(draws, base.levels, actual) / scale
 
     return GroupLosses(
         base=own / scale,
@@ -118,13 +118,13 @@ def _without(base: BaseForecasts, names: FeatureNames, group: str) -> BaseForeca
 
 def _leave(base: BaseForecasts, ahead: Sequence[bool], known: Sequence[bool], *, keeps_others: bool) -> BaseForecasts:
     """The base with some covariates, and with or without the other models."""
-    is_ahead, is_known = np.array(ahead, bool), np.array(known, bool)
+    is_used = np.empty(len(base.is_future), bool)
+    is_used[base.is_future], is_used[~base.is_future] = ahead, known
     return replace(
         base,
-        ahead=base.ahead[is_ahead],
-        now=base.now[is_ahead],
-        known=base.known[is_known],
-        others=base.others if keeps_others else base.others[:0],
+        covariates=base.covariates[is_used],
+        is_future=base.is_future[is_used],
+        others=base.others if keeps_others else (),
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
+
+from nbforecast.postprocessing.past_forecasts import PERIODS, PastForecasts, cycle, mean_of_known, phase_delays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,175 +16,173 @@ if TYPE_CHECKING:
 LIMIT = 5.0  # of a feature, in units of the forecast's spread
 _HARMONICS = 2
 _CHANGES = (1, 2, 4, 8)  # steps over which the newest change is measured
-_PERIODS = 4  # seasons whose same phase is averaged
+_MOST_DAYS = 7  # of a week
 
-Column = Float64[np.ndarray, " N"]
+Columns = Float64[np.ndarray, "#S n"]
 
 
 @dataclass(frozen=True)
-class PastForecasts:
-    """One series and the forecasts of one model from each of its origins.
+class Origins:
+    """The rows and the horizon steps that features are wanted for.
 
     Attributes:
-        values: (N,) observations, NaN where there is none.
-        steps: (N,) absolute grid steps, ascending by 1.
-        medians: (N, H) the median of each forecast, NaN where there is none.
-        units: (N, H) the spread of each forecast, positive: features and errors are measured in it.
-        actual: (N, H) what was observed after each origin, NaN where it is not known.
-        seasons: Season lengths in steps, ascending.
-        others: (M, N, H) the medians of other models.
-        ahead: (K, N, H) covariates at the times that are forecast, known at the origin; NaN where one is missing.
-        now: (K, N) the same covariates at the origins.
-        known: (J, N) covariates that are known up to the origins only.
+        start, end: The rows, `end` excluded.
+        steps: The horizon steps, from 0.
     """
 
-    values: Column
-    steps: Int64[np.ndarray, " N"]
-    medians: Float64[np.ndarray, "N H"]
-    units: Float64[np.ndarray, "N H"]
-    actual: Float64[np.ndarray, "N H"]
-    seasons: tuple[int, ...]
-    others: Float64[np.ndarray, "M N H"]
-    ahead: Float64[np.ndarray, "K N H"]
-    now: Float64[np.ndarray, "K N"]
-    known: Float64[np.ndarray, "J N"]
+    start: int
+    end: int
+    steps: range
 
-    @cached_property
-    def newest(self) -> Column:
-        """(N,) the newest observation as of each origin, NaN before the first."""
-        rows = np.where(np.isfinite(self.values), np.arange(len(self.values)), 0)
-        return self.values[np.maximum.accumulate(rows)]
+    def observed(self, past: PastForecasts, delays: list[int] | int) -> Columns:
+        """The newest observation some rows before each origin; the delay may depend on the step."""
+        place = self.start + past.padding
+        return _slices([past.newest] * len(self.steps), place, self.end - self.start, delays)
 
-    @cached_property
-    def sums(self) -> Float64[np.ndarray, " N1"]:
-        """(N + 1,) cumulative sums of `newest`."""
-        return np.concatenate([[0.0], np.nancumsum(self.newest)])
-
-    def mean(self, count: int) -> Column:
-        """(N,) the mean of the newest observations of the last `count` steps."""
-        end = np.arange(1, len(self.values) + 1)
-        start = np.maximum(end - count, 0)
-        return (self.sums[end] - self.sums[start]) / (end - start)
-
-    def errors(self, h: int) -> Column:
-        """(N,) errors of step `h` (from 0) in units of the forecast's spread, NaN where they are not known."""
-        return (self.actual[:, h] - self.medians[:, h]) / self.units[:, h]
+    def arrived(self, past: PastForecasts, delays: list[int] | int) -> Columns:
+        """The error of each step that became known some rows before each origin."""
+        return _slices([past.errors[h] for h in self.steps], self.start - past.first, self.end - self.start, delays)
 
 
-def features(past: PastForecasts, h: int) -> tuple[Float64[np.ndarray, "N P"], int]:
-    """The features of step `h`, each known at the origin: an origin's row depends on nothing after it (L1).
+def _slices(arrays: list[Float64[np.ndarray, " W"]], place: int, count: int, delays: list[int] | int) -> Columns:
+    if isinstance(delays, int):
+        if all(array is arrays[0] for array in arrays):
+            return arrays[0][None, place - delays : place - delays + count]
+        delays = [delays] * len(arrays)
+    return np.stack([a[place - d : place - d + count] for a, d in zip(arrays, delays, strict=True)])
+
+
+def lookback(seasons: tuple[int, ...], horizon: int) -> int:
+    """How many rows before an origin its features reach.
+
+    Args:
+        seasons: Season lengths in steps.
+        horizon: H.
+    """
+    reach = [cycle(horizon, season) + PERIODS * season for season in seasons]
+    return max([*reach, *_counts(seasons), _CHANGES[-1], horizon]) + 2
+
+
+def features(past: PastForecasts, origins: Origins) -> tuple[Float64[np.ndarray, "S P n"], tuple[int, ...]]:
+    """The features of some steps, each known at the origin: an origin's column depends on nothing after it (L1).
 
     Distances from the forecast's median, in units of its spread, limited to 5; 0 where something is not known.
 
     Args:
         past: A series and its forecasts.
-        h: The horizon step, from 0.
+        origins: Which origins and steps.
 
     Returns:
-        columns: (N, P) other models' medians; the newest observation, its changes, and the mean over parts of seasons;
-            what was observed at the same phase one and two seasons before and on average over four; the newest known
-            errors of this step and of the first, and those of the same phase; harmonics of the seasons; 1; then the
-            covariates.
-        plain: How many columns come before those of the covariates.
+        columns: (S, P, n) other models' medians; the newest observation, its changes, and the mean over parts of
+            seasons; what was observed at the same phase one and two seasons before and on average over four; the newest
+            known errors of this step and of the first, and those of the same phase; harmonics of the seasons; 1; then
+            those of the covariates; then those of the days of the week.
+        counts: How many features are of none of the last two groups, of the first two, and all; without repetitions.
     """
-    plain = list(_columns(past, h))
-    of_covariates = [
-        column
-        for target, current in zip(past.ahead, past.now, strict=True)
-        for column in _future_covariate(target[:, h], current)
-    ]
-    of_covariates += [column for current in past.known for column in _past_covariate(current)]
-    columns = np.column_stack([*plain, *of_covariates])
-    return np.clip(np.nan_to_num(columns), -LIMIT, LIMIT), len(plain)
+    groups = [list(_core(past, origins)), list(_covariates(past, origins)), list(_days(past, origins))]
+    columns = np.empty((len(origins.steps), sum(map(len, groups)), origins.end - origins.start))
+    for number, column in enumerate(column for group in groups for column in group):
+        columns[:, number] = column
+    np.nan_to_num(columns, copy=False)
+    np.clip(columns, -LIMIT, LIMIT, out=columns)
+    return columns, tuple(dict.fromkeys(np.cumsum([len(group) for group in groups]).tolist()))
 
 
-def _columns(past: PastForecasts, h: int) -> Iterator[Column]:
-    median, unit, newest = past.medians[:, h], past.units[:, h], past.newest
-    ahead, error = h + 1, past.errors(h)
+def _core(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
+    start, end, steps = origins.start, origins.end, origins.steps
+    window = slice(start - past.first, end - past.first)
+    median, unit = past.medians[steps.start : steps.stop, window], past.units[steps.start : steps.stop, window]
+    newest = origins.observed(past, 0)
 
     for other in past.others:
-        yield (other[:, h] - median) / unit
+        yield (other[steps.start : steps.stop, window] - median) / unit
 
     distance = (newest - median) / unit
     yield distance
     yield np.minimum(distance, 0.0)
-    for steps in _CHANGES:
-        yield (newest - delayed(newest, steps)) / unit
-    yield np.abs(newest - delayed(newest, 1)) / unit
+    for steps_back in _CHANGES:
+        yield (newest - origins.observed(past, steps_back)) / unit
+    yield np.abs(newest - origins.observed(past, 1)) / unit
+    rows = np.arange(start, end)
     for count in _counts(past.seasons):
-        yield (past.mean(count) - median) / unit
+        total = past.sums[rows + past.padding + 1] - past.sums[rows + past.padding + 1 - count]
+        yield (total / np.minimum(rows + 1, count) - median) / unit
 
     for season in past.seasons:
-        cycle = -(-ahead // season) * season  # the fewest whole seasons before the target that are known
-        phase = [delayed(newest, cycle - ahead + season * k) for k in range(_PERIODS)]
-        yield (phase[0] - median) / unit
-        yield (phase[1] - median) / unit
-        yield (_mean_of_known(phase) - median) / unit
-        phase_errors = [delayed(error, cycle + season * k) for k in range(_PERIODS)]
-        yield phase_errors[0]
-        yield _mean_of_known(phase_errors)
+        delays = phase_delays(steps, season)
+        phase = [(origins.observed(past, [d + season * k for d in delays]) - median) / unit for k in range(PERIODS)]
+        yield phase[0]
+        yield phase[1]
+        yield mean_of_known(phase)
+        errors = [origins.arrived(past, [d + season * k for d in delays]) for k in range(PERIODS)]
+        yield errors[0]
+        yield mean_of_known(errors)
     if past.seasons:
-        yield np.maximum((delayed(newest, -ahead % past.seasons[0]) - median) / unit, 0.0)
+        yield np.maximum((origins.observed(past, [-(h + 1) % past.seasons[0] for h in steps]) - median) / unit, 0.0)
 
-    yield delayed(error, ahead)
-    yield delayed(error, ahead + 1)
-    yield delayed(past.errors(0), 1)
+    yield origins.arrived(past, 0)
+    yield origins.arrived(past, 1)
+    yield past.errors[0, window][None]
 
     for season in past.seasons:
-        angle = 2 * np.pi * ((past.steps + ahead) % season) / season
+        angle = 2 * np.pi * (_target_steps(past, origins) % season) / season
         for k in range(1, _HARMONICS + 1):
             yield np.sin(k * angle)
             yield np.cos(k * angle)
-    yield np.ones(len(newest))
+    yield np.ones((1, end - start))
 
 
-def _future_covariate(target: Column, now: Column) -> Iterator[Column]:
-    """A covariate at the target time in units of its past deviation, with hinges, and its change since the origin."""
-    mean, deviation = _running_moments(now)
-    score = (target - mean) / deviation
-    yield score
-    yield np.maximum(score, 0.0)
-    yield np.maximum(score - 1.0, 0.0)
-    yield np.maximum(-1.0 - score, 0.0)
-    yield (target - now) / deviation
+def _covariates(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
+    """Of those known ahead the value at the target, of the others that at the origin; hinges and changes.
+
+    They are measured in units of the covariate's past deviation.
+    """
+    rows = slice(origins.start, origins.end)
+    for number in np.argsort(~past.is_future, kind="stable").tolist():
+        values, now = past.covariates[number], past.covariates[number, rows]
+        mean, deviation = past.moments[:, number, rows]
+        if past.is_future[number]:
+            target = np.stack([values[origins.start + h + 1 : origins.end + h + 1] for h in origins.steps])
+            score = (target - mean) / deviation
+            yield score
+            yield np.maximum(score, 0.0)
+            yield np.maximum(score - 1.0, 0.0)
+            yield np.maximum(-1.0 - score, 0.0)
+            yield (target - now) / deviation
+        else:
+            score = ((now - mean) / deviation)[None]
+            yield score
+            yield np.maximum(score, 0.0)
+            yield np.maximum(score - 1.0, 0.0)
+            for steps in _CHANGES:
+                before = np.append(np.full(steps, np.nan), values)[rows]
+                yield ((now - before) / deviation)[None]
 
 
-def _past_covariate(now: Column) -> Iterator[Column]:
-    """A covariate at the origin in units of its past deviation, with hinges, and its changes."""
-    mean, deviation = _running_moments(now)
-    score = (now - mean) / deviation
-    yield score
-    yield np.maximum(score, 0.0)
-    yield np.maximum(score - 1.0, 0.0)
-    for steps in _CHANGES:
-        yield (now - delayed(now, steps)) / deviation
+def _days(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
+    """For each day of the week whether the target is on it, and what was observed there one week before."""
+    if not past.seasons:
+        return
+    week = past.seasons[-1]
+    day = next((season for season in past.seasons if week % season == 0 and 1 < week // season <= _MOST_DAYS), None)
+    if day is None:
+        return
+    steps = slice(origins.steps.start, origins.steps.stop)
+    window = slice(origins.start - past.first, origins.end - past.first)
+    phase = origins.observed(past, phase_delays(origins.steps, week)) - past.medians[steps, window]
+    distance = np.clip(np.nan_to_num(phase / past.units[steps, window]), -LIMIT, LIMIT)
+    number = (_target_steps(past, origins) % week) // day
+    for k in range(week // day):
+        is_on = (number == k).astype(np.float64)
+        yield is_on
+        yield is_on * distance
 
 
-def _running_moments(values: Column) -> tuple[Column, Column]:
-    """The mean and the deviation of the values so far; a deviation of 1 where all are equal."""
-    is_known = np.isfinite(values)
-    filled = np.where(is_known, values, 0.0)
-    count = np.maximum(np.cumsum(is_known), 1)
-    mean = np.cumsum(filled) / count
-    variance = np.cumsum(filled**2) / count - mean**2
-    return mean, np.sqrt(np.where(variance > 1e-12 * (1 + mean**2), variance, 1.0))
-
-
-def delayed(values: Column, steps: int) -> Column:
-    """The value `steps` rows before each row, NaN where there is none."""
-    if steps == 0:
-        return values
-    return np.concatenate([np.full(min(steps, len(values)), np.nan), values[:-steps]])
+def _target_steps(past: PastForecasts, origins: Origins) -> Columns:
+    rows = np.arange(origins.start, origins.end)
+    return past.step + rows + np.arange(origins.steps.start + 1, origins.steps.stop + 1)[:, None]
 
 
 def _counts(seasons: tuple[int, ...]) -> tuple[int, ...]:
     """Over how many steps observations are averaged: a quarter of the first season, and each season."""
     return (max(2, seasons[0] // 4), *seasons) if seasons else (4, 16)
-
-
-def _mean_of_known(columns: list[Column]) -> Column:
-    """The mean of those that are known, NaN where none is."""
-    stacked = np.stack(columns)
-    is_known = np.isfinite(stacked)
-    count = is_known.sum(0)
-    return np.where(count > 0, np.where(is_known, stacked, 0.0).sum(0) / np.maximum(count, 1), np.nan)

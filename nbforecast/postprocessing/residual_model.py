@@ -2,9 +2,13 @@
 
 The error of each horizon step, in units of the forecast's spread, is regressed on what is known at the origin. The
 regression is a ridge whose prior is no correction; it is fitted anew every `BLOCK` grid steps from the errors known
-by then. Several shrinkages run side by side, each with several widths of the bands; they are weighted by their past
-pinball losses, no correction among them, so that a series without anything to learn keeps its forecasts. In a panel
-the regression of all series is the prior of each one.
+by then. Several shrinkages run side by side, with errors limited more and less, and with and without the features of
+covariates and of the days of the week; they are averaged by weights that follow from their past pinball losses, no
+correction among them, so that a series without anything to learn keeps its forecasts. Several widths of the bands are
+averaged in the same way.
+
+In a panel the regression of all series is the prior of each one. The prior of a block rests on the errors that were
+known before the block began; rows that are appended to any series move no prior of an earlier block.
 
 Source:
     Ridge regression: Hoerl & Kennard (1970). Weights: exponentially weighted average forecaster, Cesa-Bianchi & Lugosi
@@ -13,34 +17,28 @@ Source:
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64, UInt64
 
 from nbforecast.device import cores
-from nbforecast.postprocessing.residual_features import PastForecasts, features
+from nbforecast.postprocessing.block_sums import BLOCK, BlockSums, iterate_blocks
+from nbforecast.postprocessing.panel_fit import LEAD, PanelFit
+from nbforecast.postprocessing.past_forecasts import SeriesForecasts
+from nbforecast.postprocessing.residual_fit import SeriesFit
 from nbforecast.scoring.origin_scores import quantiles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-BLOCK = 64  # grid steps between two fits; blocks begin at multiples of it, so that appended data move none
-SHRINKAGES = (30.0, 100.0, 300.0, 1000.0, 3000.0)  # of the ridge, in errors
-WIDTHS = (0.6, 0.8, 1.0, 1.25, 1.6)  # of the bands, times the ratio of the corrected errors to the forecast's own
-_PANEL_SHRINKAGE = 100.0
-_UNIT = (0.15, 0.85)  # the interval whose width is the unit
-_TYPICAL_SHARE = 0.3  # of the typical error, below which the unit does not fall: points have no width
-_LEAST_UNIT = 1e-6  # times the largest value so far
-_LARGEST_ERROR, _LARGEST_CORRECTION = 1.5, 1.5  # units; errors beyond count as much as this
-_HALF_LIFE = 1000  # origins, of errors and losses that are averaged
-_RATIO_LIMITS = (0.4, 1.2)
-_PRIOR_COUNT, _PRIOR_ERROR = 20.0, 0.3  # of the ratio of errors
-_PRIOR_LOSSES, _PRIOR_LOSS, _PRIOR_EXCESS = 50.0, 0.1, 1.02  # every correction begins 2 % worse than none
-_LARGEST_LOSS = 3.0
-_RATE = 100.0  # how much a relative difference of mean losses counts
+_PANEL_BYTES = 1 << 28  # of sums at once
+_STATE_BYTES = 1 << 28  # of the states that are held between two calls
+_SHORT = 4 * BLOCK  # rows that one thread learns as fast as several
 
 
 @dataclass(frozen=True)
@@ -51,27 +49,82 @@ class BaseForecasts:
         draws: (N, H, Q) ascending draws, NaN where there is no forecast.
         levels: The Q probability levels of the draws.
         values: (N,) observations, NaN where there is none.
-        actual: (N, H) what was observed after each row, NaN where it is not known.
-        steps: (N,) absolute grid steps.
+        first_steps: (S,) the grid step of each series' first row.
         offsets: (S + 1,) the bounds of the series.
         seasons: Season lengths in steps, ascending.
-        others: (M, N, H) the medians of other models.
-        ahead: (K, N, H) covariates at the times that are forecast, known at the origin; NaN where one is missing.
-        now: (K, N) the same covariates at the origins.
-        known: (J, N) covariates that are known up to the origins only.
+        others: (N, H, ...) draws of other models from the same origins, with their levels.
+        covariates: (K, N + S * H) covariates; each series has its rows, then one horizon of steps.
+        is_future: (K,) whether each covariate is known ahead.
+        prints: (N,) a fingerprint of all of the above up to each row of its series, by which a learner sees that data
+            are those that it knows, with further rows; None if it need not look.
     """
 
     draws: Float32[np.ndarray, "N H Q"]
     levels: tuple[float, ...]
     values: Float64[np.ndarray, " N"]
-    actual: Float64[np.ndarray, "N H"]
-    steps: Int64[np.ndarray, " N"]
+    first_steps: Int64[np.ndarray, " S"]
     offsets: Int64[np.ndarray, " S1"]
     seasons: tuple[int, ...]
-    others: Float64[np.ndarray, "M N H"]
-    ahead: Float64[np.ndarray, "K N H"]
-    now: Float64[np.ndarray, "K N"]
-    known: Float64[np.ndarray, "J N"]
+    others: tuple[tuple[Float32[np.ndarray, "N H _"], tuple[float, ...]], ...]
+    covariates: Float64[np.ndarray, "K C"]
+    is_future: Bool[np.ndarray, " K"]
+    prints: UInt64[np.ndarray, " N"] | None = None
+
+    @property
+    def steps(self) -> Int64[np.ndarray, " N"]:
+        """The grid step of each row."""
+        lengths = np.diff(self.offsets)
+        return np.arange(self.offsets[-1]) + np.repeat(self.first_steps - self.offsets[:-1], lengths)
+
+    @property
+    def actual(self) -> Float64[np.ndarray, "N H"]:
+        """What was observed after each row, NaN where it is not known."""
+        horizon = self.draws.shape[1]
+        rows = np.arange(len(self.values))[:, None] + np.arange(1, horizon + 1)
+        ends = np.repeat(self.offsets[1:], np.diff(self.offsets))[:, None]
+        return np.where(rows < ends, self.values[np.minimum(rows, len(self.values) - 1)], np.nan)
+
+    @property
+    def other_medians(self) -> Float64[np.ndarray, "M N H"]:
+        """The medians of the other models."""
+        medians = [quantiles(draws.astype(np.float64), levels, (0.5,))[..., 0] for draws, levels in self.others]
+        return np.reshape(medians, (len(medians), *self.draws.shape[:2]))
+
+    @property
+    def ahead(self) -> Float64[np.ndarray, "K N H"]:
+        """The covariates known ahead, at the times that are forecast."""
+        return self.covariates[self.is_future][:, self._places()[:, None] + np.arange(1, self.draws.shape[1] + 1)]
+
+    @property
+    def now(self) -> Float64[np.ndarray, "K N"]:
+        """The covariates known ahead, at the origins."""
+        return self.covariates[self.is_future][:, self._places()]
+
+    @property
+    def known(self) -> Float64[np.ndarray, "J N"]:
+        """The covariates that are known up to the origins only."""
+        return self.covariates[~self.is_future][:, self._places()]
+
+    def _places(self) -> Int64[np.ndarray, " N"]:
+        horizon = self.draws.shape[1]
+        return np.arange(self.offsets[-1]) + np.repeat(
+            np.arange(len(self.offsets) - 1) * horizon, np.diff(self.offsets)
+        )
+
+    def series(self, number: int) -> SeriesForecasts:
+        """The forecasts of one series."""
+        start, end = int(self.offsets[number]), int(self.offsets[number + 1])
+        horizon = self.draws.shape[1]
+        return SeriesForecasts(
+            draws=self.draws[start:end],
+            levels=self.levels,
+            values=self.values[start:end],
+            step=int(self.first_steps[number]),
+            seasons=self.seasons,
+            others=tuple((draws[start:end], levels) for draws, levels in self.others),
+            covariates=self.covariates[:, start + number * horizon : end + (number + 1) * horizon],
+            is_future=self.is_future,
+        )
 
 
 def learn(base: BaseForecasts) -> Float32[np.ndarray, "N H Q"]:
@@ -83,224 +136,145 @@ def learn(base: BaseForecasts) -> Float32[np.ndarray, "N H Q"]:
     Returns:
         (N, H, Q) ascending draws; NaN where the base has none.
     """
-    learned = base.draws.astype(np.float32, copy=True)
-    series = [_series(base, int(start), int(end)) for start, end in zip(base.offsets, base.offsets[1:], strict=False)]
-
-    def learn_step(h: int) -> None:
-        panel = _panel_fit(series, h) if len(series) > 1 else None
-        for one in series:
-            learned[one.rows, h] = _corrected(one, _Regression.of(one.past, h), h, panel)
-
-    with ThreadPoolExecutor(cores(), thread_name_prefix="nbforecast-learn") as pool:
-        list(pool.map(learn_step, range(base.draws.shape[1])))
-    return learned
+    return Learner().learn(base, base.offsets[:-1])
 
 
-class _SeriesForecasts(NamedTuple):
-    """One series of the base: its rows, its past, and its draws."""
+class Learner:
+    """Learns along the series of a dataset, and goes on where rows are appended.
 
-    rows: slice
-    past: PastForecasts
-    draws: Float32[np.ndarray, "N H Q"]
-    levels: tuple[float, ...]
-
-
-def _series(base: BaseForecasts, start: int, end: int) -> _SeriesForecasts:
-    rows = slice(start, end)
-    draws, values, actual = base.draws[rows], base.values[rows], base.actual[rows]
-    low, median, high = np.moveaxis(quantiles(draws.astype(np.float64), base.levels, (_UNIT[0], 0.5, _UNIT[1])), -1, 0)
-    largest = np.fmax.accumulate(np.abs(np.nan_to_num(values)))
-    least = np.maximum(_LEAST_UNIT * largest, np.finfo(float).tiny)[:, None]
-    typical = np.stack([_mean_of_known(np.abs(actual[:, h] - median[:, h]), h + 1) for h in range(draws.shape[1])], 1)
-    past = PastForecasts(
-        values=values,
-        steps=base.steps[rows],
-        medians=median,
-        units=np.maximum(np.maximum(high - low, _TYPICAL_SHARE * typical), least),
-        actual=actual,
-        seasons=base.seasons,
-        others=base.others[:, rows],
-        ahead=base.ahead[:, rows],
-        now=base.now[:, rows],
-        known=base.known[:, rows],
-    )
-    return _SeriesForecasts(rows, past, draws, base.levels)
-
-
-# --- the regression --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Regression:
-    """The regression of one step's errors in one series, block by block.
-
-    Attributes:
-        first_block: The number of the first block, counted from grid step 0.
-        padding: Rows of the first block before the series begins.
-        columns: (N, P) the features, those of covariates last.
-        plain_columns: How many features are of no covariate.
-        error: (N,) the errors in units of the spread, limited; NaN where they are not known.
-        squares: (B, P, P) for each block the products of the features of the errors that become known in it.
-        products: (B, P) the products of these features and errors.
+    Threads take turns.
     """
 
-    first_block: int
-    padding: int
-    columns: Float64[np.ndarray, "N P"]
-    plain_columns: int
-    error: Float64[np.ndarray, " N"]
-    squares: Float64[np.ndarray, "B P P"]
-    products: Float64[np.ndarray, "B P"]
+    def __init__(self, panel: PanelFit | None = None) -> None:
+        """Begin before the first row.
 
-    @classmethod
-    def of(cls, past: PastForecasts, h: int) -> _Regression:
-        first_block, padding = divmod(int(past.steps[0]), BLOCK)
-        columns, plain_columns = features(past, h)
-        error = np.clip(past.errors(h), -_LARGEST_ERROR, _LARGEST_ERROR)
-        is_known = np.isfinite(error)
-        # the error of row n is known from row n + h + 1 on: the fit of a block rests on the blocks before it
-        known_columns = _moved(np.where(is_known[:, None], columns, 0.0), h)
-        known_error = _moved(np.where(is_known, error, 0.0), h)
-        in_blocks = _in_blocks(known_columns, padding)
-        squares = in_blocks.transpose(0, 2, 1) @ in_blocks
-        products = (in_blocks * _in_blocks(known_error, padding)[..., None]).sum(1)
-        return cls(first_block, padding, columns, plain_columns, error, squares, products)
-
-    def corrections(self, panel: _PanelFit | None) -> Float64[np.ndarray, "K N"]:
-        """The corrections by no fit and by the fit of each shrinkage, in units of the spread.
-
-        With covariates there are fits without them, too: a covariate that teaches nothing then costs little.
+        Args:
+            panel: The regression of all series of a panel, of which the learner has a part; None for that of its own.
         """
-        squares, products = _before(self.squares), _before(self.products)
-        prior = np.zeros_like(products) if panel is None else panel.at(self.first_block, len(products))
-        in_blocks = _in_blocks(self.columns, self.padding)
-        corrections = [np.zeros(len(self.error))]
-        for count in sorted({self.plain_columns, self.columns.shape[1]}, reverse=True):
-            identity = np.eye(count)
-            for shrinkage in SHRINKAGES:
-                pulled = products[:, :count] + shrinkage * prior[:, :count]
-                weights = np.linalg.solve(squares[:, :count, :count] + shrinkage * identity, pulled[..., None])
-                correction = (in_blocks[..., :count] @ weights).reshape(-1)
-                corrections.append(correction[self.padding : self.padding + len(self.error)])
-        return np.clip(np.array(corrections), -_LARGEST_CORRECTION, _LARGEST_CORRECTION)
+        self._lock = threading.Lock()
+        self._given = panel
+        self._begin()
+
+    def _begin(self) -> None:
+        self._fits: OrderedDict[int, SeriesFit] = OrderedDict()
+        self._panel = PanelFit() if self._given is None else self._given
+        self._summed: dict[int, int] = {}  # how many blocks of each series the panel has
+        self._seen: dict[int, tuple[int, np.uint64 | None]] = {}  # how many rows of each series, and their fingerprint
+
+    def learned(self, number: int) -> int:
+        """How many rows of a series have been learned from, if their state is held; 0 if it is not.
+
+        Args:
+            number: The series.
+        """
+        fit = self._fits.get(number)
+        return 0 if fit is None else fit.row
+
+    def learn(self, base: BaseForecasts, first: Int64[np.ndarray, " S"]) -> Float32[np.ndarray, "M H Q"]:
+        """Correct the forecasts of the newest rows of each series; rows learned before are only read where needed.
+
+        Args:
+            base: The forecasts. Where they are those of the last call with further rows, learning goes on; else it
+                begins anew.
+            first: (S,) the first row, of all N, of each series whose draws are wanted; its end for none.
+
+        Returns:
+            The draws of these rows, series after series.
+        """
+        with self._lock:
+            if not self._continues(base):
+                self._begin()
+            is_panel = self._given is not None or len(first) > 1
+            if is_panel and self._given is None and not self._add_sums(base):
+                self._begin()
+                self._add_sums(base)
+            wanted = [s for s in range(len(first)) if first[s] < base.offsets[s + 1]]
+            parts = [self._learn_series(base, s, int(first[s] - base.offsets[s]), is_panel=is_panel) for s in wanted]
+            newest = enumerate((base.offsets[1:] - 1).tolist())
+            lengths = np.diff(base.offsets).tolist()
+            self._seen = {s: (lengths[s], None if base.prints is None else base.prints[row]) for s, row in newest}
+            return np.concatenate(parts) if parts else np.zeros((0, *base.draws.shape[1:]), np.float32)
+
+    def _continues(self, base: BaseForecasts) -> bool:
+        """Whether the forecasts are those that were learned from, with further rows."""
+        if base.prints is None or not self._seen:
+            return True
+        ends = np.array([base.offsets[s] + rows - 1 for s, (rows, _) in self._seen.items()])
+        is_inside = ends < base.offsets[1:]
+        return bool(is_inside.all() and (base.prints[ends] == [p for _, p in self._seen.values()]).all())
+
+    def _learn_series(
+        self, base: BaseForecasts, number: int, row: int, *, is_panel: bool
+    ) -> Float32[np.ndarray, "M H Q"]:
+        series = base.series(number)
+        fit = self._fits.pop(number, None)
+        if fit is None or fit.row > row:
+            fit = SeriesFit(series)
+        start, prior = fit.row, self._panel if is_panel else None
+        observation = fit.observe(series)
+        horizon = base.draws.shape[1]
+        learned = np.empty((len(series.values) - start, *base.draws.shape[1:]), np.float32)
+
+        def learn_steps(steps: range) -> None:
+            learned[:, steps.start : steps.stop] = fit.learn(series, observation.past, steps, prior)
+
+        groups = 1 if len(learned) <= _SHORT else -(-horizon // 4)
+        _each([range(horizon * k // groups, horizon * (k + 1) // groups) for k in range(groups)], learn_steps)
+        fit.commit(observation)
+        self._hold(number, fit)
+        return learned[row - start :]
+
+    def _hold(self, number: int, fit: SeriesFit) -> None:
+        """Hold a state; those that were used longest ago make room, and are learned anew when they are needed."""
+        self._fits[number] = fit
+        while len(self._fits) > 1 and sum(other.nbytes for other in self._fits.values()) > _STATE_BYTES:
+            self._fits.popitem(last=False)
+
+    def _add_sums(self, base: BaseForecasts) -> bool:
+        """Add the blocks that are complete since the last call to the panel's fit; False if one comes too late."""
+        first, padding = base.first_steps // BLOCK, base.first_steps % BLOCK
+        complete = (np.diff(base.offsets) - 1 + padding + LEAD) // BLOCK
+        present = ((s, range(self._summed.get(s, 0), end)) for s, end in enumerate(complete.tolist()))
+        growing = {s: blocks for s, blocks in present if blocks}
+        newest, known = int((base.first_steps + np.diff(base.offsets) - 1).max() // BLOCK), self._panel.newest
+        if known is not None and any(first[s] + blocks.start < known for s, blocks in growing.items()):
+            return False
+        if not growing and known is not None and newest <= known:
+            return True
+        blocks = range(int(first.min()) if known is None else known, newest + 1)
+        for steps in _step_groups(base, len(blocks)):
+            self._panel.add(self._sum_blocks(base, steps, growing), steps, blocks, base.draws.shape[1])
+        self._panel.close(newest)
+        self._summed |= {s: blocks.stop for s, blocks in growing.items()}
+        return True
+
+    def _sum_blocks(self, base: BaseForecasts, steps: range, blocks: dict[int, range]) -> dict[int, BlockSums]:
+        """The sums of some blocks of some series by block, over the series."""
+        total: dict[int, BlockSums] = {}
+        for number, of_series in blocks.items():
+            series = base.series(number)
+            fit = self._fits.get(number) or SeriesFit(series)
+            for block, sums in iterate_blocks(fit.observe(series).past, of_series, steps, LEAD):
+                if block in total:
+                    total[block].add(sums)
+                else:
+                    total[block] = BlockSums(sums.squares.copy(), sums.products.copy())
+        return total
 
 
-class _PanelFit(NamedTuple):
-    """The regression of all series together: its weights (B, P), of the blocks from `first_block` on."""
-
-    first_block: int
-    weights: Float64[np.ndarray, "B P"]
-
-    def at(self, first_block: int, count: int) -> Float64[np.ndarray, "C P"]:
-        """The weights of some neighbouring blocks."""
-        start = first_block - self.first_block
-        return self.weights[start : start + count]
+def _step_groups(base: BaseForecasts, blocks: int) -> Iterator[range]:
+    """The horizon steps in groups whose sums of so many blocks fit into memory."""
+    horizon = base.draws.shape[1]
+    features = 24 + 12 * len(base.seasons) + 7 * len(base.covariates)  # about
+    size = max(_PANEL_BYTES // max(8 * features**2 * blocks, 1), 1)
+    for start in range(0, horizon, size):
+        yield range(start, min(start + size, horizon))
 
 
-def _panel_fit(series: Sequence[_SeriesForecasts], h: int) -> _PanelFit:
-    firsts = [int(one.past.steps[0]) // BLOCK for one in series]
-    lasts = [int(one.past.steps[-1]) // BLOCK for one in series]
-    first, blocks = min(firsts), max(lasts) - min(firsts) + 1
-    squares, products = np.zeros((blocks, 0, 0)), np.zeros((blocks, 0))
-    for one in series:
-        own = _Regression.of(one.past, h)
-        if not products.size:
-            count = own.products.shape[1]
-            squares, products = np.zeros((blocks, count, count)), np.zeros((blocks, count))
-        place = slice(own.first_block - first, own.first_block - first + len(own.products))
-        squares[place] += own.squares
-        products[place] += own.products
-    shrunk = _before(squares) + _PANEL_SHRINKAGE * np.eye(products.shape[1])
-    return _PanelFit(first, np.linalg.solve(shrunk, _before(products)[..., None])[..., 0])
-
-
-def _in_blocks(values: Float64[np.ndarray, "N *P"], padding: int) -> Float64[np.ndarray, "B block *P"]:
-    """Rows in blocks, with zeros before the first and after the last row."""
-    count = -(-(len(values) + padding) // BLOCK)
-    padded = np.zeros((count * BLOCK, *values.shape[1:]))
-    padded[padding : padding + len(values)] = values
-    return padded.reshape(count, BLOCK, *values.shape[1:])
-
-
-def _moved(values: Float64[np.ndarray, "N *P"], rows: int) -> Float64[np.ndarray, "N *P"]:
-    """The values some rows later, zero before them."""
-    moved = np.zeros_like(values)
-    moved[rows:] = values[: len(values) - rows]
-    return moved
-
-
-def _before(blocks: Float64[np.ndarray, "B *P"]) -> Float64[np.ndarray, "B *P"]:
-    """For each block the sum of all blocks before it."""
-    return np.concatenate([np.zeros_like(blocks[:1]), np.cumsum(blocks[:-1], axis=0)])
-
-
-# --- from corrections to draws ---------------------------------------------------------------------------------------
-
-
-def _corrected(
-    series: _SeriesForecasts, regression: _Regression, h: int, panel: _PanelFit | None
-) -> Float32[np.ndarray, "N Q"]:
-    """The draws of one step, moved and rescaled by each candidate and averaged by their weights."""
-    past, ahead = series.past, h + 1
-    median, unit, actual = past.medians[:, h], past.units[:, h], past.actual[:, h]
-    draws = series.draws[:, h].astype(np.float64)
-    corrections = regression.corrections(panel)  # (K, N)
-    ratios = _error_ratios(corrections, regression.error, ahead)
-    is_known = np.isfinite(regression.error)
-    centred = draws - median[:, None]
-    levels = np.array(series.levels)
-    losses, candidates = [], []
-    for correction, ratio in zip(corrections, ratios, strict=True):
-        moved = median + correction * unit
-        for width in WIDTHS:
-            scale = width * ratio
-            loss = _pinball((actual - moved)[:, None] - centred * scale[:, None], levels) / unit
-            losses.append(np.where(is_known, np.minimum(np.nan_to_num(loss), _LARGEST_LOSS), 0.0))
-            candidates.append((correction, scale))
-    weights = _weights(np.array(losses), is_known, ahead)
-    correction = sum(w * c for w, (c, _) in zip(weights, candidates, strict=True))
-    scale = sum(w * s for w, (_, s) in zip(weights, candidates, strict=True))
-    # candidates differ by shifts and scales only, so the average of their draws is the draws of their averages
-    return ((median + correction * unit)[:, None] + centred * scale[:, None]).astype(np.float32)
-
-
-def _error_ratios(
-    corrections: Float64[np.ndarray, "K N"], error: Float64[np.ndarray, " N"], ahead: int
-) -> Float64[np.ndarray, "K N"]:
-    """How large the corrected errors have been of late, as a share of the forecast's own."""
-    count = _PRIOR_COUNT * _PRIOR_ERROR
-    own = _discounted(np.nan_to_num(np.abs(error)), ahead) + count
-    return np.clip((_discounted(np.nan_to_num(np.abs(error - corrections)), ahead) + count) / own, *_RATIO_LIMITS)
-
-
-def _weights(
-    losses: Float64[np.ndarray, "C N"], is_known: Bool[np.ndarray, " N"], ahead: int
-) -> Float64[np.ndarray, "C N"]:
-    """The weight of each candidate at each origin, by the mean of its losses that are known there."""
-    prior = np.full((len(losses), 1), _PRIOR_LOSS * _PRIOR_EXCESS)
-    prior[WIDTHS.index(1.0)] = _PRIOR_LOSS  # the first correction is none
-    count = _discounted(is_known.astype(float), ahead) + _PRIOR_LOSSES
-    mean = (_discounted(losses, ahead) + _PRIOR_LOSSES * prior) / count
-    exponent = -_RATE * (mean / mean.min(0) - 1)
-    weights = np.exp(exponent)
-    return weights / weights.sum(0)
-
-
-def _pinball(error: Float64[np.ndarray, "N Q"], levels: Float64[np.ndarray, " Q"]) -> Float64[np.ndarray, " N"]:
-    return np.maximum(levels * error, (levels - 1) * error).mean(1)
-
-
-def _discounted(values: Float64[np.ndarray, "*K N"], ahead: int) -> Float64[np.ndarray, "*K N"]:
-    """Sums over the rows whose step `ahead` is known, of which older ones count less."""
-    from scipy.signal import lfilter  # scipy takes long to import
-
-    sums = lfilter([1.0], [1.0, -(0.5 ** (1 / _HALF_LIFE))], values, axis=-1)
-    out = np.zeros_like(values)
-    out[..., ahead:] = sums[..., : values.shape[-1] - ahead]
-    return out
-
-
-def _mean_of_known(values: Float64[np.ndarray, " N"], ahead: int) -> Float64[np.ndarray, " N"]:
-    """The discounted mean of the values that are known at each row, 0 where none is."""
-    count = _discounted(np.isfinite(values).astype(float), ahead)
-    return _discounted(np.nan_to_num(values), ahead) / np.maximum(count, 1.0)
+def _each(groups: Sequence[range], work: Callable[[range], None]) -> None:
+    """Work on groups of steps side by side."""
+    if len(groups) == 1:
+        work(groups[0])
+        return
+    with ThreadPoolExecutor(cores(), thread_name_prefix="nbforecast-learn") as pool:
+        list(pool.map(work, groups))

@@ -22,8 +22,11 @@ _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT_1, _SHIFT_2, _SHIFT_3 = np.uint64(30), np.uint64(27), np.uint64(31)
 
 
-def _splitmix64(z: UInt64[np.ndarray, " N"]) -> UInt64[np.ndarray, " N"]:
-    """The output function of splitmix64, in place; `_GAMMA` is the increment of its state.
+def mix_bits(z: UInt64[np.ndarray, " N"]) -> UInt64[np.ndarray, " N"]:
+    """Hash numbers of 64 bits: the output function of splitmix64, in place; `_GAMMA` is the increment of its state.
+
+    Args:
+        z: The numbers, which are overwritten.
 
     Source:
         Steele, Lea & Flood (2014), "Fast splittable pseudorandom number generators", with the constants of variant 13
@@ -47,9 +50,9 @@ def hash_numbers(times: UInt64[np.ndarray, " N"], values: Float64[np.ndarray, " 
     Returns:
         (N,) hashes; 0 for NaN, so that what is missing does not count.
     """
-    hashes = _splitmix64(times + _GAMMA)  # else a zero at time zero would not count
+    hashes = mix_bits(times + _GAMMA)  # else a zero at time zero would not count
     hashes += (values + 0.0).view("u8")  # -0.0 and 0.0 are the same value
-    hashes = _splitmix64(hashes)
+    hashes = mix_bits(hashes)
     hashes[np.isnan(values)] = 0
     return hashes
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8, UInt64
 
 from nbforecast.data.calendar_text import agree_until
+from nbforecast.forecasters.base import WHOLE_HISTORY
 from nbforecast.result_cache.covariate_prints import context_fingerprints
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
@@ -243,6 +244,9 @@ def begin_results(
         if outline is None:
             continue
         rows, old_rows = _reusable_rows(fingerprints, contexts, outline, is_open & is_requested, exact=exact)
+        if spec.context >= WHOLE_HISTORY and len(rows):
+            is_older = _rows_before_edits(fingerprints, contexts, outline)[rows]
+            rows, old_rows = rows[is_older], old_rows[is_older]
         is_better = outline.forced_times[old_rows] > best[rows]
         rows, old_rows = rows[is_better], old_rows[is_better]
         entry = candidate.load() if len(rows) else None
@@ -304,6 +308,23 @@ def _reusable_rows(
         is_newest_part = np.repeat(are_newest_parts(new, old), np.diff(new.offsets))[rows]
         is_reusable |= is_newest_part & has_forecast(outline.status)[old_rows]
     return rows[is_reusable], old_rows[is_reusable]
+
+
+def _rows_before_edits(
+    new: Fingerprints, contexts: UInt64[np.ndarray, " N"], outline: Outline
+) -> Bool[np.ndarray, " N"]:
+    """The rows before the first one of any series that an entry has with another history.
+
+    A forecast that learns from all series depends on what each of them had shown by then. Rows that were appended to
+    one series, however late, are no edit: forecasts of the others stay as they were made (H).
+    """
+    old_rows = align_rows(new, outline.fingerprints)
+    rows = np.flatnonzero(old_rows >= 0)
+    edited = rows[contexts[rows] != outline.contexts[old_rows[rows]]]
+    if not len(edited):
+        return np.ones(len(contexts), bool)
+    steps = np.arange(new.rows) + np.repeat(new.first - new.offsets[:-1], np.diff(new.offsets))
+    return steps < steps[edited].min()
 
 
 def _adopt_rows(new: Entry, old: Entry, rows: Int64[np.ndarray, " R"], old_rows: Int64[np.ndarray, " R"]) -> None:

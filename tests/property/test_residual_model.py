@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbforecast.postprocessing.residual_model import BaseForecasts, learn
+from nbforecast.postprocessing.residual_model import BaseForecasts, Learner, learn
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 SPREAD = np.array([-1.28, -0.52, 0.0, 0.52, 1.28], np.float32)
@@ -21,20 +21,18 @@ def actual_of(values: np.ndarray) -> np.ndarray:
     return np.stack([padded[h : h + len(values)] for h in range(1, HORIZON + 1)], axis=1)
 
 
-def make(values: np.ndarray, medians: np.ndarray, first_step: int = 0, others: int = 0) -> BaseForecasts:
+def make(values: np.ndarray, medians: np.ndarray, first_step: int = 0) -> BaseForecasts:
     draws = (medians[..., None] + SPREAD).astype(np.float32)
     return BaseForecasts(
         draws=draws,
         levels=LEVELS,
         values=values,
-        actual=actual_of(values),
-        steps=np.arange(first_step, first_step + len(values)),
+        first_steps=np.array([first_step]),
         offsets=np.array([0, len(values)]),
         seasons=(4, 12),
-        others=np.zeros((others, len(values), HORIZON)),
-        ahead=np.zeros((0, len(values), HORIZON)),
-        now=np.zeros((0, len(values))),
-        known=np.zeros((0, len(values))),
+        others=(),
+        covariates=np.zeros((0, len(values) + HORIZON)),
+        is_future=np.zeros(0, bool),
     )
 
 
@@ -47,7 +45,7 @@ def naive_base(seed: int, size: int, bias: float = 0.0, first_step: int = 0) -> 
 
 
 def pinball(draws: np.ndarray, base: BaseForecasts) -> float:
-    error = base.actual[..., None] - draws
+    error = actual_of(base.values)[..., None] - draws
     levels = np.array(LEVELS)
     return float(np.nanmean(np.maximum(levels * error, (levels - 1) * error)[100:]))
 
@@ -60,27 +58,85 @@ def test_L1_nothing_after_an_origin_changes_what_is_learned_there(seed, origin, 
     values[origin + 1 :] = np.nan if is_missing else 1e6 * np.random.default_rng(seed).normal(size=299 - origin)
     draws = base.draws.copy()
     draws[origin + 1 :] *= 3
-    changed = replace(base, values=values, actual=actual_of(values), draws=draws)
+    changed = replace(base, values=values, draws=draws)
     np.testing.assert_array_equal(learn(base)[: origin + 1], learn(changed)[: origin + 1])
 
 
+def part_of(whole: BaseForecasts, sizes: list[int]) -> BaseForecasts:
+    """The first rows of each series."""
+    rows = np.concatenate([start + np.arange(size) for start, size in zip(whole.offsets, sizes, strict=False)])
+    steps = [
+        start + s * HORIZON + np.arange(size + HORIZON)
+        for s, (start, size) in enumerate(zip(whole.offsets, sizes, strict=False))
+    ]
+    return replace(
+        whole,
+        draws=whole.draws[rows],
+        values=whole.values[rows],
+        offsets=np.append(0, np.cumsum(sizes)),
+        covariates=whole.covariates[:, np.concatenate(steps)],
+        prints=None if whole.prints is None else whole.prints[rows],
+    )
+
+
+def panel_of(parts: list[BaseForecasts]) -> BaseForecasts:
+    return replace(
+        parts[0],
+        draws=np.concatenate([p.draws for p in parts]),
+        values=np.concatenate([p.values for p in parts]),
+        first_steps=np.concatenate([p.first_steps for p in parts]),
+        offsets=np.append(0, np.cumsum([len(p.values) for p in parts])),
+        covariates=np.concatenate([p.covariates for p in parts], axis=1),
+    )
+
+
 @given(st.integers(0, 2**31), st.integers(1, 299), st.integers(0, 200))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_H1_appending_rows_leaves_earlier_forecasts_to_the_bit(seed, size, first_step):
     whole = naive_base(seed, 300, bias=1.0, first_step=first_step)
-    part = replace(
-        whole,
-        draws=whole.draws[:size],
-        values=whole.values[:size],
-        actual=actual_of(whole.values[:size]),
-        steps=whole.steps[:size],
-        offsets=np.array([0, size]),
-        others=whole.others[:, :size],
-        ahead=whole.ahead[:, :size],
-        now=whole.now[:, :size],
-        known=whole.known[:, :size],
-    )
-    np.testing.assert_array_equal(learn(part), learn(whole)[:size])
+    np.testing.assert_array_equal(learn(part_of(whole, [size])), learn(whole)[:size])
+
+
+@given(st.integers(0, 2**31), st.lists(st.integers(1, 299), max_size=4), st.integers(0, 200), st.booleans())
+@settings(max_examples=10, deadline=None)
+def test_H1_E8_rows_that_come_later_are_learned_as_if_all_came_at_once(seed, sizes, first_step, has_covariates):
+    whole = naive_base(seed, 300, bias=1.0, first_step=first_step)
+    if has_covariates:
+        covariates = np.random.default_rng(seed).normal(size=(2, 300 + HORIZON))
+        whole = replace(whole, covariates=covariates, is_future=np.array([True, False]))
+    learner, row, pieces = Learner(), 0, []
+    for size in [*sorted(sizes), 300]:
+        pieces.append(learner.learn(part_of(whole, [size]), np.array([row])))
+        row = size
+    np.testing.assert_allclose(np.concatenate(pieces), learn(whole), rtol=1e-5, atol=1e-5)
+
+
+def test_H1_E8_a_panel_goes_on_where_series_grow_and_begins_anew_after_an_edit():
+    whole = panel_of([naive_base(s, 300, bias=3.0, first_step=7 * s) for s in range(3)])
+    prints = np.arange(900, dtype=np.uint64)
+    whole = replace(whole, prints=prints)
+    learned = learn(whole)
+    learner, sizes = Learner(), [150, 140, 130]
+    learner.learn(part_of(whole, sizes), np.append(0, np.cumsum(sizes))[:-1])
+    for size in ([150, 160, 130], [190, 180, 180], [300, 300, 290]):
+        part = part_of(whole, size)
+        first = part.offsets[:-1] + sizes
+        assert [learner.learned(s) for s in range(3)] == sizes
+        expected = [
+            learned[300 * s + old : 300 * s + new] for s, (old, new) in enumerate(zip(sizes, size, strict=True))
+        ]
+        np.testing.assert_allclose(learner.learn(part, first), np.concatenate(expected), rtol=1e-5, atol=1e-5)
+        sizes = size
+    edited = replace(whole, prints=prints + np.uint64(1), values=whole.values + 0.5)
+    np.testing.assert_array_equal(learner.learn(edited, whole.offsets[:-1]), learn(edited))
+
+
+def test_H1_a_series_that_lags_far_behind_a_panel_is_learned_as_if_all_came_at_once():
+    whole = panel_of([naive_base(s, 500, bias=3.0) for s in range(2)])
+    learner = Learner()
+    learner.learn(part_of(whole, [500, 10]), np.array([0, 500]))
+    late = learner.learn(whole, np.array([500, 510]))
+    np.testing.assert_allclose(late, learn(whole)[510:], rtol=1e-5, atol=1e-5)
 
 
 def test_H1_a_bias_is_learned_and_a_forecast_without_fault_is_kept():
@@ -95,29 +151,19 @@ def test_H1_bands_that_are_too_wide_or_narrow_are_rescaled():
     for factor in (0.6, 1.6):
         draws = (10 + factor * (base.draws - 10)).astype(np.float32)
         learned = learn(replace(base, draws=draws))[1000:]
-        inside = (learned[..., 0] <= base.actual[1000:]) & (base.actual[1000:] <= learned[..., -1])
-        known = np.isfinite(base.actual[1000:])
-        before = (draws[1000:, :, 0] <= base.actual[1000:]) & (base.actual[1000:] <= draws[1000:, :, -1])
+        actual = actual_of(base.values)[1000:]
+        inside = (learned[..., 0] <= actual) & (actual <= learned[..., -1])
+        known = np.isfinite(actual)
+        before = (draws[1000:, :, 0] <= actual) & (actual <= draws[1000:, :, -1])
         assert abs(inside[known].mean() - 0.8) < 0.6 * abs(before[known].mean() - 0.8)
 
 
 def test_H1_the_panel_teaches_a_series_what_it_is_too_short_to_learn():
     parts = [naive_base(10 + k, 90, bias=3.0) for k in range(30)]
-    panel = replace(
-        parts[0],
-        draws=np.concatenate([p.draws for p in parts]),
-        values=np.concatenate([p.values for p in parts]),
-        actual=np.concatenate([p.actual for p in parts]),
-        steps=np.concatenate([p.steps for p in parts]),
-        offsets=np.arange(0, 30 * 90 + 1, 90),
-        others=np.zeros((0, 30 * 90, HORIZON)),
-        ahead=np.zeros((0, 30 * 90, HORIZON)),
-        now=np.zeros((0, 30 * 90)),
-        known=np.zeros((0, 30 * 90)),
-    )
+    panel = panel_of(parts)
     together = learn(panel).reshape(30, 90, HORIZON, -1)[:, 66:]
     alone = np.stack([learn(part) for part in parts])[:, 66:]
-    actual = panel.actual.reshape(30, 90, HORIZON)[:, 66:]
+    actual = np.stack([actual_of(part.values) for part in parts])[:, 66:]
     errors = [np.nanmean(np.abs(actual - draws[..., 2])) for draws in (together, alone)]
     assert errors[0] < 0.9 * errors[1]
 
@@ -128,7 +174,8 @@ def test_H1_another_model_that_knows_better_is_followed():
     medians = np.stack([values + random.normal(size=1500) for _ in range(HORIZON)], 1)
     base = make(values, medians)
     better = actual_of(values)
-    other = replace(base, others=np.nan_to_num(better + 0.1 * random.normal(size=better.shape))[None])
+    medians = np.nan_to_num(better + 0.1 * random.normal(size=better.shape)).astype(np.float32)
+    other = replace(base, others=((medians[..., None], (0.5,)),))
     assert pinball(learn(other), base) < 0.7 * pinball(learn(base), base)
 
 

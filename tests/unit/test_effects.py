@@ -27,22 +27,22 @@ def base_forecasts(
     """Forecasts of seasonal naive with a season of 7; each covariate has `horizon` values more than the series."""
     values, length = values.reshape(series, -1), values.shape[-1]
     ends = np.arange(length)[:, None] + np.arange(1, horizon + 1)
-    seen = np.where(ends < length, values[:, np.minimum(ends, length - 1)], np.nan)
     medians = np.where(ends >= 7, values[:, np.minimum(np.abs(ends - 7), length - 1)], np.nan)
     rows = series * length
     by_series = covariates.reshape(len(covariates), series, -1)
+    late = np.zeros((0, series, length + horizon))
+    if known is not None:
+        late = np.pad(known.reshape(len(known), series, length), ((0, 0), (0, 0), (0, horizon)))
     return BaseForecasts(
         draws=(medians.reshape(rows, horizon, 1) * [0.9, 1.0, 1.1]).astype(np.float32),
         levels=LEVELS,
         values=values.ravel(),
-        actual=seen.reshape(rows, horizon),
-        steps=np.tile(np.arange(length), series),
+        first_steps=np.zeros(series, np.int64),
         offsets=np.arange(series + 1) * length,
         seasons=(7,),
-        others=np.zeros((0, rows, horizon)),
-        ahead=by_series[:, :, ends].reshape(len(covariates), rows, horizon),
-        now=by_series[:, :, :length].reshape(len(covariates), rows),
-        known=np.zeros((0, rows)) if known is None else known,
+        others=(),
+        covariates=np.concatenate([by_series, late]).reshape(-1, series * (length + horizon)),
+        is_future=np.arange(len(covariates) + len(late)) < len(covariates),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import polars as pl
 import pytest
 
 import nbforecast as nbf
@@ -59,10 +60,57 @@ def test_H1_several_models_are_learned_from_together():
 def test_H1_L1_appended_data_leave_what_was_learned(run):
     longer = nbf.forecast(np.append(values(), [21.0, 22.0]), "naive", 4, learn=True, wait=True)
     np.testing.assert_array_equal(longer.array[: len(run.array)], run.array)
+    assert (longer.inferred, longer.reused) == (2, run.available)
+    whole = nbf.forecast(np.append(values(), [21.0, 22.0]), "naive", 4, learn=True, force=True, wait=True)
+    np.testing.assert_allclose(longer.array[-2:], whole.array[-2:], rtol=1e-5)
+
+
+def test_H2_C5_covariates_that_are_appended_leave_what_was_learned_and_edited_ones_do_not():
+    promotion = np.random.default_rng(1).random(260) < 0.3
+
+    def forecast(size: int, edit: int | None = None) -> nbf.Run:
+        known = promotion[: size + 4].astype(float)
+        if edit is not None:
+            known[edit] = 1 - known[edit]
+        y = [*(values()[:size] + 8 * promotion[:size]), *[None] * 4]
+        frame = pl.DataFrame({"ds": range(size + 4), "y": y, "promotion": known})
+        return nbf.forecast(frame, "naive", 4, target="y", future_covariates="promotion", wait=True)
+
+    before, after = forecast(240), forecast(242)
+    assert (after.inferred, after.reused) == (2, before.available)
+    np.testing.assert_array_equal(after.array[:240], before.array)
+    edited = forecast(242, edit=200)
+    assert edited.inferred == 242 - 200 + 4, "the origins within whose horizon the edit is, and all later ones"
+    assert edited.base.inferred == 0
+
+
+def panel(sizes: dict[str, int], edit: int | None = None) -> pl.DataFrame:
+    parts = []
+    for number, (name, size) in enumerate(sizes.items()):
+        series = values() + 10 * number
+        if edit is not None and number == 0:
+            series[edit] += 5
+        parts.append(pl.DataFrame({"unique_id": [name] * size, "ds": range(size), "y": series[:size]}))
+    return pl.concat(parts)
+
+
+def test_H1_C5_a_panel_keeps_what_stands_where_a_series_grows_and_makes_anew_what_an_edit_touches():
+    before = nbf.forecast(panel({"A": 200, "B": 190}), "naive", 2, learn=True, wait=True)
+    grown = nbf.forecast(panel({"A": 200, "B": 193}), "naive", 2, learn=True, wait=True)
+    assert (grown.inferred, grown.reused) == (3, before.available)
+    for name in ("A", "B"):
+        old = before.series(name).array
+        np.testing.assert_array_equal(grown.series(name).array[: len(old)], old)
+    edited = nbf.forecast(panel({"A": 200, "B": 193}, edit=150), "naive", 2, learn=True, wait=True)
+    assert edited.reused == edited.available - (200 - 150) - (193 - 150), "what both series had forecast before row 150"
+    anew = nbf.forecast(panel({"A": 200, "B": 193}, edit=150), "naive", 2, learn=True, force=True, wait=True)
+    np.testing.assert_allclose(edited.series("B").array, anew.series("B").array, rtol=1e-5)
+    joined = nbf.forecast(panel({"A": 200, "B": 193, "C": 150}), "naive", 2, learn=True, wait=True)
+    assert joined.reused == 0, "another series is an edit"
 
 
 def test_H1_until_the_base_is_there_an_answer_is_the_base_forecast_and_says_so():
-    data = values(500)
+    data = values(500) + 1
     chart = nbf.quickdraw(data, -100, model="naive", horizon=4, learn=True)
     assert chart.forecast.model == "naive"
     assert "This is the forecast of naive; " in repr(chart)
