@@ -10,6 +10,7 @@ from jaxtyping import Float32, Float64
 
 from nbforecast import charts
 from nbforecast.checks import check_coverages, check_probabilities, is_integer
+from nbforecast.data.covariate_strips import covariate_strips
 from nbforecast.data.span import horizon_part
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.errors import OptionError, OriginUnavailable
@@ -311,7 +312,21 @@ class Forecast:
             notes=self._notes(str(self.dependence) if style == "paths" else ""),
             zone=None if data.frequency.wall_clock else zone,
             slot=data.frequency.slot,
+            strips=self._strips(history, horizon),
         )
+
+    def _strips(self, history: slice, horizon: int) -> tuple[charts.Strip, ...]:
+        """The covariates beside the history and the forecast; after the origin those known ahead only."""
+        data = self._data
+        first = int(data.offsets[self._series_position])
+        rows = slice(history.start - first, history.stop - first + horizon)
+        strips = []
+        for strip in covariate_strips(data, self._series_position, horizon):
+            values = strip.values[rows].copy()
+            if not strip.is_ahead:
+                values[-horizon:] = np.nan
+            strips.append(charts.Strip(strip.name, strip.labels, strip.is_ahead, values, strip.low, strip.high))
+        return tuple(strips)
 
     @property
     def _joint_forecasts(self) -> JointPaths:

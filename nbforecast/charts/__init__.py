@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbforecast.charts.description import describe
 from nbforecast.charts.dot_chart import DotChart, DotRow, draw_dot_chart
-from nbforecast.charts.fan_data import Band, Density, FanData, history_steps
+from nbforecast.charts.fan_data import Band, Density, FanData, Strip, history_steps
 from nbforecast.charts.fan_svg import draw_fan
 from nbforecast.charts.html import svg_image
 from nbforecast.charts.line_chart import Area, Bars, Dots, Line, LineChart, ReferenceLine, draw_line_chart
@@ -26,6 +26,7 @@ __all__ = [
     "Line",
     "LineChart",
     "ReferenceLine",
+    "Strip",
     "describe",
     "draw_distribution_on_axes",
     "draw_dot_chart",

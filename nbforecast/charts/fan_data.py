@@ -41,6 +41,27 @@ class Density:
     values: np.ndarray
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Strip:
+    """A covariate along history and forecast.
+
+    Attributes:
+        name: Of the covariate.
+        labels: Its categories, one for a column of ones and zeros; empty for numbers.
+        is_ahead: Whether it is known ahead.
+        values: Shape (n + H,): numbers, or numbers of labels, negative where none applies; NaN where it is not known.
+        low: The smallest number of the whole data; NaN for categories.
+        high: The largest one.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    is_ahead: bool
+    values: np.ndarray
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, eq=False)
 class FanData:
     """One forecast and its surroundings, ready to be drawn.
@@ -62,6 +83,7 @@ class FanData:
         slot: Where times are the slots of a calendar, the microseconds between two of them without closed times in
             between, 0 where they differ; the axis then counts slots. None where it shows time.
         paths: Joint paths, shape (P, H), some of which are drawn; None where they are not calculated.
+        strips: Covariates, drawn under the chart.
 
     Raises:
         InputError: If there is no origin or no step, or the shapes do not fit each other.
@@ -82,6 +104,7 @@ class FanData:
     zone: str | None = None
     slot: int | None = None
     paths: np.ndarray | None = None
+    strips: tuple[Strip, ...] = ()
 
     def __post_init__(self) -> None:
         n, horizon = len(self.time), len(self.future)
@@ -100,6 +123,7 @@ class FanData:
             arrays += [("density.values", self.density.values, (horizon, grid))]
         if self.paths is not None:
             arrays.append(("paths", self.paths, (len(self.paths), horizon)))
+        arrays += [(f"the covariate {strip.name!r}", strip.values, (n + horizon,)) for strip in self.strips]
         for name, array, shape in arrays:
             if np.shape(array) != shape:
                 raise InputError(f"{name} of a chart has shape {np.shape(array)}, expected {shape}")

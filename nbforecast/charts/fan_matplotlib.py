@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbforecast.charts.covariate_strips import name_text, range_text, runs, strip_height, strips_height
 from nbforecast.charts.density import LEVELS, level_intervals
 from nbforecast.charts.description import origin_text
-from nbforecast.charts.fan_data import Density, FanData
+from nbforecast.charts.fan_data import Density, FanData, Strip
 
 # Labels and their positions are those of the SVG, so that both charts look alike.
 from nbforecast.charts.fan_svg import drawn_paths, drawn_style, lay_out, subtitle
@@ -83,10 +84,55 @@ def _escape(text: str) -> str:
 
 def _draw_on_figure(figure: "Figure", data: FanData, style: Style) -> "Axes":
     figure.set_facecolor(LIGHT.bg)
-    ax = figure.add_subplot()
+    extra = strips_height(data)
+    if extra:
+        figure.set_size_inches(_WIDTH / 100, (_HEIGHT + extra) / 100)
+    heights = [_HEIGHT - 130.0, *(strip_height(strip) for strip in data.strips)]
+    rows = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    ax = figure.add_subplot(rows[0])
     _draw_curves(data.by_slot(), ax, style)
     _label_new_axes(ax, data, style)
+    for number, strip in enumerate(data.strips, 1):
+        _draw_strip(figure.add_subplot(rows[number]), ax, data.by_slot(), strip)
     return ax
+
+
+def _draw_strip(ax: "Axes", main: "Axes", data: FanData, strip: Strip) -> None:
+    """Draw a covariate on axes of its own, within the times of the main ones."""
+    from matplotlib import dates
+
+    c, untyped_dates = LIGHT, dates
+    times = np.concatenate([data.time, data.future])
+    x = np.asarray(untyped_dates.date2num(times) if data.calendar else times, np.float64)
+    if strip.labels:
+        edges = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
+        for first, end, code in runs(strip):
+            ax.axvspan(edges[first], edges[end], color=c.category(code), lw=0)
+        ax.set_ylim(0, 1)
+    else:
+        ax.plot(x, strip.values, color=c.ink, lw=0.9)
+        if strip.high > strip.low:
+            ax.set_ylim(strip.low, strip.high)
+    ax.axvline(x[len(data.time) - 1], color=c.accent, lw=1)
+    ax.set_xlim(main.get_xlim())
+    ax.set_facecolor(c.bg)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[["left", "right", "top"]].set_visible(False)
+    ax.spines["bottom"].set_color(c.grid)
+    _above(ax, name_text(strip), 3, 11 * _PT)
+    if len(strip.labels) > 1:
+        from matplotlib.patches import Patch
+
+        marks = [Patch(color=c.category(rank), label=_escape(label)) for rank, label in enumerate(strip.labels[:6])]
+        ax.legend(
+            handles=marks, loc="lower right", bbox_to_anchor=(1, 0.95), ncols=6, frameon=False, fontsize=11 * _PT,
+            labelcolor=c.soft, handlelength=0.8, handleheight=0.8, columnspacing=1, borderaxespad=0, borderpad=0,
+        )  # fmt: skip
+        return
+    ax.annotate(
+        _escape(range_text(strip)), (1, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", ha="right",
+        color=c.soft, fontsize=11 * _PT, annotation_clip=False,
+    )  # fmt: skip
 
 
 def _draw_curves(data: FanData, ax: "Axes", style: Style) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nbforecast.charts.covariate_strips import COLOURS, draw_strips, strips_height
 from nbforecast.charts.density import LEVELS, level_intervals
 from nbforecast.charts.description import ahead_text, describe, index_text, origin_text
 from nbforecast.charts.fan_data import Density, FanData
@@ -34,6 +35,7 @@ class Layout:
         legend_y: Its baseline.
         end_labels: Value, text and class of each label at the end of the fan.
         pitch: Pixels per step.
+        strips_top: Where the strips of covariates begin.
     """
 
     width: int
@@ -46,6 +48,7 @@ class Layout:
     legend_y: float
     end_labels: list[tuple[float, str, str]]
     pitch: float
+    strips_top: float
 
 
 def draw_fan(
@@ -58,7 +61,7 @@ def draw_fan(
         theme: `auto` follows the reader's colour scheme.
         style: `density` draws a density per step, `paths` some joint paths; bands where these are not calculated yet.
         width: Pixels.
-        height: Pixels.
+        height: Pixels, without the strips of covariates, which are added below.
 
     Raises:
         OptionError: If theme or style is unknown, or the chart smaller than 240 by 180 pixels.
@@ -71,8 +74,10 @@ def draw_fan(
     style = drawn_style(data, style)
     layout = lay_out(data, style, int(width), int(height))
     body = _header(data, layout) + _axes(layout) + _marks(data, layout, style) + _labels(data, layout)
+    body += draw_strips(data, layout.frame, layout.strips_top)
     size, levels = (layout.width, layout.height), len(LEVELS) if style == "density" else 0
-    return document(body, data.title, describe(data), theme, size, len(data.bands), levels)
+    categories = COLOURS if any(strip.labels for strip in data.strips) else 0
+    return document(body, data.title, describe(data), theme, size, len(data.bands), levels, categories)
 
 
 def drawn_style(data: FanData, style: Style) -> Style:
@@ -119,7 +124,9 @@ def lay_out(data: FanData, style: Style, width: int, height: int) -> Layout:
         bottom += 14
     frame = Frame(left, top, right, bottom, start, stop, low, high)
     legend = f'<g transform="translate({legend_x:.5g} {legend_y:g})">{legend}</g>'
-    return Layout(width, height, frame, axis, ticks, notes, legend, legend_y, end_labels, pitch)
+    strips_top = height - (15 * len(notes) + 4 if notes else 0) - 6.0
+    total = height + strips_height(data)
+    return Layout(width, total, frame, axis, ticks, notes, legend, legend_y, end_labels, pitch, strips_top)
 
 
 def _time_axis(data: FanData, start: int, stop: int, width: float, overhang: float) -> tuple[TimeTick, ...]:

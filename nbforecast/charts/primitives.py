@@ -15,7 +15,14 @@ EDGE = 16.0  # pixels: margin of a whole chart
 
 
 def document(
-    body: str, title: str, description: str, theme: Theme, size: tuple[int, int], bands: int = 3, levels: int = 0
+    body: str,
+    title: str,
+    description: str,
+    theme: Theme,
+    size: tuple[int, int],
+    bands: int = 3,
+    levels: int = 0,
+    categories: int = 0,
 ) -> str:
     """Wrap the elements of a chart in an SVG document.
 
@@ -27,12 +34,13 @@ def document(
         size: Width and height in pixels.
         bands: How many colours of bands the style sheet has.
         levels: How many tints of a density it has.
+        categories: How many colours of covariates' categories it has.
     """
     width, height = size
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'role="img" class="nbf-{theme}"><title>{escape(clean(title) or "Forecast")}</title>'
-        f"<desc>{escape(clean(description))}</desc><style>{style_sheet(theme, bands, levels)}</style>"
+        f"<desc>{escape(clean(description))}</desc><style>{style_sheet(theme, bands, levels, categories)}</style>"
         f'<rect class="bg" width="{width}" height="{height}" rx="6"/>{body}</svg>'
     )
 

@@ -15,7 +15,8 @@ FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-se
 class Palette:
     """Colours of one theme as #rrggbb.
 
-    `fan` is the hue of the bands; `reach` its share in the outermost and in the innermost band.
+    `fan` is the hue of the bands; `reach` its share in the outermost and in the innermost band. `categories` are
+    the hues of covariates' categories.
     """
 
     bg: str
@@ -27,6 +28,11 @@ class Palette:
     accent: str
     fan: str
     reach: tuple[float, float]
+    categories: tuple[str, ...]
+
+    def category(self, rank: int) -> str:
+        """Return the colour of a category, pale enough for ink on it."""
+        return mix(self.bg, self.categories[rank % len(self.categories)], self.reach[1] * 0.8)
 
     def band(self, rank: int, count: int) -> str:
         """Return the opaque colour of a band, outermost first: translucent ones add up and never match their legend."""
@@ -53,15 +59,16 @@ def mix(background: str, colour: str, share: float) -> str:
     return "#" + "".join(f"{round(b + (c - b) * share):02x}" for b, c in pairs)
 
 
-def _colours(palette: Palette, bands: int, levels: int) -> dict[str, str]:
+def _colours(palette: Palette, bands: int, levels: int, categories: int) -> dict[str, str]:
     names = ("bg", "ink", "soft", "grid", "rule", "median", "accent")
     colours = {name: getattr(palette, name) for name in names}
     colours |= {f"l{rank}": palette.level(rank, levels) for rank in range(levels)}
+    colours |= {f"s{rank}": palette.category(rank) for rank in range(categories)}
     return colours if levels else colours | {f"b{rank}": palette.band(rank, bands) for rank in range(bands)}
 
 
 @lru_cache(maxsize=32)
-def style_sheet(theme: Theme, bands: int, levels: int = 0) -> str:
+def style_sheet(theme: Theme, bands: int, levels: int = 0, categories: int = 0) -> str:
     """Return the style sheet of a chart.
 
     Its rules are scoped to `.nbf-<theme>`, since SVG inside a page shares the page's styles.
@@ -70,8 +77,10 @@ def style_sheet(theme: Theme, bands: int, levels: int = 0) -> str:
         theme: `auto` follows the reader's colour scheme.
         bands: How many colours of bands it has.
         levels: How many tints of a density it has.
+        categories: How many colours of covariates' categories it has.
     """
-    scope, light, dark = f".nbf-{theme}", _colours(LIGHT, bands, levels), _colours(DARK, bands, levels)
+    scope = f".nbf-{theme}"
+    light, dark = (_colours(p, bands, levels, categories) for p in (LIGHT, DARK))
     c = {"light": light, "dark": dark}.get(theme, {name: f"var(--nbf-{name})" for name in light})
     rules = {
         "": f"font:11px {FONT};fill:{c['soft']};font-variant-numeric:tabular-nums",

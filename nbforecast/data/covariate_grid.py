@@ -139,15 +139,20 @@ def _lay_out(data: Dataset, horizon: int) -> Covariates:
     is_given = position < np.repeat(np.diff(own.offsets), lengths)
     place = np.where(is_given, position + np.repeat(own.offsets[:-1], lengths), 0)
     values = np.where(is_given, own.values[:, place], np.nan)
-    names, is_future = np.array(own.names, object), own.is_future
-    parts = [(names[is_future], values[is_future], True), (names[~is_future], values[~is_future], False)]
+    ahead, late = np.flatnonzero(own.is_future), np.flatnonzero(~own.is_future)
+    names, columns = ([texts[k] for k in ahead] for texts in (own.names, own.columns))
+    parts = [values[ahead]]
     if own.country is not None:
         first = data.frequency.to_step(data.time[data.offsets[:-1]])
         times = data.frequency.to_time(position + np.repeat(first, lengths))
-        parts.insert(1, (np.array(NAMES, object), holiday_covariates(own.country, local_dates(data, times)), True))
+        parts.append(holiday_covariates(own.country, local_dates(data, times)))
+        names += NAMES
+        columns += [f"holidays of {own.country}"] * len(NAMES)
+    is_future = np.arange(len(names) + len(late)) < len(names)
     return Covariates(
-        tuple(np.concatenate([part[0] for part in parts]).tolist()),
-        np.concatenate([np.full(len(part[0]), part[2]) for part in parts]),
+        (*names, *(own.names[k] for k in late)),
+        is_future,
         offsets,
-        np.concatenate([part[1] for part in parts]),
+        np.concatenate([*parts, values[late]]),
+        columns=(*columns, *(own.columns[k] for k in late)),
     )

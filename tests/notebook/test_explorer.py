@@ -95,7 +95,7 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     cell = kernel.start("time.sleep(4); 'slept'")
     time.sleep(0.2)
     began = time.monotonic()
-    page.send({"kind": "connect", "v": 3})
+    page.send({"kind": "connect", "v": 4})
     assert page.receive(3, "progress") == ["meta", "history", "status", "scores", "rows", "progress"]
     assert time.monotonic() - began < 1.5, "the cell is not waited for"
     meta = page.last("meta")[0]
@@ -103,7 +103,7 @@ def test_W1_a_page_is_served_while_a_cell_runs_and_the_run_goes_on(started: tupl
     rows = meta["series"][series]["rows"]
     history = page.last("history")
     assert history[0]["series"] == series
-    assert [len(b) for b in history[1]] == [8 * (rows + meta["horizon"]), 8 * rows]
+    assert [len(b) for b in history[1]] == [8 * (rows + meta["horizon"]), 8 * rows, 0]
 
     page.send({"index": -500}, "update")
     request = {"kind": "rows_request", "series": series, "model": 0, "first": rows - 600, "count": 200, "request": 77}
@@ -151,12 +151,12 @@ def test_E9_unloading_and_closing_end_the_thread_and_a_page_that_connects_again_
     kernel, client = started
     (output,), _ = kernel.run("ex2 = nbf.explore(taxi.tail(400), 'naive'); ex2")
     page = Page(client, output[VIEW]["model_id"], None)
-    page.send({"kind": "connect", "v": 3})
+    page.send({"kind": "connect", "v": 4})
     page.receive(10, "progress")
     assert "nbforecast-page" in kernel.value("threads()")
     assert kernel.run("%unload_ext nbforecast")[1] == ""
     assert kernel.value("threads()") == []
-    page.send({"kind": "connect", "v": 3})
+    page.send({"kind": "connect", "v": 4})
     assert page.receive(10, "progress")[0] == "meta"
     kernel.run("%load_ext nbforecast\nimport ipywidgets; ipywidgets.Widget.close_all(); time.sleep(0.5)")
     assert kernel.value("threads()") == []

@@ -185,7 +185,7 @@ def test_E9_one_thread_sends_for_all_and_ends_with_the_last(done: Run, other: Ru
             sent[name].append(content["kind"])
 
         made.send = send
-        made._receive({"kind": "connect", "v": 3})
+        made._receive({"kind": "connect", "v": 4})
     wait_for(lambda: all(len(s) == 6 for s in sent.values()))
     assert sender_threads() == ["nbforecast-page"]
     assert len(senders) == 1
@@ -200,7 +200,7 @@ def test_E9_one_thread_sends_for_all_and_ends_with_the_last(done: Run, other: Ru
 def test_E9_a_closed_explorer_keeps_nothing_alive() -> None:
     run = nbf.forecast(series(120, 7), "naive", wait=True)
     made = nbf.explore(run)
-    made._receive({"kind": "connect", "v": 3})
+    made._receive({"kind": "connect", "v": 4})
     wait_for(lambda: made._feed._is_open)
     made.close()
     kept = weakref.ref(run), weakref.ref(made)
@@ -220,7 +220,7 @@ def slow(contexts, horizon):
 made = nbf.explore(np.arange(3000.0), FunctionForecaster(slow, "slow", context=8, batch=8), freq=1)
 told = []
 made.send = lambda content, buffers: told.append(content["kind"])
-made._receive({"kind": "connect", "v": 3})
+made._receive({"kind": "connect", "v": 4})
 made._receive({"kind": "infer_origin", "series": 0, "model": 0, "row": 100})
 while told.count("progress") < 2 or told.count("rows") < 2:
     time.sleep(0.01)
@@ -243,8 +243,8 @@ def test_E5_one_that_fails_is_logged_once_and_disturbs_no_other(
 
     broken.send, explorer.send = fails, lambda content, buffers: sent.append(content["kind"])
     with caplog.at_level(logging.WARNING, "nbforecast"):
-        broken._receive({"kind": "connect", "v": 3})
-        explorer._receive({"kind": "connect", "v": 3})
+        broken._receive({"kind": "connect", "v": 4})
+        explorer._receive({"kind": "connect", "v": 4})
         wait_for(lambda: "progress" in sent)
         time.sleep(0.3)
     assert caplog.text.count("could not be sent") == 1

@@ -33,7 +33,7 @@ from tests.support.explorers import CODES, answers, arrays, kinds, make_feed, pa
 
 
 def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done: Run) -> None:
-    messages = answers(make_feed(done), Connect(3))
+    messages = answers(make_feed(done), Connect(4))
     assert kinds(messages) == ["meta", "history", "status", "scores", "rows", "progress"]
     meta, past, status_message, scores, rows, progress = messages
     assert json.loads(json.dumps([m.content for m in messages], allow_nan=False)) == [m.content for m in messages]
@@ -46,7 +46,8 @@ def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done
     assert meta.content["models"] == [{"name": "naive", "draws": 10, "levels": list(done.quantile_levels)}]
     frame = part(done, 0)
     assert frame["unique_id"][0] == done.data.ids[0]
-    times, values = arrays(past)
+    times, values, covariates = arrays(past)
+    assert not covariates.size
     hours = np.arange(len(frame) + done.horizon) * 3_600_000
     assert np.array_equal(times, frame["ds"].dt.epoch("ms")[0] + hours), "also those of the steps ahead of the last row"
     assert np.array_equal(values, frame["y"].fill_null(np.nan).to_numpy(), equal_nan=True)
@@ -73,7 +74,7 @@ def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done
 
 
 def test_W2_rows_of_a_gap_are_nan_and_its_status_says_why(done: Run) -> None:
-    messages = answers(make_feed(done), Connect(3), OpenSeries(2, 0), RowsRequest(2, 0, 95, 100, "x"))
+    messages = answers(make_feed(done), Connect(4), OpenSeries(2, 0), RowsRequest(2, 0, 95, 100, "x"))
     rows = next(m for m in messages if m.content.get("request") == "x")
     frame = part(done, 2)[95:195]
     draws, ends = arrays(rows)
@@ -103,7 +104,7 @@ def test_W2_rows_come_in_slices_and_are_bounded(done: Run, monkeypatch: pytest.M
 def test_W1_only_changes_are_sent_again(cache: Any) -> None:
     run = nbf.forecast(series(), "naive", wait=True)
     view = make_feed(run)
-    answers(view, Connect(3))
+    answers(view, Connect(4))
     assert not answers(view)
     time.sleep(0.06)
     assert not answers(view), "nothing has changed"
@@ -180,7 +181,7 @@ def test_W1_times_are_sent_with_their_clock(frame: Any, clock: str, zone: str | 
 
 def test_W1_several_models_are_sent_side_by_side(done: Run, other: Run) -> None:
     view = make_feed(done, other)
-    messages = answers(view, Connect(3), OpenSeries(1, 1), RowsRequest(1, 1, 200, 10, 1), RowsRequest(1, 0, 200, 10, 2))
+    messages = answers(view, Connect(4), OpenSeries(1, 1), RowsRequest(1, 1, 200, 10, 1), RowsRequest(1, 0, 200, 10, 2))
     assert [m["name"] for m in messages[0].content["models"]] == ["naive", "drift"]
     rows = {m.content["request"]: arrays(m)[0] for m in messages if m.content["kind"] == "rows"}
     assert np.array_equal(rows[1], part(other, 1)[200:210]["forecast"].to_numpy().ravel())
@@ -191,7 +192,7 @@ def test_W1_several_models_are_sent_side_by_side(done: Run, other: Run) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({"kind": "connect", "v": 3}, Connect(3)),
+        ({"kind": "connect", "v": 4}, Connect(4)),
         ({"kind": "open_series", "series": 1, "model": 0}, OpenSeries(1, 0)),
         (
             {"kind": "rows_request", "series": 1, "model": 0, "first": 5, "count": 4096, "request": "r"},

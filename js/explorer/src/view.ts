@@ -7,12 +7,21 @@ import { ScoreCard } from "./controls/score-card";
 import { LiveRegion } from "./controls/screen-reader";
 import { StatusLine } from "./controls/status-line";
 import { cellText, rowText, Tooltip } from "./controls/tooltip";
+import { CovariateStrips } from "./drawing/covariate-strips";
 import { Overview } from "./drawing/overview";
 import { ScoreStrip } from "./drawing/score-strip";
 import { applyTheme, onTheme, type Palette, readTheme } from "./drawing/theme";
 import { ZoomView } from "./drawing/zoom-view";
 import { followFocus } from "./input/focus";
-import { type GestureActions, onKeys, onOverview, onStrip, onZoomView, type Pointer } from "./input/gestures";
+import {
+  type GestureActions,
+  onCovariates,
+  onKeys,
+  onOverview,
+  onStrip,
+  onZoomView,
+  type Pointer,
+} from "./input/gestures";
 import { asTotals } from "./state/running-totals";
 import type { Selection } from "./state/selection";
 import type { Store } from "./state/store";
@@ -28,6 +37,7 @@ export class View {
   readonly #zoomView: ZoomView;
   readonly #tooltip = new Tooltip();
   readonly #overview = new Overview();
+  readonly #covariates = new CovariateStrips();
   readonly #strip = new ScoreStrip();
   readonly #card = new ScoreCard();
   readonly #liveRegion: LiveRegion;
@@ -51,6 +61,7 @@ export class View {
       head: this.controls.head,
       transport: this.controls.transport,
       overview: this.#overview.el,
+      covariates: this.#covariates.el,
       strip: this.#strip.el,
       card: this.#card.el,
       status: this.#status.el,
@@ -74,6 +85,7 @@ export class View {
     onZoomView(surface, this.#zoomView, store, actions, signal);
     onOverview(this.#overview.el, this.#overview, store, actions, signal);
     onStrip(this.#strip, this.#zoomView, store, actions, signal);
+    onCovariates(this.#covariates.el, actions, signal);
     const recolour = (): void => {
       const colours = readTheme(this.root);
       // Hosts change classes and styles all the time; only colours matter.
@@ -170,6 +182,7 @@ export class View {
     const right = width - left;
     this.root.style.setProperty("--nbf-side", `${left}px`);
     this.#overview.draw(width, left, right, viewport, row, meta.horizon, history, origins, palette);
+    this.#covariates.draw(width, left, right, viewport, (r) => this.#zoomView.xOf(r), selection, palette);
     this.#strip.draw(width, left, right, viewport, (r) => this.#zoomView.xOf(r), row, origins, palette);
     showReadout(selection, this.#layout, this.controls, this.#card, this.#liveRegion);
     this.#describePointer(selection);
@@ -210,7 +223,8 @@ export class View {
     if (!pointer || row === null || (pointer.chart === "strip" && !cell)) this.#tooltip.hide();
     else if (cell) this.#tooltip.show(pointer.x, this.#strip.el.offsetTop, cellText(selection, cell));
     else {
-      const top = this.#layout.surface.parentElement?.offsetTop ?? 0;
+      const chart = pointer.chart === "covariates" ? this.#covariates.el : this.#layout.surface.parentElement;
+      const top = chart?.offsetTop ?? 0;
       const isTotal = this.#store.settings.style === "total";
       this.#tooltip.show(pointer.x, top + pointer.y, rowText(this.#drawn(selection), row, isTotal));
     }

@@ -49,7 +49,7 @@ const badge = (el: HTMLElement): HTMLElement => el.querySelector(".nbf-badge") a
 describe("connect", () => {
   test("is sent at once and every two seconds until answered; a quiet badge after one", () => {
     const { model, el } = open();
-    expect(model.sent).toEqual([{ kind: "connect", v: 3 }]);
+    expect(model.sent).toEqual([{ kind: "connect", v: 4 }]);
     vi.advanceTimersByTime(900);
     expect(badge(el).hidden).toBe(true);
     vi.advanceTimersByTime(200);
@@ -225,6 +225,7 @@ describe("W6: a series that has not come", () => {
       { kind: "history", series: 1 },
       Float64Array.from({ length: 13 }, (_, i) => i),
       new Float64Array(10),
+      new Float64Array(0),
     );
     expect(badge(el).hidden).toBe(true);
   });

@@ -5,7 +5,7 @@ import type { MetaMessage, RowsMessage, StatusMessage } from "../src/wire/messag
 
 export const RAW = {
   kind: "meta",
-  v: 3,
+  v: 4,
   title: "Load",
   target: "MW",
   zone: null,
@@ -27,6 +27,7 @@ export const RAW = {
     { name: "m", draws: 4, levels: [0.125, 0.375, 0.625, 0.875] },
     { name: "n", draws: 2, levels: [0.25, 0.75] },
   ],
+  covariates: [],
   notes: [],
   reasons: { 1: "too little history" },
 };

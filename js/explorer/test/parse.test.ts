@@ -82,7 +82,8 @@ describe("rows", () => {
 });
 
 describe("history", () => {
-  const of = (times: number[]): unknown[] => [Float64Array.from(times), new Float64Array(10)];
+  const none = new ArrayBuffer(0);
+  const of = (times: number[]): unknown[] => [Float64Array.from(times), new Float64Array(10), none];
   const HISTORY = { kind: "history", series: 1 };
 
   test("has as many rows as announced, in order", () => {
@@ -94,11 +95,28 @@ describe("history", () => {
     expect(() => parse(HISTORY, of(times.map((t) => (t === 2 ? NaN : t))), META)).toThrow(Malformed);
   });
 
+  test("has covariates of its times, and no other categories than those announced", () => {
+    const times = Array.from({ length: 13 }, (_, i) => i);
+    const covariates = [
+      { name: "temp", labels: [], ahead: false, low: -2, high: 35 },
+      { name: "event", labels: ["fair", "Easter"], ahead: true, low: null, high: null },
+    ];
+    const meta = parse({ ...RAW, covariates }, [], null);
+    expect(meta).toMatchObject({ covariates });
+    const values = Float64Array.from([...times, NaN, -1, 0, 1, ...new Array(9).fill(-1)]);
+    const receive = (buffer: unknown): unknown => parse(HISTORY, [...of(times).slice(0, 2), buffer], meta as never);
+    expect(receive(values)).toMatchObject({ covariates: values });
+    expect(() => receive(values.slice(1))).toThrow(Malformed);
+    for (const code of [2, -2, 0.5])
+      expect(() => receive(values.map((v, i) => (i === 20 ? code : v)))).toThrow(Malformed);
+  });
+
   test("may start anywhere in a buffer", () => {
     const times = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14];
     const bytes = new Uint8Array(3 + 104 + 80);
     bytes.set(new Uint8Array(Float64Array.from(times).buffer), 3);
-    const message = parse(HISTORY, [new DataView(bytes.buffer, 3, 104), new DataView(bytes.buffer, 107, 80)], META);
+    const views = [new DataView(bytes.buffer, 3, 104), new DataView(bytes.buffer, 107, 80)];
+    const message = parse(HISTORY, [...views, none], META);
     expect(message.kind === "history" && [...message.time]).toEqual(times);
     expect(aligned(new DataView(bytes.buffer, 3, 80)).byteLength).toBe(80);
   });

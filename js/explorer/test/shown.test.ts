@@ -24,6 +24,7 @@ function selection({ values, ends, row }: (typeof golden.series)[number]): Selec
     history: {
       time: Float64Array.from({ length: value.length + HORIZON }, (_, i) => i * HOUR),
       value,
+      covariates: new Float64Array(0),
       low: 0,
       high: 1,
     },

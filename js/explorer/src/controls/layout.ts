@@ -18,6 +18,7 @@ export interface Parts {
   head: HTMLElement;
   transport: HTMLElement;
   overview: HTMLElement;
+  covariates: HTMLElement;
   strip: HTMLElement;
   card: HTMLElement;
   status: HTMLElement;
@@ -47,6 +48,7 @@ export function layOut(parts: Parts): Layout {
     parts.overview,
     legend,
     stage,
+    parts.covariates,
     parts.strip,
     parts.transport,
     stripLegend(),

@@ -2,6 +2,7 @@
 
 import { h, setText } from "../../../common/src/dom";
 import { decimal, distinctNumbers, integer, score } from "../../../common/src/format";
+import { covariatesOf, covariateText } from "../drawing/covariate-strips";
 import type { Cell } from "../drawing/heatmap-cells";
 import { indexOf } from "../state/origin-state";
 import { ENDS } from "../state/quantiles";
@@ -48,7 +49,7 @@ export function cellText(s: Selection, cell: Cell): string[] {
     : lines;
 }
 
-/** Lines on a row of the zoomed view: time, observation, and the forecasts of it. */
+/** Lines on a row of the zoomed view: time, observation, the forecasts of it, and covariates. */
 export function rowText(s: Selection, row: number, isTotal = false): string[] {
   const { time, value } = s.history;
   const from = (row - s.row - 1) * ENDS;
@@ -65,5 +66,6 @@ export function rowText(s: Selection, row: number, isTotal = false): string[] {
     const name = s.models.length > 1 ? s.meta.models[s.models[i]].name : "median";
     lines.push(`${name} ${middle} · 80 % ${least} to ${most}`);
   });
-  return lines;
+  for (const { info, values } of covariatesOf(s)) lines.push(covariateText(info, values[row]));
+  return lines.filter(Boolean);
 }

@@ -24,6 +24,8 @@ export interface Palette extends Plain {
   tints: string[];
   /** The strip: from the best score to the worst. */
   heat: string[];
+  /** Of covariates' categories, pale enough for ink on them. */
+  categories: string[];
   wash: string;
 }
 
@@ -90,6 +92,7 @@ export function palette(background: string | null, dark: boolean): Palette {
       const through = mix(bg, base.fan, 0.16 + 0.84 * Math.min(1, share * 1.5));
       return mix(through, base.worst, Math.max(0, (share - 0.5) / 0.5) * 0.9);
     }),
+    categories: base.categories.map((colour) => mix(bg, colour, base.reach[1] * 0.8)),
     wash: mix(bg, base.ink, dark ? 0.05 : 0.028),
   };
 }

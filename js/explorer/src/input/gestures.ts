@@ -15,7 +15,7 @@ const REACH = 14;
 export interface Pointer {
   x: number;
   y: number;
-  chart: "zoom" | "strip";
+  chart: "zoom" | "covariates" | "strip";
 }
 
 /** What gestures do. */
@@ -239,4 +239,17 @@ export function onStrip(
     },
     { signal },
   );
+}
+
+/** The pointer over the strips of covariates is described as over the zoomed view. */
+export function onCovariates(el: HTMLElement, actions: GestureActions, signal: AbortSignal): void {
+  el.addEventListener(
+    "pointermove",
+    (e) => {
+      const [x, y] = position(el, e);
+      actions.hover({ x, y, chart: "covariates" });
+    },
+    { signal },
+  );
+  el.addEventListener("pointerleave", () => actions.hover(null), { signal });
 }

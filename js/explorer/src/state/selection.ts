@@ -29,6 +29,8 @@ export interface History {
   /** Times of the rows, and of the horizon after the last one. */
   time: Float64Array;
   value: Float64Array;
+  /** One after the other, each for all times. */
+  covariates: Float64Array;
   /** The lowest and the highest value. */
   low: number;
   high: number;

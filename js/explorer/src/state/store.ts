@@ -254,15 +254,21 @@ export class Store {
 }
 
 function shape(meta: MetaMessage): string {
-  return JSON.stringify([meta.horizon, meta.clock, meta.series, meta.models.map((m) => [m.name, m.draws])]);
+  return JSON.stringify([
+    meta.horizon,
+    meta.clock,
+    meta.series,
+    meta.covariates,
+    meta.models.map((m) => [m.name, m.draws]),
+  ]);
 }
 
-function withRange({ time, value }: HistoryMessage): History {
+function withRange({ time, value, covariates }: HistoryMessage): History {
   let low = Infinity;
   let high = -Infinity;
   for (const v of value) {
     if (v < low) low = v;
     if (v > high) high = v;
   }
-  return high >= low ? { time, value, low, high } : { time, value, low: 0, high: 1 };
+  return high >= low ? { time, value, covariates, low, high } : { time, value, covariates, low: 0, high: 1 };
 }

@@ -3,6 +3,7 @@
 import { type Fields, fail, finite, flag, integer, list, maybe, record, text } from "../../../common/src/check";
 import { ENDS } from "../state/quantiles";
 import {
+  type CovariateInfo,
   type JointMessage,
   type Messages,
   type MetaMessage,
@@ -52,6 +53,12 @@ function parseMeta(m: Fields): MetaMessage {
     return { name: text(s.name, "name"), draws, levels };
   });
   if (!series.length || !models.length) fail("no series or no models");
+  const covariates = list(m.covariates, "covariates", 100).map((v): CovariateInfo => {
+    const s = record(v, "covariate");
+    const labels = list(s.labels, "labels", 1000).map((label) => text(label, "label"));
+    const [low, high] = [maybe(s.low, "low"), maybe(s.high, "high")];
+    return { name: text(s.name, "name"), labels, ahead: flag(s.ahead, "ahead"), low, high };
+  });
   const clock = m.clock;
   if (clock !== "utc" && clock !== "wall" && clock !== "number") fail("clock");
   const step = maybe(m.step, "step");
@@ -76,6 +83,7 @@ function parseMeta(m: Fields): MetaMessage {
     calibrated: m.calibrated === true,
     series,
     models,
+    covariates,
     notes: list(m.notes ?? [], "notes", 1000).map((v) => text(v, "note")),
     reasons,
     live: m.live !== false,
@@ -176,7 +184,19 @@ export function parse(content: unknown, buffers: readonly unknown[], meta: MetaM
       for (let i = 0; i < time.length; i++) {
         if (!(time[i] > (i ? time[i - 1] : -Infinity))) fail("times do not ascend");
       }
-      return { kind: "history", series, time, value: new Float64Array(bytes(buffers, 1, rows * 8, "value")) };
+      const covariates = new Float64Array(bytes(buffers, 2, meta.covariates.length * time.byteLength, "covariates"));
+      meta.covariates.forEach(({ labels }, i) => {
+        const codes = labels.length ? covariates.subarray(i * time.length, (i + 1) * time.length) : [];
+        if (codes.some((c) => !Number.isNaN(c) && (!Number.isInteger(c) || c < -1 || c >= labels.length)))
+          fail("a category");
+      });
+      return {
+        kind: "history",
+        series,
+        time,
+        value: new Float64Array(bytes(buffers, 1, rows * 8, "value")),
+        covariates,
+      };
     }
     case "status": {
       const rows = range(m, meta);

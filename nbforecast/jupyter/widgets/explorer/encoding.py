@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
+from nbforecast.data.covariate_strips import covariate_strips
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.jupyter.widgets.explorer.messages import (
     MAX_ROWS,
     SHOWN_PATHS,
+    CovariateInfo,
     HistoryMessage,
     HorizonScores,
     JointMessage,
@@ -86,6 +88,10 @@ def encode_meta(runs: Sequence[Run], *, live: bool = True, notes: Sequence[str] 
             ModelInfo(name, run.spec.draws, [float(p) for p in run.quantile_levels])
             for name, run in zip(model_names(runs), runs, strict=True)
         ],
+        covariates=[
+            CovariateInfo(strip.name, list(strip.labels), strip.is_ahead, _finite(strip.low), _finite(strip.high))
+            for strip in covariate_strips(data, 0, runs[0].horizon)
+        ],
         notes=[*notes, *_data_notes(data, dict.fromkeys(warning for run in runs for warning in run.warnings))],
         reasons={str(int(reason)): reason.sentence for reason in UnavailableReason if reason},
     )
@@ -132,7 +138,9 @@ def encode_history(data: Dataset, series: int, horizon: int) -> HistoryMessage:
         stamps = time.astype(np.float64)
     else:
         stamps = time.astype("datetime64[us]").astype(np.int64) / 1e3
-    return HistoryMessage(series=series, time=stamps, value=data.values[start:end])
+    strips = [strip.values for strip in covariate_strips(data, series, horizon)]
+    covariates = np.stack(strips) if strips else np.zeros((0, len(stamps)))
+    return HistoryMessage(series=series, time=stamps, value=data.values[start:end], covariates=covariates)
 
 
 def encode_status(run: Run, series: int, model: int, first: int, status: UInt8[np.ndarray, " N"]) -> StatusMessage:

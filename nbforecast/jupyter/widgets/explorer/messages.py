@@ -13,7 +13,7 @@ from nbforecast.jupyter.validation import Buffer, InvalidMessage, Label, Message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION = 3
+VERSION = 4
 MAX_ROWS = 4096  # of one request
 MAX_JOINT_ROWS = 64  # of one request for paths
 SHOWN_PATHS = 25  # of an origin, of the many that its sums and extremes are taken from
@@ -109,6 +109,23 @@ class ModelInfo(msgspec.Struct, frozen=True):
     levels: list[float]
 
 
+class CovariateInfo(msgspec.Struct, frozen=True):
+    """One covariate, which is shown as a strip.
+
+    Attributes:
+        labels: The categories; empty for numbers.
+        ahead: Whether it is known ahead; otherwise it is known up to the origin.
+        low: The smallest number of all series; null for categories.
+        high: The largest one.
+    """
+
+    name: str
+    labels: list[str]
+    ahead: bool
+    low: float | None
+    high: float | None
+
+
 class MetaMessage(Message, frozen=True):
     """What there is to explore.
 
@@ -141,6 +158,7 @@ class MetaMessage(Message, frozen=True):
     calibrated: bool
     series: list[SeriesInfo]
     models: list[ModelInfo]
+    covariates: list[CovariateInfo]
     notes: list[str]
     reasons: dict[str, str]
     v: int = VERSION
@@ -152,11 +170,13 @@ class HistoryMessage(Message, frozen=True):
     Attributes:
         time: Milliseconds since the epoch, or plain numbers, of rows and of the horizon after the last; shape (N + H,).
         value: NaN where nothing was observed; shape (N,).
+        covariates: Numbers, or numbers of labels, −1 where none applies; NaN where it is not known. Shape (C, N + H).
     """
 
     series: int
     time: Doubles
     value: Doubles
+    covariates: Doubles
 
 
 class StatusMessage(Message, frozen=True):

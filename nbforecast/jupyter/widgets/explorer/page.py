@@ -102,8 +102,8 @@ def make_page(runs: Sequence[Run], traits: Mapping[str, Any], still: str, budget
 def _pack_message(message: Message) -> dict[str, Any]:
     """A message as JSON, its buffers compressed."""
     if isinstance(message, HistoryMessage):
-        time, value = message.buffers
-        return {"content": message.content, "buffers": [_pack_times(time), _pack(value)]}
+        time, *values = message.buffers
+        return {"content": message.content, "buffers": [_pack_times(time), *map(_pack, values)]}
     return {"content": message.content, "buffers": [_pack(buffer) for buffer in message.buffers]}
 
 
