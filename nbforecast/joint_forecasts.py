@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -107,10 +108,13 @@ class JointForecasts:
     def __init__(self, part: EntrySlice, *, calibrate: bool = False) -> None:
         self.part = part
         self.calibrate = calibrate
-        data = part.data
-        self._steps = data.frequency.to_step(data.time)
         self._usable: tuple[object, list[Int64[np.ndarray, " M"]]] | None = None
         self._past: tuple[object, dict[Any, tuple[Float64[np.ndarray, "N K"], Bool[np.ndarray, " N"]]]] = None, {}
+
+    @cached_property
+    def _steps(self) -> Int64[np.ndarray, " N"]:
+        """The absolute step of each row."""
+        return self.part.data.frequency.to_step(self.part.data.time)
 
     def usable_steps(self, series: int) -> Int64[np.ndarray, " M"]:
         """The absolute steps of the origins of a series that have a forecast and all of whose outcomes are known.

@@ -140,7 +140,12 @@ class PathDistribution:
         """
         values = self.values if self.is_count else self.quantile(draw_levels(None, _DRAWN))
         title = self.name[:1].upper() + self.name[1:]
-        return charts.draw_distribution_on_axes(title, values, self.interval(80), self.median, self.actual, ax)
+        shown = _count if self.is_count else number
+        marks = {
+            f"{name} {'' if np.isnan(value) else shown(value)}": value
+            for name, value in (("median", self.median), ("observed", self.actual))
+        }
+        return charts.draw_distribution_on_axes(title, values, self.interval(80), marks, ax, counts=self.is_count)
 
     def _cumulative(self, limit: float) -> tuple[float, float]:
         """The probability of less than a limit, and of no more than it."""

@@ -25,6 +25,7 @@ SECTIONS = {
     "background": "a kernel while a long run goes on",
     "rolling": "forecasting from every origin",
     "calibration": "what the bands cover, before and after calibration",
+    "joint": "sums, extremes and paths over a horizon",
     "learn": "what past errors and covariates teach",
     "networks": "networks beside their PyTorch originals",
     "stages": "where the time of a full run goes",

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 import nbforecast as nbf
 from nbforecast.data.frequency import Frequency, parse_frequency
@@ -237,4 +238,5 @@ def test_J2_a_distribution_answers_with_probabilities_and_quantiles() -> None:
     with pytest.raises(nbf.NbForecastError, match="above= with one of the other two"):
         steps.probability()
     for each in (normal, steps):
-        assert each.plot().get_title(loc="left").lower() == each.name
+        ax = Figure().add_subplot()
+        assert each.plot(ax).get_title(loc="left").lower() == each.name
