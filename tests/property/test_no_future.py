@@ -22,9 +22,10 @@ import nbforecast as nbf
 from nbforecast.data import prepare
 from nbforecast.engine.batch_size import BatchSizer
 from nbforecast.engine.inference import run_inference
-from nbforecast.forecasters import windows
+from nbforecast.forecasters import random_keys
 from nbforecast.forecasters.adapters import sklearn
 from nbforecast.forecasters.adapters.function import FunctionForecaster
+from nbforecast.forecasters.gluformer.forecaster import Gluformer
 from nbforecast.forecasters.registry import registered_models, resolve
 from nbforecast.forecasters.unavailable import UnavailableReason
 from tests.support.networks import bolt, gluformer
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-HORIZON = 6
+HORIZON = 12  # as in the other tests of all forecasters, which compile the same functions
 
 
 def mean_and_most(contexts: np.ndarray, horizon: int) -> np.ndarray:
@@ -64,6 +65,11 @@ every_model = pytest.mark.parametrize("model", MODELS, ids=lambda m: m if isinst
 GLUCOSE = nbf.sample("glucose").filter(unique_id="hall_2133-036").tail(900)
 
 
+def steps(forecaster: Forecaster) -> int:
+    """How far it is tested."""
+    return forecaster.sizes.horizon if isinstance(forecaster, Gluformer) else HORIZON
+
+
 def prepare_together(variants: Mapping[str, pl.DataFrame]) -> Dataset:
     """Variants of one series as the series of one panel."""
     return prepare(pl.concat([frame.with_columns(unique_id=pl.lit(n)) for n, frame in variants.items()]), freq="5min")
@@ -85,8 +91,9 @@ def assert_same_forecasts(
             for start, stop in itertools.pairwise(data.offsets.tolist())
         ]
     )
-    with patch.object(windows, "_series_bits", return_value=0):  # the seed of dropout differs between names
-        draws = run_inference(forecaster, data, rows.ravel(), HORIZON).reshape(*rows.shape, HORIZON, -1)
+    with patch.object(random_keys, "_series_bits", return_value=0):  # the seed of dropout differs between names
+        draws = run_inference(forecaster, data, rows.ravel(), steps(forecaster))
+    draws = draws.reshape(*rows.shape, *draws.shape[1:])
     for number, name in enumerate(data.ids):
         np.testing.assert_array_equal(data.time[rows[number]], data.time[rows[0]], err_msg=name)
         np.testing.assert_allclose(draws[number], draws[0], rtol=1e-5, atol=4e-3, err_msg=name)
@@ -159,12 +166,12 @@ def test_E8_a_forecast_does_not_depend_on_its_batch(model: str | Forecaster) -> 
     both = prepare(pl.concat([other, GLUCOSE]), freq="5min")
     forecaster = resolve(model)
     rows = np.flatnonzero(forecaster.availability(alone) == UnavailableReason.AVAILABLE)[-37::3]
-    expected = run_inference(forecaster, alone, rows, HORIZON)
+    expected = run_inference(forecaster, alone, rows, steps(forecaster))
     moved = rows + int(both.offsets[both.position("hall_2133-036")])
     beside = np.flatnonzero(forecaster.availability(both) == UnavailableReason.AVAILABLE)[:13]
     mixed = np.concatenate([moved[::-1], beside])
-    found = run_inference(forecaster, both, mixed, HORIZON, sizer=BatchSizer.fixed(8))[: len(rows)][::-1]
+    found = run_inference(forecaster, both, mixed, steps(forecaster), sizer=BatchSizer.fixed(8))[: len(rows)][::-1]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=4e-3)
     for row in (0, len(rows) - 1):
-        one = run_inference(forecaster, alone, rows[[row]], HORIZON)
+        one = run_inference(forecaster, alone, rows[[row]], steps(forecaster))
         np.testing.assert_allclose(one, expected[[row]], rtol=1e-5, atol=4e-3)

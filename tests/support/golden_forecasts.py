@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import jax
 import numpy as np
 import polars as pl
 
 from nbforecast.data import prepare
+from nbforecast.device import devices
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.forecasters.registry import resolve
 from tests.support.networks import bolt, gluformer
@@ -124,10 +126,11 @@ def forecasts(case: Case, data: Dataset, rows: np.ndarray) -> dict[str, Float32[
     """The kept part of a model's forecasts, by horizon."""
     forecaster = case.model()
     levels = slice(None) if case.levels is None else case.levels
-    return {
-        f"horizon {horizon}": forecaster.forecast(data, rows, horizon, seed=5)[:, steps][..., levels]
-        for horizon, steps in case.steps.items()
-    }
+    with jax.default_device(devices()[0]):  # as in the engine, or it is traced once more
+        return {
+            f"horizon {horizon}": forecaster.forecast(data, rows, horizon, seed=5)[:, steps][..., levels]
+            for horizon, steps in case.steps.items()
+        }
 
 
 def rows_of(case: Case, data: Dataset) -> np.ndarray:

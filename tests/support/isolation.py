@@ -12,7 +12,9 @@ _SHARING = (
     "JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES",
 )  # fmt: skip
-QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+QUICK_COMPILATION = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+)
 
 
 def use_own_directory() -> None:
@@ -49,5 +51,9 @@ def compile_quickly() -> None:
     The functions run several times slower, which small tests do not notice, and differ by rounding. With
     `NBFORECAST_TEST_COMPILATION=production` functions are compiled as users have them, for numbers to be pinned.
     """
-    if os.environ.get("NBFORECAST_TEST_COMPILATION") != "production":
+    if compiles_quickly():
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK_COMPILATION}".strip()
+
+
+def compiles_quickly() -> bool:
+    return os.environ.get("NBFORECAST_TEST_COMPILATION") != "production"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from nbforecast.device import devices
 from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.scaled_context import scale_context
 from nbforecast.forecasters.windows import N_SEASONS, Windows
@@ -61,7 +62,8 @@ def forecast(
     """Draws in the data's unit, in batches of one size: compiled once for each horizon."""
     predict = resolve(model).compiled(horizon, 0)  # type: ignore[attr-defined]
     last = np.array([row[~np.isnan(row)][-1] for row in history], np.float32)
-    draws = np.concatenate([np.asarray(predict(w))[:n] for w, n in batches(history, calendar)])
+    with jax.default_device(devices()[0]):  # as in the engine, or it is traced once more
+        draws = np.concatenate([np.asarray(predict(w))[:n] for w, n in batches(history, calendar)])
     return draws.astype(np.float64) + last[:, None, None]
 
 

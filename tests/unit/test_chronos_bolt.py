@@ -62,6 +62,8 @@ def test_F3_equals_the_reference(size: str, group: str) -> None:
     context = numbers[f"in/{group}"]
     limit = tolerance(context, model)
     horizons = numbers["horizons"].tolist()
+    if group != "full" and min(horizons) <= model.sizes.steps:  # to go on from a first pass is the same for all
+        horizons = [horizon for horizon in horizons if horizon <= model.sizes.steps]
     forecasts = np.asarray(compiled(model.weights, model.sizes, jnp.array(context), max(horizons)))
     for horizon in horizons:
         expected = numbers[f"out/{group}/predict_h{horizon}"]
@@ -76,7 +78,7 @@ def test_F3_the_encoder_and_its_buckets_are_the_references(size: str) -> None:
         context = numbers["in/full"]
         seen = ~np.isnan(context)
         scaled = np.where(seen, (context - numbers["act/full/loc"]) / numbers["act/full/scale"], 0).astype(np.float32)
-        found, mask = encode(model.weights, model.sizes, jnp.array(scaled), jnp.array(seen))
+        found, mask = jax.jit(encode, static_argnums=1)(model.weights, model.sizes, scaled, seen)
         np.testing.assert_array_equal(np.asarray(mask), numbers["act/full/token_mask"] > 0)
         expected = numbers["act/full/encoder.final_layer_norm"]
         attended = np.asarray(mask)
@@ -91,7 +93,7 @@ def test_F3_a_forecaster_gives_the_references_quantiles_sorted() -> None:
     rows = [i for i, name in enumerate(numbers["row_names"]) if name not in ("all_nan", "trailing_nan")]
     context = numbers["in/full"][rows]
     batch = windows(context, max_gap=0)
-    found = np.asarray(model.predict(batch, 12)) + np.asarray(batch.location)[:, None, None]
+    found = np.asarray(model.compiled(12, 0)(batch)) + np.asarray(batch.location)[:, None, None]
     expected = numbers["out/full/predict_h100"][rows, :, :12].transpose(0, 2, 1)
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=5e-5 * np.nanstd(context))
 
