@@ -47,7 +47,8 @@ def save_entries(path: str | Path | None) -> Change:
             if snapshot.inferred:
                 files.append(_write_to(target, snapshot))
         for item in inventory(cache):
-            if item.entry_slice is None and item.file is not None and cache.directory is not None:
+            is_elsewhere = item.entry_slice is None and item.view_of is None
+            if is_elsewhere and item.file is not None and cache.directory is not None:
                 saved = cache.directory.read(item.file)
                 if saved is not None:
                     files.append(_write_to(target, saved))
@@ -92,7 +93,8 @@ def _entries_at(path: Path | None) -> Iterator[Entry]:
             _log.warning("%s is passed over: %s.", shard.path, reason)
     directory = cache.directory if path is None else CacheDirectory(path, own=False)
     for file in directory.files() if directory is not None else []:
-        entry = cache.read(file, directory)
+        metadata = None if directory is None else directory.metadata(file)
+        entry = None if metadata is None or metadata.view is not None else cache.read(file, directory)
         if entry is not None:
             yield entry
 

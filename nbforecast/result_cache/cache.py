@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from nbforecast.errors import StorageError
+from nbforecast.result_cache.collisions import should_replace
 from nbforecast.result_cache.covariate_prints import entry_key
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
@@ -32,29 +33,6 @@ if TYPE_CHECKING:
     RequestedRows = Callable[[UInt8[np.ndarray, " N"]], Int64[np.ndarray, " R"] | None]
 
 _log = logging.getLogger("nbforecast.result_cache")
-
-
-def should_replace(present: int | None, new: int, *, agree: bool, force: bool) -> bool:
-    """Whether a new result takes the place of the one that the cache holds (C7).
-
-    | present     | agree | force | replaced | rule                                    |
-    |-------------|-------|-------|----------|-----------------------------------------|
-    | nothing     | -     | -     | yes      |                                         |
-    | any         | no    | -     | no       | C7c: other data, the two are not merged |
-    | smaller     | yes   | -     | yes      | C7a                                     |
-    | not smaller | yes   | no    | no       | C7b                                     |
-    | not smaller | yes   | yes   | yes      | C7b                                     |
-
-    Args:
-        present: How many origins the present result has; None if there is none.
-        new: How many origins the new result has.
-        agree: Whether both end at the same time and hold the same values wherever they overlap.
-        force: Whether the new result was requested with `force`.
-
-    Returns:
-        Whether it does.
-    """
-    return present is None or (agree and (force or new > present))
 
 
 class Cache(RemovableResults):
@@ -128,7 +106,7 @@ class Cache(RemovableResults):
         """
         self._follow_others()
         with self._build_lock:
-            entry_slice = self._hit(key) or self._read_in(key)
+            entry_slice = self._hit(key) or self._read_in(key) or self._open_view(key)
         self._trim_if_free()
         return entry_slice
 
@@ -144,7 +122,7 @@ class Cache(RemovableResults):
     def _read_in(self, key: CacheKey) -> EntrySlice | None:
         """Results on disk, in memory from now on (`_build_lock` is held)."""
         file = None if self.directory is None else self.directory.find(key)
-        entry = None if file is None else self.read(file)
+        entry = None if file is None or self.is_view(file) else self.read(file)
         if entry is None:
             return None
         self.hits += 1
@@ -152,6 +130,18 @@ class Cache(RemovableResults):
         entry_slice = EntrySlice.whole(entry)
         self.publish(entry_slice)
         return entry_slice
+
+    def _open_view(self, key: CacheKey) -> EntrySlice | None:
+        """Results of a history that a longer one contains, found by the record on disk (`_build_lock` is held)."""
+        file = None if self.directory is None else self.directory.find(key)
+        entry = None if file is None else self.read(file)
+        if entry is None:
+            return None
+        part = self._build(key, entry.data, entry.spec, lambda: entry.reasons, lambda _: None, exact=False)
+        if part.inferred:
+            return part
+        self.evict(key)  # the longer history is gone
+        return None
 
     def _build(
         self,
@@ -309,8 +299,8 @@ class Cache(RemovableResults):
                     self._slices[present.key] = part
                     self._repoint(smaller, entry)
                 file = None if self.directory is None else self.directory.find(present.key)
-                if file is not None and self.directory is not None and entry.saved == entry.state:
-                    self.directory.remove(file)
+                if file is not None and entry.saved == entry.state:
+                    self.save_view(part, smaller.reasons, file)
 
     def _repoint(self, old: Entry, new: Entry) -> None:
         """Read parts of an entry from the one that has replaced it (`_lock` is held)."""
@@ -382,6 +372,9 @@ class Cache(RemovableResults):
         files = [(e, file) for e in entries if (file := self.save(e, trim=False, required=required)) is not None]
         for entry, file in files:
             self.directory.touch(file, entry.used)
+        for part in self.slices():
+            if part.key != part.entry.key and self.directory.find(part.key) is None:
+                self.save_view(part, part.reasons)
         if files:
             self.directory.trim(self.disk, keep=files[0][1].path)
         return [file for _, file in files]

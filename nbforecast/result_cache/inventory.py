@@ -105,6 +105,9 @@ class Inventory:
         self._file_items = {file: self._file_item(file) for file in files.values()}
         items = [item for _, item in memory_items.values()]
         items += [item for item in self._file_items.values() if item is not None]
+        addresses = {item.address[:32] for item in items if item.view_of is None or item.entry_slice is not None}
+        views = {item.key.handle for item in items if item.view_of is not None and item.entry_slice is None}
+        items = [i for i in items if i.entry_slice is not None or i.view_of is None or i.view_of in addresses | views]
         return sorted(items, key=lambda item: -item.used)
 
     def _list_files(self) -> None:
@@ -171,7 +174,7 @@ def _item_in_memory(part: EntrySlice, file: CacheFile | None) -> Item:
 
 
 def _item_on_disk(file: CacheFile, metadata: Metadata) -> Item:
-    facts = metadata.facts
+    facts, view = metadata.facts, metadata.view
     return Item(
         key=metadata.key,
         name=facts["name"],
@@ -179,16 +182,16 @@ def _item_on_disk(file: CacheFile, metadata: Metadata) -> Item:
         series=len(facts["ids"]),
         rows=metadata.rows,
         available=facts["available"],
-        inferred=facts["inferred"],
-        calculated=facts["calculated"],
+        inferred=facts["inferred"] if view is None else view.inferred,
+        calculated=facts["calculated"] if view is None else view.calculated,
         start=_as_text(facts["start_time"]),
         end=_as_text(facts["end_time"]),
         frequency=metadata.frequency.describe(),
         memory_bytes=0,
         disk_bytes=file.size,
         hits=0,
-        reused=0,
-        view_of=None,
+        reused=0 if view is None else view.inferred,
+        view_of=None if view is None else view.of.partition("-")[0],
         version=facts["version"],
         created=facts["created"],
         used=file.used,

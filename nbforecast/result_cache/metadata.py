@@ -23,6 +23,7 @@ from nbforecast.errors import OptionError
 from nbforecast.forecasters.covariate_use import CovariateUse
 from nbforecast.result_cache import format_1
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
+from nbforecast.result_cache.snapshot import ViewRecord
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.origin_scores import SCORE_VERSION
 from nbforecast.time_units import DAY, SECOND
@@ -36,6 +37,7 @@ FORMAT, SPARSE_FORMAT = (
     3,
 )  # the second has results of some rows only, null elsewhere; format_1 reads the files of the former one
 _HANDLE, _DIGEST = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
+_KEY = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}")
 _KINDS = ("fixed", "month", "business", "integer", "calendar")
 _MAX_TIME = 1e11  # seconds since the epoch: some three thousand years
 _MAX_COUNT = 1 << 40  # rows and steps; larger numbers are damage
@@ -89,6 +91,12 @@ class Metadata:
     def is_sparse(self) -> bool:
         """Whether the file has results of the rows with a forecast only, and nulls elsewhere (E10)."""
         return bool(self.facts["format"] == SPARSE_FORMAT)
+
+    @property
+    def view(self) -> ViewRecord | None:
+        """The longer history whose entry has the results, if the file says so."""
+        view = self.facts.get("view")
+        return None if view is None else ViewRecord(**view)
 
     @property
     def rows(self) -> int:
@@ -171,6 +179,8 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
         "saved": time.time(),
         "digests": digests,
     }
+    if snapshot.view is not None:
+        facts["view"] = snapshot.view._asdict()
     if spec.covariates is not None:
         facts |= {"covariates": asdict(spec.covariates), "covariate_digest": snapshot.covariates}
     return json.dumps(facts | {"signature": _signature(facts)}, ensure_ascii=False).encode()
@@ -253,6 +263,13 @@ def _check(facts: dict[str, Any]) -> None:
         _check_calendar(frequency)
     if facts.get("covariates") is not None:
         _check_covariates(facts)
+    if facts.get("view") is not None:
+        view, most = ViewRecord(**facts["view"]), sum(lengths)
+        counts = view.calculated, view.inferred, most
+        if not (
+            _KEY.fullmatch(view.of) and all(type(n) is int for n in counts) and 0 <= counts[0] <= counts[1] <= most
+        ):
+            raise ValueError("its view is impossible")
 
 
 def _check_calendar(frequency: Frequency) -> None:

@@ -205,6 +205,7 @@ def read(path: Path) -> Snapshot:
         cleared=facts["cleared"],
         is_exact=facts["is_exact"],
         rows=np.flatnonzero(has_forecast(columns["status"])) if metadata.is_sparse else None,
+        view=metadata.view,
         covariates=facts.get("covariate_digest", ""),
     )
     if snapshot.key != metadata.key:

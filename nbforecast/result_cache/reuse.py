@@ -171,7 +171,12 @@ def list_candidates(
     in_memory = {entry.key for entry in alike}
     for file in [] if directory is None else directory.files(spec.groups):
         metadata = None if directory is None else directory.metadata(file)
-        if metadata is None or metadata.key in in_memory or metadata.facts["created"] <= oldest:
+        if (
+            metadata is None
+            or metadata.view is not None
+            or metadata.key in in_memory
+            or metadata.facts["created"] <= oldest
+        ):
             continue
         if directory is not None and _share_grid(data, metadata.frequency, metadata.facts["end_time"]):
             yield FileCandidate(directory, file, metadata, read)

@@ -51,6 +51,19 @@ class ColumnViews(Mapping[str, Any]):
         return len(self._views)
 
 
+class ViewRecord(NamedTuple):
+    """That the results of a history are those of a longer one's entry.
+
+    Attributes:
+        of: The longer one's key as text.
+        inferred, calculated: How many origins of the shorter one had a forecast and all calculations.
+    """
+
+    of: str
+    inferred: int
+    calculated: int
+
+
 class RowResults(NamedTuple):
     """Results of some rows, to store elsewhere.
 
@@ -89,6 +102,7 @@ class Snapshot:
         cleared: Removals up to this time are applied, in seconds since the epoch (C16).
         is_exact: Somebody has asked for forecasts that no longer history has a part in (C5).
         rows: (M,) the rows that `columns` have, which are those with a forecast; None for all (E10).
+        view: Where the results are, if they are a longer history's; the snapshot itself then has none.
         covariates: The digest of the covariates that the forecasts depend on; empty if on none.
     """
 
@@ -104,6 +118,7 @@ class Snapshot:
     cleared: float = 0.0
     is_exact: bool = False
     rows: Int64[np.ndarray, " M"] | None = None
+    view: ViewRecord | None = None
     covariates: str = ""
 
     def results(self, name: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
@@ -281,6 +296,7 @@ def union(one: Snapshot, other: Snapshot) -> Snapshot:
         created=min(first.created, second.created),
         cleared=min(first.cleared, second.cleared),
         is_exact=first.is_exact or second.is_exact,
+        view=None,
     )
 
 

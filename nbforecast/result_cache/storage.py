@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
 
 from nbforecast.errors import StorageError
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.removals import Removals
+from nbforecast.result_cache.snapshot import ViewRecord
 from nbforecast.result_cache.status import Status
 
 if TYPE_CHECKING:
     from nbforecast.result_cache.cache_file import CacheFile
     from nbforecast.result_cache.directory import CacheDirectory
+    from nbforecast.result_cache.entry_slice import EntrySlice
     from nbforecast.result_cache.removals import Removal
 
 _log = logging.getLogger("nbforecast.result_cache")
@@ -99,6 +105,34 @@ class Storage:
         if directory is self.directory:
             entry.saved = entry.state
         return entry
+
+    def is_view(self, file: CacheFile) -> bool:
+        """Whether a file only says in which longer history's entry its results are."""
+        metadata = None if self.directory is None else self.directory.metadata(file)
+        return metadata is not None and metadata.view is not None
+
+    def save_view(self, part: EntrySlice, reasons: UInt8[np.ndarray, " N"], former: CacheFile | None = None) -> None:
+        """Record on disk that results are a longer history's, so that their handle opens after a restart.
+
+        Args:
+            part: A slice of the longer history's entry.
+            reasons: (N,) for every row why it cannot be forecast from the data alone, 0 where it can.
+            former: The file of the results' own entry, which the record replaces.
+        """
+        if self.directory is None or self.removals.is_removed(part.key, part.entry.cleared):
+            return
+        try:
+            if part.entry.covariates or not part.inferred:  # the record has no covariates, which a look-up needs
+                if former is not None:
+                    self.directory.remove(former)
+                return
+            view = ViewRecord(str(part.entry.key), part.inferred, part.calculated)
+            snapshot, _ = Entry(part.data, part.spec, reasons).snapshot()
+            file = self.directory.write(replace(snapshot, view=view, cleared=part.entry.cleared), overwrite=True)
+            if file is not None and former is not None:
+                self.directory.touch(file, former.used)
+        except OSError as error:
+            _log.warning("The entry %s is not recorded in %s: %s.", part.key, self.directory.path, error)
 
     def save(
         self, entry: Entry, *, overwrite: bool = False, trim: bool = True, required: bool = False

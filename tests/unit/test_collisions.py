@@ -13,7 +13,7 @@ import pytest
 
 from nbforecast.engine.tasks import Priority, StaleAction, Task, action_for_stale
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.result_cache.cache import should_replace
+from nbforecast.result_cache.collisions import should_replace
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import Status
 
