@@ -65,6 +65,7 @@ quick: $(VENV)/.test
 test-long: $(VENV)/.test $(VENV)/.lab
 	$(PYTEST) -m long
 	NBFORECAST_TEST_COMPILATION=production $(PYTEST) -m golden tests/unit
+	NBFORECAST_TEST_EXAMPLES=10 $(PYTEST) tests/property
 
 check: $(VENV)/.test $(VENV)/.lab chromium
 	$(BIN)/ruff check .

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbforecast.data import Frequency, prepare
 from nbforecast.data.calendar_text import parse_calendar, week_rule, write_rule
 from nbforecast.data.calendars import MonthDay, MonthlyCalendar, RetailCalendar, WeeklyCalendar
 from nbforecast.time_units import DAY, HOUR, MINUTE, WEEK
+from tests.support.examples import examples
 
-few = settings(max_examples=25, deadline=None)
+few = examples(15)
 MONDAY = np.datetime64("2023-01-02", "us").astype(np.int64)
 
 

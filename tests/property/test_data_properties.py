@@ -3,13 +3,14 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbforecast.data import Frequency, prepare
 from nbforecast.time_units import DAY, HOUR, MINUTE, SECOND, WEEK
+from tests.support.examples import examples
 
-quick = settings(max_examples=40, deadline=None)
+quick = examples(20)
 STEPS = st.sampled_from([SECOND, 10 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY, WEEK])
 TIMES = st.integers(-(10**15), 2 * 10**15)
 

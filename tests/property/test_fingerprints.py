@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import event, example, given, settings
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 import nbforecast as nbf
 from nbforecast.data import Dataset, prepare
 from nbforecast.result_cache.fingerprints import MISSING, Fingerprints, align_rows, are_newest_parts
+from tests.support.examples import examples
 from tests.support.panel_strategies import (
     CONTEXT,
     FREQ,
@@ -51,7 +52,7 @@ def same_partition(slow: list[Context], fast: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("kind", FREQ)
-@settings(max_examples=40, deadline=None)
+@examples(20)
 @example(both=({"a": {0: 0.0, 1: 0.5, 2: 0.0}}, {"a": {1: 0.5, 2: 0.0}}), length=2)
 @given(both=two_panels(), length=st.integers(1, 20))
 def test_C5_fingerprints_are_equal_where_observations_are(kind: str, both: tuple[Panel, Panel], length: int) -> None:
@@ -69,7 +70,7 @@ def test_C5_fingerprints_are_equal_where_observations_are(kind: str, both: tuple
 
 
 @pytest.mark.parametrize("kind", FREQ)
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(both=two_panels())
 def test_C5_rows_are_aligned_by_series_and_time(kind: str, both: tuple[Panel, Panel]) -> None:
     new, old = both[::-1]
@@ -80,7 +81,7 @@ def test_C5_rows_are_aligned_by_series_and_time(kind: str, both: tuple[Panel, Pa
 
 
 @pytest.mark.parametrize("kind", FREQ)
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(both=two_panels(), turned=st.booleans())
 def test_C5_newest_parts_of_series_are_recognised(kind: str, both: tuple[Panel, Panel], turned: bool) -> None:
     old, new = both[::-1] if turned else both

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbforecast.data.forecast_table import read_forecasts
 from nbforecast.errors import InputError
+from tests.support.examples import examples
 
 GRIDS = {
     "5min": pd.date_range("2024-02-28 22:00", periods=40, freq="5min"),
@@ -94,7 +95,7 @@ def name_columns(backtest: Backtest, dialect: str) -> dict[str, np.ndarray]:
     return columns
 
 
-@settings(max_examples=20, deadline=None)
+@examples(15)
 @given(data=st.data(), backtest=backtests())
 def test_X4_a_backtest_comes_back_exactly(data, backtest, tmp_path_factory):
     dialect = data.draw(st.sampled_from(["nixtla", "neural", "bare"]))
@@ -199,7 +200,7 @@ HISTORY, TABLE = hourly_backtest()
 
 
 @pytest.mark.parametrize("corruption", ERRORS)
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(row=st.integers(0, len(TABLE) - 1))
 def test_X4_a_corrupted_table_is_an_error(corruption, row):
     with pytest.raises(InputError):
@@ -207,7 +208,7 @@ def test_X4_a_corrupted_table_is_an_error(corruption, row):
 
 
 @pytest.mark.parametrize("corruption", TOLD)
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(row=st.integers(0, len(TABLE) - 1))
 def test_X4_an_odd_value_is_told(corruption, row):
     change, flag = TOLD[corruption]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.registry import resolve
+from tests.support.examples import examples
 from tests.support.windows import CONTEXT, MODELS, context, forecast
 
 pytestmark = pytest.mark.slow
@@ -25,7 +26,7 @@ def _series(seed: int, length: int = 700) -> np.ndarray:
 
 
 @every_model
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(seed=st.integers(0, 2**16), factor=st.floats(1e-6, 1e6))
 def test_units_do_not_matter(model: str, seed: int, factor: float) -> None:
     """F2: forecasts of a multiple are the multiple of the forecasts."""
@@ -35,7 +36,7 @@ def test_units_do_not_matter(model: str, seed: int, factor: float) -> None:
 
 
 @every_model
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(seed=st.integers(0, 2**16), shift=st.floats(0, 1e6))
 def test_the_zero_of_a_scale_does_not_matter_below_zero(model: str, seed: int, shift: float) -> None:
     """F2: forecasts shift with the data. Below zero only: positive data may be taken in logarithms."""

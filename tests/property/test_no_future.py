@@ -14,7 +14,7 @@ from unittest.mock import patch
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
@@ -28,6 +28,7 @@ from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.forecasters.gluformer.forecaster import Gluformer
 from nbforecast.forecasters.registry import registered_models, resolve
 from nbforecast.forecasters.unavailable import UnavailableReason
+from tests.support.examples import examples
 from tests.support.networks import bolt, gluformer
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def with_other_futures(cut: int, seed: int) -> dict[str, pl.DataFrame]:
     return {name: pl.concat([past, frame]) for name, frame in futures.items()}
 
 
-@settings(max_examples=20, deadline=None)
+@examples(15)
 @given(cut=st.integers(560, 880), seed=st.integers(0, 2**16))
 def test_L1_another_future_gives_the_same_grid_and_values(cut: int, seed: int) -> None:
     """Each prepared alone, and all as one panel."""
@@ -129,7 +130,7 @@ def test_L1_another_future_gives_the_same_grid_and_values(cut: int, seed: int) -
 
 
 @every_model
-@settings(max_examples=6, deadline=None)
+@examples(6)
 @given(cut=st.integers(560, 880), seed=st.integers(0, 2**16))
 def test_L1_another_future_gives_the_same_forecasts(model: str | Forecaster, cut: int, seed: int) -> None:
     until = prepare(GLUCOSE.head(cut), freq="5min").time[-1]
@@ -146,7 +147,7 @@ def test_C5_E8_nothing_older_than_the_context_matters(model: str | Forecaster) -
 
 
 @every_model
-@settings(max_examples=6, deadline=None)
+@examples(6)
 @given(cut=st.integers(560, 860), gap=st.integers(1, 12), factor=st.sampled_from([-100.0, 3.0, 1e4]))
 def test_L1_an_origin_inside_a_gap_knows_nothing_of_its_other_end(
     model: str | Forecaster, cut: int, gap: int, factor: float

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbforecast.data import prepare
 from nbforecast.engine.batch_size import BatchSizer
 from nbforecast.engine.inference import run_inference
 from nbforecast.forecasters.window_forecaster import WindowForecaster
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
@@ -60,7 +61,7 @@ def noise(data: Dataset, rows: np.ndarray, seed: int = 0, pace: BatchSizer | Non
 ALL = noise(WHOLE, np.arange(len(WHOLE)))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(20)
 @given(
     rows=st.lists(st.integers(0, len(WHOLE) - 1), min_size=1, max_size=60, unique=True),
     size=st.integers(1, 40),
@@ -69,7 +70,7 @@ def test_E8_the_same_draws_in_any_order_and_batch(rows: list[int], size: int) ->
     np.testing.assert_array_equal(noise(WHOLE, np.array(rows), pace=BatchSizer.fixed(size)), ALL[rows])
 
 
-@settings(max_examples=20, deadline=None)
+@examples(15)
 @given(first=st.integers(0, 60), last=st.integers(80, LENGTH), ids=st.sampled_from(["abc", "ca", "b"]))
 def test_E8_the_same_draws_from_overlapping_data(first: int, last: int, ids: str) -> None:
     part = panel(first, last, ids)

@@ -5,7 +5,7 @@ import gzip
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbforecast.data import prepare
@@ -13,8 +13,9 @@ from nbforecast.data.date_formats import MONTH_NUMBERS
 from nbforecast.data.values import read_values
 from nbforecast.errors import InputError
 from nbforecast.time_units import DAY, HOUR, MINUTE
+from tests.support.examples import examples
 
-quick = settings(max_examples=60, deadline=None)
+quick = examples(25)
 NAMES = {number: [n for n, m in MONTH_NUMBERS.items() if m == number] for number in range(1, 13)}
 ORDERS = {"dmy": "{d}{m}{y}", "mdy": "{m}{d}{y}", "ymd": "{y}{m}{d}"}
 

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbforecast.data import prepare
 from nbforecast.data.ids import id_expression
 from nbforecast.errors import InputError
+from tests.support.examples import examples
 
-quick = settings(max_examples=40, deadline=None)
+quick = examples(20)
 IDS = st.text(st.sampled_from("ab/\\0.1 é"), min_size=1, max_size=4).filter(lambda text: text == text.strip())
 CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p")
 

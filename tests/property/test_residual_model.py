@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbforecast.postprocessing.residual_model import BaseForecasts, Learner, learn
+from tests.support.examples import examples
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 SPREAD = np.array([-1.28, -0.52, 0.0, 0.52, 1.28], np.float32)
@@ -51,7 +52,7 @@ def pinball(draws: np.ndarray, base: BaseForecasts) -> float:
 
 
 @given(st.integers(0, 2**31), st.integers(1, 298), st.integers(0, 200), st.booleans())
-@settings(max_examples=20, deadline=None)
+@examples(15)
 def test_L1_nothing_after_an_origin_changes_what_is_learned_there(seed, origin, first_step, is_missing):
     base = naive_base(seed, 300, bias=2.0, first_step=first_step)
     values = base.values.copy()
@@ -91,14 +92,14 @@ def panel_of(parts: list[BaseForecasts]) -> BaseForecasts:
 
 
 @given(st.integers(0, 2**31), st.integers(1, 299), st.integers(0, 200))
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_H1_appending_rows_leaves_earlier_forecasts_to_the_bit(seed, size, first_step):
     whole = naive_base(seed, 300, bias=1.0, first_step=first_step)
     np.testing.assert_array_equal(learn(part_of(whole, [size])), learn(whole)[:size])
 
 
 @given(st.integers(0, 2**31), st.lists(st.integers(1, 299), max_size=4), st.integers(0, 200), st.booleans())
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_H1_E8_rows_that_come_later_are_learned_as_if_all_came_at_once(seed, sizes, first_step, has_covariates):
     whole = naive_base(seed, 300, bias=1.0, first_step=first_step)
     if has_covariates:

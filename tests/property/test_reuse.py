@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, given
 from hypothesis import strategies as st
 
 import nbforecast as nbf
 
 if TYPE_CHECKING:
     from nbforecast.run import Run
+from tests.support.examples import examples
 from tests.support.panel_strategies import (
     CONTEXT,
     HORIZON,
@@ -155,7 +156,7 @@ def _durations() -> st.SearchStrategy[int | None]:
 
 
 @pytest.mark.parametrize("restarts", [False, True], ids=["one kernel", "a restart before each"])
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(15, suppress_health_check=[HealthCheck.too_slow])
 @given(told=stories())
 def test_C5_E8_L1_warm_is_cold_and_infers_only_new_contexts(
     restarts: bool, told: list[tuple[Panel, int | None]]

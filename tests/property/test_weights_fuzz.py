@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
@@ -21,6 +21,7 @@ from nbforecast.forecasters.checkpoint import load
 from nbforecast.forecasters.chronos_bolt.forecaster import ChronosBolt
 from nbforecast.forecasters.gluformer.forecaster import Gluformer
 from nbforecast.forecasters.pretrained.forecaster import Pretrained
+from tests.support.examples import examples
 from tests.support.networks import bolt, bolt_config, gluformer, save_bolt
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS, MEGABYTES = 5.0, 32
-SHARED_FOLDER = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED_FOLDER = examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DEEP: Any = json.loads("[" * 500 + "]" * 500)
 ODD = st.one_of(
     st.sampled_from([None, True, 0, -1, 1, 2, 10**9, 10**18, 1e9, 0.5, 2.0, float("nan"), float("inf"), "", "x" * 5000,
@@ -247,7 +248,7 @@ def test_C14_members_that_expand_are_refused(tmp_path: Path) -> None:
         load(tmp_path / "y.pth")
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_C14_a_file_with_any_bytes_changed_is_read_or_refused(data: st.DataObject, tmp_path: Path) -> None:
     if data.draw(st.booleans()):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from scipy.stats import norm
@@ -26,6 +26,7 @@ from nbforecast.forecasters.gluformer.dropout_masks import drop_by_shared_masks,
 from nbforecast.forecasters.gluformer.forecaster import Gluformer, _features, infer_sizes
 from nbforecast.forecasters.gluformer.network import Sizes, forward, mixture_quantiles, shapes
 from nbforecast.forecasters.unavailable import UnavailableReason
+from tests.support.examples import examples
 from tests.support.gluformer_weights import position_table, seeded_weights, small_weights
 from tests.support.networks import GLUFORMER, gluformer, golden
 
@@ -124,7 +125,7 @@ def test_F3_both_kinds_of_masks_give_the_references_distribution(masks: str) -> 
         np.testing.assert_allclose(found.std(0), spread, rtol=0.08)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(15)
 @given(seed=st.integers(0, 2**16), count=st.sampled_from([1, 2, 10]), wide=st.floats(0.01, 30))
 def test_F3_mixture_quantiles_are_those_of_the_mixture(seed: int, count: int, wide: float) -> None:
     random = np.random.default_rng(seed)

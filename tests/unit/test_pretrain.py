@@ -183,7 +183,7 @@ def test_the_command_writes_weights_that_can_be_used(quick: train.Recipe, tmp_pa
     folder = tmp_path / "mine"
     options = [
         f"--{name}={getattr(quick, name)}"
-        for name in ("steps", "batch", "new_per_step", "buffer_size", "width", "depth")
+        for name in ("steps", "batch", "new_per_step", "buffer_size", "width", "depth", "average")
     ]
     command.main([str(folder), *options])
     assert (folder / "loss.png").stat().st_size > 1000
