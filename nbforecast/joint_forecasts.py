@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
+from nbforecast.forecasters.bounded import Bounds, split_key
 from nbforecast.postprocessing import conformal
+from nbforecast.postprocessing.path_statistics import statistic_limits
 from nbforecast.postprocessing.rank_correlation import DEFAULT_CORRELATION, correlated_order, rank_autocorrelation
 from nbforecast.postprocessing.rank_templates import (
     MIN_TEMPLATES,
@@ -108,6 +110,7 @@ class JointForecasts:
     def __init__(self, part: EntrySlice, *, calibrate: bool = False) -> None:
         self.part = part
         self.calibrate = calibrate
+        self._bounds = split_key(part.spec.model.key)[1] or Bounds()
         self._usable: tuple[object, list[Int64[np.ndarray, " M"]]] | None = None
         self._past: tuple[object, dict[Any, tuple[Float64[np.ndarray, "N K"], Bool[np.ndarray, " N"]]]] = None, {}
 
@@ -301,6 +304,8 @@ class JointForecasts:
         calibrated = conformal.calibrate_values(
             ends[:, :-1], median, self.actual(of, steps, needed), lengths, steps.stop
         )
+        limits = statistic_limits(of, self._bounds.minimum, self._bounds.maximum, steps.stop - steps.start)
+        calibrated = np.clip(calibrated, *limits)
         middle = calibrated.shape[1] // 2
         combined = np.insert(calibrated, middle, np.where(np.isnan(calibrated[:, 0]), np.nan, median), 1)
         return combined[np.searchsorted(needed, rows)]
@@ -339,18 +344,23 @@ class JointForecasts:
             order: (R, n, H) as `order` returns it.
 
         Returns:
-            (R, n, H) in the data's unit.
+            (R, n, H) in the data's unit, within the bounds of the forecasts (S12).
         """
         levels = self.part.spec.levels
         if bands is None:
-            return arrange(draws, levels, order)
+            return self._within_bounds(arrange(draws, levels, order))
         is_calibrated = np.isfinite(bands).all((1, 2))
         paths = np.empty_like(order)
         paths[~is_calibrated] = arrange(draws[~is_calibrated], levels, order[~is_calibrated])
         median = quantiles(draws[is_calibrated], levels, (0.5,))[..., 0]
         marginals = np.insert(bands[is_calibrated], bands.shape[-1] // 2, median, axis=-1)
         paths[is_calibrated] = arrange(marginals, MARGINAL_LEVELS, order[is_calibrated])
-        return paths
+        return self._within_bounds(paths)
+
+    def _within_bounds(self, paths: Float32[np.ndarray, "R n H"]) -> Float32[np.ndarray, "R n H"]:
+        if self._bounds == Bounds():
+            return paths
+        return np.clip(paths, np.float32(self._bounds.minimum), np.float32(self._bounds.maximum))
 
     def _positions(self, rows: Int64[np.ndarray, " M"], series: int) -> Float32[np.ndarray, "M H"]:
         """The positions of rows of one series; their draws are read part by part."""

@@ -14,10 +14,11 @@ from nbforecast.data.covariate_strips import covariate_strips
 from nbforecast.data.span import horizon_part
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.errors import OptionError, OriginUnavailable
+from nbforecast.forecasters.bounded import Bounds
 from nbforecast.joint_forecasts import MARGINAL_LEVELS
 from nbforecast.path_distribution import PathDistribution
 from nbforecast.postprocessing.conformal import MIN_ERRORS
-from nbforecast.postprocessing.path_statistics import STATISTICS, first_above, time_above
+from nbforecast.postprocessing.path_statistics import STATISTICS, first_above, statistic_limits, time_above
 from nbforecast.postprocessing.rank_templates import PATHS
 from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES, densities, draw_levels, quantiles
 from nbforecast.scoring.pit import CumulativeProbability, cumulative_probability
@@ -70,6 +71,7 @@ class Forecast:
         calibrated: Float32[np.ndarray, "H K"] | None = None,
         is_from_longer_history: bool = False,
         joint: JointPaths | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
         self._series_position, self.index = data.locate(row)
         self.series = data.ids[self._series_position]
@@ -82,6 +84,7 @@ class Forecast:
         self._data = data
         self._row = row
         self._joint = joint
+        self._bounds = bounds or Bounds()
 
     @property
     def time(self) -> dt.datetime | dt.date | int:
@@ -119,6 +122,7 @@ class Forecast:
         probabilities = [q] if is_one else list(q)  # type: ignore[arg-type]
         check_probabilities(probabilities, "quantile()")
         values = quantiles(self.draws, self.quantile_levels, tuple(map(float, probabilities)))  # type: ignore[arg-type]
+        values = np.clip(values, np.float32(self._bounds.minimum), np.float32(self._bounds.maximum))
         return values[:, 0] if is_one else values
 
     def interval(self, coverage: float) -> Float32[np.ndarray, "H 2"]:
@@ -349,7 +353,10 @@ class Forecast:
             notes.insert(0, "calibrated by past errors" if is_calibrated else few)
         actual = float(joint.actual(of, part, row)[0])
         title = f"{name} of {_part_text(part)}"
-        return PathDistribution(title, values, levels, actual, is_calibrated=is_calibrated, notes=tuple(notes))
+        limits = statistic_limits(of, self._bounds.minimum, self._bounds.maximum, part.stop - part.start)
+        return PathDistribution(
+            title, values, levels, actual, is_calibrated=is_calibrated, limits=limits, notes=tuple(notes)
+        )
 
     def _count_distribution(self, name: str, of: Statistic, value: float, steps: Steps) -> PathDistribution:
         part = horizon_part(steps, len(self.draws), self._data.frequency)
@@ -360,7 +367,10 @@ class Forecast:
         return PathDistribution(title, values, draw_levels(None, PATHS), actual, is_count=True, notes=notes)
 
     def _cumulative(self, value: float) -> CumulativeProbability:
-        return cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), float(value)))
+        below, up_to = cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), float(value)))
+        is_unknown = np.isnan(below)
+        below = np.where(is_unknown | (value > self._bounds.minimum), below, 0.0)
+        return CumulativeProbability(below, np.where(is_unknown | (value < self._bounds.maximum), up_to, 1.0))
 
     def _notes(self, dependence: str) -> tuple[str, ...]:
         data = self._data

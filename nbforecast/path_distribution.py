@@ -30,6 +30,7 @@ class PathDistribution:
         actual: What the number was; NaN where it is not known.
         is_count: Whether the number is a number of steps.
         is_calibrated: Whether past errors of the same number have moved the quantiles.
+        limits: The least and the largest number that the bounds of the forecast allow; infinite without bounds.
         notes: What the distribution rests on, in words.
 
     Example:
@@ -47,6 +48,7 @@ class PathDistribution:
         *,
         is_count: bool = False,
         is_calibrated: bool = False,
+        limits: tuple[float, float] = (-np.inf, np.inf),
         notes: tuple[str, ...] = (),
     ) -> None:
         self.name = name
@@ -55,6 +57,7 @@ class PathDistribution:
         self.actual = actual
         self.is_count = is_count
         self.is_calibrated = is_calibrated
+        self.limits = limits
         self.notes = notes
 
     @property
@@ -82,7 +85,7 @@ class PathDistribution:
             places = np.minimum(np.ceil(np.array(probabilities) * len(self.values)).astype(int), len(self.values)) - 1
             result = self.values[places]
         else:
-            result = quantiles(self.values, self.levels, probabilities)
+            result = np.clip(quantiles(self.values, self.levels, probabilities), *self.limits)
         return float(result[0]) if is_one else result
 
     def interval(self, coverage: float) -> Float64[np.ndarray, " 2"]:
@@ -151,10 +154,12 @@ class PathDistribution:
         """The probability of less than a limit, and of no more than it."""
         if self.is_count:
             return float((self.values < limit).mean()), float((self.values <= limit).mean())
+        below_limits, up_to_limits = limit <= self.limits[0], limit >= self.limits[1]
         probability = cumulative_probability(
             self.values[None].astype(np.float32), self.levels, np.array([float(limit)])
         )
-        return float(probability.below[0]), float(probability.up_to[0])
+        low, high = float(probability.below[0]), float(probability.up_to[0])
+        return 0.0 if below_limits else low, 1.0 if up_to_limits else high
 
     def __repr__(self) -> str:
         low, high = self.interval(80)

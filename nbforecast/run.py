@@ -15,7 +15,7 @@ from nbforecast.data.origins import Index, find_row, newest_rows
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError, OriginUnavailable
-from nbforecast.forecasters.bounded import with_bounds
+from nbforecast.forecasters.bounded import split_key, with_bounds
 from nbforecast.forecasters.covariate_use import availability
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.group_forecasts import GroupForecasts
@@ -165,7 +165,8 @@ class Run(RunResults):
         bands = current.calibrate_rows(row, row + 1)[0] if self.calibrate else None
         is_from_longer = bool(self._from_longer(current)[row])
         joint = self._joint_forecasts(current)
-        return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands, is_from_longer, joint)
+        _, bounds = split_key(self.spec.model.key)
+        return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands, is_from_longer, joint, bounds)
 
     def _infer(self, rows: Int64[np.ndarray, " R"]) -> EntrySlice:
         """The results with the forecasts of some rows, which are inferred at once where they are missing."""

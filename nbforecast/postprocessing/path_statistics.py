@@ -51,6 +51,21 @@ def time_above(paths: Float[np.ndarray, "*N H"], limit: float) -> Float64[np.nda
 STATISTICS: dict[str, Statistic] = {"total": total, "mean": mean, "maximum": maximum, "minimum": minimum}
 
 
+def statistic_limits(of: Statistic, low: float, high: float, steps: int) -> tuple[float, float]:
+    """The least and the largest value of a statistic of paths between two bounds.
+
+    Args:
+        of: The statistic; one of `STATISTICS`, which all grow with the values. Others have no limits.
+        low: The lower bound of the values.
+        high: The upper bound of the values.
+        steps: Number of steps.
+    """
+    if of not in STATISTICS.values():
+        return -np.inf, np.inf
+    ends = of(np.repeat(np.array([[low], [high]]), steps, axis=1))
+    return float(ends[0]), float(ends[1])
+
+
 def find_statistic(of: Name | Statistic) -> Statistic:
     """The function of a name, or a function itself.
 

@@ -240,3 +240,30 @@ def test_J2_a_distribution_answers_with_probabilities_and_quantiles() -> None:
     for each in (normal, steps):
         ax = Figure().add_subplot()
         assert each.plot(ax).get_title(loc="left").lower() == each.name
+
+
+def test_S12_J2_paths_and_events_stay_within_the_bounds_of_the_forecast() -> None:
+    frame = nbf.sample("taxi").tail(400)
+    run = nbf.forecast(frame, "naive", HORIZON, minimum=5_000, maximum=20_000, calibrate=True, wait=True)
+    forecast = run.at(-10)
+    paths = forecast.paths()
+    assert (paths.min(), paths.max()) == (5_000, 20_000)
+    extremes = (1e-4, 0.9999)
+    for distribution, steps in ((forecast.maximum(), 1), (forecast.minimum(), 1), (forecast.total(), HORIZON)):
+        assert distribution.is_calibrated
+        low, high = distribution.quantile(extremes)
+        assert 5_000 * steps <= low <= high <= 20_000 * steps
+    assert forecast.any_above(20_000) == forecast.any_below(5_000) == 0
+    assert forecast.above(20_000).max() == forecast.below(5_000).max() == 0
+    assert 5_000 <= forecast.quantile(extremes).min() <= forecast.quantile(extremes).max() <= 20_000
+
+
+def test_J1_calibrated_and_learned_forecasts_have_paths_of_their_own_values() -> None:
+    frame = nbf.sample("taxi").tail(400)
+    run = nbf.forecast(frame, "naive", HORIZON, learn=True, calibrate=True, wait=True)
+    forecast = run.at(-20)
+    marginals = np.insert(forecast.calibrated, 4, forecast.median, axis=1)
+    expected = quantiles(marginals, MARGINAL_LEVELS, draw_levels(None, 100))
+    np.testing.assert_allclose(np.sort(forecast.paths(), 0).T, expected, rtol=1e-6)
+    assert forecast.dependence.templates == 100
+    assert forecast.model == run.model != "naive"
