@@ -66,6 +66,7 @@ def forecast(
     convert_to: str | None = None,
     future_covariates: str | Sequence[str] | None = None,
     past_covariates: str | Sequence[str] | None = None,
+    issued_covariates: Any = None,
     holidays: str | None = None,
     origins: Any = None,
     every: Any = None,
@@ -110,6 +111,9 @@ def forecast(
             forecasts of the weather. Rows after the last value carry their future, and an origin without them within
             the horizon is unavailable. A column known in hindsight only, the weather itself, flatters past forecasts.
         past_covariates: Columns that are known up to the origin.
+        issued_covariates: A table, or the path of a file, of values as they were issued over time, such as forecasts of
+            the weather: `ds` (the time a value is about), `cutoff` (when it was issued), ids if series differ, and the
+            values. At each origin the newest value about a time counts whose cutoff is at or before the origin.
         holidays: Country whose public holidays, their eves and bridge days are known ahead: "DE", "DE-BY", "US-CA".
             Covariates imply `learn`.
         origins: Origins to forecast from, all by default: "latest" (the newest of each series), a slice or a list of
@@ -176,8 +180,8 @@ def quickdraw(
         horizon: Number of steps to forecast, H, or a span.
         style: "bands" for prediction intervals, "density" for densities, "paths" for some joint paths.
         **options: The other options of `forecast`: time, target, id, static, freq, calendar, fill, minimum,
-            maximum, max_duration, date_order, decimal, unit, convert_to, future_covariates, past_covariates, holidays,
-            origins, every, at, seed, force, exact, learn, calibrate, name.
+            maximum, max_duration, date_order, decimal, unit, convert_to, future_covariates, past_covariates,
+            issued_covariates, holidays, origins, every, at, seed, force, exact, learn, calibrate, name.
 
     Returns:
         A chart, which shows itself in a notebook. `chart.forecast` has the numbers, `chart.run` the other origins.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _ORIGINS = re.compile(r"-\d+(\.\d*)?(\.\..*|(,-?\d+)+)?$")
-_LEARNING = ("static", "future_covariates", "past_covariates", "holidays", "learn")
+_LEARNING = ("static", "future_covariates", "past_covariates", "issued_covariates", "holidays", "learn")
 SHARD_OPTIONS = ("engine", "address", "workers", "series_per_shard")
 
 
@@ -24,7 +24,7 @@ _NOT_OF_SHARDS = {
     **dict.fromkeys(("origins", "every", "at"), "every origin of a shard is forecast"),
     "static": "group the series of what is opened from them",
     **dict.fromkeys(
-        ("learn", "future_covariates", "past_covariates", "holidays"),
+        ("learn", "future_covariates", "past_covariates", "issued_covariates", "holidays"),
         "forecast the panel as one table to learn from it",
     ),
 }

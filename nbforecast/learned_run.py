@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt64
 
-from nbforecast.data.covariate_grid import covariate_grid
+from nbforecast.data.covariate_grid import covariate_grid, issued_values
 from nbforecast.data.units import stated_unit
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import OptionError
 from nbforecast.forecasters.base import WHOLE_HISTORY
 from nbforecast.forecasters.bounded import with_bounds
+from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.postprocessing.effect_features import FeatureNames
 from nbforecast.postprocessing.effect_table import tabulate_effects
 from nbforecast.postprocessing.learned_forecaster import COVARIATES_OF_LEARNING, LearnedForecaster, Learners
@@ -177,7 +178,11 @@ def learned_forecaster(base: Run, others: Sequence[Run]) -> LearnedForecaster:
     """
     read = partial(read_base_forecasts, base, others)
     models = [run.forecaster for run in (base, *others)]
-    return LearnedForecaster(models, base.data, base.reasons, read, _learners)
+    reasons, issued = base.reasons, issued_values(base.data, base.horizon)
+    if issued is not None:
+        is_missing = (reasons == UnavailableReason.AVAILABLE) & ~np.isfinite(issued[..., 1:]).all((0, 2))
+        reasons = np.where(is_missing, UnavailableReason.NO_COVARIATES, reasons).astype(np.uint8)
+    return LearnedForecaster(models, base.data, reasons, read, _learners)
 
 
 def read_base_forecasts(base: Run, others: Sequence[Run]) -> BaseForecasts | None:
@@ -201,6 +206,7 @@ def read_base_forecasts(base: Run, others: Sequence[Run]) -> BaseForecasts | Non
         others=tuple((run.entry_slice.array(), run.quantile_levels) for run in others),
         covariates=grid.values,
         is_future=grid.is_future,
+        issued=issued_values(data, base.horizon),
         prints=_fingerprints([base, *others]),
     )
 

@@ -201,6 +201,14 @@ class ForecastOptions:
             help="columns that are known up to the origin, to learn from",
         ),
     )
+    issued_covariates: Any = field(
+        default=None,
+        metadata=argument(
+            "--issued",
+            metavar="TABLE",
+            help="a table of covariates as they were issued, such as weather forecasts: ds, cutoff and values",
+        ),
+    )
     holidays: str | None = field(
         default=None,
         metadata=argument(
@@ -315,6 +323,7 @@ class ForecastKeywords(PanelKeywords, total=False):
     static: str | Sequence[str] | None
     future_covariates: str | Sequence[str] | None
     past_covariates: str | Sequence[str] | None
+    issued_covariates: Any
     holidays: str | None
     origins: Any
     every: Any

@@ -18,6 +18,7 @@ from jaxtyping import Int64, UInt8
 
 from nbforecast.data import prepare
 from nbforecast.data.origins import find_row, select_rows
+from nbforecast.data.read_issued import with_issued_covariates
 from nbforecast.data.span import horizon_steps
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
@@ -114,6 +115,8 @@ class Session:
         """Prepare a frame, and log what was repaired."""
         self.check_process()
         data = prepare(frame, **options.preparation)
+        if options.issued_covariates is not None:
+            data = with_issued_covariates(data, options.issued_covariates, options.date_order)
         self.log_warnings(data)
         return data
 
@@ -152,8 +155,8 @@ class Session:
             rows = _select_rows(entry_slice, options)
             return self.build_run(entry_slice, forecasters[0], options.seed, calibrate=options.calibrate, rows=rows)
         # the data keep their covariates, for a model that reads them itself
-        unlearned = {"learn": False, "future_covariates": None, "past_covariates": None, "holidays": None}
-        whole = replace(options, calibrate=False, origins=None, every=None, at=None, **unlearned)  # type: ignore[arg-type]
+        unlearned = {"future_covariates": None, "past_covariates": None, "issued_covariates": None, "holidays": None}
+        whole = replace(options, calibrate=False, learn=False, origins=None, every=None, at=None, **unlearned)  # type: ignore[arg-type]
         base, *others = [self._new_run(data, [forecaster], whole, drawn=drawn) for forecaster in forecasters]
         forecaster = resolve(learned_forecaster(base, others), options.minimum, options.maximum)
         entry_slice = self.find(data, forecaster, options)
@@ -322,8 +325,10 @@ def _resolve_each(models: Any, options: ForecastOptions) -> list[Forecaster]:
 
 def _learns(forecasters: Sequence[Forecaster], options: ForecastOptions) -> bool:
     """Whether forecasts are corrected: on request, or since covariates are named that a model does not read itself."""
-    if options.learn or not options.has_covariates:
-        return options.learn
+    if options.learn or options.issued_covariates is not None:
+        return True  # models read covariates of one value a time
+    if not options.has_covariates:
+        return False
     ahead = options.future_covariates is not None or options.holidays is not None
     uses = [declared_use(forecaster) for forecaster in forecasters]
     return any(use is None or not use.reads(ahead=ahead, up_to_origin=not ahead) for use in uses)

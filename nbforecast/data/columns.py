@@ -151,7 +151,7 @@ def collect(source: Source, columns: Columns) -> nw.DataFrame[Any]:
     try:
         further = [*columns.clocks, *columns.parts, *columns.labels, *columns.future, *columns.past]
         further += columns.static_beside_ids
-        return _eager(source.frame.select([*columns.names, *further]))
+        return eager(source.frame.select([*columns.names, *further]))
     except Exception as error:  # of a lazy frame of any library
         raise InputError(f"The lazy frame failed to run: {error}") from error
 
@@ -232,7 +232,7 @@ def _columns_of_written_times(source: Source, schema: dict[str, Any]) -> list[st
     text = [name for name, dtype in schema.items() if _is_text(dtype)]
     if not text:
         return []
-    head = _eager(source.frame.select(text).head(_HEAD))
+    head = eager(source.frame.select(text).head(_HEAD))
     return [name for name in text if are_times(head[name].to_list())]
 
 
@@ -242,7 +242,7 @@ def _find_clocks(source: Source, schema: dict[str, Any], chosen: set[str]) -> tu
     text = [name for name, dtype in free.items() if _is_text(dtype)]
     hours = [name for name, dtype in free.items() if dtype.is_integer() and is_hour_name(name)]
     if text:
-        head = _eager(source.frame.select(text).head(_HEAD))
+        head = eager(source.frame.select(text).head(_HEAD))
         text = [name for name in text if are_clock_times(head[name].to_list())]
     clocks = [name for name, dtype in free.items() if _is_clock(dtype) or name in text]
     return tuple(clocks or hours)
@@ -278,7 +278,7 @@ def _columns_of_written_numbers(source: Source, text: list[str]) -> list[str]:
     """Return the columns of text whose values are mostly numbers; whole numbers throughout are codes."""
     if not text:
         return []
-    sample = _eager(source.frame.select(text).head(_SAMPLE))
+    sample = eager(source.frame.select(text).head(_SAMPLE))
     columns = []
     for name in text:
         values = drop_missing(sample[name].to_list())
@@ -294,7 +294,8 @@ def _describe(schema: dict[str, Any]) -> str:
     return f"{first} and {others:,} more" if others > 0 else first
 
 
-def _eager(frame: Any) -> nw.DataFrame[Any]:
+def eager(frame: Any) -> nw.DataFrame[Any]:
+    """The rows of a frame, of a lazy one as Polars collects them."""
     import narwhals as nw
 
     return frame.collect("polars") if isinstance(frame, nw.LazyFrame) else frame

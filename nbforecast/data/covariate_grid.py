@@ -15,6 +15,7 @@ from nbforecast.text import listing, plural
 if TYPE_CHECKING:
     from nbforecast.data.dataset import Dataset
 
+_issued: weakref.WeakKeyDictionary[Dataset, dict[int, Float64[np.ndarray, "I N H1"]]] = weakref.WeakKeyDictionary()
 _grids: weakref.WeakKeyDictionary[Dataset, dict[int, Covariates]] = weakref.WeakKeyDictionary()
 
 
@@ -32,6 +33,25 @@ def covariate_grid(data: Dataset, horizon: int) -> Covariates:
     if horizon not in grids:
         grids[horizon] = _lay_out(data, horizon)
     return grids[horizon]
+
+
+def issued_values(data: Dataset, horizon: int) -> Float64[np.ndarray, "I N H1"] | None:
+    """The covariates of some data as they were issued by each row; None if there are none.
+
+    Args:
+        data: The dataset of N rows.
+        horizon: H.
+
+    Returns:
+        (I, N, H + 1) values about the row itself and the H steps after it, NaN where none was issued by then.
+    """
+    if data.issued is None:
+        return None
+    tables = _issued.setdefault(data, {})
+    if horizon not in tables:
+        series = np.repeat(np.arange(len(data.ids)), data.lengths)
+        tables[horizon] = data.issued.as_of(series, data.steps(), horizon)
+    return tables[horizon]
 
 
 def cut_covariates(
@@ -98,15 +118,20 @@ def describe_missing(data: Dataset, row: int, horizon: int) -> str:
     """
     grid = covariate_grid(data, horizon)
     place = int(grid.places(data.offsets)[row])
-    is_missing = ~np.isfinite(grid.values[grid.is_future][:, place + 1 : place + 1 + horizon])
+    values = grid.values[grid.is_future][:, place + 1 : place + 1 + horizon]
+    names = np.array(grid.names)[grid.is_future]
+    remedy = "Add rows with these times, their covariates and no value."
+    if data.issued is not None and np.isfinite(values).all():
+        values = data.issued.as_of(np.array([data.locate(row)[0]]), data.steps()[[row]], horizon)[:, 0, 1:]
+        names, remedy = np.array(data.issued.names), "Give values that were issued by then."
+    is_missing = ~np.isfinite(values)
     times = data.times(data.future_times(np.array([row]), horizon)[0][is_missing.any(0)])
     series, index = data.locate(row)
     where = f" of series {data.ids[series]!r}" if len(data.ids) > 1 else ""
-    lacking = listing(np.array(grid.names)[grid.is_future][is_missing.any(1)].tolist())
+    lacking = listing(names[is_missing.any(1)].tolist())
     return (
         f"There is no forecast at index {index}{where}: {lacking} must be known ahead and is missing at "
-        f"{plural(len(times), 'time')}, from {times[0]} to {times[-1]}. Add rows with these times, "
-        "their covariates and no value."
+        f"{plural(len(times), 'time')}, from {times[0]} to {times[-1]}. {remedy}"
     )
 
 

@@ -110,7 +110,7 @@ def lay_out_covariates(
     places = (offsets[:-1] - starts)[series[is_inside]] + steps[is_inside]
     names, future, laid_out, sources = [], [], [], []
     for column, known_ahead in zip(columns, is_future, strict=True):
-        for name, numbers in _as_numbers(column):
+        for name, numbers in as_numbers(column):
             values = np.full(int(offsets[-1]), np.nan)
             values[places] = numbers[is_inside]
             names.append(name)
@@ -121,7 +121,7 @@ def lay_out_covariates(
     return Covariates(tuple(names), np.array(future, bool), offsets, values, country, tuple(sources))
 
 
-def _as_numbers(column: pl.Series) -> list[tuple[str, Float64[np.ndarray, " R"]]]:
+def as_numbers(column: pl.Series) -> list[tuple[str, Float64[np.ndarray, " R"]]]:
     """The columns of numbers that a column makes: itself, or one for each of its categories."""
     import polars as pl
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nbforecast.data.covariates import Covariates
     from nbforecast.data.frequency import Frequency
+    from nbforecast.data.issued import IssuedCovariates
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Dataset:
         names: The user's names of the frame and its columns.
         warnings: What was repaired, and what is odd.
         covariates: Columns beside the values; None if none is named. They are not part of the handle.
+        issued: Covariates that were issued over time, known ahead; None if there are none.
         static: A row for each series, in the order of `ids`: unique_id and the columns that `static=` names. They are
             not part of the handle, either.
     """
@@ -99,6 +101,7 @@ class Dataset:
     warnings: tuple[DataWarning, ...] = ()
     covariates: Covariates | None = None
     static: pl.DataFrame | None = None
+    issued: IssuedCovariates | None = None
 
     def __len__(self) -> int:
         """Return the number of rows of all series."""
@@ -183,6 +186,11 @@ class Dataset:
         """Return the index of every row."""
         ends = np.repeat(self.offsets[1:], self.lengths)
         return (np.arange(len(self)) - ends + 1).astype(np.int32)
+
+    def steps(self) -> Int64[np.ndarray, " rows"]:
+        """Return the absolute grid step of every row."""
+        first = self.frequency.to_step(self.time[self.offsets[:-1]])
+        return np.arange(len(self)) + np.repeat(first - self.offsets[:-1], self.lengths)
 
     def times(self, grid_times: Shaped[np.ndarray, "..."]) -> pl.Series:
         """Convert grid times to the type that the user's times have.

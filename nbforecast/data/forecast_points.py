@@ -94,20 +94,7 @@ def grid_steps(data: Dataset, times: TimeColumn, column: str) -> Int64[np.ndarra
     Raises:
         InputError: If a time is off the grid of the data, or the column holds no such times at all.
     """
-    zone = getattr(data.time_type, "time_zone", None)
-    is_wall_clock = data.frequency.wall_clock
-    has_calendar = data.frequency.kind != "integer"
-    has_zone = times.local_times is not None
-    if times.has_calendar != has_calendar or (zone is not None and not has_zone and not is_wall_clock):
-        raise InputError(
-            f"The times in {column!r} ({times.time_type}) and those of the series ({data.time_type}) are of different "
-            "kinds. Give both with a time zone or both without."
-        )
-    moments = times.times
-    if has_zone and is_wall_clock and zone is not None:
-        moments = _to_local_clock(times.times, zone)
-    elif times.local_times is not None and (is_wall_clock or zone is None):
-        moments = times.local_times
+    moments = clock_of(data, times, column)
     steps = data.frequency.to_step(moments)
     if data.frequency.kind == "month":  # a month is named by any of its days
         return steps
@@ -121,6 +108,28 @@ def grid_steps(data: Dataset, times: TimeColumn, column: str) -> Int64[np.ndarra
             f"{option('freq')} if another one is meant."
         )
     return steps
+
+
+def clock_of(data: Dataset, times: TimeColumn, column: str) -> Int64[np.ndarray, " R"]:
+    """Return a column of times on the clock of the data, whether or not they are times of its grid.
+
+    Raises:
+        InputError: If the column holds times of another kind than the data.
+    """
+    zone = getattr(data.time_type, "time_zone", None)
+    is_wall_clock = data.frequency.wall_clock
+    has_calendar = data.frequency.kind != "integer"
+    has_zone = times.local_times is not None
+    if times.has_calendar != has_calendar or (zone is not None and not has_zone and not is_wall_clock):
+        raise InputError(
+            f"The times in {column!r} ({times.time_type}) and those of the series ({data.time_type}) are of different "
+            "kinds. Give both with a time zone or both without."
+        )
+    if has_zone and is_wall_clock and zone is not None:
+        return _to_local_clock(times.times, zone)
+    if times.local_times is not None and (is_wall_clock or zone is None):
+        return times.local_times
+    return times.times
 
 
 def _to_local_clock(times: Int64[np.ndarray, " R"], zone: str) -> Int64[np.ndarray, " R"]:

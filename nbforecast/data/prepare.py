@@ -39,6 +39,7 @@ from nbforecast.data.warnings import (
     duplicate_warnings,
     early_end_warnings,
     gap_warnings,
+    hindsight_warnings,
     precision_warnings,
     shift_warnings,
     trimmed_warnings,
@@ -185,6 +186,7 @@ def prepare(
     warnings += gap_warnings(points, frequency, bridged, ids)
     warnings += precision_warnings(points, ids)
     warnings += early_end_warnings(points, frequency, ids)
+    warnings += hindsight_warnings(columns.future)
 
     offsets, steps, values = lay_out(points, len(ids))
     return Dataset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Float64, Int, Shaped
 
 from nbforecast.data.dataset import DataWarning
 from nbforecast.data.span import Span, is_newest_part
-from nbforecast.text import brief_number, option, plural, time_span, timestamp
+from nbforecast.text import brief_number, option, plural, quoted, time_span, timestamp
 from nbforecast.time_units import DAY
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ _SHIFTED = 0.05  # of a step; clocks of devices wander, and less needs no warnin
 _SPARSE = 0.1  # share of observed steps below which the step is probably wrong
 _MOSTLY = 0.5  # share of steps without observation from which on a series is told of them
 _BLURRED = 0.01  # of the usual change from step to step; single precision may lose less without a warning
+# names of weather, and of forecasts of it
+_WEATHER = re.compile(
+    r"temperatur|(^|[^a-z])temp([^a-z]|$)|(^|[^a-z])wind|rain|precip|humidity|weather|cloud|irradian|sunshine|snow"
+    r"|wetter|niederschlag|regen|feuchte|bewölkung|pressure|dew.?point",
+    re.IGNORECASE,
+)
+_ISSUED = re.compile(r"forecast|fcst|predict|prognos|vorhersage|expected|nwp|outlook|day.?ahead", re.IGNORECASE)
 _MOST_CLOCK_CHANGES = 10_000  # duplicates; more have another cause
 
 
@@ -213,6 +221,25 @@ def precision_warnings(points: GridPoints, ids: Sequence[str]) -> list[DataWarni
     return [
         DataWarning("precision", blurred, f"In {blurred:,} of {len(ids):,} series, most in {ids[worst]!r}: v{detail}")
     ]
+
+
+def hindsight_warnings(columns: Sequence[str]) -> list[DataWarning]:
+    """Warn of covariates known ahead that look like observed weather, which is known in hindsight only.
+
+    Args:
+        columns: The names of the columns.
+    """
+    observed = [name for name in columns if _WEATHER.search(name) and not _ISSUED.search(name)]
+    if not observed:
+        return []
+    verb, past = ("looks", "it") if len(observed) == 1 else ("look", "them")
+    sentence = (
+        f"{quoted(observed)} {verb} like observed weather, which is known in hindsight and not in advance: past "
+        f"forecasts then look better than they could have been. Give forecasts of {past} with "
+        f"{option('issued_covariates')}, or name {past} with {option('past_covariates')}. Nothing is wrong if the "
+        "values are forecasts."
+    )
+    return [DataWarning("hindsight", len(observed), sentence)]
 
 
 def early_end_warnings(points: GridPoints, frequency: Frequency, ids: Sequence[str]) -> list[DataWarning]:

@@ -68,6 +68,8 @@ class FeatureNames:
                 (ahead if is_ahead else known).append(FeatureName(name, column))
             if covariates.country is not None:
                 ahead += [FeatureName(name, HOLIDAYS_GROUP) for name in NAMES]
+        if data.issued is not None:
+            ahead += map(FeatureName, data.issued.names, data.issued.columns)
         spans = tuple(_describe_season(data, season) for season in seasons)
         return cls(tuple(ahead), tuple(known), tuple(others), model, spans)
 

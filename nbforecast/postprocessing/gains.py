@@ -118,12 +118,13 @@ def _without(base: BaseForecasts, names: FeatureNames, group: str) -> BaseForeca
 
 def _leave(base: BaseForecasts, ahead: Sequence[bool], known: Sequence[bool], *, keeps_others: bool) -> BaseForecasts:
     """The base with some covariates, and with or without the other models."""
-    is_used = np.empty(len(base.is_future), bool)
-    is_used[base.is_future], is_used[~base.is_future] = ahead, known
+    is_used, count = np.empty(len(base.is_future), bool), int(base.is_future.sum())
+    is_used[base.is_future], is_used[~base.is_future] = ahead[:count], known
     return replace(
         base,
         covariates=base.covariates[is_used],
         is_future=base.is_future[is_used],
+        issued=None if base.issued is None else base.issued[np.array(ahead[count:], bool)],
         others=base.others if keeps_others else (),
     )
 

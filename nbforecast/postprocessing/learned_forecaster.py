@@ -60,7 +60,8 @@ class LearnedForecaster:
         context: All of a series' past.
         levels: The probability levels of the base's draws.
         draws: Q, their number.
-        key: The keys of the base and of the other models, and the series of a panel, since each learns from all.
+        key: The keys of the base and of the other models, the series of a panel, since each learns from all, and the
+            digest of covariates that were issued over time.
         covariate_use: What of the covariates it reads; None if there are none.
     """
 
@@ -93,7 +94,9 @@ class LearnedForecaster:
         self.draws = base.draws
         self.uses_seed = any(uses_seed(model) for model in models)
         series = _digest(data.ids) if len(data.ids) > 1 else ""
-        self.key = model_key("learned", _VERSION, models=_digest([model.key for model in models]), series=series)
+        issued = {} if data.issued is None else {"issued": data.issued.digest}
+        models_digest = _digest([model.key for model in models])
+        self.key = model_key("learned", _VERSION, models=models_digest, series=series, **issued)
         self.covariate_use = None if data.covariates is None else COVARIATES_OF_LEARNING
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:

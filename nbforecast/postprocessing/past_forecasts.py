@@ -30,6 +30,7 @@ class SeriesForecasts:
         others: (N, H, ...) draws of other models, with their levels.
         covariates: (K, N + H) covariates at the rows and one horizon beyond.
         is_future: (K,) whether each is known ahead.
+        issued: (I, N, H + 1) covariates as they were issued by each row, about the row itself and the steps after it.
     """
 
     draws: Float32[np.ndarray, "N H Q"]
@@ -40,6 +41,7 @@ class SeriesForecasts:
     others: tuple[tuple[Float32[np.ndarray, "N H _"], tuple[float, ...]], ...]
     covariates: Float64[np.ndarray, "K C"]
     is_future: Bool[np.ndarray, " K"]
+    issued: Float64[np.ndarray, "I N H1"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class PastForecasts:
         others: (M, H, W) medians of other models.
         covariates: (K, N + H) covariates at the rows and one horizon beyond, NaN where one is missing.
         is_future: (K,) whether each is known ahead.
-        moments: (2, K, N) their running means and deviations.
+        issued: (I, N, H + 1) covariates as they were issued by each row, about the row itself and the steps after it.
+        moments: (2, K + I, N) the running means and deviations of all covariates.
     """
 
     first: int
@@ -105,7 +108,8 @@ class PastForecasts:
     others: Float64[np.ndarray, "M H W"]
     covariates: Float64[np.ndarray, "K C"]
     is_future: Bool[np.ndarray, " K"]
-    moments: Float64[np.ndarray, "2 K N"]
+    issued: Float64[np.ndarray, "I N H1"]
+    moments: Float64[np.ndarray, "2 J N"]
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,8 @@ def observe(series: SeriesForecasts, recent: RecentForecasts) -> Observation:
         others=others,
         covariates=series.covariates,
         is_future=series.is_future,
-        moments=running_moments(series.covariates[:, :end]),
+        issued=series.issued,
+        moments=running_moments(np.concatenate([series.covariates[:, :end], series.issued[..., 0]])),
     )
     kept = (array[..., -tail:].copy() for array in (medians, units, absolute, errors))
     medians, units, absolute, errors = kept

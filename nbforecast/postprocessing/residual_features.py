@@ -143,12 +143,7 @@ def _covariates(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
         mean, deviation = past.moments[:, number, rows]
         if past.is_future[number]:
             target = np.stack([values[origins.start + h + 1 : origins.end + h + 1] for h in origins.steps])
-            score = (target - mean) / deviation
-            yield score
-            yield np.maximum(score, 0.0)
-            yield np.maximum(score - 1.0, 0.0)
-            yield np.maximum(-1.0 - score, 0.0)
-            yield (target - now) / deviation
+            yield from _known_ahead(target, now, mean, deviation)
         else:
             score = ((now - mean) / deviation)[None]
             yield score
@@ -157,6 +152,24 @@ def _covariates(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
             for steps in _CHANGES:
                 before = np.append(np.full(steps, np.nan), values)[rows]
                 yield ((now - before) / deviation)[None]
+
+    for number, issued in enumerate(past.issued, len(past.covariates)):
+        target = issued[rows, origins.steps.start + 1 : origins.steps.stop + 1].T
+        yield from _known_ahead(target, issued[rows, 0], *past.moments[:, number, rows])
+
+
+def _known_ahead(
+    target: Columns,
+    now: Float64[np.ndarray, " n"],
+    mean: Float64[np.ndarray, " n"],
+    deviation: Float64[np.ndarray, " n"],
+) -> Iterator[Columns]:
+    score = (target - mean) / deviation
+    yield score
+    yield np.maximum(score, 0.0)
+    yield np.maximum(score - 1.0, 0.0)
+    yield np.maximum(-1.0 - score, 0.0)
+    yield (target - now) / deviation
 
 
 def _days(past: PastForecasts, origins: Origins) -> Iterator[Columns]:

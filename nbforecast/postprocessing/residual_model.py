@@ -55,6 +55,7 @@ class BaseForecasts:
         others: (N, H, ...) draws of other models from the same origins, with their levels.
         covariates: (K, N + S * H) covariates; each series has its rows, then one horizon of steps.
         is_future: (K,) whether each covariate is known ahead.
+        issued: (I, N, H + 1) covariates as they were issued by each row: about the row itself, and the steps after it.
         prints: (N,) a fingerprint of all of the above up to each row of its series, by which a learner sees that data
             are those that it knows, with further rows; None if it need not look.
     """
@@ -68,6 +69,7 @@ class BaseForecasts:
     others: tuple[tuple[Float32[np.ndarray, "N H _"], tuple[float, ...]], ...]
     covariates: Float64[np.ndarray, "K C"]
     is_future: Bool[np.ndarray, " K"]
+    issued: Float64[np.ndarray, "I N H1"] | None = None
     prints: UInt64[np.ndarray, " N"] | None = None
 
     @property
@@ -92,13 +94,15 @@ class BaseForecasts:
 
     @property
     def ahead(self) -> Float64[np.ndarray, "K N H"]:
-        """The covariates known ahead, at the times that are forecast."""
-        return self.covariates[self.is_future][:, self._places()[:, None] + np.arange(1, self.draws.shape[1] + 1)]
+        """The covariates known ahead, at the times that are forecast; those that were issued last."""
+        ahead = self.covariates[self.is_future][:, self._places()[:, None] + np.arange(1, self.draws.shape[1] + 1)]
+        return ahead if self.issued is None else np.concatenate([ahead, self.issued[..., 1:]])
 
     @property
     def now(self) -> Float64[np.ndarray, "K N"]:
-        """The covariates known ahead, at the origins."""
-        return self.covariates[self.is_future][:, self._places()]
+        """The covariates known ahead, at the origins; those that were issued last."""
+        now = self.covariates[self.is_future][:, self._places()]
+        return now if self.issued is None else np.concatenate([now, self.issued[..., 0]])
 
     @property
     def known(self) -> Float64[np.ndarray, "J N"]:
@@ -124,6 +128,7 @@ class BaseForecasts:
             others=tuple((draws[start:end], levels) for draws, levels in self.others),
             covariates=self.covariates[:, start + number * horizon : end + (number + 1) * horizon],
             is_future=self.is_future,
+            issued=np.zeros((0, end - start, horizon + 1)) if self.issued is None else self.issued[:, start:end],
         )
 
 
@@ -265,7 +270,8 @@ class Learner:
 def _step_groups(base: BaseForecasts, blocks: int) -> Iterator[range]:
     """The horizon steps in groups whose sums of so many blocks fit into memory."""
     horizon = base.draws.shape[1]
-    features = 24 + 12 * len(base.seasons) + 7 * len(base.covariates)  # about
+    issued = 0 if base.issued is None else len(base.issued)
+    features = 24 + 12 * len(base.seasons) + 7 * (len(base.covariates) + issued)  # about
     size = max(_PANEL_BYTES // max(8 * features**2 * blocks, 1), 1)
     for start in range(0, horizon, size):
         yield range(start, min(start + size, horizon))

@@ -54,6 +54,7 @@ def test_M6_every_request_takes_the_options_that_are_declared_once() -> None:
         "future_covariates",
         "past_covariates",
         "holidays",
+        "issued_covariates",
         "static",
         "name",
         "origins",

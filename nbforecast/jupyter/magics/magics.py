@@ -153,7 +153,10 @@ class ForecastMagics(Magics):
         return Catalogue()
 
     def _parse(self, magic: str, line: str, local_ns: dict[str, Any] | None) -> argparse.Namespace:
-        return PARSERS[magic].parse_line(line, self._defaults.trait_values(config=True), self._variables(local_ns))
+        options = PARSERS[magic].parse_line(line, self._defaults.trait_values(config=True), self._variables(local_ns))
+        if options.issued_covariates is not None:  # another table
+            options.issued_covariates, _ = self._resolve(options.issued_covariates, local_ns)
+        return options
 
     def _resolve(self, word: str, local_ns: dict[str, Any] | None) -> tuple[Any, str]:
         return resolve(word, self._variables(local_ns))
