@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbforecast.compile_times import SUFFIX, forget_compilations
 from nbforecast.errors import OptionError
 from nbforecast.private_directory import make_private_directory
 from nbforecast.settings import settings, user_directory
@@ -93,7 +94,29 @@ def remove_compiled() -> tuple[int, int]:
     size = sum(path.stat().st_size for path in files)
     for path in files:
         path.unlink(missing_ok=True)
-    return sum(not path.name.endswith("-atime") for path in files), size
+    forget_compilations()
+    return sum(not path.name.endswith(("-atime", SUFFIX)) for path in files), size
+
+
+@cache
+def quick_compile_options() -> dict[str, Any]:
+    """The options with which XLA compiles in half the time, on CPUs.
+
+    Functions compiled with them take a quarter longer.
+
+    Returns:
+        The options; none where a GPU computes, where `XLA_FLAGS` sets them, or where this XLA lacks them.
+    """
+    import jax
+
+    options = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
+    if devices()[0].platform != "cpu" or any(name in os.environ.get("XLA_FLAGS", "") for name in options):
+        return {}
+    try:
+        jax.jit(lambda x: x + 1, compiler_options=options)(0.0).block_until_ready()
+    except RuntimeError:
+        return {}
+    return options
 
 
 def _choose(name: str | None) -> tuple[jax.Device, ...]:

@@ -20,12 +20,13 @@ from nbforecast.data import prepare
 from nbforecast.data.origins import find_row, select_rows
 from nbforecast.data.read_issued import with_issued_covariates
 from nbforecast.data.span import horizon_steps
+from nbforecast.engine.compile_ahead import compile_ahead
 from nbforecast.engine.engine import Engine
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import ForkedProcessError, OptionError
 from nbforecast.forecast_chart import Chart
 from nbforecast.forecasters.covariate_use import availability, declared_use
-from nbforecast.forecasters.registry import resolve
+from nbforecast.forecasters.registry import is_bundled, resolve
 from nbforecast.interrupts import done_before_interrupts, uninterrupted
 from nbforecast.learned_run import LearnedRun, learned_forecaster
 from nbforecast.postprocessing.conformal import rows_that_calibrate
@@ -95,6 +96,7 @@ class Session:
 
         A list of models is learned from together; see `forecast_each` for a run of each.
         """
+        _compile_ahead(options)
         return self._start_run(self.prepare(frame, options), _resolve_each(options.model, options), options)
 
     def learns(self, options: ForecastOptions) -> bool:
@@ -167,6 +169,7 @@ class Session:
 
     def quickdraw(self, frame: Any, draw: DrawOptions, options: ForecastOptions) -> Chart:
         """Draw the forecast as of one origin at once; the others follow at idle priority, those nearby first."""
+        _compile_ahead(options)
         data = self.prepare(frame, options)
         row = find_row(data, draw.index, draw.series)
         run = self._new_run(data, _resolve_each(options.model, options), options, drawn=row)
@@ -303,6 +306,12 @@ def _save_at_exit(cache: Cache, process: int) -> None:
     finally:
         if handler is not None:
             signal.signal(signal.SIGINT, handler)
+
+
+def _compile_ahead(options: ForecastOptions) -> None:
+    """Begin to compile a model of the package, while the data are read."""
+    if is_bundled(options.model):
+        compile_ahead(partial(resolve, options.model), options.horizon)
 
 
 def _select_rows(entry_slice: EntrySlice, options: ForecastOptions) -> Int64[np.ndarray, " R"] | None:

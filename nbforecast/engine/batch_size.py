@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nbforecast.device import cores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.result_cache.key import ModelSpec
 
@@ -59,25 +62,34 @@ class BatchSizer:
     origins take longer in the larger batch. A size that does not fit the device's memory is not tried again (E7).
     """
 
-    def __init__(self, sizes: tuple[int, ...] = _POWERS_OF_TWO, *, compiled: bool = False) -> None:
+    def __init__(
+        self,
+        sizes: tuple[int, ...] = _POWERS_OF_TWO,
+        *,
+        compiled: bool = False,
+        seconds_to_compile: Callable[[int], float | None] | None = None,
+    ) -> None:
         """Create a sizer that has measured nothing.
 
         Args:
             sizes: The sizes to choose from, ascending, in origins.
             compiled: Whether the first batch of each size costs a compilation.
+            seconds_to_compile: How long the function of a size took to compile; None where it has not been compiled.
         """
         self._sizes = [_Size(origins) for origins in sizes]
         self._number = 0  # of the present size
         self._compiled = compiled
+        self._seconds_to_compile = seconds_to_compile or (lambda _: None)
         self._longest_elsewhere = 0.0
 
     @classmethod
-    def for_forecaster(cls, forecaster: Forecaster) -> BatchSizer:
+    def for_forecaster(cls, forecaster: Forecaster, horizon: int) -> BatchSizer:
         """A sizer that has measured nothing.
 
         Args:
             forecaster: Its `batch_sizes`, if it has any, are the shapes that it is compiled for. Where batches are
                 shared out to cores (`windows_per_core`), any size between them will do.
+            horizon: H.
 
         Returns:
             The sizer.
@@ -87,7 +99,8 @@ class BatchSizer:
             return cls()
         if getattr(forecaster, "windows_per_core", None) is not None and cores() > 1:
             sizes = tuple(n for n in _POWERS_OF_TWO if sizes[0] <= n <= sizes[-1])
-        return cls(sizes, compiled=True)
+        seconds = getattr(forecaster, "seconds_to_compile", None)
+        return cls(sizes, compiled=True, seconds_to_compile=seconds and partial(seconds, horizon))
 
     @classmethod
     def fixed(cls, origins: int) -> BatchSizer:
@@ -150,12 +163,23 @@ class BatchSizer:
             self.shrink()
         elif self._number + 1 < len(self._sizes):
             larger = self._sizes[self._number + 1].origins
-            first = max(present.first, self._longest_elsewhere)
-            compilation = max(first - present.usual, 0.0) if self._compiled else 0.0
-            ends_in_time = each * larger <= TARGET
-            if ends_in_time and remaining >= larger and present.spent + remaining * each > compilation:
+            is_worth = self._worked() + remaining * each > self._compilation(larger)
+            if each * larger <= TARGET and remaining >= larger and is_worth:
                 self._number += 1
         return self.size
+
+    def _worked(self) -> float:
+        """Seconds of all batches of the present size, without the compilation of the first one."""
+        present = self._sizes[self._number]
+        return present.spent - (max(present.first - present.usual, 0.0) if self._compiled else 0.0)
+
+    def _compilation(self, larger: int) -> float:
+        """How many seconds the compilation of a larger size will take, from what is known of the present one."""
+        if not self._compiled or self._seconds_to_compile(larger) is not None:
+            return 0.0
+        present = self._sizes[self._number]
+        measured = max(present.first, self._longest_elsewhere) - present.usual
+        return max(measured, self._seconds_to_compile(present.origins) or 0.0, 0.0)
 
     def shrink(self) -> bool:
         """Take the next smaller size, for good.
@@ -192,6 +216,6 @@ class BatchSizers:
         name = model, horizon, chunk
         with self._lock:
             if name not in self._sizers:
-                sizer = BatchSizer.for_forecaster(forecaster) if chunk is None else BatchSizer.fixed(chunk)
+                sizer = BatchSizer.for_forecaster(forecaster, horizon) if chunk is None else BatchSizer.fixed(chunk)
                 self._sizers[name] = sizer
             return self._sizers[name]

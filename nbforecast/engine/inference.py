@@ -49,7 +49,7 @@ def run_inference(
     """
     import jax
 
-    sizer = sizer or BatchSizer.for_forecaster(forecaster)
+    sizer = sizer or BatchSizer.for_forecaster(forecaster, horizon)
     forecasts = np.empty((len(rows), horizon, forecaster.draws), np.float32)
     start = 0
     with jax.default_device(device.devices()[0]):

@@ -13,6 +13,8 @@ from nbforecast.forecasters.base import uses_seed
 from nbforecast.forecasters.covariate_use import declared_use
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.forecasters.covariate_use import CovariateUse
@@ -76,6 +78,11 @@ class BoundedForecaster:
     def windows_per_core(self) -> int | None:
         """How many windows a core infers at once, if the model says so."""
         return getattr(self.model, "windows_per_core", None)
+
+    @property
+    def seconds_to_compile(self) -> Callable[[int, int], float | None] | None:
+        """How long the model's functions took to compile, by horizon and batch, if it compiles any."""
+        return getattr(self.model, "seconds_to_compile", None)
 
     @property
     def covariate_use(self) -> CovariateUse | None:

@@ -176,6 +176,16 @@ def resolve(
     return _forecasters[name]
 
 
+def is_bundled(model: object) -> bool:
+    """Returns whether a request's `model=` means a model of the package that needs no download.
+
+    Args:
+        model: As for `resolve`.
+    """
+    name = DEFAULT if model is None else model
+    return isinstance(name, str) and any(m.name == name and m.load and not m.source for m in _models.values())
+
+
 def find_registered(name: str, key: str) -> Forecaster | None:
     """Returns the forecaster of exactly that name and key; None if this process has none.
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float32, Int64, UInt8
 
-from nbforecast.device import CompileOnce, cores, map_on_cores, matmul_precision, shard_batch
+from nbforecast.compile_times import record_compilation, seconds_to_compile
+from nbforecast.device import (
+    CompileOnce,
+    cores,
+    map_on_cores,
+    matmul_precision,
+    quick_compile_options,
+    shard_batch,
+)
 from nbforecast.forecasters.base import model_key
-from nbforecast.forecasters.windows import Windows, cut_windows, partial_context_availability
+from nbforecast.forecasters.windows import N_SEASONS, Windows, cut_windows, partial_context_availability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,15 +99,35 @@ class WindowForecaster(ABC):
         """
         return None
 
-    def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
+    def compiled(self, horizon: int, seed: int, *, quick: bool = False) -> Callable[[Windows], Any]:
         """Returns `predict` for one horizon as a jitted function of a batch.
 
         Args:
             horizon: H.
             seed: The seed of what all windows share. What differs between windows is drawn from their keys, which have
                 the seed in them.
+            quick: Whether the function is compiled in less time and takes longer.
         """
-        return _jitted(self, horizon)
+        return _jitted(self, horizon, quick)
+
+    def compiled_steps(self, horizon: int) -> int:
+        """Returns the steps that the function of a horizon forecasts; horizons of as many share one function.
+
+        Args:
+            horizon: H.
+        """
+        return horizon
+
+    def seconds_to_compile(self, horizon: int, batch: int) -> float | None:
+        """Returns how long the function of a batch took to compile; None if it is not compiled, nor was earlier.
+
+        Args:
+            horizon: H.
+            batch: B, the number of windows.
+        """
+        shapes = self._shapes()
+        size = next((size for size in shapes if size >= batch), shapes[-1])
+        return seconds_to_compile(self._function_name(horizon, size))
 
     @abstractmethod
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
@@ -129,17 +158,55 @@ class WindowForecaster(ABC):
             windows, location = cut_windows(data, padded_rows, self.context, seed)
             fields = windows._asdict() | {"covariates": self.covariates(data, padded_rows, horizon)}
             parts = {name: shard_batch(fields[name]) for name in _BATCHED if fields[name] is not None}
-            run = partial(_compiled(self, horizon, seed), windows._replace(**parts))
-            shape_key = (self, horizon, size)
-            try:
-                draws = _compile_once.call(shape_key, lambda: np.asarray(run()))
-            except Exception:
-                _compile_once.forget(shape_key)
-                raise
+            draws = self._run(windows._replace(**parts), horizon, seed)
             out[start : start + len(part)] = draws[: len(part)] + location[: len(part), None, None]
 
         map_on_cores(infer, range(0, len(rows), shapes[-1]))
         return out
+
+    def compile_ahead(self, horizon: int) -> None:
+        """Compiles what a few windows need, if no process has done so: while the data are read, before they are known.
+
+        Args:
+            horizon: H.
+        """
+        size = self._shapes()[0]
+        if (
+            self.seconds_to_compile(horizon, size) is not None
+            or type(self).covariates is not WindowForecaster.covariates
+        ):
+            return
+        windows = Windows(
+            np.zeros((size, self.context), np.float32),  # type: ignore[arg-type]
+            np.ones((size, self.context), bool),  # type: ignore[arg-type]
+            np.zeros(size, np.float32),  # type: ignore[arg-type]
+            np.zeros(size, np.int32),  # type: ignore[arg-type]
+            np.zeros((size, 2), np.uint32),  # type: ignore[arg-type]
+            np.zeros(N_SEASONS, np.int32),  # type: ignore[arg-type]
+        )
+        parts = {name: shard_batch(getattr(windows, name)) for name in _BATCHED if name != "covariates"}
+        self._run(windows._replace(**parts), horizon, 0)
+
+    def _run(self, windows: Windows, horizon: int, seed: int) -> Float32[np.ndarray, "B H Q"]:
+        """The draws of a batch, relative to the windows' locations; the first batch of a shape compiles its function.
+
+        The smallest shape is compiled quickly, since people wait for it.
+        """
+        size = len(windows.values)
+        function = _compiled(self, horizon, seed, size == self._shapes()[0])
+        shape_key = (self, self.compiled_steps(horizon), size)
+        is_first, start = shape_key not in _compile_once, time.perf_counter()
+        try:
+            draws = _compile_once.call(shape_key, lambda: np.asarray(function(windows)))
+        except Exception:
+            _compile_once.forget(shape_key)
+            raise
+        if is_first:
+            record_compilation(self._function_name(horizon, size), time.perf_counter() - start)
+        return draws
+
+    def _function_name(self, horizon: int, size: int) -> str:
+        return f"{self.key} {self.compiled_steps(horizon)} {size}"
 
     def _shapes(self) -> tuple[int, ...]:
         """The sizes that batches are compiled for: on several cores none larger than what one of them is handed."""
@@ -150,7 +217,8 @@ class WindowForecaster(ABC):
     def _batch_size(self, count: int, horizon: int, shapes: tuple[int, ...]) -> int:
         """The smallest batch that holds so many and is compiled already, else the smallest that will."""
         sizes = [size for size in shapes if size >= count]
-        return next((size for size in sizes if (self, horizon, size) in _compile_once), sizes[0])
+        steps = self.compiled_steps(horizon)
+        return next((size for size in sizes if (self, steps, size) in _compile_once), sizes[0])
 
 
 _BATCHED = tuple(name for name in Windows._fields if name != "seasons")
@@ -158,14 +226,14 @@ _compile_once = CompileOnce()
 
 
 @lru_cache(maxsize=256)
-def _compiled(forecaster: WindowForecaster, horizon: int, seed: int) -> Callable[[Windows], Any]:
-    return forecaster.compiled(horizon, seed)
+def _compiled(forecaster: WindowForecaster, horizon: int, seed: int, quick: bool) -> Callable[[Windows], Any]:
+    return forecaster.compiled(horizon, seed, quick=quick)
 
 
 @lru_cache(maxsize=256)
-def _jitted(forecaster: WindowForecaster, horizon: int) -> Callable[[Windows], Any]:
+def _jitted(forecaster: WindowForecaster, horizon: int, quick: bool) -> Callable[[Windows], Any]:
     def predict(windows: Windows) -> Any:
         with matmul_precision():
             return forecaster.predict(windows, horizon)
 
-    return jax.jit(predict)
+    return jax.jit(predict, compiler_options=quick_compile_options() if quick else None)

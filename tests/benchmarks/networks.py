@@ -114,7 +114,7 @@ def _operations(model: NetworkForecaster, data: Dataset, rows: np.ndarray) -> fl
 
     windows, _ = cut(data, rows, model.context, 0)
     windows = windows._replace(covariates=model.covariates(data, rows, HORIZON))
-    lowered = _jitted(model, HORIZON).lower(model.placed, windows, model.shared(0))
+    lowered = _jitted(model, HORIZON, quick=False).lower(model.placed, windows, model.shared(0))
     counted = float(lowered.compile().cost_analysis()["flops"])
     loops = SAMPLES // model._samples_per_pass(len(rows)) if isinstance(model, Gluformer) else 1
     return counted * loops

@@ -98,6 +98,22 @@ def test_E2_many_short_runs_pay_for_a_compilation_in_the_end() -> None:
     assert 8 < runs < 16, "about as many as take half a second"
 
 
+def test_E2_a_larger_size_is_not_compiled_for_what_the_present_one_does_sooner() -> None:
+    """The newest origin of 500 series: the first batch compiles for 3 s, and all others take less than one."""
+    times: dict[int, float] = {}
+    sizer = BatchSizer(LADDER, compiled=True, seconds_to_compile=times.get)
+    for seconds in (3.0, 0.01, 0.01):
+        sizer.observe(32, seconds)
+    assert sizer.choose(500) == 32
+    later = BatchSizer(LADDER, compiled=True, seconds_to_compile=times.get)
+    times[32] = 3.0  # read from the disk at once, which tells nothing of what the larger one costs
+    for seconds in (0.1, 0.001, 0.001):
+        later.observe(32, seconds)
+    assert later.choose(5000) == 32
+    times[256] = 5.0  # in the meantime another process has compiled it
+    assert later.choose(5000) == 256
+
+
 def test_E2_a_chunk_has_as_many_batches_as_fit_the_target() -> None:
     sizer = BatchSizer((32,), compiled=True)
     assert sizer.chunk == 32
@@ -156,6 +172,7 @@ def test_E2_batches_have_few_shapes(count: int, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(window_forecaster, "_compiled", compiled)
     monkeypatch.setattr(window_forecaster, "_compile_once", window_forecaster.CompileOnce())
+    monkeypatch.setattr(window_forecaster, "record_compilation", lambda *_: None)
     data = prepare(np.sin(np.arange(4000.0)))
     naive = resolve("naive")
     assert naive.forecast(data, np.arange(1000, 1000 + count), 3).shape == (count, 3, 10)
@@ -181,6 +198,7 @@ def test_E7_a_batch_that_failed_does_not_count_as_compiled(monkeypatch: pytest.M
 
     monkeypatch.setattr(window_forecaster, "_compiled", compiled)
     monkeypatch.setattr(window_forecaster, "_compile_once", window_forecaster.CompileOnce())
+    monkeypatch.setattr(window_forecaster, "record_compilation", lambda *_: None)
     data, naive = prepare(np.sin(np.arange(4000.0))), resolve("naive")
     naive.forecast(data, np.arange(1000, 1256), 3)
     fails.extend((128, 256))

@@ -75,10 +75,14 @@ class Pretrained(NetworkForecaster):
             raise WeightsError(f"{file}: {error}") from None
         return cls({n: np.asarray(w, np.float32) for n, w in weights.items()}, name or file.stem)
 
-    def compiled(self, horizon: int, seed: int) -> Callable[[Windows], Any]:
+    def compiled(self, horizon: int, seed: int, *, quick: bool = False) -> Callable[[Windows], Any]:
         """One function for all horizons of as many passes."""
-        forecast_passes = super().compiled(-(-horizon // STEPS) * STEPS, seed)
+        forecast_passes = super().compiled(self.compiled_steps(horizon), seed, quick=quick)
         return lambda windows: forecast_passes(windows)[:, :horizon]
+
+    def compiled_steps(self, horizon: int) -> int:
+        """See `WindowForecaster.compiled_steps`: whole passes."""
+        return -(-horizon // STEPS) * STEPS
 
     def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
         """See `NetworkForecaster.apply`."""
