@@ -17,7 +17,6 @@ from nbforecast.postprocessing.rank_correlation import DEFAULT_CORRELATION, corr
 from nbforecast.postprocessing.rank_templates import (
     MIN_TEMPLATES,
     PATHS,
-    Templates,
     arrange,
     choose_templates,
     origin_keys,
@@ -27,7 +26,7 @@ from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.scoring.origin_scores import draw_levels, quantiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from nbforecast.postprocessing.path_statistics import Statistic
     from nbforecast.result_cache.entry_slice import EntrySlice
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 MARGINAL_LEVELS = tuple(sorted((*conformal.CALIBRATED_LEVELS, 0.5)))  # of calibrated values and their median
 _CHUNK = 1 << 24  # path values in memory at a time
 _MOST_STATISTICS = 8  # whose past values are kept
+_KEPT_LEVELS = (*conformal.CALIBRATED_LEVELS, 0.5)
 _POOL = 1000  # past origins of all series that a correlation is learned from
 
 
@@ -142,24 +142,6 @@ class JointForecasts:
             self._usable = state, [self._steps[part] for part in np.split(rows, bounds)]
         return self._usable[1][series]
 
-    def common_templates(
-        self, series: Sequence[int], origins: Int64[np.ndarray, " R"], count: int = PATHS
-    ) -> Templates:
-        """Templates that several series share: the same past times for all, so that their paths add up.
-
-        Args:
-            series: Numbers of the series.
-            origins: (R,) absolute steps of the origins.
-            count: n, the number of templates.
-
-        Returns:
-            The templates among the origins that all of the series have; `positions` takes their steps.
-        """
-        steps, number = np.unique(np.concatenate([self.usable_steps(each) for each in series]), return_counts=True)
-        data = self.part.data
-        usable = steps[number == len(series)]
-        return choose_templates(usable, origins, self.part.spec.horizon, data.frequency.seasons, count)
-
     def order(
         self, rows: Int64[np.ndarray, " R"], count: int = PATHS
     ) -> tuple[Float32[np.ndarray, "R n H"], list[Dependence]]:
@@ -255,6 +237,9 @@ class JointForecasts:
         for part in self.pieces(len(rows), count):
             paths = self.paths(rows[part], count, bands=None if bands is None else bands[part])[..., steps]
             values[part] = np.sort(np.where(np.isnan(paths).any(-1), np.nan, of(paths)), -1)
+        if self.calibrate:
+            kept, is_kept = self._kept_quantiles(of, steps, count)
+            kept[rows], is_kept[rows] = _quantiles_of(values), True
         return values
 
     def pieces(self, rows: int, count: int = PATHS) -> Iterator[slice]:
@@ -313,22 +298,27 @@ class JointForecasts:
     def _quantiles(
         self, of: Statistic, steps: slice, rows: Int64[np.ndarray, " R"], count: int
     ) -> Float64[np.ndarray, "R K"]:
-        """Quantiles of a statistic, which are kept until the results change: neighbouring origins need the same."""
-        state, levels = self.part.entry.state, (*conformal.CALIBRATED_LEVELS, 0.5)
-        if self._past[0] != state:
-            self._past = state, {}
-        name = (of, steps.start, steps.stop, count)
-        if name not in self._past[1]:
-            if len(self._past[1]) == _MOST_STATISTICS:
-                self._past[1].pop(next(iter(self._past[1])))
-            length = len(self.part)
-            self._past[1][name] = np.full((length, len(levels)), np.nan), np.zeros(length, bool)
-        values, is_done = self._past[1][name]
-        missing = rows[~is_done[rows]]
+        """Quantiles of a statistic at `_KEPT_LEVELS`, from those that are kept where there are some."""
+        kept, is_kept = self._kept_quantiles(of, steps, count)
+        missing = rows[~is_kept[rows]]
         if len(missing):
-            values[missing] = quantiles(self.values(of, steps, missing, count), draw_levels(None, count), levels)
-            is_done[missing] = True
-        return values[rows]
+            kept[missing] = _quantiles_of(self.values(of, steps, missing, count))
+            is_kept[missing] = True
+        return kept[rows]
+
+    def _kept_quantiles(
+        self, of: Statistic, steps: slice, count: int
+    ) -> tuple[Float64[np.ndarray, "N K"], Bool[np.ndarray, " N"]]:
+        """The quantiles of rows, kept for neighbours and scores until the results change, and which rows have them."""
+        if self._past[0] != self.part.entry.state:
+            self._past = self.part.entry.state, {}
+        name, kept = (of, steps.start, steps.stop, count), self._past[1]
+        if name not in kept:
+            if len(kept) == _MOST_STATISTICS:
+                kept.pop(next(iter(kept)))
+            length = len(self.part)
+            kept[name] = np.full((length, len(_KEPT_LEVELS)), np.nan), np.zeros(length, bool)
+        return kept[name]
 
     def arrange(
         self,
@@ -393,3 +383,7 @@ class JointForecasts:
 def series_key(series: str) -> int:
     """A number for a series, from its id, by which its random numbers are drawn."""
     return int.from_bytes(hashlib.blake2b(series.encode(), digest_size=8).digest(), "little")
+
+
+def _quantiles_of(values: Float64[np.ndarray, "R n"]) -> Float64[np.ndarray, "R K"]:
+    return quantiles(values, draw_levels(None, values.shape[1]), _KEPT_LEVELS)

@@ -192,11 +192,6 @@ def test_J2_few_past_origins_are_told() -> None:
     dependence = panel.at(0, "a").dependence
     assert dependence.origins < MIN_TEMPLATES <= dependence.pooled
     assert "mean correlation over all series" in str(dependence)
-    joint = JointForecasts(panel.entry_slice)
-    shared = joint.common_templates([0, 1], joint.usable_steps(0)[-1:] + HORIZON, 10)
-    assert np.isin(shared.steps, joint.usable_steps(0)).all()
-    assert np.isin(shared.steps, joint.usable_steps(1)).all()
-    assert joint.positions(1, shared.steps).shape == (1, 10, HORIZON)
 
 
 def test_J2_calibrated_totals_cover_as_often_as_stated(run: Run, calibrated_run: Run) -> None:
