@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import UInt64
@@ -23,6 +23,7 @@ from nbforecast.postprocessing.residual_model import BaseForecasts
 from nbforecast.result_cache.covariate_prints import context_fingerprints
 from nbforecast.result_cache.fingerprints import Fingerprints, mix_bits
 from nbforecast.run import Run
+from nbforecast.scoring.score_groups import series_labels
 from nbforecast.time_units import WEEK
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.forecasters.bounded import Bounds
     from nbforecast.origin_forecast import Forecast
-    from nbforecast.postprocessing.effect_table import EffectsBy
     from nbforecast.result_cache.entry_slice import EntrySlice
 
 _learners = Learners()  # of this process
@@ -102,7 +102,7 @@ class LearnedRun(Run):
         is_pending = self.entry_slice.entry.is_pending(self.entry_slice.entry_rows(np.array([row]))).any()
         return self.base.forecast_at(row) if is_pending and self.is_waiting else super().forecast_at(row)
 
-    def effects(self, by: EffectsBy | None = None, *, percent: bool | None = None) -> pl.DataFrame:
+    def effects(self, by: str | None = None, *, percent: bool | None = None) -> pl.DataFrame:
         """What each covariate, holiday and other feature does to what is forecast, and what its group gains (H3).
 
         Effects are estimated by a regression of the base's errors, for each horizon step and within each series. They
@@ -111,13 +111,14 @@ class LearnedRun(Run):
         waits for the run, and computes the correction once more for each group.
 
         Args:
-            by: None for means over horizon steps and series, "horizon" for each step, "series" for each series.
+            by: None for means over horizon steps and series, "horizon" for each step, "series" for each series, or a
+                column that `static` names for each group of series.
             percent: Whether effects are in per cent of the value; by default where the values of every series stay well
                 above zero (the smallest above a hundredth of the median). Otherwise they are in the data's unit.
 
         Returns:
             A DataFrame with a row per feature, or two for a number (at its 90 % and 10 % quantile), those of the group
-            that gains most first. `unique_id` or `horizon` if asked for; group; feature; reference and value (the
+            that gains most first. A column of what `by` names; group; feature; reference and value (the
             change of the feature: a standard deviation from 0 where it is an error, a difference or a change); effect
             with std_error, the ends of its 95 % interval, lower and upper, and the p_value of there being none; unit
             ("%" or that of the data); count (in how many rows a feature of two values has the second). error_without is
@@ -141,17 +142,20 @@ class LearnedRun(Run):
             cached[by, percent] = self._estimate_effects(by, percent)
         return cached[by, percent]
 
-    def _estimate_effects(self, by: EffectsBy | None, percent: bool | None) -> pl.DataFrame:
+    def _estimate_effects(self, by: str | None, percent: bool | None) -> pl.DataFrame:
         base = read_base_forecasts(self.base, self.others)
         if base is None:
             raise OptionError("Effects rest on the forecasts of all origins, and some are missing: request them again.")
         models = [run.model for run in self.others]
         names = FeatureNames.of(self.data, self.base.model, models, learning_seasons(self.data))
+        groups: pl.Series | Literal["horizon"] | None = None
+        if by is not None:
+            groups = "horizon" if by == "horizon" else series_labels(self.data, by)
         target = self.data.names.target
         unit = stated_unit(target) or target
         is_whole = not self.is_partial and isinstance(self.forecaster, LearnedForecaster)  # and has no bounds
         learned = self.column("forecast") if is_whole else None
-        return tabulate_effects(base, names, ids=self.data.ids, unit=unit, by=by, percent=percent, learned=learned)
+        return tabulate_effects(base, names, unit=unit, by=groups, percent=percent, learned=learned)
 
     def with_data(self, data: Dataset, bounds: Bounds) -> LearnedRun:
         """A run over other data that learns from the same models' forecasts of these; see `Run.with_data`."""

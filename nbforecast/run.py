@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from nbforecast.group_forecasts import Method
     from nbforecast.joint_forecasts import JointForecasts
     from nbforecast.options import Style
-    from nbforecast.postprocessing.effect_table import EffectsBy
     from nbforecast.result_cache.entry_slice import EntrySlice
 
 
@@ -65,11 +64,11 @@ class Run(RunResults):
         """The run without learning: the run itself, unless it learns."""
         return self
 
-    def effects(self, by: EffectsBy | None = None, *, percent: bool | None = None) -> pl.DataFrame:
+    def effects(self, by: str | None = None, *, percent: bool | None = None) -> pl.DataFrame:
         """What covariates and past errors do to what is forecast; see `LearnedRun.effects`.
 
         Args:
-            by: None, "horizon" or "series".
+            by: None, "horizon", "series" or a static column.
             percent: Whether effects are in per cent of the value.
 
         Raises:

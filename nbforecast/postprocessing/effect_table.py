@@ -14,18 +14,14 @@ from nbforecast.postprocessing.effects import Effect, ErrorTable, estimate_effec
 from nbforecast.postprocessing.gains import GroupLosses, measure_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from jaxtyping import Float32
+    from jaxtyping import Bool, Float32
 
     from nbforecast.postprocessing.effect_features import FeatureNames
     from nbforecast.postprocessing.residual_model import BaseForecasts
 
-EffectsBy = Literal["horizon", "series"]
-_KEYS: dict[str | None, str] = {"series": "unique_id", "horizon": "horizon"}
-_SCHEMA = {
-    "unique_id": pl.String,
-    "horizon": pl.Int64,
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "group": pl.String,
     "feature": pl.String,
     "reference": pl.Float64,
@@ -47,9 +43,8 @@ def tabulate_effects(
     base: BaseForecasts,
     names: FeatureNames,
     *,
-    ids: Sequence[str],
     unit: str,
-    by: EffectsBy | None = None,
+    by: pl.Series | Literal["horizon"] | None = None,
     percent: bool | None = None,
     learned: Float32[np.ndarray, "N H Q"] | None = None,
 ) -> pl.DataFrame:
@@ -58,9 +53,8 @@ def tabulate_effects(
     Args:
         base: The forecasts from every origin, and what was observed.
         names: Of the features.
-        ids: The names of the series.
         unit: Of the values.
-        by: None for means over steps and series, "horizon" for each step, "series" for each series.
+        by: None for means over steps and series, "horizon" for each step, a label of each series for groups of series.
         percent: Whether effects are in per cent of the value; None decides by the data.
         learned: The correction by all features, if it is there already.
 
@@ -68,53 +62,62 @@ def tabulate_effects(
         A row for each change of a feature; see `LearnedRun.effects`.
 
     Raises:
-        OptionError: `by` is something else, or values are not positive and `percent` is True.
+        OptionError: Values are not positive and `percent` is True.
     """
-    if by not in (None, "horizon", "series"):
-        raise OptionError(f"by= takes None, 'horizon' or 'series', not {by!r}.")
     if percent and not (base.values[np.isfinite(base.values)] > 0).all():
         raise OptionError("percent=True needs positive values, and some are zero or less.")
     table = tabulate_errors(base, names, percent)
     losses = measure_groups(base, names, learned)
-    rows = [row for part in _parts(table, by, ids) for row in _rows(table, losses, part, unit)]
-    columns = [name for name in _SCHEMA if name not in ("unique_id", "horizon") or name == _KEYS.get(by)]
-    frame = pl.DataFrame(rows, schema={name: _SCHEMA[name] for name in columns}, orient="row")
-    return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
+    schema = dict(_SCHEMA)
+    if by is not None:
+        key, dtype = (by.name, by.dtype) if isinstance(by, pl.Series) else (by, pl.Int64())
+        schema = {key: dtype, **schema}
+    rows = [
+        (*label, *row)
+        for label, errors, members, steps in _parts(table, by)
+        for row in _rows(errors, losses, unit, members, steps)
+    ]
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    return frame.with_columns(pl.col(*(n for n, t in _SCHEMA.items() if t == pl.Float64)).fill_nan(None))
 
 
-class _Part:
-    """What effects are estimated from: rows of the table, and steps."""
-
-    def __init__(self, label: Any, table: ErrorTable, rows: slice, steps: list[int] | None) -> None:
-        self.label, self.table, self.rows, self.steps = label, table, rows, steps
-
-
-def _parts(table: ErrorTable, by: EffectsBy | None, ids: Sequence[str]) -> Iterator[_Part]:
-    whole = slice(0, int(table.offsets[-1]))
+def _parts(
+    table: ErrorTable, by: pl.Series | Literal["horizon"] | None
+) -> Iterator[tuple[tuple[Any, ...], ErrorTable, Bool[np.ndarray, " N"], list[int] | None]]:
+    """What effects are estimated from: a label, errors, which rows of all these are, and which steps, None for all."""
+    every = np.ones(int(table.offsets[-1]), bool)
     if by is None:
-        yield _Part(None, table, whole, None)
-    elif by == "horizon":
+        yield (), table, every, None
+    elif isinstance(by, str):
         for h in range(table.series[0].errors.shape[1]):
-            yield _Part(h + 1, table, whole, [h])
+            yield (h + 1,), table, every, [h]
     else:
-        for number, one in enumerate(table.series):
-            rows = slice(int(table.offsets[number]), int(table.offsets[number + 1]))
-            own = replace(table, series=(one,), offsets=np.array([0, len(one.values)]), steps=one.steps)
-            yield _Part(ids[number], own, rows, None)
+        lengths = np.diff(table.offsets)
+        for label in by.unique().sort(nulls_last=True):
+            is_member = by.eq_missing(pl.Series([label], dtype=by.dtype)).to_numpy()
+            rows = np.repeat(is_member, lengths)
+            series = tuple(one for one, member in zip(table.series, is_member.tolist(), strict=True) if member)
+            offsets = np.append(0, np.cumsum(lengths[is_member]))
+            yield (label,), replace(table, series=series, offsets=offsets, steps=table.steps[rows]), rows, None
 
 
-def _rows(table: ErrorTable, losses: GroupLosses, part: _Part, unit: str) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    table: ErrorTable,
+    losses: GroupLosses,
+    unit: str,
+    rows: Bool[np.ndarray, " N"],
+    steps: list[int] | None,
+) -> Iterator[tuple[Any, ...]]:
     """The rows of one part, those of the group that gains most first."""
-    effects = estimate_effects(part.table, part.steps)
+    effects = estimate_effects(table, steps)
     groups = dict.fromkeys(effect.contrast.name.group for effect in effects)
-    gains = {group: losses.gain(group, part.rows, part.steps) for group in groups}
+    gains = {group: losses.gain(group, rows, steps) for group in groups}
     for group in sorted(groups, key=lambda g: -np.nan_to_num(gains[g].value, nan=-np.inf)):
-        gain, share = gains[group], losses.share(group, part.rows, part.steps)
+        gain, share = gains[group], losses.share(group, rows, steps)
         of_group = (100 * gain.value, 100 * gain.standard_error, 100 * share)
         for effect in effects:
             if effect.contrast.name.group == group:
-                label = () if part.label is None else (part.label,)
-                yield (*label, *_describe(effect, table.is_relative, unit), *of_group)
+                yield (*_describe(effect, table.is_relative, unit), *of_group)
 
 
 def _describe(effect: Effect, is_relative: bool, unit: str) -> tuple[Any, ...]:

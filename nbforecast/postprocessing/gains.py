@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from nbforecast.postprocessing.effect_features import OTHERS_GROUP, PAST_GROUP, FeatureNames
 from nbforecast.postprocessing.residual_model import BaseForecasts, learn
@@ -41,18 +41,18 @@ class GroupLosses:
     steps: Int64[np.ndarray, " N"]
     series: Int64[np.ndarray, " N"]
 
-    def gain(self, group: str, rows: slice = slice(None), steps: Sequence[int] | None = None) -> MeanEstimate:
+    def gain(self, group: str, rows: Bool[np.ndarray, " N"], steps: Sequence[int] | None = None) -> MeanEstimate:
         """How much larger the error is without a group: 0.12 is 12 % larger.
 
         Args:
             group: A group of features; past values and errors stand for a correction by nothing else beside none.
-            rows: The rows that count.
+            rows: (N,) which rows count.
             steps: The horizon steps from 0 that count; None takes all.
         """
         beside, without = (self.alone, self.base) if group == PAST_GROUP else (self.learned, self.without[group])
         return self._relative(without, beside, rows, steps)
 
-    def share(self, group: str, rows: slice = slice(None), steps: Sequence[int] | None = None) -> float:
+    def share(self, group: str, rows: Bool[np.ndarray, " N"], steps: Sequence[int] | None = None) -> float:
         """The part of the improvement over the base that a group adds; NaN where there is no improvement."""
         more, less = (self.base, self.alone) if group == PAST_GROUP else (self.without[group], self.learned)
         losses = np.array([_by_origin(each[rows], steps) for each in (self.base, self.learned, more, less)])
@@ -63,7 +63,7 @@ class GroupLosses:
         self,
         without: Float64[np.ndarray, "N H"],
         beside: Float64[np.ndarray, "N H"],
-        rows: slice,
+        rows: Bool[np.ndarray, " N"],
         steps: Sequence[int] | None,
     ) -> MeanEstimate:
         more, less = _by_origin(without[rows], steps), _by_origin(beside[rows], steps)

@@ -124,6 +124,25 @@ def select_steps(
     return values.fill_null(False).to_numpy().reshape(len(rows), -1)
 
 
+def series_labels(data: Dataset, by: str) -> pl.Series:
+    """A label for each series: its id, or its value in a static column.
+
+    Args:
+        data: The dataset.
+        by: "series", or a static column.
+
+    Raises:
+        OptionError: There is no such column.
+    """
+    if by == "series":
+        return pl.Series("unique_id", data.ids)
+    columns = [] if data.static is None else data.static.columns[1:]
+    if data.static is None or by not in columns:
+        hint = did_you_mean(by, ["horizon", "series", *columns])
+        raise OptionError(f"by= takes None, {quoted(['horizon', 'series', *columns])}, not {by!r}.{hint}")
+    return data.static[by]
+
+
 def _key_groups(data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, key: object) -> ScoreGroups:
     if isinstance(key, pl.Expr | pl.Series):
         return _value_groups(_evaluate(data, rows, horizon, key, "by="), len(rows))

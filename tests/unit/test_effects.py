@@ -116,8 +116,11 @@ def test_H3_a_panel_is_pooled_and_read_by_series():
     for number, name in enumerate("abcdef"):
         values, promotion = shop(number, 2.0 + number / 2, 150, 0, True)
         days = [dt.date(2024, 1, 1) + dt.timedelta(days=k) for k in range(150)]
-        frames.append(pl.DataFrame({"unique_id": name, "ds": days, "y": values, "promotion": promotion}))
-    run = nbf.forecast(pl.concat(frames), "naive", 2, target="y", future_covariates="promotion", wait=True)
+        frames.append(
+            pl.DataFrame({"unique_id": name, "ds": days, "y": values, "promotion": promotion, "big": name > "c"})
+        )
+    options = {"future_covariates": "promotion", "static": "big"}
+    run = nbf.forecast(pl.concat(frames), "naive", 2, target="y", wait=True, **options)
     pooled = run.effects().row(by_predicate=pl.col("feature") == "promotion", named=True)
     assert pooled["lower"] < 100 * (np.exp(0.325) - 1) < pooled["upper"]
     assert pooled["unit"] == "%"
@@ -126,6 +129,11 @@ def test_H3_a_panel_is_pooled_and_read_by_series():
     truth = 100 * (np.exp(0.2 + np.arange(6) / 20) - 1)
     assert (abs(each["effect"].to_numpy() - truth) < 3 * each["std_error"].to_numpy()).all()
     assert (each["error_without"] > 0).all()
+    groups = run.effects("big").filter(feature="promotion")
+    assert groups["big"].to_list() == [False, True]
+    for big, effect in zip(groups["big"], groups["effect"], strict=True):
+        members = each.filter((pl.col("unique_id") > "c") == big)["effect"]
+        assert members.min() < effect < members.max()
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +214,7 @@ def test_H3_effects_are_refused_where_there_are_none(sales):
     learned = nbf.forecast(np.sin(np.arange(60.0)), "naive", 3, learn=True, wait=True)
     with pytest.raises(OptionError, match="needs positive values"):
         learned.effects(percent=True)
-    with pytest.raises(OptionError, match="takes None, 'horizon' or 'series'"):
+    with pytest.raises(OptionError, match="takes None, 'horizon', 'series', not 'step'"):
         learned.effects("step")
     short = nbf.forecast(np.sin(np.arange(9.0)), "naive", 3, learn=True, wait=True)
     assert short.effects().is_empty(), "too few rows for a regression"
