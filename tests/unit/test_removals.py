@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 import nbforecast as nbf
+from nbforecast import session
 from nbforecast.engine.tasks import Priority
+from nbforecast.jupyter.widgets.explorer.messages import Connect, InferOrigin, OpenSeries, RowsRequest
 from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.directory import REMOVALS, CacheDirectory
 from nbforecast.result_cache.entry_slice import EntrySlice
@@ -18,8 +20,9 @@ from nbforecast.result_cache.removals import Removal, Removals
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import Status
 from tests.support.blocking_model import PATIENCE
-from tests.support.cache_files import LastValueModel, random_walk, warnings_of
+from tests.support.cache_files import LastValueModel, random_walk, reopen, warnings_of
 from tests.support.engine_fixture import WHOLE, EngineFixture
+from tests.support.explorers import DRIFT, answers, make_feed, series, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,3 +193,23 @@ def test_C16_removals_of_several_processes_are_one_list_in_order_of_time(tmp_pat
     one.add(Removal())
     assert [removal.is_whole for removal in Removals(tmp_path / REMOVALS)._read()] == [True], "it stands for the others"
     assert Removal(span=(-3, -1)).rows(WHOLE).tolist() == [8, 9, 10]
+
+
+@REMOVED
+def test_C16_a_look_in_an_open_page_brings_nothing_else_back(cache: Cache, how: str) -> None:
+    run = nbf.forecast(series(), DRIFT, freq="1h", origins=slice(-99, 0), wait=True)
+    feed = make_feed(run)
+    answers(feed, Connect(4), OpenSeries(0, 0))
+    if how == "flush":
+        nbf.cache.flush()
+    else:
+        nbf.cache.drop(run.handle)
+    before = session.engine().statistics.answers
+    messages = answers(feed, RowsRequest(0, 0, 250, 40, "x"), InferOrigin(0, 0, 100))
+    assert "x" in [message.content.get("request") for message in messages], "the page goes on showing what it held"
+    wait_for(lambda: session.engine().statistics.answers > before)
+    nbf.cache.save()
+    session.shutdown()
+    for _ in range(2):
+        assert nbf.cache.entries()["inferred"].sum() <= 1, "the origin that the page asked for"
+        reopen(cache)

@@ -215,3 +215,15 @@ def test_C6_reports_take_force(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     for words in ([], ["--force"], ["-f", "-p", "model", "naive"]):
         assert cli.main(["report", "taxi", "-o", str(tmp_path / "r.html"), *words]) == 0
     assert calls == [[], [("force", "true")], [("model", "naive"), ("force", "true")]]
+
+
+@pytest.mark.parametrize("unit", ["kW", None])
+def test_R4_errors_are_told_in_the_datas_unit_first(unit: str | None) -> None:
+    """Not as 0.46, which was a scaled error of values around 50."""
+    run = nbf.forecast(panel(1), BANDS, 3, unit=unit, wait=True)
+    finding = find_horizon_errors(run, run).finding
+    first = re.search(r"\d[\d.,]*", finding)
+    assert first is not None
+    errors = run.scores("horizon")["mae"]
+    assert first[0].rstrip(".,") in {number(error) for error in (errors.mean(), errors[0], errors[-1])}
+    assert unit is None or f"{first[0]} {unit}" in finding
