@@ -21,6 +21,7 @@ from nbforecast.report.provenance import provenance
 from nbforecast.report.section import Section
 from nbforecast.report.series_profiles import series_profiles
 from nbforecast.report.summary import summary
+from nbforecast.report.sums_and_peaks import sums_and_peaks
 from nbforecast.report.worst_origins import worst_origins
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "provenance",
     "series_profiles",
     "summary",
+    "sums_and_peaks",
     "worst_origins",
 ]
 

@@ -15,6 +15,7 @@ from nbforecast.report.labels import data_title, horizon_text
 from nbforecast.report.learning import describe_learning
 from nbforecast.report.section import Bullets, Section
 from nbforecast.report.stats import is_panel
+from nbforecast.report.sums_and_peaks import describe_sums_and_peaks
 from nbforecast.report.worst_origins import find_worst_origins
 from nbforecast.text import plural
 
@@ -36,6 +37,7 @@ def summary(run: Run, baseline: Run, others: Sequence[Run], heading: str = "") -
     findings = [
         find_data(run).finding,
         find_current_forecast(run).finding,
+        describe_sums_and_peaks(run),
         find_horizon_errors(run, baseline).finding,
         find_comparison(run, others).findings,
         describe_learning(run),

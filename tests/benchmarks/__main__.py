@@ -40,6 +40,7 @@ SECTIONS = {
     "panel": "following a cache of many entries",
     "latest": "the newest forecasts of 500 shops, origins by time, long tables",
     "prepare": "from a frame to a dataset",
+    "groups": "totals of groups of a panel",
     "from_long": "from a table of forecasts to a run",
 }
 OUT = Path("build/benchmarks.md")

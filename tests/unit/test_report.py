@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = ("data", "current_forecast", "calibration", "calendar_errors", "worst_origins")
+SECTIONS = ("data", "current_forecast", "sums_and_peaks", "calibration", "calendar_errors", "worst_origins")
 COMPARED_SECTIONS = ("horizons", "breakdown", "series_profiles")
 
 
@@ -89,6 +89,18 @@ def test_R3_error_by_horizon_is_that_of_utilsforecast(taxi: tuple[Run, Run]) -> 
     overall = mae(run.to_long().drop_nulls("y").select("unique_id", "y", "theta"), ["theta"])["theta"].item()
     assert section.finding.startswith(f"The MAE of theta is {number(overall)}, ")
     assert "seasonal naive" in section.finding
+
+
+@pytest.mark.slow
+def test_J4_sums_and_peaks_have_the_numbers_of_the_run(taxi: tuple[Run, Run]) -> None:
+    run, _ = taxi
+    section = report.sums_and_peaks(run)
+    total, peak = run.at(0).total(), run.at(0).maximum()
+    assert f"a total of {number(total.median)} in the next" in section.finding
+    assert f"a peak of {number(peak.median)}, from {number(peak.interval(80)[0])}" in section.finding
+    scores = run.scores(of="total").row(0, named=True)
+    assert f"held {percent(scores['coverage_80'])} of the totals" in section.text()
+    assert number(scores["crps"]) in section.text()
 
 
 @pytest.mark.slow
