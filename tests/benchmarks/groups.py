@@ -26,10 +26,11 @@ COVERAGES = (50, 80, 95)
 OTHERS = ("independent", "comonotone", "Gaussian copula")
 NOTE = (
     "`theta`, 100 paths, uncalibrated, at origins a quarter of a horizon apart with 30 past ones or more: share of "
-    "totals over the horizon inside the 50, 80 and 95 % bands. Others: the quantiles of the same forecasts put together "
-    "independently over steps and series, in the same order everywhere, and by a Gaussian copula (correlations of series "
-    "and of steps from all errors known at the origin). `simulated` are daily counts of 200 shops with a weekly pattern, "
-    "a demand that all share, one of their region and one of their own; `hospital` are 200 monthly counts of products."
+    "totals over the horizon inside the 50, 80 and 95 % bands. Others: the quantiles of the same forecasts put "
+    "together independently over steps and series, in the same order everywhere, and by a Gaussian copula "
+    "(correlations of series and of steps from all errors known at the origin). `simulated` are daily counts of 200 "
+    "shops with a weekly pattern, a demand that all share, one of their region and one of their own; `hospital` are "
+    "200 monthly counts of products."
 )
 
 

@@ -99,7 +99,7 @@ def test_J4_sums_and_peaks_have_the_numbers_of_the_run(taxi: tuple[Run, Run]) ->
     assert f"a total of {number(total.median)} in the next" in section.finding
     assert f"a peak of {number(peak.median)}, from {number(peak.interval(80)[0])}" in section.finding
     scores = run.scores(of="total").row(0, named=True)
-    assert f"held {percent(scores['coverage_80'])} of the totals" in section.text()
+    assert f"held {percent(scores['calibrated_80'])} of the totals" in section.text()
     assert number(scores["crps"]) in section.text()
 
 
