@@ -128,7 +128,9 @@ def add_cache_commands(parser: argparse.ArgumentParser) -> None:
     drop = commands.add_parser("drop", help="remove an entry or some of its results", add_help=parser.add_help)
     _add_entry(drop)
     drop._negative_number_matcher = re.compile(r"-\d*(:-?\d*)?$")  # -24:0 is a value, not an option
-    drop.add_argument("--index", metavar="A:B", help="only the origins from index A to B, both included")
+    drop.add_argument(
+        "--index", metavar="A:B", help="only this origin, or those from A to B (A..B for times), both included"
+    )
     drop.add_argument("--only", metavar="WHAT", help="remove only scores, quantiles or density; forecasts stay")
 
     flush = commands.add_parser("flush", help="remove everything", add_help=parser.add_help)

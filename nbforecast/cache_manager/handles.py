@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Int64
 
+from nbforecast.data.named_times import read_moment
+from nbforecast.data.origins import parse_origins
 from nbforecast.errors import OptionError
 from nbforecast.result_cache.status import FIRST_STATUS, Status
 from nbforecast.text import option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from nbforecast.data import Dataset
     from nbforecast.result_cache.inventory import Item
 
 ONLY = ("density", "scores", "quantiles", "forecast")
@@ -77,30 +82,55 @@ def shortest_name(item: Item, items: Sequence[Item]) -> tuple[str, ...]:
     return (_handle_and_group(item, items),)
 
 
-def parse_index_range(index: object) -> tuple[int, int] | None:
-    """Read a range of indices: `-24`, `"-24:0"`, `(-24, 0)` or a slice, both ends included; None is all of them.
+def parse_origins_to_drop(index: object) -> tuple[int, int] | slice | list[Any] | None:
+    """Read what names origins: an index or a time, or a range of them with both ends included; None is all of them.
+
+    Args:
+        index: `-24`, `"-24:0"`, `"2025-01-05 18:00"`, `"2025-01-01..2025-01-31"`, a date, or a pair or slice of ends.
+
+    Returns:
+        The lowest and the highest index; a slice or a list where times are among them, as `select_rows` takes it.
 
     Raises:
         OptionError: It is none of these.
     """
     if index is None:
         return None
-    ends: tuple[Any, Any]
+    origins: Any = index
     if isinstance(index, str) and (match := _RANGE.fullmatch(index.strip())):
-        ends = (int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
-    elif isinstance(index, slice) and index.step is None:
-        ends = (index.start, index.stop)
+        origins = slice(int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
     elif isinstance(index, tuple) and len(index) == 2:
-        ends = index
-    else:
-        text = str(index).strip()
-        ends = (int(text), int(text)) if re.fullmatch(r"-?\d+", text) else ("", "")
-    low, high = -(1 << 62) if ends[0] is None else ends[0], 0 if ends[1] is None else ends[1]
-    if not (isinstance(low, int | np.integer) and isinstance(high, int | np.integer) and low <= high <= 0):
-        raise OptionError(
-            f"{option('index', index)}: give an index such as -24, or a range such as '-24:0', both ends included."
-        )
-    return int(low), int(high)
+        origins = slice(*index)
+    with suppress(OptionError):
+        origins = parse_origins(origins)
+        ends = [origins.start, origins.stop] if isinstance(origins, slice) else list(origins)
+        if any(end is not None and read_moment(end) is not None for end in ends):
+            return origins
+        low, high = (ends[0], ends[-1]) if len(ends) <= 2 else (0, -1)
+        low, high = -(1 << 62) if low is None else low, 0 if high is None else high
+        if isinstance(low, int | np.integer) and isinstance(high, int | np.integer) and low <= high <= 0:
+            return int(low), int(high)
+    raise OptionError(
+        f"{option('index', index)}: give an index such as -24, a time such as '2025-01-31 18:00', or a range such as "
+        "'-24:0' or '2025-01-01..2025-01-31', both ends included."
+    )
+
+
+def index_spans(data: Dataset, rows: Int64[np.ndarray, " R"]) -> Iterable[tuple[tuple[int, int], tuple[str, ...]]]:
+    """The lowest and the highest index of neighbouring rows, with the series that have these rows.
+
+    Args:
+        data: The dataset.
+        rows: The R rows, ascending.
+    """
+    index, number = data.index()[rows], np.searchsorted(data.offsets, rows, side="right") - 1
+    is_start = np.concatenate([[True], (np.diff(rows) != 1) | (np.diff(number) != 0)])
+    starts = np.flatnonzero(is_start)
+    ends = np.concatenate([starts[1:], [len(rows)]]) - 1
+    series: dict[tuple[int, int], list[str]] = {}
+    for start, end in zip(starts, ends, strict=True):
+        series.setdefault((int(index[start]), int(index[end])), []).append(data.ids[number[start]])
+    return ((span, tuple(ids)) for span, ids in series.items())
 
 
 def remaining_status(only: str | None) -> Status | None:

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbforecast.cache_manager.handles import parse_index_range, pick, pick_one, remaining_status
+from nbforecast.cache_manager.handles import index_spans, parse_origins_to_drop, pick, pick_one, remaining_status
 from nbforecast.cache_manager.rerun import open_run, recompute
 from nbforecast.cache_manager.tables import Change, Detail, Info, Listing
 from nbforecast.cache_manager.transfer import load_entries, save_entries, storage_errors
+from nbforecast.data.origins import select_rows
 from nbforecast.data.span import parse_span
 from nbforecast.device import remove_compiled
 from nbforecast.errors import OptionError
 from nbforecast.interrupts import done_before_interrupts
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.inventory import Item, inventory
+from nbforecast.result_cache.removals import Removal
 from nbforecast.result_cache.status import Status
 from nbforecast.session import results
 from nbforecast.settings import parse_size
@@ -119,7 +121,7 @@ class ResultCache:
         self,
         handle: str,
         model: str | None = None,
-        index: int | str | slice | tuple[int, int] | None = None,
+        index: int | str | dt.date | np.datetime64 | slice | tuple[Any, Any] | None = None,
         only: str | None = None,
     ) -> Change:
         """Remove results from memory and disk; tasks that fill them drop their work.
@@ -129,7 +131,8 @@ class ResultCache:
         Args:
             handle: A handle, or enough of its first digits; `HANDLE-SPEC`, the stem of a file, names one result.
             model: Name of the model; None for all.
-            index: Origins to remove: an index, or a range such as `"-24:0"` or `(-24, 0)`, both ends included. None
+            index: Origins to remove: an index, a time such as "2025-01-31 18:00" (the last grid point at or before
+                it), or a range such as `"-24:0"`, `"2025-01-01..2025-01-31"` or `(-24, 0)`, both ends included. None
                 removes all.
             only: "scores", "quantiles" (and the scores, which depend on them) or "density"; the forecasts stay and the
                 results are calculated anew when they are next requested. None removes the forecasts as well.
@@ -139,16 +142,17 @@ class ResultCache:
 
         Raises:
             OptionError: The cache has no such entry, or an argument makes no sense.
+            IndexOutOfRange: The data have no such origin.
             StorageError: A file cannot be removed.
         """
-        span, status = parse_index_range(index), remaining_status(only)
+        origins, status = parse_origins_to_drop(index), remaining_status(only)
         with results().write_lock, storage_errors():
             items = self._pick(handle, model)
-            if span is None and status is Status.PENDING:
+            if origins is None and status is Status.PENDING:
                 for item in items:
                     results().remove(item.key)
                 return _removed(items)
-            count = sum(self._thin(item, span, status) for item in items)
+            count = sum(self._thin(item, origins, status) for item in items)
         return Change("Removed", 0, count, 0, 0, what=only or "forecast")
 
     def flush(self, memory: bool = True, disk: bool = True, *, compiled: bool = False) -> Change:
@@ -264,24 +268,30 @@ class ResultCache:
             cache.directory.remove(item.file)
         return item
 
-    def _thin(self, item: Item, span: tuple[int, int] | None, status: Status | None) -> int:
+    def _thin(self, item: Item, origins: Any, status: Status | None) -> int:
         """Remove part of an entry's results; returns the number of origins that lost some."""
         cache = results()
-        entry_slice = item.entry_slice
-        if entry_slice is None and item.view_of is not None:
-            entry_slice = cache.open(item.key)
-        elif entry_slice is None and item.file is not None:
-            saved = cache.read(item.file)
-            entry_slice = None if saved is None else EntrySlice.whole(saved)
-        if entry_slice is None:
+        entry = item.entry_slice.entry if item.entry_slice is not None else None
+        if entry is None and item.file is not None:
+            entry = cache.read(item.file)
+        if entry is None:
             return 0
-        entry = entry_slice.entry
-        index = entry_slice.data.index()
-        low, high = span or (int(index.min()), 0)
-        rows = np.flatnonzero((index >= low) & (index <= high))
-        if status is None:
-            return entry.discard_densities(entry_slice.entry_rows(rows))
-        return cache.remove_rows(entry_slice, rows, status, span)
+        entry_slice = item.entry_slice or EntrySlice.whole(entry)
+        data = entry_slice.data
+        removals = [Removal()]
+        if isinstance(origins, tuple):
+            removals = [Removal(span=origins)]
+        elif origins is not None:  # series that end at different times have other indices at the same time
+            named = select_rows(data, np.zeros(len(data), np.uint8), origins)
+            removals = [] if named is None else [Removal(span=s, series=ids) for s, ids in index_spans(data, named)]
+        count = 0
+        for removal in removals:
+            rows = removal.rows(data)
+            if status is None:
+                count += entry.discard_densities(entry_slice.entry_rows(rows))
+            else:
+                count += cache.remove_rows(entry_slice, rows, status, removal.span, removal.series)
+        return count
 
     def __repr__(self) -> str:
         return repr(self.info())

@@ -60,7 +60,12 @@ class RemovableResults(SliceTable, Storage):
                 self.directory.clear()
 
     def remove_rows(
-        self, part: EntrySlice, rows: Int64[np.ndarray, " R"], keep: Status, span: tuple[int, int] | None
+        self,
+        part: EntrySlice,
+        rows: Int64[np.ndarray, " R"],
+        keep: Status,
+        span: tuple[int, int] | None,
+        series: tuple[str, ...] | None = None,
     ) -> int:
         """Remove results of some origins from memory and disk, for good (C11, C16).
 
@@ -69,13 +74,15 @@ class RemovableResults(SliceTable, Storage):
             rows: (R,) rows of the slice.
             keep: The highest status that they have afterwards.
             span: The lowest and highest index of these rows; None for all.
+            series: The series of these rows; None for all of the slice.
 
         Returns:
             How many had a higher status.
         """
         with self.write_lock:
             entry = part.entry
-            series = part.data.ids if len(part.data.ids) < len(entry.data.ids) else None
+            series = series or part.data.ids
+            series = series if len(series) < len(entry.data.ids) else None
             is_shorter = span is None and len(part) < len(entry)
             span = (int(part.data.index().min()), 0) if is_shorter else span
             removal = self.record_removal(Removal(str(entry.key), keep, span, series))

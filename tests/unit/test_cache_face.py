@@ -12,9 +12,11 @@ import pytest
 import nbforecast as nbf
 from nbforecast import session
 from nbforecast.cli import main
+from nbforecast.errors import IndexOutOfRange
 from nbforecast.jupyter.display.run_card import headline
 from nbforecast.settings import parse_size
 from nbforecast.text import byte_size
+from tests.support.cache_files import LastValueModel
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +109,29 @@ def test_C11_origins_are_dropped_by_index_both_ends_included(
     np.testing.assert_allclose(again.array, before, rtol=1e-5, atol=1e-5 * np.nanmax(before))
 
 
+def test_Q4_origins_are_dropped_by_time_in_series_that_end_at_different_times() -> None:
+    days = pl.date_range(dt.date(2024, 1, 1), dt.date(2024, 3, 1), eager=True)
+    rows = [(name, day, float(n)) for name, count in (("a", 61), ("b", 50)) for n, day in enumerate(days[:count])]
+    panel = pl.DataFrame(rows, ["unique_id", "ds", "y"], orient="row")
+    run = nbf.forecast(panel, LastValueModel(), 2, wait=True)
+    for index, count in (
+        ("2024-02-01", 2),
+        (dt.date(2024, 2, 3), 2),
+        ("2024-02-10..2024-02-12", 6),
+        (("2024-02-18", dt.date(2024, 2, 21)), 6),  # b ends on the 19th
+        (slice("2024-02-25 08:00", None), 5),
+    ):
+        assert nbf.cache.drop(run.handle, index=index).origins == count
+    assert main(["cache", "drop", run.handle, "--index", "2024-02-05"]) == 0
+    is_gone = np.isnan(run.take("median", np.arange(len(run.data)))[:, 0])
+    gone = run.data.times(run.data.time[is_gone])
+    assert {d.day for d in gone if d.month == 2} == {1, 3, 5, 10, 11, 12, 18, 19, 20, 21, 26, 27, 28, 29}
+    with pytest.raises(IndexOutOfRange, match="valid times run from"):
+        nbf.cache.drop(run.handle, index="2025-01-01")
+    again = nbf.forecast(panel, LastValueModel(), 2, wait=True)
+    assert again.inferred == 23
+
+
 def test_C11_one_calculation_is_dropped_and_made_anew_without_inference(taxi: pl.DataFrame) -> None:
     run = nbf.forecast(taxi, "naive", wait=True)
     before = run.frame
@@ -194,6 +219,7 @@ def test_C11_C12_prune_by_age_and_size(taxi: pl.DataFrame) -> None:
         (lambda: nbf.cache.drop("ab", index=5), "both ends included"),
         (lambda: nbf.cache.drop("ab", index="a:b"), "both ends included"),
         (lambda: nbf.cache.drop("ab", index=(0, -5)), "both ends included"),
+        (lambda: nbf.cache.drop("ab", index="2024-13-01"), "a time such as '2025-01-31 18:00'"),
         (lambda: nbf.cache.drop("ab", only="everything"), "there are density, scores, quantiles, forecast"),
         (lambda: nbf.cache.prune(max_size="lots"), "is not a size"),
         (lambda: nbf.cache.prune(max_age=3), "is not a length of time"),  # type: ignore[arg-type]
