@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int64, UInt8
 
+from nbforecast.data.covariate_grid import missing_covariates
 from nbforecast.data.span import horizon_part
 from nbforecast.data.warnings import longer_history
 from nbforecast.engine.background_run import BackgroundRun
 from nbforecast.errors import OptionError
+from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.joint_forecasts import JointForecasts
 from nbforecast.joint_scores import joint_reliability, joint_scores
 from nbforecast.postprocessing.conformal import is_covered, rows_that_calibrate
@@ -102,9 +105,26 @@ class RunResults(BackgroundRun):
 
     @property
     def warnings(self) -> tuple[DataWarning, ...]:
-        """Repairs and oddities of the data, and what the cache served from a longer history (C5)."""
+        """Repairs and oddities of the data, covariates that are missing, and what a longer history served (C5)."""
+        warnings = list(self.data.warnings)
+        late = self._rows_without_covariates()
+        if len(late):
+            warnings.append(missing_covariates(self.data, late, self.horizon))
         count = int(self._from_longer(self._slice)[self.rows].sum())
-        return (*self.data.warnings, longer_history(count)) if count else self.data.warnings
+        if count:
+            warnings.append(longer_history(count))
+        return tuple(warnings)
+
+    def _rows_without_covariates(self) -> Int64[np.ndarray, " R"]:
+        """The rows of the run that lack a covariate ahead, and those in whose place older origins were taken."""
+        is_asked = np.zeros(len(self.data), bool)
+        is_asked[self.rows] = True
+        if self._rows is not None:
+            for start, end in pairwise(self.data.offsets.tolist()):
+                asked = np.flatnonzero(is_asked[start:end])
+                newer = slice(start + asked[-1] + 1, end) if len(asked) else slice(start, start)
+                is_asked[newer] = (self.reasons[newer] > 0).all()
+        return np.flatnonzero(is_asked & (self.reasons == UnavailableReason.NO_COVARIATES))
 
     @property
     def frame(self) -> pl.DataFrame:

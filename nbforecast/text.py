@@ -38,6 +38,10 @@ def options_as_flags() -> Iterator[None]:
         _style.reset(token)
 
 
+# flags that are not called as in Python
+_SHORT_FLAGS = {"future_covariates": "future", "past_covariates": "past", "issued_covariates": "issued"}
+
+
 def option(name: str, value: object = None) -> str:
     """Write an option as the caller would: a keyword in Python, a flag in a shell and in magics, `-p` in reports.
 
@@ -59,7 +63,7 @@ def option(name: str, value: object = None) -> str:
     style = _style.get() or os.environ.get(OPTION_STYLE)
     if style not in ("flag", "parameter"):
         return f"{name}=" if value is None else f"{name}={written}"
-    flag = "--" + name.replace("_", "-") if style == "flag" else f"-p {name}"
+    flag = "--" + _SHORT_FLAGS.get(name, name).replace("_", "-") if style == "flag" else f"-p {name}"
     return flag if value is None else f"{flag} {_shell_word(word)}"
 
 

@@ -170,7 +170,8 @@ def _named(
         return (label,)
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(",")]
-        several = value not in names and len(parts) > 1 and all(part in names for part in parts)
+        is_list = argument.endswith("covariates") or any(part in names for part in parts)
+        several = value not in names and len(parts) > 1 and is_list
         values: Sequence[Any] = parts if several else [value]
     elif isinstance(value, (list, tuple)) and value:
         values = [source.labels.get(part, part) if isinstance(part, Hashable) else part for part in value]

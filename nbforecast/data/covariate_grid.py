@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
 from nbforecast.data.covariates import Covariates
+from nbforecast.data.dataset import DataWarning
 from nbforecast.data.holidays import NAMES, holiday_covariates
 from nbforecast.text import listing, plural
 
@@ -133,6 +134,37 @@ def describe_missing(data: Dataset, row: int, horizon: int) -> str:
         f"There is no forecast at index {index}{where}: {lacking} must be known ahead and is missing at "
         f"{plural(len(times), 'time')}, from {times[0]} to {times[-1]}. {remedy}"
     )
+
+
+def missing_covariates(data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int) -> DataWarning:
+    """Report origins that have no forecast because a covariate is not known within their horizon.
+
+    Args:
+        data: The dataset.
+        rows: The rows of these origins.
+        horizon: H.
+    """
+    grid = covariate_grid(data, horizon)
+    lacking: list[str] = []
+    for number in np.flatnonzero(grid.is_future):
+        column = grid.columns[number]
+        if column not in lacking and lacks_future(data, horizon, np.array([number]))[rows].any():
+            lacking.append(column)
+    is_newest = bool(np.isin(data.offsets[1:] - 1, rows).any())
+    origins = plural(len(rows), "origin") + (", the newest included" if is_newest else "")
+    if not lacking and data.issued is not None:
+        sentence = (
+            f"There is no forecast from {origins}: no value of {listing(list(dict.fromkeys(data.issued.columns)))} was "
+            "issued by then for every step of the horizon."
+        )
+        return DataWarning("missing_covariates", len(rows), sentence)
+    verb = "is" if len(lacking) == 1 else "are"
+    sentence = (
+        f"There is no forecast from {origins}: {listing(lacking)} must be known ahead and {verb} missing within the "
+        "horizon. Add rows after the last value with their covariates; where a value holds until the next one, fill it "
+        "forward."
+    )
+    return DataWarning("missing_covariates", len(rows), sentence)
 
 
 def _count_missing(grid: Covariates, columns: Int64[np.ndarray, " C"]) -> Int64[np.ndarray, " R1"]:

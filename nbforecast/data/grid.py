@@ -118,6 +118,11 @@ def snap(observations: Observations, frequency: Frequency) -> GridPoints:
     return GridPoints(series[starts], step[starts], means, sizes - 1, np.maximum.reduceat(shift, starts), starts)
 
 
+def point_distances(times: Int64[np.ndarray, " rows"], frequency: Frequency) -> Float64[np.ndarray, " rows"]:
+    """Return the distance of each time from its grid point, in steps."""
+    return _distances(times, frequency.to_time(frequency.to_step(times)), frequency)
+
+
 def lay_out(
     points: GridPoints, count: int
 ) -> tuple[Int64[np.ndarray, " bounds"], Int64[np.ndarray, " rows"], Float64[np.ndarray, " rows"]]:

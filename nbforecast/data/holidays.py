@@ -75,6 +75,7 @@ def _holidays(country: str, years: Collection[int]) -> Shaped[np.ndarray, " D"]:
         found = holidays.country_holidays(code, subdiv=part or None, years=years)
     except NotImplementedError as error:
         raise OptionError(
-            f"The library holidays knows no country {country!r}: {error} Give a code such as 'DE', 'DE-BY' or 'US-CA'."
+            f"The library holidays knows no country {country!r}: {str(error).rstrip('.')}. Give a code such as 'DE', "
+            "'DE-BY' or 'US-CA'."
         ) from error
     return np.array(sorted(found), "datetime64[D]")

@@ -33,8 +33,9 @@ from nbforecast.data.span import parse_span
 from nbforecast.data.static import read_static
 from nbforecast.data.text_times import DATE_ORDERS
 from nbforecast.data.units import find_conversion, stated_unit, with_unit
-from nbforecast.data.values import DECIMALS
+from nbforecast.data.values import DECIMALS, read_covariate
 from nbforecast.data.warnings import (
+    beside_grid_warnings,
     dropped_series_warnings,
     duplicate_warnings,
     early_end_warnings,
@@ -189,6 +190,10 @@ def prepare(
     warnings += hindsight_warnings(columns.future)
 
     offsets, steps, values = lay_out(points, len(ids))
+    rows = observations.take_series(is_long_enough)
+    covariates, covariate_warnings = _read_covariates(
+        table, columns, rows, frequency, offsets, steps, holidays=holidays, decimal=decimal
+    )
     return Dataset(
         ids=ids,
         offsets=offsets,
@@ -198,8 +203,8 @@ def prepare(
         max_gap=bridged,
         time_type=observations.time_type,
         names=_with_unit(observations.names, convert_to or unit),
-        warnings=tuple(warnings),
-        covariates=_read_covariates(table, columns, observations, is_long_enough, frequency, offsets, steps, holidays),
+        warnings=(*warnings, *covariate_warnings),
+        covariates=covariates,
         static=None if static_table is None else static_table.filter(is_long_enough),
     )
 
@@ -207,31 +212,32 @@ def prepare(
 def _read_covariates(
     table: nw.DataFrame[Any],
     columns: Columns,
-    observations: Observations,
-    is_long_enough: Bool[np.ndarray, " series"],
+    rows: Observations,
     frequency: Frequency,
     offsets: Int64[np.ndarray, " bounds"],
     steps: Int64[np.ndarray, " rows"],
+    *,
     holidays: str | None,
-) -> Covariates | None:
-    """Lay the named covariates out on the grid of the series; None if there are none."""
+    decimal: str | None,
+) -> tuple[Covariates | None, list[DataWarning]]:
+    """Lay the named covariates out on the grid of the series, and report repairs; None if there are none."""
     names = [*columns.future, *columns.past]
     if holidays is not None:
         check_country(holidays)
         if frequency.kind == "integer":
             raise OptionError(f"{option('holidays')} needs dates, and the times are steps.")
     elif not names:
-        return None
-    rows = observations.take_series(is_long_enough)
-    return lay_out_covariates(
-        [to_polars(table, name)[rows.rows] for name in names],
-        [name in columns.future for name in names],
-        rows.series,
-        frequency.to_step(rows.times),
-        steps[offsets[:-1]],
-        np.diff(offsets),
-        holidays,
-    )
+        return None, []
+    read = [read_covariate(to_polars(table, name)[rows.rows], decimal) for name in names]
+    warnings = [warning for _, of_column in read for warning in of_column]
+    is_ahead = [name in columns.future for name in names]
+    starts, lengths = steps[offsets[:-1]], np.diff(offsets)
+    row_steps = frequency.to_step(rows.times)
+    if any(is_ahead):
+        is_beyond = row_steps >= (starts + lengths)[rows.series]
+        warnings += beside_grid_warnings(rows.times[is_beyond], frequency)
+    laid_out = lay_out_covariates([c for c, _ in read], is_ahead, rows.series, row_steps, starts, lengths, holidays)
+    return laid_out, warnings
 
 
 def check_reading(date_order: Any, decimal: Any) -> None:

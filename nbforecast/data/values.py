@@ -22,6 +22,7 @@ _GROUPED = {".": r"^[+-]?(?:\d*|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d*)?(?:[eE][+-]?\d
             ",": r"^[+-]?(?:\d*|[1-9]\d{0,2}(?:\.\d{3})+)(?:,\d*)?(?:[eE][+-]?\d+)?$"}  # fmt: skip
 _SPACED = r"(\d)[ '’\x{a0}\x{202f}](\d{3})"  # thousands
 _LONG = r"^[+-]?\d{4,}$"  # four digits in a row, without thousands between them
+_SAMPLE, _MOSTLY = 1_000, 0.6  # texts that tell whether a covariate is numbers, and the share that are
 _TELLING = 8  # numbers such as 1,234 beside plain ones below 1000 from which on the comma groups thousands
 
 
@@ -60,6 +61,36 @@ def read_values(
     count, row = int(is_infinite.sum()), int(np.argmax(is_infinite))
     sentence = f"{plural(count, 'value is', 'values are')} infinite and count as missing (first: row {row})."
     return np.where(is_infinite, np.nan, values), [*warnings, DataWarning("non_finite", count, sentence)]
+
+
+def read_covariate(column: pl.Series, decimal: str | None = None) -> tuple[pl.Series, list[DataWarning]]:
+    """Convert a covariate whose text is mostly numbers, as values are; other text is categories and stays as it is.
+
+    Args:
+        column: The column under the user's name.
+        decimal: The decimal sign of text, or None to decide by the whole column.
+
+    Returns:
+        The column, and warnings as of `read_values`.
+
+    Raises:
+        InputError: If some of the text is no number, or if all values are missing.
+    """
+    import polars as pl
+
+    warnings: list[DataWarning] = []
+    known = column.drop_nulls()
+    if column.dtype == pl.String:
+        texts = known.head(_SAMPLE).to_list()
+        if texts and count_numbers(texts)[0] >= _MOSTLY * len(texts):
+            values, warnings = read_values(column, decimal)
+            column = pl.Series(column.name, values, nan_to_null=True)
+    elif column.dtype.is_float():
+        values, warnings = read_values(column)
+        column = pl.Series(column.name, values, nan_to_null=True)
+    if not column.drop_nulls().len():
+        raise InputError(f"Every value of the covariate {column.name!r} is missing. Is it the right column?")
+    return column, warnings
 
 
 def count_numbers(texts: list[str]) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int, Shaped
 
 from nbforecast.data.dataset import DataWarning
+from nbforecast.data.grid import point_distances
 from nbforecast.data.span import Span, is_newest_part
 from nbforecast.text import brief_number, option, plural, quoted, time_span, timestamp
 from nbforecast.time_units import DAY
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 LEFT_OUT = {"empty_series": "no data point", "too_short": "only one data point"}  # flag -> what such a series has
 _MOST_WARNINGS = 3  # more series than this that have the same warning share one
 _NAMED = 5  # series that a shared warning names
+_BETWEEN = 0.2  # of a step, from which on a row of covariates lies between two
 _SHIFTED = 0.05  # of a step; clocks of devices wander, and less needs no warning
 _SPARSE = 0.1  # share of observed steps below which the step is probably wrong
 _MOSTLY = 0.5  # share of steps without observation from which on a series is told of them
@@ -45,6 +47,27 @@ def longer_history(count: int) -> DataWarning:
     """
     origins, advice = plural(count, "origin is", "origins are"), f"{option('exact', True)} uses this one alone"
     return DataWarning("longer_history", count, f"{origins} forecast from a longer history in the cache; {advice}.")
+
+
+def beside_grid_warnings(times: Int[np.ndarray, " rows"], frequency: Frequency) -> list[DataWarning]:
+    """Report rows after the last value, of covariates alone, that lie between the points of the grid.
+
+    Args:
+        times: The times of these rows.
+        frequency: The grid.
+    """
+    if frequency.kind == "integer":
+        return []
+    distances = point_distances(times, frequency)
+    count = int((distances > _BETWEEN).sum())
+    if not count:
+        return []
+    first = np.datetime64(int(times[np.argmax(distances > _BETWEEN)]), "us")
+    sentence = (
+        f"{plural(count, 'row')} after the last value {'lies' if count == 1 else 'lie'} between the steps of "
+        f"{frequency.describe()} (first: {timestamp(first)}): their covariates count for the nearest step."
+    )
+    return [DataWarning("covariates_off_grid", count, sentence)]
 
 
 def dropped_series_warnings(flag: str, dropped: Int[np.ndarray, " dropped"], ids: Sequence[str]) -> list[DataWarning]:

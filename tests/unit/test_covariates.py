@@ -140,3 +140,58 @@ def test_H2_holidays_are_covariates_of_a_run():
     plain = nbf.forecast(frame, "naive", 3, learn=True, wait=True)
     assert learned.scores()["mae"].item() < plain.scores()["mae"].item()
     assert learned.reasons[-1] == 0, "holidays are known ahead of the last value"
+
+
+def test_S8_text_of_numbers_is_read_as_numbers_and_other_text_as_categories():
+    text = sales(60).with_columns(
+        temp=pl.col("noise").round(2).cast(pl.String).str.replace(".", ",", literal=True),
+        flag=pl.when("promotion").then(pl.lit("yes")).otherwise(pl.lit("no")),
+    )
+    text = text.with_columns(temp=pl.when(pl.int_range(pl.len()) == 5).then(pl.lit("n/a")).otherwise("temp"))
+    data = prepare(text, target="y", future_covariates=["temp", "flag"])
+    assert data.covariates is not None
+    assert data.covariates.names == ("temp", "flag = no", "flag = yes")
+    expected = sales(60)["noise"].round(2).to_numpy()[:60].copy()
+    expected[5] = np.nan
+    np.testing.assert_array_equal(data.covariates.now(data.offsets)[0], expected)
+    assert "missing_marks" in [w.flag for w in data.warnings]
+    broken = text.with_columns(temp=pl.when(pl.int_range(pl.len()) == 7).then(pl.lit("warm")).otherwise("temp"))
+    with pytest.raises(InputError, match=r"'temp'.*warm"):
+        prepare(broken, target="y", future_covariates="temp")
+
+
+def test_S8_covariates_that_cannot_be_meant_are_errors():
+    with pytest.raises(
+        InputError, match=r"No column is called 'promo' \(future_covariates=\)\. Did you mean 'promotion'"
+    ):
+        prepare(sales(30), target="y", future_covariates="noise,promo")
+    for nothing in (None, float("inf")):
+        empty = sales(30).with_columns(noise=pl.lit(nothing, pl.Float64))
+        with pytest.raises(InputError, match="Every value of the covariate 'noise' is missing"):
+            prepare(empty, target="y", past_covariates="noise")
+
+
+def test_S4_rows_of_covariates_beside_the_grid_are_reported():
+    hours = [dt.datetime(2024, 1, 1) + dt.timedelta(hours=k) for k in range(72)]
+    ahead = [dt.datetime(2024, 1, 4, k, 30) for k in range(6)]
+    frame = pl.DataFrame({"ds": hours + ahead, "y": [*np.arange(72.0), *[None] * 6], "temp": np.arange(78.0)})
+    warnings = prepare(frame, target="y", future_covariates="temp").warnings
+    (warning,) = [w for w in warnings if w.flag == "covariates_off_grid"]
+    assert warning.count == 6
+    assert "between the steps of 1 hour (first: 2024-01-04 00:30)" in warning.sentence
+
+
+@pytest.mark.parametrize("origins", [None, "latest", "2023-02-01..2023-02-05"])
+def test_S4_origins_without_their_covariates_are_a_warning(origins):
+    run = nbf.forecast(
+        sales(80, 0), "naive", HORIZON, target="y", future_covariates="promotion", origins=origins, every=None
+    )
+    run.cancel()
+    found = [w for w in run.warnings if w.flag == "missing_covariates"]
+    assert [w.count for w in found] == ([] if origins and origins != "latest" else [HORIZON])
+    for warning in found:
+        assert "7 origins, the newest included: promotion must be known ahead and is missing" in warning.sentence
+    weekly = sales(80).with_columns(noise=pl.when(pl.int_range(pl.len()) % 7 == 0).then("noise"))
+    sparse = nbf.forecast(weekly, "naive", HORIZON, target="y", future_covariates="noise", origins="latest")
+    sparse.cancel()
+    assert "fill it forward" in str(sparse.warnings)

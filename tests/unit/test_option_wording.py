@@ -14,7 +14,7 @@ from nbforecast.data import prepare
 from nbforecast.errors import NbForecastError
 from nbforecast.options import DrawOptions, ForecastOptions
 from nbforecast.report.runner import _environment
-from nbforecast.text import OPTION_STYLE, options_as_flags
+from nbforecast.text import OPTION_STYLE, option, options_as_flags
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,3 +87,10 @@ def test_S8_one_wording_for_each_kind_of_caller() -> None:
             prepare(table)
         with options_as_flags(), pytest.raises(NbForecastError, match="forecast with --target;"):
             prepare(table)
+
+
+def test_M6_options_are_written_with_flags_that_exist() -> None:
+    with options_as_flags():
+        for field in fields(ForecastOptions):
+            if field.metadata["flags"]:
+                assert option(field.name) in field.metadata["flags"]
