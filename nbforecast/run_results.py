@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from nbforecast.postprocessing.conformal import is_covered, rows_that_calibrate
 from nbforecast.result_cache.export import long_parts, to_long
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.mean_scores import OriginScores, summarise, with_unscored_origins
-from nbforecast.scoring.score_groups import group_keys
+from nbforecast.scoring.score_groups import group_keys, spread_values
 from nbforecast.table_files import write_parts
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ class RunResults(BackgroundRun):
 
     Attributes:
         data: The prepared data.
-        reused: Number of origins whose forecasts were in the cache when the run began.
         calibrate: Whether prediction intervals are calibrated.
     """
 
@@ -389,19 +389,9 @@ class RunResults(BackgroundRun):
         """Keys and condition of the run's rows as those of the data's rows."""
         if self._rows is None:
             return keys, where
-        keys = [self._spread(key) if isinstance(key, pl.Series) else key for key in keys]
-        return keys, self._spread(pl.Series(where)) if isinstance(where, pl.Series | np.ndarray) else where
-
-    def _spread(self, values: pl.Series) -> pl.Series:
-        """Values of the run's rows as values of the data's rows, null for the others."""
-        if len(values) != len(self.rows):
-            raise OptionError(
-                f"A Series needs a value for each of the {len(self.rows):,} origins, not {len(values):,}."
-            )
-        position = pl.DataFrame({"row": np.arange(len(self.data))}).join(
-            pl.DataFrame({"row": self.rows}).with_row_index("position"), on="row", how="left", maintain_order="left"
-        )
-        return values.gather(position["position"])
+        spread = partial(spread_values, rows=self._rows, count=len(self.data))
+        keys = [spread(key) if isinstance(key, pl.Series) else key for key in keys]
+        return keys, spread(pl.Series(where)) if isinstance(where, pl.Series | np.ndarray) else where
 
     def column(self, name: str, positions: slice | None = None) -> Float32[np.ndarray, "R *T"]:
         """A column of results of the run's rows, read-only; NaN where there is no result yet.

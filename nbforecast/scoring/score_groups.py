@@ -237,6 +237,25 @@ def _origins(data: Dataset) -> pl.DataFrame:
     )
 
 
+def spread_values(values: pl.Series, rows: Int64[np.ndarray, " R"], count: int) -> pl.Series:
+    """Return values of some rows as values of all rows, null for the others.
+
+    Args:
+        values: R values.
+        rows: (R,) ascending rows.
+        count: N, the number of all rows.
+
+    Raises:
+        OptionError: There are not R values.
+    """
+    if len(values) != len(rows):
+        raise OptionError(f"A Series needs a value for each of the {len(rows):,} origins, not {len(values):,}.")
+    position = pl.DataFrame({"row": np.arange(count)}).join(
+        pl.DataFrame({"row": rows}).with_row_index("position"), on="row", how="left", maintain_order="left"
+    )
+    return values.gather(position["position"])
+
+
 def origin_labels(data: Dataset) -> pl.DataFrame:
     """Return unique_id, ds and index of each origin, a row each."""
     return _origins(data).select("unique_id", "ds", "index")
