@@ -79,7 +79,8 @@ class Run(RunResults):
     def compare(self) -> pl.DataFrame:
         """What calibration and learning gain: forecasts as the base makes them, calibrated, learned, and both (H4).
 
-        Every row rests on the same origins and steps, those at which all four are known, of the run's origins.
+        Every row rests on the same origins and steps of the run, those at which all four are known; calibrated ones are
+        null where no origin has enough past errors.
 
         Returns:
             A DataFrame with a row for each: model and calibrated (which forecasts these are), n (steps), mae, wis (the

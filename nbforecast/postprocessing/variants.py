@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _HALF = len(CALIBRATED_LEVELS) // 2
 VARIANT_LEVELS = (*CALIBRATED_LEVELS[:_HALF], 0.5, *CALIBRATED_LEVELS[_HALF:])  # of the quantiles that are compared
+_ROUNDING = 1e-6  # of the values, below which a loss is rounding to float32
 _WIDTH_OF = 80  # per cent, the interval whose mean width is reported
 
 
@@ -52,14 +53,17 @@ def compare_variants(
         rows: (R,) the row of each origin in its data.
 
     Returns:
-        A row for each variant; see `Run.compare`.
+        A row for each variant; see `Run.compare`. A variant without any forecast counts for nothing, and is null.
     """
-    is_common = np.isfinite(actual) & np.logical_and.reduce([np.isfinite(v.quantiles).all(-1) for v in variants])
+    is_there = [np.isfinite(variant.quantiles).all(-1) for variant in variants]
+    is_common = np.isfinite(actual) & np.logical_and.reduce([known for known in is_there if known.any()] or is_there)
     losses = [_interval_scores(variant.quantiles, actual) for variant in variants]
     means = [_origin_means(loss, is_common) for loss in losses]
     scale = _scale(means[0], series)
     horizon = actual.shape[1]
     first = np.nanmean(means[0] / scale) if is_common.any() else np.nan
+    if is_common.any() and losses[0][is_common].mean() <= _ROUNDING * np.abs(actual[is_common]).mean():
+        first = np.nan  # nothing is left to gain
     changes = [
         estimate_over_origins((mean - means[0]) / scale / first, time, series, rows, horizon) for mean in means[1:]
     ]
@@ -89,7 +93,8 @@ def _row(
         scores[f"coverage_{coverage}"] = is_inside.astype(np.float64)
     scores[f"width_{_WIDTH_OF}"] = variant.quantiles[..., high] - variant.quantiles[..., low]
     lower, upper = change.interval()
-    means = {name: float(each[is_common].mean(dtype=np.float64)) for name, each in scores.items() if is_common.any()}
+    is_known = is_common.any() and np.isfinite(losses[is_common]).all()
+    means = {name: float(each[is_common].mean(dtype=np.float64)) for name, each in scores.items() if is_known}
     return {
         "model": variant.model,
         "calibrated": variant.is_calibrated,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HEADING = "What the forecasts learned"
 _MOST_EFFECTS = 14  # drawn
+_MOST_DECIMALS = 6  # of an effect
 _MOST_NAMED = 3  # of a group, in a sentence
 _METHOD = (
     "An effect is that of one feature while the others stay as they are, beyond what the model itself makes of it. ± "
@@ -57,8 +58,12 @@ def find_learning(run: Run) -> Learning | None:
     variants = run.compare()
     base = model_name(run.base.model)
     calibrated, learned, both = (variants.row(k, named=True) for k in (1, 2, 3))
+    if learned["wis_change"] is None:
+        nothing = f"Nothing is known of what learning gains: {base} makes no error, or none is known."
+        return Learning(nothing, (), run.effects(), variants)
     if both["wis_change"] is None:
-        return Learning("Nothing is known of what learning gains: no origin has an error.", (), run.effects(), variants)
+        finding = f"Learned, the WIS is {_beside(learned)} that of {base} ({p_value(_value(learned, 'p_value'))})."
+        return Learning(finding, ("There are too few past errors to calibrate.",), run.effects(), variants)
     finding = f"Learned and calibrated, the WIS is {_beside(both)} that of {base} ({p_value(_value(both, 'p_value'))})."
     details = f"Learning alone makes it {_describe_change(learned)}, calibration alone {_describe_change(calibrated)}."
     return Learning(finding, (details,), run.effects(), variants)
@@ -141,7 +146,8 @@ def _with_margin(effect: float, row: dict[str, Any], unit: str = "") -> str:
     if not (isfinite(margin) and margin > 0):
         return f"{number(effect)} {unit}".strip()
     decimals = max(0, 1 - floor(log10(margin)))  # of a margin of two digits
-    rounded = minus(without_signed_zero(f"{effect:,.{decimals}f}"))
+    few = decimals <= _MOST_DECIMALS
+    rounded = minus(without_signed_zero(f"{effect:,.{decimals}f}")) if few else number(effect)
     return f"{rounded} {unit}".strip() + f" ± {number(margin, 2)}"
 
 

@@ -70,6 +70,17 @@ def test_R4_no_effect_is_called_clear_where_there_is_none(run):
     assert all("adds" not in sentence for sentence in describe_groups(effects))
 
 
+def test_R4_what_is_too_short_to_calibrate_or_makes_no_error_is_said():
+    short = nbf.forecast(np.sin(np.arange(30.0)) + 2, "naive", 3, learn=True, wait=True)
+    assert "Learned, the WIS is" in describe_learning(short)
+    assert "too few past errors to calibrate" in report.learning(short).text()
+    for score in ("wis", "coverage_80", "width_80"):
+        assert short.compare()[score].is_null().to_list() == [False, True, False, True]
+    exact = nbf.forecast(np.arange(70) % 7 + 1.0, "naive", 3, learn=True, wait=True)
+    assert "naive makes no error" in describe_learning(exact)
+    assert exact.compare()["wis_change"][1:].is_null().all()
+
+
 def test_H4_nothing_is_shown_of_a_run_that_does_not_learn(run):
     assert report.learning(run.base).text() == ""
     assert describe_learning(run.base) == ""
