@@ -10,7 +10,8 @@ from nbforecast.data.span import horizon_steps
 from nbforecast.errors import OptionError
 from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.table_forecaster import TableForecaster
-from nbforecast.options import DrawOptions, ForecastKeywords, ForecastOptions, Style, takes_options
+from nbforecast.option_keywords import ForecastKeywords, takes_options
+from nbforecast.options import DrawOptions, ForecastOptions, Style
 from nbforecast.session import current_session, wait_or_cancel
 
 if TYPE_CHECKING:

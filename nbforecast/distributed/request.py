@@ -22,7 +22,8 @@ from nbforecast.distributed.worker import Job, forecast_locally
 from nbforecast.errors import OptionError, StorageError
 from nbforecast.forecasters.base import uses_seed
 from nbforecast.forecasters.registry import resolve, to_portable
-from nbforecast.options import ForecastOptions, PanelKeywords, takes_options
+from nbforecast.option_keywords import PanelKeywords, takes_options
+from nbforecast.options import ForecastOptions
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.safe_text import brief_repr

@@ -14,7 +14,8 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.arguments import add_forecast_options, forecast_keywords
-from nbforecast.options import ForecastKeywords, ForecastOptions, PanelKeywords
+from nbforecast.option_keywords import ForecastKeywords, PanelKeywords
+from nbforecast.options import ForecastOptions
 from nbforecast.settings import check_environment
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from nbforecast.api import forecast
 from nbforecast.errors import OptionError
 from nbforecast.jupyter.assets import need_widgets
-from nbforecast.options import ExploreKeywords, takes_options
+from nbforecast.option_keywords import ExploreKeywords, takes_options
 from nbforecast.run import Run
 
 if TYPE_CHECKING:
