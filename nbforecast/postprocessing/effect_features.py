@@ -21,6 +21,7 @@ OTHERS_GROUP = "other models"
 HOLIDAYS_GROUP = "holidays"
 _TYPICAL = (0.1, 0.5, 0.9)  # quantiles of a number between which it typically changes
 _KNOTS = (0.25, 0.5, 0.75)  # quantiles at which the effect of a number may bend
+_LEAST_WITHIN = 0.5  # of the variance of a number, below which it differs more between series
 _CHANGES = (1, 4)  # steps over which the change of a covariate known up to the origin is measured
 _HARMONICS = 2
 
@@ -130,10 +131,18 @@ class PastErrors:
 
 
 class _Shape:
-    """How the effect of a covariate may depend on its value: two levels, or a line with bends."""
+    """How the effect of a covariate may depend on its value: two levels, or a line with bends.
 
-    def __init__(self, values: Float64[np.ndarray, " N"]) -> None:
-        finite = values[np.isfinite(values)]
+    A number that differs more between series than within them, such as a price, is measured from its median in each.
+    """
+
+    def __init__(self, of_series: Sequence[Float64[np.ndarray, " _"]]) -> None:
+        finite = np.concatenate([values[np.isfinite(values)] for values in of_series])
+        within = np.concatenate([_above_median(values, values) for values in of_series])
+        within = within[np.isfinite(within)]
+        is_number = len(np.unique(finite)) > 2
+        self.is_centred = bool(is_number and (within**2).mean() < _LEAST_WITHIN * finite.var())
+        finite = within if self.is_centred else finite
         levels = np.unique(finite)
         self.is_constant = len(levels) < 2
         self.count: int | None = None
@@ -154,8 +163,12 @@ class _Shape:
             low = float(finite[finite < middle].mean()) if (finite < middle).any() else middle
         self.changes = [(middle, end) for end in (high, low) if end != middle]
 
-    def __call__(self, values: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, "N C"]:
-        """The columns of a regression, (N, C)."""
+    def of(self, values: Float64[np.ndarray, " N"], own: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, "N C"]:
+        """The columns of a regression for values of a series, whose values at the origins are `own`."""
+        return self.columns(_above_median(values, own) if self.is_centred else values)
+
+    def columns(self, values: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, "n C"]:
+        """The columns of a regression for values on the scale of `changes`."""
         line = (values - self.origin) / self.scale
         bends = [np.maximum(values - knot, 0.0) / self.scale for knot in self.knots]
         return np.column_stack([line, *bends])
@@ -182,12 +195,10 @@ class ExplainingColumns:
             seasons: Season lengths in steps, ascending.
         """
         self._seasons = seasons
-        pooled = [np.concatenate([one.now[k] for one in series]) for k in range(len(names.ahead))]
-        self._ahead = [_Shape(values) for values in pooled]
-        pooled = [np.concatenate([one.known[j] for one in series]) for j in range(len(names.known))]
-        self._known = [_Shape(values) for values in pooled]
+        self._ahead = [_Shape([one.now[k] for one in series]) for k in range(len(names.ahead))]
+        self._known = [_Shape([one.known[j] for one in series]) for j in range(len(names.known))]
         self._terms = [
-            _Term(name, shape)
+            _Term(name._replace(feature=f"{name.feature} above its median") if shape.is_centred else name, shape)
             for name, shape in zip((*names.ahead, *names.known), (*self._ahead, *self._known), strict=True)
             if not shape.is_constant
         ]
@@ -217,7 +228,7 @@ class ExplainingColumns:
                 if term.shape is None:
                     weights[start] = 1.0
                 else:
-                    before, after = term.shape(np.array([reference, value]))
+                    before, after = term.shape.columns(np.array([reference, value]))
                     weights[start:end] = after - before
                 count = None if term.shape is None else term.shape.count
                 contrasts.append(Contrast(term.name, reference, value, weights, count))
@@ -234,9 +245,11 @@ class ExplainingColumns:
             explaining: (N, C) columns whose effects are estimated, NaN where one is not known.
             constant: (N, D) columns that are held constant, 0 where one is not known.
         """
-        explaining = [shape(one.ahead[k][:, h]) for k, shape in enumerate(self._ahead) if not shape.is_constant]
+        explaining = [
+            shape.of(one.ahead[k][:, h], one.now[k]) for k, shape in enumerate(self._ahead) if not shape.is_constant
+        ]
         known = [(one.known[j], shape) for j, shape in enumerate(self._known) if not shape.is_constant]
-        explaining += [shape(values) for values, shape in known]
+        explaining += [shape.of(values, values) for values, shape in known]
         explaining += [(values - delayed(values, steps))[:, None] for values, _ in known for steps in _CHANGES]
         explaining += [column[:, None] for column in self._past_columns(one, h)]
         constant = list(self._constant_columns(one, h)) or [np.zeros(len(one.values))]
@@ -259,7 +272,7 @@ class ExplainingColumns:
             if shape.is_constant:
                 continue
             for delay in dict.fromkeys((0, *(-ahead % season for season in self._seasons))):
-                yield from shape(delayed(one.now[k], delay)).T
+                yield from shape.of(delayed(one.now[k], delay), one.now[k]).T
             yield _mean_of_last(one.now[k], self._seasons[-1] if self._seasons else 2 * ahead)
         for season in self._seasons:
             angle = 2 * np.pi * ((one.steps + ahead) % season) / season
@@ -278,6 +291,11 @@ def delayed(values: Float64[np.ndarray, " N"], steps: int) -> Float64[np.ndarray
     if steps == 0:
         return values
     return np.concatenate([np.full(min(steps, len(values)), np.nan), values[:-steps]])
+
+
+def _above_median(values: Float64[np.ndarray, " N"], own: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, " N"]:
+    known = own[np.isfinite(own)]
+    return values - (np.median(known) if len(known) else 0.0)
 
 
 def _mean_of_last(values: Float64[np.ndarray, " N"], count: int) -> Float64[np.ndarray, " N"]:

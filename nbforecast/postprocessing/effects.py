@@ -38,6 +38,7 @@ _RANK_TOLERANCE = 1e-9  # of the largest eigenvalue, below which columns are sum
 _LEAST_ROWS_PER_COLUMN = 2.0
 _LEAST_SPELLS = 3.0  # of a feature's changes, effectively, below which an effect has no standard error
 _LARGEST_LEVERAGE = 0.99
+_LARGEST_INFLATION = 1e4  # of an effect's variance by columns that go with its own; beyond, its effect is left open
 _OPEN_SHARE = 1e-6  # of a change that no row tells apart from others, above which its effect is left open
 _LEAST_SHARE_OF_MEDIAN = 0.01  # of the smallest value, below which effects are not multiplicative
 
@@ -222,6 +223,7 @@ def _fit_step(table: ErrorTable, columns: ExplainingColumns, h: int) -> _StepFit
     directions = inverse @ weights.T
     size = np.linalg.norm(weights, axis=1)
     is_open = np.linalg.norm(squares @ directions - weights.T, axis=0) > _OPEN_SHARE * size
+    is_open |= rows * (weights * directions.T).sum(1) > _LARGEST_INFLATION * size**2
     pull = design @ directions
     return _StepFit(
         effects=np.where(is_open, np.nan, weights @ coefficients),

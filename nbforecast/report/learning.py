@@ -156,8 +156,8 @@ def _label(row: dict[str, Any], change: str) -> str:
     feature, reference, value = str(row["feature"]), row["reference"], row["value"]
     if row["count"] is not None and (reference, value) == (0, 1):
         return feature
-    if feature != row["group"]:  # a difference moves by a standard deviation
-        return f"{feature} (+{number(value)})"
+    if feature != row["group"] and reference == 0:  # a difference
+        return f"{feature} ({'+' if value > 0 else ''}{number(value)})"
     return f"{feature} {change.format(number(reference, 2), number(value, 2))}"
 
 

@@ -207,6 +207,32 @@ def test_H3_the_gain_of_a_group_is_the_error_of_a_run_without_it(sales):
     assert by_step["effect"].min() < both.effects().filter(feature="promotion")["effect"].item()
 
 
+def test_H3_a_number_that_differs_between_series_is_measured_from_its_median_in_each():
+    """Prices of 2 and of 50, each with its own reductions: the effect is that of a reduction."""
+    random = np.random.default_rng(1)
+    reduction = np.where(random.random((2, 162)) < 0.3, -random.random((2, 162)), 0.0)
+    price = np.array([[2.0], [50.0]]) + reduction
+    values = 20 - 5 * reduction[:, :160] + 0.3 * random.normal(size=(2, 160))
+    names = FeatureNames(ahead=(FeatureName("price", "price"),), seasons=("7 steps",))
+    base = base_forecasts(values, price.reshape(1, -1), 2, series=2)
+    (effect,) = (e for e in estimate_effects(tabulate_errors(base, names, False)) if e.contrast.name.group == "price")
+    assert effect.contrast.name.feature == "price above its median"
+    assert effect.contrast.reference == pytest.approx(0, abs=1e-9)
+    assert effect.contrast.value < -0.3
+    assert abs(effect.estimate.value + 5 * effect.contrast.value) < 3 * effect.estimate.standard_error
+
+
+def test_H3_columns_that_go_together_leave_an_effect_open():
+    values, promotion = shop(0, 1.0, 200, 2, False)
+    twin = promotion + 1e-4 * np.random.default_rng(0).normal(size=202)
+    names = FeatureNames(
+        ahead=(FeatureName("promotion", "promotion"), FeatureName("twin", "twin")), seasons=("7 steps",)
+    )
+    effects = estimate_effects(tabulate_errors(base_forecasts(values, np.stack([promotion, twin]), 2), names, False))
+    assert np.isnan(effect_of(effects, "promotion").estimate.value)
+    assert np.isfinite(effect_of(effects, "last known error").estimate.value)
+
+
 def test_H3_effects_are_refused_where_there_are_none(sales):
     run = nbf.forecast(sales.select("ds", "sold [kg]"), "naive", 3, wait=True)
     with pytest.raises(OptionError, match="naive does not learn"):
