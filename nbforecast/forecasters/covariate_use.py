@@ -30,6 +30,7 @@ class CovariateUse:
         names: The covariates that it reads, in its order; None for all.
         complete: Whether it needs every covariate of its context; otherwise NaN stands for a missing one.
         only_ahead: Whether it leaves out covariates that are known up to the origin only.
+        required: Whether it cannot forecast where it has none.
     """
 
     past: bool = True
@@ -37,6 +38,7 @@ class CovariateUse:
     names: tuple[str, ...] | None = None
     complete: bool = False
     only_ahead: bool = False
+    required: bool = False
 
     def reads(self, *, ahead: bool, up_to_origin: bool) -> bool:
         """Whether it reads any covariate of data that have some known ahead, or some known up to the origin."""
@@ -54,12 +56,20 @@ class CovariateUse:
             The numbers of the covariates in `covariate_grid`, in the forecaster's order.
 
         Raises:
-            OptionError: The data lack one of `names`, or a forecaster of nothing but the future needs one that is
-                known up to the origin only.
+            OptionError: The data lack one of `names`, or have none where one is required, or a forecaster of nothing
+                but the future needs one that is known up to the origin only.
         """
         grid = covariate_grid(data, horizon)
         if self.names is None:
-            return np.flatnonzero(grid.is_future | (self.past and not self.only_ahead))
+            columns = np.flatnonzero(grid.is_future | (self.past and not self.only_ahead))
+            if self.required and not len(columns):
+                known = "that are known ahead" if grid.names else "beside their values"
+                raise OptionError(
+                    f"The model {model!r} reads covariates, and the data have none {known}. Name columns with "
+                    f"{option('future_covariates')}, or give the parameters past and future of a function a default. "
+                    "Results of the cache hold no covariates: they are forecast anew with the frame."
+                )
+            return columns
         missing = [name for name in self.names if name not in grid.names]
         if missing:
             which = listing([repr(name) for name in missing])
@@ -110,7 +120,7 @@ def availability(forecaster: Forecaster, data: Dataset, horizon: int) -> UInt8[n
     """
     reasons = forecaster.availability(data)
     use = declared_use(forecaster)
-    if use is None or (data.covariates is None and use.names is None):
+    if use is None or (data.covariates is None and use.names is None and not use.required):
         return reasons
     columns = use.columns(data, horizon, forecaster.name)
     is_available = reasons == UnavailableReason.AVAILABLE

@@ -290,7 +290,7 @@ def _check_covariates(facts: dict[str, Any]) -> None:
     names = use["names"] or []
     is_sound = (
         use.keys() == {f.name for f in fields(CovariateUse)}
-        and all(isinstance(use[name], bool) for name in ("past", "future", "complete", "only_ahead"))
+        and all(isinstance(use[name], bool) for name in ("past", "future", "complete", "only_ahead", "required"))
         and isinstance(names, list)
         and all(isinstance(name, str) for name in names)
         and _DIGEST.fullmatch(digest) is not None

@@ -278,3 +278,20 @@ def test_H2_darts_models_take_the_covariates_they_are_fitted_with() -> None:
             for f in (frame, with_promotion(frame, 502))
         ]
     assert abs(pair[0] - pair[1]).max() > 3
+
+
+def test_H2_a_function_without_defaults_needs_covariates_and_one_with_them_does_not(cache: Cache) -> None:
+    with pytest.raises(OptionError, match=r"'uplift' reads covariates, and the data have none beside .* Name columns"):
+        nbf.forecast(sales(60), model(), HORIZON, target="y")
+
+    def ahead(contexts: np.ndarray, horizon: int, future: np.ndarray | None = None) -> np.ndarray:
+        return contexts[:, -1:] + (np.zeros((1, horizon)) if future is None else future[..., 0])
+
+    data = prepare(sales(60), target="y", past_covariates="noise")
+    forecaster = FunctionForecaster(ahead, context=3)
+    np.testing.assert_array_equal(
+        forecaster.forecast(data, np.array([50]), 2)[0, :, 0], np.float32(data.values[[50, 50]])
+    )
+    strict = FunctionForecaster(lambda contexts, horizon, future: contexts, "strict")
+    with pytest.raises(OptionError, match="the data have none that are known ahead"):
+        strict.forecast(data, np.array([50]), 2)

@@ -132,10 +132,13 @@ def _with_covariates(forecast: Any) -> Any:
 
 def _with_future(forecast: Any) -> Any:
     def forecast_with(
-        contexts: np.ndarray, horizon: int, seed: int, past: np.ndarray, future: np.ndarray
+        contexts: np.ndarray,
+        horizon: int,
+        seed: int,
+        past: np.ndarray | None = None,
+        future: np.ndarray | None = None,
     ) -> np.ndarray:
-        has_any = past.shape[-1] > 0
-        return forecast(contexts, horizon, seed, *((past, future) if has_any else ()))
+        return forecast(contexts, horizon, seed, past, future)
 
     return forecast_with
 

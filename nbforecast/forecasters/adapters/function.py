@@ -33,7 +33,8 @@ class FunctionForecaster:
     (B, L, K) beside the contexts, `future` (B, H, K) at the times that are forecast. The columns are those of
     `covariates`, by default all: known ahead, holidays, known up to the origin, each in the order named, a text of a
     category as one column. In `future` a covariate that is known up to the origin only is NaN. An origin whose horizon
-    lacks one known ahead is unavailable.
+    lacks one known ahead is unavailable. Where the data have no such covariate, the parameters keep their defaults; a
+    function without defaults needs one.
 
     Args:
         function: The function.
@@ -143,6 +144,8 @@ class FunctionForecaster:
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, use: CovariateUse
     ) -> dict[str, Float64[np.ndarray, "R _ K"]]:
         columns = use.columns(data, horizon, self.name)
+        if not len(columns) and not use.required:
+            return {}
         past, future = cut_covariates(data, rows, self.context, horizon)
         return ({"past": past[..., columns]} if use.past else {}) | (
             {"future": future[..., columns]} if use.future else {}
@@ -161,6 +164,7 @@ def _covariate_use(
     except (TypeError, ValueError):  # a function of a library in C
         parameters = {}  # type: ignore[assignment]
     past, future = "past" in parameters, "future" in parameters
+    required = any(p.default is p.empty for n, p in parameters.items() if n in ("past", "future"))
     if not (past or future):
         if names is not None:
             raise OptionError(
@@ -170,4 +174,4 @@ def _covariate_use(
         return None
     if isinstance(names, str):
         raise OptionError(f"covariates= takes a list of names, not the text {names!r}.")
-    return CovariateUse(past, future, None if names is None else tuple(map(str, names)), complete, only_ahead)
+    return CovariateUse(past, future, None if names is None else tuple(map(str, names)), complete, only_ahead, required)

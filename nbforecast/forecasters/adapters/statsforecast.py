@@ -70,9 +70,11 @@ def build(
             return np.stack([forecast_context(v, horizon, **r) for v, r in zip(contexts, regressors, strict=True)])
 
     def forecast_with_regressors(
-        contexts: np.ndarray, horizon: int, past: np.ndarray, future: np.ndarray
+        contexts: np.ndarray, horizon: int, past: np.ndarray | None = None, future: np.ndarray | None = None
     ) -> np.ndarray:
-        return forecast(contexts, horizon, past=past, future=future) if past.shape[-1] else forecast(contexts, horizon)
+        if past is None or future is None:
+            return forecast(contexts, horizon)
+        return forecast(contexts, horizon, past=past, future=future)
 
     return FunctionForecaster(
         forecast_with_regressors if getattr(model, "uses_exog", False) else forecast,
