@@ -21,12 +21,13 @@ from nbforecast.arguments import (
     run_cache_command,
     shard_keywords,
 )
+from nbforecast.device import has_compiled
 from nbforecast.distributed.destination import FAILURES_FILE
 from nbforecast.errors import NbForecastError, OptionError
 from nbforecast.forecast_tables import describe_latest, parse_levels, save_table
 from nbforecast.safe_text import escape_controls
 from nbforecast.table_files import table_path
-from nbforecast.text import options_as_flags
+from nbforecast.text import PREPARING, options_as_flags
 
 USER_ERROR, INTERRUPTED = 2, 130  # exit statuses
 _MAX_FAILURES = 10  # listed on the terminal
@@ -117,6 +118,7 @@ def _forecast(options: argparse.Namespace) -> None:
         raise OptionError("-o names the file to write; without it, --latest shows the newest forecasts.")
     out = table_path(options.out) if options.out else None
     levels = parse_levels(options.levels)
+    _announce_preparation()
     run = nbforecast.forecast(options.frame, name=Path(options.frame).stem, wait=True, **forecast_keywords(options))
     for warning in run.warnings:
         sys.stderr.write(_on_terminal(str(warning)))
@@ -139,7 +141,14 @@ def _forecast_dataset(options: argparse.Namespace) -> None:
     _print(run)
 
 
+def _announce_preparation() -> None:
+    """Tell on a terminal what takes some seconds where nothing has been compiled yet."""
+    if sys.stderr is not None and sys.stderr.isatty() and not has_compiled():
+        sys.stderr.write(f"{PREPARING}\n")
+
+
 def _quickdraw(options: argparse.Namespace) -> None:
+    _announce_preparation()
     chart = nbforecast.quickdraw(options.frame, name=Path(options.frame).stem, **draw_keywords(options))
     _print(chart)
     if options.out:

@@ -86,16 +86,23 @@ def _configure() -> tuple[jax.Device, ...]:
     return _choose(configured.device)
 
 
+def has_compiled() -> bool:
+    """Whether a model's function has been compiled on this machine before; JAX is not imported."""
+    return any(next(folder.glob(f"*{SUFFIX}"), None) is not None for folder in _compiled_folders())
+
+
 def remove_compiled() -> tuple[int, int]:
     """Remove the compiled functions that are kept on disk, and return how many they are and their bytes."""
-    configured = settings()
-    folders = {d / "compiled" for d in (configured.directory, user_directory()) if d is not None}
-    files = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_file()]
+    files = [path for folder in _compiled_folders() if folder.is_dir() for path in folder.iterdir() if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     for path in files:
         path.unlink(missing_ok=True)
     forget_compilations()
     return sum(not path.name.endswith(("-atime", SUFFIX)) for path in files), size
+
+
+def _compiled_folders() -> set[Path]:
+    return {d / "compiled" for d in (settings().directory, user_directory()) if d is not None}
 
 
 @cache

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 UNKNOWN = "–"
+PREPARING = "Preparing the model: its functions are compiled, once on this machine …"
 NEGLIGIBLE = 5e-5  # a relative change below this is none
 _SPAN_UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1_000, "ms"), (1, "us"))
 _SIZE_UNITS = ("B", "kB", "MB", "GB")

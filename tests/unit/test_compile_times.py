@@ -1,13 +1,18 @@
 """E2: what is compiled, and how long it took, is known before anything is compiled."""
 
+import io
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from nbforecast import cli
 from nbforecast.compile_times import SUFFIX, record_compilation, seconds_to_compile
 from nbforecast.device import devices, quick_compile_options, remove_compiled
 from nbforecast.engine.compile_ahead import compile_ahead
 from nbforecast.forecasters import window_forecaster
 from nbforecast.forecasters.registry import is_bundled, resolve
+from nbforecast.jupyter.display import show
 from tests.unit.test_device import fresh
 
 
@@ -72,3 +77,31 @@ def test_C11_compiled_functions_are_counted_without_their_times(tmp_path, monkey
     assert remove_compiled()[0] == 1
     assert not list(folder.iterdir())
     assert seconds_to_compile("g") is None
+
+
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_E5_what_is_prepared_is_said_at_once(monkeypatch, is_compiled):
+    shown: list[str] = []
+
+    class Handle:
+        def update(self, bundle, raw):
+            shown.append(bundle["text/plain"])
+
+    def display(bundle, raw, display_id):
+        shown.append(bundle["text/plain"])
+        return Handle()
+
+    monkeypatch.setattr(show, "display", display)
+    monkeypatch.setattr(show, "is_interactive", lambda _: True)
+    monkeypatch.setattr(show, "has_compiled", lambda: is_compiled)
+    with show.announce_preparation(SimpleNamespace(kernel=object())):
+        assert len(shown) == (0 if is_compiled else 1)
+    if not is_compiled:
+        assert shown[0].startswith("Preparing the model")
+        assert shown[1] == "The model is prepared, once on this machine: 0.0 s."
+    monkeypatch.setattr("nbforecast.cli.has_compiled", lambda: is_compiled)
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr", terminal)
+    cli._announce_preparation()
+    assert terminal.getvalue().startswith("Preparing the model") is not is_compiled

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 import weakref
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
+from nbforecast.device import has_compiled
 from nbforecast.errors import MissingExtra
 from nbforecast.jupyter.assets import need_widgets
 from nbforecast.jupyter.display.dataset_card import dataset_card
@@ -16,8 +19,11 @@ from nbforecast.jupyter.display.live_cards import keep_current
 from nbforecast.jupyter.display.run_card import run_card
 from nbforecast.jupyter.interactivity import WITH_STILL, can_show_widgets, is_interactive
 from nbforecast.session import wait_or_cancel
+from nbforecast.text import PREPARING, duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbforecast.cache_manager.manager import ResultCache
@@ -45,6 +51,24 @@ def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
         keep_current(run, partial(run_card, run), handle)
     if wait:
         wait_or_cancel(run)
+
+
+@contextmanager
+def announce_preparation(shell: InteractiveShell) -> Iterator[None]:
+    """Tells a person in a notebook what takes some seconds where nothing has been compiled yet, and how long it took.
+
+    Args:
+        shell: The shell of the cell.
+    """
+    handle, start = None, time.monotonic()
+    if getattr(shell, "kernel", None) is not None and is_interactive(shell) and not has_compiled():
+        handle = display({"text/plain": PREPARING}, raw=True, display_id=True)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            seconds = duration(time.monotonic() - start)
+            handle.update({"text/plain": f"The model is prepared, once on this machine: {seconds}."}, raw=True)
 
 
 def show_dataset(run: DatasetRun, shell: InteractiveShell) -> None:

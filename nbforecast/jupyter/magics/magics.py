@@ -123,10 +123,11 @@ class ForecastMagics(Magics):
     def quickdraw(self, line: str, local_ns: dict[str, Any] | None = None) -> Chart:
         """Draw the forecast from one origin."""
         from nbforecast.api import quickdraw
+        from nbforecast.jupyter.display.show import announce_preparation
 
         options = self._parse("quickdraw", line, local_ns)
         frame, name = self._resolve(options.frame, local_ns)
-        with options_as_flags():
+        with options_as_flags(), announce_preparation(self.shell):
             chart = quickdraw(frame, name=name, **draw_keywords(options))
         self._store(options.out, chart)
         return chart
