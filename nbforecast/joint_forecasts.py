@@ -104,7 +104,7 @@ class JointForecasts:
 
     Attributes:
         part: The results.
-        calibrate: Whether the values at each step are those of calibrated intervals, where these are known.
+        calibrate: Whether past errors of sums and extremes move their quantiles, unless a request says otherwise.
     """
 
     def __init__(self, part: EntrySlice, *, calibrate: bool = False) -> None:
@@ -208,20 +208,18 @@ class JointForecasts:
             rows: (R,) ascending rows of the data.
             count: n, the number of paths of each.
             draws: (R, H, Q) their forecasts; None reads them.
-            bands: (R, H, 8) their calibrated intervals; None calculates them if the results are calibrated.
+            bands: (R, H, 8) calibrated intervals whose values the paths take; None takes those of the forecasts.
 
         Returns:
             (R, n, H) in the data's unit; NaN where there is no forecast.
         """
         draws = self.part.take("forecast", rows) if draws is None else draws
-        if bands is None and self.calibrate:
-            bands = self.part.calibrate_sparse(rows)
         return self.arrange(draws, bands, self.order(rows, count)[0])
 
     def values(
         self, of: Statistic, steps: slice, rows: Int64[np.ndarray, " R"], count: int = PATHS
     ) -> Float64[np.ndarray, "R n"]:
-        """A statistic of the paths of some origins.
+        """A statistic of the paths of some origins, not calibrated.
 
         Args:
             of: A function of paths (..., H) that returns a number for each, (...).
@@ -233,9 +231,8 @@ class JointForecasts:
             (R, n) ascending; NaN where there is no forecast.
         """
         values = np.empty((len(rows), count))
-        bands = self.part.calibrate_sparse(rows) if self.calibrate and len(rows) else None
         for part in self.pieces(len(rows), count):
-            paths = self.paths(rows[part], count, bands=None if bands is None else bands[part])[..., steps]
+            paths = self.paths(rows[part], count)[..., steps]
             values[part] = np.sort(np.where(np.isnan(paths).any(-1), np.nan, of(paths)), -1)
         if self.calibrate:
             kept, is_kept = self._kept_quantiles(of, steps, count)

@@ -167,15 +167,17 @@ class Forecast:
         """
         return 1 - self._cumulative(value).up_to
 
-    def paths(self, n: int = PATHS) -> Float32[np.ndarray, "n H"]:
+    def paths(self, n: int = PATHS, *, calibrate: bool = False) -> Float32[np.ndarray, "n H"]:
         """Joint paths of all steps: sums, extremes and events of them have the distribution of those to come.
 
-        At each step the values are n quantiles of the forecast, calibrated where its intervals are. Their order is that
-        of past outcomes within their forecasts, so that a path is high or low for as long as past errors were. The same
-        forecast has the same paths.
+        At each step the values are n quantiles of the forecast. Their order is that of past outcomes within their
+        forecasts, so that a path is high or low for as long as past errors were. The same forecast has the same paths.
 
         Args:
             n: The number of paths.
+            calibrate: Whether the values are quantiles of the calibrated intervals of each step, where there are some.
+                Intervals of sums and extremes are better calibrated as such, with `total(calibrate=True)` and so on:
+                bands of steps that are widened one by one make too wide sums and too high peaks.
 
         Returns:
             float32 (n, H), in the unit of the data.
@@ -188,7 +190,7 @@ class Forecast:
         """
         if not is_integer(n) or not 1 <= n <= MAX_PATHS:
             raise OptionError(f"paths() takes a number of paths from 1 to {MAX_PATHS:,}, not {n!r}.")
-        bands = None if self.calibrated is None else self.calibrated[None]
+        bands = self.calibrated[None] if calibrate and self.calibrated is not None else None
         return self._joint_forecasts.paths(np.array([self._row]), n, self.draws[None], bands)[0]
 
     @property

@@ -105,10 +105,7 @@ class PanelPaths:
                     order[number, place] = common + own
             rows = self.rows(origins, part).ravel()
             draws = self.joint.part.take("forecast", rows)
-            bands = self.joint.part.calibrate_sparse(np.sort(rows)) if self.joint.calibrate else None
-            if bands is not None:
-                bands = bands[np.argsort(np.argsort(rows))]
-            paths = self.joint.arrange(draws, bands, order.reshape(-1, count, horizon))
+            paths = self.joint.arrange(draws, None, order.reshape(-1, count, horizon))
             sums += weights[:, part].astype(np.float32) @ paths.reshape(part.stop - part.start, -1)
         return sums.reshape(len(weights), len(origins), count, horizon)
 
