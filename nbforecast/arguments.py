@@ -24,8 +24,8 @@ _NOT_OF_SHARDS = {
     **dict.fromkeys(("origins", "every", "at"), "every origin of a shard is forecast"),
     "static": "group the series of what is opened from them",
     **dict.fromkeys(
-        ("learn", "future_covariates", "past_covariates", "issued_covariates", "holidays"),
-        "forecast the panel as one table to learn from it",
+        ("future_covariates", "past_covariates", "issued_covariates", "holidays"),
+        "forecast the panel as one table to learn from them",
     ),
 }
 

@@ -196,32 +196,40 @@ def read_base_forecasts(base: Run, others: Sequence[Run]) -> BaseForecasts | Non
         base: The run that is corrected.
         others: Runs of other models on the same data.
     """
-    if any(len(run.entry_slice.pending_rows()) for run in (base, *others)):
-        return None
-    data = base.data
-    grid = covariate_grid(data, base.horizon)
+    slices = [run.entry_slice.with_requested(None) for run in (base, *others)]
+    return None if any(len(part.pending_rows()) for part in slices) else tabulate_forecasts(slices)
+
+
+def tabulate_forecasts(slices: Sequence[EntrySlice]) -> BaseForecasts:
+    """Cached forecasts of some models as a correction reads them.
+
+    Args:
+        slices: Complete results for the same data: of the model that is corrected, then of others.
+    """
+    base, data = slices[0], slices[0].data
+    grid = covariate_grid(data, base.spec.horizon)
     return BaseForecasts(
-        draws=base.entry_slice.array(),
-        levels=base.quantile_levels,
+        draws=base.array(),
+        levels=base.spec.levels,
         values=data.values,
         first_steps=data.frequency.to_step(data.time[data.offsets[:-1]]),
         offsets=data.offsets,
         seasons=learning_seasons(data),
-        others=tuple((run.entry_slice.array(), run.quantile_levels) for run in others),
+        others=tuple((part.array(), part.spec.levels) for part in slices[1:]),
         covariates=grid.values,
         is_future=grid.is_future,
-        issued=issued_values(data, base.horizon),
-        prints=_fingerprints([base, *others]),
+        issued=issued_values(data, base.spec.horizon),
+        prints=_fingerprints(slices),
     )
 
 
-def _fingerprints(runs: Sequence[Run]) -> UInt64[np.ndarray, " N"]:
+def _fingerprints(slices: Sequence[EntrySlice]) -> UInt64[np.ndarray, " N"]:
     """A fingerprint of all that learning rests on up to each row of its series: values, covariates and forecasts."""
-    data = runs[0].data
-    spec = replace(runs[0].spec, context=WHOLE_HISTORY, covariates=COVARIATES_OF_LEARNING)
+    data = slices[0].data
+    spec = replace(slices[0].spec, context=WHOLE_HISTORY, covariates=COVARIATES_OF_LEARNING)
     forecasts = np.zeros(len(data), np.uint64)
-    for number, run in enumerate(runs):
-        part, salt = run.entry_slice, np.uint64(int(run.spec.group, 16)) + np.uint64(number)
+    for number, part in enumerate(slices):
+        salt = np.uint64(int(part.spec.group, 16)) + np.uint64(number)
         rows = part.entry_rows(np.arange(len(data)))
         forecasts += mix_bits(part.entry.contexts[rows] + salt)
         forecasts += mix_bits(part.entry.forced_times[rows].view(np.uint64) + salt)

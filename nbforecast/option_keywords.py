@@ -36,6 +36,7 @@ class PanelKeywords(TypedDict, total=False):
     seed: int
     force: bool
     exact: bool
+    learn: bool
 
 
 class ForecastKeywords(PanelKeywords, total=False):
@@ -49,7 +50,6 @@ class ForecastKeywords(PanelKeywords, total=False):
     origins: Any
     every: Any
     at: str | dt.time | None
-    learn: bool
     calibrate: bool
     name: str | None
 

@@ -61,6 +61,9 @@ def forecast_dataset(
     the format of the result cache. A shard of equal data stays as it is; one of other data gives the origins whose
     context is equal. Series that cannot be forecast are listed in `_failures.parquet` and tried again the next time.
 
+    With `learn=True` a second pass corrects the forecasts by what the errors of the whole panel teach, in shards of
+    their own below `model=NAME-learned`.
+
     Args:
         source: A Parquet file, a folder or glob of them, or a URL that fsspec knows; one row per series and time.
         destination: A folder that every worker can write to.
@@ -74,7 +77,7 @@ def forecast_dataset(
             points.
         wait: Whether to return only when the run is done; an interrupt (Ctrl-C) then cancels the run.
         **options: Other options of `nbforecast.forecast`: time, target, id, freq, calendar, fill, minimum, maximum,
-            max_duration, date_order, decimal, unit, convert_to, seed, force, exact.
+            max_duration, date_order, decimal, unit, convert_to, seed, force, exact, learn.
 
     Returns:
         A run, which fills in while it is read. Errors of the work are raised by its `wait()`.
@@ -104,6 +107,7 @@ def forecast_dataset(
     if request.max_duration is not None:
         parse_span(request.max_duration, "max_duration")
     folder = shard_folder(_check_destination(destination), forecaster.name, steps)
+    learned_folder = shard_folder(folder.parent.parent, f"{forecaster.name}-learned", steps)
     _check_earlier_shards(folder, forecaster, request.seed)
     check_reading(request.date_order, request.decimal)
     panel = open_panel(source, request.time, request.target, request.id, request.date_order, request.decimal)
@@ -115,6 +119,7 @@ def forecast_dataset(
     job = Job(
         staging=folder / f"{STAGING_PREFIX}{secrets.token_hex(8)}",
         folder=folder,
+        learned_folder=learned_folder if request.learn else None,
         partition_count=1,
         options=replace(  # staged rows have these columns, and no text that can be read in several ways
             request,

@@ -29,12 +29,14 @@ from nbforecast.distributed.destination import (
     shards_in,
     write_failures,
 )
+from nbforecast.distributed.learned_shards import merge_sums
 from nbforecast.distributed.prepare_partition import infer_frequency
 from nbforecast.distributed.shard_contents import load_shard, shard_scores
 from nbforecast.distributed.source import assign_partitions, count_series, write_staging
 from nbforecast.engine.executor import wait_in_slices
 from nbforecast.engine.progress_bar import ProgressState, wait_with_bar
 from nbforecast.errors import ForecasterError, NbForecastError, OptionError, RunCancelled, StorageError
+from nbforecast.forecasters.deferred import DeferredForecaster
 from nbforecast.forecasters.registry import resolve
 from nbforecast.interrupts import uninterrupted
 from nbforecast.result_cache import parquet
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
     from nbforecast.distributed.source import Panel
     from nbforecast.distributed.worker import Job, PartitionReport
+    from nbforecast.forecasters.base import Forecaster
     from nbforecast.run import Run
     from nbforecast.scoring.score_groups import By, Where
 
@@ -85,9 +88,9 @@ class DatasetRun:
         engine: Callable[[Job, list[int]], Iterator[PartitionReport]],
         series_per_shard: int | None = None,
     ) -> None:
-        self.folder = job.folder
+        self.folder = job.learned_folder or job.folder
         self.name = panel.name
-        self.model = resolve(job.options.model).name
+        self.model = resolve(job.options.model).name + ("-learned" if job.learned_folder else "")
         self.horizon = check_horizon(job.options.horizon)
         self.phase = "waiting"
         self.error: Exception | None = None
@@ -169,7 +172,7 @@ class DatasetRun:
     @property
     def paths(self) -> list[Path]:
         """The finished shards, one per partition."""
-        return [shard.path for _, shard in sorted(self._newest_shards().items())]
+        return [shard.path for _, shard in sorted(newest_shards(shards_in(self.folder)).items())]
 
     @property
     def frame(self) -> pl.LazyFrame:
@@ -209,14 +212,17 @@ class DatasetRun:
             OptionError: No shard has this series.
             StorageError: The shard cannot be read.
         """
-        shards = self._newest_shards()
+        shards = newest_shards(shards_in(self.folder))
         count = next(iter(shards.values())).partition_count if shards else 1
         shard = shards.get(partition_of(str(series), count))
         entry_slice = None if shard is None else load_shard(shard.path)
         if entry_slice is None or str(series) not in entry_slice.data.ids:
             raise OptionError(f"No shard of {str(self.folder)!r} has a series {series!r}; see .failures.")
         options = self._job.options
-        forecaster = resolve(options.model, options.minimum, options.maximum)
+        forecaster: Forecaster = resolve(options.model, options.minimum, options.maximum)
+        if self._job.learned_folder is not None:
+            spec = entry_slice.spec
+            forecaster = DeferredForecaster(spec.model.name, spec.model.key, spec.context, spec.levels)
         return current_session().build_run(entry_slice, forecaster, options.seed, calibrate=calibrate)
 
     def wait(self, timeout: float | None = None) -> DatasetRun:
@@ -256,14 +262,14 @@ class DatasetRun:
             self._job.cancel()
 
     def _newest_shards(self) -> dict[int, Shard]:
-        return newest_shards(shards_in(self.folder))
+        return newest_shards(shards_in(self._job.folder))
 
     def _all_failures(self) -> list[Failure]:
         return [failure for failures in list(self._failures.values()) for failure in failures]
 
     def _run(self) -> None:
         try:
-            with folder_lock(self.folder):
+            with folder_lock(self._job.folder):
                 self._forecast()
         except RunCancelled:
             self.cancelled = True
@@ -289,9 +295,9 @@ class DatasetRun:
 
     def _forecast(self) -> None:
         """Write all shards; the folder is locked."""
-        delete_unfinished(self.folder)
+        delete_unfinished(self._job.folder)
         self._job.staging.mkdir()
-        earlier_failures = uninterrupted(lambda: read_failures(self.folder))
+        earlier_failures = uninterrupted(lambda: read_failures(self._job.folder))
         try:
             partitions, job = uninterrupted(self._stage)
             reports = [self._record(report) for report in self._engine(job, partitions)]
@@ -299,9 +305,27 @@ class DatasetRun:
                 raise RunCancelled
             self._delete_obsolete_shards()
             self._raise_if_nothing_is_forecast()
+            if job.learned_folder is not None:
+                self._learn(job, job.learned_folder)
         finally:
             shutil.rmtree(self._job.staging, ignore_errors=True)
             uninterrupted(lambda: self._write_failures(earlier_failures))
+
+    def _learn(self, job: Job, folder: Path) -> None:
+        """Write the shards of learned forecasts: sum over the errors of each shard, then correct each by all sums."""
+        self.phase = "learning"
+        partitions = sorted(self._newest_shards())
+        if any(report.cancelled for report in self._engine(replace(job, phase="sum"), partitions)):
+            raise RunCancelled
+        merge_sums(job.staging, partitions, self.horizon)
+        self._check_cancelled()
+        folder.mkdir(parents=True, exist_ok=True)
+        delete_unfinished(folder)
+        if any(report.cancelled for report in self._engine(replace(job, phase="learn"), partitions)):
+            raise RunCancelled
+        for partition, shard in newest_shards(shards_in(folder)).items():
+            if partition not in partitions:
+                shard.path.unlink(missing_ok=True)
 
     def _stage(self) -> tuple[list[int], Job]:
         """Sort the source into partitions; returns those with series, and the job with partitions and frequency."""
@@ -372,7 +396,7 @@ class DatasetRun:
     def _write_failures(self, earlier: list[Failure]) -> None:
         """Write the failures; those of partitions without a report remain as they were."""
         unchanged = [f for f in earlier if f.shard not in self._failures and f.shard is not None]
-        write_failures(self.folder, [*unchanged, *self._all_failures()])
+        write_failures(self._job.folder, [*unchanged, *self._all_failures()])
 
     def _check_cancelled(self) -> None:
         if self._cancel_requested:

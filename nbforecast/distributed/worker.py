@@ -8,12 +8,13 @@ import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from nbforecast.checks import check_horizon
 from nbforecast.distributed.destination import Failure, newest_shards, shard_path, shards_in
+from nbforecast.distributed.learned_shards import learned_shard, write_sums
 from nbforecast.distributed.prepare_partition import prepare_partition
 from nbforecast.distributed.shard_contents import is_complete, write_shard
 from nbforecast.distributed.source import read_partition
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nbforecast.data import Dataset
+    from nbforecast.forecasters.base import Forecaster
     from nbforecast.options import ForecastOptions
     from nbforecast.result_cache.entry_slice import EntrySlice
 
@@ -51,12 +53,17 @@ class Job:
         folder: Destination of the shards.
         partition_count: Number of partitions of the panel.
         options: Of the request; `model` is a name that any process can resolve, or a forecaster.
+        learned_folder: Destination of the shards of learned forecasts; None if the request does not learn.
+        phase: What is done with each partition: `forecast` writes its shard, `sum` adds up its errors, `learn` writes
+            its learned shard by the sums of all.
     """
 
     staging: Path
     folder: Path
     partition_count: int
     options: ForecastOptions
+    learned_folder: Path | None = None
+    phase: Literal["forecast", "sum", "learn"] = "forecast"
 
     @property
     def is_cancelled(self) -> bool:
@@ -144,6 +151,11 @@ class Worker:
         job = self._job
         if job.is_cancelled:
             raise JobCancelled
+        if job.phase == "sum":
+            write_sums(job.folder, partition, job.staging)
+            return PartitionReport(partition)
+        if job.phase == "learn":
+            return self._learn(partition)
         rows = read_partition(job.staging, partition)
         if attempts >= MAX_WORKER_FAILURES:
             message = f"{attempts} workers died while they forecast its shard, possibly for lack of memory."
@@ -178,12 +190,32 @@ class Worker:
             partition, len(entry_slice.data.ids), origins, inferred, reused, failures=tuple(failures)
         )
 
+    def _learn(self, partition: int) -> PartitionReport:
+        """Write the learned shard of a partition, unless there is one of equal data."""
+        job = self._job
+        assert job.learned_folder is not None
+        part, learned = learned_shard(job.folder, partition, job.staging, self._forecaster)
+        forecaster = resolve(learned, job.options.minimum, job.options.maximum)
+        existing = {shard.path for shard in shards_in(job.learned_folder) if shard.partition == partition}
+        path = shard_path(job.learned_folder, partition, job.partition_count, part.data.handle)
+        report = PartitionReport(partition, len(part.data.ids), part.available)
+        if path in existing and not job.options.force and is_complete(path, self._spec(part.data, forecaster)):
+            _delete(existing - {path})
+            return replace(report, reused=part.available)
+        entry_slice, error = self._infer(part.data, forecaster)
+        if error is not None:
+            raise error
+        write_shard(entry_slice.entry, path)
+        _delete(existing - {path})
+        return replace(report, inferred=part.available)
+
     def _path(self, partition: int, data: Dataset) -> Path:
         return shard_path(self._job.folder, partition, self._job.partition_count, data.handle)
 
-    def _spec(self, data: Dataset) -> ForecastSpec:
+    def _spec(self, data: Dataset, forecaster: Forecaster | None = None) -> ForecastSpec:
         options = self._job.options
-        return ForecastSpec.from_forecaster(self._forecaster, data, check_horizon(options.horizon), options.seed)
+        forecaster = forecaster or self._forecaster
+        return ForecastSpec.from_forecaster(forecaster, data, check_horizon(options.horizon), options.seed)
 
     def _is_complete(self, path: Path, data: Dataset) -> bool:
         """Whether a shard has every result for some data; none has if the request is forced."""
@@ -231,11 +263,11 @@ class Worker:
                 failed += self._find_failing(part, part_error, partition)
         return failed
 
-    def _infer(self, data: Dataset) -> tuple[EntrySlice, Exception | None]:
+    def _infer(self, data: Dataset, forecaster: Forecaster | None = None) -> tuple[EntrySlice, Exception | None]:
         """All results of some data, and the error that ended the inference. Raises `JobCancelled`."""
-        forecaster = self._forecaster
+        forecaster = forecaster or self._forecaster
         reasons, is_exact = partial(forecaster.availability, data), self._job.options.is_exact
-        entry_slice = self._cache.find(data, self._spec(data), reasons, exact=is_exact)
+        entry_slice = self._cache.find(data, self._spec(data, forecaster), reasons, exact=is_exact)
         run = Run(entry_slice, forecaster, self._engine, self._job.options.seed)
         run.start(Priority.BATCH)
         while not run.wait_for_end(POLL_SECONDS):

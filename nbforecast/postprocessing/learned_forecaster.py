@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nbforecast.data import Dataset
     from nbforecast.forecasters.base import Forecaster
+    from nbforecast.postprocessing.panel_fit import PanelFit
     from nbforecast.postprocessing.residual_model import BaseForecasts
 
 _VERSION = 2  # of the algorithm; raised whenever equal base forecasts give other numbers
@@ -32,7 +33,13 @@ _HELD_LEARNERS = 4
 class Learners:
     """The learners of a process by what they learn from; those used last are held, and go on where data grow."""
 
-    def __init__(self) -> None:
+    def __init__(self, panel: PanelFit | None = None) -> None:
+        """Begin without learners.
+
+        Args:
+            panel: The regression of a panel of which the learners see a part; None where they see all.
+        """
+        self._panel = panel
         self._lock = threading.Lock()
         self._learners: OrderedDict[tuple[str, int, tuple[str, ...]], Learner] = OrderedDict()
 
@@ -45,7 +52,7 @@ class Learners:
             ids: The series.
         """
         with self._lock:
-            learner = self._learners.pop((key, horizon, ids), None) or Learner()
+            learner = self._learners.pop((key, horizon, ids), None) or Learner(self._panel)
             self._learners[key, horizon, ids] = learner
             if len(self._learners) > _HELD_LEARNERS:
                 self._learners.popitem(last=False)
@@ -72,6 +79,7 @@ class LearnedForecaster:
         reasons: UInt8[np.ndarray, " N"],
         read: Callable[[], BaseForecasts | None],
         learners: Learners,
+        panel: str | None = None,
     ) -> None:
         """Describe the correction; nothing is computed yet.
 
@@ -81,6 +89,7 @@ class LearnedForecaster:
             reasons: (N,) for each row why the first one cannot forecast it, 0 where it can.
             read: Returns the forecasts of all of them from every origin, or None while some are missing.
             learners: Hold what was learned from earlier rows.
+            panel: The name in the key of a panel of which the data are a part; None where they are all of it.
         """
         base = models[0]
         self._reasons = reasons
@@ -93,7 +102,7 @@ class LearnedForecaster:
         self.levels = base.levels
         self.draws = base.draws
         self.uses_seed = any(uses_seed(model) for model in models)
-        series = _digest(data.ids) if len(data.ids) > 1 else ""
+        series = panel or (_digest(data.ids) if len(data.ids) > 1 else "")
         issued = {} if data.issued is None else {"issued": data.issued.digest}
         models_digest = _digest([model.key for model in models])
         self.key = model_key("learned", _VERSION, models=models_digest, series=series, **issued)

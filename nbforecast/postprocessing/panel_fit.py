@@ -27,6 +27,17 @@ class PanelFit:
         self._last: BlockSums | None = None  # over the newest one, as far as it is complete
         self._weights: dict[int, Float64[np.ndarray, "H P L"]] = {}
 
+    @classmethod
+    def of_weights(cls, weights: dict[int, Float64[np.ndarray, "H P L"]]) -> PanelFit:
+        """A fit that is complete.
+
+        Args:
+            weights: The weights in each block, counted from grid step 0.
+        """
+        fit = cls()
+        fit._weights = weights
+        return fit
+
     def add(self, sums: dict[int, BlockSums], steps: range, blocks: range, horizon: int) -> None:
         """Add sums of some steps, and fit the weights of new blocks; `close` follows when all steps are added.
 

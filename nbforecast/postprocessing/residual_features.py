@@ -79,7 +79,8 @@ def features(past: PastForecasts, origins: Origins) -> tuple[Float64[np.ndarray,
             those of the covariates; then those of the days of the week.
         counts: How many features are of none of the last two groups, of the first two, and all; without repetitions.
     """
-    groups = [list(_core(past, origins)), list(_covariates(past, origins)), list(_days(past, origins))]
+    core = [column for columns in CORE for column in columns(past, origins)]
+    groups = [core, list(_covariates(past, origins)), list(_days(past, origins))]
     columns = np.empty((len(origins.steps), sum(map(len, groups)), origins.end - origins.start))
     for number, column in enumerate(column for group in groups for column in group):
         columns[:, number] = column
@@ -88,48 +89,63 @@ def features(past: PastForecasts, origins: Origins) -> tuple[Float64[np.ndarray,
     return columns, tuple(dict.fromkeys(np.cumsum([len(group) for group in groups]).tolist()))
 
 
-def _core(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
-    start, end, steps = origins.start, origins.end, origins.steps
-    window = slice(start - past.first, end - past.first)
-    median, unit = past.medians[steps.start : steps.stop, window], past.units[steps.start : steps.stop, window]
-    newest = origins.observed(past, 0)
-
+def _other_models(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
+    median, unit = _median_and_unit(past, origins)
     for other in past.others:
-        yield (other[steps.start : steps.stop, window] - median) / unit
+        yield (other[_place(past, origins)] - median) / unit
 
+
+def _newest_values(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
+    """The newest observation, its changes, and the mean over parts of the seasons."""
+    median, unit = _median_and_unit(past, origins)
+    newest = origins.observed(past, 0)
     distance = (newest - median) / unit
     yield distance
     yield np.minimum(distance, 0.0)
-    for steps_back in _CHANGES:
-        yield (newest - origins.observed(past, steps_back)) / unit
+    for steps in _CHANGES:
+        yield (newest - origins.observed(past, steps)) / unit
     yield np.abs(newest - origins.observed(past, 1)) / unit
-    rows = np.arange(start, end)
+    end = np.arange(origins.start, origins.end) + 1
     for count in _counts(past.seasons):
-        total = past.sums[rows + past.padding + 1] - past.sums[rows + past.padding + 1 - count]
-        yield (total / np.minimum(rows + 1, count) - median) / unit
+        total = past.sums[end + past.padding] - past.sums[end + past.padding - count]
+        yield (total / np.minimum(end, count) - median) / unit
 
+
+def _values_of_phase(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
+    """What was observed at the target's phase, one and two seasons before and on average."""
+    median, unit = _median_and_unit(past, origins)
     for season in past.seasons:
-        delays = phase_delays(steps, season)
+        delays = phase_delays(origins.steps, season)
         phase = [(origins.observed(past, [d + season * k for d in delays]) - median) / unit for k in range(PERIODS)]
         yield phase[0]
         yield phase[1]
         yield mean_of_known(phase)
+    if past.seasons:
+        delays = phase_delays(origins.steps, past.seasons[0])
+        yield np.maximum((origins.observed(past, delays) - median) / unit, 0.0)
+
+
+def _errors_of_phase(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
+    for season in past.seasons:
+        delays = phase_delays(origins.steps, season)
         errors = [origins.arrived(past, [d + season * k for d in delays]) for k in range(PERIODS)]
         yield errors[0]
         yield mean_of_known(errors)
-    if past.seasons:
-        yield np.maximum((origins.observed(past, [-(h + 1) % past.seasons[0] for h in steps]) - median) / unit, 0.0)
 
+
+def _newest_errors(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
     yield origins.arrived(past, 0)
     yield origins.arrived(past, 1)
-    yield past.errors[0, window][None]
+    yield past.errors[0, origins.start - past.first : origins.end - past.first][None]
 
+
+def _calendar(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
     for season in past.seasons:
         angle = 2 * np.pi * (_target_steps(past, origins) % season) / season
         for k in range(1, _HARMONICS + 1):
             yield np.sin(k * angle)
             yield np.cos(k * angle)
-    yield np.ones((1, end - start))
+    yield np.ones((1, origins.end - origins.start))
 
 
 def _covariates(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
@@ -180,15 +196,24 @@ def _days(past: PastForecasts, origins: Origins) -> Iterator[Columns]:
     day = next((season for season in past.seasons if week % season == 0 and 1 < week // season <= _MOST_DAYS), None)
     if day is None:
         return
-    steps = slice(origins.steps.start, origins.steps.stop)
-    window = slice(origins.start - past.first, origins.end - past.first)
-    phase = origins.observed(past, phase_delays(origins.steps, week)) - past.medians[steps, window]
-    distance = np.clip(np.nan_to_num(phase / past.units[steps, window]), -LIMIT, LIMIT)
+    median, unit = _median_and_unit(past, origins)
+    phase = (origins.observed(past, phase_delays(origins.steps, week)) - median) / unit
+    distance = np.clip(np.nan_to_num(phase), -LIMIT, LIMIT)
     number = (_target_steps(past, origins) % week) // day
     for k in range(week // day):
         is_on = (number == k).astype(np.float64)
         yield is_on
         yield is_on * distance
+
+
+def _median_and_unit(past: PastForecasts, origins: Origins) -> tuple[Columns, Columns]:
+    return past.medians[_place(past, origins)], past.units[_place(past, origins)]
+
+
+def _place(past: PastForecasts, origins: Origins) -> tuple[slice, slice]:
+    """Where the origins are in arrays of forecasts."""
+    rows = slice(origins.start - past.first, origins.end - past.first)
+    return slice(origins.steps.start, origins.steps.stop), rows
 
 
 def _target_steps(past: PastForecasts, origins: Origins) -> Columns:
@@ -199,3 +224,6 @@ def _target_steps(past: PastForecasts, origins: Origins) -> Columns:
 def _counts(seasons: tuple[int, ...]) -> tuple[int, ...]:
     """Over how many steps observations are averaged: a quarter of the first season, and each season."""
     return (max(2, seasons[0] // 4), *seasons) if seasons else (4, 16)
+
+
+CORE = (_other_models, _newest_values, _values_of_phase, _errors_of_phase, _newest_errors, _calendar)

@@ -267,6 +267,22 @@ class Learner:
         return total
 
 
+def sum_panel(base: BaseForecasts) -> tuple[range, dict[int, BlockSums]]:
+    """What a part of a panel adds to the regression of all of it; `PanelFit.add` takes the sum over the parts.
+
+    Args:
+        base: The forecasts of some series of a panel.
+
+    Returns:
+        The blocks from the first to the newest one of these series, and the sums of each.
+    """
+    complete = (base.first_steps % BLOCK + np.diff(base.offsets) - 1 + LEAD) // BLOCK
+    growing = {s: range(end) for s, end in enumerate(complete.tolist()) if end}
+    newest = (base.first_steps + np.diff(base.offsets) - 1).max() // BLOCK
+    blocks = range(int(base.first_steps.min() // BLOCK), int(newest) + 1)
+    return blocks, Learner()._sum_blocks(base, range(base.draws.shape[1]), growing)
+
+
 def _step_groups(base: BaseForecasts, blocks: int) -> Iterator[range]:
     """The horizon steps in groups whose sums of so many blocks fit into memory."""
     horizon = base.draws.shape[1]

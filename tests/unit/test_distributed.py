@@ -41,6 +41,37 @@ def test_E8_shards_hold_what_forecast_says_of_every_series_alone(sample: str, tm
     assert_as_forecast(run, frame, "naive", 12)
 
 
+def test_H1_shards_learn_what_the_whole_panel_teaches(tmp_path: Path) -> None:
+    steps, random = np.arange(150), np.random.default_rng(0)
+    series = [20 + 5 * (steps % 7 == 3) + random.normal(size=150) for _ in range(4)]
+    parts = [pl.DataFrame({"unique_id": f"s{k}", "ds": steps[k:], "y": y[k:]}) for k, y in enumerate(series)]
+    frame = pl.concat(parts)
+    frame.write_parquet(tmp_path / "panel.parquet")
+
+    def shards() -> nbf.DatasetRun:
+        options: dict[str, Any] = {"model": "naive", "horizon": 2, "series_per_shard": 2, "learn": True}
+        return nbf.forecast_dataset(tmp_path / "panel.parquet", tmp_path / "to", wait=True, **options)
+
+    run = shards()
+    assert len(run.paths) > 1
+    assert run.model == "naive-learned"
+    whole = nbf.forecast(frame, "naive", 2, learn=True, wait=True)
+    for name in whole.data.ids:
+        one = run.open(name)
+        assert one.model == "naive-learned"
+        np.testing.assert_allclose(one.series(name).array, whole.series(name).array, rtol=1e-5)
+    assert run.scores()["crps"].item() == pytest.approx(whole.scores()["crps"].item(), rel=1e-4)
+    before = states(run)
+    assert states(shards()) == before
+    longer = pl.concat([frame, pl.DataFrame({"unique_id": ["s1"], "ds": [150], "y": [21.0]})])
+    longer.write_parquet(tmp_path / "panel.parquet")
+    grown = shards()
+    for name in whole.data.ids:
+        array = grown.open(name).series(name).array
+        np.testing.assert_allclose(array[: len(whole.series(name).array)], whole.series(name).array, rtol=1e-5)
+        assert len(array) == len(whole.series(name).array) + (name == "s1")
+
+
 def test_a_rerun_keeps_what_is_whole_and_infers_nothing(source: Path, tmp_path: Path) -> None:
     first = forecast(source, tmp_path / "to")
     before = states(first)

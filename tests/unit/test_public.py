@@ -51,7 +51,6 @@ def test_M6_every_request_takes_the_options_that_are_declared_once() -> None:
     assert keywords == options.keys()
     assert of[nbf.forecast_dataset].keys() & options.keys() == options.keys() - {
         "calibrate",
-        "learn",
         "future_covariates",
         "past_covariates",
         "holidays",
