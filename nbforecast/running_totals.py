@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 
 from nbforecast.joint_forecasts import MARGINAL_LEVELS
 from nbforecast.postprocessing import conformal
 from nbforecast.postprocessing.path_statistics import maximum
+from nbforecast.postprocessing.rank_templates import PATHS
 from nbforecast.scoring.origin_scores import QUANTILE_LEVELS, draw_levels, quantiles
 
 if TYPE_CHECKING:
@@ -40,40 +41,51 @@ def running_totals(joint: JointForecasts, rows: Int64[np.ndarray, " R"]) -> Runn
         joint: The joint forecasts of a run.
         rows: (R,) ascending rows of one series.
     """
-    horizon = joint.part.spec.horizon
-    paths = joint.paths(rows)
-    sums = _sum_quantiles(paths, QUANTILE_LEVELS)
-    peaks = quantiles(np.sort(maximum(paths), -1), draw_levels(None, paths.shape[1]), QUANTILE_LEVELS)
     if joint.calibrate and len(rows):
-        calibrated_sums = _calibrated_sums(joint, rows)
-        calibrated_peaks = joint.calibrated_values(maximum, slice(0, horizon), rows)[:, _SHOWN]
-        sums = np.where(np.isnan(calibrated_sums).any(-1, keepdims=True), sums, calibrated_sums)
-        peaks = np.where(np.isnan(calibrated_peaks).any(-1, keepdims=True), peaks, calibrated_peaks)
-    return RunningTotals(paths, sums.astype(np.float32), peaks.astype(np.float32))
+        return _calibrated_totals(joint, rows)
+    paths = joint.paths(rows)
+    numbers = _quantiles_of_numbers(paths, QUANTILE_LEVELS)
+    return RunningTotals(paths, *_split(numbers))
 
 
-def _sum_quantiles(
+def _split(
+    numbers: Float64[np.ndarray, "R H1 K"],
+) -> tuple[Float32[np.ndarray, "R H K"], Float32[np.ndarray, "R K"]]:
+    """Running totals, and the peak behind them."""
+    return numbers[:, :-1].astype(np.float32), numbers[:, -1].astype(np.float32)
+
+
+def _numbers(paths: Float[np.ndarray, "*R H"]) -> Float64[np.ndarray, "*R H1"]:
+    """The sums of the first 1 to H values, and the largest value."""
+    return np.concatenate([np.cumsum(paths, -1, dtype=np.float64), maximum(paths)[..., None]], -1)
+
+
+def _quantiles_of_numbers(
     paths: Float32[np.ndarray, "R n H"], probabilities: tuple[float, ...]
-) -> Float64[np.ndarray, "R H K"]:
-    sums = np.sort(np.cumsum(paths, -1, dtype=np.float64), 1).transpose(0, 2, 1)
-    return quantiles(np.ascontiguousarray(sums), draw_levels(None, paths.shape[1]), probabilities)
+) -> Float64[np.ndarray, "R H1 K"]:
+    values = np.ascontiguousarray(np.sort(_numbers(paths), 1).transpose(0, 2, 1))
+    return quantiles(values, draw_levels(None, paths.shape[1]), probabilities)
 
 
-def _calibrated_sums(joint: JointForecasts, rows: Int64[np.ndarray, " R"]) -> Float64[np.ndarray, "R H K"]:
-    """The calibrated quantiles of all running totals from one set of paths; NaN where too few errors are known."""
+def _calibrated_totals(joint: JointForecasts, rows: Int64[np.ndarray, " R"]) -> RunningTotals:
+    """All numbers and those that calibrate them from one set of paths; as forecast where too few errors are known."""
     data, horizon = joint.part.data, joint.part.spec.horizon
     needed = conformal.rows_that_calibrate(rows, data.offsets, horizon)
-    pieces = np.array_split(needed, max(1, len(needed) * 100 * horizon // _VALUES))
-    ends = np.concatenate([_sum_quantiles(joint.paths(piece), (*conformal.CALIBRATED_LEVELS, 0.5)) for piece in pieces])
-    actual = np.cumsum(data.actuals(needed, horizon), -1)
-    starts = np.flatnonzero(np.append(True, np.diff(needed) != 1))
-    lengths = np.diff(np.append(starts, len(needed)))
-    calibrated = np.stack(
-        [
-            conformal.calibrate_values(ends[:, h, :-1], ends[:, h, -1], actual[:, h], lengths, h + 1)
-            for h in range(horizon)
-        ],
-        axis=1,
-    )
-    with_median = np.insert(calibrated, calibrated.shape[-1] // 2, ends[..., -1], -1)
-    return with_median[np.searchsorted(needed, rows)][..., _SHOWN]
+    levels = (*conformal.CALIBRATED_LEVELS, 0.5)
+    ends, shown = [], []
+    for piece in np.array_split(needed, max(1, len(needed) * PATHS * horizon // _VALUES)):
+        paths = joint.paths(piece)
+        ends.append(_quantiles_of_numbers(paths, levels))
+        shown.append(paths[np.isin(piece, rows)])
+    past, paths = np.concatenate(ends), np.concatenate(shown)
+    actual = _numbers(data.actuals(needed, horizon))
+    lengths = np.diff(np.append(np.flatnonzero(np.append(True, np.diff(needed) != 1)), len(needed)))
+    own = np.searchsorted(needed, rows)
+    numbers = _quantiles_of_numbers(paths, QUANTILE_LEVELS)
+    for number, delay in enumerate((*range(1, horizon + 1), horizon)):
+        median = past[:, number, -1]
+        calibrated = conformal.calibrate_values(past[:, number, :-1], median, actual[:, number], lengths, delay)[own]
+        with_median = np.insert(calibrated, calibrated.shape[-1] // 2, median[own], -1)[:, _SHOWN]
+        is_known = np.isfinite(calibrated).all(-1)
+        numbers[is_known, number] = with_median[is_known]
+    return RunningTotals(paths, *_split(numbers))
