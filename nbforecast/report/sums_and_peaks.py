@@ -28,7 +28,7 @@ _METHODS = {"bottom_up": "sums of the series", "direct": "forecast directly", "r
 
 def describe_sums_and_peaks(run: Run) -> str:
     """The newest total and peak in a sentence, of a panel those over all series; nothing where there is none."""
-    if run.horizon == 1:
+    if not _has_joint_bands(run):
         return ""
     if is_panel(run.data):
         groups = find_total(run)
@@ -45,8 +45,11 @@ def sums_and_peaks(run: Run) -> Section:
 
     Args:
         run: A completed run.
+
+    Returns:
+        The section; an empty one for one step ahead, and for forecasts of points, which have no bands.
     """
-    if run.horizon == 1:
+    if not _has_joint_bands(run):
         return Section()
     finding = describe_sums_and_peaks(run)
     every = max(1, len(run.rows) * run.horizon // _MOST_STEPS)
@@ -78,6 +81,11 @@ def sums_and_peaks(run: Run) -> Section:
     if total is not None:
         parts.append(_tabulate_methods(run, total))
     return Section(finding, tuple(details), tuple(parts))
+
+
+def _has_joint_bands(run: Run) -> bool:
+    """Whether sums and peaks differ from values of single steps, and have bands: those of points have none."""
+    return run.horizon > 1 and len(run.quantile_levels) > 1
 
 
 def find_total(run: Run) -> GroupForecasts | None:

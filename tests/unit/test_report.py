@@ -103,6 +103,13 @@ def test_J4_sums_and_peaks_have_the_numbers_of_the_run(taxi: tuple[Run, Run]) ->
     assert number(scores["crps"]) in section.text()
 
 
+def test_J4_R4_nothing_is_told_of_sums_that_have_no_bands_of_their_own() -> None:
+    run = nbf.forecast(nbf.sample("taxi").tail(60), "naive", 3, wait=True)
+    points = nbf.from_long(run.to_long().select("unique_id", "ds", "cutoff", "y", "naive"))
+    assert not report.sums_and_peaks(points).text()
+    assert not report.sums_and_peaks(nbf.forecast(nbf.sample("taxi").tail(60), "naive", 1, wait=True)).text()
+
+
 @pytest.mark.slow
 def test_R3_models_are_compared_by_the_crps_of_origins_that_both_have(taxi: tuple[Run, Run]) -> None:
     run, baseline = taxi
