@@ -139,7 +139,9 @@ def test_W1_a_person_looks_through_the_forecasts_of_real_glucose_data(session: t
     again = Shown(page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)"))
     again.await_drawn(-1198, 30)
     again.press("ArrowLeft")
-    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel")
+    page.wait_for_function(
+        "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel", polling=100
+    )
     await_value(notebook, "ex.index", "-1199")
 
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")

@@ -24,7 +24,7 @@ def light_again(lab: Lab) -> Iterator[None]:
     lab.set_theme("JupyterLab Light")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_Q3_M2_M3_a_session_in_jupyterlab(lab: Lab, page: Page, theme: str) -> None:
     lab.set_theme(f"JupyterLab {theme.title()}")
     notebook = Notebook(page, lab, f"session-{theme}.ipynb", CELLS)

@@ -51,7 +51,7 @@ class Panel:
 
     def reveal(self) -> None:
         command = "nbforecast:show-panel"
-        self.page.wait_for_function("c => window.jupyterapp?.commands.hasCommand(c)", arg=command)
+        self.page.wait_for_function("c => window.jupyterapp?.commands.hasCommand(c)", arg=command, polling=100)
         self.page.evaluate("c => window.jupyterapp.restored.then(() => window.jupyterapp.commands.execute(c))", command)
         self.root.wait_for()
 
@@ -84,7 +84,7 @@ def await_true(true: Callable[[], object], seconds: float = 15) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -267,7 +267,7 @@ def test_M2_M3_defaults_are_set_with_config_and_options_override_them(kernel: Ke
     assert kernel.run("%config NbForecast.model = None\n%config NbForecast.horizon = 12")[1] == ""
 
 
-@pytest.mark.parametrize(("sample", "newest"), [("taxi", 300), ("retail", 60)])
+@pytest.mark.parametrize(("sample", "newest"), [("taxi", 200), pytest.param("retail", 60, marks=pytest.mark.long)])
 def test_R1_M7_the_tour_runs_through_papermill(tmp_path: Path, sample: str, newest: int) -> None:
     """Of the newest part of the data: `make demo` runs it on all."""
     tour, out = nbformat.read(TOUR, 4), tmp_path / "tour.ipynb"

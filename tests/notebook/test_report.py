@@ -154,7 +154,7 @@ def test_R1_the_glucose_notebook_goes_from_an_export_to_probabilities(tmp_path: 
 
 def test_R1_a_model_of_ones_own_is_registered_drawn_and_compared(tmp_path: Path) -> None:
     out = tmp_path / "own.ipynb"
-    papermill.execute_notebook(find_template("own_model"), out, {"max_duration": 700}, progress_bar=False)
+    papermill.execute_notebook(find_template("own_model"), out, {"max_duration": 400}, progress_bar=False)
     cells = cell_texts(nbformat.read(out, 4))
     assert "The MAE of yesterday is" in cells["points"]
     assert "fortnight" in cells["quickdraw"]

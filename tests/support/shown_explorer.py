@@ -106,11 +106,11 @@ def await_value(notebook: Notebook, expression: str, expected: str, seconds: flo
     end = time.monotonic() + seconds
     while (value := notebook.evaluate(expression)) != expected:
         assert time.monotonic() < end, (value, expected)
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def await_true(true: Callable[[], object], seconds: float = 15) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
-        time.sleep(0.05)
+        time.sleep(0.1)
