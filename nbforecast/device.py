@@ -77,8 +77,7 @@ def _configure() -> tuple[jax.Device, ...]:
 
     configured = settings()
     if configured.directory is not None and jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        # whoever writes there has their code executed by everybody who reads it
-        directory = make_private_directory(d / "compiled" for d in (configured.directory, user_directory()))
+        directory = _compiled_directory()
         if directory is not None:
             jax.config.update("jax_compilation_cache_dir", str(directory))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -88,7 +87,8 @@ def _configure() -> tuple[jax.Device, ...]:
 
 def has_compiled() -> bool:
     """Whether a model's function has been compiled on this machine before; JAX is not imported."""
-    return any(next(folder.glob(f"*{SUFFIX}"), None) is not None for folder in _compiled_folders())
+    directory = _compiled_directory()
+    return directory is not None and any(directory.glob(f"*{SUFFIX}"))
 
 
 def remove_compiled() -> tuple[int, int]:
@@ -99,6 +99,14 @@ def remove_compiled() -> tuple[int, int]:
         path.unlink(missing_ok=True)
     forget_compilations()
     return sum(not path.name.endswith(("-atime", SUFFIX)) for path in files), size
+
+
+def _compiled_directory() -> Path | None:
+    """Where compiled functions are kept: whoever writes there has their code executed by everybody who reads it."""
+    configured = settings().directory
+    if configured is None:
+        return None
+    return make_private_directory(directory / "compiled" for directory in (configured, user_directory()))
 
 
 def _compiled_folders() -> set[Path]:
