@@ -113,8 +113,9 @@ class LearnedRun(Run):
         Args:
             by: None for means over horizon steps and series, "horizon" for each step, "series" for each series, or a
                 column that `static` names for each group of series.
-            percent: Whether effects are in per cent of the value; by default where the values of every series stay well
-                above zero (the smallest above a hundredth of the median). Otherwise they are in the data's unit.
+            percent: Whether effects are in per cent; by default where no value is below zero. They are changes of the
+                value where those of every series stay well above zero (the smallest above a hundredth of the median),
+                else in per cent of the mean of each series. Otherwise they are in the data's unit.
 
         Returns:
             A DataFrame with a row per feature, or two for a number (at its 90 % and 10 % quantile), those of the group
@@ -128,7 +129,7 @@ class LearnedRun(Run):
             the data leave open, and a standard error where a feature changed too rarely.
 
         Raises:
-            OptionError: `by` is something else, or `percent` is True and values are not positive.
+            OptionError: `by` is something else, or `percent` is True and values are below zero.
 
         Example:
             >>> run = nbf.forecast(sales, future_covariates="promotion", holidays="DE-BY")

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from nbforecast.errors import OptionError
-from nbforecast.postprocessing.effects import Effect, ErrorTable, estimate_effects, tabulate_errors
+from nbforecast.postprocessing.effects import Effect, ErrorTable, Unit, estimate_effects, tabulate_errors
 from nbforecast.postprocessing.gains import GroupLosses, measure_groups
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ def tabulate_effects(
         A row for each change of a feature; see `LearnedRun.effects`.
 
     Raises:
-        OptionError: Values are not positive and `percent` is True.
+        OptionError: Values are below zero and `percent` is True.
     """
-    if percent and not (base.values[np.isfinite(base.values)] > 0).all():
-        raise OptionError("percent=True needs positive values, and some are zero or less.")
+    if percent and np.nanmin(base.values) < 0:
+        raise OptionError("percent=True needs values of zero or more, and some are below.")
     table = tabulate_errors(base, names, percent)
     losses = measure_groups(base, names, learned)
     schema = dict(_SCHEMA)
@@ -117,21 +117,22 @@ def _rows(
         of_group = (100 * gain.value, 100 * gain.standard_error, 100 * share)
         for effect in effects:
             if effect.contrast.name.group == group:
-                yield (*_describe(effect, table.is_relative, unit), *of_group)
+                yield (*_describe(effect, table.unit, unit), *of_group)
 
 
-def _describe(effect: Effect, is_relative: bool, unit: str) -> tuple[Any, ...]:
-    """An effect in the unit of the values, or in per cent of them."""
+def _describe(effect: Effect, unit: Unit, name: str) -> tuple[Any, ...]:
+    """An effect in the unit of the data, which has a name, or in per cent."""
     contrast, estimate = effect.contrast, effect.estimate
-    low, high = estimate.interval()
-    effects = (estimate.value, estimate.standard_error, low, high)
-    if is_relative:
-        factor = exp(estimate.value) if isfinite(estimate.value) else float("nan")
-        effects = (100 * (factor - 1), 100 * factor * estimate.standard_error, _percent(low), _percent(high))
-    value = _percent(effect.value) if is_relative and contrast.is_in_unit else effect.value
-    unit = "%" if is_relative else unit
-    return (*contrast.name[::-1], contrast.reference, value, *effects, estimate.p_value, unit, contrast.count)
+    slope = 1.0 if unit == "data" else 100 * exp(estimate.value if unit == "logarithm" and estimate.value < 700 else 0)
+    effects = (_shown(estimate.value, unit), slope * estimate.standard_error)
+    low, high = (_shown(end, unit) for end in estimate.interval())
+    value = _shown(effect.value, unit) if contrast.is_in_unit else effect.value
+    what = (contrast.name.group, contrast.name.feature, contrast.reference, value)
+    return (*what, *effects, low, high, estimate.p_value, name if unit == "data" else "%", contrast.count)
 
 
-def _percent(logarithm: float) -> float:
-    return 100 * (exp(logarithm) - 1) if isfinite(logarithm) else float("nan")
+def _shown(value: float, unit: Unit) -> float:
+    """A value or its change in the unit of the data, or in per cent."""
+    if unit == "data" or not isfinite(value):
+        return value
+    return 100 * (exp(min(value, 700.0)) - 1) if unit == "logarithm" else 100 * value

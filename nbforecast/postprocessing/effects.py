@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -43,12 +43,15 @@ _OPEN_SHARE = 1e-6  # of a change that no row tells apart from others, above whi
 _LEAST_SHARE_OF_MEDIAN = 0.01  # of the smallest value, below which effects are not multiplicative
 
 
+Unit = Literal["logarithm", "mean", "data"]
+
+
 class Effect(NamedTuple):
     """The effect of a change of one feature.
 
     Attributes:
         contrast: The change.
-        estimate: Of the effect: a change of the logarithm of the value if `is_relative`, else of the value.
+        estimate: Of the effect, in the unit of the errors.
         value: The value of the feature after the change, that of a standard deviation filled in.
     """
 
@@ -67,7 +70,7 @@ class ErrorTable:
         steps: (N,) the absolute grid step of each row.
         seasons: Season lengths in steps, ascending.
         names: Of the features.
-        is_relative: Whether values and errors are logarithms.
+        unit: Of values and errors: their logarithms, the mean of each series, or that of the data.
     """
 
     series: tuple[PastErrors, ...]
@@ -75,31 +78,37 @@ class ErrorTable:
     steps: Int64[np.ndarray, " N"]
     seasons: tuple[int, ...]
     names: FeatureNames
-    is_relative: bool
+    unit: Unit
 
 
-def tabulate_errors(base: BaseForecasts, names: FeatureNames, is_relative: bool | None = None) -> ErrorTable:
+def tabulate_errors(base: BaseForecasts, names: FeatureNames, percent: bool | None = None) -> ErrorTable:
     """The errors of a model's medians in the unit in which effects are estimated.
 
     Args:
         base: The forecasts from every origin, and what was observed.
         names: Of the features.
-        is_relative: Whether effects are relative changes; None decides: where all values of a series are positive, and
-            none is below a hundredth of its median.
+        percent: Whether effects are relative changes; None decides: where no value is below zero. They are changes of
+            logarithms where the values of every series stay above a hundredth of its median, else shares of its mean.
     """
     bounds = list(zip(base.offsets.tolist(), base.offsets[1:].tolist(), strict=False))
-    if is_relative is None:
-        is_relative = all(_is_well_above_zero(base.values[start:end]) for start, end in bounds)
+    unit: Unit = "data"
+    if percent is not False:
+        of_series = [base.values[start:end] for start, end in bounds]
+        if all(map(_is_well_above_zero, of_series)):
+            unit = "logarithm"
+        elif percent or all(np.nanmin(values) >= 0 for values in of_series):
+            unit = "mean"
     medians = quantiles(base.draws.astype(np.float64), base.levels, (0.5,))[..., 0]
     steps, actual, others = base.steps, base.actual, base.other_medians
     ahead, now, known = base.ahead, base.now, base.known
 
     def in_unit(values: Float64[np.ndarray, "*N"]) -> Float64[np.ndarray, "*N"]:
-        return np.log(np.where(values > 0, values, np.nan)) if is_relative else values
+        return np.log(np.where(values > 0, values, np.nan)) if unit == "logarithm" else values / mean
 
     series = []
     for start, end in bounds:
         rows = slice(start, end)
+        mean = (float(np.nanmean(base.values[rows])) or 1.0) if unit == "mean" else 1.0
         median = in_unit(medians[rows])
         series.append(
             PastErrors(
@@ -113,7 +122,7 @@ def tabulate_errors(base: BaseForecasts, names: FeatureNames, is_relative: bool 
                 known=known[:, rows],
             )
         )
-    return ErrorTable(tuple(series), base.offsets, steps, base.seasons, names, is_relative)
+    return ErrorTable(tuple(series), base.offsets, steps, base.seasons, names, unit)
 
 
 def estimate_effects(table: ErrorTable, steps: Sequence[int] | None = None) -> list[Effect]:

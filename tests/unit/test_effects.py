@@ -136,6 +136,15 @@ def test_H3_a_panel_is_pooled_and_read_by_series():
         assert members.min() < effect < members.max()
 
 
+def test_H3_days_without_sales_leave_effects_in_per_cent_of_the_mean():
+    values, promotion = shop(2, 0.8, 300, 2, False)
+    values[[50, 150, 250]] = 0.0
+    table = tabulate_errors(base_forecasts(values * 7, promotion[None], 2), NAMES)
+    estimate = effect_of(estimate_effects(table), "promotion").estimate
+    assert table.unit == "mean"
+    assert abs(estimate.value - 8 / values.mean()) < 3 * estimate.standard_error < 0.5
+
+
 @pytest.fixture(scope="module")
 def sales() -> pl.DataFrame:
     values, promotion = shop(7, 1.0, 280, 10, False)
@@ -238,7 +247,7 @@ def test_H3_effects_are_refused_where_there_are_none(sales):
     with pytest.raises(OptionError, match="naive does not learn"):
         run.effects()
     learned = nbf.forecast(np.sin(np.arange(60.0)), "naive", 3, learn=True, wait=True)
-    with pytest.raises(OptionError, match="needs positive values"):
+    with pytest.raises(OptionError, match="needs values of zero or more"):
         learned.effects(percent=True)
     with pytest.raises(OptionError, match="takes None, 'horizon', 'series', not 'step'"):
         learned.effects("step")
