@@ -150,6 +150,7 @@ def test_W6_any_forecast_is_packed_without_loss(seed: int, power: float, offset:
 
 
 @pytest.mark.parametrize("model", ["naive", POINT], ids=["naive", "point"])
+@pytest.mark.slow
 def test_W6_a_page_holds_the_forecasts_of_hard_series_without_loss(model: Any, tmp_path: Path) -> None:
     made = nbf.explore(hard_panel(), model, horizon=5, wait=True)
     page = Page(made.to_html(tmp_path / "page.html").read_text())

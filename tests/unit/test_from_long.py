@@ -329,6 +329,7 @@ def test_X4_what_is_odd_about_a_table_is_told(tool):
         nbf.from_long(tool.rename({"tool-lo-80": "tool-lo", "tool-hi-80": "tool-hi"}), history())
 
 
+@pytest.mark.slow
 def test_X4_the_example_of_the_documents_runs():
     page = Path(__file__).parents[2] / "docs" / "forecasts_made_elsewhere.md"
     example = page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]

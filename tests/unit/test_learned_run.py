@@ -25,6 +25,7 @@ def run() -> nbf.Run:
     return nbf.forecast(values(), "naive", 4, learn=True, calibrate=True, wait=True)
 
 
+@pytest.mark.slow
 def test_H1_the_learned_run_has_its_own_name_and_a_base(run):
     assert run.model == "naive-learned"
     assert run.base.model == "naive"

@@ -322,6 +322,7 @@ for thread in threads: thread.join()
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_E10_a_quickdraw_of_a_long_series_infers_no_more_than_its_share_of_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
