@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HEADINGS = [
     "The data",
     "Current forecast",
+    "Sums and peaks",
     "Error by horizon",
     "Calibration",
     "Errors by hour, weekday and month",
