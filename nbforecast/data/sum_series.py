@@ -111,6 +111,7 @@ def sum_series(data: Dataset, groups: Groups, common: CommonTimes) -> Dataset:
         names=replace(data.names, id="group"),
         warnings=tuple(_warnings(data, groups, common)),
         covariates=_holidays(data, offsets),
+        static=None,
     )
 
 

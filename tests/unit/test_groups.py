@@ -99,6 +99,10 @@ def test_J3_series_that_end_earlier_are_named() -> None:
     assert "'s2'" in str(warning)
 
 
+def test_J3_groups_have_no_columns_of_their_series() -> None:
+    assert totals(placed(), "region")[1].static is None
+
+
 def test_J3_values_that_a_part_lacks_are_missing_and_counted() -> None:
     frame = shops().filter(~((pl.col("unique_id") == "s1") & (pl.col("ds") == pl.date(2024, 1, 10))))
     _, data = totals(prepare(frame))
