@@ -112,6 +112,7 @@ def sum_series(data: Dataset, groups: Groups, common: CommonTimes) -> Dataset:
         warnings=tuple(_warnings(data, groups, common)),
         covariates=_holidays(data, offsets),
         static=None,
+        issued=None,
     )
 
 

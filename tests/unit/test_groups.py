@@ -100,7 +100,9 @@ def test_J3_series_that_end_earlier_are_named() -> None:
 
 
 def test_J3_groups_have_no_columns_of_their_series() -> None:
-    assert totals(placed(), "region")[1].static is None
+    data = totals(placed(), "region")[1]
+    assert data.static is None
+    assert data.issued is None
 
 
 def test_J3_values_that_a_part_lacks_are_missing_and_counted() -> None:
