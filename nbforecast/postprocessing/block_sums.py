@@ -53,10 +53,12 @@ def padded_features(past: PastForecasts, origins: Origins) -> tuple[Float64[np.n
         past: A series and its forecasts.
         origins: Which origins and steps.
     """
-    start, end = max(origins.start, 0), min(origins.end, past.newest.shape[0] - past.padding)
+    rows, width = past.newest.shape[0] - past.padding, origins.end - origins.start
+    start, end = (min(max(row, 0), rows) for row in (origins.start, origins.end))
     columns, counts = features(past, replace(origins, start=start, end=end))
-    missing = ((0, 0), (0, 0), (start - origins.start, origins.end - end))
-    return (np.pad(columns, missing) if start > origins.start or end < origins.end else columns), counts
+    before = min(max(-origins.start, 0), width)
+    missing = ((0, 0), (0, 0), (before, width - before - (end - start)))
+    return (np.pad(columns, missing) if end - start < width else columns), counts
 
 
 def sum_blocks(

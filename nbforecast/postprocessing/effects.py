@@ -168,7 +168,7 @@ def _shares(fits: Sequence[_StepFit]) -> Float64[np.ndarray, "F E"]:
     variances = np.array([(fit.influence**2).sum(0) for fit in fits])
     is_open = np.isnan([fit.effects for fit in fits])
     least = np.finfo(float).tiny + 1e-9 * np.where(is_open, 0.0, variances).max(0)  # for errors that are all zero
-    precision = np.where(is_open, 0.0, 1 / np.maximum(variances, least))
+    precision = np.where(is_open, 0.0, least / np.maximum(variances, least))
     total = precision.sum(0)
     return precision / np.where(total > 0, total, 1.0)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nbforecast.postprocessing.residual_model import BaseForecasts, Learner, learn
@@ -130,6 +130,17 @@ def test_H1_E8_a_panel_goes_on_where_series_grow_and_begins_anew_after_an_edit()
         sizes = size
     edited = replace(whole, prints=prints + np.uint64(1), values=whole.values + 0.5)
     np.testing.assert_array_equal(learner.learn(edited, whole.offsets[:-1]), learn(edited))
+
+
+@given(st.integers(1, 150), st.integers(0, 300))
+@examples(10)
+@example(60, 50)
+def test_H1_a_panel_learns_whenever_a_short_series_begins(size, first_step):
+    """Its first block may begin and end before it does."""
+    short = naive_base(1, size, bias=3.0, first_step=first_step)
+    whole = panel_of([naive_base(0, 300, bias=3.0), short])
+    learned = learn(whole)
+    assert np.isfinite(learned).all()
 
 
 def test_H1_a_series_that_lags_far_behind_a_panel_is_learned_as_if_all_came_at_once():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -240,6 +241,19 @@ def test_H3_columns_that_go_together_leave_an_effect_open():
     effects = estimate_effects(tabulate_errors(base_forecasts(values, np.stack([promotion, twin]), 2), names, False))
     assert np.isnan(effect_of(effects, "promotion").estimate.value)
     assert np.isfinite(effect_of(effects, "last known error").estimate.value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_H3_a_feature_that_never_changes_has_no_effect_and_warns_of_nothing():
+    """A season longer than the series, and a constant covariate."""
+    values, promotion = shop(0, 1.0, 200, 7, False)
+    ahead = (FeatureName("promotion", "promotion"), FeatureName("shop", "shop"))
+    base = base_forecasts(values, np.stack([promotion, np.ones_like(promotion)]), 7)
+    names = FeatureNames(ahead=ahead, seasons=("7 steps", "300 steps"))
+    effects = estimate_effects(tabulate_errors(replace(base, seasons=(7, 300)), names, False))
+    features = {e.contrast.name.feature for e in effects}
+    assert "promotion" in features
+    assert not any("shop" in feature or "300 steps" in feature for feature in features)
 
 
 def test_H3_effects_are_refused_where_there_are_none(sales):
