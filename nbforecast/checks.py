@@ -6,6 +6,7 @@ for neither: each is an error that names the number that was meant.
 
 from __future__ import annotations
 
+from math import isnan
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,22 @@ def check_probabilities(values: Iterable[object], name: str) -> None:
         if not 0 < number < 1:
             meant = f": write {number / 100:g} for {number:g} %" if 1 < number < 100 else ""
             raise OptionError(f"{name} takes probabilities between 0 and 1, not {value!r}{meant}.")
+
+
+def check_limit(value: object, name: str) -> float:
+    """Return the limit of an event as a number; an infinite one is never reached.
+
+    Args:
+        value: The limit.
+        name: Of the function that takes it, with which the error begins: `any_above()`.
+
+    Raises:
+        OptionError: The value is NaN or no number.
+    """
+    number = _number(value)
+    if isnan(number) or isinstance(value, bool):
+        raise OptionError(f"{name} takes a number as its limit, in the unit of the data, not {brief_repr(value)}.")
+    return number
 
 
 def _number(value: object) -> float:

@@ -13,7 +13,7 @@ from nbforecast.errors import OptionError
 from nbforecast.group_paths import calibrate_series
 from nbforecast.joint_scores import calibrated_coverages
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS
-from nbforecast.postprocessing.path_statistics import find_statistic
+from nbforecast.postprocessing.path_statistics import find_statistic, is_event
 from nbforecast.postprocessing.rank_templates import MIN_TEMPLATES, PATHS
 from nbforecast.scoring.origin_scores import draw_levels, quantiles
 from nbforecast.scoring.path_scores import score_values
@@ -38,6 +38,8 @@ def score_groups(
     """
     data, statistic = paths.data, find_statistic(of)
     part = horizon_part(steps, paths.horizon, data.frequency)
+    if callable(of):
+        is_event(of, part.stop - part.start)  # or an error, before anything is computed
     every = part.stop if every is None else every
     candidates = [paths.with_method(method) for method in methods]
     origins = _scored_steps(candidates, part, every)

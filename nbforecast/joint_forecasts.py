@@ -261,7 +261,7 @@ class JointForecasts:
             (R,) NaN where a value is not known.
         """
         actual = self.part.data.actuals(rows, steps.stop)[:, steps]
-        return np.where(np.isnan(actual).any(-1), np.nan, of(actual).astype(np.float64))
+        return np.where(np.isnan(actual).any(-1), np.nan, np.asarray(of(actual)).astype(np.float64))
 
     def calibrated_values(
         self, of: Statistic, steps: slice, rows: Int64[np.ndarray, " R"], count: int = PATHS

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from nbforecast.checks import check_limit
 from nbforecast.errors import OptionError
 from nbforecast.joint_forecasts import MARGINAL_LEVELS
-from nbforecast.postprocessing.path_statistics import STATISTICS, Statistic
+from nbforecast.postprocessing.path_statistics import STATISTICS, Statistic, is_event
 from nbforecast.scoring.mean_scores import group_sums, mean_scores
 from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, draw_levels
 from nbforecast.scoring.path_scores import (
@@ -100,6 +101,8 @@ def check_of(of: object, value: object) -> None:
     if (of in _EVENTS) != (value is not None):
         needs = f"of={of!r} needs a limit: value=70."
         raise OptionError(needs if of in _EVENTS else f"value= is the limit of {quoted(list(_EVENTS))} only.")
+    if value is not None:
+        check_limit(value, "value=")
 
 
 def _event(
@@ -107,7 +110,7 @@ def _event(
 ) -> tuple[Float64[np.ndarray, " R"], Float64[np.ndarray, " R"]] | None:
     """Probability and outcome of an event; None if `of` is a number."""
     if callable(of):
-        if np.asarray(of(np.zeros((1, 1, steps.stop - steps.start), np.float32))).dtype != bool:
+        if not is_event(of, steps.stop - steps.start):
             return None
         values = joint.values(of, steps, rows)
         return np.where(np.isnan(values).any(1), np.nan, values.mean(1)), joint.actual(of, steps, rows)

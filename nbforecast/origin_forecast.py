@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from nbforecast import charts
-from nbforecast.checks import check_coverages, check_probabilities, is_integer
+from nbforecast.checks import check_coverages, check_limit, check_probabilities, is_integer
 from nbforecast.data.covariate_strips import covariate_strips
 from nbforecast.data.span import horizon_part
 from nbforecast.deprecation import RenamedAttribute
@@ -154,7 +154,7 @@ class Forecast:
         Returns:
             float64 (H,), between 0 and 1.
         """
-        return self._cumulative(value).below
+        return self._cumulative(check_limit(value, "below()")).below
 
     def above(self, value: float) -> Float64[np.ndarray, " H"]:
         """The probability of a value above a limit, for every step.
@@ -165,7 +165,7 @@ class Forecast:
         Returns:
             float64 (H,), between 0 and 1.
         """
-        return 1 - self._cumulative(value).up_to
+        return 1 - self._cumulative(check_limit(value, "above()")).up_to
 
     def paths(self, n: int = PATHS, *, calibrate: bool = False) -> Float32[np.ndarray, "n H"]:
         """Joint paths of all steps: sums, extremes and events of them have the distribution of those to come.
@@ -241,11 +241,13 @@ class Forecast:
         Returns:
             A probability from 0 to 1. `above` has it for each step by itself.
         """
-        return self.maximum(steps, calibrate=calibrate).probability(above=value)
+        limit = check_limit(value, "any_above()")
+        return self.maximum(steps, calibrate=calibrate).probability(above=limit)
 
     def any_below(self, value: float, steps: Steps = None, *, calibrate: bool | None = None) -> float:
         """The probability of a value below a limit at any of the steps; `any_above` describes the arguments."""
-        return self.minimum(steps, calibrate=calibrate).probability(below=value)
+        limit = check_limit(value, "any_below()")
+        return self.minimum(steps, calibrate=calibrate).probability(below=limit)
 
     def first_above(self, value: float, steps: Steps = None) -> PathDistribution:
         """The first step at which a value is above a limit, counted from 1 at the origin; infinite if there is none.
@@ -257,7 +259,8 @@ class Forecast:
         Example:
             >>> forecast.first_above(20_000).probability(up_to=6)
         """
-        return self._count_distribution("first step", partial(first_above, limit=value), value, steps)
+        limit = check_limit(value, "first_above()")
+        return self._count_distribution("first step", partial(first_above, limit=limit), limit, steps)
 
     def time_above(self, value: float, steps: Steps = None) -> PathDistribution:
         """The number of steps at which the value is above a limit.
@@ -266,7 +269,8 @@ class Forecast:
             value: The limit, in the unit of the data.
             steps: See `total`.
         """
-        return self._count_distribution("number of steps", partial(time_above, limit=value), value, steps)
+        limit = check_limit(value, "time_above()")
+        return self._count_distribution("number of steps", partial(time_above, limit=limit), limit, steps)
 
     def density(self) -> tuple[Float64[np.ndarray, "H G"], Float32[np.ndarray, "H G"]]:
         """The predictive density, a Gaussian kernel estimate from the draws.

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nbforecast import charts
-from nbforecast.checks import check_coverages, check_probabilities
+from nbforecast.checks import check_coverages, check_limit, check_probabilities
 from nbforecast.errors import OptionError
 from nbforecast.scoring.origin_scores import draw_levels, quantiles
 from nbforecast.scoring.pit import cumulative_probability
@@ -118,13 +118,16 @@ class PathDistribution:
             A probability from 0 to 1.
 
         Raises:
-            OptionError: No limit is named, or both `below` and `up_to`.
+            OptionError: No limit is named, or both `below` and `up_to`, or one that is no number.
 
         Example:
             >>> total.probability(above=100_000, below=120_000)
         """
         if (above is None and below is None and up_to is None) or (below is not None and up_to is not None):
             raise OptionError("probability() takes above=, below= or up_to=, or above= with one of the other two.")
+        for limit in (above, below, up_to):
+            if limit is not None:
+                check_limit(limit, "probability()")
         upper = 1.0 if below is None and up_to is None else 0.0
         if below is not None:
             upper = self._cumulative(below)[0]

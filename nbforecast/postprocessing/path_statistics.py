@@ -66,6 +66,26 @@ def statistic_limits(of: Statistic, low: float, high: float, steps: int) -> tupl
     return float(ends[0]), float(ends[1])
 
 
+def is_event(of: Statistic, steps: int) -> bool:
+    """Whether a function returns truth values, which is found out with paths of zeros.
+
+    Args:
+        of: A function of values (..., H).
+        steps: H.
+
+    Raises:
+        OptionError: It does not return one number or truth value for each path, (...).
+    """
+    values = np.asarray(of(np.zeros((2, 3, steps), np.float32)))
+    if values.shape != (2, 3) or values.dtype.kind not in "biuf":
+        raise OptionError(
+            f"of= takes a function that returns one number or truth value for each path, such as paths.max(axis=-1): "
+            f"values of the shape (2, 3) for paths of the shape (2, 3, {steps}). It returned "
+            f"{values.dtype} of the shape {values.shape}."
+        )
+    return values.dtype.kind == "b"
+
+
 def find_statistic(of: Name | Statistic) -> Statistic:
     """The function of a name, or a function itself.
 

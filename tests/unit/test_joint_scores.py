@@ -121,8 +121,33 @@ def test_J4_what_cannot_be_scored_is_an_error(runs: tuple[Run, Run]) -> None:
         ({"of": "total", "steps": 7}, "no part of the horizon"),
         ({"of": "total", "by": "horizon"}, "one number belongs to all steps"),
         ({"steps": 3}, "go with of="),
+        ({"of": "any_above", "value": float("nan")}, "value= takes a number as its limit"),
+        ({"of": "any_above", "value": "70"}, "value= takes a number as its limit"),
+        ({"of": lambda paths: paths}, r"It returned float32 of the shape \(2, 3, 6\)"),
+        ({"of": lambda paths: 3.0}, r"It returned float64 of the shape \(\)"),
+        ({"of": lambda paths: np.full(paths.shape[:-1], "high")}, "It returned <U4"),
     ):
         with pytest.raises(nbf.NbForecastError, match=message):
             run.scores(**arguments)
     with pytest.raises(nbf.NbForecastError, match="no event"):
         run.reliability("total")
+
+
+def test_J2_a_limit_that_is_no_number_is_an_error(runs: tuple[Run, Run]) -> None:
+    forecast = runs[0].at(-HORIZON)
+    total = forecast.total()
+    for limit in (float("nan"), "70", None, True):
+        for function in (
+            forecast.below,
+            forecast.above,
+            forecast.any_below,
+            forecast.any_above,
+            forecast.first_above,
+            forecast.time_above,
+        ):
+            with pytest.raises(nbf.NbForecastError, match=rf"{function.__name__}\(\) takes a number as its limit"):
+                function(limit)
+        with pytest.raises(nbf.NbForecastError, match=r"probability\(\) takes"):
+            total.probability(above=limit)
+    assert forecast.any_above(float("inf")) == 0
+    assert forecast.any_above(np.float32(0)) > 0.9
