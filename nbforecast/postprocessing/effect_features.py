@@ -24,6 +24,7 @@ _KNOTS = (0.25, 0.5, 0.75)  # quantiles at which the effect of a number may bend
 _LEAST_WITHIN = 0.5  # of the variance of a number, below which it differs more between series
 _CHANGES = (1, 4)  # steps over which the change of a covariate known up to the origin is measured
 _HARMONICS = 2
+_MEANS = (1, 4, 16)  # shortest seasons over which a forecast may have averaged what a covariate did to the past
 
 
 class FeatureName(NamedTuple):
@@ -182,8 +183,9 @@ class _Term(NamedTuple):
 class ExplainingColumns:
     """The columns of the regression of errors: those whose effects are estimated, and those that are held constant.
 
-    Held constant are the calendar, and the covariates known ahead as they were at the origin and one season before: a
-    forecast repeats what they did to the values that it saw.
+    Held constant are the calendar, and the covariates known ahead as they were at the origin, one season before and on
+    the mean of shorter and longer pasts: a forecast repeats what they did to the values that it saw. Without the longer
+    means a forecast that lags behind a slow drift of a price would make the effect of the price too large.
     """
 
     def __init__(self, series: Sequence[PastErrors], names: FeatureNames, seasons: tuple[int, ...]) -> None:
@@ -273,7 +275,8 @@ class ExplainingColumns:
                 continue
             for delay in dict.fromkeys((0, *(-ahead % season for season in self._seasons))):
                 yield from shape.of(delayed(one.now[k], delay), one.now[k]).T
-            yield _mean_of_last(one.now[k], self._seasons[-1] if self._seasons else 2 * ahead)
+            for multiple in _MEANS:
+                yield _mean_of_last(one.now[k], multiple * (self._seasons[0] if self._seasons else 2 * ahead))
         for season in self._seasons:
             angle = 2 * np.pi * ((one.steps + ahead) % season) / season
             for k in range(1, _HARMONICS + 1):

@@ -2,7 +2,9 @@
 
 The errors of a model's medians are regressed on what is known at the origin: by least squares, for each horizon step,
 within each series. An effect is the change of the value, or of its logarithm, that goes with a change of one feature
-while the others stay as they are. It is not shrunk, unlike the correction of `residual_model`.
+while the others stay as they are. It is not shrunk, unlike the correction of `residual_model`. Past values and errors
+are features of their own only: they carry earlier effects of the covariates, so holding them constant would take a part
+of these effects away.
 
 Forecasts of neighbouring origins share most of the values they are judged by. The influence of each target time on an
 estimate, added up over the steps that reach it, is therefore treated as the losses of a comparison are: with a long-run
@@ -39,7 +41,7 @@ _LEAST_ROWS_PER_COLUMN = 2.0
 _LEAST_SPELLS = 3.0  # of a feature's changes, effectively, below which an effect has no standard error
 _LARGEST_LEVERAGE = 0.99
 _LARGEST_INFLATION = 1e4  # of an effect's variance by columns that go with its own; beyond, its effect is left open
-_OPEN_SHARE = 1e-6  # of a change that no row tells apart from others, above which its effect is left open
+_OPEN_SHARE = 1e-3  # of a change that no row tells apart from others, above which its effect is left open
 _LEAST_SHARE_OF_MEDIAN = 0.01  # of the smallest value, below which effects are not multiplicative
 
 
@@ -214,33 +216,51 @@ def _fit_step(table: ErrorTable, columns: ExplainingColumns, h: int) -> _StepFit
         return None
     x, held, y = np.vstack(explaining), np.vstack(constant), np.concatenate(errors)
     held = held / np.where(held.std(0) > 0, held.std(0), 1.0)
-    rows, width = len(y) - len(errors), x.shape[1]
-    if rows < _LEAST_ROWS_PER_COLUMN * (width + held.shape[1]):
+    rows = len(y) - len(errors)
+    if rows < _LEAST_ROWS_PER_COLUMN * (x.shape[1] + held.shape[1]):
         return None
     deviation = x.std(0)
-    is_varying = deviation > 0
-    design = np.hstack([x / np.where(is_varying, deviation, 1.0), held])
+    x = x / np.where(deviation > 0, deviation, 1.0)
+    changes = np.array([c.weights * (deviation if np.isnan(c.value) else 1.0) for c in columns.contrasts])
+    weights = np.where(deviation > 0, changes / np.where(deviation > 0, deviation, 1.0), 0.0)
+    is_past = np.array([contrast.is_in_unit for contrast in columns.contrasts])
+    is_past_column = (weights[is_past] != 0).any(0)
+    of_covariates = _regress(x[:, ~is_past_column], held, y, weights[np.ix_(~is_past, ~is_past_column)], rows)
+    of_past = _regress(x, held, y, weights[is_past], rows)
+    effects, influence, weight = (np.concatenate(pair, -1) for pair in zip(of_covariates, of_past, strict=True))
+    size = np.linalg.norm(weights, axis=1)
+    return _StepFit(
+        effects=effects,
+        changes=np.where(size > 0, [_change(c, deviation) for c in columns.contrasts], 0.0),
+        targets=np.concatenate(targets),
+        influence=influence,
+        weight=weight,
+    )
+
+
+def _regress(
+    x: Float64[np.ndarray, "R C"],
+    held: Float64[np.ndarray, "R D"],
+    y: Float64[np.ndarray, " R"],
+    weights: Float64[np.ndarray, "E C"],
+    rows: int,
+) -> tuple[Float64[np.ndarray, " E"], Float64[np.ndarray, "R E"], Float64[np.ndarray, "R E"]]:
+    """The effects of some changes of the columns x, and how much each row moves them and says about them."""
+    width = x.shape[1]
+    design = np.hstack([x, held])
     penalty = np.diag(np.concatenate([np.zeros(width), np.full(held.shape[1], _CONSTANT_SHRINKAGE)]))
     squares = design.T @ design + penalty
     inverse = np.linalg.pinv(squares, rcond=_RANK_TOLERANCE, hermitian=True)
     coefficients = inverse @ (design.T @ y)
     leverage = np.minimum((design @ inverse * design).sum(1), _LARGEST_LEVERAGE)
     residuals = (y - design @ coefficients) / (1 - leverage)
-    changes = np.array([c.weights * (deviation if np.isnan(c.value) else 1.0) for c in columns.contrasts])
-    weights = np.zeros((len(changes), len(squares)))
-    weights[:, :width] = np.where(is_varying, changes / np.where(is_varying, deviation, 1.0), 0.0)
+    weights = np.hstack([weights, np.zeros((len(weights), held.shape[1]))])
     directions = inverse @ weights.T
     size = np.linalg.norm(weights, axis=1)
     is_open = np.linalg.norm(squares @ directions - weights.T, axis=0) > _OPEN_SHARE * size
     is_open |= rows * (weights * directions.T).sum(1) > _LARGEST_INFLATION * size**2
     pull = design @ directions
-    return _StepFit(
-        effects=np.where(is_open, np.nan, weights @ coefficients),
-        changes=np.where(size > 0, [_change(c, deviation) for c in columns.contrasts], 0.0),
-        targets=np.concatenate(targets),
-        influence=pull * residuals[:, None],
-        weight=pull**2,
-    )
+    return np.where(is_open, np.nan, weights @ coefficients), pull * residuals[:, None], pull**2
 
 
 def _change(contrast: Contrast, deviation: Float64[np.ndarray, " C"]) -> float:

@@ -79,6 +79,24 @@ def test_H3_the_interval_of_an_effect_contains_the_simulated_one_as_often_as_it_
     assert abs(np.mean(estimates) - truth) < 4 * np.std(estimates) / np.sqrt(60)
 
 
+def test_H3_a_forecast_that_lags_behind_a_drifting_price_does_not_enlarge_its_effect():
+    length, horizon, slope = 700, 7, -5.0
+    random = np.random.default_rng(3)
+    promotion = np.repeat(random.random((length + horizon) // 7) < 0.2, 7).astype(float)
+    price = np.sin(np.arange(length + horizon) / 60) - 0.3 * promotion
+    values = 20 + slope * price[:length] + 2 * promotion[:length] + 0.3 * random.normal(size=length)
+    base = base_forecasts(values, np.stack([price, promotion]), horizon)
+    means = np.convolve(values, np.ones(28) / 28)[:length]
+    means[:27] = np.nan
+    draws = np.broadcast_to(means[:, None, None], base.draws.shape).astype(np.float32)
+    names = FeatureNames(ahead=tuple(FeatureName(name, name) for name in ("price", "promotion")), seasons=("7 steps",))
+    effects = estimate_effects(tabulate_errors(replace(base, draws=draws), names, percent=False))
+    for feature, change in (("price", slope), ("promotion", 2.0)):
+        for effect in (each for each in effects if each.contrast.name.feature == feature):
+            truth = change * (effect.contrast.value - effect.contrast.reference)
+            assert abs(effect.estimate.value - truth) < 0.15 * abs(truth)
+
+
 def test_H3_effect_and_error_are_those_of_least_squares_with_a_long_run_variance_written_out():
     """One step, white noise as the base's error, a covariate without seasons: a regression on few columns."""
     random = np.random.default_rng(3)
@@ -90,16 +108,12 @@ def test_H3_effect_and_error_are_those_of_least_squares_with_a_long_run_variance
     effect = effect_of(estimate_effects(tabulate_errors(base, names, False)), "x")
 
     y, target = values[1:], x[1:size]
-    past = np.convolve(x, [0.5, 0.5])[: size - 1]
-    past[0] = x[0]
-    # the columns of the regression: x ahead, the newest value, the last known error; held constant: x now and its mean
-    newest, last = values[:-1], np.append(np.nan, values[1:-1])
-    last = np.where(np.isnan(last), np.nanmean(last), last)
-    held = np.column_stack([x[: size - 1], past])
+    past = [[x[max(0, end - count) : end].mean() for end in range(1, size)] for count in (2, 8, 32)]
+    # the columns of the regression: x ahead; held constant: x now and its means
+    held = np.column_stack([x[: size - 1], *past])
     held = (held - held.mean(0)) / held.std(0)
-    columns = np.column_stack([target, newest, last])
-    design = np.column_stack([columns - columns.mean(0), held])
-    inverse = np.linalg.pinv(design.T @ design + np.diag([0, 0, 0, 3, 3]))
+    design = np.column_stack([target - target.mean(), held])
+    inverse = np.linalg.pinv(design.T @ design + np.diag([0, 3, 3, 3, 3]))
     coefficients = inverse @ design.T @ (y - y.mean())
     leverage = np.einsum("np,pq,nq->n", design, inverse, design)
     influence = (design @ inverse)[:, 0] * (y - y.mean() - design @ coefficients) / (1 - leverage)
