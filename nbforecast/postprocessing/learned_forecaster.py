@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nbforecast.postprocessing.panel_fit import PanelFit
     from nbforecast.postprocessing.residual_model import BaseForecasts
 
-_VERSION = 2  # of the algorithm; raised whenever equal base forecasts give other numbers
+_VERSION = 3  # of the algorithm; raised whenever equal base forecasts give other numbers
 COVARIATES_OF_LEARNING = CovariateUse()
 _HELD_LEARNERS = 4
 

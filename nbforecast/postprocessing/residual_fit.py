@@ -18,6 +18,7 @@ from nbforecast.postprocessing.past_forecasts import (
     SeriesForecasts,
     observe,
 )
+from nbforecast.postprocessing.point_masses import keep_masses
 from nbforecast.postprocessing.residual_features import LIMIT, Origins, features, lookback
 
 SHRINKAGES = (30.0, 300.0, 3000.0)  # of the ridge, in errors
@@ -99,7 +100,9 @@ class SeriesFit:
             for start, stop in pairwise(bounds)
             if stop > start
         ]
-        return np.concatenate(parts)
+        rows = slice(self.row, end)
+        base = series.draws[rows, steps.start : steps.stop]
+        return keep_masses(np.concatenate(parts), base, series.values, rows)
 
     def commit(self, observation: Observation) -> None:
         """Take what was observed as learned, when all steps are."""
@@ -119,8 +122,8 @@ class SeriesFit:
         )
         # candidates differ by shifts and scales only, so the average of their draws is the draws of their averages
         median, unit = past.medians[steps, window].T[..., None], past.units[steps, window].T[..., None]
-        distance = series.draws[origins.start : origins.end, steps] - median
-        return (median + correction.T[..., None] * unit + distance * scale.T[..., None]).astype(np.float32)
+        base = series.draws[origins.start : origins.end, steps]
+        return (median + correction.T[..., None] * unit + (base - median) * scale.T[..., None]).astype(np.float32)
 
     def _corrections(self, past: PastForecasts, origins: Origins, prior: Prior | None) -> Float64[np.ndarray, "K S n"]:
         """The corrections by no fit and by each one, in units of the spread."""
