@@ -15,14 +15,13 @@ from nbforecast.data.span import horizon_part
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.bounded import Bounds
-from nbforecast.joint_forecasts import MARGINAL_LEVELS
-from nbforecast.path_distribution import PathDistribution
+from nbforecast.joint.distributions import distribution_of, distribution_of_steps
 from nbforecast.postprocessing.conformal import MIN_ERRORS
-from nbforecast.postprocessing.path_statistics import STATISTICS, first_above, statistic_limits, time_above
+from nbforecast.postprocessing.path_statistics import first_above, time_above
 from nbforecast.postprocessing.rank_templates import PATHS
-from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES, densities, draw_levels, quantiles
+from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, COVERAGES, densities, quantiles
 from nbforecast.scoring.pit import CumulativeProbability, cumulative_probability
-from nbforecast.text import number, plural
+from nbforecast.text import number
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -31,7 +30,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from nbforecast.data import Dataset
-    from nbforecast.joint_forecasts import Dependence, JointPaths
+    from nbforecast.joint.forecasts import Dependence, JointPaths
+    from nbforecast.joint.path_distribution import PathDistribution
     from nbforecast.options import Style
     from nbforecast.postprocessing.path_statistics import Name, Statistic
 
@@ -346,31 +346,12 @@ class Forecast:
 
     def _distribution(self, name: Name, steps: Steps, calibrate: bool | None) -> PathDistribution:
         part = horizon_part(steps, len(self.draws), self._data.frequency)
-        of, joint, row = STATISTICS[name], self._joint_forecasts, np.array([self._row])
-        values, levels = np.sort(of(self.paths()[:, part])), draw_levels(None, PATHS)
-        notes = [str(self.dependence)]
-        is_calibrated = False
-        if joint.calibrate if calibrate is None else calibrate:
-            quantiles_of_past = joint.calibrated_values(of, part, row)[0]
-            is_calibrated = bool(np.isfinite(quantiles_of_past).all())
-            if is_calibrated:
-                values, levels = quantiles_of_past, MARGINAL_LEVELS
-            few = f"not calibrated: fewer than {MIN_ERRORS} past errors are known yet"
-            notes.insert(0, "calibrated by past errors" if is_calibrated else few)
-        actual = float(joint.actual(of, part, row)[0])
-        title = f"{name} of {_part_text(part)}"
-        limits = statistic_limits(of, self._bounds.minimum, self._bounds.maximum, part.stop - part.start)
-        return PathDistribution(
-            title, values, levels, actual, is_calibrated=is_calibrated, limits=limits, notes=tuple(notes)
-        )
+        return distribution_of(self._joint_forecasts, self._row, self.paths(), name, part, self._bounds, calibrate)
 
     def _count_distribution(self, name: str, of: Statistic, value: float, steps: Steps) -> PathDistribution:
         part = horizon_part(steps, len(self.draws), self._data.frequency)
-        values = np.sort(of(self.paths()[:, part]))
-        title = f"{name} above {number(value)} in {_part_text(part)}"
-        actual = float(self._joint_forecasts.actual(of, part, np.array([self._row]))[0])
-        notes = (str(self.dependence),)
-        return PathDistribution(title, values, draw_levels(None, PATHS), actual, is_count=True, notes=notes)
+        title = f"{name} above {number(value)}"
+        return distribution_of_steps(self._joint_forecasts, self._row, self.paths(), title, of, part)
 
     def _cumulative(self, value: float) -> CumulativeProbability:
         below, up_to = cumulative_probability(self.draws, self.quantile_levels, np.full(len(self.draws), float(value)))
@@ -403,12 +384,6 @@ class Forecast:
         return charts.describe(self.fan())
 
     levels = RenamedAttribute("quantile_levels")
-
-
-def _part_text(part: slice) -> str:
-    if part.start == 0:
-        return f"the next {plural(part.stop, 'step')}"
-    return f"the steps {part.start + 1} to {part.stop}"
 
 
 def fan_mimebundle(fan: charts.FanData, style: Style) -> dict[str, str]:

@@ -18,7 +18,7 @@ from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.bounded import split_key, with_bounds
 from nbforecast.forecasters.covariate_use import availability
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.group_forecasts import GroupForecasts
+from nbforecast.groups.forecasts import GroupForecasts
 from nbforecast.origin_forecast import Forecast
 from nbforecast.postprocessing.variants import VARIANT_LEVELS, Variant, compare_variants
 from nbforecast.result_cache.export import to_long
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from nbforecast.engine.engine import Engine
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.forecasters.bounded import Bounds
-    from nbforecast.group_forecasts import Method
-    from nbforecast.joint_forecasts import JointForecasts
+    from nbforecast.groups.forecasts import Method
+    from nbforecast.joint.forecasts import JointForecasts
     from nbforecast.options import Style
     from nbforecast.result_cache.entry_slice import EntrySlice
 

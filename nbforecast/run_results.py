@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +13,14 @@ from nbforecast.data.span import horizon_part
 from nbforecast.data.warnings import longer_history
 from nbforecast.engine.background_run import BackgroundRun
 from nbforecast.errors import OptionError
-from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.joint_forecasts import JointForecasts
-from nbforecast.joint_scores import joint_reliability, joint_scores
+from nbforecast.forecasters.unavailable import rows_without_covariates
+from nbforecast.joint.forecasts import JointForecasts
+from nbforecast.joint.scores import joint_reliability, joint_scores
 from nbforecast.postprocessing.conformal import is_covered, rows_that_calibrate
 from nbforecast.result_cache.export import long_parts, to_long
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.mean_scores import OriginScores, summarise, with_unscored_origins
-from nbforecast.scoring.score_groups import group_keys, spread_values
+from nbforecast.scoring.score_groups import group_keys, spread_keys
 from nbforecast.table_files import write_parts
 
 if TYPE_CHECKING:
@@ -32,11 +30,11 @@ if TYPE_CHECKING:
     from nbforecast.data import DataWarning
     from nbforecast.engine.engine import Engine
     from nbforecast.forecasters.base import Forecaster
-    from nbforecast.joint_scores import Of
+    from nbforecast.joint.scores import Of
     from nbforecast.origin_forecast import Steps
     from nbforecast.postprocessing.path_statistics import Statistic
     from nbforecast.result_cache.entry_slice import EntrySlice
-    from nbforecast.scoring.score_groups import By, Key, Where
+    from nbforecast.scoring.score_groups import By, Where
 
 
 class RunResults(BackgroundRun):
@@ -107,24 +105,13 @@ class RunResults(BackgroundRun):
     def warnings(self) -> tuple[DataWarning, ...]:
         """Repairs and oddities of the data, covariates that are missing, and what a longer history served (C5)."""
         warnings = list(self.data.warnings)
-        late = self._rows_without_covariates()
+        late = rows_without_covariates(self.rows, self.data.offsets, self.reasons)
         if len(late):
             warnings.append(missing_covariates(self.data, late, self.horizon))
         count = int(self._from_longer(self._slice)[self.rows].sum())
         if count:
             warnings.append(longer_history(count))
         return tuple(warnings)
-
-    def _rows_without_covariates(self) -> Int64[np.ndarray, " R"]:
-        """The rows of the run that lack a covariate ahead, and those in whose place older origins were taken."""
-        is_asked = np.zeros(len(self.data), bool)
-        is_asked[self.rows] = True
-        if self._rows is not None:
-            for start, end in pairwise(self.data.offsets.tolist()):
-                asked = np.flatnonzero(is_asked[start:end])
-                newer = slice(start + asked[-1] + 1, end) if len(asked) else slice(start, start)
-                is_asked[newer] = (self.reasons[newer] > 0).all()
-        return np.flatnonzero(is_asked & (self.reasons == UnavailableReason.NO_COVARIATES))
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -370,7 +357,7 @@ class RunResults(BackgroundRun):
         if self.calibrate:
             bands = self._bands_of(rows)
             scores = scores._replace(calibrated=is_covered(bands, self.data.actuals(rows, self.horizon)))
-        keys, where = self._spread_keys(keys, where)
+        keys, where = spread_keys(keys, where, self._rows, len(self.data))
         means = summarise(self.data, scores, keys or None, where, rows)
         is_cut = is_few and is_by_index == [True] and where is None
         return with_unscored_origins(self.data, means, self.rows, rows) if is_cut else means
@@ -382,16 +369,8 @@ class RunResults(BackgroundRun):
         if any(isinstance(key, str) and key == "horizon" for key in keys):
             raise OptionError("by='horizon' is not for of=: one number belongs to all steps.")
         part = horizon_part(steps, self.horizon, self.data.frequency)
-        keys, where = self._spread_keys(keys, where)
+        keys, where = spread_keys(keys, where, self._rows, len(self.data))
         return joint_scores(self._joint_forecasts(self._slice), self.rows, of, part, value, keys or None, where)
-
-    def _spread_keys(self, keys: list[Key], where: Where | None) -> tuple[list[Key], Where | None]:
-        """Keys and condition of the run's rows as those of the data's rows."""
-        if self._rows is None:
-            return keys, where
-        spread = partial(spread_values, rows=self._rows, count=len(self.data))
-        keys = [spread(key) if isinstance(key, pl.Series) else key for key in keys]
-        return keys, spread(pl.Series(where)) if isinstance(where, pl.Series | np.ndarray) else where
 
     def column(self, name: str, positions: slice | None = None) -> Float32[np.ndarray, "R *T"]:
         """A column of results of the run's rows, read-only; NaN where there is no result yet.

@@ -16,7 +16,7 @@ from nbforecast.text import UNKNOWN, number, percent, plural
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
-    from nbforecast.group_forecasts import GroupForecasts
+    from nbforecast.groups.forecasts import GroupForecasts
     from nbforecast.origin_forecast import Forecast
     from nbforecast.run import Run
 

@@ -237,23 +237,33 @@ def _origins(data: Dataset) -> pl.DataFrame:
     )
 
 
-def spread_values(values: pl.Series, rows: Int64[np.ndarray, " R"], count: int) -> pl.Series:
-    """Return values of some rows as values of all rows, null for the others.
+def spread_keys(
+    keys: list[Key], where: Where | None, rows: Int64[np.ndarray, " R"] | None, count: int
+) -> tuple[list[Key], Where | None]:
+    """Return groups and a condition that are given for some rows as those of all rows, null for the others.
 
     Args:
-        values: R values.
-        rows: (R,) ascending rows.
+        keys: What to group by; a Series has a value for each of the R rows.
+        where: Which steps count; a Series or array has a value for each of the R rows.
+        rows: (R,) ascending rows; None for all.
         count: N, the number of all rows.
 
     Raises:
-        OptionError: There are not R values.
+        OptionError: A Series has not R values.
     """
-    if len(values) != len(rows):
-        raise OptionError(f"A Series needs a value for each of the {len(rows):,} origins, not {len(values):,}.")
+    if rows is None:
+        return keys, where
     position = pl.DataFrame({"row": np.arange(count)}).join(
         pl.DataFrame({"row": rows}).with_row_index("position"), on="row", how="left", maintain_order="left"
-    )
-    return values.gather(position["position"])
+    )["position"]
+
+    def spread(values: pl.Series) -> pl.Series:
+        if len(values) != len(rows):
+            raise OptionError(f"A Series needs a value for each of the {len(rows):,} origins, not {len(values):,}.")
+        return values.gather(position)
+
+    keys = [spread(key) if isinstance(key, pl.Series) else key for key in keys]
+    return keys, spread(pl.Series(where)) if isinstance(where, pl.Series | np.ndarray) else where
 
 
 def origin_labels(data: Dataset) -> pl.DataFrame:

@@ -18,8 +18,8 @@ from tests.support.requirements import shared
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbforecast.group_forecasts import GroupForecasts
-    from nbforecast.group_paths import GroupPaths
+    from nbforecast.groups.forecasts import GroupForecasts
+    from nbforecast.groups.paths import GroupPaths
     from nbforecast.run import Run
 
 COVERAGES = (50, 80, 95)

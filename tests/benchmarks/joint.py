@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 import nbforecast as nbf
-from nbforecast.joint_forecasts import MARGINAL_LEVELS, JointForecasts
+from nbforecast.joint.forecasts import MARGINAL_LEVELS, JointForecasts
 from nbforecast.postprocessing.path_statistics import maximum, total
 from nbforecast.postprocessing.rank_templates import PATHS, arrange
 from nbforecast.scoring.path_scores import energy_scores, variogram_scores

@@ -10,11 +10,11 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.errors import IndexOutOfRange, OptionError, OriginUnavailable
-from nbforecast.panel_paths import PanelPaths
+from nbforecast.groups.panel_paths import PanelPaths
 from nbforecast.postprocessing.rank_templates import MIN_TEMPLATES
 
 if TYPE_CHECKING:
-    from nbforecast.group_forecasts import Method
+    from nbforecast.groups.forecasts import Method
     from nbforecast.run import Run
 
 HORIZON = 4

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 import nbforecast as nbf
 from nbforecast.data.frequency import Frequency, parse_frequency
 from nbforecast.data.span import horizon_part
-from nbforecast.joint_forecasts import MARGINAL_LEVELS, JointForecasts
-from nbforecast.path_distribution import PathDistribution
+from nbforecast.joint.forecasts import MARGINAL_LEVELS, JointForecasts
+from nbforecast.joint.path_distribution import PathDistribution
 from nbforecast.postprocessing.conformal import MIN_ERRORS
 from nbforecast.postprocessing.path_statistics import first_above, time_above, total
 from nbforecast.postprocessing.rank_correlation import DEFAULT_CORRELATION, correlated_order, rank_autocorrelation

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import nbforecast as nbf
-from nbforecast.joint_forecasts import JointForecasts
+from nbforecast.joint.forecasts import JointForecasts
 from nbforecast.scoring.path_scores import energy_scores, reliability_table, score_values, variogram_scores
 
 if TYPE_CHECKING:

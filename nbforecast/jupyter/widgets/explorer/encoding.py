@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32, Int64, UInt8
 
 from nbforecast.data.covariate_strips import covariate_strips
 from nbforecast.forecasters.unavailable import UnavailableReason
+from nbforecast.joint.running_totals import running_totals
 from nbforecast.jupyter.widgets.explorer.messages import (
     MAX_ROWS,
     SHOWN_PATHS,
@@ -29,7 +30,6 @@ from nbforecast.jupyter.widgets.explorer.messages import (
 )
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, is_covered
 from nbforecast.result_cache.status import Status
-from nbforecast.running_totals import running_totals
 from nbforecast.scoring.mean_scores import OriginScores, summarise
 from nbforecast.scoring.origin_scores import COVERAGES, QUANTILE_LEVELS, quantiles
 from nbforecast.time_units import DAY, SECOND

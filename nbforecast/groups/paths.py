@@ -9,7 +9,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from nbforecast.errors import OriginUnavailable
 from nbforecast.forecasters.bounded import Bounds, split_key
-from nbforecast.joint_forecasts import Dependence
+from nbforecast.joint.forecasts import Dependence
 from nbforecast.postprocessing import conformal
 from nbforecast.postprocessing.rank_templates import MIN_TEMPLATES, PATHS, Templates, choose_templates
 from nbforecast.postprocessing.reconciliation import MIN_ERRORS, WINDOW, fit_counts, reconcile, reconciliation_gain
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nbforecast.data import Dataset
     from nbforecast.data.groups import Groups
-    from nbforecast.panel_paths import PanelPaths
+    from nbforecast.groups.panel_paths import PanelPaths
     from nbforecast.postprocessing.path_statistics import Statistic
 
 _MOST_RECENT = 4  # requests whose paths are kept

@@ -14,10 +14,10 @@ from nbforecast.data.origins import Index, find_row
 from nbforecast.data.sum_series import add_up, sum_series
 from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.forecasters.unavailable import UnavailableReason
-from nbforecast.group_paths import GroupPaths, shared_bounds
-from nbforecast.group_scores import score_groups
+from nbforecast.groups.panel_paths import PanelPaths
+from nbforecast.groups.paths import GroupPaths, shared_bounds
+from nbforecast.groups.scores import score_groups
 from nbforecast.origin_forecast import Forecast
-from nbforecast.panel_paths import PanelPaths
 from nbforecast.scoring.origin_scores import draw_levels
 from nbforecast.text import did_you_mean, plural, quoted, timestamp
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nbforecast.data import Dataset, DataWarning
     from nbforecast.data.groups import Groups
     from nbforecast.forecasters.bounded import Bounds
-    from nbforecast.joint_forecasts import JointForecasts
+    from nbforecast.joint.forecasts import JointForecasts
     from nbforecast.origin_forecast import Steps
     from nbforecast.postprocessing.path_statistics import Name, Statistic
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from nbforecast.checks import check_limit
 from nbforecast.errors import OptionError
-from nbforecast.joint_forecasts import MARGINAL_LEVELS
+from nbforecast.joint.forecasts import MARGINAL_LEVELS
 from nbforecast.postprocessing.path_statistics import STATISTICS, Statistic, is_event
 from nbforecast.scoring.mean_scores import group_sums, mean_scores
 from nbforecast.scoring.origin_scores import CALIBRATED_COVERAGES, draw_levels
@@ -26,7 +26,7 @@ from nbforecast.text import did_you_mean, quoted
 if TYPE_CHECKING:
     import polars as pl
 
-    from nbforecast.joint_forecasts import JointForecasts
+    from nbforecast.joint.forecasts import JointForecasts
     from nbforecast.scoring.score_groups import By, Where
 
 Of = Literal["total", "mean", "maximum", "minimum", "any_above", "any_below", "paths"]

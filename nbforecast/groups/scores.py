@@ -10,8 +10,8 @@ from jaxtyping import Float64, Int64
 
 from nbforecast.data.span import horizon_part
 from nbforecast.errors import OptionError
-from nbforecast.group_paths import calibrate_series
-from nbforecast.joint_scores import calibrated_coverages
+from nbforecast.groups.paths import calibrate_series
+from nbforecast.joint.scores import calibrated_coverages
 from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS
 from nbforecast.postprocessing.path_statistics import find_statistic, is_event
 from nbforecast.postprocessing.rank_templates import MIN_TEMPLATES, PATHS
@@ -21,7 +21,7 @@ from nbforecast.scoring.path_scores import score_values
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbforecast.group_paths import GroupPaths
+    from nbforecast.groups.paths import GroupPaths
     from nbforecast.origin_forecast import Steps
     from nbforecast.postprocessing.path_statistics import Name, Statistic
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 
-from nbforecast.joint_forecasts import MARGINAL_LEVELS
+from nbforecast.joint.forecasts import MARGINAL_LEVELS
 from nbforecast.postprocessing import conformal
 from nbforecast.postprocessing.path_statistics import maximum
 from nbforecast.postprocessing.rank_templates import PATHS
 from nbforecast.scoring.origin_scores import QUANTILE_LEVELS, draw_levels, quantiles
 
 if TYPE_CHECKING:
-    from nbforecast.joint_forecasts import JointForecasts
+    from nbforecast.joint.forecasts import JointForecasts
 
 _VALUES = 1 << 23  # path values in memory at a time
 _SHOWN = [MARGINAL_LEVELS.index(level) for level in QUANTILE_LEVELS]

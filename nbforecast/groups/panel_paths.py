@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from nbforecast.joint_forecasts import series_key
+from nbforecast.joint.forecasts import series_key
 from nbforecast.postprocessing.rank_correlation import correlated_order, rank_autocorrelation
 from nbforecast.postprocessing.rank_templates import (
     MIN_TEMPLATES,
@@ -23,7 +23,7 @@ from nbforecast.postprocessing.rank_templates import (
 from nbforecast.result_cache.snapshot import has_forecast
 
 if TYPE_CHECKING:
-    from nbforecast.joint_forecasts import JointForecasts
+    from nbforecast.joint.forecasts import JointForecasts
 
 DEFAULT_SHARED = 0.5  # correlation of series at one step where nothing is known of it
 _KNOWN_SHARE = 0.9  # of the series, whose outcomes are known at the past origins that templates are taken from
