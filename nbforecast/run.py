@@ -27,6 +27,7 @@ from nbforecast.run_results import RunResults
 from nbforecast.safe_text import escape_controls
 from nbforecast.scoring.origin_scores import quantiles
 from nbforecast.series_results import SeriesResults
+from nbforecast.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -302,7 +303,7 @@ class Run(RunResults):
 
     def __repr__(self) -> str:
         series_count = len(self.data.ids)
-        origins = f"{self.available - self.supporting:,} origins"
+        origins = plural(self.available - self.supporting, "origin")
         origins += f" of {series_count} series" if series_count > 1 else ""
         origins += f" and {self.supporting:,} past ones for calibration" if self.supporting else ""
         state = (

@@ -80,7 +80,7 @@ class Info:
             ("in memory", memory),
             ("on disk", disk if self.directory is not None else "nothing is written (NBFORECAST_CACHE=memory)"),
             ("directory", str(self.directory or "none")),
-            ("this kernel", f"{self.hits:,} hits, {self.misses:,} misses, {self.reused:,} origins reused"),
+            ("this kernel", f"{self.hits:,} hits, {self.misses:,} misses, {plural(self.reused, 'origin')} reused"),
         ]
 
     def __repr__(self) -> str:
@@ -242,7 +242,7 @@ def _facts(item: Item) -> list[tuple[str, str]]:
         ("version", item.version),
         (
             "use",
-            f"{plural(item.hits, 'hit')}, {item.reused:,} origins reused, last {age(time.time() - item.used)}",
+            f"{plural(item.hits, 'hit')}, {plural(item.reused, 'origin')} reused, last {age(time.time() - item.used)}",
         ),
     ]
     if isinstance(item.entry_slice, EntrySlice) and item.entry_slice.calculated:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _MOST_CATEGORIES = 40
+_LARGEST = 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +101,7 @@ def lay_out_covariates(
         country: Whose public holidays are covariates, too; None for none.
 
     Raises:
-        InputError: If a column has another type, or too many different texts.
+        InputError: If a column has another type, too many different texts, or numbers that are too large.
     """
     beyond = np.zeros(len(starts), np.int64)
     if any(is_future):
@@ -126,7 +127,14 @@ def as_numbers(column: pl.Series) -> list[tuple[str, Float64[np.ndarray, " R"]]]
     import polars as pl
 
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
-        return [(column.name, column.cast(pl.Float64).fill_null(np.nan).to_numpy())]
+        numbers = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        largest = np.fmax.reduce(np.where(np.isfinite(numbers), np.abs(numbers), 0.0), initial=0.0)
+        if largest > _LARGEST:
+            raise InputError(
+                f"The covariate {column.name!r} has values as large as {largest:g}, with whose squares nothing can be "
+                "computed. Where they mean a missing value, make them missing; else divide the column by a constant."
+            )
+        return [(column.name, numbers)]
     if column.dtype not in (pl.String, pl.Categorical, pl.Enum):
         raise InputError(
             f"The covariate {column.name!r} is of type {column.dtype}. Covariates are numbers, booleans or categories."

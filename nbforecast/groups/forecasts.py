@@ -235,11 +235,11 @@ class GroupForecasts:
 
     @cached_property
     def _paths(self) -> GroupPaths:
-        def direct() -> PanelPaths:
-            numbers = np.array([self.data.position(name) for name in self.groups.ids])
-            return PanelPaths(self.direct.joint_forecasts(), numbers)
+        return GroupPaths(self.groups, self.data, self._series, self._direct_paths, self.method)
 
-        return GroupPaths(self.groups, self.data, self._series, direct, self.method)
+    def _direct_paths(self) -> PanelPaths:
+        numbers = np.array([self.data.position(name) for name in self.groups.ids])
+        return PanelPaths(self.direct.joint_forecasts(), numbers)
 
     def _check_available(self, rows: Int64[np.ndarray, " S"]) -> None:
         reasons = self._run.reasons[rows]

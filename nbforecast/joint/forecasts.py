@@ -114,6 +114,10 @@ class JointForecasts:
         self._usable: tuple[object, list[Int64[np.ndarray, " M"]]] | None = None
         self._past: tuple[object, dict[Any, tuple[Float64[np.ndarray, "N K"], Bool[np.ndarray, " N"]]]] = None, {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The results; what is derived from them, by any function of a user's, is derived anew."""
+        return {**self.__dict__, "_usable": None, "_past": (None, {})}
+
     @cached_property
     def _steps(self) -> Int64[np.ndarray, " N"]:
         """The absolute step of each row."""

@@ -115,6 +115,9 @@ def test_H2_categories_become_one_column_each_and_too_many_are_refused():
     many = sales().with_columns(event=pl.int_range(pl.len()).cast(pl.String) + " x")
     with pytest.raises(InputError, match=r"'event' has 714 different texts"):
         prepare(many, target="y", future_covariates="event")
+    huge = sales().with_columns(promotion=pl.col("promotion") * -1e300)
+    with pytest.raises(InputError, match=r"'promotion' has values as large as 1e\+300"):
+        prepare(huge, target="y", future_covariates="promotion")
     with pytest.raises(
         InputError, match=r"No column is called 'promo' \(future_covariates=\)\. Did you mean 'promotion'"
     ):

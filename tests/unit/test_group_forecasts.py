@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -216,6 +217,18 @@ def test_J3_H1_groups_of_a_learned_run_learn_from_their_own_errors() -> None:
     assert groups.direct.model == run.model
     assert groups.direct.base.model == "naive"
     assert np.isfinite(groups["total"].paths()).all()
+
+
+def test_J3_groups_and_their_forecasts_are_pickled_after_scores_of_any_function(run: Run) -> None:
+    groups = run.aggregate()
+    run.scores(of=lambda paths: paths[..., -1])
+    groups.scores(lambda paths: paths[..., -1])
+    forecasts = [run.at(-HORIZON, run.data.ids[0]), groups["total"]]
+    for forecast in forecasts:
+        copy = pickle.loads(pickle.dumps(forecast))
+        np.testing.assert_array_equal(copy.total().values, forecast.total().values)
+    copied = pickle.loads(pickle.dumps(groups))
+    assert copied.totals().equals(groups.totals())
 
 
 def test_J3_an_unknown_method_is_an_error(run: Run) -> None:

@@ -243,7 +243,7 @@ def test_Q4_H4_past_origins_that_calibration_needs_are_counted_and_told(model: L
     run = nbf.forecast(data, model, 3, origins="latest", calibrate=True, wait=True)
     assert run.frame.height == 1
     assert run.supporting == run.inferred - 1 > 50
-    assert "1 origins and" in repr(run)
+    assert "1 origin and" in repr(run)
     assert f"{run.supporting} past ones for calibration" in repr(run)
     full = nbf.forecast(data, model, 3, calibrate=True, wait=True)
     np.testing.assert_array_equal(run.frame["calibrated"].to_numpy(), full.frame["calibrated"].to_numpy()[-1:])

@@ -50,8 +50,8 @@ def _state(run: DatasetRun) -> str:
     if run.done:
         word = "Cancelled" if run.cancelled else "Done"
         speed = f", {run.inferred / run.inference_seconds:,.0f} a second" if run.inferred else ""
-        return f"{word}: {series}; {run.inferred:,} origins inferred in {duration(run.seconds)}{speed}{reused}"
+        return f"{word}: {series}; {plural(run.inferred, 'origin')} inferred in {duration(run.seconds)}{speed}{reused}"
     if not run.series_done:
         return run.phase.capitalize()
     left = f" · {duration(run.eta_seconds)} left" if math.isfinite(run.eta_seconds) else ""
-    return f"{series} · {run.inferred:,} origins inferred{reused} · {run.rate:,.0f} a second{left}"
+    return f"{series} · {plural(run.inferred, 'origin')} inferred{reused} · {run.rate:,.0f} a second{left}"

@@ -56,7 +56,8 @@ def headline(run: Run) -> str:
     name = f"{data.names.frame}: " if data.names.frame else ""
     steps = f"{plural(run.horizon, 'step')} of {data.frequency.describe()}"
     past = f", and {run.supporting:,} past ones for calibration" if run.supporting else ""
-    return f"{name}{run.model} forecasts {steps} ahead from {run.available - run.supporting:,} origins{several}{past}"
+    origins = plural(run.available - run.supporting, "origin")
+    return f"{name}{run.model} forecasts {steps} ahead from {origins}{several}{past}"
 
 
 def _state(run: Run) -> str:
@@ -102,7 +103,9 @@ def _notes(run: Run) -> list[str]:
         return []
     reasons = run.reasons[run.rows]
     counts = [(reason, int((reasons == reason).sum())) for reason in UnavailableReason if reason]
-    unavailable = [f"{n:,} origins are not forecast: {reason.sentence}." for reason, n in counts if n]
+    unavailable = [
+        f"{plural(n, 'origin is', 'origins are')} not forecast: {reason.sentence}." for reason, n in counts if n
+    ]
     return [*unavailable, *(str(warning) for warning in run.warnings)]
 
 
