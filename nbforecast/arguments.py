@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _ORIGINS = re.compile(r"-\d+(\.\d*)?(\.\..*|(,-?\d+)+)?$")
-_LEARNING = ("static", "future_covariates", "past_covariates", "issued_covariates", "holidays", "learn")
+_NOT_OF_REPORTS = {"calibrate", "exact"}  # a report is both
 SHARD_OPTIONS = ("engine", "address", "workers", "series_per_shard")
 
 
@@ -52,15 +52,26 @@ def add_latest_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_learning_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `ForecastOptions` that say what forecasts learn from, for a report."""
-    _add_fields(parser, ForecastOptions, _LEARNING)
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `ForecastOptions` that are parameters of reports; what is not given is None."""
+    _add_fields(parser, ForecastOptions, _report_parameters())
+    parser._negative_number_matcher = _ORIGINS
 
 
-def learning_parameters(namespace: argparse.Namespace) -> dict[str, str]:
-    """The parameters of a report, as text, that parsed options of `add_learning_options` set."""
-    values = {name: getattr(namespace, name) for name in _LEARNING}
-    return {name: "true" if value is True else str(value) for name, value in values.items() if value}
+def report_parameters(namespace: argparse.Namespace) -> dict[str, str]:
+    """The parameters of a report, as text, that parsed options of `add_report_options` set."""
+    values = {name: getattr(namespace, name) for name in sorted(_report_parameters())}
+    return {name: _parameter_text(value) for name, value in values.items() if value is not None}
+
+
+def _parameter_text(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return "true" if value is True else str(value)
+
+
+def _report_parameters() -> set[str]:
+    return {option.name for option in fields(ForecastOptions) if option.metadata["flags"]} - _NOT_OF_REPORTS
 
 
 def forecast_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
@@ -92,13 +103,18 @@ def shard_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
 
 
 def _add_fields(parser: argparse.ArgumentParser, options: type, names: Collection[str] | None = None) -> None:
+    """Add the fields of a class of options; those that are named have no default of their own."""
     for option in fields(options):
-        if option.metadata["flags"] and (names is None or option.name in names):
-            parser.add_argument(
-                *option.metadata["flags"], dest=option.name, default=option.default, **option.metadata["argument"]
-            )
-            for flag, more in option.metadata["also"].items():
-                parser.add_argument(flag, dest=option.name, default=option.default, **more)
+        if not option.metadata["flags"] or (names is not None and option.name not in names):
+            continue
+        for flags, argument in (
+            (option.metadata["flags"], option.metadata["argument"]),
+            *(((flag,), also) for flag, also in option.metadata["also"].items()),
+        ):
+            default, more = option.default, dict(argument)
+            if names is not None:
+                default, more["help"] = None, more["help"].replace("%(default)s", "that of the template")
+            parser.add_argument(*flags, dest=option.name, default=default, **more)
 
 
 def _values(namespace: argparse.Namespace, options: type) -> dict[str, Any]:

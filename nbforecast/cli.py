@@ -13,11 +13,11 @@ from nbforecast.arguments import (
     add_draw_options,
     add_forecast_options,
     add_latest_options,
-    add_learning_options,
+    add_report_options,
     add_shard_options,
     draw_keywords,
     forecast_keywords,
-    learning_parameters,
+    report_parameters,
     run_cache_command,
     shard_keywords,
 )
@@ -82,10 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("data", metavar="DATA", help="a CSV or Parquet file, or a glucose sensor's export")
     report.add_argument("-o", "--out", required=True, metavar="FILE", help="the .html file to write")
     report.add_argument("--notebook", metavar="FILE", help="write the executed notebook to this .ipynb file")
-    parameter = "a parameter of the template, such as model, horizon or target; may be repeated"
+    parameter = "another parameter of the template, such as compare or title; may be repeated"
     report.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=parameter)
-    report.add_argument("-f", "--force", action="store_true", help="compute every forecast anew (-p force true)")
-    add_learning_options(report)
+    add_report_options(report)
     template = "a template's name, or a notebook with a cell tagged parameters (default: %(default)s)"
     report.add_argument("--template", default="backtest_report", metavar="T", help=template)
     report.set_defaults(run=_report)
@@ -160,8 +159,7 @@ def _report(options: argparse.Namespace) -> None:
 
     out = _path_with_suffix(options.out, ".html")
     notebook = _path_with_suffix(options.notebook, ".ipynb") if options.notebook else None
-    flags = learning_parameters(options) | ({"force": "true"} if options.force else {})
-    parameters = [*options.p, *flags.items()]
+    parameters = [*options.p, *report_parameters(options).items()]
     page = make_report(options.data, out, parameters, options.template, notebook)
     _print(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
     if notebook:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import polars as pl
 import pytest
 
 import nbforecast as nbf
 from nbforecast import report
-from nbforecast.arguments import learning_parameters
+from nbforecast.arguments import report_parameters
 from nbforecast.cli import _parser
+from nbforecast.options import ForecastOptions
 from nbforecast.report.learning import describe_groups, describe_learning, with_clarity
 from nbforecast.report.parameters import parse_parameters
 from nbforecast.report.runner import find_template
@@ -88,9 +91,24 @@ def test_H4_nothing_is_shown_of_a_run_that_does_not_learn(run):
 
 def test_R2_a_report_takes_covariates_as_flags_and_as_parameters():
     arguments = ["report", "x.csv", "-o", "x.html", "--learn", "--future", "promo,price", "--holidays", "DE-BY"]
-    parameters = learning_parameters(_parser().parse_args(arguments))
+    parameters = report_parameters(_parser().parse_args(arguments))
     assert parameters == {"learn": "true", "future_covariates": "promo,price", "holidays": "DE-BY"}
     values = parse_parameters(find_template("backtest_report"), [*parameters.items(), ("past_covariates", "2023")])
     assert values == {
         "learn": True, "future_covariates": "promo,price", "holidays": "DE-BY", "past_covariates": "2023",
     }  # fmt: skip
+
+
+def test_R2_a_report_takes_every_option_of_a_forecast_that_its_template_has():
+    plain = _parser().parse_args(["report", "x.csv", "-o", "x.html"])
+    assert report_parameters(plain) == {}, "what is not given is the template's"
+    options = [each for each in fields(ForecastOptions) if each.metadata["flags"]]
+    options = [each for each in options if each.name not in ("exact", "calibrate")]  # a report is both
+    words = ["report", "x.csv", "-o", "x.html"]
+    for each in options:
+        is_switch = each.metadata["argument"].get("action") == "store_true"
+        words += [each.metadata["flags"][0], *([] if is_switch else ["3"])]
+    arguments = _parser().parse_args(words)
+    parameters = report_parameters(arguments)
+    assert set(parameters) == {each.name for each in options}
+    parse_parameters(find_template("backtest_report"), list(parameters.items()))
