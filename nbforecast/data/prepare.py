@@ -36,6 +36,7 @@ from nbforecast.data.units import find_conversion, stated_unit, with_unit
 from nbforecast.data.values import DECIMALS, read_covariate
 from nbforecast.data.warnings import (
     beside_grid_warnings,
+    constant_covariate_warnings,
     dropped_series_warnings,
     duplicate_warnings,
     early_end_warnings,
@@ -237,7 +238,7 @@ def _read_covariates(
         is_beyond = row_steps >= (starts + lengths)[rows.series]
         warnings += beside_grid_warnings(rows.times[is_beyond], frequency)
     laid_out = lay_out_covariates([c for c, _ in read], is_ahead, rows.series, row_steps, starts, lengths, holidays)
-    return laid_out, warnings
+    return laid_out, [*warnings, *constant_covariate_warnings(laid_out)]
 
 
 def check_reading(date_order: Any, decimal: Any) -> None:

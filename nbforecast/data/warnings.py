@@ -17,6 +17,7 @@ from nbforecast.time_units import DAY
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nbforecast.data.covariates import Covariates
     from nbforecast.data.frequency import Frequency
     from nbforecast.data.grid import GridPoints
     from nbforecast.data.observations import Observations
@@ -263,6 +264,20 @@ def hindsight_warnings(columns: Sequence[str]) -> list[DataWarning]:
         "values are forecasts."
     )
     return [DataWarning("hindsight", len(observed), sentence)]
+
+
+def constant_covariate_warnings(covariates: Covariates) -> list[DataWarning]:
+    """Name the columns of covariates from which nothing can be learned, since they never change within a series."""
+    starts = covariates.offsets[:-1]
+    low, high = (reduce.reduceat(covariates.values, starts, axis=1) for reduce in (np.fmin, np.fmax))
+    is_changing = np.any(high > low, axis=1).tolist()
+    changing = {name for name, changes in zip(covariates.columns, is_changing, strict=True) if changes}
+    constant = [name for name in dict.fromkeys(covariates.columns) if name not in changing]
+    if not constant:
+        return []
+    verb, them = ("never changes", "it") if len(constant) == 1 else ("never change", "them")
+    sentence = f"{quoted(constant)} {verb} within a series: nothing can be learned from {them}."
+    return [DataWarning("constant_covariate", len(constant), sentence)]
 
 
 def early_end_warnings(points: GridPoints, frequency: Frequency, ids: Sequence[str]) -> list[DataWarning]:

@@ -108,6 +108,16 @@ def test_H2_series_of_a_panel_have_their_own_covariates_and_future():
     np.testing.assert_array_equal(ahead[0, -1], expected[150:157])
 
 
+def test_H2_a_covariate_that_never_changes_is_named_in_a_warning():
+    shops = [sales().with_columns(pl.lit(shop).alias("id"), size=pl.lit(size)) for shop, size in (("a", 1), ("b", 2))]
+    frame = pl.concat(shops).with_columns(kind=pl.lit("a"))
+    data = prepare(frame, id="id", target="y", future_covariates=["event", "size", "kind"])
+    (warning,) = (each for each in data.warnings if each.flag == "constant_covariate")
+    assert warning.sentence.startswith("'size', 'kind' never change within a series")
+    changing = prepare(sales(), target="y", future_covariates="event")
+    assert not any(each.flag == "constant_covariate" for each in changing.warnings)
+
+
 def test_H2_categories_become_one_column_each_and_too_many_are_refused():
     data = prepare(sales(), target="y", future_covariates="event")
     assert data.covariates is not None
