@@ -269,18 +269,19 @@ def test_W6_no_name_stands_over_another_series_and_a_lost_kernel_is_told(session
     shown.await_drawn(0)
     shown.choose("counts")
     shown.await_drawn()
-    assert shown.card(0)["MAE"] == "–"
+    assert shown.card("This origin")["MAE"] == "–"
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     shown.root.get_by_text("kernel gone").wait_for()
     shown.choose("offset")
     shown.root.locator(".nbf-chip", has_text="This series was not loaded before the kernel went").wait_for()
     assert shown.root.get_attribute("data-drawn") == "nothing"
     assert shown.surface.locator("canvas").first.is_hidden()
-    assert set(shown.card(1).values()) == {"–"}
+    for heading in ("This origin", "Over", "All"):
+        assert set(shown.card(heading).values()) == {"–"}
     notebook.picture(1, "explorer-kernel-gone")
     shown.choose("counts")
     shown.await_drawn()
-    assert shown.card(1)["MAE"] != "–", "what was loaded still works"
+    assert shown.card("All")["MAE"] != "–", "what was loaded still works"
     assert errors == []
 
 
@@ -345,13 +346,13 @@ def test_W6_a_page_shows_the_numbers_of_hard_series_and_prints(
         forecast: Any = made.run.at(-30, name)
         scores = made.run.scores("series").filter(unique_id=name).row(0, named=True)
         error = np.abs(forecast.actual - forecast.median)
-        assert_shown(shown.card(0)["MAE"], error.mean(dtype=float))
+        assert_shown(shown.card("This origin")["MAE"], error.mean(dtype=float))
         for coverage in (50, 80, 95):
             low, high = forecast.interval(coverage).T
             inside = ((low <= forecast.actual) & (forecast.actual <= high)).sum()
-            assert shown.card(0)[f"in {coverage} %"] == f"{inside} of 6", name
+            assert shown.card("This origin")[f"in {coverage} %"] == f"{inside} of 6", name
         for score in ("mae", "crps", "mase"):
-            assert_shown(shown.card(1)[score.upper()], scores[score])
+            assert_shown(shown.card("All")[score.upper()], scores[score])
         time_text = f"{forecast.time:%H:%M}"
         caption = page.locator("table.nbf-sr caption", has_text=time_text)
         end = re.compile(r"Median (\S+) to (\S+), 80 % band at the end (\S+) to (\S+), observed (\S+)\.$")

@@ -60,10 +60,13 @@ class Shown:
         self.root.locator(".nbf-picker > button").click()
         self.root.get_by_role("combobox", name="Find a series").fill(series)
         self.root.get_by_role("option", name=series, exact=True).click()
+        # until the next frame the other series is still drawn
+        self.root.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
-    def card(self, section: int) -> dict[str, str]:
-        """The rows of a table of the card."""
-        rows = self.root.locator(".nbf-card section").nth(section).locator("tbody tr").all_inner_texts()
+    def card(self, heading: str) -> dict[str, str]:
+        """The rows of the card's table whose heading begins with a text."""
+        headings = self.root.page.locator("h4", has_text=re.compile(f"^{heading}"))
+        rows = self.root.locator(".nbf-card section").filter(has=headings).locator("tbody tr").all_inner_texts()
         return dict(re.split(r"\t", row.strip(), maxsplit=1) for row in rows)
 
     def tooltip(self) -> list[str]:

@@ -123,10 +123,12 @@ export class ScoreCard {
       rows,
     );
     setText(this.#ahead, `Over ${plural(data.horizon, "step")}`);
+    const isCompared = data.models.length > 1;
     const numbers = (name: string, pick: (m: ModelScores) => HorizonNumber): Cells[] => {
       const observed = of((m) => pick(m).observed);
       const first: Cells = [name, ...of((m) => pick(m).median)];
-      const band: Cells = ["80 %", ...of((m) => pick(m).band)];
+      // Two ranges beside each other are wider than the card: each takes two lines, always, so that nothing moves.
+      const band: Cells = ["80 %", ...of((m) => (isCompared ? pick(m).band.replace(" to ", "\nto ") : pick(m).band))];
       // The outcome is one, whatever the models.
       return [first, band, ["observed", observed.find((text) => text) ?? "–"]];
     };
