@@ -271,13 +271,15 @@ class ResultCache:
     def _thin(self, item: Item, origins: Any, status: Status | None) -> int:
         """Remove part of an entry's results; returns the number of origins that lost some."""
         cache = results()
-        entry = item.entry_slice.entry if item.entry_slice is not None else None
-        if entry is None and item.file is not None:
-            entry = cache.read(item.file)
-        if entry is None:
+        entry_slice = item.entry_slice
+        if entry_slice is None and item.view_of is not None:
+            entry_slice = cache.open(item.key)
+        elif entry_slice is None and item.file is not None:
+            saved = cache.read(item.file)
+            entry_slice = None if saved is None else EntrySlice.whole(saved)
+        if entry_slice is None:
             return 0
-        entry_slice = item.entry_slice or EntrySlice.whole(entry)
-        data = entry_slice.data
+        entry, data = entry_slice.entry, entry_slice.data
         removals = [Removal()]
         if isinstance(origins, tuple):
             removals = [Removal(span=origins)]

@@ -56,7 +56,7 @@ def merge_sums(staging: Path, partitions: Iterable[int], horizon: int) -> None:
     total: dict[int, BlockSums] = {}
     counts = []
     for partition in partitions:
-        with np.load(staging / _SUMS.format(partition)) as file:
+        with np.load(staging / _SUMS.format(partition), allow_pickle=False) as file:
             counts.append(file["counts"].tolist())
             for name in file.files:
                 kind, _, block = name.partition("-")
@@ -86,7 +86,7 @@ def learned_shard(
         base: The model of the shards.
     """
     part = _read_shard(folder, partition)
-    with np.load(staging / _PANEL) as file:
+    with np.load(staging / _PANEL, allow_pickle=False) as file:
         panel = PanelFit.of_weights({int(block): file[block] for block in file.files})
     digest = panel_digest(folder)
     forecaster = LearnedForecaster(
@@ -114,4 +114,4 @@ def _read_shard(folder: Path, partition: int) -> EntrySlice:
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with atomic_write(path) as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)

@@ -283,7 +283,7 @@ def union(one: Snapshot, other: Snapshot) -> Snapshot:
         rows = np.flatnonzero(has_forecast(status))
         is_second, columns = use_second[rows], {}
         for name in first.columns:
-            columns[name] = first.results(name, rows)
+            columns[name] = np.array(first.results(name, rows))  # a copy: the snapshot's own may be returned
             columns[name][is_second] = second.results(name, rows[is_second])
     return replace(
         first,

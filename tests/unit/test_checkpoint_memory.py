@@ -16,7 +16,7 @@ from nbforecast.engine.tasks import Statistics
 from nbforecast.result_cache import parquet
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.key import ForecastSpec, ModelSpec
-from nbforecast.result_cache.snapshot import is_consistent
+from nbforecast.result_cache.snapshot import is_consistent, union
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.origin_scores import draw_levels
 
@@ -75,3 +75,18 @@ def test_E10_a_checkpoint_takes_a_small_part_of_the_memory_of_results(share: flo
         tracemalloc.stop()
     assert taken < 3e6, "a few bytes a row, and no results"
     assert written < max(size, 30e6) - 5e6
+
+
+@pytest.mark.parametrize("count", [110, 200, 400])
+def test_C13_a_snapshot_is_united_with_a_part_that_was_saved(count: int, tmp_path: Path) -> None:
+    entry, saved = new_entry(400), new_entry(400)
+    entry.write_forecasts(np.arange(count), np.zeros((count, HORIZON, DRAWS), np.float32))
+    fill(saved, np.arange(100, 130))
+    with (tmp_path / "part.parquet").open("wb") as file:
+        parquet.write(saved.snapshot()[0], file)
+    part, rows = parquet.read(tmp_path / "part.parquet"), np.arange(max(count, 130))
+    expected = np.where((rows >= 100) & (rows < 130), entry.data.values[rows], 0)
+    for united in (union(entry.snapshot()[0], part), union(part, entry.snapshot()[0])):
+        assert is_consistent(united)
+        np.testing.assert_array_equal(united.results("forecast", rows)[:, 0, 0], expected)
+    assert not entry.snapshot()[0].results("forecast", rows[:count]).any(), "the entry itself is as it was"
