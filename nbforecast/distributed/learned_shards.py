@@ -114,4 +114,4 @@ def _read_shard(folder: Path, partition: int) -> EntrySlice:
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with atomic_write(path) as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
