@@ -323,8 +323,8 @@ def executing(source: str) -> set[str]:
             ):
                 found.add(called)
             pickles = [ast.unparse(k.value) for k in node.keywords if k.arg == "allow_pickle"]
-            if called == "np.load" and pickles == ["False"]:
-                found.discard(called)
+            if pickles == ["False"]:
+                found.discard("np.load")
             elif pickles:
                 found.add("allow_pickle")
             found |= {"shell" for k in node.keywords if k.arg == "shell"}
