@@ -79,6 +79,8 @@ def forecast_keywords(namespace: argparse.Namespace) -> dict[str, Any]:
     keywords = _values(namespace, ForecastOptions)
     if getattr(namespace, "latest", False) and keywords["origins"] is None:
         keywords["origins"] = "latest"
+    if keywords["learn"] and isinstance(keywords["model"], str) and "," in keywords["model"]:
+        keywords["model"] = [name.strip() for name in keywords["model"].split(",")]
     return keywords
 
 

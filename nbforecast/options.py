@@ -79,7 +79,12 @@ class ForecastOptions:
     """
 
     model: ModelLike = field(
-        default=None, metadata=argument("-m", "--model", help="a model's name; %%forecast_models lists them")
+        default=None,
+        metadata=argument(
+            "-m",
+            "--model",
+            help="a model that %%forecast_models lists; with -l several (A,B), the first corrected by all",
+        ),
     )
     horizon: int | str | dt.timedelta = field(
         default=12,
