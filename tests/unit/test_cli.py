@@ -33,7 +33,7 @@ def test_X1_forecast_writes_the_long_table(taxi: Path, suffix: str, capsys: pyte
 
 def test_H1_several_models_are_stacked_in_a_shell_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = tmp_path / "wave.csv", tmp_path / "long.csv"
-    pl.DataFrame({"t": np.arange(90), "y": np.sin(np.arange(90.0))}).write_csv(source)
+    pl.DataFrame({"ds": np.arange(90), "y": np.sin(np.arange(90.0))}).write_csv(source)
     assert main(["forecast", str(source), "-m", "naive,ridge", "-l", "-H", "3", "-o", str(out)]) == 0
     assert "naive-learned" in pl.read_csv(out).columns
     assert main(["forecast", str(source), "-m", "naive,ridge", "-H", "3", "-o", str(out)]) == 2
