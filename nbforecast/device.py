@@ -87,7 +87,8 @@ def _configure() -> tuple[jax.Device, ...]:
 
 def has_compiled() -> bool:
     """Whether a model's function has been compiled on this machine before; JAX is not imported."""
-    directory = _compiled_directory()
+    chosen = os.environ.get("JAX_COMPILATION_CACHE_DIR")  # JAX prefers it to our directory
+    directory = Path(chosen) if chosen else _compiled_directory()
     return directory is not None and any(directory.glob(f"*{SUFFIX}"))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from nbforecast import cli
 from nbforecast.compile_times import SUFFIX, record_compilation, seconds_to_compile
-from nbforecast.device import devices, quick_compile_options, remove_compiled
+from nbforecast.device import devices, has_compiled, quick_compile_options, remove_compiled
 from nbforecast.engine.compile_ahead import compile_ahead
 from nbforecast.forecasters import window_forecaster
 from nbforecast.forecasters.registry import is_bundled, resolve
@@ -79,8 +79,16 @@ def test_C11_compiled_functions_are_counted_without_their_times(tmp_path, monkey
     assert seconds_to_compile("g") is None
 
 
+def test_E5_what_jax_keeps_elsewhere_is_found(monkeypatch, tmp_path):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
+    assert not has_compiled()
+    (tmp_path / f"0a{SUFFIX}").touch()
+    assert has_compiled()
+
+
 @pytest.mark.parametrize("is_compiled", [False, True])
-def test_E5_what_is_prepared_is_said_at_once(monkeypatch, is_compiled):
+@pytest.mark.parametrize("compiles", [False, True])
+def test_E5_what_is_prepared_is_said_at_once(monkeypatch, is_compiled, compiles):
     shown: list[str] = []
 
     class Handle:
@@ -96,9 +104,10 @@ def test_E5_what_is_prepared_is_said_at_once(monkeypatch, is_compiled):
     monkeypatch.setattr(show, "has_compiled", lambda: is_compiled)
     with show.announce_preparation(SimpleNamespace(kernel=object())):
         assert len(shown) == (0 if is_compiled else 1)
+        monkeypatch.setattr(show, "has_compiled", lambda: is_compiled or compiles)
     if not is_compiled:
         assert shown[0].startswith("Preparing the model")
-        assert shown[1] == "The model is prepared, once on this machine: 0.0 s."
+        assert shown[1] == ("The model is prepared, once on this machine: 0.0 s." if compiles else "")
     monkeypatch.setattr("nbforecast.cli.has_compiled", lambda: is_compiled)
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)

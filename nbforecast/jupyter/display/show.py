@@ -57,6 +57,8 @@ def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
 def announce_preparation(shell: InteractiveShell) -> Iterator[None]:
     """Tells a person in a notebook what takes some seconds where nothing has been compiled yet, and how long it took.
 
+    The sentence is taken back where nothing was compiled: the cell has failed, or the model has no such functions.
+
     Args:
         shell: The shell of the cell.
     """
@@ -68,7 +70,8 @@ def announce_preparation(shell: InteractiveShell) -> Iterator[None]:
     finally:
         if handle is not None:
             seconds = duration(time.monotonic() - start)
-            handle.update({"text/plain": f"The model is prepared, once on this machine: {seconds}."}, raw=True)
+            text = f"The model is prepared, once on this machine: {seconds}." if has_compiled() else ""
+            handle.update({"text/plain": text}, raw=True)
 
 
 def show_dataset(run: DatasetRun, shell: InteractiveShell) -> None:
