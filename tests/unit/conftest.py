@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cache]:
     """The cache of this process, empty, with a directory of its own."""
+    session.engine().shutdown()  # what other tests have left to follow by itself puts its entries here
     results = session.results()
     results.clear()
     monkeypatch.setattr(results, "directory", CacheDirectory(tmp_path / "results"))
@@ -87,6 +88,14 @@ def explorer(done: Run, other: Run) -> Iterator[Explorer]:
     made = nbf.explore([done, other])
     yield made
     made.close()
+
+
+@pytest.fixture
+def idle_sender() -> Iterator[None]:
+    """No explorer of another test is served, and none of this one once it has failed."""
+    comm_sender.close()
+    yield
+    comm_sender.close()
 
 
 @pytest.fixture

@@ -173,6 +173,7 @@ else:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.usefixtures("idle_sender")
 def test_E9_one_thread_sends_for_all_and_ends_with_the_last(done: Run, other: Run) -> None:
     sent: dict[str, list[Any]] = {"one": [], "two": []}
     senders = set()
@@ -197,6 +198,7 @@ def test_E9_one_thread_sends_for_all_and_ends_with_the_last(done: Run, other: Ru
     wait_for(lambda: not sender_threads())
 
 
+@pytest.mark.usefixtures("idle_sender")
 def test_E9_a_closed_explorer_keeps_nothing_alive() -> None:
     run = nbf.forecast(series(120, 7), "naive", wait=True)
     made = nbf.explore(run)
@@ -222,14 +224,16 @@ told = []
 made.send = lambda content, buffers: told.append(content["kind"])
 made._receive({"kind": "connect", "v": 4})
 made._receive({"kind": "infer_origin", "series": 0, "model": 0, "row": 100})
+end = time.monotonic() + 60
 while told.count("progress") < 2 or told.count("rows") < 2:
+    assert time.monotonic() < end, told
     time.sleep(0.01)
 assert not made.run.done
+print(time.monotonic())
 """
-    began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert time.monotonic() - began < 30
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time.monotonic() - float(done.stdout) < 15
 
 
 def test_E5_one_that_fails_is_logged_once_and_disturbs_no_other(
