@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 MARGINAL_LEVELS = tuple(sorted((*conformal.CALIBRATED_LEVELS, 0.5)))  # of calibrated values and their median
 _CHUNK = 1 << 24  # path values in memory at a time
-_MOST_STATISTICS = 8  # whose past values are kept
-_KEPT_LEVELS = (*conformal.CALIBRATED_LEVELS, 0.5)
+_MOST_STATISTICS = 8  # whose past values are cached
+_CACHED_LEVELS = (*conformal.CALIBRATED_LEVELS, 0.5)
 _POOL = 1000  # past origins of all series that a correlation is learned from
 
 
@@ -239,8 +239,8 @@ class JointForecasts:
             paths = self.paths(rows[part], count)[..., steps]
             values[part] = np.sort(np.where(np.isnan(paths).any(-1), np.nan, of(paths)), -1)
         if self.calibrate:
-            kept, is_kept = self._kept_quantiles(of, steps, count)
-            kept[rows], is_kept[rows] = _quantiles_of(values), True
+            cached, is_cached = self._cached_quantiles(of, steps, count)
+            cached[rows], is_cached[rows] = _quantiles_of(values), True
         return values
 
     def pieces(self, rows: int, count: int = PATHS) -> Iterator[slice]:
@@ -299,27 +299,27 @@ class JointForecasts:
     def _quantiles(
         self, of: Statistic, steps: slice, rows: Int64[np.ndarray, " R"], count: int
     ) -> Float64[np.ndarray, "R K"]:
-        """Quantiles of a statistic at `_KEPT_LEVELS`, from those that are kept where there are some."""
-        kept, is_kept = self._kept_quantiles(of, steps, count)
-        missing = rows[~is_kept[rows]]
+        """Quantiles of a statistic at `_CACHED_LEVELS`, from those that are cached where there are some."""
+        cached, is_cached = self._cached_quantiles(of, steps, count)
+        missing = rows[~is_cached[rows]]
         if len(missing):
-            kept[missing] = _quantiles_of(self.values(of, steps, missing, count))
-            is_kept[missing] = True
-        return kept[rows]
+            cached[missing] = _quantiles_of(self.values(of, steps, missing, count))
+            is_cached[missing] = True
+        return cached[rows]
 
-    def _kept_quantiles(
+    def _cached_quantiles(
         self, of: Statistic, steps: slice, count: int
     ) -> tuple[Float64[np.ndarray, "N K"], Bool[np.ndarray, " N"]]:
-        """The quantiles of rows, kept for neighbours and scores until the results change, and which rows have them."""
+        """The quantiles of rows, cached until the results change, and which rows have them."""
         if self._past[0] != self.part.entry.state:
             self._past = self.part.entry.state, {}
-        name, kept = (of, steps.start, steps.stop, count), self._past[1]
-        if name not in kept:
-            if len(kept) == _MOST_STATISTICS:
-                kept.pop(next(iter(kept)))
+        key, statistics = (of, steps.start, steps.stop, count), self._past[1]
+        if key not in statistics:
+            if len(statistics) == _MOST_STATISTICS:
+                statistics.pop(next(iter(statistics)))
             length = len(self.part)
-            kept[name] = np.full((length, len(_KEPT_LEVELS)), np.nan), np.zeros(length, bool)
-        return kept[name]
+            statistics[key] = np.full((length, len(_CACHED_LEVELS)), np.nan), np.zeros(length, bool)
+        return statistics[key]
 
     def arrange(
         self,
@@ -387,4 +387,4 @@ def series_key(series: str) -> int:
 
 
 def _quantiles_of(values: Float64[np.ndarray, "R n"]) -> Float64[np.ndarray, "R K"]:
-    return quantiles(values, draw_levels(None, values.shape[1]), _KEPT_LEVELS)
+    return quantiles(values, draw_levels(None, values.shape[1]), _CACHED_LEVELS)

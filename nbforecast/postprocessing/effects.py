@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from nbforecast.postprocessing.residual_model import BaseForecasts
 
-_CONSTANT_SHRINKAGE = 3.0  # of the columns that are held constant, in rows: it steadies short series
+_CONTROL_SHRINKAGE = 3.0  # of the controls, in rows: it steadies short series
 _RANK_TOLERANCE = 1e-9  # of the largest eigenvalue, below which columns are sums of others
 _LEAST_ROWS_PER_COLUMN = 2.0
 _LEAST_SPELLS = 3.0  # of a feature's changes, effectively, below which an effect has no standard error
@@ -202,22 +202,22 @@ def _fit_step(table: ErrorTable, columns: ExplainingColumns, h: int) -> _StepFit
     """Regress the errors of one step; None where there are too few."""
     explaining, constant, errors, targets = [], [], [], []
     for start, one in zip(table.offsets.tolist(), table.series, strict=False):
-        own, held = columns.of(one, h)
+        own, controls = columns.of(one, h)
         is_used = np.isfinite(one.errors[:, h])
         for k in range(len(table.names.ahead)):  # an origin without its future covariates is no forecast
             is_used &= np.isfinite(one.ahead[k][:, h])
         if is_used.sum() < 2:
             continue
         explaining.append(_centred(own[is_used]))
-        constant.append(_centred(held[is_used]))
+        constant.append(_centred(controls[is_used]))
         errors.append(_centred(one.errors[is_used, h]))
         targets.append(start + np.flatnonzero(is_used) + h + 1)
     if not errors:
         return None
-    x, held, y = np.vstack(explaining), np.vstack(constant), np.concatenate(errors)
-    held = held / np.where(held.std(0) > 0, held.std(0), 1.0)
+    x, controls, y = np.vstack(explaining), np.vstack(constant), np.concatenate(errors)
+    controls = controls / np.where(controls.std(0) > 0, controls.std(0), 1.0)
     rows = len(y) - len(errors)
-    if rows < _LEAST_ROWS_PER_COLUMN * (x.shape[1] + held.shape[1]):
+    if rows < _LEAST_ROWS_PER_COLUMN * (x.shape[1] + controls.shape[1]):
         return None
     deviation = x.std(0)
     x = x / np.where(deviation > 0, deviation, 1.0)
@@ -225,8 +225,8 @@ def _fit_step(table: ErrorTable, columns: ExplainingColumns, h: int) -> _StepFit
     weights = np.where(deviation > 0, changes / np.where(deviation > 0, deviation, 1.0), 0.0)
     is_past = np.array([contrast.is_in_unit for contrast in columns.contrasts])
     is_past_column = (weights[is_past] != 0).any(0)
-    of_covariates = _regress(x[:, ~is_past_column], held, y, weights[np.ix_(~is_past, ~is_past_column)], rows)
-    of_past = _regress(x, held, y, weights[is_past], rows)
+    of_covariates = _regress(x[:, ~is_past_column], controls, y, weights[np.ix_(~is_past, ~is_past_column)], rows)
+    of_past = _regress(x, controls, y, weights[is_past], rows)
     effects, influence, weight = (np.concatenate(pair, -1) for pair in zip(of_covariates, of_past, strict=True))
     size = np.linalg.norm(weights, axis=1)
     return _StepFit(
@@ -240,21 +240,21 @@ def _fit_step(table: ErrorTable, columns: ExplainingColumns, h: int) -> _StepFit
 
 def _regress(
     x: Float64[np.ndarray, "R C"],
-    held: Float64[np.ndarray, "R D"],
+    controls: Float64[np.ndarray, "R D"],
     y: Float64[np.ndarray, " R"],
     weights: Float64[np.ndarray, "E C"],
     rows: int,
 ) -> tuple[Float64[np.ndarray, " E"], Float64[np.ndarray, "R E"], Float64[np.ndarray, "R E"]]:
     """The effects of some changes of the columns x, and how much each row moves them and says about them."""
     width = x.shape[1]
-    design = np.hstack([x, held])
-    penalty = np.diag(np.concatenate([np.zeros(width), np.full(held.shape[1], _CONSTANT_SHRINKAGE)]))
+    design = np.hstack([x, controls])
+    penalty = np.diag(np.concatenate([np.zeros(width), np.full(controls.shape[1], _CONTROL_SHRINKAGE)]))
     squares = design.T @ design + penalty
     inverse = np.linalg.pinv(squares, rcond=_RANK_TOLERANCE, hermitian=True)
     coefficients = inverse @ (design.T @ y)
     leverage = np.minimum((design @ inverse * design).sum(1), _LARGEST_LEVERAGE)
     residuals = (y - design @ coefficients) / (1 - leverage)
-    weights = np.hstack([weights, np.zeros((len(weights), held.shape[1]))])
+    weights = np.hstack([weights, np.zeros((len(weights), controls.shape[1]))])
     directions = inverse @ weights.T
     size = np.linalg.norm(weights, axis=1)
     is_open = np.linalg.norm(squares @ directions - weights.T, axis=0) > _OPEN_SHARE * size

@@ -87,12 +87,12 @@ def measure_groups(
         names: Of the features.
         learned: The correction by all features, if it is there already.
     """
-    kept = {group: _without(base, names, group) for group in names.groups}
-    corrections = {group: learn(part) for group, part in kept.items()}
+    parts = {group: _without(base, names, group) for group in names.groups}
+    corrections = {group: learn(part) for group, part in parts.items()}
     whole = learn(base) if learned is None else learned
     nothing_else = _leave(base, [False] * len(names.ahead), [False] * len(names.known), keeps_others=False)
     # a correction without its only group is one by nothing else
-    alone = next(iter(corrections.values())) if len(kept) == 1 else learn(nothing_else) if kept else whole
+    alone = next(iter(corrections.values())) if len(parts) == 1 else learn(nothing_else) if parts else whole
     series, actual = np.repeat(np.arange(len(base.offsets) - 1), np.diff(base.offsets)), base.actual
     own = _quantile_losses(base.draws, base.levels, actual)
     scale = _mean_by_series(own, series)[series][:, None]

@@ -164,8 +164,8 @@ def observe(series: SeriesForecasts, recent: RecentForecasts) -> Observation:
         issued=series.issued,
         moments=running_moments(np.concatenate([series.covariates[:, :end], series.issued[..., 0]])),
     )
-    kept = (array[..., -tail:].copy() for array in (medians, units, absolute, errors))
-    medians, units, absolute, errors = kept
+    tails = (array[..., -tail:].copy() for array in (medians, units, absolute, errors))
+    medians, units, absolute, errors = tails
     now = RecentForecasts(end, medians, units, absolute, errors, others[..., -tail:].copy(), sums[..., -1])
     return Observation(past, now)
 

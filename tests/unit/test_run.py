@@ -269,6 +269,7 @@ def test_C4_entries_are_found_by_content_whatever_the_columns_are_called(glucose
         assert second.inferred == 0
 
 
+@pytest.mark.usefixtures("idle_sender")
 def test_M6_a_shutdown_ends_the_thread_and_a_later_request_starts_another(glucose: pl.DataFrame) -> None:
     nbf.forecast(glucose, "naive", wait=True)
     session.engine().shutdown()

@@ -140,6 +140,7 @@ class Soak:
         self.compared += len(rows)
 
 
+@pytest.mark.usefixtures("idle_sender")
 @pytest.mark.parametrize("requests", [100, pytest.param(2_000, marks=pytest.mark.long)])
 def test_C7_C8_E4_E8_E9_soak(requests: int, cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
     engine = session.engine()
