@@ -25,7 +25,7 @@ from nbforecast.atomic_write import PART_SUFFIX, atomic_write
 from nbforecast.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 FAILURES_FILE = "_failures.parquet"
 STAGING_PREFIX = ".staging-"
@@ -148,6 +148,18 @@ def delete_unfinished(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     for path in folder.glob(f".*{PART_SUFFIX}"):
         path.unlink(missing_ok=True)
+
+
+def delete_other_shards(folder: Path, partitions: Collection[int]) -> None:
+    """Delete the newest shards of partitions that the source no longer has.
+
+    Args:
+        folder: The folder of the shards.
+        partitions: The partitions whose shards stay.
+    """
+    newest = newest_shards(shards_in(folder))
+    for partition in newest.keys() - set(partitions):
+        newest[partition].path.unlink(missing_ok=True)
 
 
 def failures_frame(failures: Iterable[Failure]) -> pl.DataFrame:

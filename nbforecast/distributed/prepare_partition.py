@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -11,12 +12,17 @@ from nbforecast.data.warnings import LEFT_OUT
 from nbforecast.distributed.destination import Failure
 from nbforecast.distributed.source import read_partition
 from nbforecast.errors import InputError
+from nbforecast.result_cache import parquet
+from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.text import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from nbforecast.data import Dataset, Frequency
+    from nbforecast.distributed.destination import Shard
+    from nbforecast.distributed.worker import Job
     from nbforecast.options import ForecastOptions
 
 _SAMPLED_PARTITIONS = 4  # from which the frequency of a panel is inferred at first
@@ -61,17 +67,28 @@ def prepare_partition(
     return data, failures
 
 
-def infer_frequency(staging: Path, partitions: list[int], options: ForecastOptions) -> Frequency | None:
-    """Infer the frequency of a panel, its grid included, from the first partitions that can be prepared.
+def choose_frequency(job: Job, partitions: list[int], shards: Iterable[Shard]) -> Any:
+    """One frequency for all shards, as `freq=`: that of shards that exist, else that of the data.
 
     Args:
-        staging: Folder of the staged rows.
+        job: The request; its `freq` and `calendar` go before the shards that exist.
         partitions: Numbers of the partitions with rows.
-        options: Of the request.
+        shards: The shards that exist.
 
     Returns:
-        The frequency, or None where no series can be prepared.
+        The frequency, its grid included; the requested one where no series can be prepared.
     """
+    options, frequency = job.options, None
+    for shard in shards if options.freq is None and options.calendar is None else ():
+        with contextlib.suppress(Unreadable):
+            frequency = parquet.read_metadata(shard.path).frequency
+            break
+    frequency = frequency or _infer_frequency(job.staging, partitions, options)
+    return options.freq if frequency is None else frequency.nominal or frequency
+
+
+def _infer_frequency(staging: Path, partitions: list[int], options: ForecastOptions) -> Frequency | None:
+    """The frequency of the first partitions that can be prepared; None where no series can be."""
     for first in range(0, len(partitions), _SAMPLED_PARTITIONS):
         sampled = partitions[first : first + _SAMPLED_PARTITIONS]
         rows = pl.concat(read_partition(staging, partition) for partition in sampled)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import shutil
 import threading
@@ -10,7 +9,7 @@ import time
 import weakref
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -20,6 +19,7 @@ from nbforecast.distributed.destination import (
     Failure,
     Shard,
     choose_partition_count,
+    delete_other_shards,
     delete_unfinished,
     failures_frame,
     folder_lock,
@@ -30,7 +30,7 @@ from nbforecast.distributed.destination import (
     write_failures,
 )
 from nbforecast.distributed.learned_shards import merge_sums
-from nbforecast.distributed.prepare_partition import infer_frequency
+from nbforecast.distributed.prepare_partition import choose_frequency
 from nbforecast.distributed.shard_contents import load_shard, shard_scores
 from nbforecast.distributed.source import assign_partitions, count_series, write_staging
 from nbforecast.engine.executor import wait_in_slices
@@ -39,8 +39,6 @@ from nbforecast.errors import ForecasterError, NbForecastError, OptionError, Run
 from nbforecast.forecasters.deferred import DeferredForecaster
 from nbforecast.forecasters.registry import resolve
 from nbforecast.interrupts import uninterrupted
-from nbforecast.result_cache import parquet
-from nbforecast.result_cache.metadata import Unreadable
 from nbforecast.safe_text import escape_controls
 from nbforecast.session import current_session
 from nbforecast.text import plural
@@ -303,7 +301,7 @@ class DatasetRun:
             reports = [self._record(report) for report in self._engine(job, partitions)]
             if not all(reports):
                 raise RunCancelled
-            self._delete_obsolete_shards()
+            delete_other_shards(job.folder, partitions)
             self._raise_if_nothing_is_forecast()
             if job.learned_folder is not None:
                 self._learn(job, job.learned_folder)
@@ -323,9 +321,7 @@ class DatasetRun:
         delete_unfinished(folder)
         if any(report.cancelled for report in self._engine(replace(job, phase="learn"), partitions)):
             raise RunCancelled
-        for partition, shard in newest_shards(shards_in(folder)).items():
-            if partition not in partitions:
-                shard.path.unlink(missing_ok=True)
+        delete_other_shards(folder, partitions)
 
     def _stage(self) -> tuple[list[int], Job]:
         """Sort the source into partitions; returns those with series, and the job with partitions and frequency."""
@@ -352,20 +348,10 @@ class DatasetRun:
         self.phase = "forecasting"
         self._inference_start = time.monotonic()
         self._inferred_over_time.append((self._inference_start, 0))
-        freq, calendar = self._find_freq(partitions, existing), self._job.options.calendar
+        freq, calendar = choose_frequency(self._job, partitions, existing.values()), self._job.options.calendar
         is_calendar = getattr(freq, "kind", "") == "calendar"  # which then says what `calendar=` does
         options = replace(self._job.options, freq=freq, calendar=None if is_calendar else calendar)
         return partitions, replace(self._job, partition_count=count, options=options)
-
-    def _find_freq(self, partitions: list[int], existing: dict[int, Shard]) -> Any:
-        """One grid for all shards: that of existing ones, or that of the data at the requested frequency, if any."""
-        options, frequency = self._job.options, None
-        for shard in existing.values() if options.freq is None and options.calendar is None else ():
-            with contextlib.suppress(Unreadable):
-                frequency = parquet.read_metadata(shard.path).frequency
-                break
-        frequency = frequency or infer_frequency(self._job.staging, partitions, options)
-        return options.freq if frequency is None else frequency.nominal or frequency
 
     def _record(self, report: PartitionReport) -> bool:
         """Add up the report of a partition; false if the job was cancelled before its end."""
@@ -380,12 +366,6 @@ class DatasetRun:
         self.peak_memory = max(self.peak_memory, report.peak_memory)
         self._inferred_over_time.append((time.monotonic(), self.inferred))
         return True
-
-    def _delete_obsolete_shards(self) -> None:
-        """Delete the shards of partitions that the source no longer has."""
-        for partition, shard in self._newest_shards().items():
-            if partition not in self._partition_series:
-                shard.path.unlink(missing_ok=True)
 
     def _raise_if_nothing_is_forecast(self) -> None:
         if self.origins or self._newest_shards():
