@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from nbforecast.data import Dataset, Frequency
     from nbforecast.distributed.destination import Shard
-    from nbforecast.distributed.worker import Job
     from nbforecast.options import ForecastOptions
 
 _SAMPLED_PARTITIONS = 4  # from which the frequency of a panel is inferred at first
@@ -67,23 +66,24 @@ def prepare_partition(
     return data, failures
 
 
-def choose_frequency(job: Job, partitions: list[int], shards: Iterable[Shard]) -> Any:
+def choose_frequency(staging: Path, options: ForecastOptions, partitions: list[int], shards: Iterable[Shard]) -> Any:
     """One frequency for all shards, as `freq=`: that of shards that exist, else that of the data.
 
     Args:
-        job: The request; its `freq` and `calendar` go before the shards that exist.
+        staging: Folder of the sorted rows.
+        options: Of the request; its `freq` and `calendar` go before the shards that exist.
         partitions: Numbers of the partitions with rows.
         shards: The shards that exist.
 
     Returns:
         The frequency, its grid included; the requested one where no series can be prepared.
     """
-    options, frequency = job.options, None
+    frequency = None
     for shard in shards if options.freq is None and options.calendar is None else ():
         with contextlib.suppress(Unreadable):
             frequency = parquet.read_metadata(shard.path).frequency
             break
-    frequency = frequency or _infer_frequency(job.staging, partitions, options)
+    frequency = frequency or _infer_frequency(staging, partitions, options)
     return options.freq if frequency is None else frequency.nominal or frequency
 
 

@@ -348,9 +348,10 @@ class DatasetRun:
         self.phase = "forecasting"
         self._inference_start = time.monotonic()
         self._inferred_over_time.append((self._inference_start, 0))
-        freq, calendar = choose_frequency(self._job, partitions, existing.values()), self._job.options.calendar
+        options = self._job.options
+        freq = choose_frequency(self._job.staging, options, partitions, existing.values())
         is_calendar = getattr(freq, "kind", "") == "calendar"  # which then says what `calendar=` does
-        options = replace(self._job.options, freq=freq, calendar=None if is_calendar else calendar)
+        options = replace(options, freq=freq, calendar=None if is_calendar else options.calendar)
         return partitions, replace(self._job, partition_count=count, options=options)
 
     def _record(self, report: PartitionReport) -> bool:
