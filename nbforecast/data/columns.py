@@ -111,6 +111,8 @@ def choose_columns(
     future = _named(source, schema, future_covariates, "future_covariates")
     past = _named(source, schema, past_covariates, "past_covariates")
     one_a_series = _named(source, schema, static, "static")
+    by_role = {"id": ids, "future_covariates": future, "past_covariates": past, "static": one_a_series}
+    _check_conventional(schema, by_role, times, targets)
     chosen = {*times, *targets}
     if not ids and "unique_id" in schema and "unique_id" not in chosen:
         ids = ("unique_id",)
@@ -154,6 +156,20 @@ def collect(source: Source, columns: Columns) -> nw.DataFrame[Any]:
         return eager(source.frame.select([*columns.names, *further]))
     except Exception as error:  # of a lazy frame of any library
         raise InputError(f"The lazy frame failed to run: {error}") from error
+
+
+def _check_conventional(
+    schema: dict[str, Any], roles: dict[str, tuple[str, ...]], times: tuple[str, ...], targets: tuple[str, ...]
+) -> None:
+    """Refuse `ds` or `y` in another role where no argument names the column that takes its own."""
+    for name, argument, own in (("ds", "time", times), ("y", "target", targets)):
+        for role, columns in roles.items() if name in schema and not own else ():
+            if name in columns:
+                meaning = "times" if name == "ds" else "values"
+                raise InputError(
+                    f"The column {name!r} holds the {meaning} unless another one is named, and {option(role)} names "
+                    f"it, too. Name the column of {meaning} with {option(argument)}, or leave {name!r} out."
+                )
 
 
 def _named(
