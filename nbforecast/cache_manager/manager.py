@@ -284,7 +284,7 @@ class ResultCache:
         if isinstance(origins, tuple):
             removals = [Removal(span=origins)]
         elif origins is not None:  # series that end at different times have other indices at the same time
-            named = select_rows(data, np.zeros(len(data), np.uint8), origins)
+            named = select_rows(data, np.zeros(len(data), np.uint8), origins, argument="index")
             removals = [] if named is None else [Removal(span=s, series=ids) for s, ids in index_spans(data, named)]
         count = 0
         for removal in removals:

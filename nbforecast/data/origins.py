@@ -80,6 +80,8 @@ def select_rows(
     origins: Any = None,
     every: Any = None,
     at: Any = None,
+    *,
+    argument: str = "origins",
 ) -> Int64[np.ndarray, " R"] | None:
     """Find the rows of the origins that a request names.
 
@@ -92,6 +94,7 @@ def select_rows(
         every: The distance of two origins: a span such as "1d", counted back from the newest origin, or a number of
             steps.
         at: The time of day, such as "23:45": of each day the last origin at or before it.
+        argument: The name of the caller's argument that gives `origins`, for messages.
 
     Returns:
         (R,) ascending rows; None stands for all.
@@ -105,7 +108,7 @@ def select_rows(
         return None
     is_chosen = np.ones(len(data), bool)
     if isinstance(origins, slice):
-        is_chosen = _in_span(data, origins)
+        is_chosen = _in_span(data, origins, argument)
     elif isinstance(origins, list):
         is_chosen = _in_list(data, origins)
     if every is not None or at is not None:
@@ -114,8 +117,8 @@ def select_rows(
         is_chosen = _newest_available(data, is_chosen, reasons)
     rows = np.flatnonzero(is_chosen)
     if not len(rows):
-        named = {"origins": origins, "every": every, "at": at}
-        text = ", ".join(f"{name}={value!r}" for name, value in named.items() if value is not None)
+        named = {argument: _written(origins), "every": every, "at": at}
+        text = ", ".join(option(name, value) for name, value in named.items() if value is not None)
         ends = np.array([data.time[data.offsets[:-1]].argmin(), data.time[data.offsets[1:] - 1].argmax()])
         first, last = data.offsets[ends[0]], data.offsets[ends[1] + 1] - 1
         raise IndexOutOfRange(
@@ -164,6 +167,13 @@ def parse_origins(origins: Any) -> Any:
     )
 
 
+def _written(origins: Any) -> Any:
+    """Origins as a shell takes them: `a..b` for a slice."""
+    if not isinstance(origins, slice):
+        return origins
+    return "..".join("" if end is None else str(end) for end in (origins.start, origins.stop))
+
+
 def _parse_index(value: Any) -> Any:
     return index_or_time(value) if isinstance(value, str) else value
 
@@ -185,7 +195,7 @@ def _in_list(data: Dataset, origins: list[Any]) -> Bool[np.ndarray, " N"]:
     return is_chosen
 
 
-def _in_span(data: Dataset, span: slice) -> Bool[np.ndarray, " N"]:
+def _in_span(data: Dataset, span: slice, argument: str) -> Bool[np.ndarray, " N"]:
     """The rows between two ends, which are indices or times."""
     is_chosen = np.ones(len(data), bool)
     for end, is_start in ((span.start, True), (span.stop, False)):
@@ -198,7 +208,7 @@ def _in_span(data: Dataset, span: slice) -> Bool[np.ndarray, " N"]:
         else:
             moment = read_moment(end)
             if moment is None or data.frequency.kind == "integer":
-                raise OptionError(f"{option('origins')} names origins by index or time, not by {end!r}.")
+                raise OptionError(f"{option(argument)} names origins by index or time, not by {end!r}.")
             values = data.time.astype("datetime64[us]").astype(np.int64)
             limit = _instants(moment, moment.start, data)[0] if is_start else _instants(moment, moment.end, data)[1]
         is_chosen &= values >= limit if is_start else values <= limit

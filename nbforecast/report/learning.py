@@ -29,8 +29,9 @@ _METHOD = (
     "is half a 95 % interval, which allows for overlapping forecasts. Clear effects differ from none by more than "
     "chance after a correction for all that are estimated (Holm).",
     "The error without a group is that of a correction computed again without it, as of each origin.",
-    "All rows of the table rest on the same origins and steps. Differences are tested as those of models are, and "
-    "p-values are corrected for three comparisons (Holm).",
+    "All rows of the table rest on the same origins and steps: those at which all four forecasts are known. The first "
+    "origins, which have too few past errors, are not among them, so other sections have other errors.",
+    "Differences are tested as those of models are, and p-values are corrected for three comparisons (Holm).",
 )
 
 

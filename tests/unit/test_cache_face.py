@@ -128,6 +128,8 @@ def test_Q4_origins_are_dropped_by_time_in_series_that_end_at_different_times() 
     assert {d.day for d in gone if d.month == 2} == {1, 3, 5, 10, 11, 12, 18, 19, 20, 21, 26, 27, 28, 29}
     with pytest.raises(IndexOutOfRange, match="valid times run from"):
         nbf.cache.drop(run.handle, index="2025-01-01")
+    with pytest.raises(IndexOutOfRange, match=r"chosen by index='2025-01-01\.\.'\. Valid"):
+        nbf.cache.drop(run.handle, index="2025-01-01..")
     again = nbf.forecast(panel, LastValueModel(), 2, wait=True)
     assert again.inferred == 23
 
