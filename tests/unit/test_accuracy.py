@@ -1,6 +1,6 @@
 """The accuracy of the pretrained network on samples that come with the package: any clone can repeat it.
 
-Figures of the wider comparison are in docs/performance.md; its data are not part of the repository.
+Figures of the wider comparison are in docs/explanation/performance.md; its data are not part of the repository.
 """
 
 from __future__ import annotations

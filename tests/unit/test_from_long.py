@@ -331,7 +331,7 @@ def test_X4_what_is_odd_about_a_table_is_told(tool):
 
 @pytest.mark.slow
 def test_X4_the_example_of_the_documents_runs():
-    page = Path(__file__).parents[2] / "docs" / "forecasts_made_elsewhere.md"
+    page = Path(__file__).parents[2] / "docs" / "how_to" / "forecasts_made_elsewhere.md"
     example = page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     names: dict = {}
     exec(compile(example, str(page), "exec"), names)

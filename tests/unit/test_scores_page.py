@@ -1,4 +1,4 @@
-"""D1: the examples of docs/scores.md run, and agree with each other."""
+"""D1: the examples of docs/reference/scores.md run, and agree with each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "scores.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "scores.md"
 
 
 def test_D1_the_examples_run_and_means_by_hand_are_those_of_scores() -> None:

@@ -1,4 +1,4 @@
-"""D1: the examples of docs/totals_and_events.md run, and its tables list the columns that there are."""
+"""D1: the examples of docs/how_to/totals_and_events.md run, and its tables list the columns that there are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from matplotlib import pyplot
 
-PAGE = Path(__file__).parents[2] / "docs" / "totals_and_events.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how_to" / "totals_and_events.md"
 
 pytestmark = pytest.mark.slow
 
