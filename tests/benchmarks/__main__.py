@@ -27,6 +27,7 @@ SECTIONS = {
     "calibration": "what the bands cover, before and after calibration",
     "joint": "sums, extremes and paths over a horizon",
     "learn": "what past errors and covariates teach",
+    "benchmark2": "six sets of Chronos Benchmark II beside published figures",
     "networks": "networks beside their PyTorch originals",
     "stages": "where the time of a full run goes",
     "calculations": "quantiles, scores, densities",

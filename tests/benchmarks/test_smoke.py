@@ -3,8 +3,11 @@
 import sys
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
+from tests.benchmarks import benchmark2
 from tests.benchmarks.__main__ import SECTIONS, main
 from tests.benchmarks.spans import Spans
 from tests.benchmarks.table import Table, number, ratio
@@ -63,3 +66,19 @@ def test_a_rate_takes_as_much_work_as_fits() -> None:
     given: list[int] = []
     assert rate(given.append, budget=60, most=5)[0] == 5
     assert given == [2, 2, 5, 5, 5]
+
+
+@pytest.mark.skipif(not benchmark2.DATA.exists(), reason="the shared data are not here")
+@pytest.mark.parametrize(("name", "horizon", "season"), [("m1_yearly", 6, 1), ("cif_2016", 12, 12)])
+def test_scores_of_benchmark_2_are_those_that_were_published(name: str, horizon: int, season: int) -> None:
+    y, scale = benchmark2.last_windows(name, horizon, season)
+    parts = benchmark2.read(name).sort("ds").partition_by("unique_id", maintain_order=True)
+    order = benchmark2.read(name)["unique_id"].unique(maintain_order=True).to_list()
+    history = {part["unique_id"][0]: part["y"].to_numpy()[:-horizon] for part in parts}
+    steps = np.arange(horizon) % season - season
+    naive = np.stack([history[u][steps] for u in order])
+    published = pl.read_csv(benchmark2.DATA / "published.csv").filter(set=name, model=benchmark2.BASE)
+    q = np.repeat(naive[..., None], 9, axis=2)  # the published one is a point forecast
+    mase, wql = benchmark2.scores(q, y, scale)
+    assert mase == pytest.approx(published["MASE"][0], rel=1e-3)
+    assert wql == pytest.approx(published["WQL"][0], rel=1e-3)
