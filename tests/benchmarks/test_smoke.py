@@ -12,6 +12,7 @@ from tests.benchmarks.__main__ import SECTIONS, main
 from tests.benchmarks.spans import Spans
 from tests.benchmarks.table import Table, number, ratio
 from tests.benchmarks.timing import rate
+from tests.support.requirements import shared
 
 QUICKEST = "prepare"
 
@@ -68,9 +69,9 @@ def test_a_rate_takes_as_much_work_as_fits() -> None:
     assert given == [2, 2, 5, 5, 5]
 
 
-@pytest.mark.skipif(not benchmark2.DATA.exists(), reason="the shared data are not here")
 @pytest.mark.parametrize(("name", "horizon", "season"), [("m1_yearly", 6, 1), ("cif_2016", 12, 12)])
 def test_scores_of_benchmark_2_are_those_that_were_published(name: str, horizon: int, season: int) -> None:
+    shared(f"benchmark2/{name}.parquet")
     y, scale = benchmark2.last_windows(name, horizon, season)
     parts = benchmark2.read(name).sort("ds").partition_by("unique_id", maintain_order=True)
     order = benchmark2.read(name)["unique_id"].unique(maintain_order=True).to_list()
