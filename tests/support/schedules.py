@@ -1,7 +1,7 @@
 """Every order in which requests, the engine and a flush can meet, tried one after the other in a single thread.
 
-The rules of collisions (C6, C7, C8 in docs/reference/specification.md) must hold in whatever order things happen. Real threads
-show only the orders that a machine happens to take, so these tests have none: see `deterministic_engine`.
+The rules of collisions (C6, C7, C8 in docs/reference/specification.md) must hold in whatever order things happen. Real
+threads show only the orders that a machine happens to take, so these tests have none: see `deterministic_engine`.
 
 - An actor is one participant with a fixed number of steps: `LongRequest` (`%forecast`, one step), `ShortRequest`
   (quickdraw: look up, infer one origin, have the others follow: three steps), `Event` (a flush, say: one step) and
