@@ -1,0 +1,86 @@
+"""Conformal p-values: the rank of an observation's score among those before it (A1).
+
+Where the scores of a series are exchangeable, the p-value of an observation is at most `rate` with probability of at
+most `rate`, whatever the model and the distribution. Scores of time series depend on each other, through overlapping
+horizons and changing spread; then the rate holds on average over a long past (the benchmark `surprises` measures it).
+
+Equal scores count as at least as odd. Ties, which counts and constant stretches bring, therefore make p larger and
+never smaller: the rate is an upper bound there. Nothing is random.
+
+The past of an observation is the newest `WINDOW` steps before its block of `_BLOCK` steps and those before it within
+the block. Blocks begin at multiples of `_BLOCK` in absolute steps, so p depends on that many rows alone.
+
+Source:
+    Vovk, Gammerman & Shafer (2005), "Algorithmic learning in a random world", chapter 2 (conformal transducers).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+_BLOCK = 256  # steps
+WINDOW = 40 * _BLOCK  # steps
+P_ROWS = WINDOW + _BLOCK  # before an observation whose scores its p-value depends on
+
+
+@dataclass(frozen=True)
+class PValues:
+    """The p-values of N observations.
+
+    Attributes:
+        p: (N,) in (0, 1]; NaN where there is no score, or none before it.
+        past: (N,) how many scores it is ranked among; the least possible p is 1 / (past + 1).
+        limit: (N,) the score above which an observation is odd at the rate; NaN where the past is too short for it.
+    """
+
+    p: Float64[np.ndarray, " N"]
+    past: Int64[np.ndarray, " N"]
+    limit: Float32[np.ndarray, " N"]
+
+
+def p_values(
+    scores: Float32[np.ndarray, " N"],
+    offsets: Int64[np.ndarray, " bounds"],
+    steps: Int64[np.ndarray, " N"],
+    rate: float,
+) -> PValues:
+    """Rank every score among those before it.
+
+    Args:
+        scores: (N,) the higher, the odder; NaN where there is none.
+        offsets: (S + 1,) the bounds of the series.
+        steps: (N,) the absolute grid step of each row.
+        rate: The rate in (0, 1) of `PValues.limit`.
+    """
+    p, past = np.full(len(scores), np.nan), np.zeros(len(scores), np.int64)
+    limit = np.full(len(scores), np.nan, np.float32)
+    for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        start, origin = begin, begin - int(steps[begin]) % _BLOCK
+        while start < end:
+            stop = min(origin + _BLOCK, end)
+            before = np.sort(scores[max(begin, origin - WINDOW) : start])
+            before = before[: np.searchsorted(before, np.nan)]
+            rows = slice(start, stop)
+            p[rows], past[rows], limit[rows] = _rank(scores[rows], before, rate)
+            start, origin = stop, origin + _BLOCK
+    return PValues(p, past, limit)
+
+
+def _rank(
+    scores: Float32[np.ndarray, " b"], before: Float32[np.ndarray, " n"], rate: float
+) -> tuple[Float64[np.ndarray, " b"], Int64[np.ndarray, " b"], Float32[np.ndarray, " b"]]:
+    """p, past and limit of one block, whose past begins with the ascending scores `before`."""
+    is_known = ~np.isnan(scores)
+    earlier = np.cumsum(is_known) - is_known
+    past = len(before) + earlier
+    as_odd = len(before) - np.searchsorted(before, scores) + np.tril(scores >= scores[:, None], -1).sum(1)
+    p = np.where(is_known & (past > 0), (1 + as_odd) / (past + 1), np.nan)
+    limit = np.full(len(scores), np.nan, np.float32)
+    number = np.floor(rate * (past + 1) + 1e-9).astype(np.int64)  # so many of the largest are odd
+    for row in np.flatnonzero(is_known & (p <= rate) & (number > 0)):
+        largest = np.concatenate([before[max(len(before) - number[row], 0) :], scores[:row][is_known[:row]]])
+        limit[row] = np.partition(largest, len(largest) - number[row])[len(largest) - number[row]]
+    return p, past, limit

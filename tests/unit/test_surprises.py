@@ -1,0 +1,156 @@
+"""Surprises: conformal p-values as of their time, and the table of them (A1)."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nbforecast as nbf
+from nbforecast.surprises import p_values as ranks
+from nbforecast.surprises.detector import SurpriseDetector
+from nbforecast.surprises.lead_scores import SIDES, lead_scores
+from nbforecast.surprises.p_values import p_values
+from tests.support.examples import examples
+
+H = 3
+HOURS = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 3, 1), "1h", eager=True)
+
+
+def frame(values: np.ndarray, series: str = "a") -> pl.DataFrame:
+    return pl.DataFrame({"unique_id": series, "ds": HOURS[: len(values)], "y": values})
+
+
+def noisy(count: int, seed: int = 0) -> np.ndarray:
+    hours = np.arange(count)
+    return 50 + 10 * np.sin(hours / 24 * 2 * np.pi) + np.random.default_rng(seed).normal(size=count)
+
+
+@pytest.fixture(scope="module")
+def run() -> nbf.Run:
+    values = noisy(700)
+    values[600] += 40
+    return nbf.forecast(
+        pl.concat([frame(values), frame(noisy(500, 1), "b"), frame(noisy(90, 2), "c")]), "naive", H, wait=True
+    )
+
+
+def sides(count: int, seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return np.sort(random.integers(0, 5, (count, H, len(SIDES))), -1).transpose(2, 1, 0).astype(np.float32)
+
+
+def highest(values: np.ndarray, quantiles: np.ndarray, first_step: int) -> np.ndarray:
+    count = len(values)
+    steps = first_step + np.arange(count)
+    return lead_scores(quantiles[..., :count], values, np.array([0, count]), steps).highest
+
+
+@examples(15)
+@given(st.integers(0, 10**6), st.integers(0, 700), st.integers(1, 299), st.booleans())
+def test_A1_p_is_as_of_its_time(seed: int, first_step: int, cut: int, counts: bool) -> None:
+    random = np.random.default_rng(seed)
+    values = random.poisson(2.0, 300).astype(float) if counts else random.normal(size=300)
+    values[random.random(300) < 0.1] = np.nan
+    quantiles = sides(300, seed)
+    quantiles[:, :, random.random(300) < 0.1] = np.nan
+    whole = highest(values, quantiles, first_step)
+    part = highest(values[:cut], quantiles, first_step)
+    np.testing.assert_array_equal(part, whole[:cut])
+    steps = first_step + np.arange(300)
+    later, earlier = (p_values(s, np.array([0, len(s)]), steps[: len(s)], 0.05) for s in (whole, part))
+    for name in ("p", "past", "limit"):
+        np.testing.assert_array_equal(getattr(earlier, name), getattr(later, name)[:cut])
+
+
+@examples(15)
+@given(st.integers(0, 10**6), st.integers(0, 40), st.sampled_from([0.02, 0.1, 0.5]))
+def test_A1_p_is_the_rank_among_past_scores(seed: int, first_step: int, rate: float) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.integers(0, 30, 120).astype(np.float32)
+    scores[random.random(120) < 0.2] = np.nan
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranks, "_BLOCK", 8)
+        patch.setattr(ranks, "WINDOW", 40)
+        offsets, steps = np.array([0, 70, 120]), np.concatenate([first_step + np.arange(70), np.arange(50)])
+        values = p_values(scores, offsets, steps, rate)
+    for row in range(120):
+        begin = 0 if row < 70 else 70
+        past = scores[max(begin, row - int(steps[row]) % 8 - 40) : row]
+        past = past[np.isfinite(past)]
+        if np.isnan(scores[row]) or not len(past):
+            assert np.isnan(values.p[row])
+            continue
+        assert values.past[row] == len(past)
+        assert values.p[row] == (1 + (past >= scores[row]).sum()) / (len(past) + 1)
+        assert (values.p[row] <= rate) == np.isfinite(values.limit[row])
+        if values.p[row] <= rate:
+            assert scores[row] > values.limit[row]
+            assert (1 + (past >= values.limit[row]).sum()) / (len(past) + 1) > rate
+
+
+def test_A1_the_stated_share_of_ordinary_observations_is_named() -> None:
+    """Forecasts of an autoregression that know its mean and nothing of its spread; leads overlap."""
+    count, factor = 20_000, 0.7
+    noise = np.random.default_rng(3).standard_t(4, count)
+    values = np.zeros(count)
+    for row in range(1, count):
+        values[row] = factor * values[row - 1] + noise[row]
+    median = values * factor ** np.arange(1, H + 1)[:, None]
+    quantiles = np.stack([median - 1, median, median + 1]).astype(np.float32)
+    offsets, steps = np.array([0, count]), np.arange(count)
+    p = p_values(lead_scores(quantiles, values, offsets, steps).highest, offsets, steps, 0.01).p[1000:]
+    assert 0.008 <= np.mean(p <= 0.01) <= 0.012
+    assert 0.09 <= np.mean(p <= 0.1) <= 0.11
+
+
+def test_A1_the_newest_p_comes_from_a_part_of_the_past() -> None:
+    values = noisy(1400).cumsum()
+    run = nbf.forecast(pl.concat([frame(values), frame(values[::-1], "b")]), "naive", H, wait=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranks, "_BLOCK", 16)
+        patch.setattr(ranks, "WINDOW", 64)
+        patch.setattr("nbforecast.surprises.detector.P_ROWS", 80)
+        whole = SurpriseDetector(run.entry_slice)
+        for series, newest in (0, 1), (0, 100), (1, 5):
+            first = [1400, 2800][series] - newest
+            expected = whole.p_values(0.5).p[first : first + newest]
+            np.testing.assert_array_equal(SurpriseDetector(run.entry_slice).newest_p(newest, series), expected)
+
+
+def test_A1_surprises_lie_beyond_their_band(run: nbf.Run) -> None:
+    table = run.surprises(0.02)
+    assert table.columns == [
+        "unique_id", "ds", "index", "y", "expected", "lo", "hi", "p", "lead", "kind", "known_at", "event",
+    ]  # fmt: skip
+    assert table.schema["known_at"] == table.schema["ds"] == run.frame.schema["ds"]
+    assert (table["p"] <= 0.02).all()
+    assert ((table["y"] < table["lo"]) | (table["y"] > table["hi"])).all()
+    assert ((table["lo"] <= table["expected"]) & (table["expected"] <= table["hi"])).all()
+    assert table.equals(table.sort("unique_id", "ds"))
+    outlier = table.filter(pl.col("ds") == HOURS[600], pl.col("unique_id") == "a").row(0, named=True)
+    assert outlier["lead"] == H
+    assert outlier["index"] == -99
+    assert outlier["expected"] == pytest.approx(run.at(-99 - H, "a").median[H - 1], rel=1e-6)
+
+
+def test_A1_a_series_of_a_panel_has_the_surprises_it_has_alone(run: nbf.Run) -> None:
+    for series in ("a", "b"):
+        alone = nbf.forecast(
+            run.frame.filter(pl.col("unique_id") == series).select("unique_id", "ds", "y"), "naive", H, wait=True
+        )
+        expected = run.surprises().filter(pl.col("unique_id") == series).drop("event")
+        assert alone.surprises().drop("event").equals(expected)
+
+
+def test_A1_what_is_too_short_for_the_rate_is_told(run: nbf.Run) -> None:
+    assert "c" not in run.surprises(0.01)["unique_id"]
+    (warning,) = run.surprise_warnings(0.01)
+    assert warning.count == 1
+    assert "99 past observations" in str(warning)
+    assert run.surprises(0.0001).is_empty()
+    assert run.surprise_warnings(0.0001)[0].count == 3
+    with pytest.raises(nbf.NbForecastError, match="rate"):
+        run.surprises(0)
