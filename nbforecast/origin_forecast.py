@@ -380,6 +380,9 @@ class Forecast:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return fan_mimebundle(self.fan(), "bands")
 
+    def _mime_(self) -> tuple[str, str]:  # for marimo, which would show all kinds of the bundle in tabs
+        return "text/html", self._repr_mimebundle_()["text/html"]
+
     def __repr__(self) -> str:
         return charts.describe(self.fan())
 

@@ -23,6 +23,7 @@ from nbforecast.origin_forecast import Forecast
 from nbforecast.postprocessing.variants import VARIANT_LEVELS, Variant, compare_variants
 from nbforecast.result_cache.export import to_long
 from nbforecast.result_cache.key import ForecastSpec
+from nbforecast.run_card import MUTED, run_card, text_line
 from nbforecast.run_results import RunResults
 from nbforecast.safe_text import escape_controls
 from nbforecast.scoring.origin_scores import quantiles
@@ -354,6 +355,23 @@ class Run(RunResults):
         if not len(rows):
             return "No origin of this series has a forecast."
         return f"The nearest index with one is {rows[np.argmin(np.abs(rows - row))] - end + 1}."
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        is_drawn = self.done and self.error is None and self.has_result(0)
+        return run_card(self, self._draw_newest() if is_drawn else "")
+
+    def _mime_(self) -> tuple[str, str]:  # for marimo
+        return "text/html", self._repr_mimebundle_()["text/html"]
+
+    def _draw_newest(self) -> str:
+        """The chart of the newest origin of the first series that was requested; nothing else is inferred for it."""
+        end = self.data.offsets[1]
+        rows = self.rows[self.rows < end] if self.rows[0] < end else self.rows
+        available = rows[self.reasons[rows] == UnavailableReason.AVAILABLE] if self.is_partial else rows
+        try:
+            return self.forecast_at(int((available if len(available) else rows)[-1]))._mime_()[1]
+        except OriginUnavailable as error:
+            return text_line(MUTED, str(error))
 
     def __repr__(self) -> str:
         series_count = len(self.data.ids)

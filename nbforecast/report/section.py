@@ -139,6 +139,9 @@ class Section:
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/html": self.html(), "text/plain": self.text()}
 
+    def _mime_(self) -> tuple[str, str]:  # for marimo
+        return "text/html", self.html()
+
 
 def _escaped(words: str) -> str:
     """Escape for HTML; a line break separates neither a number from its per cent sign nor the parts of `p < 0.001`."""

@@ -13,7 +13,7 @@ import nbforecast as nbf
 from nbforecast import session
 from nbforecast.cli import main
 from nbforecast.errors import IndexOutOfRange
-from nbforecast.jupyter.display.run_card import headline
+from nbforecast.run_card import headline
 from nbforecast.settings import parse_size
 from nbforecast.text import byte_size
 from tests.support.cache_files import LastValueModel

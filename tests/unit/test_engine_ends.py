@@ -17,7 +17,7 @@ from nbforecast.engine import engine as engines
 from nbforecast.engine.executor import SingleThreadExecutor
 from nbforecast.engine.tasks import Priority
 from nbforecast.errors import ForecasterError
-from nbforecast.jupyter.display.run_card import run_card
+from nbforecast.report import current_forecast
 from nbforecast.result_cache.directory import CacheDirectory
 from nbforecast.result_cache.status import Status
 from tests.support.blocking_model import PATIENCE, BlockingModel
@@ -304,11 +304,19 @@ def test_E5_the_card_of_a_run_cancelled_before_its_start_infers_nothing(fixture:
     busy.wait(PATIENCE)
     assert queued.wait_for_end(PATIENCE)
     calls = len(fixture.model.calls)
-    card = run_card(queued)
+    card = queued._repr_mimebundle_()
     assert "Cancelled: 0 of 12 origins" in card["text/plain"]
     assert len(fixture.model.calls) == calls
     assert "<img" not in card["text/html"]
-    assert "<img" in run_card(busy)["text/html"]
+    assert "<img" in busy._repr_mimebundle_()["text/html"]
+
+
+def test_W12_runs_and_charts_show_themselves_as_one_page_where_there_is_no_kernel(fixture: EngineFixture) -> None:
+    run = fixture.forecast().wait(PATIENCE)
+    for shown in (run, run.at(-1), current_forecast(run)):
+        kind, html = shown._mime_()  # the protocol of marimo
+        assert (kind, html) == ("text/html", shown._repr_mimebundle_()["text/html"])
+        assert "<img" in html
 
 
 def test_E5_a_run_knows_its_rate_and_the_time_left(fixture: EngineFixture) -> None:

@@ -16,7 +16,6 @@ from nbforecast.data import Dataset, prepare
 from nbforecast.data.origins import find_row, parse_origins, select_rows
 from nbforecast.data.span import horizon_steps
 from nbforecast.errors import IndexOutOfRange, OptionError
-from nbforecast.jupyter.display.run_card import run_card
 from tests.support.cache_files import LastValueModel
 
 
@@ -304,7 +303,7 @@ def test_Q4_a_copy_of_a_run_of_few_origins_has_them(model: LastValueModel) -> No
 def test_Q4_the_card_of_a_run_shows_and_counts_what_was_asked_for(model: LastValueModel) -> None:
     run = nbf.forecast(panel(120), model, 3, origins=slice(-60, -50), calibrate=True, wait=True)
     inferred = model.rows
-    assert f"from 11 origins, and {run.supporting} past ones for calibration" in run_card(run)["text/html"]
+    assert f"from 11 origins, and {run.supporting} past ones for calibration" in run._repr_mimebundle_()["text/html"]
     assert model.rows == inferred
     assert run.has_result(-50)
     assert not run.has_result(0)

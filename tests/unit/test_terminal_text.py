@@ -13,7 +13,6 @@ from nbforecast.cache_manager.tables import Change, Detail, Listing
 from nbforecast.charts.html import escape, html_table
 from nbforecast.cli import main
 from nbforecast.forecasters.adapters.function import FunctionForecaster
-from nbforecast.jupyter.display.run_card import run_card
 from nbforecast.jupyter.widgets.explorer.widget import Explorer
 from nbforecast.safe_text import escape_controls
 
@@ -47,7 +46,7 @@ def assert_clean(*texts: str) -> None:
 def test_S4_nothing_that_is_shown_holds_control_characters(caplog: pytest.LogCaptureFixture) -> None:
     run = nbf.forecast(table(), MODEL, 3, id="id", wait=True, name=HOSTILE)
     forecast = run.at(0, HOSTILE)
-    card = run_card(run)
+    card = run._repr_mimebundle_()
     assert_clean(repr(run), repr(run.series(HOSTILE)), repr(forecast), *map(str, run.warnings), *card.values())
     assert run.warnings
     assert_clean(*(record.getMessage() for record in caplog.records))

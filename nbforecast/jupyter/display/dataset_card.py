@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from nbforecast.charts.html import escape
-from nbforecast.jupyter.display.run_card import BOX, HEAD, MUTED, SMALL, TEXT, progress_bar, text_line
+from nbforecast.run_card import BOX, HEAD, MUTED, SMALL, TEXT, progress_bar, text_line
 from nbforecast.safe_text import escape_controls
 from nbforecast.text import duration, integer, plural
 

@@ -16,7 +16,6 @@ from nbforecast.errors import MissingExtra
 from nbforecast.jupyter.assets import need_widgets
 from nbforecast.jupyter.display.dataset_card import dataset_card
 from nbforecast.jupyter.display.live_cards import keep_current
-from nbforecast.jupyter.display.run_card import run_card
 from nbforecast.jupyter.interactivity import WITH_STILL, can_show_widgets, is_interactive
 from nbforecast.session import wait_or_cancel
 from nbforecast.text import PREPARING, duration
@@ -46,9 +45,9 @@ def show(run: Run, shell: InteractiveShell, wait: bool = False) -> None:
     _last_shown[run] = shell.execution_count
     if not is_live or (wait and not has_kernel):
         wait_or_cancel(run)
-    handle = display(run_card(run), raw=True, display_id=True)
+    handle = display(run._repr_mimebundle_(), raw=True, display_id=True)
     if has_kernel and is_live and handle is not None and not run.done:
-        keep_current(run, partial(run_card, run), handle)
+        keep_current(run, run._repr_mimebundle_, handle)
     if wait:
         wait_or_cancel(run)
 
@@ -94,7 +93,7 @@ def redisplay(run: Run, shell: InteractiveShell) -> None:
     view = _explorer(run) if can_show_widgets(shell) else {}
     if view:
         _last_shown[run] = shell.execution_count
-        display({**view, **run_card(run)}, raw=True, metadata=WITH_STILL)
+        display({**view, **run._repr_mimebundle_()}, raw=True, metadata=WITH_STILL)
     else:
         show(run, shell)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nbforecast.cache_manager.handles import pick_one, shortest_name
 from nbforecast.cache_manager.manager import cache
-from nbforecast.jupyter.display.run_card import headline
 from nbforecast.jupyter.widgets.cache import messages
 from nbforecast.jupyter.widgets.cache.messages import ActionRequest, DoneMessage, OpenedMessage
 from nbforecast.jupyter.widgets.explorer.explore import explore
 from nbforecast.result_cache.inventory import inventory
+from nbforecast.run_card import headline
 from nbforecast.session import engine, results
 
 if TYPE_CHECKING:

@@ -6,13 +6,12 @@ import traceback
 from typing import TYPE_CHECKING
 
 from nbforecast.charts.html import BAR, escape
-from nbforecast.errors import OriginUnavailable
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.safe_text import escape_controls
 from nbforecast.text import duration, integer, number, percent, plural
 
 if TYPE_CHECKING:
-    from nbforecast.run import Run
+    from nbforecast.run_results import RunResults
 
 BOX = "max-width:860px;padding:2px 0 6px;font-size:13px;line-height:1.5;font-variant-numeric:tabular-nums"
 TEXT = "padding:0 16px"  # the margin of the chart below
@@ -25,8 +24,13 @@ _TILES = "display:flex;flex-wrap:wrap;gap:6px 28px;margin:8px 0 2px"
 _NUMBER = "font-size:18px;font-weight:600;line-height:1.25"
 
 
-def run_card(run: Run) -> dict[str, str]:
-    """Returns the mime bundle of a run as it is now: HTML and plain text."""
+def run_card(run: RunResults, chart: str = "") -> dict[str, str]:
+    """Returns the mime bundle of a run as it is now: HTML and plain text.
+
+    Args:
+        run: The run.
+        chart: The HTML of a picture below the scores.
+    """
     head, state, scores, notes = headline(run), _state(run), _scores(run), _notes(run)
     body = [text_line(HEAD, head), text_line(MUTED, state)]
     if not run.done:
@@ -41,15 +45,14 @@ def run_card(run: Run) -> dict[str, str]:
         summary = f"{len(notes)} notes on the data"
         folded = f"<details><summary>{summary}</summary>{lines}</details>" if len(notes) > 1 else lines
         body.append(f'<div style="{SMALL}">{folded}</div>')
-    picture = _picture(run) if run.done and run.error is None and run.has_result(0) else ""
     score_lines = [", ".join(f"{name} {value}" for name, value in scores)] if scores else []
     return {
-        "text/html": f'<div style="{BOX}"><div style="{TEXT}">{"".join(body)}</div>{picture}</div>',
+        "text/html": f'<div style="{BOX}"><div style="{TEXT}">{"".join(body)}</div>{chart}</div>',
         "text/plain": escape_controls("\n".join([head, state, *score_lines, *notes]), keep_lines=True),
     }
 
 
-def headline(run: Run) -> str:
+def headline(run: RunResults) -> str:
     """Returns a line on the data, the model, the horizon and the number of origins of a run."""
     data = run.data
     several = f" of {len(data.ids):,} series" if len(data.ids) > 1 else ""
@@ -60,7 +63,7 @@ def headline(run: Run) -> str:
     return f"{name}{run.model} forecasts {steps} ahead from {origins}{several}{past}"
 
 
-def _state(run: Run) -> str:
+def _state(run: RunResults) -> str:
     """How far the run has come, or how it has ended."""
     if run.error is not None:
         return f"Failed: {run.error}"
@@ -83,7 +86,7 @@ def _state(run: Run) -> str:
     return f"Done: {work}{reused}"
 
 
-def _scores(run: Run) -> list[tuple[str, str]]:
+def _scores(run: RunResults) -> list[tuple[str, str]]:
     """Names and values of the overall scores, once the run is done and something was observed to score by."""
     row = run.scores().row(0, named=True) if run.done and run.error is None else {"n": 0}
     if not row["n"]:
@@ -97,7 +100,7 @@ def _scores(run: Run) -> list[tuple[str, str]]:
     return [("MAE", number(row["mae"], 4)), ("CRPS", number(row["crps"], 4)), *scaled, *coverage]
 
 
-def _notes(run: Run) -> list[str]:
+def _notes(run: RunResults) -> list[str]:
     """Why origins are not forecast, and what was done to the data."""
     if not run.done:
         return []
@@ -107,20 +110,6 @@ def _notes(run: Run) -> list[str]:
         f"{plural(n, 'origin is', 'origins are')} not forecast: {reason.sentence}." for reason, n in counts if n
     ]
     return [*unavailable, *(str(warning) for warning in run.warnings)]
-
-
-def _newest_row(run: Run) -> int:
-    """The newest origin of the first series that was asked for; nothing else is inferred for a picture."""
-    rows = run.rows[run.rows < run.data.offsets[1]] if run.rows[0] < run.data.offsets[1] else run.rows
-    available = rows[run.reasons[rows] == 0] if run.is_partial else rows
-    return int(available[-1] if len(available) else rows[-1])
-
-
-def _picture(run: Run) -> str:
-    try:
-        return run.forecast_at(_newest_row(run))._repr_mimebundle_()["text/html"]
-    except OriginUnavailable as error:
-        return text_line(MUTED, str(error))
 
 
 def progress_bar(share: float) -> str:
