@@ -131,6 +131,13 @@ def test_W1_only_runs_that_can_be_compared_are_explored_together(
         nbf.explore(runs)
 
 
+def test_W1_the_title_names_a_series_that_is_alone_and_has_a_name() -> None:
+    only = panel().filter(unique_id="b")
+    for name, title in (("load", "load · b"), (None, "b")):
+        run = nbf.forecast(only, "naive", 12, name=name, wait=True)
+        assert encoding.encode_meta([run]).content["title"] == title
+
+
 def test_W1_a_frame_is_forecast_by_each_model_and_a_run_takes_no_options(done: Run) -> None:
     made = nbf.explore(panel(), model=["naive", DRIFT], series="b", index=-3, style="density", name="load")
     try:

@@ -68,9 +68,10 @@ def encode_meta(runs: Sequence[Run], *, live: bool = True, notes: Sequence[str] 
     is_wall = data.frequency.wall_clock or zone is None
     has_step = data.frequency.kind in ("fixed", "integer")
     target = "" if data.names.target == "y" else data.names.target
+    only_series = data.ids[0] if data.names.id and len(data.ids) == 1 else None
     return MetaMessage(
         live=live,
-        title=data.names.frame or target,
+        title=" · ".join(name for name in (data.names.frame, only_series) if name) or target,
         target=target,
         zone=None if is_number or is_wall else zone,
         clock="number" if is_number else "wall" if is_wall else "utc",
