@@ -12,7 +12,7 @@ from jaxtyping import Float32, Float64
 from nbforecast.checks import check_probabilities
 from nbforecast.data.dataset import DataWarning
 from nbforecast.scoring.origin_scores import quantiles
-from nbforecast.surprises.lead_scores import SCORE_ROWS, SIDES, LeadScores, lead_scores
+from nbforecast.surprises.lead_scores import SIDES, LeadScores, lead_scores, score_rows
 from nbforecast.surprises.p_values import P_ROWS, PValues, p_values
 from nbforecast.surprises.table import event_numbers, longest_leads, surprise_bands, tabulate
 from nbforecast.text import percent, plural
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nbforecast.result_cache.entry_slice import EntrySlice
 
-_PIECE = 1 << 13  # rows whose forecasts are read at once
+_PIECE = 1 << 16  # draws that are read at once
 
 
 class SurpriseDetector:
@@ -36,18 +36,24 @@ class SurpriseDetector:
         self.part = part
         self._values: dict[float, PValues] = {}
 
+    @property
+    def _season(self) -> int:
+        """The shortest season of the data in steps, 0 if there is none."""
+        return next(iter(self.part.data.frequency.seasons), 0)
+
     @cached_property
     def _scores(self) -> LeadScores:
         data = self.part.data
-        return lead_scores(self._read_sides(0, len(data)), data.values, data.offsets, data.steps())
+        return lead_scores(self._read_sides(0, len(data)), data.values, data.offsets, data.steps(), self._season)
 
     def _read_sides(self, start: int, end: int) -> Float32[np.ndarray, "3 H n"]:
         """Of the forecasts from some neighbouring rows the quantiles that scores rest on."""
         part = self.part
         draws = part.array() if part.entry.complete and end - start == len(part) else None
         sides = np.empty((len(SIDES), part.spec.horizon, end - start), np.float32)
-        for first in range(start, end, _PIECE):
-            rows = slice(first, min(first + _PIECE, end))
+        count = max(_PIECE // (part.spec.horizon * len(part.spec.levels)), 1)
+        for first in range(start, end, count):
+            rows = slice(first, min(first + count, end))
             piece = part.take("forecast", np.arange(rows.start, rows.stop)) if draws is None else draws[rows]
             sides[..., first - start : rows.stop - start] = quantiles(piece, part.spec.levels, SIDES).transpose(2, 1, 0)
         return sides
@@ -79,10 +85,10 @@ class SurpriseDetector:
         """
         part, data = self.part, self.part.data
         begin, end = data.offsets[series : series + 2].tolist()
-        start = max(begin, end - count - P_ROWS - SCORE_ROWS - part.spec.horizon)
+        start = max(begin, end - count - P_ROWS - score_rows(self._season) - part.spec.horizon)
         bounds = np.array([0, end - start])
         steps = data.frequency.to_step(data.time[[start]]) + np.arange(end - start)
-        scores = lead_scores(self._read_sides(start, end), data.values[start:end], bounds, steps)
+        scores = lead_scores(self._read_sides(start, end), data.values[start:end], bounds, steps, self._season)
         return p_values(scores.highest, bounds, steps, 0.5).p[-count:]
 
     def table(self, rate: float) -> pl.DataFrame:

@@ -17,11 +17,15 @@ Source:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from nbforecast.device import map_on_cores
 
 _BLOCK = 256  # steps
+_BLOCKS_AT_ONCE = 256  # that one core ranks
 WINDOW = 40 * _BLOCK  # steps
 P_ROWS = WINDOW + _BLOCK  # before an observation whose scores its p-value depends on
 
@@ -57,15 +61,22 @@ def p_values(
     """
     p, past = np.full(len(scores), np.nan), np.zeros(len(scores), np.int64)
     limit = np.full(len(scores), np.nan, np.float32)
-    for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        start, origin = begin, begin - int(steps[begin]) % _BLOCK
-        while start < end:
-            stop = min(origin + _BLOCK, end)
-            before = np.sort(scores[max(begin, origin - WINDOW) : start])
+
+    blocks = [
+        (begin, max(origin, begin), min(origin + _BLOCK, end))
+        for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        if begin < end
+        for origin in range(begin - int(steps[begin]) % _BLOCK, end, _BLOCK)
+    ]
+
+    def rank_blocks(first: int) -> None:
+        for begin, start, end in blocks[first : first + _BLOCKS_AT_ONCE]:
+            before = np.sort(scores[max(begin, start - WINDOW) : start])
             before = before[: np.searchsorted(before, np.nan)]
-            rows = slice(start, stop)
+            rows = slice(start, end)
             p[rows], past[rows], limit[rows] = _rank(scores[rows], before, rate)
-            start, origin = stop, origin + _BLOCK
+
+    map_on_cores(rank_blocks, range(0, len(blocks), _BLOCKS_AT_ONCE))
     return PValues(p, past, limit)
 
 
@@ -76,7 +87,8 @@ def _rank(
     is_known = ~np.isnan(scores)
     earlier = np.cumsum(is_known) - is_known
     past = len(before) + earlier
-    as_odd = len(before) - np.searchsorted(before, scores) + np.tril(scores >= scores[:, None], -1).sum(1)
+    as_odd_within = ((scores >= scores[:, None]) & _is_earlier(len(scores))).sum(1)
+    as_odd = len(before) - np.searchsorted(before, scores) + as_odd_within
     p = np.where(is_known & (past > 0), (1 + as_odd) / (past + 1), np.nan)
     limit = np.full(len(scores), np.nan, np.float32)
     number = np.floor(rate * (past + 1) + 1e-9).astype(np.int64)  # so many of the largest are odd
@@ -84,3 +96,9 @@ def _rank(
         largest = np.concatenate([before[max(len(before) - number[row], 0) :], scores[:row][is_known[:row]]])
         limit[row] = np.partition(largest, len(largest) - number[row])[len(largest) - number[row]]
     return p, past, limit
+
+
+@lru_cache(maxsize=8)
+def _is_earlier(count: int) -> Bool[np.ndarray, "b b"]:
+    """For each row of a block which rows come before it."""
+    return np.tril(np.ones((count, count), bool), -1)
