@@ -3,6 +3,7 @@
 - `forecast(frame)` forecasts from every origin in the background; `quickdraw(frame, -24)` draws one of them at once.
 - `explore(frame)` shows all of them in a widget.
 - `forecast_dataset(source, destination)` forecasts panels of any size, into files.
+- `watch(source)` forecasts data that grow, and calls somebody at events.
 - `from_long(table)` takes forecasts that were made elsewhere.
 - `cache` manages the results; `models()` lists the models, `register` adds one; `sample(name)` loads sample data.
 - `report` has the parts of a backtest report. Every error is an `NbForecastError`.
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         OriginUnavailable,
         ReportError,
         RunCancelled,
+        SourceError,
         StorageError,
         UnknownModel,
         WeightsError,
@@ -49,6 +51,9 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.catalogue import models
     from nbforecast.forecasters.registry import register
     from nbforecast.jupyter.widgets.explorer.explore import explore
+    from nbforecast.live.events import Event
+    from nbforecast.live.live import Live
+    from nbforecast.live.watch import watch
     from nbforecast.origin_forecast import Forecast
     from nbforecast.run import Run
 
@@ -58,10 +63,12 @@ logging.getLogger("nbforecast.data").addHandler(logging.NullHandler())  # what a
 _MODULES = {
     "Chart": "nbforecast.forecast_chart",
     "DatasetRun": "nbforecast.distributed.run",
+    "Event": "nbforecast.live.events",
     "Forecast": "nbforecast.origin_forecast",
     "ForecasterError": "nbforecast.errors",
     "IndexOutOfRange": "nbforecast.errors",
     "InputError": "nbforecast.errors",
+    "Live": "nbforecast.live.live",
     "MissingExtra": "nbforecast.errors",
     "MissingFont": "nbforecast.errors",
     "NbForecastError": "nbforecast.errors",
@@ -71,6 +78,7 @@ _MODULES = {
     "Run": "nbforecast.run",
     "RunCancelled": "nbforecast.errors",
     "ForkedProcessError": "nbforecast.errors",
+    "SourceError": "nbforecast.errors",
     "StorageError": "nbforecast.errors",
     "UnknownModel": "nbforecast.errors",
     "WeightsError": "nbforecast.errors",
@@ -83,16 +91,19 @@ _MODULES = {
     "quickdraw": "nbforecast.api",
     "register": "nbforecast.forecasters.registry",
     "sample": "nbforecast.data.samples",
+    "watch": "nbforecast.live.watch",
 }
 
 __all__ = [
     "Chart",
     "DatasetRun",
+    "Event",
     "Forecast",
     "ForecasterError",
     "ForkedProcessError",
     "IndexOutOfRange",
     "InputError",
+    "Live",
     "MissingExtra",
     "MissingFont",
     "NbForecastError",
@@ -101,6 +112,7 @@ __all__ = [
     "ReportError",
     "Run",
     "RunCancelled",
+    "SourceError",
     "StorageError",
     "UnknownModel",
     "WeightsError",
@@ -113,6 +125,7 @@ __all__ = [
     "quickdraw",
     "register",
     "sample",
+    "watch",
 ]
 
 

@@ -30,6 +30,10 @@ class InputError(NbForecastError):
     """The data cannot be read as time series."""
 
 
+class SourceError(NbForecastError, OSError):
+    """A source of live data cannot be read at present; it is tried again."""
+
+
 class IndexOutOfRange(NbForecastError, IndexError):
     """An index names no origin of the series."""
 

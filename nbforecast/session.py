@@ -97,7 +97,11 @@ class Session:
         A list of models is learned from together; see `forecast_each` for a run of each.
         """
         _compile_ahead(options)
-        return self._start_run(self.prepare(frame, options), _resolve_each(options.model, options), options)
+        return self.forecast_prepared(self.prepare(frame, options), options)
+
+    def forecast_prepared(self, data: Dataset, options: ForecastOptions) -> Run:
+        """Forecast as `forecast` does, from data that `prepare` has made with the same options."""
+        return self._start_run(data, _resolve_each(options.model, options), options)
 
     def learns(self, options: ForecastOptions) -> bool:
         """Whether the forecasts of the options' models are corrected by what past errors teach."""

@@ -41,6 +41,11 @@ def is_text_file(path: Path) -> bool:
     return suffix_of(path) in _TEXT
 
 
+def is_data_file(path: Path) -> bool:
+    """Tell by its name whether a file holds a table; hidden ones, which may be written at present, do not."""
+    return suffix_of(path) in (*_TEXT, *_PARQUET, *_ARROW) and not path.name.startswith((".", "~"))
+
+
 def read_text(path: Path) -> bytes:
     """Return the content of a text file, decompressed and in UTF-8."""
     return to_utf8(_decompress(path.read_bytes()))

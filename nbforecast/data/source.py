@@ -70,7 +70,7 @@ def open_source(frame: Any, time: Any, target: Any, id: Any, date_order: str | N
     Columns whose names Polars would take for patterns get a blank behind their names.
 
     Args:
-        frame: What the user provides; see `prepare`.
+        frame: What the user provides, see `prepare`; or a source that is opened already.
         time: The column of times that the user names, or None.
         target: The column of values that the user names, or None.
         id: The column or columns of series ids that the user names, or None.
@@ -82,7 +82,7 @@ def open_source(frame: Any, time: Any, target: Any, id: Any, date_order: str | N
     """
     for argument, value in (("time", time), ("target", target), ("id", id)):
         _check_name(argument, value)
-    source = _open(frame, time, target, id, date_order)
+    source = frame if isinstance(frame, Source) else _open(frame, time, target, id, date_order)
     opened, labels = escape_names(source.frame)
     if not labels:
         return source
