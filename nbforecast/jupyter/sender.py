@@ -34,16 +34,18 @@ class CommSender:
     """Sends the messages of all attached sources from one thread, which ends with the last of them.
 
     It holds the sources weakly: a source that is closed or forgotten is served no more, and its results are freed.
-    What takes longer than a message may wait runs on two other threads.
+    What takes longer than a message may wait runs on three other threads.
 
     Attributes:
         inference: Runs the forecasts that pages request.
         actions: Runs what pages do to the cache.
+        analysis: Runs what is found in whole runs.
     """
 
     def __init__(self) -> None:
         self.inference = SingleThreadExecutor("page-inference")
         self.actions = SingleThreadExecutor("page-actions")
+        self.analysis = SingleThreadExecutor("page-analysis")
         self._sources: list[weakref.ref[MessageSource]] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -77,6 +79,7 @@ class CommSender:
     def _close_executors(self) -> None:
         self.inference.close()
         self.actions.close()
+        self.analysis.close()
 
     def _on_collected(self, _: weakref.ref[MessageSource]) -> None:
         self._wake.set()  # takes no lock: garbage may be collected while this thread holds it

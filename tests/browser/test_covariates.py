@@ -52,7 +52,7 @@ def test_H2_a_page_shows_covariates_aligned_with_time(browser: Browser, tmp_path
 
     def point_at(x: float) -> tuple[int, list[str]]:
         page.mouse.move(box["x"] + x, box["y"] + 20)
-        time, *texts = page.locator(".nbf-tip").inner_text().split("\n")
+        time, *texts = shown.readout()
         return numbers[time], texts
 
     probes = {point_at(x)[0]: x for x in np.linspace(80, box["width"] - 80, 5).tolist()}

@@ -230,7 +230,7 @@ def test_W7_keys_stay_in_the_chart_after_every_gesture(session: tuple[Lab, Page,
     await_true(lambda: notebook.panel.locator(".jp-RawCell").count() == 1)
     press("y")
 
-    # The tooltip follows the origin: it shows the numbers of the forecast that is drawn.
+    # What is read out follows the origin: it shows the numbers of the forecast that is drawn.
     shown = Shown(notebook.outputs(1))
     notebook.run(1)
     shown.await_drawn(0)
@@ -243,15 +243,15 @@ def test_W7_keys_stay_in_the_chart_after_every_gesture(session: tuple[Lab, Page,
     texts = set()
     for index in (-30, -31, -32):
         shown.await_drawn(index)
-        await_true(lambda: len(shown.tooltip()) == 3)
-        time_text, observed, forecast = shown.tooltip()
+        await_true(lambda: len(shown.readout()) == 3)
+        time_text, observed, forecast = shown.readout()
         row = notebook.evaluate(
-            f"(lambda f, t: (f.actual[t], *f.quantile((0.5, 0.1, 0.9))[t]))(panel.run.at({index}, 'exponential'),"
+            f"(lambda f, t: (f.actual[t], *f.quantile((0.5, 0.25, 0.75, 0.1, 0.9, 0.025, 0.975))[t]))(panel.run.at({index}, 'exponential'),"
             f" [str(t)[11:16] for t in panel.run.at({index}, 'exponential').future].index('{time_text[-5:]}'))"
         )
         numbers = [float(x) for x in re.findall(r"float\d+\(([^)]+)\)", row)]
         read = re.findall(r"(?:observed|median|%|to) ([\d,.e+-]+)", f"{observed} {forecast}")
-        assert len(read) == len(numbers) == 4, (row, observed, forecast)
+        assert len(read) == len(numbers) == 8, (row, observed, forecast)
         for text, number in zip(read, numbers, strict=True):
             assert_shown(text, number)
         texts.add(forecast)

@@ -69,8 +69,9 @@ class Shown:
         rows = self.root.locator(".nbf-card section").filter(has=headings).locator("tbody tr").all_inner_texts()
         return dict(re.split(r"\t", row.strip(), maxsplit=1) for row in rows)
 
-    def tooltip(self) -> list[str]:
-        return self.root.locator(".nbf-tip div").all_inner_texts()
+    def readout(self) -> list[str]:
+        """The lines on what is under the pointer in the chart."""
+        return self.root.locator(".nbf-readout:not(.nbf-idle) span").all_inner_texts()
 
     def click(self, name: str) -> None:
         self.root.get_by_role("button", name=name, exact=True).click()

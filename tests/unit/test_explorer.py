@@ -194,13 +194,14 @@ def test_E9_one_thread_sends_for_all_and_ends_with_the_last(done: Run, other: Ru
 
         made.send = send
         made._receive({"kind": "connect", "v": 4})
-    wait_for(lambda: all(len(s) == 6 for s in sent.values()))
-    assert sender_threads() == ["nbforecast-page"]
+    # Those that were connected to, and the surprises that are found meanwhile.
+    wait_for(lambda: all(len(s) == 7 for s in sent.values()))
+    assert sorted(sender_threads()) == ["nbforecast-page", "nbforecast-page-analysis_0"]
     assert len(senders) == 1
     both["one"].close()
     both["two"]._receive({"kind": "open_series", "series": 0, "model": 0})
-    wait_for(lambda: len(sent["two"]) == 8)
-    assert len(sent["one"]) == 6
+    wait_for(lambda: len(sent["two"]) == 10)
+    assert len(sent["one"]) == 7
     both["two"].close()
     wait_for(lambda: not sender_threads())
 

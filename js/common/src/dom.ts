@@ -60,11 +60,11 @@ export class Layer {
     return this.#context.measureText(text).width;
   }
 
-  /** A wiped context in CSS pixels; null where there is none (tests without a canvas). */
-  begin(): CanvasRenderingContext2D | null {
+  /** A context in CSS pixels, wiped unless told otherwise; null where there is none (tests without a canvas). */
+  begin(wipe = true): CanvasRenderingContext2D | null {
     this.#context ??= this.canvas.getContext("2d");
     this.#context?.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
-    this.#context?.clearRect(0, 0, this.width, this.height);
+    if (wipe) this.#context?.clearRect(0, 0, this.width, this.height);
     return this.#context;
   }
 }

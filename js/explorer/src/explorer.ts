@@ -111,17 +111,25 @@ export class Explorer {
   }
 
   #jump(target: Jump): void {
-    const { status, origin, rowCount, bounds } = this.#store;
-    const worst = target === "worst" || target === "next" ? status.worst(bounds.horizon) : [];
-    const row =
-      target === "latest"
-        ? rowCount - 1
-        : target === "random"
-          ? randomRow(status.status, origin.row)
-          : target === "worst"
-            ? (worst[0] ?? null)
-            : nextWorst(worst, status.score, origin.row);
+    const row = this.#target(target);
     if (row !== null) this.#jumpTo(row);
+  }
+
+  /** The row that a button leads to; null where there is none. */
+  #target(target: Jump): number | null {
+    const { status, origin, rowCount, bounds, selection } = this.#store;
+    switch (target) {
+      case "latest":
+        return rowCount - 1;
+      case "random":
+        return randomRow(status.status, origin.row);
+      case "worst":
+        return status.worst(bounds.horizon)[0] ?? null;
+      case "next":
+        return nextWorst(status.worst(bounds.horizon), status.score, origin.row);
+      case "surprise":
+        return selection?.surprises?.next(origin.row) ?? null;
+    }
   }
 
   #jumpTo(row: number): void {
@@ -141,11 +149,16 @@ export class Explorer {
       " ": () => this.#player.toggle(),
       w: () => this.#jump("worst"),
       n: () => this.#jump("next"),
+      s: () => this.#jump("surprise"),
       r: () => this.#jump("random"),
+      "0": () => this.#store.resetViewport(),
+      "?": () => this.#view.toggleHelp(),
     };
     return {
       moveTo: (row, mode) => this.#moveTo(row, mode),
       setViewport: (viewport) => this.#store.setViewport(viewport),
+      resetViewport: () => this.#store.resetViewport(),
+      brush: (from, to) => this.#view.brush(from, to),
       setHeld: (held) => {
         if (held) {
           this.#player.stop();
@@ -160,7 +173,7 @@ export class Explorer {
       },
       hover: (pointer) => this.#view.hover(pointer),
       jumpTo: (row) => this.#jumpTo(row),
-      cellRow: (row) => this.#view.cellRow(row),
+      stripTarget: (row, y) => this.#view.stripTarget(row, y),
     };
   }
 

@@ -1,12 +1,14 @@
 /** Everything on the page of one explorer: its parts, their sizes and colours, drawn from the store. */
 
 import { type ControlCallbacks, Controls } from "./controls/controls";
+import { Help } from "./controls/help";
 import { type Layout, layOut, legendItems } from "./controls/layout";
 import { showNothing, showReadout } from "./controls/readout";
 import { ScoreCard } from "./controls/score-card";
 import { LiveRegion } from "./controls/screen-reader";
 import { StatusLine } from "./controls/status-line";
-import { cellText, rowText, Tooltip } from "./controls/tooltip";
+import { oddLegend, oddLines } from "./controls/surprise-text";
+import { cellText, Readout, rowText, Tooltip } from "./controls/tooltip";
 import { CovariateStrips } from "./drawing/covariate-strips";
 import { Overview } from "./drawing/overview";
 import { ScoreStrip } from "./drawing/score-strip";
@@ -25,9 +27,12 @@ import {
 import { asTotals } from "./state/running-totals";
 import type { Selection } from "./state/selection";
 import type { Store } from "./state/store";
+import { originOf, type Surprise, type Surprises } from "./state/surprises";
 
 /** The width of a page that is printed, in CSS pixels: what is left of a sheet of A4 or letter. */
 const PAPER = 700;
+/** How near to an odd observation the pointer reads it out, px. */
+const SNAP = 4;
 
 /** The view. */
 export class View {
@@ -36,6 +41,8 @@ export class View {
   readonly #status: StatusLine;
   readonly #zoomView: ZoomView;
   readonly #tooltip = new Tooltip();
+  readonly #readout = new Readout();
+  readonly #help: Help;
   readonly #overview = new Overview();
   readonly #covariates = new CovariateStrips();
   readonly #strip = new ScoreStrip();
@@ -48,6 +55,7 @@ export class View {
   #isPrinting = false;
   #settingsKey: unknown[] = [];
   #totals = new Float64Array(0);
+  #shownOdd: Surprises | null = null;
   readonly #store: Store;
   readonly #signal: AbortSignal;
 
@@ -57,7 +65,12 @@ export class View {
     this.controls = new Controls(callbacks, signal);
     this.#status = new StatusLine(cancel, signal);
     this.#liveRegion = new LiveRegion(signal);
+    this.#help = new Help(signal);
+    this.controls.head.append(this.#help.button);
     this.#layout = layOut({
+      readout: this.#readout.el,
+      cross: this.#readout.line,
+      help: this.#help.el,
       head: this.controls.head,
       transport: this.controls.transport,
       overview: this.#overview.el,
@@ -170,6 +183,7 @@ export class View {
       row,
       history,
       meta,
+      surprises,
       statuses: [origins],
     } = selection;
     const isGliding = this.#zoomView.draw(this.#drawn(selection), {
@@ -181,9 +195,11 @@ export class View {
     const left = this.#zoomView.side;
     const right = width - left;
     this.root.style.setProperty("--nbf-side", `${left}px`);
-    this.#overview.draw(width, left, right, viewport, row, meta.horizon, history, origins, palette);
+    this.#overview.draw(width, left, right, viewport, row, meta.horizon, history, origins, surprises, palette);
     this.#covariates.draw(width, left, right, viewport, (r) => this.#zoomView.xOf(r), selection, palette);
-    this.#strip.draw(width, left, right, viewport, (r) => this.#zoomView.xOf(r), row, origins, palette);
+    const x = (r: number): number => this.#zoomView.xOf(r);
+    this.#strip.draw(width, left, right, viewport, x, row, origins, surprises, history.value, palette);
+    this.#showOdd(selection);
     showReadout(selection, this.#layout, this.controls, this.#card, this.#liveRegion);
     this.#describePointer(selection);
     return isGliding;
@@ -204,9 +220,23 @@ export class View {
     );
   }
 
-  /** The row that a cell of the strip leads to: its worst. */
-  cellRow(row: number): number {
-    return this.#strip.cellOf(this.#store.status, row)?.row ?? row;
+  /** The row that a place in the strip leads to: the origin from which an observation was odd, or the worst of a cell. */
+  stripTarget(row: number, y: number): number {
+    const odd = this.#surpriseAt(row, y);
+    return odd ? originOf(odd) : (this.#strip.cellOf(this.#store.status, row)?.row ?? row);
+  }
+
+  #surpriseAt(row: number, y: number): Surprise | null {
+    const surprises = this.#store.selection?.surprises ?? null;
+    return this.#strip.surpriseAt(surprises, row, (r) => this.#zoomView.xOf(r), y);
+  }
+
+  /** Shows what is odd, where that has changed. */
+  #showOdd({ surprises }: Selection): void {
+    if (surprises === this.#shownOdd) return;
+    this.#shownOdd = surprises;
+    this.controls.showSurprises(surprises?.events ?? null);
+    this.#layout.oddLegend.replaceChildren(...oddLegend(surprises));
   }
 
   /** Describes what is under the pointer in the zoomed view or the strip, now and whenever that changes; null hides the tooltip. */
@@ -219,14 +249,47 @@ export class View {
   #describePointer(selection: Selection): void {
     const pointer = this.#pointer;
     const row = pointer && this.#zoomView.contains(pointer.x) ? this.#zoomView.rowAt(pointer.x) : null;
-    const cell = pointer?.chart === "strip" && row !== null ? this.#strip.cellOf(this.#store.status, row) : null;
-    if (!pointer || row === null || (pointer.chart === "strip" && !cell)) this.#tooltip.hide();
-    else if (cell) this.#tooltip.show(pointer.x, this.#strip.el.offsetTop, cellText(selection, cell));
-    else {
-      const chart = pointer.chart === "covariates" ? this.#covariates.el : this.#layout.surface.parentElement;
-      const top = chart?.offsetTop ?? 0;
-      const isTotal = this.#store.settings.style === "total";
-      this.#tooltip.show(pointer.x, top + pointer.y, rowText(this.#drawn(selection), row, isTotal));
+    if (pointer?.chart === "strip") {
+      this.#readout.hide();
+      this.#describeStrip(selection, row, pointer);
+      return;
     }
+    this.#tooltip.hide();
+    if (!pointer || row === null) {
+      this.#readout.hide();
+      return;
+    }
+    const isTotal = this.#store.settings.style === "total";
+    const snapped = isTotal ? row : this.#snap(selection, row);
+    this.#readout.show(this.#zoomView.xOf(snapped), rowText(this.#drawn(selection), snapped, isTotal));
+  }
+
+  /** The odd observation that is so near to a row that it is meant, or the row. */
+  #snap({ surprises }: Selection, row: number): number {
+    const pitch = this.#zoomView.xOf(row + 1) - this.#zoomView.xOf(row);
+    const rows = Math.floor(SNAP / Math.max(pitch, 1e-9));
+    return surprises?.strangest(row - rows, row + rows + 1)?.row ?? row;
+  }
+
+  #describeStrip(selection: Selection, row: number | null, { x, y }: Pointer): void {
+    const cell = row === null ? null : this.#strip.cellOf(this.#store.status, row);
+    const odd = row === null ? null : this.#surpriseAt(row, y);
+    const time = odd && selection.calendar.text(selection.history.time[odd.row]);
+    const lines = time ? [time, ...oddLines(selection, odd.row)] : cell ? cellText(selection, cell) : [];
+    if (lines.length) this.#tooltip.show(x, this.#strip.el.offsetTop, lines);
+    else this.#tooltip.hide();
+  }
+
+  /** Shows the stretch that is being brushed, in pixels of the chart; equal ends show none. */
+  brush(from: number, to: number): void {
+    const { brush } = this.#layout;
+    brush.hidden = from === to;
+    brush.style.left = `${Math.min(from, to)}px`;
+    brush.style.width = `${Math.abs(to - from)}px`;
+  }
+
+  /** Opens or closes the list of keys. */
+  toggleHelp(): void {
+    this.#help.toggle();
   }
 }

@@ -112,7 +112,7 @@ test("controls move the origin, and Python sees it at most every 100 ms", () => 
   buttons[0].click();
   expect(model.traits.index).toBe(-1998);
   buttons[1].click();
-  buttons[3].click();
+  buttons[4].click();
   expect(model.traits.index).toBe(0);
   const slider = el.querySelector<HTMLInputElement>(".nbf-slider") as HTMLInputElement;
   vi.advanceTimersByTime(500);

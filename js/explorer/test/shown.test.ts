@@ -35,6 +35,7 @@ function selection({ values, ends, row }: (typeof golden.series)[number]): Selec
     forecasts: [{ draws: new Float32Array(0), ends: Float32Array.from(ends), filled: true }],
     joints: [null],
     scores: [null],
+    surprises: null,
     gone: false,
   };
 }
@@ -108,15 +109,16 @@ describe.each(golden.series)("$name", (series) => {
     expect(valueAxis(...(series.range as [number, number]), 5).exact(end)).toBe(series.end);
   });
 
-  test("has a tooltip for each row, with its own numbers", () => {
+  test("is read out for each row, with its own numbers", () => {
     for (let row = s.row - 3; row <= s.row + HORIZON; row++) {
       const lines = rowText(s, row);
       expectShown(lines[1].replace("observed ", ""), s.history.value[row]);
       const from = (row - s.row - 1) * ENDS;
       expect(lines.length).toBe(from < 0 ? 2 : 3);
       if (from < 0) continue;
-      const texts = /^median (\S+) · 80 % (\S+) to (\S+)$/.exec(lines[2])?.slice(1) ?? [];
-      [3, 1, 5].forEach((k, i) => expectShown(texts[i], decimal(forecast?.ends[from + k] ?? NaN)));
+      const bands = [50, 80, 95].map((coverage) => ` · ${coverage} % (\\S+) to (\\S+)`);
+      const texts = new RegExp(`^median (\\S+)${bands.join("")}$`).exec(lines[2])?.slice(1) ?? [];
+      [3, 2, 4, 1, 5, 0, 6].forEach((k, i) => expectShown(texts[i], decimal(forecast?.ends[from + k] ?? NaN)));
     }
   });
 });

@@ -6,7 +6,7 @@ import type { MetaMessage } from "../wire/messages";
 import { SeriesPicker } from "./series-picker";
 
 /** Where a button jumps to. */
-export type Jump = "worst" | "next" | "random" | "latest";
+export type Jump = "worst" | "next" | "surprise" | "random" | "latest";
 
 /** What controls do. */
 export interface ControlCallbacks {
@@ -45,6 +45,7 @@ export class Controls {
   readonly #playButton: HTMLButtonElement;
   readonly #slider: HTMLInputElement;
   readonly #indexBox: HTMLInputElement;
+  readonly #surprise: HTMLButtonElement;
   #indexText = "";
 
   constructor(callbacks: ControlCallbacks, signal: AbortSignal) {
@@ -94,6 +95,8 @@ export class Controls {
     };
     this.#indexBox.addEventListener("keydown", (e) => e.key === "Enter" && enter(), { signal });
     this.#indexBox.addEventListener("change", enter, { signal });
+    this.#surprise = button("Next surprise", "", () => callbacks.jump("surprise"), signal);
+    this.showSurprises(null);
     const jumps = h(
       "div",
       { class: "nbf-jumps" },
@@ -104,6 +107,7 @@ export class Controls {
         () => callbacks.jump("next"),
         signal,
       ),
+      this.#surprise,
       button("Random", "Any origin that has a forecast (r)", () => callbacks.jump("random"), signal),
       button("Latest", "The newest origin (End)", () => callbacks.jump("latest"), signal),
     );
@@ -144,6 +148,17 @@ export class Controls {
     // Nothing is written into the box while somebody types there.
     if ((this.#indexBox.getRootNode() as Document | ShadowRoot).activeElement !== this.#indexBox)
       this.#indexBox.value = this.#indexText;
+  }
+
+  /** Shows whether there is a surprise to jump to; null before that is known. */
+  showSurprises(count: number | null): void {
+    this.#surprise.disabled = !count;
+    this.#surprise.title =
+      count === null
+        ? "Surprises are known once all origins are done"
+        : count
+          ? "The next strangest observation, as of when it was odd already (s)"
+          : "No observation is odd";
   }
 
   /** Shows whether the player is on. */

@@ -10,6 +10,10 @@ export interface Layout {
   surface: HTMLElement;
   legend: HTMLElement;
   chip: HTMLElement;
+  /** The stretch that is being brushed. */
+  brush: HTMLElement;
+  /** The legend of the marks of odd observations. */
+  oddLegend: HTMLElement;
   main: HTMLElement;
 }
 
@@ -22,6 +26,9 @@ export interface Parts {
   strip: HTMLElement;
   card: HTMLElement;
   status: HTMLElement;
+  readout: HTMLElement;
+  cross: HTMLElement;
+  help: HTMLElement;
   progress: HTMLElement;
   tip: HTMLElement;
   live: HTMLElement;
@@ -41,17 +48,19 @@ export function layOut(parts: Parts): Layout {
   );
   const chip = h("div", { class: "nbf-chip", hidden: true });
   const legend = h("div", { class: "nbf-legend" });
-  const stage = h("div", { class: "nbf-stage" }, surface, chip);
+  const oddLegend = h("span", { class: "nbf-odd-legend" });
+  const brush = h("div", { class: "nbf-brush", hidden: true });
+  const stage = h("div", { class: "nbf-stage" }, surface, parts.cross, brush, chip);
   const main = h(
     "div",
     { class: "nbf-main" },
     parts.overview,
-    legend,
+    h("div", { class: "nbf-dock" }, parts.readout, legend),
     stage,
     parts.covariates,
     parts.strip,
     parts.transport,
-    stripLegend(),
+    stripLegend(oddLegend),
     parts.status,
     parts.tip,
   );
@@ -64,12 +73,13 @@ export function layOut(parts: Parts): Layout {
     body,
     parts.live,
     h("div", { class: "nbf-sr" }, parts.table),
+    parts.help,
   );
   // Focusable by clicks, so that one anywhere inside takes the focus from the notebook.
   const root = suppressShortcuts(
     h("div", { class: "nbf-explorer", role: "group", "aria-label": "Forecast explorer", tabindex: "-1" }, frame),
   );
-  return { root, surface, legend, chip, main };
+  return { root, surface, legend, chip, brush, oddLegend, main };
 }
 
 function swatch(name: string): HTMLElement {
@@ -114,7 +124,7 @@ export function legendItems(
 }
 
 /** The strip's legend: heights and colours of its cells. */
-function stripLegend(): HTMLElement {
+function stripLegend(odd: HTMLElement): HTMLElement {
   const ramp = h(
     "span",
     { class: "nbf-ramp", "aria-hidden": "true" },
@@ -127,5 +137,6 @@ function stripLegend(): HTMLElement {
     h("span", {}, swatch("nbf-key nbf-key-inferred"), "not scored"),
     h("span", {}, swatch("nbf-key nbf-key-pending"), "pending"),
     h("span", {}, swatch("nbf-key nbf-key-barred"), "unavailable"),
+    odd,
   );
 }

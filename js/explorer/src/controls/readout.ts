@@ -8,6 +8,7 @@ import type { Layout } from "./layout";
 import { describe, horizonNumbers, originScores, statusText } from "./origin-scores";
 import type { ScoreCard } from "./score-card";
 import type { LiveRegion } from "./screen-reader";
+import { oddSentence, surpriseRows } from "./surprise-text";
 
 /** Shows in all of them that the chosen series has not come, so that no name stands beside another one's numbers. */
 export function showNothing(
@@ -43,7 +44,7 @@ export function showReadout(
   const status = statusText(meta, statuses[0], row, main?.filled ?? false, s.gone);
   setText(layout.chip, status);
   layout.chip.hidden = !status;
-  const text = describe(meta, main, values, row, time, status);
+  const text = describe(meta, main, values, row, time, status) + oddSentence(s);
   const aria = { valuemin: 1 - s.rows, valuemax: 0, valuenow: index, valuetext: text };
   for (const [name, v] of Object.entries(aria)) layout.surface.setAttribute(`aria-${name}`, String(v));
   controls.showIndex(index, `${time}, index ${index}`);
@@ -55,6 +56,7 @@ export function showReadout(
   }));
   card.showOrigin({ time, index, horizon, models: scores });
   card.showOverall(meta, models, s.scores);
+  card.showSurprises(s.surprises, () => (s.surprises ? surpriseRows(s.surprises, s) : []));
   const actual = values.subarray(row + 1, row + 1 + horizon);
   region.announce(text, () => ({ text, forecast: main, actual, horizon, step, target }));
 }

@@ -2,6 +2,7 @@
 
 import { h, setText, suppressShortcuts } from "../../../common/src/dom";
 import { ahead, integer, percent, plural, score } from "../../../common/src/format";
+import type { Surprises } from "../state/surprises";
 import type { MetaMessage, ScoresMessage } from "../wire/messages";
 import type { HorizonNumber, OriginScores } from "./origin-scores";
 
@@ -78,6 +79,9 @@ export class ScoreCard {
   readonly #units = h("div", { class: "nbf-units" });
   readonly #bars = h("div", { class: "nbf-bars" });
   readonly #gauges = h("div", { class: "nbf-gauges" });
+  readonly #odd = h("table");
+  readonly #oddSection = h("section", { hidden: true }, h("h4", {}, "Surprises"), this.#odd);
+  #shownOdd: Surprises | null = null;
   readonly #about = h("div", { class: "nbf-about" });
   readonly #notes = h("details", { class: "nbf-notes" });
   readonly #summary = suppressShortcuts(h("summary"));
@@ -89,12 +93,21 @@ export class ScoreCard {
     const third = h("section", {}, h("h4", {}, "CRPS by step ahead"), this.#bars);
     const fourth = h("section", {}, h("h4", {}, "Coverage"), this.#gauges);
     const joint = h("section", {}, this.#ahead, this.#joint);
-    this.el.append(first, joint, second, third, fourth, h("section", { class: "nbf-foot" }, this.#about, this.#notes));
+    this.el.append(
+      first,
+      joint,
+      second,
+      third,
+      fourth,
+      this.#oddSection,
+      h("section", { class: "nbf-foot" }, this.#about, this.#notes),
+    );
   }
 
   /** Shows no numbers. */
   clear(): void {
     this.#shownKey = [];
+    this.showSurprises(null, () => []);
     for (const el of [this.#time, this.#index]) setText(el, "");
     setText(this.#heading, "All scored origins");
     for (const el of [this.#own, this.#joint, this.#all]) for (const td of el.querySelectorAll("td")) setText(td, "–");
@@ -167,6 +180,14 @@ export class ScoreCard {
     setText(this.#summary, `${plural(meta.notes.length, "note")} on the data`);
     this.#notes.replaceChildren(this.#summary, h("ul", {}, ...meta.notes.map((note) => h("li", {}, note))));
     this.#notes.hidden = !meta.notes.length;
+  }
+
+  /** Shows how many observations are odd, where that has changed; nothing before it is known. */
+  showSurprises(surprises: Surprises | null, rows: () => [string, string][]): void {
+    if (surprises === this.#shownOdd) return;
+    this.#shownOdd = surprises;
+    this.#oddSection.hidden = surprises === null;
+    table(this.#odd, [""], rows());
   }
 
   #drawBars(meta: MetaMessage, scores: (ScoresMessage | null)[]): void {

@@ -324,11 +324,12 @@ function labels(ctx: Context, s: FanScene, x: number): void {
   const unit = wide < (frame.right - frame.left) * 0.4 ? s.unit : "";
   ctx.fillText(unit, 2, y);
   ctx.font = `600 12px ${s.font}`;
-  const half = ctx.measureText(s.label).width / 2;
+  const label = x < frame.left - 1 ? `◂ ${s.label}` : x > frame.right + 1 ? `${s.label} ▸` : s.label;
+  const half = ctx.measureText(label).width / 2;
   const low = (unit ? wide + 16 : 2) + half;
   ctx.textAlign = "center";
   ctx.fillStyle = p.accent;
-  ctx.fillText(s.label, Math.max(low, Math.min(x, frame.right + 40 - half)), y);
+  ctx.fillText(label, Math.max(low, Math.min(x, frame.right + 40 - half)), y);
 }
 
 /**

@@ -3,14 +3,17 @@
 import { h, Layer, suppressShortcuts } from "../../../common/src/dom";
 import type { OriginStatus } from "../state/origin-status";
 import type { History } from "../state/selection";
+import type { Surprises } from "../state/surprises";
 import type { Viewport } from "../state/viewport";
 import { paintCell, rowsPerCell, summarise } from "./heatmap-cells";
+import { LANE, paintChanges, paintLane } from "./odd-marks";
 import { mix, type Palette } from "./theme";
 
 /** Its height in pixels, without the line of scores. */
 export const TALL = 52;
 const HEAT = 5;
-const GAP = 3;
+/** Between the history and the line of scores: the marks of odd observations. */
+const GAP = LANE + 2;
 /** Pixels of a bucket of the envelope. */
 const BUCKET = 2;
 
@@ -69,6 +72,7 @@ export class Overview {
     horizon: number,
     history: History,
     origins: OriginStatus,
+    surprises: Surprises | null,
     palette: Palette,
   ): void {
     [this.#left, this.#right, this.#rows, this.#total] = [
@@ -83,10 +87,11 @@ export class Overview {
       this.#baseKey = baseKey;
       this.#paintBase(history, palette);
     }
-    const scoresKey = [origins, origins.version, palette, width, left, right];
+    const scoresKey = [origins, origins.version, surprises, palette, width, left, right];
     if (resized || scoresKey.some((v, i) => v !== this.#scoresKey[i])) {
       this.#scoresKey = scoresKey;
       this.#paintScores(origins, palette);
+      if (surprises) this.#paintOdd(surprises, history.value, palette);
     }
     this.#paintTop(viewport, row, palette);
   }
@@ -167,6 +172,14 @@ export class Overview {
       const x = this.#x(from);
       paintCell(ctx, summarise(origins, from, to), scale, p, x, TALL + GAP, Math.max(this.#x(to) - x, 0.6), HEAT);
     }
+  }
+
+  #paintOdd({ all, changes }: Surprises, value: Float64Array, p: Palette): void {
+    const ctx = this.#scores.begin(false);
+    if (!ctx) return;
+    const x = (row: number): number => this.#x(row);
+    paintChanges(ctx, changes, x, this.#left, this.#right, 0, TALL, p);
+    paintLane(ctx, all, changes, value, x, TALL + GAP / 2, this.#right, p);
   }
 
   #paintTop(viewport: Viewport, row: number, p: Palette): void {

@@ -2,11 +2,17 @@
 
 import { h, Layer } from "../../../common/src/dom";
 import type { OriginStatus } from "../state/origin-status";
+import type { Surprise, Surprises } from "../state/surprises";
 import type { Viewport } from "../state/viewport";
 import { type Cell, paintCell, rowsPerCell, summarise } from "./heatmap-cells";
+import { LANE, paintLane } from "./odd-marks";
 import type { Palette } from "./theme";
 
 const TALL = 14;
+/** The top of the cells, px; the marks of odd observations are above. */
+const TOP = LANE + 4;
+/** How near to a mark the pointer takes it, px. */
+const REACH = 5;
 
 /** The strip. */
 export class ScoreStrip {
@@ -27,9 +33,11 @@ export class ScoreStrip {
     x: (row: number) => number,
     row: number,
     origins: OriginStatus,
+    surprises: Surprises | null,
+    value: Float64Array,
     palette: Palette,
   ): void {
-    this.#layer.resize(width, TALL + 8);
+    this.#layer.resize(width, TOP + TALL + 4);
     const ctx = this.#layer.begin();
     if (!ctx) return;
     const pitch = (right - left) / viewport.span;
@@ -40,7 +48,7 @@ export class ScoreStrip {
     const last = Math.min(rows, Math.ceil(viewport.start + viewport.span) + 1);
     ctx.save();
     ctx.beginPath();
-    ctx.rect(left, 0, right - left, TALL + 8);
+    ctx.rect(left, 0, right - left, TOP + TALL + 4);
     ctx.clip();
     const first = Math.max(0, Math.floor(viewport.start));
     for (let from = first - (first % this.#rowsPerCell); from < last; from += this.#rowsPerCell) {
@@ -52,7 +60,7 @@ export class ScoreStrip {
         scale,
         palette,
         left,
-        4,
+        TOP,
         Math.max(x(to - 0.5) - left - gap, 0.5),
         TALL,
       );
@@ -62,11 +70,22 @@ export class ScoreStrip {
     const wide = Math.max(x(Math.min(from + this.#rowsPerCell, rows) - 0.5) - start - gap + 1, 4);
     ctx.strokeStyle = palette.bg;
     ctx.lineWidth = 4;
-    ctx.strokeRect(start, 3, wide, TALL + 2);
+    ctx.strokeRect(start, TOP - 1, wide, TALL + 2);
     ctx.strokeStyle = palette.accent;
     ctx.lineWidth = 2;
-    ctx.strokeRect(start, 3, wide, TALL + 2);
+    ctx.strokeRect(start, TOP - 1, wide, TALL + 2);
+    if (surprises) {
+      const odd = surprises.between(first, last);
+      paintLane(ctx, odd, surprises.changesBetween(first, last), value, x, LANE / 2, width, palette);
+    }
     ctx.restore();
+  }
+
+  /** The strangest observation whose mark is at a place, in pixels of the element; null beside all marks. */
+  surpriseAt(surprises: Surprises | null, row: number, x: (row: number) => number, y: number): Surprise | null {
+    if (!surprises || y >= TOP - 1) return null;
+    const rows = Math.ceil(REACH / Math.max(x(row + 1) - x(row), 1e-9));
+    return surprises.strangest(row - rows, row + rows + 1);
   }
 
   /** The cell a row lies in. */

@@ -13,6 +13,8 @@ interface Plain {
   accent: string;
   /** The second model's. */
   other: string;
+  /** Of odd observations. */
+  odd: string;
 }
 
 /** All colours, as #rrggbb. */
@@ -132,6 +134,7 @@ export function applyTheme(root: HTMLElement, p: Palette): void {
   const names = { bg: p.bg, ink: p.ink, soft: p.soft, grid: p.grid, rule: p.rule, median: p.median, accent: p.accent };
   for (const [name, value] of Object.entries(names)) root.style.setProperty(`--nbf-${name}`, value);
   root.style.setProperty("--nbf-other", p.other);
+  root.style.setProperty("--nbf-odd", p.odd);
   root.style.setProperty("--nbf-soft-other", mix(p.bg, p.other, 0.5));
   root.style.setProperty("--nbf-wash", p.wash);
   p.bands.forEach((colour, i) => root.style.setProperty(`--nbf-band${i}`, colour));

@@ -8,6 +8,7 @@ import type { Forecast } from "../state/row-cache";
 import type { Selection, Style } from "../state/selection";
 import type { Viewport } from "../state/viewport";
 import { ENDING, type Frame, paintFan } from "./fan";
+import { paintChanges, paintOnChart } from "./odd-marks";
 import { mix, type Palette } from "./theme";
 import { countTicks, type ValueAxis, valueAxis } from "./value-axis";
 import { extent, nextRange, type YRange } from "./y-range";
@@ -228,8 +229,28 @@ export class ZoomView {
     }
     this.#layer.resize(this.#width, this.#height);
     const ctx = this.#layer.begin();
-    if (ctx) this.#paintLayer(ctx, selection, options, colours, first, ends);
+    if (ctx) {
+      this.#paintLayer(ctx, selection, options, colours, first, ends);
+      if (!isTotal) this.#paintOdd(ctx, selection, colours, first, last);
+    }
     return gliding;
+  }
+
+  /** Marks the odd observations in view, and where the series changed. */
+  #paintOdd(ctx: CanvasRenderingContext2D, s: Selection, palette: Palette, first: number, last: number): void {
+    if (!s.surprises) return;
+    const { left, right, top, bottom } = this.#frame;
+    const x = (row: number): number => this.xOf(row);
+    const odd = s.surprises.between(first, last + 1).filter(({ row }) => x(row) >= left - 1 && x(row) <= right + 1);
+    paintChanges(ctx, s.surprises.changes, x, left, right, top - 4, bottom, palette);
+    paintOnChart(ctx, odd, s.history.value, x, (v) => this.#y(v), bottom, palette);
+  }
+
+  /** The place of a value, in pixels of the host. */
+  #y(v: number): number {
+    const { top, bottom } = this.#frame;
+    const [low, high] = this.#range ?? [0, 1];
+    return bottom - ((v - low) * (bottom - top)) / (high - low);
   }
 
   /** The value at a median's end. */
@@ -250,12 +271,10 @@ export class ZoomView {
     const { meta, calendar, history, row } = selection;
     const [main, other = null] = selection.forecasts;
     const isTotal = options.style === "total";
-    const [low, high] = this.#range ?? [0, 1];
-    const scale = (frame.bottom - frame.top) / (high - low);
     paintFan(ctx, {
       frame,
       x: (row) => this.xOf(row),
-      y: (v) => frame.bottom - (v - low) * scale,
+      y: (v) => this.#y(v),
       value: history.value,
       first,
       row,

@@ -27,6 +27,11 @@ export function followFocus(root: HTMLElement, surface: HTMLElement, signal: Abo
     const { key, target } = e as KeyboardEvent;
     if (key === "Enter" && (target as Element).matches(".nbf-index")) focus();
     if (key !== "Escape") return;
+    const help = root.querySelector<HTMLElement>(".nbf-ask[aria-expanded=true]");
+    if (help) {
+      help.click();
+      return;
+    }
     const outside = root.parentElement?.closest<HTMLElement>("[tabindex]");
     if (outside) outside.focus({ preventScroll: true });
     else (target as HTMLElement).blur();

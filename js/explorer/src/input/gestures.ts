@@ -5,11 +5,13 @@ import type { ScoreStrip } from "../drawing/score-strip";
 import type { ZoomView } from "../drawing/zoom-view";
 import type { MoveMode } from "../state/origin-state";
 import type { Store } from "../state/store";
-import { follow, limit, type Viewport, zoom } from "../state/viewport";
+import { follow, limit, stretch, type Viewport, zoom } from "../state/viewport";
 import { seasonOf, targetRow } from "./keys";
 
 /** Half the width of the origin's hit area, px. */
 const REACH = 14;
+/** How far the pointer moves in a drag at least, px: less is a click. */
+const STIR = 4;
 
 /** Where the pointer is, in pixels of a chart's element. */
 export interface Pointer {
@@ -22,6 +24,10 @@ export interface Pointer {
 export interface GestureActions {
   moveTo(row: number, mode: MoveMode): void;
   setViewport(viewport: Viewport): void;
+  /** Shows as much as at first. */
+  resetViewport(): void;
+  /** Shows the stretch that is being brushed, in pixels of the chart; equal ends show none. */
+  brush(from: number, to: number): void;
   /** The origin is taken, or let go. */
   setHeld(held: boolean): void;
   /** The gesture is over. */
@@ -31,8 +37,8 @@ export interface GestureActions {
   /** The pointer is over a chart; null where it has left. */
   hover(pointer: Pointer | null): void;
   jumpTo(row: number): void;
-  /** The row that a cell of the strip leads to. */
-  cellRow(row: number): number;
+  /** The row that a place in the strip leads to. */
+  stripTarget(row: number, y: number): number;
 }
 
 const position = (el: HTMLElement, e: MouseEvent): [number, number] => {
@@ -75,7 +81,7 @@ function hasOwnUse(el: Element, key: string): boolean {
   return el.matches("button, summary") && (key === " " || key === "Enter");
 }
 
-/** Dragging the origin moves it, dragging elsewhere the viewport. */
+/** Dragging the origin moves it, dragging elsewhere brushes a stretch to zoom to, or with shift or a finger pans; a click puts the origin there. */
 export function onZoomView(
   el: HTMLElement,
   view: ZoomView,
@@ -83,14 +89,16 @@ export function onZoomView(
   actions: GestureActions,
   signal: AbortSignal,
 ): void {
-  let drag: { kind: "origin" | "pan"; x: number; offset: number; start: number } | null = null;
+  let drag: { kind: "origin" | "pan" | "brush"; from: number; x: number; offset: number; start: number } | null = null;
   let frame = 0;
   const originX = (): number => view.xOf(store.origin.row);
   const isNear = (x: number): boolean => Math.abs(x - originX()) <= REACH;
   const setViewport = (start: number): void => {
     const moved = limit({ start, span: store.origin.viewport.span }, store.bounds);
-    // The origin stays in view, so that it is never lost.
-    if (follow(moved, store.origin.row, store.bounds) === moved) actions.setViewport(moved);
+    // An origin in view stays there, so that it is never lost.
+    const { row, viewport } = store.origin;
+    const isOut = follow(viewport, row, store.bounds) !== viewport;
+    if (isOut || follow(moved, row, store.bounds) === moved) actions.setViewport(moved);
   };
   // Held beyond the edge, the chart goes on by itself.
   const carry = (): void => {
@@ -105,7 +113,8 @@ export function onZoomView(
       const [x] = position(el, e);
       const isOrigin = isNear(x);
       drag = {
-        kind: isOrigin ? "origin" : "pan",
+        kind: isOrigin ? "origin" : e.shiftKey || e.pointerType === "touch" ? "pan" : "brush",
+        from: x,
         x,
         offset: isOrigin ? x - originX() : 0,
         start: store.origin.viewport.start,
@@ -125,24 +134,32 @@ export function onZoomView(
         drag.x = x;
         return;
       }
-      if (drag) setViewport(drag.start - ((x - drag.x) * store.origin.viewport.span) / view.plotWidth);
+      if (drag?.kind === "pan")
+        setViewport(drag.start - ((x - drag.from) * store.origin.viewport.span) / view.plotWidth);
+      else if (drag) actions.brush(drag.from, x);
       else el.classList.toggle("nbf-near", isNear(x));
       actions.hover({ x, y, chart: "zoom" });
     },
     { signal },
   );
-  const end = (): void => {
+  const end = (e: PointerEvent): void => {
     if (!drag) return;
+    const { kind, from } = drag;
+    const [x] = position(el, e);
     drag = null;
     cancelAnimationFrame(frame);
+    actions.brush(0, 0);
     actions.setHeld(false);
+    if (e.type === "pointerup" && kind !== "origin") {
+      const [first, last] = [view.rowAt(Math.min(from, x)), view.rowAt(Math.max(from, x))];
+      if (Math.abs(x - from) < STIR) actions.moveTo(Math.min(last, store.rowCount - 1), "follow");
+      else if (kind === "brush") actions.setViewport(stretch(first, last, store.bounds));
+    }
     actions.finish();
   };
   for (const name of ["pointerup", "pointercancel"] as const) el.addEventListener(name, end, { signal });
   el.addEventListener("pointerleave", () => actions.hover(null), { signal });
-  el.addEventListener("dblclick", (e) => actions.jumpTo(Math.min(view.rowAt(position(el, e)[0]), store.rowCount - 1)), {
-    signal,
-  });
+  el.addEventListener("dblclick", () => actions.resetViewport(), { signal });
   // A plain wheel scrolls the notebook; with ctrl (as a pinch sends it) it zooms, sideways it pans.
   el.addEventListener(
     "wheel",
@@ -227,7 +244,10 @@ export function onStrip(
   };
   strip.el.addEventListener(
     "pointermove",
-    (e) => actions.hover({ x: position(strip.el, e)[0], y: 0, chart: "strip" }),
+    (e) => {
+      const [x, y] = position(strip.el, e);
+      actions.hover({ x, y, chart: "strip" });
+    },
     { signal },
   );
   strip.el.addEventListener("pointerleave", () => actions.hover(null), { signal });
@@ -235,7 +255,7 @@ export function onStrip(
     "click",
     (e) => {
       const row = rowAt(e);
-      if (row !== null) actions.jumpTo(actions.cellRow(row));
+      if (row !== null) actions.jumpTo(actions.stripTarget(row, position(strip.el, e)[1]));
     },
     { signal },
   );

@@ -5,6 +5,7 @@ import type { Calendar } from "./calendar";
 import type { Joint } from "./joint-cache";
 import type { OriginStatus } from "./origin-status";
 import type { Forecast } from "./row-cache";
+import type { Surprises } from "./surprises";
 
 /** How forecasts are drawn. */
 export type Style = "bands" | "density" | "paths" | "total";
@@ -51,6 +52,8 @@ export interface Selection {
   forecasts: (Forecast | null)[];
   joints: (Joint | null)[];
   scores: (ScoresMessage | null)[];
+  /** The main model's; null where they have not come. */
+  surprises: Surprises | null;
   /** Whether the kernel is gone: what has not come will not come. */
   gone: boolean;
 }

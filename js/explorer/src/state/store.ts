@@ -16,7 +16,8 @@ import { indexOf, type MoveMode, OriginState, rowOf } from "./origin-state";
 import { OriginStatus } from "./origin-status";
 import { type Forecast, RowCache } from "./row-cache";
 import type { History, Selection, Settings, Style } from "./selection";
-import type { Bounds, Viewport } from "./viewport";
+import { Surprises } from "./surprises";
+import { type Bounds, initialViewport, type Viewport } from "./viewport";
 
 const clamp = (position: number, count: number): number => Math.max(0, Math.min(position, count - 1));
 
@@ -43,6 +44,7 @@ export class Store {
   #histories = new Map<number, History>();
   #statuses = new Map<string, OriginStatus>();
   #scores = new Map<string, ScoresMessage>();
+  #surprises = new Map<string, Surprises>();
   #progress = new Map<number, ProgressMessage>();
   readonly #changed: () => void;
 
@@ -115,6 +117,7 @@ export class Store {
       forecasts: models.map((model) => this.#forecast(series, model, row)),
       joints: models.map((model) => this.joints?.get(series, model, row) ?? null),
       scores: models.map((model) => this.#scores.get(`${series}/${model}`) ?? null),
+      surprises: this.#surprises.get(`${series}/${models[0]}`) ?? null,
       gone: this.gone,
     };
   }
@@ -148,6 +151,9 @@ export class Store {
       case "scores":
         this.#scores.set(`${message.series}/${message.model}`, message);
         break;
+      case "surprises":
+        this.#surprises.set(`${message.series}/${message.model}`, new Surprises(message));
+        break;
       case "progress":
         if (message.done && this.#progress.get(message.model)?.done === false) this.joints?.markAllStale();
         this.#progress.set(message.model, message);
@@ -167,6 +173,7 @@ export class Store {
       this.#histories.clear();
       this.#statuses.clear();
       this.#scores.clear();
+      this.#surprises.clear();
       this.#progress.clear();
       this.rows = new RowCache(
         meta.horizon,
@@ -235,6 +242,11 @@ export class Store {
   setViewport(viewport: Viewport): void {
     this.origin.viewport = viewport;
     this.#changed();
+  }
+
+  /** Shows as much as at first. */
+  resetViewport(): void {
+    this.setViewport(initialViewport(this.origin.row, this.width, this.bounds));
   }
 
   setHeld(held: boolean): void {

@@ -51,6 +51,12 @@ export function follow(v: Viewport, row: number, b: Bounds): Viewport {
   return Math.abs(moved.start - v.start) < 1e-9 ? v : moved;
 }
 
+/** From one row to another; wider where that is less than may be seen. */
+export function stretch(from: number, to: number, b: Bounds): Viewport {
+  const { span } = limit({ start: 0, span: to - from }, b);
+  return limit({ start: (from + to - span) / 2, span }, b);
+}
+
 /** Zooms in (factor < 1) or out, about the origin. */
 export function zoom(v: Viewport, factor: number, row: number, b: Bounds): Viewport {
   const share = (row - v.start) / v.span;

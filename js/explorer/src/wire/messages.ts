@@ -10,6 +10,16 @@ export const INFERRED = 1;
 export const UNSCORED = 2;
 export const SCORED = 3;
 export const UNAVAILABLE = 4;
+export const UNDECIDED = 0;
+export const SPIKE = 1;
+export const LEVEL_SHIFT = 2;
+export const SPREAD = 3;
+export const RHYTHM = 4;
+export const MISSING = 5;
+export const UP = 0;
+export const DOWN = 1;
+export const WIDER = 2;
+export const NARROWER = 3;
 
 /** A view has been opened, which holds nothing yet. */
 export interface Connect {
@@ -218,6 +228,39 @@ export interface ScoresMessage {
   horizon: HorizonScores;
 }
 
+/** The observations of a series that a model's forecasts made improbable, and the changes they add up to. */
+export interface SurprisesMessage {
+  kind: "surprises";
+  series: number;
+  model: number;
+  /** The share of ordinary observations that is named. */
+  rate: number;
+  /** The rows of the odd observations, ascending; shape (K,). */
+  row: Int32Array;
+  /** The number of the event that each belongs to; shape (K,). */
+  event: Int32Array;
+  /** The longest horizon at which each was odd already, in steps; shape (K,). */
+  lead: Int32Array;
+  /** Codes of `SurpriseKind`; shape (K,). */
+  what: Uint8Array;
+  /** The probability of something at least as odd; shape (K,). */
+  p: Float64Array;
+  /** Medians of the forecasts that p belongs to, NaN where none is known; shape (K,). */
+  expected: Float64Array;
+  /** The lower ends of their bands of 1 - rate; shape (K,). */
+  low: Float64Array;
+  /** The upper ends; shape (K,). */
+  high: Float64Array;
+  /** The place of each in the order of strangeness, 0 the strangest; shape (K,). */
+  rank: Int32Array;
+  /** The rows at which the series no longer behaved as forecast, ascending; shape (C,). */
+  alarm: Int32Array;
+  /** The rows from which on that was so, as estimated; shape (C,). */
+  since: Int32Array;
+  /** Codes of `ChangeDirection`; shape (C,). */
+  direction: Uint8Array;
+}
+
 /** How far a run has come, and how it ended. */
 export interface ProgressMessage {
   kind: "progress";
@@ -258,5 +301,6 @@ export type Messages =
   | RowsMessage
   | JointMessage
   | ScoresMessage
+  | SurprisesMessage
   | ProgressMessage
   | FaultMessage;

@@ -7,12 +7,15 @@ import {
   type JointMessage,
   type Messages,
   type MetaMessage,
+  MISSING,
   type ModelInfo,
+  NARROWER,
   type ProgressMessage,
   type RowsMessage,
   type ScoresMessage,
   type SeriesInfo,
   SHOWN_PATHS,
+  type SurprisesMessage,
   UNAVAILABLE,
   VERSION,
 } from "./messages";
@@ -166,6 +169,43 @@ function parseProgress(m: Fields, meta: MetaMessage): ProgressMessage {
   };
 }
 
+function parseSurprises(m: Fields, buffers: readonly unknown[], meta: MetaMessage): SurprisesMessage {
+  const series = integer(m.series, "series", 0, meta.series.length - 1);
+  const { rows } = meta.series[series];
+  const sized = buffers.map(aligned);
+  const [count, changes] = [sized[0]?.byteLength / 4, sized[9]?.byteLength / 4];
+  const integers = (position: number, length: number, name: string, most: number): Int32Array => {
+    const values = new Int32Array(bytes(sized, position, length * 4, name));
+    return values.some((v) => v < 0 || v > most) ? fail(name) : values;
+  };
+  const codes = (position: number, length: number, name: string, most: number): Uint8Array => {
+    const values = new Uint8Array(bytes(sized, position, length, name));
+    return values.some((v) => v > most) ? fail(name) : values;
+  };
+  const floats = (position: number, name: string): Float64Array =>
+    new Float64Array(bytes(sized, position, count * 8, name));
+  const row = integers(0, count, "row", rows - 1);
+  if (row.some((v, i) => i > 0 && v <= row[i - 1])) fail("rows do not ascend");
+  return {
+    kind: "surprises",
+    series,
+    model: integer(m.model, "model", 0, meta.models.length - 1),
+    rate: finite(m.rate, "rate"),
+    row,
+    event: integers(1, count, "event", rows),
+    lead: integers(2, count, "lead", meta.horizon),
+    what: codes(3, count, "what", MISSING),
+    p: floats(4, "p"),
+    expected: floats(5, "expected"),
+    low: floats(6, "low"),
+    high: floats(7, "high"),
+    rank: integers(8, count, "rank", rows),
+    alarm: integers(9, changes, "alarm", rows - 1),
+    since: integers(10, changes, "since", rows - 1),
+    direction: codes(11, changes, "direction", NARROWER),
+  };
+}
+
 /**
  * One message from the kernel, checked against the meta message; throws `Malformed`.
  *
@@ -218,6 +258,8 @@ export function parse(content: unknown, buffers: readonly unknown[], meta: MetaM
       return parseJoint(m, buffers, meta);
     case "scores":
       return parseScores(m, meta);
+    case "surprises":
+      return parseSurprises(m, buffers, meta);
     case "progress":
       return parseProgress(m, meta);
     default:

@@ -24,6 +24,7 @@ from nbforecast.jupyter.widgets.explorer.messages import (
     ProgressMessage,
     RowsRequest,
 )
+from nbforecast.jupyter.widgets.explorer.surprises import SurpriseSearch, encode_surprises
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +52,7 @@ class ExplorerFeed:
     Args:
         runs: The runs that are explored, all of the same data.
         view: Returns the positions of the series and the model, and the row, that are in view.
-        wake: Is called when an inference that a page requested has ended.
+        wake: Is called when an inference that a page requested, or a search for surprises, has ended.
     """
 
     def __init__(self, runs: Sequence[Run], view: Callable[[], tuple[int, int, int]], wake: Callable[[], None]) -> None:
@@ -72,6 +73,8 @@ class ExplorerFeed:
         self._last_rows: dict[Pair, RowsRequest] = {}
         self._progress: dict[int, ProgressMessage] = {}
         self._reported = 0.0
+        self._surprises = SurpriseSearch(runs, wake)
+        self._surprise_versions: dict[Pair, tuple[str, int]] = {}
         self._is_open = False
         self._is_running = [False] * len(self._runs)
 
@@ -120,7 +123,7 @@ class ExplorerFeed:
     @property
     def expects_more(self) -> bool:
         """Whether more messages are due soon."""
-        return self._is_open and (any(self._is_running) or self._lacks_scores())
+        return self._is_open and (any(self._is_running) or self._lacks_scores() or self._lacks_surprises())
 
     def _answer(self, request: Connect | OpenSeries | CancelRun | InferOrigin) -> Iterator[Messages]:
         match request:
@@ -147,6 +150,7 @@ class ExplorerFeed:
         if series not in self._histories:
             self._histories.add(series)
             yield encoding.encode_history(run.data, series, run.horizon)
+        self._surprise_versions.pop((series, model), None)
         self._versions[series, model] = run.revision
         status = self._statuses[series, model] = encoding.series_status(run, series)
         yield encoding.encode_status(run, series, model, 0, status)
@@ -176,6 +180,7 @@ class ExplorerFeed:
             if has_ended[pair[1]] and self._runs[pair[1]].calibrate and pair in self._last_rows:
                 yield from self._rows(self._last_rows[pair])  # more past errors are known than when they were sent
         yield from self._progress_changes()
+        yield from self._surprise_changes()
 
     def _status_changes(self, pair: Pair) -> Iterator[Messages]:
         series, model = pair
@@ -187,6 +192,14 @@ class ExplorerFeed:
         status = self._statuses[pair] = encoding.series_status(run, series)
         for first, count in encoding.changed_ranges(status != before):
             yield encoding.encode_status(run, series, model, first, status[first : first + count])
+
+    def _surprise_changes(self) -> Iterator[Messages]:
+        """Yields the odd observations of all that pages have opened, once they have been found in the background."""
+        for pair in self._statuses:
+            found = self._surprises.tables(pair[1])
+            if found is not None and self._surprise_versions.get(pair) != found[0]:
+                self._surprise_versions[pair] = found[0]
+                yield encode_surprises(self._runs[pair[1]], *pair, found[1])
 
     def _progress_changes(self) -> Iterator[Messages]:
         for model, run in enumerate(self._runs):
@@ -203,6 +216,10 @@ class ExplorerFeed:
 
     def _lacks_scores(self) -> bool:
         return any(self._scores[pair][1] != version for pair, version in self._versions.items())
+
+    def _lacks_surprises(self) -> bool:
+        runs = self._runs
+        return any(runs[pair[1]].done and self._surprise_versions.get(pair) is None for pair in self._statuses)
 
     def _request_inference(self, request: InferOrigin) -> None:
         """Has an origin inferred beside everything else; of several that come meanwhile only the last."""

@@ -20,6 +20,7 @@ from nbforecast.errors import OptionError
 from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.widgets.explorer import encoding
 from nbforecast.jupyter.widgets.explorer.messages import SHOWN_PATHS, HistoryMessage
+from nbforecast.jupyter.widgets.explorer.surprises import encode_surprises, find_odd
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.origin_scores import QUANTILE_LEVELS
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from nbforecast.jupyter.validation import Message
     from nbforecast.jupyter.widgets.explorer.messages import StatusMessage
+    from nbforecast.jupyter.widgets.explorer.surprises import OddTables
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.jupyter")
@@ -76,7 +78,8 @@ def make_page(runs: Sequence[Run], traits: Mapping[str, Any], still: str, budget
     Returns:
         The HTML.
     """
-    messages = [_pack_message(message) for message in _messages(runs)]
+    odd = [find_odd(run) for run in runs]
+    messages = [_pack_message(message) for message in _messages(runs, odd)]
     room = max(budget - _size(messages) - len(bundle("explorer")) * 4 // 3 - len(still), MIN_FORECASTS)
     worst = _worst_rows(runs[0])
     every, tables = _thin(runs, worst, room)
@@ -85,7 +88,7 @@ def make_page(runs: Sequence[Run], traits: Mapping[str, Any], still: str, budget
             f"To keep this page small, it holds the forecasts of one origin in {every} and of the worst ones; "
             "scores are over all of them."
         )
-        messages = [_pack_message(message) for message in _messages(runs, every, worst, note)]
+        messages = [_pack_message(message) for message in _messages(runs, odd, every, worst, note)]
     data = {"start": dict(traits), "messages": messages + tables, "paths": SHOWN_PATHS}
     parts = {
         "title": html.escape(_title(runs)),
@@ -107,7 +110,9 @@ def _pack_message(message: Message) -> dict[str, Any]:
     return {"content": message.content, "buffers": [_pack(buffer) for buffer in message.buffers]}
 
 
-def _messages(runs: Sequence[Run], every: int = 1, worst: Sequence[list[int]] = (), *notes: str) -> list[Message]:
+def _messages(
+    runs: Sequence[Run], odd: Sequence[OddTables], every: int = 1, worst: Sequence[list[int]] = (), *notes: str
+) -> list[Message]:
     """All messages but those with forecasts; with `every` > 1 some origins are marked as omitted."""
     meta, data = encoding.encode_meta(runs, live=False, notes=notes), runs[0].data
     if every > 1:
@@ -120,6 +125,7 @@ def _messages(runs: Sequence[Run], every: int = 1, worst: Sequence[list[int]] = 
             if every > 1:
                 status = _omit(status, every, worst[series])
             messages += [status, encoding.encode_scores(run, series, model)]
+            messages.append(encode_surprises(run, series, model, odd[model]))
     note = f"; this page has one in {every}, and the worst" if every > 1 else ""
     return [*messages, *(encoding.encode_progress(run, model, note) for model, run in enumerate(runs))]
 

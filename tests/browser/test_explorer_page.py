@@ -1,0 +1,134 @@
+"""A3, W7: odd observations on a page without a kernel, and the one model of pointer and keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import nbforecast as nbf
+from tests.support.explorers import series
+from tests.support.lab import SCREENSHOTS
+from tests.support.shown_explorer import Shown, assert_shown, await_true
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from nbforecast.run import Run
+
+AT = 320  # the row of a spike
+
+
+@pytest.fixture(scope="module")
+def odd_run() -> Run:
+    spike = np.where(np.arange(400) == AT, 30.0, 0.0)
+    frame = series(400, 5).with_columns(y=pl.col("y") + spike)
+    return nbf.forecast(frame, "naive", horizon=4, wait=True)
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, odd_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    path = nbf.explore(odd_run, index=-30).to_html(tmp_path_factory.mktemp("page") / "page.html")
+    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 950})
+    page = context.new_page()
+    page.goto(path.as_uri())
+    Shown(page).await_drawn(-30)
+    yield page
+    context.close()
+
+
+def test_A3_the_next_surprise_is_shown_as_of_when_it_was_odd_already(page: Page, odd_run: Run) -> None:
+    shown, table = Shown(page), odd_run.surprises().sort("p")
+    shown.click("Next surprise")
+    shown.await_drawn(odd_run.data.locate(AT)[1] - table["lead"][0])
+    expected: Any = table.row(0, named=True)
+    assert expected["index"] == odd_run.data.locate(AT)[1]
+    caption = page.locator("table.nbf-sr caption", has_text="Surprise: ")
+    caption.wait_for(state="attached")
+    assert f"{100 * expected['p']:.2g} % likely" in (caption.text_content() or "")
+    assert shown.card("Surprises")["Observations"] == str(len(table))
+    assert shown.card("Surprises")["Events"] == str(table["event"].n_unique())
+
+    # The mark above the score strip and the observation itself are read out with Python's numbers.
+    box: Any = shown.surface.bounding_box()
+    x = shown.find_origin()
+    page.mouse.move(box["x"] + x, box["y"] + 150)
+    numbers: list[str] = []
+    for pixel in range(int(x), int(box["width"]), 3):
+        page.mouse.move(box["x"] + pixel, box["y"] + 150)
+        lines = [line for line in shown.readout() if line.startswith("expected")]
+        if lines:
+            numbers = lines[0].replace("expected ", "").replace("· 99 % ", "").replace("to ", "").split()
+            break
+    assert len(numbers) == 3
+    for text, name in zip(numbers, ("expected", "lo", "hi"), strict=True):
+        assert_shown(text, expected[name])
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "explorer-surprises.png", full_page=True)
+    before = shown.index
+    shown.press("s")
+    await_true(lambda: shown.index != before or table["event"].n_unique() == 1)
+
+
+def test_W7_a_click_places_the_origin_a_drag_zooms_and_a_double_click_shows_as_much_as_at_first(page: Page) -> None:
+    shown, mouse = Shown(page), page.mouse
+    shown.press("End", "0")
+    shown.await_drawn(0)
+    box: Any = shown.surface.bounding_box()
+
+    def times_at_edges() -> list[str]:
+        """The times near both edges of the plot, as they are read out."""
+        ends = []
+        for share in (0.1, 0.9):
+            mouse.move(box["x"] + share * box["width"], box["y"] + 120)
+            ends.append(shown.readout()[0])
+        return ends
+
+    before = times_at_edges()
+    mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 120)
+    time = shown.readout()[0]
+    mouse.down()
+    mouse.up()
+    await_true(lambda: time.split(", ")[1] in page.locator(".nbf-card .nbf-sub").first.inner_text())
+    placed = shown.index
+    assert placed < -5
+    page.keyboard.press("ArrowRight")
+    await_true(lambda: shown.index == placed + 1)
+    placed = shown.index
+    seen = times_at_edges()
+
+    mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 100)
+    mouse.down()
+    mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 130, steps=4)
+    assert page.locator(".nbf-brush").is_visible()
+    mouse.up()
+    assert page.locator(".nbf-brush").is_hidden()
+    await_true(lambda: times_at_edges() != seen)
+    assert shown.index == placed, "zooming leaves the origin where it is"
+    mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 100)
+    mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 100)
+    page.wait_for_timeout(300)
+    shown.press("End")
+    shown.await_drawn(0)
+    page.keyboard.press("0")
+    await_true(lambda: times_at_edges() == before)
+
+
+def test_W7_question_mark_lists_the_keys_and_escape_closes_the_list(page: Page) -> None:
+    shown = Shown(page)
+    shown.press("?")
+    keys = page.get_by_role("dialog", name="Keys and gestures")
+    keys.wait_for()
+    assert "next surprise" in keys.inner_text()
+    page.screenshot(path=SCREENSHOTS / "explorer-keys.png")
+    page.keyboard.press("Escape")
+    keys.wait_for(state="hidden")
+    shown.press("ArrowLeft")
+    shown.click("Keys and gestures")
+    keys.wait_for()
+    shown.click("Keys and gestures")
+    keys.wait_for(state="hidden")
