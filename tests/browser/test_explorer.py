@@ -246,7 +246,8 @@ def test_W7_keys_stay_in_the_chart_after_every_gesture(session: tuple[Lab, Page,
         await_true(lambda: len(shown.readout()) == 3)
         time_text, observed, forecast = shown.readout()
         row = notebook.evaluate(
-            f"(lambda f, t: (f.actual[t], *f.quantile((0.5, 0.25, 0.75, 0.1, 0.9, 0.025, 0.975))[t]))(panel.run.at({index}, 'exponential'),"
+            "(lambda f, t: (f.actual[t], *f.quantile((0.5, 0.25, 0.75, 0.1, 0.9, 0.025, 0.975))[t]))"
+            f"(panel.run.at({index}, 'exponential'),"
             f" [str(t)[11:16] for t in panel.run.at({index}, 'exponential').future].index('{time_text[-5:]}'))"
         )
         numbers = [float(x) for x in re.findall(r"float\d+\(([^)]+)\)", row)]

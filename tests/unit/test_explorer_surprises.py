@@ -16,8 +16,8 @@ from nbforecast.jupyter.widgets.explorer.surprises import encode_surprises, find
 from tests.support.explorers import answers, arrays, kinds, make_feed, series, wait_for
 
 if TYPE_CHECKING:
-    from nbforecast.run import Run
     from nbforecast.jupyter.validation import Message
+    from nbforecast.run import Run
 
 VERSION = 4
 
