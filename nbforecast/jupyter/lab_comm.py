@@ -9,11 +9,14 @@ import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from nbforecast.jupyter.interactivity import can_show_widgets
 from nbforecast.jupyter.sender import comm_sender, receive_during_cells, wake_callback
 from nbforecast.jupyter.widgets.cache.feed import CacheFeed
 from nbforecast.jupyter.widgets.cache.messages import COMM_ID, TARGET, LoadedMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
 
 _log = logging.getLogger("nbforecast.jupyter")
@@ -89,22 +92,41 @@ class _OpenGuard:
 
 
 _guards: list[_OpenGuard] = []
+_waiting: list[Callable[[], None]] = []  # what ends the wait for a person
 
 
 def connect(shell: InteractiveShell) -> None:
-    """Opens the connection to pages; does nothing outside of a kernel, where there are none."""
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None or _comms:
+    """Open the connection to pages before the first cell that a person runs, or now if this is one.
+
+    Outside of a kernel there are no pages. Tools that run whole notebooks have none, either, and would warn of it.
+    """
+
+    def open_comm(*_: Any) -> None:
+        if not can_show_widgets(shell):
+            return
+        stop_waiting()
+        try:
+            _comms.append(LabComm())
+            _guards.append(_OpenGuard(shell.kernel))  # type: ignore[attr-defined]
+        except Exception:
+            _log.warning("JupyterLab's panel could not be connected to this kernel.", exc_info=True)
+
+    def stop_waiting() -> None:
+        if open_comm in shell.events.callbacks["pre_execute"]:
+            shell.events.unregister("pre_execute", open_comm)
+
+    if getattr(shell, "kernel", None) is None or _comms or _waiting:
         return
-    try:
-        _comms.append(LabComm())
-        _guards.append(_OpenGuard(kernel))
-    except Exception:
-        _log.warning("JupyterLab's panel could not be connected to this kernel.", exc_info=True)
+    open_comm()
+    if not _comms:
+        shell.events.register("pre_execute", open_comm)
+        _waiting.append(stop_waiting)
 
 
 def disconnect() -> None:
-    """Undoes `connect`."""
+    """Undo `connect`."""
+    while _waiting:
+        _waiting.pop()()
     while _guards:
         _guards.pop().remove()
     while _comms:

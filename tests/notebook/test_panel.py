@@ -118,6 +118,19 @@ def test_W3_the_kernel_tells_that_the_extension_is_loaded_and_unloaded_and_nothi
     assert (comms(client), kernel.value("threads()")) == ([], [])
 
 
+def test_W12_no_front_end_is_looked_for_until_a_person_runs_a_cell(started: tuple[Kernel, Any, Any]) -> None:
+    kernel, client, _ = started
+    kernel.run("%load_ext nbforecast\nnbf.quickdraw(some, model=slow)", watched=False)
+    assert comms(client) == [], "papermill and nbconvert would warn that they have no handler"
+    assert kernel.run("1") != ([], "")
+    assert comms(client) == [PANEL]
+    kernel.run("%unload_ext nbforecast")
+    kernel.run("%load_ext nbforecast", watched=False)
+    kernel.run("%unload_ext nbforecast", watched=False)
+    kernel.run("1")
+    assert comms(client) == []
+
+
 def test_E5_pages_are_answered_and_obeyed_while_a_cell_runs(loaded: tuple[Kernel, Any]) -> None:
     kernel, client = loaded
     page, names = Page(client, subshell(client)), kernel.value(NAMES)

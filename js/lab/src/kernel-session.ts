@@ -99,7 +99,7 @@ export class KernelSession {
       code: "%load_ext nbforecast",
       silent: true,
       store_history: false,
-      allow_stdin: false,
+      allow_stdin: true, // by which the kernel knows that there is a page to connect to
       stop_on_error: false,
     };
     let failed: { name: string; text: string } | null = null;
