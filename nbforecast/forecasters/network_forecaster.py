@@ -72,7 +72,7 @@ class NetworkForecaster(WindowForecaster):
 
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
         """See `WindowForecaster.predict`."""
-        return self.apply(self.weights, windows, self.shared(0), horizon)
+        return self.apply(self.placed, windows, self.shared(0), horizon)
 
     @abstractmethod
     def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:

@@ -55,6 +55,12 @@ def _bolt(size: str, parameters: int) -> Model:
                  source=f"amazon/chronos-bolt-{size}")  # fmt: skip
 
 
+def _chronos_2(name: str, parameters: int, levels: int, source: str) -> Model:
+    return Model(name, "nbforecast.forecasters.chronos2.forecaster:Chronos2.load",
+                 "pretrained network", "patches of a series and its covariates through a transformer, zero-shot",
+                 parameters, 2048, draws=f"{levels} quantiles", source=source)  # fmt: skip
+
+
 _BUILT_IN = (
     Model("pretrained", "nbforecast.forecasters.pretrained.forecaster:Pretrained.load", "pretrained network",
           "weighs and corrects simple forecasts, trained on synthetic series, zero-shot", 2_186_058),
@@ -70,10 +76,13 @@ _BUILT_IN = (
     _bolt("mini", 21_236_096),
     _bolt("small", 47_718_016),
     _bolt("base", 205_292_928),
+    _chronos_2("chronos-2-small", 27_934_624, 13, "autogluon/chronos-2-small"),
+    _chronos_2("chronos-2", 119_477_664, 21, "amazon/chronos-2"),
 )  # fmt: skip
 
 # what loads a model of a family from a folder, a file or a Hub id, as in `chronos-bolt:my/folder`
 _FAMILIES = {
+    "chronos-2": "nbforecast.forecasters.chronos2.forecaster:Chronos2.load",
     "chronos-bolt": "nbforecast.forecasters.chronos_bolt.forecaster:ChronosBolt.load",
     "gluformer": "nbforecast.forecasters.gluformer.forecaster:Gluformer.load",
     "pretrained": "nbforecast.forecasters.pretrained.forecaster:Pretrained.load",
@@ -229,5 +238,5 @@ def _load(name: str) -> Forecaster:
     if place and family in _FAMILIES:
         return pkgutil.resolve_name(_FAMILIES[family])(place)
     hint = did_you_mean(name, _models)
-    families = ", ".join(f"{f}:{'FOLDER' if f == 'chronos-bolt' else 'FILE'}" for f in _FAMILIES)
+    families = ", ".join(f"{f}:{'FOLDER' if f.startswith('chronos') else 'FILE'}" for f in _FAMILIES)
     raise UnknownModel(f"No model is called {name!r}.{hint} There are: {', '.join(_models)}, {families}.")

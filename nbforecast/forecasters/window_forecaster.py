@@ -99,6 +99,15 @@ class WindowForecaster(ABC):
         """
         return None
 
+    def window_length(self, data: Dataset, rows: Int64[np.ndarray, " R"]) -> int:
+        """Returns the length of the windows of a batch: at most the context, and no part of a history in it is left out.
+
+        Args:
+            data: The dataset.
+            rows: The R rows to forecast from.
+        """
+        return self.context
+
     def compiled(self, horizon: int, seed: int, *, quick: bool = False) -> Callable[[Windows], Any]:
         """Returns `predict` for one horizon as a jitted function of a batch.
 
@@ -153,9 +162,10 @@ class WindowForecaster(ABC):
 
         def infer(start: int) -> None:
             part = rows[start : start + shapes[-1]]
-            size = self._batch_size(len(part), horizon, shapes)
+            length = self.window_length(data, part)
+            size = self._batch_size(len(part), horizon, length, shapes)
             padded_rows = np.concatenate([part, np.full(size - len(part), part[-1])])
-            windows, location = cut_windows(data, padded_rows, self.context, seed)
+            windows, location = cut_windows(data, padded_rows, length, seed)
             fields = windows._asdict() | {"covariates": self.covariates(data, padded_rows, horizon)}
             parts = {name: shard_batch(fields[name]) for name in _BATCHED if fields[name] is not None}
             draws = self._run(windows._replace(**parts), horizon, seed)
@@ -192,9 +202,9 @@ class WindowForecaster(ABC):
 
         The smallest shape is compiled quickly, since people wait for it.
         """
-        size = len(windows.values)
+        size, length = windows.values.shape
         function = _compiled(self, horizon, seed, size == self._shapes()[0])
-        shape_key = (self, self.compiled_steps(horizon), size)
+        shape_key = (self, self.compiled_steps(horizon), length, size)
         is_first, start = shape_key not in _compile_once, time.perf_counter()
         try:
             draws = _compile_once.call(shape_key, lambda: np.asarray(function(windows)))
@@ -214,11 +224,11 @@ class WindowForecaster(ABC):
             return self.batch_sizes
         return self.batch_sizes[0], self.windows_per_core
 
-    def _batch_size(self, count: int, horizon: int, shapes: tuple[int, ...]) -> int:
+    def _batch_size(self, count: int, horizon: int, length: int, shapes: tuple[int, ...]) -> int:
         """The smallest batch that holds so many and is compiled already, else the smallest that will."""
         sizes = [size for size in shapes if size >= count]
         steps = self.compiled_steps(horizon)
-        return next((size for size in sizes if (self, steps, size) in _compile_once), sizes[0])
+        return next((size for size in sizes if (self, steps, length, size) in _compile_once), sizes[0])
 
 
 _BATCHED = tuple(name for name in Windows._fields if name != "seasons")

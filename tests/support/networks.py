@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors.numpy import save_file
 
+from nbforecast.forecasters.chronos2 import network as chronos2_network
+from nbforecast.forecasters.chronos2.forecaster import Chronos2
 from nbforecast.forecasters.chronos_bolt import network as bolt_network
 from nbforecast.forecasters.chronos_bolt.forecaster import ChronosBolt
 from nbforecast.forecasters.gluformer import network as gluformer_network
@@ -23,6 +25,12 @@ COMMITTED = Path(__file__).parents[1] / "golden" / "models"
 BOLT = bolt_network.Sizes(
     width=16, head=4, heads=4, feed_forward=32, layers=2, decoder_layers=1, context=64, patch=8, steps=16,
     levels=(0.1, 0.25, 0.5, 0.75, 0.9), register=True,
+)  # fmt: skip
+
+CHRONOS2_LEVELS = (0.01, *(i / 20 for i in range(1, 20)), 0.99)
+CHRONOS2 = chronos2_network.Sizes(
+    width=32, head=8, heads=4, feed_forward=48, layers=2, context=128, patch=16, patches=4, levels=CHRONOS2_LEVELS,
+    time_scale=96, rope_base=500.0, epsilon=1e-5,
 )  # fmt: skip
 
 GLUFORMER = gluformer_network.Sizes(
@@ -56,6 +64,22 @@ def bolt() -> ChronosBolt:
 
 
 @cache
+def chronos2() -> Chronos2:
+    """A Chronos-2 of some ten thousand parameters."""
+    return Chronos2(chronos2_weights(CHRONOS2), "chronos-2", sizes=CHRONOS2)
+
+
+def chronos2_weights(sizes: chronos2_network.Sizes) -> dict[str, np.ndarray]:
+    """Random weights whose attention is not all on one token and whose quantiles stay within some deviations."""
+    weights = random_weights(chronos2_network.shapes(sizes))
+    smaller = {"q.weight": sizes.head**-0.5, "output_layer.weight": 0.5, "residual_layer.weight": 0.5}
+    for name, value in weights.items():
+        factor = next((f for ending, f in smaller.items() if name.endswith(ending)), 1.0)
+        weights[name] = value * np.float32(factor)
+    return weights
+
+
+@cache
 def gluformer() -> Gluformer:
     """A Gluformer of a few thousand parameters, which looks back two hours."""
     weights = random_weights(gluformer_network.shapes(GLUFORMER, 32), 1)
@@ -80,6 +104,30 @@ def bolt_config(sizes: bolt_network.Sizes = BOLT) -> dict[str, object]:
             "prediction_length": sizes.steps, "quantiles": list(sizes.levels), "use_reg_token": sizes.register,
         },
     }  # fmt: skip
+
+
+def chronos2_config(sizes: chronos2_network.Sizes = CHRONOS2) -> dict[str, object]:
+    """As the published `config.json` has it."""
+    return {
+        "d_model": sizes.width, "d_kv": sizes.head, "num_heads": sizes.heads, "d_ff": sizes.feed_forward,
+        "num_layers": sizes.layers, "dense_act_fn": sizes.activation, "feed_forward_proj": sizes.activation,
+        "architectures": ["Chronos2Model"], "chronos_pipeline_class": "Chronos2Pipeline", "model_type": "t5",
+        "vocab_size": 2, "pad_token_id": 0, "reg_token_id": 1, "layer_norm_epsilon": sizes.epsilon,
+        "rope_theta": sizes.rope_base,
+        "chronos_config": {
+            "context_length": sizes.context, "input_patch_size": sizes.patch, "input_patch_stride": sizes.patch,
+            "output_patch_size": sizes.patch, "max_output_patches": sizes.patches, "quantiles": list(sizes.levels),
+            "use_reg_token": True, "use_arcsinh": sizes.arcsinh, "time_encoding_scale": sizes.time_scale,
+        },
+    }  # fmt: skip
+
+
+def save_chronos2(folder: Path, model: Chronos2) -> Path:
+    """A folder as the Hub has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(chronos2_config(model.sizes)))
+    save_file(dict(model.weights), folder / "model.safetensors")
+    return folder
 
 
 def save_bolt(folder: Path, model: ChronosBolt) -> Path:

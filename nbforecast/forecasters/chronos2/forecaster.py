@@ -1,0 +1,199 @@
+"""Chronos-2 (Amazon, Apache-2.0): published weights, from a folder or the Hugging Face Hub, with covariates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, Int64
+
+from nbforecast.device import replicate
+from nbforecast.errors import OptionError, WeightsError
+from nbforecast.forecasters.checkpoint import check, load
+from nbforecast.forecasters.chronos2.network import Sizes, fuse, shapes
+from nbforecast.forecasters.chronos2.unroll import PATH_LEVELS, extend
+from nbforecast.forecasters.chronos2.variates import lay_out_variates
+from nbforecast.forecasters.config_file import read_config
+from nbforecast.forecasters.covariate_use import CovariateUse
+from nbforecast.forecasters.hub import FILES, find_folder
+from nbforecast.forecasters.network_forecaster import NetworkForecaster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from nbforecast.data import Dataset
+    from nbforecast.forecasters.windows import Windows
+
+CONFIG, WEIGHTS = FILES
+MAX_LAYERS = 256
+MAX_CONTEXT = 1 << 16  # steps; the published networks take 8,192
+DEFAULT_CONTEXT = 2048  # steps: an origin of 8,192 costs several times as much
+_WINDOWS = (128, 512, 2048, 8192)  # lengths that functions are compiled for, where a history is shorter than the context
+
+
+@dataclass(frozen=True, eq=False)
+class Chronos2(NetworkForecaster):
+    """Quantiles from a pretrained encoder over patches of a series and its covariates; any horizon.
+
+    It reads every covariate: those known ahead in context and horizon, the others up to the origin, as numbers or
+    categories. Contexts may have gaps: missing values are masked, and no gap is bridged. The network's quantiles may
+    cross.
+
+    Attributes:
+        name: The forecaster's name.
+        sizes: The network's sizes.
+        longest: The most points of a context that are used.
+
+    Source:
+        Ansari et al. (2025), Chronos-2: From Univariate to Universal Forecasting; chronos-forecasting.
+    """
+
+    algorithm: ClassVar[str] = "chronos-2"
+    algorithm_version: ClassVar[int] = 1
+    uses_seed: ClassVar[bool] = False
+    batch_sizes: ClassVar[tuple[int, ...]] = (1, 8, 32, 128)
+    covariate_use: ClassVar[CovariateUse] = CovariateUse()
+    name: str = "chronos-2"
+    sizes: Sizes = field(kw_only=True)
+    longest: int = field(default=DEFAULT_CONTEXT, kw_only=True)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the base class, the sizes of the network and the longest context."""
+        return super().settings | self.sizes.settings | {"longest": self.context}
+
+    @property
+    def context(self) -> int:
+        """The most steps that a forecast depends on."""
+        return min(self.longest, self.sizes.context)
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The probability levels that the network has learned."""
+        return self.sizes.levels
+
+    @property
+    def draws(self) -> int:
+        """The number of quantiles."""
+        return len(self.sizes.levels)
+
+    @cached_property
+    def placed(self) -> Any:
+        """See `NetworkForecaster.placed`: fewer and larger matrices."""
+        return replicate(fuse(self.weights, self.sizes))
+
+    @classmethod
+    def load(cls, place: str | Path, name: str | None = None, *, context: int = DEFAULT_CONTEXT) -> Chronos2:
+        """Returns the forecaster of some published or fine-tuned weights.
+
+        Args:
+            place: A folder with `config.json` and `model.safetensors`, or a Hub id such as `amazon/chronos-2`.
+            name: The forecaster's name; by default the last part of `place`.
+            context: The most points of a context that are used, up to those that the network can take. Fewer cost less.
+
+        Raises:
+            WeightsError: If a file, a field or a tensor does not fit; the message names it.
+            MissingExtra: If `place` is a Hub id and huggingface_hub is not installed.
+        """
+        if isinstance(context, bool) or not isinstance(context, int) or context < 1:
+            raise OptionError(f"context= takes a positive number of points, not {context!r}.")
+        folder = find_folder(place, FILES)
+        sizes = read_sizes(folder / CONFIG)
+        weights = load(folder / WEIGHTS)
+        try:
+            check(weights, shapes(sizes))
+        except WeightsError as error:
+            raise WeightsError(f"{folder / WEIGHTS}: {error}") from None
+        weights = {n: np.asarray(w, np.float32) for n, w in weights.items()}
+        return cls(weights, name or PurePath(place).name, sizes=sizes, longest=context)
+
+    def window_length(self, data: Dataset, rows: Int64[np.ndarray, " R"]) -> int:
+        """See `WindowForecaster.window_length`: few lengths, of which the smallest that holds all histories."""
+        start = data.offsets[np.searchsorted(data.offsets, rows, side="right") - 1]
+        longest = int((rows - start).max()) + 1
+        return next((length for length in _WINDOWS if longest <= length < self.context), self.context)
+
+    def covariates(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int
+    ) -> Float32[np.ndarray, "R L+H V"] | None:
+        """See `WindowForecaster.covariates`: variates beside the series, NaN beyond the horizon."""
+        if data.covariates is None:
+            return None
+        columns = self.covariate_use.columns(data, horizon, self.name)
+        if not len(columns):
+            return None
+        variates = lay_out_variates(data, rows, self.window_length(data, rows), horizon, columns)
+        beyond = self.compiled_steps(horizon) - horizon
+        return np.pad(variates, ((0, 0), (0, beyond), (0, 0)), constant_values=np.nan)
+
+    def compiled(self, horizon: int, seed: int, *, quick: bool = False) -> Callable[[Windows], Any]:
+        """One function for all horizons of as many patches."""
+        forecast_patches = super().compiled(self.compiled_steps(horizon), seed, quick=quick)
+        return lambda windows: forecast_patches(windows)[:, :horizon]
+
+    def compiled_steps(self, horizon: int) -> int:
+        """See `WindowForecaster.compiled_steps`: whole patches."""
+        return -(-horizon // self.sizes.patch) * self.sizes.patch
+
+    def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
+        """See `NetworkForecaster.apply`."""
+        context = jnp.where(windows.observed, windows.values, jnp.nan)[:, None]
+        future = None
+        if windows.covariates is not None:
+            variates = jnp.asarray(windows.covariates).transpose(0, 2, 1)
+            past, ahead = jnp.split(variates, (context.shape[-1],), -1)
+            context = jnp.concatenate([context, past], 1)
+            future = jnp.pad(ahead, ((0, 0), (1, 0), (0, 0)), constant_values=jnp.nan)
+        return extend(weights, self.sizes, context, future, horizon)[:, 0].transpose(0, 2, 1)
+
+
+def read_sizes(path: Path) -> Sizes:
+    """Returns the sizes in a published `config.json`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        WeightsError: If a field is missing or its value is not supported; the message names it.
+    """
+    config = read_config(path)
+    inner = config.section("chronos_config")
+    if inner is None or "max_output_patches" not in inner:
+        raise WeightsError(f"{path}: there is no 'chronos_config' with 'max_output_patches'; this is no Chronos-2 model.")
+    patch = inner.integer("input_patch_size", high=MAX_CONTEXT)
+    for name in ("input_patch_stride", "output_patch_size"):
+        if inner.integer(name) != patch:
+            raise WeightsError(f"{path}: {name!r} differs from 'input_patch_size', which is not supported.")
+    if not inner.flag("use_reg_token"):
+        raise inner.error("use_reg_token", "true: networks without the register token are not supported")
+    levels = tuple(float(level) for level in inner.numbers("quantiles"))
+    if list(levels) != sorted(set(levels)) or not all(0 < q < 1 for q in levels):
+        raise inner.error("quantiles", "ascending numbers between 0 and 1")
+    if not set(PATH_LEVELS) <= set(levels):
+        raise inner.error("quantiles", "a list with 0.1, 0.2 … 0.9, from which horizons beyond one pass go on")
+    head = config.integer("d_kv", low=2)
+    if head % 2:
+        raise config.error("d_kv", "an even number: positions turn pairs of numbers")
+    projection = config.choice("feed_forward_proj", ("relu", "gelu"), default="relu")
+    context = inner.integer("context_length", patch, MAX_CONTEXT)
+    return Sizes(
+        width=config.integer("d_model"),
+        head=head,
+        heads=config.integer("num_heads"),
+        feed_forward=config.integer("d_ff"),
+        layers=config.integer("num_layers", high=MAX_LAYERS),
+        context=context,
+        patch=patch,
+        patches=inner.integer("max_output_patches", high=MAX_CONTEXT // patch),
+        levels=levels,
+        time_scale=inner.integer("time_encoding_scale", default=context),
+        arcsinh=inner.flag("use_arcsinh"),
+        rope_base=config.number("rope_theta", 1.0, 1e9, default=10_000.0),
+        epsilon=config.number("layer_norm_epsilon", 1e-12, 1.0, default=1e-6),
+        activation=config.choice("dense_act_fn", ("relu", "gelu"), default=projection),
+    )
