@@ -100,7 +100,7 @@ class WindowForecaster(ABC):
         return None
 
     def window_length(self, data: Dataset, rows: Int64[np.ndarray, " R"]) -> int:
-        """Returns the length of the windows of a batch: at most the context, and no part of a history in it is left out.
+        """Returns the length of the windows of a batch: the context, or less where all histories are shorter.
 
         Args:
             data: The dataset.

@@ -13,7 +13,7 @@ from nbforecast.data import prepare
 from nbforecast.device import devices
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.forecasters.registry import resolve
-from tests.support.networks import bolt, gluformer
+from tests.support.networks import bolt, chronos2, gluformer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +115,7 @@ CASES = {
     "theta": Case(lambda: resolve("theta"), "1h", _ANY, _LEVELS),
     "ridge": Case(lambda: resolve("ridge"), "1h", _ANY, _LEVELS),
     "chronos-bolt": Case(bolt, "1h", {1: [0], 12: [0, 5, 11], 40: [15, 16, 39]}),
+    "chronos-2": Case(chronos2, "1h", {12: [0, 5, 11]}, [0, 2, 10, 20]),
     "gluformer": Case(gluformer, "5min", {1: [0], 6: [0, 3, 5]}, absolute=1e-3),
     "function": Case(
         lambda: FunctionForecaster(_steps, "function", context=8, levels=(0.1, 0.5, 0.9), key="1"), "1h", {12: [0, 11]}

@@ -33,7 +33,12 @@ CONFIG, WEIGHTS = FILES
 MAX_LAYERS = 256
 MAX_CONTEXT = 1 << 16  # steps; the published networks take 8,192
 DEFAULT_CONTEXT = 2048  # steps: an origin of 8,192 costs several times as much
-_WINDOWS = (128, 512, 2048, 8192)  # lengths that functions are compiled for, where a history is shorter than the context
+_WINDOWS = (
+    128,
+    512,
+    2048,
+    8192,
+)  # lengths that functions are compiled for, where a history is shorter than the context
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +169,9 @@ def read_sizes(path: Path) -> Sizes:
     config = read_config(path)
     inner = config.section("chronos_config")
     if inner is None or "max_output_patches" not in inner:
-        raise WeightsError(f"{path}: there is no 'chronos_config' with 'max_output_patches'; this is no Chronos-2 model.")
+        raise WeightsError(
+            f"{path}: there is no 'chronos_config' with 'max_output_patches'; this is no Chronos-2 model."
+        )
     patch = inner.integer("input_patch_size", high=MAX_CONTEXT)
     for name in ("input_patch_stride", "output_patch_size"):
         if inner.integer(name) != patch:

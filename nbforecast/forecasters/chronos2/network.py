@@ -90,15 +90,17 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
         block = f"encoder.block.{i}.layer"
         for part in (0, 1):
             attention = f"{block}.{part}.self_attention"
-            tensors.update({f"{attention}.{p}.weight": (inner, d) for p in "qkv"} | {f"{attention}.o.weight": (d, inner)})
+            tensors.update(
+                {f"{attention}.{p}.weight": (inner, d) for p in "qkv"} | {f"{attention}.o.weight": (d, inner)}
+            )
         tensors.update({f"{block}.2.mlp.wi.weight": (f, d), f"{block}.2.mlp.wo.weight": (d, f)})
         tensors.update({f"{block}.{part}.layer_norm.weight": (d,) for part in range(3)})
     for name, into, out in (
         ("input_patch_embedding", 3 * sizes.patch, d),
         ("output_patch_embedding", d, len(sizes.levels) * sizes.patch),
     ):
-        for part, shape in (("hidden", (f, into)), ("output", (out, f)), ("residual", (out, into))):
-            tensors.update({f"{name}.{part}_layer.weight": shape, f"{name}.{part}_layer.bias": shape[:1]})
+        for layer, shape in (("hidden", (f, into)), ("output", (out, f)), ("residual", (out, into))):
+            tensors.update({f"{name}.{layer}_layer.weight": shape, f"{name}.{layer}_layer.bias": shape[:1]})
     return tensors
 
 
@@ -152,13 +154,13 @@ def forward(
     rows = _scale(sizes, rows, mean, deviation)
     tokens, is_observed = _embed(weights, sizes, rows, -rows.shape[1])
     register = jnp.broadcast_to(weights["shared.weight"][1], (len(rows), 1, sizes.width))
+    steps = patches * sizes.patch
     if future is None:
-        unknown = jnp.full((1, patches * sizes.patch), jnp.nan, jnp.float32)
+        unknown = jnp.full((1, steps), jnp.nan, jnp.float32)
         ahead = jnp.broadcast_to(_embed(weights, sizes, unknown, 0)[0], (len(rows), patches, sizes.width))
     else:
-        steps = patches * sizes.patch
-        future = jnp.pad(future[..., :steps], ((0, 0), (0, 0), (0, max(steps - future.shape[-1], 0))), constant_values=jnp.nan)
-        ahead, _ = _embed(weights, sizes, _scale(sizes, future.reshape(len(rows), -1), mean, deviation), 0)
+        known = fit_steps(future, steps).reshape(len(rows), steps)
+        ahead, _ = _embed(weights, sizes, _scale(sizes, known, mean, deviation), 0)
     x = jnp.concatenate([tokens, register, ahead], 1)
     is_observed = jnp.pad(is_observed, ((0, 0), (0, 1 + patches)), constant_values=True)
     turn = _rotations(sizes, x.shape[1])
@@ -176,6 +178,17 @@ def forward(
     outputs = jnp.sinh(outputs) if sizes.arcsinh else outputs
     mean, deviation = (m.reshape(batch, variates, 1, 1)[:, :targets] for m in (mean, deviation))
     return outputs * deviation + mean
+
+
+def fit_steps(future: Float32[Array, "B V S"], steps: int) -> Float32[Array, "B V H"]:
+    """Returns what is known of so many steps ahead, NaN beyond what is given.
+
+    Args:
+        future: What is known of S steps ahead.
+        steps: H.
+    """
+    beyond = ((0, 0), (0, 0), (0, max(steps - future.shape[-1], 0)))
+    return jnp.pad(future[..., :steps], beyond, constant_values=jnp.nan)
 
 
 def _moments(rows: Float32[Array, "N L"]) -> tuple[Float32[Array, "N 1"], Float32[Array, "N 1"]]:
@@ -252,7 +265,12 @@ def _rotate(x: Float32[Array, "N h m k"], cosine: np.ndarray, sine: np.ndarray) 
 
 
 def _attend_within_group(
-    weights: Weights, sizes: Sizes, layer: int, x: Float32[Array, "N m D"], is_observed: Bool[Array, "N m"], variates: int
+    weights: Weights,
+    sizes: Sizes,
+    layer: int,
+    x: Float32[Array, "N m D"],
+    is_observed: Bool[Array, "N m"],
+    variates: int,
 ) -> Float32[Array, "N m D"]:
     """Tokens after attention to those of their group at the same time; for a lone series a matrix product."""
     inputs = _normalize(sizes, x)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Float64
 
-from nbforecast.forecasters.chronos2.network import forward
+from nbforecast.forecasters.chronos2.network import fit_steps, forward
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,28 +42,27 @@ def extend(
         targets: R, the number of variates that are forecast.
     """
     batch, variates = context.shape[:2]
-    remaining = -(-horizon // sizes.patch)
-    patches = min(remaining, sizes.patches)
-    remaining -= patches
-    quantiles = forward(weights, sizes, context, future, patches, variates if remaining else targets)
+    total = -(-horizon // sizes.patch)
+    if total <= sizes.patches:
+        return forward(weights, sizes, context, future, total, targets)[..., :horizon]
+    quantiles = forward(weights, sizes, context, future, sizes.patches, variates)
     parts = [quantiles[:, :targets]]
-    paths = [sizes.levels.index(level) for level in PATH_LEVELS] if remaining else []
-    copies = jnp.broadcast_to(context[:, None], (batch, len(PATH_LEVELS), *context.shape[1:])) if remaining else context
-    while remaining:
-        steps = quantiles.shape[-1]
-        newest = quantiles[:, :, np.array(paths)].swapaxes(1, 2)
+    paths = np.array([sizes.levels.index(level) for level in PATH_LEVELS])
+    copies = jnp.broadcast_to(context[:, None], (batch, len(paths), *context.shape[1:]))
+    for begin in range(sizes.patches, total, sizes.patches):
+        newest = quantiles[:, :, paths].swapaxes(1, 2)
         if future is not None:
-            ahead = jnp.pad(future[..., :steps], ((0, 0), (0, 0), (0, max(steps - future.shape[-1], 0))), constant_values=jnp.nan)
-            newest = jnp.where(jnp.isnan(ahead)[:, None], newest, ahead[:, None])
+            steps = quantiles.shape[-1]
+            known = fit_steps(future, steps)[:, None]
+            newest = jnp.where(jnp.isnan(known), newest, known)
             future = future[..., steps:]
         copies = jnp.concatenate([copies, newest], -1)[..., -sizes.context :]
-        patches = min(remaining, sizes.patches)
-        remaining -= patches
         rows = copies.reshape(-1, variates, copies.shape[-1])
-        known = None if future is None else jnp.repeat(future, len(PATH_LEVELS), 0)
-        drawn = forward(weights, sizes, rows, known, patches, variates if remaining else targets)
-        drawn = drawn.reshape(batch, len(PATH_LEVELS), *drawn.shape[1:])
-        quantiles = _reduce(drawn, sizes.levels)
+        ahead = None if future is None else jnp.repeat(future, len(paths), 0)
+        patches = min(total - begin, sizes.patches)
+        is_last = begin + patches == total
+        quantiles = forward(weights, sizes, rows, ahead, patches, targets if is_last else variates)
+        quantiles = _reduce(quantiles.reshape(batch, len(paths), *quantiles.shape[1:]), sizes.levels)
         parts.append(quantiles[:, :targets])
     return jnp.concatenate(parts, -1)[..., :horizon]
 
@@ -72,10 +71,9 @@ def _reduce(paths: Float32[Array, "B P V Q S"], levels: Sequence[float]) -> Floa
     """The quantiles of the quantiles of all paths, each as probable as the levels around it are apart."""
     count = paths.shape[1] * paths.shape[3]
     samples = paths.transpose(0, 2, 4, 1, 3).reshape(-1, count)
-    masses = np.outer(_masses(PATH_LEVELS), _masses(levels)).ravel()
-    masses = jnp.broadcast_to(jnp.asarray(masses / masses.sum(), jnp.float32), samples.shape)
-    samples, masses = jax.lax.sort((samples, masses), num_keys=1)
-    probability = jnp.minimum(jnp.cumsum(masses, -1), 1.0)
+    masses = jnp.asarray(np.outer(_masses(PATH_LEVELS), _masses(levels)).ravel(), jnp.float32)
+    samples, weights = jax.lax.sort((samples, jnp.broadcast_to(masses, samples.shape)), num_keys=1)
+    probability = jnp.minimum(jnp.cumsum(weights, -1), 1.0)
     reduced = jax.vmap(jnp.interp, (None, 0, 0))(jnp.asarray(levels, jnp.float32), probability, samples)
     batch, _, variates, _, steps = paths.shape
     return reduced.reshape(batch, variates, steps, len(levels)).swapaxes(2, 3)

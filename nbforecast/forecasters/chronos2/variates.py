@@ -64,9 +64,7 @@ def _relative(values: Float64[np.ndarray, "R T V"], context: int) -> Float64[np.
     return np.where(is_known, values - reference, np.nan)
 
 
-def _encode(
-    target: Float64[np.ndarray, "R L"], membership: Float64[np.ndarray, "R T K"]
-) -> Float64[np.ndarray, "R T"]:
+def _encode(target: Float64[np.ndarray, "R L"], membership: Float64[np.ndarray, "R T K"]) -> Float64[np.ndarray, "R T"]:
     """Means of the target by category, shrunk to the mean of the context, which weighs one observation.
 
     To have no category is a category of its own; one that the context does not have is worth the mean.
