@@ -46,6 +46,14 @@ CELLS = [
 ]
 
 
+# VS Code gives JupyterLab's variables to widgets as well, with values that fit its notebook's code
+VSCODE_THEME = """background => {
+  const theme = {"--vscode-font-family": "Segoe WPC", "--vscode-editor-background": background,
+    "--jp-ui-font-family": "monospace", "--jp-layout-color0": "#808080"};
+  for (const [name, value] of Object.entries(theme)) document.documentElement.style.setProperty(name, value);
+}"""
+
+
 def flat(contexts: np.ndarray, horizon: int) -> np.ndarray:
     return np.nanmean(contexts, 1)[:, None, None] + np.linspace(-9, 9, 10) + np.zeros((1, horizon, 1))
 
@@ -324,6 +332,13 @@ def test_W4_the_page_works_by_itself_offline(session: tuple[Lab, Page, list[str]
     assert page.evaluate("() => window.hacked ?? null") is None
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "explorer-page.png", full_page=True)
+    for background, is_dark in (
+        ("#1e1e1e", "true"),
+        ("#fdf6e3", "false"),
+    ):  # W12: as VS Code sets them, JupyterLab's too
+        page.evaluate(VSCODE_THEME, background)
+        page.locator(f"[data-dark={is_dark}]").first.wait_for()
+        assert "Segoe WPC" in shown.root.evaluate("el => getComputedStyle(el).fontFamily")
     context.close()
     made.close()
     assert {url.split(":")[0] for url in asked} <= {"file", "data", "blob"}

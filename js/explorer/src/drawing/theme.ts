@@ -102,7 +102,7 @@ export function palette(background: string | null, dark: boolean): Palette {
 /** The background behind an element: the host's variable, whatever notation it is in, or the first ancestor's. */
 function backdrop(el: Element): string | null {
   const probe = document.createElement("i");
-  probe.style.backgroundColor = "var(--jp-layout-color0, var(--vscode-editor-background, transparent))";
+  probe.style.backgroundColor = "var(--vscode-editor-background, var(--jp-layout-color0, transparent))";
   el.append(probe);
   const rgb = parseColour(getComputedStyle(probe).backgroundColor);
   probe.remove();
