@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from nbforecast.errors import OptionError
-from nbforecast.options import DrawOptions, ForecastOptions
+from nbforecast.options import DrawOptions, ForecastOptions, steps_or_span
 
 if TYPE_CHECKING:
     import argparse
@@ -30,9 +30,19 @@ _NOT_OF_SHARDS = {
 }
 
 
-def add_forecast_options(parser: argparse.ArgumentParser) -> None:
-    """Add FRAME and the fields of `ForecastOptions`."""
-    parser.add_argument("frame", metavar="FRAME", help="a table (a variable in a notebook) or a CSV or Parquet file")
+def add_forecast_options(
+    parser: argparse.ArgumentParser,
+    metavar: str = "FRAME",
+    help: str = "a table (a variable in a notebook) or a CSV or Parquet file",
+) -> None:
+    """Add what is forecast, `frame`, and the fields of `ForecastOptions`.
+
+    Args:
+        parser: The parser.
+        metavar: What help calls the frame.
+        help: What it says of it.
+    """
+    parser.add_argument("frame", metavar=metavar, help=help)
     parser._negative_number_matcher = _ORIGINS  # -48..0 is a value, not an option
     _add_fields(parser, ForecastOptions)
 
@@ -131,6 +141,24 @@ def add_shard_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", metavar="A", help="the Ray cluster (default: RAY_ADDRESS, or one started here)")
     parser.add_argument("--workers", type=int, metavar="N", help="Ray actors (default: one a GPU, or two cores)")
     parser.add_argument("--series-per-shard", type=int, metavar="N", help="default: about 100,000 points' worth")
+
+
+def add_watch_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of live data: how often the source is looked at, and which events call what."""
+    parser.add_argument("--poll", default="30s", metavar="D", help="time between two looks (default: %(default)s)")
+    parser.add_argument("--above", type=float, metavar="Y", help="an event: a value above this limit is forecast")
+    parser.add_argument("--below", type=float, metavar="Y", help="an event: a value below this limit is forecast")
+    parser.add_argument(
+        "--within", type=steps_or_span, metavar="D", help="the part of the horizon that counts, such as 30min"
+    )
+    parser.add_argument("--probability", type=float, metavar="P", help="the least probability of it (default: 0.5)")
+    parser.add_argument("--surprise", type=float, metavar="RATE", help="an event: a value that was so improbable")
+    parser.add_argument(
+        "--hold", metavar="D", help="for how long the condition is over when an event ends (default: one row)"
+    )
+    parser.add_argument(
+        "--run", dest="call_command", metavar="CMD", help="the command that an event calls as it begins and ends"
+    )
 
 
 def add_cache_commands(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `nbforecast forecast|quickdraw|report|cache|models|demo`."""
+"""The command line: `nbforecast forecast|quickdraw|report|watch|cache|models|demo`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nbforecast.arguments import (
     add_latest_options,
     add_report_options,
     add_shard_options,
+    add_watch_options,
     draw_keywords,
     forecast_keywords,
     report_parameters,
@@ -88,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     template = "a template's name, or a notebook with a cell tagged parameters (default: %(default)s)"
     report.add_argument("--template", default="backtest_report", metavar="T", help=template)
     report.set_defaults(run=_report)
+
+    watch = commands.add_parser("watch", help="forecast data that grow, and run a command at events")
+    add_forecast_options(watch, "SOURCE", "a CSV or Parquet file, a folder of them, or a query (SELECT ...)")
+    add_watch_options(watch)
+    watch.set_defaults(run=_watch)
 
     cache = commands.add_parser("cache", help="manage the results on disk")
     add_cache_commands(cache)
@@ -164,6 +170,13 @@ def _report(options: argparse.Namespace) -> None:
     _print(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
     if notebook:
         _print(notebook)
+
+
+def _watch(options: argparse.Namespace) -> None:
+    from nbforecast.live.command import watch_in_terminal
+
+    _announce_preparation()
+    watch_in_terminal(options.frame, forecast_keywords(options), options, sys.stdout)
 
 
 def _path_with_suffix(path: str, suffix: str) -> Path:

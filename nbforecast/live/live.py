@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextvars
 import logging
 import threading
 import time
@@ -11,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from nbforecast.data.span import parse_span
 from nbforecast.engine.executor import wait_in_slices
 from nbforecast.errors import InputError, NbForecastError, OptionError, SourceError
 from nbforecast.live.actions import open_action
 from nbforecast.live.conditions import Condition
 from nbforecast.live.growth import is_short, new_rows, settled_options
-from nbforecast.live.monitor import Monitor
+from nbforecast.live.monitor import Monitor, hold_microseconds
 from nbforecast.live.sources import open_live_source
 from nbforecast.live.status import LiveStatus, status_now
 from nbforecast.live.waiting import ChangeWaiter, poll_seconds
@@ -29,6 +29,7 @@ from nbforecast.text import option, plural
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from nbforecast.data import Dataset
@@ -72,6 +73,7 @@ class Live:
         self._options = options
         self._poll = poll_seconds(poll)
         self.rows = 0
+        self._uncounted = 0  # new rows whose events are not told yet
         self._counted = 0  # rows that a wait has counted
         self._data: Dataset | None = None
         self._run: Run | None = None
@@ -92,8 +94,8 @@ class Live:
             self._fail(error)
         waiter = ChangeWaiter(self._source.folders, self._wake)
         self._thread = threading.Thread(
-            target=_follow,
-            args=(weakref.ref(self), waiter, self._wake, self._pause()),
+            target=contextvars.copy_context().run,  # errors name options as the caller writes them
+            args=(_follow, weakref.ref(self), waiter, self._wake, self._pause()),
             name="nbforecast-live",
             daemon=True,
         )
@@ -188,23 +190,29 @@ class Live:
             >>> live.when(above=180, within="30min", probability=0.3, hold="10min", run='notify-send "$NBF_TEXT"')
         """
         condition = Condition.from_options(above, below, surprise, within, probability)
-        length = 0 if hold is None else parse_span(hold, "hold").microseconds
-        if hold is not None and not length:
-            raise OptionError(f"{option('hold', hold)} is no span of time, such as 10min.")
-        monitor = Monitor(condition, length, open_action(call, run), self._source.name)
+        length = hold_microseconds(hold)
         directory = settings().directory
         folder = None if directory is None else directory / "live"
+        self.add_monitor(Monitor(condition, length, open_action(call, run), self._source.name), folder)
+        _acting.add(self)
+        return self
+
+    def add_monitor(self, monitor: Monitor, folder: Path | None = None) -> None:
+        """Have a monitor look at each new row; `when` describes it.
+
+        Args:
+            monitor: The monitor.
+            folder: Where it remembers events beyond this process; None for nowhere.
+        """
         key = f"{self._source.identity}\n{monitor.key}\n{sum(other.key == monitor.key for other in self._monitors)}"
         with self._look_lock:
             if self._run is not None:
-                condition.check(self._run.data, self._run.horizon)
+                monitor.condition.check(self._run.data, self._run.horizon)
             monitor.remember(folder, key)
             if self._run is not None:
                 monitor.begin(self._run.data)
             self._monitors.append(monitor)
-            _acting.add(self)
         self._wake.set()
-        return self
 
     def wait(self, rows: int | None = None, timeout: float | None = None) -> Live:
         """Wait until what the source holds now, or a number of new rows, is forecast, scored and saved.
@@ -326,6 +334,9 @@ class Live:
                 self._run.wait()  # events are about what is learned, which comes last
             for monitor in self._monitors:
                 monitor.observe(self._run)
+            with self._changed:  # whoever waits for rows finds that their events were told
+                self.rows, self._uncounted = self.rows + self._uncounted, 0
+                self._changed.notify_all()
 
     def _prepare(self, source: Source) -> Dataset:
         try:
@@ -348,10 +359,9 @@ class Live:
         superseded = self._run
         with self._changed:
             self._data, self._run = data, run
-            if before is not None:
-                self.rows += len(added)
-                self._arrival = time.time() if len(added) else self._arrival
-            self._changed.notify_all()
+            if before is not None and len(added):
+                self._uncounted += len(added)
+                self._arrival = time.time()
         if superseded is not None and not superseded.done:
             superseded.cancel()
         self._options = settled_options(self._options, data)

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int64
 
+from nbforecast.data.span import parse_span
+from nbforecast.errors import OptionError
 from nbforecast.live.events import Event, EventMemory, SeriesState
+from nbforecast.text import option
 
 if TYPE_CHECKING:
+    import datetime as dt
     from pathlib import Path
 
     from nbforecast.data import Dataset
@@ -115,3 +119,15 @@ class Monitor:
             parts.append(first + np.flatnonzero(~np.isnan(data.values[first:end])))
         rows = np.concatenate(parts).astype(np.int64)
         return rows[np.argsort(data.time[rows], kind="stable")] if len(data.ids) > 1 else rows
+
+
+def hold_microseconds(hold: str | dt.timedelta | None) -> int:
+    """Read for how long a condition must not have held before an event ends; None is no time at all.
+
+    Raises:
+        OptionError: It is no span of time.
+    """
+    length = 0 if hold is None else parse_span(hold, "hold").microseconds
+    if hold is not None and not length:
+        raise OptionError(f"{option('hold', hold)} is no span of time, such as 10min.")
+    return length
