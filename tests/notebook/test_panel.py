@@ -227,6 +227,29 @@ def test_W3_the_cache_in_a_cell_is_a_live_view_beside_its_table(loaded: tuple[Ke
     assert kernel.run("nbf.cache")[0][0][VIEW]["model_id"] != output[VIEW]["model_id"]
 
 
+def test_W12_colab_is_told_where_its_widget_manager_is(loaded: tuple[Kernel, Any]) -> None:
+    kernel, _ = loaded
+    (output,), error = kernel.run("""
+import sys, types
+from IPython.display import display
+from IPython.utils.capture import capture_output
+manager = types.SimpleNamespace(_installed_url='https://colab.example/manager.js')
+sys.modules['google.colab.output'] = types.SimpleNamespace(enable_custom_widget_manager=print, _widgets=manager)
+with capture_output() as captured:
+    display(nbf.forecast(some, slow, wait=True))
+    display(nbf.cache)
+del sys.modules['google.colab.output']
+for shown in captured.outputs:
+    print(shown.metadata)
+""")
+    assert error == ""
+    lines = output["text"].splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        assert "'colab': {'custom_widget_manager': {'url': 'https://colab.example/manager.js'}}" in line
+        assert "'nbforecast': {'still': 'text/html'}" in line
+
+
 def test_M4_the_cache_magic_runs_and_recomputes_entries(loaded: tuple[Kernel, Any]) -> None:
     kernel, _ = loaded
     handle = kernel.value("nbf.cache.entries()['handle'][0]")

@@ -90,23 +90,23 @@ def redisplay(run: Run, shell: InteractiveShell) -> None:
     """
     if _last_shown.get(run) == shell.execution_count:
         return
-    view = _explorer(run) if can_show_widgets(shell) else {}
+    view, metadata = _explorer(run) if can_show_widgets(shell) else ({}, {})
     if view:
         _last_shown[run] = shell.execution_count
-        display({**view, **run._repr_mimebundle_()}, raw=True, metadata=WITH_STILL)
+        display({**view, **run._repr_mimebundle_()}, raw=True, metadata=metadata | WITH_STILL)
     else:
         show(run, shell)
 
 
 def show_cache(cache: ResultCache, shell: InteractiveShell) -> None:
     """Shows the cache that a cell ends in: its tables, and to a person in a notebook the live view in their place."""
-    view = _cache_view() if can_show_widgets(shell) else {}
+    view, metadata = _cache_view() if can_show_widgets(shell) else ({}, {})
     still = {"text/html": cache._repr_html_(), "text/plain": repr(cache)}
-    display({**view, **still}, raw=True, metadata=WITH_STILL if view else {})
+    display({**view, **still}, raw=True, metadata=metadata | WITH_STILL if view else {})
 
 
-def _cache_view() -> dict[str, Any]:
-    """The mime bundle of the cache's view; empty, with a warning, where its front end or libraries are missing."""
+def _cache_view() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The mime bundle of the cache's view and its metadata; empty, with a warning, where its libraries are missing."""
     try:
         need_widgets("The live view of the cache")
         from nbforecast.jupyter.widgets.cache.widget import cache_view
@@ -114,14 +114,14 @@ def _cache_view() -> dict[str, Any]:
         return cache_view().view()
     except MissingExtra as error:
         _log.warning("The cache is shown as a table only. %s", error)
-        return {}
+        return {}, {}
 
 
-def _explorer(run: Run) -> dict[str, Any]:
-    """The mime bundle of a new explorer of a run; empty where its libraries are missing."""
+def _explorer(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The mime bundle of a new explorer of a run and its metadata; empty where its libraries are missing."""
     from nbforecast.jupyter.widgets.explorer.explore import explore
 
     try:
         return explore(run).view()
     except MissingExtra:
-        return {}
+        return {}, {}

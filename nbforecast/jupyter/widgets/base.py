@@ -42,10 +42,14 @@ class WidgetBase(anywidget.AnyWidget):
         """Sends the messages that are due; returns whether more are due soon."""
         raise NotImplementedError
 
-    def view(self) -> dict[str, Any]:
-        """Returns the mime bundle of the widget without a still picture; empty where nobody watches."""
+    def view(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the mime bundle of the widget without a still picture, and its metadata; empty where nobody watches.
+
+        Colab finds in the metadata where its widget manager is.
+        """
         bundle = super()._repr_mimebundle_() if self.comm is not None else None
-        return {} if bundle is None else {k: v for k, v in bundle[0].items() if "widget-view" in k}
+        data, metadata = bundle or ({}, {})
+        return {kind: view for kind, view in data.items() if "widget-view" in kind}, metadata
 
     def _receive(self, content: Any) -> None:
         """Takes a message of the page, in any thread."""
