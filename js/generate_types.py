@@ -58,7 +58,8 @@ def _module(module: types.ModuleType, constants: dict[str, Any]) -> str:
     """One file: the constants, an interface for each class, and a type for each union of them."""
     lines = [HEAD.format(source=f"{module.__name__.replace('.', '/')}.py")]
     lines += [f"export const {name} = {_literal(value)};" for name, value in constants.items()]
-    own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
+    folder = module.__name__.rpartition(".")[0]
+    own = [value for value in vars(module).values() if getattr(value, "__module__", "").startswith(folder)]
     for struct in (value for value in own if isinstance(value, type) and issubclass(value, msgspec.Struct)):
         if not struct.__name__.startswith("_"):
             lines.append(_interface(struct))

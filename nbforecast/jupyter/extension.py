@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
     from nbforecast.cache_manager.manager import ResultCache
     from nbforecast.distributed.run import DatasetRun
+    from nbforecast.live.live import Live
     from nbforecast.run import Run
 
 _RUN = "nbforecast.run.Run"
 _CACHE = "nbforecast.cache_manager.manager.ResultCache"
+_LIVE = "nbforecast.live.live.Live"
 _DATASET_RUN = "nbforecast.distributed.run.DatasetRun"
 
 
@@ -47,7 +49,13 @@ def load(shell: InteractiveShell) -> None:
 
         show_dataset(run, shell)
 
+    def display_live(live: Live) -> None:
+        from nbforecast.jupyter.display.show import show_live
+
+        show_live(live, shell)
+
     _formatter(shell).for_type(_RUN, display_run)
+    _formatter(shell).for_type(_LIVE, display_live)
     _formatter(shell).for_type(_DATASET_RUN, display_dataset_run)
     _formatter(shell).for_type(_CACHE, display_cache)
     if complete_magic not in shell.Completer.custom_matchers:
@@ -75,7 +83,7 @@ def unload(shell: InteractiveShell) -> None:
     _remove_defaults(shell)
     for name in PARSERS:
         shell.magics_manager.magics["line"].pop(name, None)
-    for name in (_RUN, _DATASET_RUN, _CACHE):
+    for name in (_RUN, _LIVE, _DATASET_RUN, _CACHE):
         _formatter(shell).pop(name, None)
     if complete_magic in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(complete_magic)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import contextvars
 import logging
 import threading
 import time
@@ -17,10 +15,12 @@ from nbforecast.errors import InputError, NbForecastError, OptionError, SourceEr
 from nbforecast.live.actions import open_action
 from nbforecast.live.conditions import Condition
 from nbforecast.live.growth import is_short, new_rows, settled_options
+from nbforecast.live.lifetime import forget, keep_alive, start_thread
 from nbforecast.live.monitor import Monitor, hold_microseconds
 from nbforecast.live.sources import open_live_source
 from nbforecast.live.status import LiveStatus, status_now
 from nbforecast.live.waiting import ChangeWaiter, poll_seconds
+from nbforecast.run_card import TEXT, text_line
 from nbforecast.safe_text import escape_controls
 from nbforecast.session import current_session
 from nbforecast.settings import settings
@@ -93,16 +93,7 @@ class Live:
         except (SourceError, OSError) as error:
             self._fail(error)
         waiter = ChangeWaiter(self._source.folders, self._wake)
-        self._thread = threading.Thread(
-            target=contextvars.copy_context().run,  # errors name options as the caller writes them
-            args=(_follow, weakref.ref(self), waiter, self._wake, self._pause()),
-            name="nbforecast-live",
-            daemon=True,
-        )
-        _register_exit()
-        _running.add(self)
-        weakref.finalize(self, self._wake.set).atexit = False
-        self._thread.start()
+        self._thread = start_thread(self, waiter, self._wake, self._pause())
 
     # ---- what there is
 
@@ -133,13 +124,8 @@ class Live:
     @property
     def status(self) -> LiveStatus:
         """How the source stands: `status.state` is "waiting", "live", "late", "failed" or "stopped"."""
-        return status_now(
-            self._data,
-            poll=self._poll,
-            arrival=self._arrival,
-            failure=self._failure,
-            is_stopped=self._is_stopped,
-        )
+        arrival, failure, is_stopped = self._arrival, self._failure, self._is_stopped
+        return status_now(self._data, poll=self._poll, arrival=arrival, failure=failure, is_stopped=is_stopped)
 
     @property
     def name(self) -> str:
@@ -194,7 +180,7 @@ class Live:
         directory = settings().directory
         folder = None if directory is None else directory / "live"
         self.add_monitor(Monitor(condition, length, open_action(call, run), self._source.name), folder)
-        _acting.add(self)
+        keep_alive(self)
         return self
 
     def add_monitor(self, monitor: Monitor, folder: Path | None = None) -> None:
@@ -256,6 +242,11 @@ class Live:
         self._wait_for_run(end)
         return self
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the source is no longer looked at."""
+        return self._is_stopped
+
     def stop(self) -> None:
         """Look at the source no more. What is forecast stays, in `run` and in the cache."""
         with self._changed:
@@ -272,8 +263,7 @@ class Live:
             wait_in_slices(has_ended, _ENDS_WITHIN)
         for monitor in self._monitors:
             monitor.save()
-        _acting.discard(self)
-        _running.discard(self)
+        forget(self)
         self._notify()
 
     def listen(self, listener: Listener) -> None:
@@ -296,9 +286,19 @@ class Live:
         model = f"{escape_controls(run.model)}, horizon {run.horizon}"
         return f"Live({name}: {model}, {plural(len(run.data), 'row')}, {plural(self.rows, 'new one')}. {status})"
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        if self._run is None:
+            return {"text/html": text_line("", repr(self)), "text/plain": repr(self)}
+        status, card = self.status.text, self._run._repr_mimebundle_()
+        text = f"{escape_controls(status)}\n{card['text/plain']}"
+        return {"text/html": text_line(TEXT, status) + card["text/html"], "text/plain": text}
+
+    def _mime_(self) -> tuple[str, str]:  # for marimo
+        return "text/html", self._repr_mimebundle_()["text/html"]
+
     # ---- looking at the source, in one thread
 
-    def _step(self) -> float:
+    def step(self) -> float:
         """Look at the source; returns the seconds until it is looked at again."""
         with self._changed:
             self._looks_begun += 1
@@ -396,39 +396,3 @@ class Live:
                 if run.error is not None:
                     raise run.error
                 return
-
-
-def _follow(ref: weakref.ref[Live], waiter: ChangeWaiter, wake: threading.Event, seconds: float) -> None:
-    """Look at a source until its object is stopped or forgotten."""
-    while True:
-        try:
-            waiter.wait(seconds)
-        except KeyboardInterrupt:
-            continue
-        wake.clear()
-        live = ref()
-        if live is None or live._is_stopped:
-            break
-        seconds = live._step()
-        del live
-    waiter.close()
-
-
-_running: weakref.WeakSet[Live] = weakref.WeakSet()
-_acting: set[Live] = set()  # nobody has to hold what calls somebody
-_exit_lock = threading.Lock()
-_is_registered = False
-
-
-def _register_exit() -> None:
-    """Have all threads end before the interpreter does, and before JAX is taken down (E9)."""
-    global _is_registered  # noqa: PLW0603
-    with _exit_lock:
-        if not _is_registered:
-            getattr(threading, "_register_atexit", atexit.register)(_stop_all)
-            _is_registered = True
-
-
-def _stop_all() -> None:
-    for live in list(_running):
-        live.stop()

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nbforecast as nbf
-from nbforecast.live import live as live_module
+from nbforecast.live import lifetime
 from nbforecast.live import status as status_module
 from nbforecast.live.text_file import whole_lines
 from nbforecast.live.waiting import poll_seconds
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExce
 @pytest.fixture(autouse=True)
 def no_watch_is_left() -> Iterator[None]:
     yield
-    for live in list(live_module._running):
+    for live in lifetime.running():
         live.stop()
 
 

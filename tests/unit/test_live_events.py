@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nbforecast as nbf
-from nbforecast.live import live as live_module
+from nbforecast.live import lifetime
 from nbforecast.live.actions import event_environment
 from nbforecast.live.conditions import Condition
 from nbforecast.live.events import SeriesState
@@ -30,7 +30,7 @@ ABOVE = {"above": 165.0, "within": "10min", "probability": 0.5}
 def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("NBFORECAST_CACHE_DIR", str(tmp_path / "cache"))
     yield tmp_path / "cache" / "live"
-    for live in list(live_module._running):
+    for live in lifetime.running():
         live.stop()
 
 
@@ -218,14 +218,14 @@ def test_V3_what_calls_somebody_is_not_forgotten(file: GrowingFile) -> None:
     events: list[nbf.Event] = []
     watch(file.path).when(**ABOVE, call=events.append)
     gc.collect()
-    (live,) = live_module._acting
+    (live,) = lifetime._acting
     file.append(12)
     live.wait(rows=12, timeout=10).wait()
     assert events
     live.stop()
     del live
     gc.collect()
-    assert not live_module._acting
+    assert not lifetime._acting
 
 
 def test_V3_nothing_that_a_variable_cannot_hold_reaches_a_command() -> None:

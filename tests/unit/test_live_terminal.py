@@ -17,7 +17,7 @@ import nbforecast as nbf
 from nbforecast.cli import main
 from nbforecast.data import Dataset
 from nbforecast.forecasters import registry
-from nbforecast.live import live as live_module
+from nbforecast.live import lifetime
 from nbforecast.live.actions import FunctionAction
 from nbforecast.live.conditions import Condition
 from nbforecast.live.monitor import Monitor
@@ -33,7 +33,7 @@ def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setenv("NBFORECAST_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(registry, "_models", dict(registry._models))
     yield
-    for live in list(live_module._running):
+    for live in lifetime.running():
         live.stop()
 
 
@@ -57,7 +57,7 @@ def test_V4_an_hour_of_readings_is_written_line_by_line(tmp_path: Path, capfd: p
         def wait_for_rows(count: int) -> bool:
             end = time.monotonic() + 30
             while time.monotonic() < end:
-                if any(live.rows >= count for live in live_module._running):
+                if any(live.rows >= count for live in lifetime.running()):
                     return True
                 time.sleep(0.01)
             return False

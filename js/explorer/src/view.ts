@@ -3,6 +3,7 @@
 import { type ControlCallbacks, Controls } from "./controls/controls";
 import { Help } from "./controls/help";
 import { type Layout, layOut, legendItems } from "./controls/layout";
+import { LiveBadge } from "./controls/live-badge";
 import { showNothing, showReadout } from "./controls/readout";
 import { ScoreCard } from "./controls/score-card";
 import { LiveRegion } from "./controls/screen-reader";
@@ -31,6 +32,8 @@ import { originOf, type Surprise, type Surprises } from "./state/surprises";
 
 /** The width of a page that is printed, in CSS pixels: what is left of a sheet of A4 or letter. */
 const PAPER = 700;
+/** Origins of live data whose progress is not shown. */
+const FEW_ROWS = 64;
 /** How near to an odd observation the pointer reads it out, px. */
 const SNAP = 4;
 
@@ -39,6 +42,7 @@ export class View {
   readonly root: HTMLElement;
   readonly controls: Controls;
   readonly #status: StatusLine;
+  readonly #live: LiveBadge;
   readonly #zoomView: ZoomView;
   readonly #tooltip = new Tooltip();
   readonly #readout = new Readout();
@@ -67,6 +71,8 @@ export class View {
     this.#liveRegion = new LiveRegion(signal);
     this.#help = new Help(signal);
     this.controls.head.append(this.#help.button);
+    this.#live = new LiveBadge(() => callbacks.jump("latest"));
+    this.controls.addBadge(this.#live.el);
     this.#layout = layOut({
       readout: this.#readout.el,
       cross: this.#readout.line,
@@ -155,8 +161,11 @@ export class View {
   }
 
   #showStatus(): void {
-    const { progress, meta, busy, gone, fault } = this.#store;
-    this.#status.show(progress, meta?.live ?? false, busy, gone, fault);
+    const { progress, meta, busy, gone, fault, live, origin, rowCount } = this.#store;
+    this.#live.show(live, origin.row === rowCount - 1, gone);
+    // A few new rows are no run that somebody waits for.
+    const isNearlyDone = progress && live && progress.available - progress.calculated <= FEW_ROWS;
+    this.#status.show(isNearlyDone ? { ...progress, done: true } : progress, meta?.live ?? false, busy, gone, fault);
   }
 
   /** Shows that the chosen series has not come: nothing of another one stays in view. */

@@ -27,6 +27,8 @@ function selection({ values, ends, row }: (typeof golden.series)[number]): Selec
       covariates: new Float64Array(0),
       low: 0,
       high: 1,
+      origin: {},
+      changed: 0,
     },
     row,
     rows: value.length,

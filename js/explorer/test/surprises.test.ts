@@ -47,6 +47,8 @@ function selection(row: number, surprises: Surprises | null): Selection {
       covariates: new Float64Array(),
       low: 0,
       high: 6,
+      origin: {},
+      changed: 0,
     },
     row,
     rows: 2000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import weakref
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from nbforecast.cache_manager.manager import ResultCache
     from nbforecast.distributed.run import DatasetRun
+    from nbforecast.live.live import Live
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.jupyter")
@@ -96,6 +98,17 @@ def redisplay(run: Run, shell: InteractiveShell) -> None:
         display({**view, **run._repr_mimebundle_()}, raw=True, metadata=metadata | WITH_STILL)
     else:
         show(run, shell)
+
+
+def show_live(live: Live, shell: InteractiveShell) -> None:
+    """Shows the live data that a cell ends in: to a person in a notebook as an explorer that follows them."""
+    view: dict[str, Any] = {}
+    if live.has_run and can_show_widgets(shell):
+        from nbforecast.jupyter.widgets.explorer.explore import explore
+
+        with contextlib.suppress(MissingExtra):
+            view = explore(live).view()
+    display({**view, **live._repr_mimebundle_()}, raw=True, metadata=WITH_STILL if view else {})
 
 
 def show_cache(cache: ResultCache, shell: InteractiveShell) -> None:

@@ -116,6 +116,11 @@ export class Controls {
     this.setPlaying(false);
   }
 
+  /** Puts a badge beside the title. */
+  addBadge(badge: HTMLElement): void {
+    this.#title.after(badge);
+  }
+
   /** Shows what there is to choose from, and what is chosen. */
   showSettings(meta: MetaMessage, settings: Settings): void {
     setText(this.#title, meta.title || "Forecasts");

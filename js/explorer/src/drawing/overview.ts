@@ -14,6 +14,8 @@ export const TALL = 52;
 const HEAT = 5;
 /** Between the history and the line of scores: the marks of odd observations. */
 const GAP = LANE + 2;
+/** Pixels by which a history has to grow before it is drawn again. */
+const LEAST_GROWTH = 0.5;
 /** Pixels of a bucket of the envelope. */
 const BUCKET = 2;
 
@@ -32,6 +34,7 @@ export class Overview {
   #total = 1;
   #edges: [number, number] = [0, 1];
   #baseKey: unknown[] = [];
+  #drawn: History | null = null;
   #scoresKey: unknown[] = [];
 
   constructor() {
@@ -82,7 +85,7 @@ export class Overview {
       history.value.length + horizon,
     ];
     const resized = [this.#base, this.#scores, this.#top].map((l) => l.resize(width, TALL + GAP + HEAT)).some(Boolean);
-    const baseKey = [history, palette, width, left, right];
+    const baseKey = [this.#drawable(history), palette, width, left, right];
     if (resized || baseKey.some((v, i) => v !== this.#baseKey[i])) {
       this.#baseKey = baseKey;
       this.#paintBase(history, palette);
@@ -94,6 +97,19 @@ export class Overview {
       if (surprises) this.#paintOdd(surprises, history.value, palette);
     }
     this.#paintTop(viewport, row, palette);
+  }
+
+  /** The history to draw: the one that is drawn already, where what has grown since is too little to see. */
+  #drawable(history: History): History {
+    const drawn = this.#drawn;
+    const pixels = ((this.#right - this.#left) * (history.value.length - (drawn?.value.length ?? 0))) / this.#total;
+    const isDrawn =
+      drawn?.origin === history.origin &&
+      drawn.low === history.low &&
+      drawn.high === history.high &&
+      (history === drawn || (history.changed >= drawn.value.length && pixels < LEAST_GROWTH));
+    if (!isDrawn) this.#drawn = history;
+    return this.#drawn ?? history;
   }
 
   #paintBase(history: History, p: Palette): void {

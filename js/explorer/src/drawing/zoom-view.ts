@@ -33,6 +33,7 @@ export class ZoomView {
   #plot: uPlot | null = null;
   readonly #layer = new Layer("nbf-fan");
   #xs: number[] = [];
+  #ys: (number | null)[] = [];
   #range: YRange | null = null;
   #axis: ValueAxis = valueAxis(0, 1);
   #times: [number, number] = [0, 1];
@@ -90,12 +91,27 @@ export class ZoomView {
     const { time } = selection.history;
     this.#xs = selection.meta.slots ? Array.from(time, (_, row) => row) : Array.from(time);
     // Running totals begin anew with each origin: there is no whole line of them.
-    const ys = this.#xs.map((_, i) => {
-      const v = this.#isTotal ? NaN : selection.history.value[i];
-      return Number.isFinite(v) ? v : null;
-    });
-    this.#plot = new uPlot(this.#options(selection, colours), [this.#xs, ys], this.#host);
+    this.#ys = this.#xs.map((_, i) => this.#lineAt(selection, i));
+    this.#plot = new uPlot(this.#options(selection, colours), [this.#xs, this.#ys], this.#host);
     this.#host.append(this.#layer.canvas);
+  }
+
+  #lineAt(selection: Selection, row: number): number | null {
+    const v = this.#isTotal ? NaN : selection.history.value[row];
+    return Number.isFinite(v) ? v : null;
+  }
+
+  /** Takes rows that are new or different, without a look at the others. */
+  #extend(selection: Selection): void {
+    const { time, changed } = selection.history;
+    this.#xs.length = this.#ys.length = changed;
+    for (let row = changed; row < time.length; row++) {
+      this.#xs.push(selection.meta.slots ? row : time[row]);
+      this.#ys.push(this.#lineAt(selection, row));
+    }
+    this.#plot?.setData([this.#xs, this.#ys], false);
+    this.#plot?.redraw(true);
+    this.#drawnKey = "";
   }
 
   get #mostSide(): number {
@@ -196,9 +212,12 @@ export class ZoomView {
   /** Draws a selection; true while the value axis is still gliding. */
   draw(selection: Selection, options: ZoomOptions): boolean {
     const isTotal = options.style === "total";
-    const isNew = selection.history.time !== this.#selection?.history.time || isTotal !== this.#isTotal;
+    const before = this.#selection?.history;
+    const isNew = selection.history.origin !== before?.origin || isTotal !== this.#isTotal;
+    const isLonger = !isNew && selection.history !== before;
     this.#isTotal = isTotal;
     this.#selection = selection;
+    if (isLonger) this.#extend(selection);
     const { viewport: w } = options;
     const first = Math.max(0, Math.floor(w.start));
     const last = Math.min(selection.history.value.length - 1, Math.ceil(w.start + w.span));
@@ -210,8 +229,8 @@ export class ZoomView {
     this.#axis = valueAxis(...range, Math.max((this.#frame.bottom - this.#frame.top) / 46, 2));
     this.#range = range;
     const ends = selection.forecasts.map((forecast) => this.#endText(forecast, selection.meta.horizon));
-    const before = isNew ? 0 : this.side;
-    this.side = before;
+    const sideBefore = isNew ? 0 : this.side;
+    this.side = sideBefore;
     this.#widenSide(ends);
     if (isNew) this.#rebuild();
     const [plot, colours] = [this.#plot, this.#colours];
@@ -225,7 +244,7 @@ export class ZoomView {
         plot.setScale("x", { min: this.#times[0], max: this.#times[1] });
         plot.setScale("y", { min: range[0], max: range[1] });
       });
-      if (this.side !== before) plot.redraw(false, true);
+      if (this.side !== sideBefore) plot.redraw(false, true);
     }
     this.#layer.resize(this.#width, this.#height);
     const ctx = this.#layer.begin();

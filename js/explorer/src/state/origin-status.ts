@@ -1,16 +1,17 @@
 /** How far the origins of a series have come with a model, and their scores. */
 
 import type { StatusMessage } from "../wire/messages";
+import { grown } from "./growth";
 import { quantiles, worstRows } from "./ranking";
 
 /** One number a row. */
 export class OriginStatus {
   /** Codes: PENDING, INFERRED, UNSCORED, SCORED or UNAVAILABLE. */
-  readonly status: Uint8Array;
+  status: Uint8Array;
   /** Codes of `reasons` in the meta message. */
-  readonly reason: Uint8Array;
+  reason: Uint8Array;
   /** Mean CRPS over the steps, in the data's unit; NaN where it is not known. */
-  readonly score: Float32Array;
+  score: Float32Array;
   /** The first row whose context is long enough for it to rank among the worst. */
   rankedFrom = 0;
   /** Counts the changes. */
@@ -22,6 +23,15 @@ export class OriginStatus {
     this.status = new Uint8Array(rows);
     this.reason = new Uint8Array(rows);
     this.score = new Float32Array(rows).fill(NaN);
+  }
+
+  /** Makes room for rows that are new. */
+  grow(rows: number): void {
+    const before = this.status.length;
+    this.status = grown(this.status, before, rows, 0);
+    this.reason = grown(this.reason, before, rows, 0);
+    this.score = grown(this.score, before, rows, NaN);
+    this.version++;
   }
 
   receive({ status, reason, score, first, ranked_from }: StatusMessage): void {

@@ -132,10 +132,10 @@ export class RowCache {
     const existing = this.#chunks.get(key);
     if (existing) return existing;
     const size = this.chunkRows(model);
-    const count = Math.min(size, this.#rows(series) - row + (row % size));
-    const draws = new Float32Array(count * this.#horizon * this.#draws(model));
-    const ends = new Float32Array(count * this.#horizon * ENDS);
-    const chunk = { draws, ends, states: new Uint8Array(count), bytes: draws.byteLength + ends.byteLength + count };
+    // Whole chunks also at the end of a series, which may grow.
+    const draws = new Float32Array(size * this.#horizon * this.#draws(model));
+    const ends = new Float32Array(size * this.#horizon * ENDS);
+    const chunk = { draws, ends, states: new Uint8Array(size), bytes: draws.byteLength + ends.byteLength + size };
     this.#chunks.set(key, chunk);
     this.#bytes += chunk.bytes;
     return chunk;
@@ -169,6 +169,15 @@ export class RowCache {
     let high = count;
     while (chunk.states[high - 1] === FRESH) high--;
     return { first: start + low, count: high - low };
+  }
+
+  /** Drops all rows of a series by a model: what they were forecast from has changed. */
+  drop(series: number, model: number): void {
+    for (const [key, chunk] of this.#chunks) {
+      if (!key.startsWith(`${series}/${model}/`)) continue;
+      this.#chunks.delete(key);
+      this.#bytes -= chunk.bytes;
+    }
   }
 
   /** Whether anything is there for an origin. */

@@ -32,9 +32,13 @@ export interface History {
   value: Float64Array;
   /** One after the other, each for all times. */
   covariates: Float64Array;
-  /** The lowest and the highest value. */
+  /** The lowest and the highest value; of one that has grown also those that were corrected. */
   low: number;
   high: number;
+  /** What it has grown from: one object for all lengths of a history. */
+  origin: object;
+  /** The first row that it does not share with the one it has grown from. */
+  changed: number;
 }
 
 /** The origin in view with everything that is known of it, for the main model and, if chosen, a second one. */

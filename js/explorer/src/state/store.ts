@@ -1,7 +1,9 @@
 /** The state of one explorer: what the kernel has sent, and what a person has chosen. The page is painted from it. */
 
 import {
+  type ExtendMessage,
   type HistoryMessage,
+  type LiveMessage,
   type Messages,
   type MetaMessage,
   type ProgressMessage,
@@ -11,6 +13,7 @@ import {
   UNSCORED,
 } from "../wire/messages";
 import { Calendar } from "./calendar";
+import { extended } from "./growth";
 import { JointCache } from "./joint-cache";
 import { indexOf, type MoveMode, OriginState, rowOf } from "./origin-state";
 import { OriginStatus } from "./origin-status";
@@ -36,6 +39,8 @@ export class Store {
   busy = false;
   /** Whether the kernel is gone; what is in the browser still works. */
   gone = false;
+  /** How the source of live data stands; null where the data do not grow. */
+  live: LiveMessage | null = null;
   /** The width of the charts in CSS pixels; 0 while hidden. */
   width = 0;
   #calendar = new Calendar("number", null, null);
@@ -158,6 +163,12 @@ export class Store {
         if (message.done && this.#progress.get(message.model)?.done === false) this.joints?.markAllStale();
         this.#progress.set(message.model, message);
         break;
+      case "extend":
+        this.#extend(message);
+        break;
+      case "live":
+        this.live = message;
+        break;
       case "fault":
         this.fault = message.text;
         break;
@@ -189,6 +200,26 @@ export class Store {
     this.#calendar = new Calendar(meta.clock, meta.zone, meta.precision);
     if (!before) this.origin.begin(rowOf(this.#initialIndex, this.rowCount), this.width, this.bounds);
     else if (this.origin.row >= this.rowCount) this.origin.show(this.rowCount - 1, this.bounds);
+  }
+
+  /** A series has grown: who is at its newest origin follows, who is elsewhere stays at the same one. */
+  #extend(message: ExtendMessage): void {
+    const { meta } = this;
+    const { series, rows, first } = message;
+    if (!meta) return;
+    const before = meta.series[series].rows;
+    const isHere = series === this.settings.series;
+    const isNewest = isHere && this.origin.row === before - 1 && !this.held;
+    this.meta = { ...meta, series: meta.series.map((s, i) => (i === series ? { ...s, rows } : s)) };
+    const history = this.#histories.get(series);
+    if (history && message.time.length) this.#histories.set(series, extended(history, message));
+    for (let model = 0; model < meta.models.length; model++) {
+      this.#statuses.get(`${series}/${model}`)?.grow(rows);
+      if (first >= before) continue;
+      this.rows?.drop(series, model);
+      this.joints?.markAllStale();
+    }
+    if (isNewest) this.origin.move(rows - 1, "follow", this.bounds);
   }
 
   #receiveStatus(message: StatusMessage): void {
@@ -269,18 +300,21 @@ function shape(meta: MetaMessage): string {
   return JSON.stringify([
     meta.horizon,
     meta.clock,
-    meta.series,
+    meta.series.map((s) => s.id),
     meta.covariates,
     meta.models.map((m) => [m.name, m.draws]),
   ]);
 }
 
 function withRange({ time, value, covariates }: HistoryMessage): History {
+  const origin = {};
   let low = Infinity;
   let high = -Infinity;
   for (const v of value) {
     if (v < low) low = v;
     if (v > high) high = v;
   }
-  return high >= low ? { time, value, covariates, low, high } : { time, value, covariates, low: 0, high: 1 };
+  return high >= low
+    ? { time, value, covariates, low, high, origin, changed: 0 }
+    : { time, value, covariates, low: 0, high: 1, origin, changed: 0 };
 }

@@ -114,6 +114,8 @@ export class Connection {
     if (message.kind === "rows" && message.request === this.#request?.request) this.#request = null;
     if (message.kind === "joint" && message.request === this.#jointRequest?.request) this.#jointRequest = null;
     this.#store.receive(message);
+    // Who is not at the newest origin has another index now.
+    if (message.kind === "extend") this.sync("index", this.#store.index);
     if (message.kind === "meta" || (message.kind === "history" && this.#store.hasHistory)) {
       clearTimeout(this.#timers.get("busy"));
       if (this.#store.busy) this.#store.setBusy(false);

@@ -21,6 +21,32 @@ export const DOWN = 1;
 export const WIDER = 2;
 export const NARROWER = 3;
 
+/** A series has grown, or has been corrected, from a row on; what was sent of it before stays. */
+export interface ExtendMessage {
+  kind: "extend";
+  series: number;
+  /** How many rows the series has now. */
+  rows: number;
+  /** The first row that is new or different; `rows` where a page has not opened the series: then only the count is of use, and all arrays are empty. */
+  first: number;
+  /** As in a `HistoryMessage`, from row `first` on; shape (rows - first + H,). */
+  time: Float64Array;
+  /** From row `first` on; shape (rows - first,). */
+  value: Float64Array;
+  /** From row `first` on; shape (C, rows - first + H). */
+  covariates: Float64Array;
+}
+
+/** How the source of live data stands. */
+export interface LiveMessage {
+  kind: "live";
+  state: "waiting" | "live" | "late" | "failed" | "stopped";
+  /** Since when, in milliseconds since the epoch; null where that has no meaning. */
+  since: number | null;
+  /** The same as a sentence. */
+  text: string;
+}
+
 /** A view has been opened, which holds nothing yet. */
 export interface Connect {
   kind: "connect";
@@ -303,4 +329,6 @@ export type Messages =
   | ScoresMessage
   | SurprisesMessage
   | ProgressMessage
+  | ExtendMessage
+  | LiveMessage
   | FaultMessage;

@@ -4,7 +4,9 @@ import { type Fields, fail, finite, flag, integer, list, maybe, record, text } f
 import { ENDS } from "../state/quantiles";
 import {
   type CovariateInfo,
+  type ExtendMessage,
   type JointMessage,
+  type LiveMessage,
   type Messages,
   type MetaMessage,
   MISSING,
@@ -206,6 +208,31 @@ function parseSurprises(m: Fields, buffers: readonly unknown[], meta: MetaMessag
   };
 }
 
+function parseExtend(m: Fields, buffers: readonly unknown[], meta: MetaMessage): ExtendMessage {
+  const series = integer(m.series, "series", 0, meta.series.length - 1);
+  const rows = integer(m.rows, "rows", meta.series[series].rows, MAX_SERIES_ROWS);
+  const first = integer(m.first, "first", 0, Math.min(rows, meta.series[series].rows));
+  const sized = buffers.map(aligned);
+  const isCount = sized[0]?.byteLength === 0;
+  const [added, times] = isCount ? [0, 0] : [rows - first, rows - first + meta.horizon];
+  return {
+    kind: "extend",
+    series,
+    rows,
+    first,
+    time: new Float64Array(bytes(sized, 0, times * 8, "time")),
+    value: new Float64Array(bytes(sized, 1, added * 8, "value")),
+    covariates: new Float64Array(bytes(sized, 2, meta.covariates.length * times * 8, "covariates")),
+  };
+}
+
+const STATES: readonly LiveMessage["state"][] = ["waiting", "live", "late", "failed", "stopped"];
+
+function parseLive(m: Fields): LiveMessage {
+  const state = STATES.find((s) => s === m.state) ?? fail("state");
+  return { kind: "live", state, since: maybe(m.since, "since"), text: text(m.text, "text") };
+}
+
 /**
  * One message from the kernel, checked against the meta message; throws `Malformed`.
  *
@@ -262,6 +289,10 @@ export function parse(content: unknown, buffers: readonly unknown[], meta: MetaM
       return parseSurprises(m, buffers, meta);
     case "progress":
       return parseProgress(m, meta);
+    case "extend":
+      return parseExtend(m, buffers, meta);
+    case "live":
+      return parseLive(m);
     default:
       return fail(`unknown kind ${String(m.kind).slice(0, 40)}`);
   }

@@ -125,21 +125,23 @@ def _precision(data: Dataset) -> float | None:
     return DAY / SECOND if frequency.kind == "business" else frequency.every / SECOND
 
 
-def encode_history(data: Dataset, series: int, horizon: int) -> HistoryMessage:
+def encode_history(data: Dataset, series: int, horizon: int, first: int = 0) -> HistoryMessage:
     """Encodes the observations of a series.
 
     Args:
         data: The dataset.
         series: The position of the series.
         horizon: H, the steps after its last row whose times are sent, too.
+        first: The row from which on they are encoded.
     """
     start, end = series_span(data, series)
+    start += first
     time = np.concatenate([data.time[start:end], data.future_times(np.array([end - 1]), horizon)[0]])
     if data.frequency.kind == "integer":
         stamps = time.astype(np.float64)
     else:
         stamps = time.astype("datetime64[us]").astype(np.int64) / 1e3
-    strips = [strip.values for strip in covariate_strips(data, series, horizon)]
+    strips = [strip.values[first:] for strip in covariate_strips(data, series, horizon)]
     covariates = np.stack(strips) if strips else np.zeros((0, len(stamps)))
     return HistoryMessage(series=series, time=stamps, value=data.values[start:end], covariates=covariates)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from nbforecast.api import forecast
 from nbforecast.errors import OptionError
 from nbforecast.jupyter.assets import need_widgets
+from nbforecast.live.live import Live
 from nbforecast.option_keywords import ExploreKeywords, takes_options
 from nbforecast.run import Run
 
@@ -36,7 +37,7 @@ def explore(
 
     Args:
         data: A frame, as for `forecast`, whose forecasts follow in the background; or a run, or a list or dict of
-            runs of the same data, which are compared.
+            runs of the same data, which are compared; or live data of `watch`, whose newest origin is followed.
         model: A model as for `forecast`, or a list of models to compare; for a frame only.
         index: The origin that is shown first, by its index (<= 0) or its time, such as "2025-01-31 18:00"; by default
             the newest that can be forecast.
@@ -57,9 +58,14 @@ def explore(
         >>> explorer = nbf.explore(frame, ["auto", "naive"], index=-24)  # doctest: +SKIP
     """
     need_widgets("The explorer")
+    from nbforecast.jupyter.widgets.explorer.live_explorer import LiveExplorer
     from nbforecast.jupyter.widgets.explorer.widget import Explorer
 
     runs = _runs(data)
+    if isinstance(data, Live):
+        if options or wait or model is not None or index is not None or series is not None:
+            raise OptionError("Live data are shown at their newest origin, as nbf.watch forecasts them.")
+        return LiveExplorer(data, style=style)
     if runs is None:
         models = model if isinstance(model, (list, tuple)) else [model]
         if not models:

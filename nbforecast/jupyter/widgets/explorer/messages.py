@@ -6,10 +6,21 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-import numpy as np
 from msgspec import structs
 
-from nbforecast.jupyter.validation import Buffer, InvalidMessage, Label, Message, Position, Request, parse
+from nbforecast.jupyter.validation import (
+    Bytes,
+    Doubles,
+    Floats,
+    Integers,
+    InvalidMessage,
+    Label,
+    Message,
+    Position,
+    Request,
+    parse,
+)  # fmt: skip
+from nbforecast.jupyter.widgets.explorer.live_messages import ExtendMessage, LiveMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,11 +29,6 @@ VERSION = 4
 MAX_ROWS = 4096  # of one request
 MAX_JOINT_ROWS = 64  # of one request for paths
 SHOWN_PATHS = 25  # of an origin, of the many that its sums and extremes are taken from
-
-Bytes = Annotated[np.ndarray, Buffer("u1")]
-Floats = Annotated[np.ndarray, Buffer("<f4")]
-Doubles = Annotated[np.ndarray, Buffer("<f8")]
-Integers = Annotated[np.ndarray, Buffer("<i4")]
 
 
 class SurpriseKind(IntEnum):
@@ -363,6 +369,8 @@ Messages = (
     | ScoresMessage
     | SurprisesMessage
     | ProgressMessage
+    | ExtendMessage
+    | LiveMessage
     | FaultMessage
 )
 

@@ -29,7 +29,7 @@ from nbforecast.session import wait_or_cancel
 from nbforecast.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nbforecast.options import ExplorerStyle, Style
     from nbforecast.origin_forecast import Forecast
@@ -179,6 +179,10 @@ class Explorer(WidgetBase):
             length = int(explorer._data.lengths[explorer.series])
             return explorer.series, explorer.model, max(length - 1 + explorer.index, 0)
 
+        return self._new_feed(view)
+
+    def _new_feed(self, view: Callable[[], tuple[int, int, int]]) -> ExplorerFeed:
+        """What turns runs into messages; `view` returns the positions of series and model, and the row, in view."""
         return ExplorerFeed(self._runs, view, wake_callback(self))
 
     def _receive(self, content: Any) -> None:
