@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 import weakref
@@ -102,13 +101,8 @@ def redisplay(run: Run, shell: InteractiveShell) -> None:
 
 def show_live(live: Live, shell: InteractiveShell) -> None:
     """Shows the live data that a cell ends in: to a person in a notebook as an explorer that follows them."""
-    view: dict[str, Any] = {}
-    if live.has_run and can_show_widgets(shell):
-        from nbforecast.jupyter.widgets.explorer.explore import explore
-
-        with contextlib.suppress(MissingExtra):
-            view = explore(live).view()
-    display({**view, **live._repr_mimebundle_()}, raw=True, metadata=WITH_STILL if view else {})
+    view, metadata = _explorer(live) if live.has_run and can_show_widgets(shell) else ({}, {})
+    display({**view, **live._repr_mimebundle_()}, raw=True, metadata=metadata | WITH_STILL if view else {})
 
 
 def show_cache(cache: ResultCache, shell: InteractiveShell) -> None:
@@ -130,8 +124,8 @@ def _cache_view() -> tuple[dict[str, Any], dict[str, Any]]:
         return {}, {}
 
 
-def _explorer(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The mime bundle of a new explorer of a run and its metadata; empty where its libraries are missing."""
+def _explorer(run: Run | Live) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The mime bundle of a new explorer of a run, or of live data, and its metadata; empty where its libraries are missing."""
     from nbforecast.jupyter.widgets.explorer.explore import explore
 
     try:
