@@ -213,6 +213,7 @@ export class Explorer {
     // For tests and measurements.
     Object.assign(this.root.dataset, {
       index: String(store.index),
+      rows: String(store.rowCount),
       drawn: main?.filled ? "forecast" : "history",
       ms: (performance.now() - start).toFixed(2),
     });

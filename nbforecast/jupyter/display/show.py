@@ -125,7 +125,7 @@ def _cache_view() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _explorer(run: Run | Live) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The mime bundle of a new explorer of a run or live data and its metadata; empty where its libraries are missing."""
+    """The mime bundle of a new explorer and its metadata; empty where its libraries are missing."""
     from nbforecast.jupyter.widgets.explorer.explore import explore
 
     try:
