@@ -40,7 +40,7 @@ class Settings:
         disk: Bytes of disk that results may use (`NBFORECAST_DISK`).
         chunk: Number of origins inferred between two looks at the queue (`NBFORECAST_CHUNK`); None is the number that
             takes 50 ms.
-        batch: Number of origins whose calculations are written under one lock (`NBFORECAST_BATCH`).
+        batch: Number of origins that are calculated at once and written under one lock, at most (`NBFORECAST_BATCH`).
         precision: Precision of the networks' matrix products on a GPU, `float32` or `bfloat16`
             (`NBFORECAST_PRECISION`); a CPU, on which `bfloat16` is slower, always uses `float32`.
         explorer: Bytes of the page that an explorer adds to the output of a cell in a non-interactive session
@@ -69,7 +69,7 @@ def settings() -> Settings:
         memory=_size("NBFORECAST_MEMORY", "2GB"),
         disk=_size("NBFORECAST_DISK", "10GB"),
         chunk=_positive("NBFORECAST_CHUNK"),
-        batch=_positive("NBFORECAST_BATCH") or 32,
+        batch=_positive("NBFORECAST_BATCH") or 1024,
         precision=_one_of("NBFORECAST_PRECISION", "float32", "bfloat16"),
         explorer=_positive("NBFORECAST_EXPLORER"),
     )

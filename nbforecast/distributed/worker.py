@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from nbforecast.checks import check_horizon
+from nbforecast.device import cores
 from nbforecast.distributed.destination import Failure, newest_shards, shard_path, shards_in
 from nbforecast.distributed.learned_shards import learned_shard, write_sums
 from nbforecast.distributed.prepare_partition import prepare_partition
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("nbforecast.distributed")
 POLL_SECONDS = 0.1  # between two looks at whether the job is cancelled
 CANCEL_FILE = "cancel"
+_LOCAL_WORKERS = 2
 MAX_WORKER_FAILURES = 3  # workers that may die on a partition before it is given up
 
 
@@ -106,13 +111,38 @@ class JobCancelled(Exception):
 
 
 def forecast_locally(job: Job, partitions: list[int]) -> Iterator[PartitionReport]:
-    """Write the shards of some partitions in this process, one after the other, with one worker."""
-    worker = Worker(job)
-    try:
-        for partition in partitions:
-            yield worker.forecast(partition)
-    finally:
-        worker.close()
+    """Write the shards of some partitions in this process, in the order in which they end.
+
+    Where several cores work and batches are shared out to them, two workers take turns: one prepares or saves while the
+    other one infers.
+    """
+    forecaster = resolve(job.options.model, job.options.minimum, job.options.maximum)
+    is_parallel = getattr(forecaster, "windows_per_core", None) is not None and cores() > 1
+    workers = [Worker(job) for _ in partitions[: _LOCAL_WORKERS if is_parallel else 1]]
+    waiting, idle = iter(partitions), SimpleQueue[Worker]()
+    for worker in workers:
+        idle.put(worker)
+
+    def forecast(partition: int) -> PartitionReport:
+        worker = idle.get()
+        try:
+            return worker.forecast(partition)
+        finally:
+            idle.put(worker)
+
+    with ThreadPoolExecutor(len(workers) or 1, thread_name_prefix="nbforecast-shard") as pool:
+        running = {pool.submit(forecast, partition) for partition in islice(waiting, len(workers))}
+        try:
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                running |= {pool.submit(forecast, partition) for partition in islice(waiting, len(done))}
+                yield from (future.result() for future in done)
+        finally:
+            if running:  # an error, or nobody asks for more reports
+                job.cancel()
+                wait(running)
+            for worker in workers:
+                worker.close()
 
 
 class Worker:

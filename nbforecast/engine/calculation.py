@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.entry import Entry
 
 DENSITY_ORIGINS = 256
+_FEW = 32  # origins that are not padded to a whole batch: those of a request that somebody waits for
+_MAX_DRAWS = 1 << 22  # numbers in a batch, for long horizons and many samples
 
 
 def calculate_rows(
@@ -24,7 +26,7 @@ def calculate_rows(
     version: str,
     statistics: Statistics,
 ) -> None:
-    """Calculate quantiles and scores batch by batch, and write them to an entry.
+    """Calculate quantiles and scores, those of a chunk in one batch where it is not larger, and write them to an entry.
 
     Args:
         entry: The entry that holds the forecasts.
@@ -33,7 +35,7 @@ def calculate_rows(
         version: The entry's version that the forecasts belong to; results for another version are dropped (C8a).
         statistics: Where batches, origins and locks are counted.
     """
-    batch = settings().batch
+    batch = _batch_size(draws)
     actual = entry.data.actuals(rows, entry.spec.horizon)
     for start in range(0, len(rows), batch):
         part = slice(start, start + batch)
@@ -55,8 +57,18 @@ def calculate_newest_densities(entry: Entry, version: str, statistics: Statistic
     draws = entry.take("forecast", rows)
     is_inferred = np.isfinite(draws[:, 0, 0])
     rows, draws = rows[is_inferred], draws[is_inferred]
-    batch = settings().batch
+    batch = min(_FEW, _batch_size(draws))
     for start in range(0, len(rows), batch):
         part = slice(start, start + batch)
         entry.write_densities(rows[part], densities(draws[part], batch), version)
         statistics.add(batches=1, locks=1)
+
+
+def _batch_size(draws: Float32[np.ndarray, "R H Q"]) -> int:
+    """The number of origins that are calculated at once, one of few, since each is compiled."""
+    most = settings().batch
+    if len(draws) <= _FEW:
+        return min(_FEW, most)
+    while most > _FEW and most * draws[0].size > _MAX_DRAWS:
+        most //= 2
+    return most

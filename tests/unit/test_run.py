@@ -63,16 +63,20 @@ def test_E2_a_forecast_returns_at_once_and_is_filled_in_the_background(glucose: 
     assert len([t for t in threading.enumerate() if t.name.startswith("nbforecast-inference")]) == 1
 
 
-def test_E3_one_lock_a_batch_of_32(glucose: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("batch", "batches_of_a_chunk"), [(None, 1), (32, 4)])
+def test_E3_one_lock_a_batch(
+    batch: int | None, batches_of_a_chunk: int, glucose: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NBFORECAST_CHUNK", "100")
+    monkeypatch.setenv("NBFORECAST_BATCH", str(batch or ""))
     before = session.engine().statistics
-    run = nbf.forecast(glucose, "naive", wait=True)
+    run = nbf.forecast(glucose, "naive", force=True, wait=True)
     now = session.engine().statistics
     chunks, batches, locks = (getattr(now, n) - getattr(before, n) for n in ("chunks", "batches", "locks"))
     full, rest = divmod(run.available, 100)
     of_densities = 256 // 32
     assert chunks == full + 1
-    assert batches == full * 4 + -(-rest // 32) + of_densities
+    assert batches == full * batches_of_a_chunk + -(-rest // (batch or 1024)) + of_densities
     assert locks == chunks + batches == run.entry_slice.entry.lock_count
 
 

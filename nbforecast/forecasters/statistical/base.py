@@ -6,6 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
@@ -40,10 +41,13 @@ class Statistical(WindowForecaster):
 
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
         """See `WindowForecaster.predict`."""
-        past = scale_context(windows)
+        # barriers keep XLA from computing again what is used more than once: a tenth of the time of `naive`
+        past = jax.lax.optimization_barrier(scale_context(windows))
         seasons = find_seasons(past, windows.seasons)
-        origins = backtest_origins(past, horizon, past.first + jnp.maximum(self.warmup(seasons), MIN_OBSERVATIONS))
-        return quantile_forecast(past, origins, self.point_forecast(past, seasons, origins))
+        start = past.first + jnp.maximum(self.warmup(seasons), MIN_OBSERVATIONS)
+        origins = jax.lax.optimization_barrier(backtest_origins(past, horizon, start))
+        forecast = jax.lax.optimization_barrier(self.point_forecast(past, seasons, origins))
+        return quantile_forecast(past, origins, forecast)
 
     def warmup(self, seasons: Seasons) -> Int32[Array, " B"]:
         """Returns the number of steps at the start of a context from which nothing is forecast."""
