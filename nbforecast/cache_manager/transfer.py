@@ -79,8 +79,11 @@ def _entries_at(path: Path | None) -> Iterator[Entry]:
     """The saved entries in a file or folder; None is the cache's own directory."""
     cache = results()
     if path is not None and path.is_file():
+        folder = CacheDirectory(path.parent, own=False)
+        file = next((file for file in folder.files() if file.path == path and file.deltas), None)
         try:
-            yield Entry.from_snapshot(parquet.read(path))
+            grown = None if file is None else folder.read(file)
+            yield Entry.from_snapshot(grown or parquet.read(path))
         except Unreadable as reason:
             raise InputError(f"{str(path)!r} is not loaded: {reason}.") from reason
         return

@@ -12,9 +12,10 @@ from jaxtyping import Int64, UInt8
 from nbforecast.errors import StorageError
 from nbforecast.result_cache.collisions import should_replace
 from nbforecast.result_cache.covariate_prints import entry_key
+from nbforecast.result_cache.delta import holds
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
-from nbforecast.result_cache.fingerprints import Fingerprints
+from nbforecast.result_cache.fingerprints import Fingerprints, is_beginning
 from nbforecast.result_cache.removable_results import RemovableResults
 from nbforecast.result_cache.reuse import MemoryCandidate, begin_results, list_candidates
 from nbforecast.result_cache.snapshot import has_forecast
@@ -123,7 +124,7 @@ class Cache(RemovableResults):
         """Results on disk, in memory from now on (`_build_lock` is held)."""
         file = None if self.directory is None else self.directory.find(key)
         entry = None if file is None or self.is_view(file) else self.read(file)
-        if entry is None:
+        if entry is None or entry.key != key:  # appended rows may have been damaged
             return None
         self.hits += 1
         self._mark_used(entry)
@@ -155,8 +156,11 @@ class Cache(RemovableResults):
     ) -> EntrySlice:
         """Results that begin with what other entries hold (`_build_lock` is held)."""
         self.misses += 1
-        why, candidates = reasons(), self._candidates(data, spec)
-        entry_slice = begin_results(data, spec, why, Fingerprints(data), candidates, requested(why), exact=exact)
+        why, prints = reasons(), Fingerprints(data)
+        rows, damages = requested(why), -1
+        while damages != self._damages:  # a file that is set aside while it is read leaves others to be found
+            damages = self._damages
+            entry_slice = begin_results(data, spec, why, prints, self._candidates(data, spec), rows, exact=exact)
         self.reused += entry_slice.inferred
         if entry_slice.key == entry_slice.entry.key:
             self.mark_young(entry_slice.entry)
@@ -194,6 +198,10 @@ class Cache(RemovableResults):
         key = entry_key(data, spec)
         removals = [r.time for r in self.removals.newer(key, 0.0) if r.is_whole]
         return list_candidates(self.entries(), self.directory, self.read, data, spec, max(removals, default=0.0))
+
+    @property
+    def _damages(self) -> int:
+        return 0 if self.directory is None else self.directory.damages
 
     def _mark_used(self, entry: Entry) -> None:
         entry.hits += 1
@@ -248,6 +256,7 @@ class Cache(RemovableResults):
             if self.is_current(entry_slice):
                 self.save(entry_slice.entry)
                 self._replace_parts(entry_slice.entry)
+                self._evict_former(entry_slice.entry)
             elif entry_slice.entry.is_released:
                 self.save(entry_slice.entry)
             self.trim()
@@ -301,6 +310,15 @@ class Cache(RemovableResults):
                 file = None if self.directory is None else self.directory.find(present.key)
                 if file is not None and entry.saved == entry.state:
                     self.save_view(part, smaller.reasons, file)
+
+    def _evict_former(self, entry: Entry) -> None:
+        """Remove from memory what an entry was before rows were appended, unless it has more than the entry (V2)."""
+        for present in self.slices():
+            former = present.entry
+            is_other = former is not entry and present.key == former.key and former.spec == entry.spec
+            is_free = is_other and id(former) not in self._pins
+            if is_free and is_beginning(former.fingerprints, entry.fingerprints) and holds(entry, former):
+                self.evict(former.key)
 
     def _repoint(self, old: Entry, new: Entry) -> None:
         """Read parts of an entry from the one that has replaced it (`_lock` is held)."""

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import stat
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    import os
-    import re
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Collection
 
-FileStamp = tuple[int, int, int]
+FileStamp = tuple[int, ...]
 V = TypeVar("V")
+
+_FIRST = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})\.parquet")
+_ROWS = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})\.rows-(\d{4,9})\.parquet")
+UNFINISHED = re.compile(r"\.[0-9a-f]{32}-[0-9a-f]{16}(\.rows-\d{4,9})?\.[0-9a-f]{16}\.part")
 
 
 @dataclass(frozen=True)
 class CacheFile:
-    """A file of a cache directory, as it was when the directory was read.
+    """The files of an entry, as they were when the directory was read: one, and those of appended rows beside it.
 
     Attributes:
-        path: Where it is.
-        handle: The handle of its data, from its name.
-        group: The group of its spec, from its name.
-        size: Its bytes.
-        used: When its entry was last requested, in seconds since the epoch (its modification time).
-        stamp: Differs once another file has its name.
+        path: Where the first one is.
+        handle: The handle of the entry's data.
+        group: The group of its spec.
+        size: The bytes of all.
+        used: When the entry was last requested, in seconds since the epoch (the last one's modification time).
+        stamp: Differs once one of them is another file.
+        number: Which file of appended rows it is, where a file of such rows stands by itself; 0 for others.
+        deltas: The files of appended rows, each as if it stood by itself, in their order.
     """
 
     path: Path
@@ -35,11 +43,74 @@ class CacheFile:
     size: int
     used: float
     stamp: FileStamp
+    number: int = 0
+    deltas: tuple[CacheFile, ...] = field(default=(), repr=False)
 
-    @classmethod
-    def of(cls, path: Path, match: re.Match[str], details: os.stat_result) -> CacheFile:
-        """A file from the parts of its name, handle and group, and from what the system says of it."""
-        return cls(path, match[1], match[2], details.st_size, details.st_mtime, stamp_of(details))
+    def with_deltas(self, deltas: tuple[CacheFile, ...], handle: str) -> CacheFile:
+        """The entry of this first file and of rows that were appended.
+
+        Args:
+            deltas: Their files.
+            handle: The handle of all rows.
+
+        Returns:
+            The entry.
+        """
+        size, stamp = self.size + sum(d.size for d in deltas), self.stamp
+        for delta in deltas:
+            stamp += delta.stamp
+        return replace(self, handle=handle, size=size, used=deltas[-1].used, stamp=stamp, deltas=deltas)
+
+    @property
+    def first(self) -> CacheFile:
+        """The first file alone; its handle is that of its name."""
+        if not self.deltas:
+            return self
+        size, stamp = self.size - sum(d.size for d in self.deltas), self.stamp[:3]
+        return replace(self, handle=self.path.stem[:32], size=size, stamp=stamp, deltas=())
+
+    @property
+    def paths(self) -> list[Path]:
+        """Every file, the newest rows first: in this order they are removed, so that what is left is an entry."""
+        return [*(delta.path for delta in reversed(self.deltas)), self.path]
+
+
+def scan_directory(path: Path, groups: Collection[str] | None = None) -> list[CacheFile]:
+    """The files of a directory that are named like those of a cache; links do not count.
+
+    Args:
+        path: The directory, which may not exist.
+        groups: Only files of these groups.
+
+    Returns:
+        Each file by itself. The handle is that of its name, which for appended rows names the first file.
+    """
+    files = []
+    with contextlib.suppress(OSError), os.scandir(path) as directory:
+        for item in directory:
+            match = _FIRST.fullmatch(item.name) or _ROWS.fullmatch(item.name)
+            if match is None or not (groups is None or match[2] in groups):
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                details = item.stat(follow_symlinks=False)
+                if stat.S_ISREG(details.st_mode):
+                    number = int(match[3]) if match.re is _ROWS else 0
+                    size, used, stamp = details.st_size, details.st_mtime, stamp_of(details)
+                    files.append(CacheFile(Path(item.path), match[1], match[2], size, used, stamp, number))
+    return files
+
+
+def delta_path(first: Path, number: int) -> Path:
+    """Where a file of appended rows belongs.
+
+    Args:
+        first: The entry's first file.
+        number: Which file of appended rows it is, from 1 on.
+
+    Returns:
+        The path; in alphabetic order it comes after the first file's.
+    """
+    return first.with_name(f"{first.stem}.rows-{number:04d}.parquet")
 
 
 def stamp_of(details: os.stat_result) -> FileStamp:

@@ -2,6 +2,10 @@
 
 Files are written beside and renamed into place, so a reader sees a whole file or none; writers of one directory take
 turns. Names are made of hashes alone; nothing in a file decides where anything is written. Links are not followed.
+
+Rows that are appended to an entry go into a small file beside the entry's first one (V2). The last of these files is
+written again, with one row more, until it has `FULL_DELTA` bytes. Once they hold an eighth of the entry, or are many,
+the entry becomes one file again: a row is written a bounded number of times, however long the data grow.
 """
 
 from __future__ import annotations
@@ -9,114 +13,47 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
-import secrets
-import stat
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import filelock
 import numpy as np
 from jaxtyping import UInt8
 
 from nbforecast.atomic_write import atomic_write
 from nbforecast.result_cache import parquet
-from nbforecast.result_cache.cache_file import CacheFile, FileMemory, stamp_of
-from nbforecast.result_cache.metadata import Damaged, Unreadable
-from nbforecast.result_cache.removals import Removals
-from nbforecast.result_cache.snapshot import union
+from nbforecast.result_cache.cache_file import UNFINISHED, FileMemory, delta_path
+from nbforecast.result_cache.delta import appended_rows, has_all, has_equal, holds
+from nbforecast.result_cache.directory_reader import ASIDE, REMOVALS, DirectoryReader
+from nbforecast.result_cache.snapshot import DeltaRecord, union
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from nbforecast.result_cache.cache_file import FileStamp
-
-    _Written = tuple[Metadata, UInt8[np.ndarray, " N"]]
+    from nbforecast.result_cache.cache_file import CacheFile
     from nbforecast.result_cache.key import CacheKey
     from nbforecast.result_cache.metadata import Metadata
-    from nbforecast.result_cache.parquet import FileOutline
     from nbforecast.result_cache.removals import Removal
     from nbforecast.result_cache.snapshot import Snapshot
 
+    _Written = tuple[Metadata, UInt8[np.ndarray, " N"]]
+
+__all__ = ["ASIDE", "REMOVALS", "CacheDirectory"]
+
 _log = logging.getLogger("nbforecast.result_cache")
-_NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})\.parquet")
-_PART = re.compile(r"\.[0-9a-f]{32}-[0-9a-f]{16}\.[0-9a-f]{16}\.part")
-_TURN_TIMEOUT = 60.0  # seconds to wait for another process's turn
 _ABANDONED_AFTER = 3600.0  # seconds after which an unfinished file belongs to a process that was killed
-_MAX_ROWS = 2_000_000  # rows of outlines, and of what this process has written, that are held in memory
-_MAX_IDS = 200_000  # names of series in the metadata that are held in memory
-ASIDE, REMOVALS = "aside", ".removals.json"
+_MAX_ROWS = 2_000_000  # rows of what this process has written whose status is held in memory
+FULL_DELTA = 40_000  # bytes from which on a file of appended rows is not written again
+MOST_DELTAS = 512  # files of appended rows of one entry
+LEAST_ROWS, LARGEST_SHARE = 1024, 8  # appended rows that make an entry one file again: so many, and one in so many
 
 
-class CacheDirectory:
-    """The entries of one directory, which is created when the first one is written.
-
-    Attributes:
-        path: The directory.
-        removals: What was removed from it, by any process (C16).
-    """
+class CacheDirectory(DirectoryReader):
+    """The entries of one directory, which is created when the first one is written."""
 
     def __init__(self, path: Path, *, own: bool = True) -> None:
-        """Use a directory that may not exist yet.
-
-        Args:
-            path: The directory.
-            own: Whether it belongs to nbforecast: damaged files are then moved to its folder `aside`, elsewhere they
-                are only passed over. Both are logged as warnings (C13).
-        """
-        self.path = path
-        self.removals = Removals(path / REMOVALS)
-        self._own = own
-        self._file_lock = filelock.FileLock(path / ".lock", timeout=_TURN_TIMEOUT, mode=0o600)
-        self._metadata: FileMemory[Metadata | None] = FileMemory(_MAX_IDS, _count_ids)
-        self._outlines: FileMemory[FileOutline] = FileMemory(_MAX_ROWS, lambda outline: len(outline.contexts))
+        """Use a directory that may not exist yet; the arguments are those of `DirectoryReader`."""
+        super().__init__(path, own=own)
         self._written: FileMemory[_Written] = FileMemory(_MAX_ROWS, lambda written: len(written[1]))
-        self._passed_over: set[tuple[Path, FileStamp]] = set()
-
-    def files(self, groups: Collection[str] | None = None) -> list[CacheFile]:
-        """The directory's files.
-
-        Args:
-            groups: Only files of these groups.
-
-        Returns:
-            The files, the last used first.
-        """
-        files = []
-        with contextlib.suppress(OSError), os.scandir(self.path) as directory:
-            for item in directory:
-                match = _NAME.fullmatch(item.name)
-                if match is None or not (groups is None or match[2] in groups):
-                    continue
-                with contextlib.suppress(FileNotFoundError):
-                    details = item.stat(follow_symlinks=False)
-                    if stat.S_ISREG(details.st_mode):
-                        files.append(CacheFile.of(Path(item.path), match, details))
-        return sorted(files, key=lambda file: -file.used)
-
-    def find(self, key: CacheKey) -> CacheFile | None:
-        """The file of an entry, under its present name or else under its name in an earlier version.
-
-        Args:
-            key: The entry's key.
-
-        Returns:
-            The file, None if there is none.
-        """
-        return next(iter(self._find_all(key)), None)
-
-    def _find_all(self, key: CacheKey) -> list[CacheFile]:
-        files = []
-        for name in key.names:
-            path = self.path / f"{name}.parquet"
-            match = _NAME.fullmatch(path.name)
-            with contextlib.suppress(OSError):
-                details = path.lstat()
-                if match is not None and stat.S_ISREG(details.st_mode):
-                    files.append(CacheFile.of(path, match, details))
-        return files
 
     def file_path(self, key: CacheKey) -> Path:
         """Where an entry's file belongs.
@@ -128,71 +65,6 @@ class CacheDirectory:
             The path.
         """
         return self.path / f"{key}.parquet"
-
-    def metadata(self, file: CacheFile) -> Metadata | None:
-        """The metadata of a file.
-
-        Args:
-            file: The file.
-
-        Returns:
-            The metadata, None if they cannot be read.
-        """
-        known = self._metadata.get(file.path, file.stamp)
-        if known:
-            return known[0]
-        metadata: Metadata | None
-        try:
-            metadata = parquet.read_metadata(file.path)
-            _check_name(file, metadata.key)
-        except Unreadable as reason:
-            metadata = None
-            self._set_aside(file, reason)
-        self._metadata.put(file.path, metadata, file.stamp)
-        return metadata
-
-    def outline(self, file: CacheFile) -> FileOutline | None:
-        """A file's data, contexts and status, without results.
-
-        Args:
-            file: The file.
-
-        Returns:
-            The outline, None if it cannot be read.
-        """
-        known = self._outlines.get(file.path, file.stamp)
-        if known:
-            return known[0]
-        try:
-            outline = parquet.read_outline(file.path)
-        except Unreadable as reason:
-            self._set_aside(file, reason)
-            return None
-        self._outlines.put(file.path, outline, file.stamp)
-        return outline
-
-    def read(self, file: CacheFile) -> Snapshot | None:
-        """The entry of a file.
-
-        Args:
-            file: The file.
-
-        Returns:
-            A snapshot, None if it cannot be read or was removed.
-        """
-        snapshot = self._read(file)
-        self.removals.refresh()
-        return None if snapshot is None else self.removals.apply(snapshot)
-
-    def _read(self, file: CacheFile) -> Snapshot | None:
-        """The entry of a file, also if it was removed."""
-        try:
-            snapshot = parquet.read(file.path)
-            _check_name(file, snapshot.key)
-        except Unreadable as reason:
-            self._set_aside(file, reason)
-            return None
-        return snapshot
 
     def record_removal(self, removal: Removal) -> Removal:
         """Record that results were removed, so that no process saves them again (C16); files stay as they are.
@@ -218,43 +90,128 @@ class CacheDirectory:
             overwrite: Save the snapshot alone.
 
         Returns:
-            The file written; None if the entry was removed since its results were made (C16).
+            The files that hold it; None if the entry was removed since its results were made (C16).
 
         Raises:
             OSError: The directory cannot be written to, or holds a file that can neither be read nor set aside.
         """
         self._create()
-        target = self.file_path(snapshot.key)
         with self._turn():
             self.removals.refresh()
             remainder = self.removals.apply(snapshot)
             if remainder is None:
                 return None
-            snapshot = remainder
-            files = self._find_all(snapshot.key)
-            present = next(iter(files), None)
-            metadata = None if present is None else self.metadata(present)
-            is_contained = overwrite or metadata is None or self._contains(snapshot, metadata)
-            saved = None if is_contained or present is None else self._read(present)
-            is_unread = metadata is None or (not is_contained and saved is None)
-            if present is not None and is_unread and self.find(snapshot.key):
-                raise OSError(f"{target} cannot be read, and not be set aside")
-            merged = snapshot
-            for other in (saved, *(None if overwrite else self._read(former) for former in files[1:])):
-                other_remainder = None if other is None else self.removals.apply(other)
-                merged = merged if other_remainder is None else union(merged, other_remainder)
-            merged = replace(merged, cleared=max(merged.cleared, self.removals.latest))
-            with atomic_write(target, mode=0o600) as file:
-                parquet.write(merged, file)
-            for former in files:
-                if former.path != target:
-                    self.remove(former)
-            written = self.find(snapshot.key)
-            metadata = None if written is None else self.metadata(written)
-            if written is None or metadata is None:
-                raise OSError(f"{target} was removed as soon as it was written")
+            entry = replace(remainder, cleared=max(remainder.cleared, self.removals.latest))
+            others = self.files(entry.spec.groups)
+            appended = None if overwrite else self._append(entry, others)
+            file = appended or self._write_whole(entry, others, overwrite=overwrite)
+            self._remove_former(entry, others, file, is_whole=appended is None)
+        return file
+
+    def _append(self, entry: Snapshot, others: list[CacheFile]) -> CacheFile | None:
+        """Save the rows that an entry's files lack beside them.
+
+        Args:
+            entry: The entry.
+            others: The files of its spec.
+
+        Returns:
+            Its files; None where all of it has to be written.
+        """
+        handles = [*entry.former, entry.key.handle]
+        file = max((f for f in others if f.handle in handles), key=lambda f: handles.index(f.handle), default=None)
+        first, metadata = (None, None) if file is None else (self._file_metadata(file.first), self.metadata(file))
+        if file is None or first is None or metadata is None or not first.can_grow:
+            return None
+        is_complete = first.has_current_scores and first.facts["inferred"] == first.facts["calculated"]
+        if not is_complete or metadata.frequency != entry.data.frequency or not has_equal(entry, metadata):
+            return None
+        has_gap = any(other.number and other.path.name.startswith(f"{file.path.stem}.") for other in others)
+        if has_gap or self.removals.newer(metadata.key, metadata.facts["cleared"]):
+            return None
+        if file.handle == entry.key.handle:
+            return file if file.deltas else None
+        if len(entry.data) - first.rows > max(LEAST_ROWS, first.rows // LARGEST_SHARE):
+            return None
+        lengths, number = np.array(metadata.facts["index_len"], np.int64), len(file.deltas) + 1
+        last = self._file_metadata(file.deltas[-1]) if file.deltas and file.deltas[-1].size < FULL_DELTA else None
+        if last is not None:
+            lengths[[entry.data.ids.index(name) for name in last.facts["ids"]]] -= last.facts["index_len"]
+            number -= 1
+        if number > MOST_DELTAS:
+            return None
+        with atomic_write(delta_path(file.path, number), mode=0o600) as stream:
+            parquet.write(appended_rows(entry, lengths), stream, DeltaRecord(file.path.stem, number, entry))
+        return self._find_written(entry.key, file.path)
+
+    def _write_whole(self, entry: Snapshot, others: list[CacheFile], *, overwrite: bool) -> CacheFile:
+        """Save an entry as one file, together with what other processes have saved of it; see `write`."""
+        target = self.file_path(entry.key)
+        files = self._find_all(entry.key)
+        for other in others:
+            if other.path == target and other.handle != entry.key.handle:  # it has grown beyond this entry
+                first = self._file_metadata(other.first)
+                if first is not None and has_all(first, entry):
+                    return other
+                self._rename(other)
+        present = next(iter(files), None)
+        metadata = None if present is None else self.metadata(present)
+        is_contained = overwrite or metadata is None or self._contains(entry, metadata)
+        saved = None if is_contained or present is None else self._read(present)
+        is_unread = metadata is None or (not is_contained and saved is None)
+        if present is not None and is_unread and self.find(entry.key):
+            raise OSError(f"{target} cannot be read, and not be set aside")
+        merged = entry
+        for other_entry in (saved, *(None if overwrite else self._read(former) for former in files[1:])):
+            remainder = None if other_entry is None else self.removals.apply(other_entry)
+            merged = merged if remainder is None else union(merged, remainder)
+        with atomic_write(target, mode=0o600) as stream:
+            parquet.write(merged, stream)
+        for former in files:
+            if former.path != target:
+                self.remove(former)
+        written = self._find_written(entry.key, target)
+        metadata = self.metadata(written)
+        if metadata is not None:
             self._written.put(target, (metadata, merged.status))
         return written
+
+    def _find_written(self, key: CacheKey, path: Path) -> CacheFile:
+        """The files of an entry whose first file has just been written, or rows beside it."""
+        written = self.find(key)
+        if written is None or written.path != path or self.metadata(written) is None:
+            raise OSError(f"{path} was removed as soon as it was written")
+        return written
+
+    def _rename(self, file: CacheFile) -> None:
+        """Make an entry with appended rows one file, under the name of its present handle."""
+        entry = self._read(file)
+        if entry is not None:
+            with atomic_write(self.file_path(entry.key), mode=0o600) as stream:
+                parquet.write(entry, stream)
+        self.remove(file)
+
+    def _remove_former(self, entry: Snapshot, others: list[CacheFile], written: CacheFile, *, is_whole: bool) -> None:
+        """Delete files that hold nothing which an entry lacks: those from before rows were appended, and parts (V2).
+
+        Args:
+            entry: The entry.
+            others: The files of its spec before it was written.
+            written: Its files.
+            is_whole: Whether all of it was written, which now and then is worth a look into the other files.
+        """
+        for other in others:
+            metadata = None if other.path == written.path else self.metadata(other)
+            if metadata is None or metadata.view is not None:
+                continue
+            if other.handle in entry.former and not other.number:
+                is_superseded = has_all(entry, metadata)
+            else:
+                is_candidate = is_whole and (other.number > 0 or has_all(entry, metadata))
+                outline = self.outline(other) if is_candidate else None
+                is_superseded = outline is not None and holds(entry, outline)
+            if is_superseded:
+                self.remove(other)
 
     def _contains(self, snapshot: Snapshot, metadata: Metadata | None) -> bool:
         """Whether a snapshot has everything that its file has: this process wrote the file, and it had less then."""
@@ -267,26 +224,27 @@ class CacheDirectory:
         """Record that an entry was requested.
 
         Args:
-            file: Its file.
+            file: Its files.
             used: When, in seconds since the epoch; None for now.
         """
         with contextlib.suppress(OSError):
-            os.utime(file.path, None if used is None else (used, used))
+            os.utime(file.paths[0], None if used is None else (used, used))
 
     def remove(self, file: CacheFile) -> int:
-        """Delete a file.
+        """Delete an entry's files.
 
         Args:
-            file: The file; another process may have deleted it.
+            file: The files; another process may have deleted some.
 
         Returns:
-            The bytes that this freed.
+            The bytes that this freed; 0 if the first file was not there.
         """
-        try:
-            file.path.unlink()
-        except FileNotFoundError:
-            return 0
-        return file.size
+        is_there = False
+        for path in file.paths:
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+                is_there = path == file.path
+        return file.size if is_there else 0
 
     def remove_entry(self, key: CacheKey) -> None:
         """Delete an entry's files, also under its name in an earlier version.
@@ -344,53 +302,11 @@ class CacheDirectory:
         if not self.path.is_dir():
             raise NotADirectoryError(f"{self.path} is a file")
 
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Let one process write at a time; the turn of a process that is killed ends with it."""
-        try:
-            with self._file_lock:  # the thread that holds it may take it again
-                yield
-        except filelock.Timeout as error:
-            raise OSError(f"another program has been writing to {self.path} for {_TURN_TIMEOUT:.0f} s") from error
-
-    def _set_aside(self, file: CacheFile, reason: Unreadable) -> None:
-        """Move a damaged file to the folder `aside`, or pass an unreadable one over; with a warning, once."""
-        name = (file.path, file.stamp)
-        if name in self._passed_over or not os.path.lexists(file.path):
-            return
-        self._passed_over.add(name)
-        if not self._own or not isinstance(reason, Damaged):
-            _log.warning("%s is passed over: %s.", file.path, reason)
-            return
-        aside = self.path / ASIDE
-        try:
-            with self._turn():
-                if stamp_of(file.path.lstat()) != file.stamp:
-                    return  # another process has put a whole one in its place
-                aside.mkdir(mode=0o700, exist_ok=True)
-                if aside.is_symlink():
-                    raise OSError(f"{aside} is a link")
-                file.path.rename(aside / f"{file.path.stem}.{secrets.token_hex(4)}.parquet")
-            _log.warning("%s is set aside, in the folder %r: %s.", file.path, ASIDE, reason)
-        except FileNotFoundError:
-            return  # another process has removed it
-        except OSError as error:
-            _log.warning("%s is passed over: %s (and it cannot be moved: %s).", file.path, reason, error)
-
     def _clear_parts(self, age: float) -> None:
         """Delete the unfinished files that are at least `age` seconds old."""
         with contextlib.suppress(OSError), os.scandir(self.path) as directory:
             for item in directory:
-                if _PART.fullmatch(item.name):
+                if UNFINISHED.fullmatch(item.name):
                     with contextlib.suppress(OSError):
                         if time.time() - item.stat(follow_symlinks=False).st_mtime >= age:
                             Path(item.path).unlink()
-
-
-def _check_name(file: CacheFile, key: CacheKey) -> None:
-    if file.path.stem not in key.names:
-        raise Damaged("it is another entry's file under a false name")
-
-
-def _count_ids(metadata: Metadata | None) -> int:
-    return 8 if metadata is None else 8 + len(metadata.facts["ids"])

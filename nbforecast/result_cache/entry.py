@@ -74,7 +74,7 @@ class Entry(EntryRecord):
         )
         entry.forced_times = snapshot.forced_times
         entry.version, entry.created, entry.contexts = snapshot.version, snapshot.created, snapshot.contexts
-        entry.cleared, entry.is_exact = snapshot.cleared, snapshot.is_exact
+        entry.cleared, entry.is_exact, entry.former = snapshot.cleared, snapshot.is_exact, snapshot.former
         entry._status = snapshot.status.copy()
         if snapshot.rows is not None:
             entry.unsearched = snapshot.status == Status.PENDING
@@ -362,6 +362,7 @@ class Entry(EntryRecord):
             cleared=self.cleared,
             is_exact=self.is_exact,
             covariates=self.covariates,
+            former=self.former,
             rows=rows if is_sparse else None,
         )
         return snapshot, state

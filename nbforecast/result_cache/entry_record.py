@@ -39,6 +39,7 @@ class EntryRecord:
         is_exact: Somebody has asked for forecasts that no longer history has a part in (C5).
         is_published: The cache has held the entry.
         unsearched: (N,) the rows for which other entries have not been searched, None if there is none (E10).
+        former: The handles that the entry had before rows were appended, the newest last; not more than `MAX_FORMER`.
         is_released: The memory was emptied while the cache held the entry; it is not held again (C16).
     """
 
@@ -71,6 +72,7 @@ class EntryRecord:
         self.created = self.used = self.cleared = time.time()
         self.hits = self.reused = 0
         self.saved: State | None = None
+        self.former: tuple[str, ...] = ()
         self.unsearched: Bool[np.ndarray, " N"] | None = None
         self.is_exact = self.is_published = self.is_released = False
         if fingerprints is not None:

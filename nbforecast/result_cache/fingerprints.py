@@ -124,6 +124,18 @@ class Fingerprints:
         end = self.offsets[series + 1]
         return self._sums[end] - self._sums[end - steps]
 
+    def oldest(self, steps: Int64[np.ndarray, " S"]) -> UInt64[np.ndarray, " S"]:
+        """The fingerprint of the beginning of every series.
+
+        Args:
+            steps: (S,) grid steps of each beginning.
+
+        Returns:
+            (S,) fingerprints.
+        """
+        start = self.offsets[:-1]
+        return self._sums[start + steps] - self._sums[start]
+
 
 def match_series(new: Fingerprints, old: Fingerprints) -> Int64[np.ndarray, " S"]:
     """The old series of the same name for each new one.
@@ -160,6 +172,22 @@ def align_rows(new: Fingerprints, old: Fingerprints) -> Int64[np.ndarray, " N"]:
     position = np.arange(new.rows) - np.repeat(new.offsets[:-1] - (new.first - old.first[match]), new_lengths)
     is_inside = (position >= 0) & (position < np.repeat(old_length, new_lengths))
     return np.where(is_inside, position + np.repeat(old_start, new_lengths), MISSING)
+
+
+def is_beginning(old: Fingerprints, new: Fingerprints) -> bool:
+    """Whether a dataset has grown into another one: the same series, with rows appended to one of them at least.
+
+    Args:
+        old: A dataset.
+        new: Another dataset on the same grid.
+
+    Returns:
+        Whether it has.
+    """
+    if old.ids != new.ids or (old.first != new.first).any() or old.rows >= new.rows or (old.last > new.last).any():
+        return False
+    lengths = np.diff(old.offsets)
+    return bool((old.oldest(lengths) == new.oldest(lengths)).all())
 
 
 def are_newest_parts(new: Fingerprints, old: Fingerprints) -> Bool[np.ndarray, " S"]:

@@ -30,12 +30,30 @@ from nbforecast.time_units import DAY, SECOND
 
 if TYPE_CHECKING:
     from nbforecast.result_cache.key import CacheKey
-    from nbforecast.result_cache.snapshot import Snapshot
+    from nbforecast.result_cache.snapshot import DeltaRecord, Snapshot
 
-FORMAT, SPARSE_FORMAT = (
+# a sparse file has results of some rows only, null elsewhere
+FORMAT, SPARSE_FORMAT = 4, 5
+_EARLIER_FORMATS = (
     2,
     3,
-)  # the second has results of some rows only, null elsewhere; format_1 reads the files of the former one
+)  # dense and sparse, with the index of each row instead of its step; `format_1` has the first one
+_GROWING = (
+    "handle",
+    "content_signature",
+    "version",
+    "index_len",
+    "end_time",
+    "available",
+    "inferred",
+    "calculated",
+    "created",
+    "forced",
+    "forced_rows",
+    "cleared",
+    "is_exact",
+    "former",
+)  # what differs once rows are appended
 _HANDLE, _DIGEST = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
 _KEY = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}")
 _KINDS = ("fixed", "month", "business", "integer", "calendar")
@@ -90,7 +108,34 @@ class Metadata:
     @property
     def is_sparse(self) -> bool:
         """Whether the file has results of the rows with a forecast only, and nulls elsewhere (E10)."""
-        return bool(self.facts["format"] == SPARSE_FORMAT)
+        return self.facts["format"] in (SPARSE_FORMAT, _EARLIER_FORMATS[1])
+
+    @property
+    def can_grow(self) -> bool:
+        """Whether rows can be appended in files beside this one, which have the same columns."""
+        return self.facts["format"] in (FORMAT, SPARSE_FORMAT) and self.view is None and "delta" not in self.facts
+
+    def grown(self, last: Metadata) -> Metadata:
+        """The metadata of the entry with rows that files beside its first one hold.
+
+        Args:
+            last: The metadata of the last one of these files.
+
+        Returns:
+            The metadata of all rows; the digests, and whether results are sparse, are those of the first file.
+
+        Raises:
+            Damaged: The two do not belong together.
+        """
+        facts = self.facts | last.facts["delta"]["entry"] | {"saved": last.facts["saved"]}
+        lengths = zip(self.facts["index_len"], facts["index_len"], strict=False)
+        try:
+            if not all(before <= after for before, after in lengths):
+                raise ValueError("it has fewer rows than its first file")
+            _check(facts)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise Damaged(f"its metadata make no sense ({type(error).__name__}: {error})") from error
+        return Metadata(facts)
 
     @property
     def view(self) -> ViewRecord | None:
@@ -136,16 +181,26 @@ class Metadata:
         )
 
 
-def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
+def pack(snapshot: Snapshot, digests: dict[str, str], delta: DeltaRecord | None = None) -> bytes:
     """Metadata as bytes, with a digest of their own.
 
     Args:
-        snapshot: The entry.
+        snapshot: The entry, or rows that were appended to one.
         digests: A digest of each column, by name.
+        delta: What the rows were appended to, if they were.
 
     Returns:
         The bytes, for `unpack`.
     """
+    facts = _describe(snapshot) | {"saved": time.time(), "digests": digests}
+    if delta is not None:
+        entry = _describe(delta.entry)
+        facts["delta"] = {"of": delta.of, "number": delta.number, "entry": {name: entry[name] for name in _GROWING}}
+    return json.dumps(facts | {"signature": _signature(facts)}, ensure_ascii=False).encode()
+
+
+def _describe(snapshot: Snapshot) -> dict[str, Any]:
+    """An entry's metadata as plain values."""
     data, spec = snapshot.data, snapshot.spec
     facts = {
         "format": FORMAT if snapshot.rows is None else SPARSE_FORMAT,
@@ -176,14 +231,13 @@ def pack(snapshot: Snapshot, digests: dict[str, str]) -> bytes:
         "forced_rows": _encode_runs(snapshot.forced_times),
         "cleared": snapshot.cleared,
         "is_exact": snapshot.is_exact,
-        "saved": time.time(),
-        "digests": digests,
+        "former": list(snapshot.former),
     }
     if snapshot.view is not None:
         facts["view"] = snapshot.view._asdict()
     if spec.covariates is not None:
         facts |= {"covariates": asdict(spec.covariates), "covariate_digest": snapshot.covariates}
-    return json.dumps(facts | {"signature": _signature(facts)}, ensure_ascii=False).encode()
+    return facts
 
 
 def unpack(packed: bytes) -> Metadata:
@@ -208,11 +262,12 @@ def unpack(packed: bytes) -> Metadata:
             raise Unreadable(f"a newer nbforecast has written it (format {version})")
         if version == 1:
             facts = format_1.upgrade(facts)
-        elif version not in (FORMAT, SPARSE_FORMAT):
+        elif version not in (*_EARLIER_FORMATS, FORMAT, SPARSE_FORMAT):
             raise Damaged(f"an older nbforecast has written it (format {version})")
         if facts.setdefault("score_version", 1) != SCORE_VERSION:
             facts["calculated"] = 0
         facts.setdefault("is_exact", False)
+        facts.setdefault("former", [])
         facts.setdefault("cleared", facts["created"])  # files of earlier versions do not say
         facts.setdefault("forced_rows", [[sum(facts["index_len"]), facts["forced"]]])
         _check(facts)
@@ -254,6 +309,8 @@ def _check(facts: dict[str, Any]) -> None:
         and _are_runs(facts["forced_rows"], sum(lengths))
         and all(0 <= facts[n] <= sum(lengths) for n in ("available", "inferred", "calculated"))
         and isinstance(facts["digests"], dict)
+        and isinstance(facts["former"], list)
+        and all(_HANDLE.fullmatch(handle) for handle in facts["former"])
     )
     if not is_sound:
         raise ValueError("a value is impossible")
@@ -263,6 +320,10 @@ def _check(facts: dict[str, Any]) -> None:
         _check_calendar(frequency)
     if facts.get("covariates") is not None:
         _check_covariates(facts)
+    if facts.get("delta") is not None:
+        delta = facts["delta"]
+        if not (_KEY.fullmatch(delta["of"]) and type(delta["number"]) is int and set(delta["entry"]) == {*_GROWING}):
+            raise ValueError("what its rows were appended to is impossible")
     if facts.get("view") is not None:
         view, most = ViewRecord(**facts["view"]), sum(lengths)
         counts = view.calculated, view.inferred, most

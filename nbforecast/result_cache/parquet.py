@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from nbforecast.data import Dataset
+    from nbforecast.result_cache.snapshot import DeltaRecord
 
 ROW_GROUP = 16_384
 _FIELD = b"nbforecast"
@@ -40,6 +41,7 @@ _READ_ERRORS = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeE
                 RecursionError, pa.ArrowException)  # fmt: skip
 _ARROW_TYPES = {
     np.dtype(np.int32): pa.int32(),
+    np.dtype(np.int64): pa.int64(),
     np.dtype(np.float64): pa.float64(),
     np.dtype(np.uint64): pa.uint64(),
     np.dtype(np.float32): pa.float32(),
@@ -68,12 +70,13 @@ class FileOutline:
         return Fingerprints(self.data)
 
 
-def write(snapshot: Snapshot, file: BinaryIO) -> None:
-    """Write an entry.
+def write(snapshot: Snapshot, file: BinaryIO, delta: DeltaRecord | None = None) -> None:
+    """Write an entry, or rows that were appended to one.
 
     Args:
         snapshot: The entry.
         file: An open file.
+        delta: What the rows were appended to; None for a whole entry.
 
     Raises:
         OSError: The file cannot be written.
@@ -89,7 +92,7 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
         {
             "unique_id": _dictionary(np.repeat(np.arange(len(data.ids)), data.lengths), data.ids),
             "ds": data.times(data.time).to_arrow(),
-            "index": _flat_array(data.index()),
+            "step": _flat_array(data.steps()),
             "y": _flat_array(observed, ~np.isnan(observed)),
             "status": _dictionary(snapshot.status, _LABELS["status"]),
             "reason": _dictionary(snapshot.reasons.astype(np.int64) - 1, _LABELS["reason"]),
@@ -102,13 +105,13 @@ def write(snapshot: Snapshot, file: BinaryIO) -> None:
         schema = schema.append(pa.field(name, _nested_array(values).type))
     with pq.ParquetWriter(
         file,
-        schema.with_metadata({_FIELD: pack(snapshot, digests)}),
+        schema.with_metadata({_FIELD: pack(snapshot, digests, delta)}),
         compression="zstd",
         compression_level=1,
         use_dictionary=["unique_id", "status", "reason"],
         use_byte_stream_split=[name + ".list.element" * (values.ndim - 1) for name, values in no_rows.items()],
         write_page_checksum=True,
-        write_statistics=["unique_id", "ds", "index"],
+        write_statistics=["unique_id", "ds", "step"],
     ) as writer:
         for start in range(0, len(data), ROW_GROUP):
             table = origin_table.slice(start, ROW_GROUP)
@@ -204,6 +207,7 @@ def read(path: Path) -> Snapshot:
         forced_times=metadata.forced_times,
         cleared=facts["cleared"],
         is_exact=facts["is_exact"],
+        former=tuple(facts["former"]),
         rows=np.flatnonzero(has_forecast(columns["status"])) if metadata.is_sparse else None,
         view=metadata.view,
         covariates=facts.get("covariate_digest", ""),

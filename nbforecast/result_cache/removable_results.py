@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +43,7 @@ class RemovableResults(SliceTable, Storage):
             OSError: Files cannot be removed.
         """
         with self.write_lock:
-            self.record_removal(Removal(str(key)))
+            self.record_removal(Removal(str(key), former=self._former_keys(key)))
             self.evict(key)
             if self.directory is not None:
                 self.directory.remove_entry(key)
@@ -91,6 +92,14 @@ class RemovableResults(SliceTable, Storage):
             if self.directory is not None and self.directory.find(entry.key) is not None:
                 self.save(entry)
             return count
+
+    def _former_keys(self, key: CacheKey) -> tuple[str, ...]:
+        """The keys that an entry had before rows were appended: other processes may hold it under these (C16)."""
+        part, file = self.peek(key), None if self.directory is None else self.directory.find(key)
+        handles: list[str] = [] if part is None or part.key != part.entry.key else list(part.entry.former)
+        metadata = None if file is None or self.directory is None else self.directory.metadata(file)
+        handles += [] if metadata is None else metadata.facts["former"]
+        return tuple(str(replace(key, handle=handle)) for handle in dict.fromkeys(handles))
 
     def _belongs(self, entry_slice: EntrySlice) -> bool:
         """Whether results may be held: they were not removed since they were made (C16)."""

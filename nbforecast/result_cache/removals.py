@@ -45,6 +45,7 @@ class Removal:
         span: The lowest and highest index concerned; None for all.
         series: The series concerned; None for all.
         time: When, in seconds since the epoch.
+        former: Keys that the entry had before rows were appended: whoever holds it under these has it no more, either.
     """
 
     key: str | None = None
@@ -52,11 +53,24 @@ class Removal:
     span: tuple[int, int] | None = None
     series: tuple[str, ...] | None = None
     time: float = 0.0
+    former: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing of an entry remains."""
         return self.keep == Status.PENDING and self.span is None and self.series is None
+
+    def covers(self, other: Removal) -> bool:
+        """Whether an earlier removal adds nothing to this one.
+
+        Args:
+            other: The earlier removal.
+
+        Returns:
+            Whether everything that it concerns is removed whole by this one.
+        """
+        own = {self.key, *self.former}
+        return self.is_whole and (self.key is None or own.issuperset((other.key, *other.former)))
 
     def rows(self, data: Dataset) -> Int64[np.ndarray, " R"]:
         """The rows concerned.
@@ -79,12 +93,14 @@ class Removal:
     def from_facts(cls, facts: dict[str, Any]) -> Removal:
         """A removal from its plain values as JSON has them; raises `ValueError` for others."""
         span, series, key, moment = facts["span"], facts["series"], facts["key"], facts["time"]
+        former = facts.get("former", ())  # earlier versions have none
         is_sound = (
             type(moment) in (int, float)
             and 0 < moment < time.time() + _CLOCK_TOLERANCE
             and (key is None or isinstance(key, str))
             and (span is None or (len(span) == 2 and all(type(end) is int and abs(end) < 1 << 62 for end in span)))
             and (series is None or all(isinstance(name, str) for name in series))
+            and all(isinstance(name, str) for name in former)
         )
         if not is_sound:
             raise ValueError("a value is impossible")
@@ -94,6 +110,7 @@ class Removal:
             None if span is None else (span[0], span[1]),
             None if series is None else tuple(series),
             float(moment),
+            tuple(former),
         )
 
 
@@ -136,7 +153,8 @@ class Removals:
         """
         items = self._items
         later = items[bisect_right(items, since, key=lambda removal: removal.time) :]
-        return [removal for removal in later if removal.key in (None, str(key))] if later else []
+        own = str(key) if later else ""
+        return [removal for removal in later if removal.key in (None, own) or own in removal.former]
 
     def is_removed(self, key: CacheKey, since: float) -> bool:
         """Whether an entry as a whole was removed.
@@ -181,7 +199,7 @@ class Removals:
         self.refresh()
         with self._lock:
             new = replace(removal, time=max(time.time(), self.latest) + _TICK)
-            items = [item for item in self._items if not (new.is_whole and new.key in (None, item.key))]
+            items = [item for item in self._items if not new.covers(item)]
             items = [*items, new][-_MAX_REMOVALS:]
             if write and self._path is not None and self._path.parent.is_dir():
                 with atomic_write(self._path, mode=0o600) as file:

@@ -13,8 +13,8 @@ from nbforecast.forecasters.base import WHOLE_HISTORY
 from nbforecast.result_cache.covariate_prints import context_fingerprints
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
-from nbforecast.result_cache.fingerprints import align_rows, are_newest_parts
-from nbforecast.result_cache.snapshot import has_forecast
+from nbforecast.result_cache.fingerprints import align_rows, are_newest_parts, is_beginning
+from nbforecast.result_cache.snapshot import MAX_FORMER, has_forecast
 from nbforecast.result_cache.status import Status
 
 if TYPE_CHECKING:
@@ -140,8 +140,9 @@ class FileCandidate:
         return self.directory.outline(self.file)
 
     def load(self) -> Entry | None:
-        """The file's entry; None if it cannot be read."""
-        return self.read(self.file)
+        """The file's entry; None if it cannot be read, or not all of it."""
+        entry = self.read(self.file)
+        return entry if entry is not None and entry.key == self.metadata.key else None
 
 
 def list_candidates(
@@ -270,6 +271,9 @@ def begin_results(
     open_reasons = np.where(is_open, reasons, 0).astype(np.uint8)
     new = Entry(data, spec, open_reasons, fingerprints=fingerprints)
     new.unsearched = None if requested is None else ~is_requested
+    for entry, _, _ in matches:
+        if is_beginning(entry.fingerprints, fingerprints) and entry.data.frequency == data.frequency:
+            new.former = (*entry.former, entry.key.handle)[-MAX_FORMER:]
     is_adopted = np.zeros(len(data), bool)
     for entry, rows, old_rows in reversed(matches):  # later ones were forced later
         is_left = ~is_adopted[rows]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
     from nbforecast.result_cache.result_column import ColumnView
 
+MAX_FORMER = 64  # handles of an entry before rows were appended that are remembered
+
 
 class ColumnViews(Mapping[str, Any]):
     """The columns of an entry at one moment, read from its memory piece by piece, so that a snapshot copies none.
@@ -64,6 +66,20 @@ class ViewRecord(NamedTuple):
     calculated: int
 
 
+class DeltaRecord(NamedTuple):
+    """That a file holds rows which were appended to an entry.
+
+    Attributes:
+        of: The stem of the entry's first file.
+        number: Which of the files beside that one it is, from 1 on.
+        entry: The entry with these rows.
+    """
+
+    of: str
+    number: int
+    entry: Snapshot
+
+
 class RowResults(NamedTuple):
     """Results of some rows, to store elsewhere.
 
@@ -104,6 +120,7 @@ class Snapshot:
         rows: (M,) the rows that `columns` have, which are those with a forecast; None for all (E10).
         view: Where the results are, if they are a longer history's; the snapshot itself then has none.
         covariates: The digest of the covariates that the forecasts depend on; empty if on none.
+        former: The handles that the entry had before rows were appended, the newest last; not more than `MAX_FORMER`.
     """
 
     data: Dataset
@@ -120,6 +137,7 @@ class Snapshot:
     rows: Int64[np.ndarray, " M"] | None = None
     view: ViewRecord | None = None
     covariates: str = ""
+    former: tuple[str, ...] = ()
 
     def results(self, name: str, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
         """Some rows of a column, NaN where there is no result.

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 import nbforecast as nbf
-from nbforecast.result_cache import directory as directory_module
+from nbforecast.result_cache import directory_reader
 from nbforecast.result_cache.cache_file import FileMemory
 from nbforecast.result_cache.directory import CacheDirectory
 from tests.support.cache_files import LastValueModel
@@ -44,7 +44,7 @@ def test_C13_a_value_belongs_to_one_version_of_a_file() -> None:
 def test_E10_C13_headers_of_every_saved_version_do_not_stay_in_memory(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_module, "_MAX_IDS", 30)
+    monkeypatch.setattr(directory_reader, "_MAX_IDS", 30)
     assert cache.directory is not None
     monkeypatch.setattr(cache, "directory", CacheDirectory(cache.directory.path))
     model = LastValueModel()
@@ -54,6 +54,6 @@ def test_E10_C13_headers_of_every_saved_version_do_not_stay_in_memory(
         for _ in range(2):
             nbf.forecast(frame, model, 2, freq=1, force=True, wait=True)
     assert len(cache.directory.files()) == 6
-    memory = cache.directory._metadata
+    memory = cache.directory._of_each_file
     assert memory._total <= 30
     assert len(memory._values) <= 2

@@ -80,7 +80,7 @@ def test_C9_X1_polars_reads_a_file_as_the_plain_table_it_is(grid: str, tmp_path:
     mine = (
         EntrySlice.whole(Entry.from_snapshot(snapshot))
         .frame()
-        .select("unique_id", "ds", "index", "y", "status", "reason")
+        .select("unique_id", "ds", pl.Series("step", snapshot.data.steps()), "y", "status", "reason")
     )
     plain = frame.select(mine.columns).with_columns(pl.col("unique_id", "status", "reason").cast(pl.String))
     assert plain.equals(mine.with_columns(pl.col("unique_id", "status", "reason").cast(pl.String)))
@@ -100,19 +100,19 @@ def test_C9_X1_duckdb_and_pyarrow_read_a_file(grid: str, tmp_path: Path) -> None
             return base.sql(query, params=[path])
 
         counted = ask("SELECT count(*), count(*) FILTER (status = 'scored') FROM read_parquet(?)").fetchall()
-        rows = ask("SELECT unique_id, index, ds, y, status, forecast FROM read_parquet(?)").pl()
+        rows = ask("SELECT unique_id, step, ds, y, status, forecast FROM read_parquet(?)").pl()
         note = ask("SELECT decode(value) FROM parquet_kv_metadata(?) WHERE key = 'nbforecast'").fetchall()
     assert counted == [(len(data), (snapshot.status == Status.SCORED).sum())]
     for name in ("unique_id", "status"):
         assert rows[name].cast(pl.String).to_list() == frame[name].cast(pl.String).to_list()
-    assert rows["index"].to_list() == data.index().tolist()
+    assert rows["step"].to_list() == data.steps().tolist()
     assert rows["y"].to_list() == frame["y"].to_list()
     assert rows["ds"].to_physical().to_list() == frame["ds"].to_physical().to_list()
     np.testing.assert_array_equal(np.array(rows["forecast"].to_list(), "f4"), snapshot.columns["forecast"])
     assert json.loads(note[0][0])["handle"] == data.handle
     table = pq.read_table(path)
     assert table.num_rows == len(data)
-    assert table["index"].to_pylist() == data.index().tolist()
+    assert table["step"].to_pylist() == data.steps().tolist()
     assert table["y"].to_pylist() == frame["y"].to_list()
     assert table["status"].to_pylist() == frame["status"].to_list()
 
