@@ -44,7 +44,7 @@ def write_shard(entry: Entry, target: Path) -> None:
     """
     snapshot, _ = entry.snapshot()
     with atomic_write(target) as file:
-        parquet.write(snapshot, file)
+        parquet.write(snapshot, file, with_index=True)
 
 
 def is_complete(path: Path, spec: ForecastSpec, *, exact: bool = False) -> bool:

@@ -181,6 +181,7 @@ def joined_outline(first: FileOutline, parts: Sequence[FileOutline], metadata: M
         contexts=layout.place([o.contexts for o in outlines]),
         status=layout.status([o.status for o in outlines]),
         forced_times=metadata.forced_times,
+        has_grown=True,
     )
 
 
@@ -264,7 +265,7 @@ def has_equal(entry: Snapshot, other: Metadata) -> bool:
 
 
 def holds(entry: Outline, outline: Outline) -> bool:
-    """Whether an entry has the forecasts of some other rows, from the same contexts.
+    """Whether an entry has what was observed in some other rows, and their forecasts from the same contexts.
 
     Args:
         entry: The entry.
@@ -282,6 +283,8 @@ def holds(entry: Outline, outline: Outline) -> bool:
     if (before < 0).any() or (before + other.lengths > data.lengths[own]).any():
         return False
     rows = np.arange(len(other)) + np.repeat(data.offsets[own] + before - other.offsets[:-1], other.lengths)
+    if not np.array_equal(data.values[rows], other.values, equal_nan=True):
+        return False
     is_older = outline.forced_times <= entry.forced_times[rows]
     has_it = has_forecast(entry.status[rows]) & (entry.contexts[rows] == outline.contexts) & is_older
     return bool((has_it | ~has_forecast(outline.status)).all())

@@ -78,6 +78,11 @@ class EntryRecord:
         if fingerprints is not None:
             self.fingerprints = fingerprints
 
+    @property
+    def has_grown(self) -> bool:
+        """Whether rows were appended to an earlier entry, which it has replaced (V2)."""
+        return bool(self.former)
+
     @cached_property
     def fingerprints(self) -> Fingerprints:
         """Those of the data."""

@@ -111,29 +111,16 @@ class Fingerprints:
         end = np.minimum(start + horizon, np.repeat(self.offsets[1:], np.diff(self.offsets)))
         return self._sums[end] - self._sums[start]
 
-    def newest(self, series: Int64[np.ndarray, " K"], steps: Int64[np.ndarray, " K"]) -> UInt64[np.ndarray, " K"]:
-        """The fingerprint of the newest part of some series.
+    def sums_of(self, start: Int64[np.ndarray, " K"], steps: Int64[np.ndarray, " K"]) -> UInt64[np.ndarray, " K"]:
+        """The fingerprints of some parts of series.
 
         Args:
-            series: (K,) numbers of series.
+            start: (K,) the first row of each part.
             steps: (K,) grid steps of each part.
 
         Returns:
             (K,) fingerprints.
         """
-        end = self.offsets[series + 1]
-        return self._sums[end] - self._sums[end - steps]
-
-    def oldest(self, steps: Int64[np.ndarray, " S"]) -> UInt64[np.ndarray, " S"]:
-        """The fingerprint of the beginning of every series.
-
-        Args:
-            steps: (S,) grid steps of each beginning.
-
-        Returns:
-            (S,) fingerprints.
-        """
-        start = self.offsets[:-1]
         return self._sums[start + steps] - self._sums[start]
 
 
@@ -187,7 +174,7 @@ def is_beginning(old: Fingerprints, new: Fingerprints) -> bool:
     if old.ids != new.ids or (old.first != new.first).any() or old.rows >= new.rows or (old.last > new.last).any():
         return False
     lengths = np.diff(old.offsets)
-    return bool((old.oldest(lengths) == new.oldest(lengths)).all())
+    return bool((old.sums_of(old.offsets[:-1], lengths) == new.sums_of(new.offsets[:-1], lengths)).all())
 
 
 def are_newest_parts(new: Fingerprints, old: Fingerprints) -> Bool[np.ndarray, " S"]:
@@ -201,8 +188,23 @@ def are_newest_parts(new: Fingerprints, old: Fingerprints) -> Bool[np.ndarray, "
         (S,) whether each is.
     """
     match = match_series(new, old)
-    steps = np.diff(new.offsets)
-    is_part = (match >= 0) & (new.last == old.last[match]) & (steps <= np.diff(old.offsets)[match])
-    candidates = np.flatnonzero(is_part)
-    is_part[candidates] = new.newest(candidates, steps[candidates]) == old.newest(match[candidates], steps[candidates])
+    return are_parts(new, old) & (new.last == old.last[match])
+
+
+def are_parts(new: Fingerprints, old: Fingerprints) -> Bool[np.ndarray, " S"]:
+    """Which new series are a part, or all, of the old series of that name: same observations, wherever they end.
+
+    Args:
+        new: A dataset with S series.
+        old: Another dataset on the same grid.
+
+    Returns:
+        (S,) whether each is.
+    """
+    match = match_series(new, old)
+    is_part = (match >= 0) & (new.last <= old.last[match]) & (new.first >= old.first[match])
+    series = np.flatnonzero(is_part)
+    start = old.offsets[match[series]] + new.first[series] - old.first[match[series]]
+    sums = old.sums_of(start, np.diff(new.offsets)[series])
+    is_part[series] = new.sums_of(new.offsets[:-1][series], np.diff(new.offsets)[series]) == sums
     return is_part

@@ -57,12 +57,14 @@ class FileOutline:
         contexts: (N,) the fingerprints of the contexts that the forecasts are made from.
         status: (N,) a `Status` each.
         forced_times: (N,) when each origin was last forced, in seconds since the epoch; 0 if never (C6).
+        has_grown: Whether rows were appended to an earlier entry, which it has replaced (V2).
     """
 
     data: Dataset
     contexts: UInt64[np.ndarray, " N"]
     status: UInt8[np.ndarray, " N"]
     forced_times: Float64[np.ndarray, " N"]
+    has_grown: bool
 
     @cached_property
     def fingerprints(self) -> Fingerprints:
@@ -70,13 +72,14 @@ class FileOutline:
         return Fingerprints(self.data)
 
 
-def write(snapshot: Snapshot, file: BinaryIO, delta: DeltaRecord | None = None) -> None:
+def write(snapshot: Snapshot, file: BinaryIO, delta: DeltaRecord | None = None, *, with_index: bool = False) -> None:
     """Write an entry, or rows that were appended to one.
 
     Args:
         snapshot: The entry.
         file: An open file.
         delta: What the rows were appended to; None for a whole entry.
+        with_index: Whether to write the index of each row, too. Where rows may be appended, it changes.
 
     Raises:
         OSError: The file cannot be written.
@@ -99,6 +102,8 @@ def write(snapshot: Snapshot, file: BinaryIO, delta: DeltaRecord | None = None) 
             "context": _flat_array(snapshot.contexts),
         }
     )
+    if with_index:
+        origin_table = origin_table.add_column(3, "index", _flat_array(data.index()))
     schema = origin_table.schema
     no_rows = {name: snapshot.piece(name, 0, 0) for name in snapshot.columns}
     for name, values in no_rows.items():
@@ -153,7 +158,9 @@ def read_outline(path: Path) -> FileOutline:
     """
     metadata, columns = _read_checked(path, ("y", "context", "status"))
     data = _dataset(metadata, columns["y"])
-    return FileOutline(data, columns["context"], columns["status"], metadata.forced_times)
+    return FileOutline(
+        data, columns["context"], columns["status"], metadata.forced_times, bool(metadata.facts["former"])
+    )
 
 
 def read_columns(path: Path, names: tuple[str, ...]) -> tuple[Dataset, dict[str, Shaped[np.ndarray, "N ..."]]]:

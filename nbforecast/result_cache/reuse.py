@@ -13,7 +13,7 @@ from nbforecast.forecasters.base import WHOLE_HISTORY
 from nbforecast.result_cache.covariate_prints import context_fingerprints
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
-from nbforecast.result_cache.fingerprints import align_rows, are_newest_parts, is_beginning
+from nbforecast.result_cache.fingerprints import align_rows, are_newest_parts, are_parts, is_beginning
 from nbforecast.result_cache.snapshot import MAX_FORMER, has_forecast
 from nbforecast.result_cache.status import Status
 
@@ -53,6 +53,11 @@ class Outline(Protocol):
     @property
     def forced_times(self) -> Float64[np.ndarray, " N"]:
         """(N,) when each origin was last requested with `force`, in seconds since the epoch; 0 if never."""
+        ...
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether rows were appended to an earlier entry, which it has replaced (V2)."""
         ...
 
 
@@ -314,8 +319,8 @@ def _reusable_rows(
     has_same_context = contexts[rows] == outline.contexts[old_rows]
     is_reusable = has_same_context & has_forecast(outline.status)[old_rows]
     if not exact:
-        is_newest_part = np.repeat(are_newest_parts(new, old), np.diff(new.offsets))[rows]
-        is_reusable |= is_newest_part & has_forecast(outline.status)[old_rows]
+        is_part = (are_parts if outline.has_grown else are_newest_parts)(new, old)  # rows were appended to its end
+        is_reusable |= np.repeat(is_part, np.diff(new.offsets))[rows] & has_forecast(outline.status)[old_rows]
     return rows[is_reusable], old_rows[is_reusable]
 
 

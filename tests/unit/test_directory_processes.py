@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,7 +18,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nbforecast.result_cache import directory as directory_module
 from nbforecast.result_cache import parquet
+from nbforecast.result_cache.cache_file import CacheFile
 from nbforecast.result_cache.directory import ASIDE, CacheDirectory
 from nbforecast.result_cache.snapshot import Snapshot, has_forecast
 from tests.support.cache_files import bits, complete_snapshot, keep_rows
@@ -30,6 +33,7 @@ SIZES = (20, 300, 3000)
 ENTRIES = 6
 SHARED, ROUNDS, PROCESSES = 99, 8, 4
 PARTS = ".*.part"
+FIRST_ROWS, GROWING = 30, 101  # the second is large: see `whole`
 
 
 @cache
@@ -200,6 +204,82 @@ def test_C13_a_process_killed_at_any_instant_leaves_whole_entries_and_loses_noth
     assert not list(tmp_path.glob(PARTS))
     assert {f.path for f in directory.files()} == {f.path for f in before}
     check_whole(tmp_path)
+
+
+@cache
+def grown_handle(rows: int) -> str:
+    return grown(rows).key.handle
+
+
+def grown(rows: int) -> Snapshot:
+    """The first rows of an entry that grows, the same in every process."""
+    entry = whole(GROWING)
+    data = replace(
+        entry.data, offsets=np.array([0, rows]), time=entry.data.time[:rows], values=entry.data.values[:rows]
+    )
+    return replace(entry.take(np.arange(rows)), data=data)
+
+
+def append_for_ever(folder: str, seed: int) -> None:
+    """Append one row after the other to what others have left, as soon as one is let."""
+    say("began", os.getpid())
+    while not (Path(folder).parent / f"go {os.getpid()}").exists():
+        time.sleep(0.001)
+    directory_module.LEAST_ROWS, directory_module.LARGEST_SHARE = 12, 1 << 30
+    directory_module.FULL_DELTA = (1, 1 << 20)[seed % 2]  # a file for each row, or one for all
+    directory = CacheDirectory(Path(folder))
+    rows = max((len(read.data) for file in directory.files() if (read := directory.read(file))), default=FIRST_ROWS)
+    for count in range(rows, len(whole(GROWING).data)):
+        directory.write(replace(grown(count), former=tuple(map(grown_handle, range(max(count - 5, 1), count)))))
+        say("saved", count)
+
+
+def append(folder: str, count: int) -> None:
+    """Fork one process that appends after another; each is to be killed."""
+    parquet.write(whole(GROWING), io.BytesIO())  # what is imported and kept here is there in every process
+    for seed in range(count):
+        os.waitpid(fork(append_for_ever, folder, seed), 0)
+        say("ended")
+
+
+def check_grown(folder: Path, saved: int) -> CacheFile:
+    """The entry has every row that was saved, each once, also for whoever knows nothing of the cache."""
+    directory = CacheDirectory(folder)
+    read, file = max(((directory.read(f), f) for f in directory.files()), key=lambda one: len(one[0].data))
+    count = len(read.data)
+    assert saved <= count <= saved + 1
+    assert read.key.handle == grown_handle(count)
+    for name in ("forecast", "quantiles"):
+        np.testing.assert_array_equal(read.columns[name], grown(count).columns[name])
+    assert pl.read_parquet(file.paths)["step"].sort().to_list() == list(range(count))
+    assert not (folder / ASIDE).exists()
+    return file
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(200, marks=pytest.mark.long)])
+def test_V2_C13_rows_that_were_appended_survive_a_kill_at_any_instant(kills: int, tmp_path: Path) -> None:
+    rng, saved, deltas, folder = random.Random(0), 0, [], tmp_path / "results"
+    with script("append", folder, kills) as server:
+        said = lines(server)
+        for number in range(kills):
+            word, process = next(said)
+            assert word == "began"
+            if number:
+                deltas.append(len(check_grown(folder, saved).deltas))
+            (tmp_path / f"go {process}").touch()
+            for _ in range(rng.randrange(1, 6)):
+                saved = int(next(said)[1])
+            time.sleep(rng.uniform(0, 0.02))
+            os.kill(int(process), signal.SIGKILL)
+            for words in said:
+                if words == ["ended"]:
+                    break
+                saved = int(words[1])
+    check_grown(folder, saved)
+    assert min(deltas) < max(deltas)
+    directory = CacheDirectory(folder)
+    directory.write(replace(grown(saved + 2), former=(grown_handle(saved), grown_handle(saved + 1))))
+    assert len(directory.files()) == 1  # what was left from before rows were appended is gone
 
 
 def mark(saved: dict[int, np.ndarray], words: list[str]) -> None:

@@ -87,7 +87,10 @@ def test_C15_results_of_every_model_of_0_1_are_reused(model: str, saved: Cache) 
     run = request(model)
     assert run.inferred == 0
     assert run.reused == run.frame.filter(status="scored").height > 0
-    assert len(names(saved)) == len(before), "scores are calculated as today, and written in place of the former ones"
+    shorter = model == "naive"  # of which there is an entry of 18 rows, too, which has no forecast of its own
+    assert len(names(saved)) == len(before) - shorter, (
+        "scores are calculated as today, and written in place of the former ones"
+    )
     before = names(saved)
     reopen(saved)
     assert request(model).inferred == 0
@@ -122,7 +125,7 @@ def test_C2_C15_the_status_of_0_1_is_read_and_what_is_missing_is_inferred(saved:
     (gone,) = before - names(saved)
     (new,) = names(saved) - before
     assert gone.split("-")[0] == new.split("-")[0] == run.handle
-    assert json.loads(packed_metadata(reopen(saved).path / new))["format"] == FORMAT == 2
+    assert json.loads(packed_metadata(reopen(saved).path / new))["format"] == FORMAT
     assert request("naive", hourly(18)).inferred == 0
 
 
