@@ -24,17 +24,16 @@ from nbforecast.postprocessing.variants import VARIANT_LEVELS, Variant, compare_
 from nbforecast.result_cache.export import to_long
 from nbforecast.result_cache.key import ForecastSpec
 from nbforecast.run_card import MUTED, run_card, text_line
-from nbforecast.run_results import RunResults
+from nbforecast.run_surprises import RunSurprises
 from nbforecast.safe_text import escape_controls
 from nbforecast.scoring.origin_scores import quantiles
 from nbforecast.series_results import SeriesResults
-from nbforecast.surprises.detector import SurpriseDetector
 from nbforecast.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbforecast.data import Dataset, DataWarning
+    from nbforecast.data import Dataset
     from nbforecast.engine.engine import Engine
     from nbforecast.forecasters.base import Forecaster
     from nbforecast.forecasters.bounded import Bounds
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.entry_slice import EntrySlice
 
 
-class Run(RunResults):
+class Run(RunSurprises):
     """Forecasts from every origin of a dataset, which the background fills in.
 
     `nbforecast.forecast` returns a run. All its members can be read at any time and show the results so far; `wait`
@@ -61,12 +60,6 @@ class Run(RunResults):
         >>> run.at(-24).interval(80).shape
         (12, 2)
     """
-
-    _detector: tuple[tuple[str, int], SurpriseDetector] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """The data and the results so far; what is derived from them is derived anew."""
-        return {**super().__getstate__(), "_detector": None}
 
     @property
     def base(self) -> Run:
@@ -286,53 +279,6 @@ class Run(RunResults):
             >>> sales.totals(28)  # a row per group: how much in the next 28 steps, with bands
         """
         return GroupForecasts(self, read_groups(self.data, by), index, method)
-
-    def surprises(self, rate: float = 0.01) -> pl.DataFrame:
-        """The observations that their forecasts made improbable: on average a stated share of ordinary ones (A1).
-
-        An observation is compared with the forecasts made 1 to H steps before. Its p-value is the share of past
-        observations of its series that were at least as odd, so the rate holds for any model. Where equal values tie,
-        fewer than the stated share are named. All is as of the time of the observation: later data change nothing but
-        `kind` and `known_at`, which begin as null. The call waits for the run.
-
-        Args:
-            rate: The share of ordinary observations that are named nonetheless. A rate needs 1 / rate - 1 past
-                observations with forecasts; where a series has fewer, nothing of it is named, and
-                `surprise_warnings` says so.
-
-        Returns:
-            A DataFrame with a row per surprise, ascending in series and time: unique_id; ds, index and y of the
-            observation (y is null for a gap in the data); lead, the longest horizon in steps at which it was already
-            odd; expected, the median of the forecast of that lead; lo and hi, the ends of the band beyond which an
-            observation is odd at the rate; p, the p-value; kind ("spike", "level shift", "spread", "rhythm" or
-            "missing"; null until later data decide it) and known_at, the time at which they did; event, the number of
-            the event, which surprises at most a horizon apart share.
-
-        Raises:
-            OptionError: `rate` is no probability.
-
-        Example:
-            >>> run.surprises(0.001).select("ds", "y", "expected", "p", "lead")
-
-        Source:
-            Conformal p-values by Vovk, Gammerman & Shafer (2005), "Algorithmic learning in a random world".
-        """
-        return self._detect().table(rate)
-
-    def surprise_warnings(self, rate: float = 0.01) -> tuple[DataWarning, ...]:
-        """Which series have too short a past to tell surprises at a rate.
-
-        Args:
-            rate: The rate that `surprises` is asked for.
-        """
-        return self._detect().warnings(rate)
-
-    def _detect(self) -> SurpriseDetector:
-        """What compares observations with forecasts; that of before, and what it holds, while nothing changes."""
-        self.wait()
-        if self._detector is None or self._detector[0] != self.revision:
-            self._detector = self.revision, SurpriseDetector(self._slice)
-        return self._detector[1]
 
     def plot(self, index: Index = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
         """Draw the forecast of one origin with matplotlib.

@@ -12,10 +12,13 @@ from jaxtyping import Float32, Float64
 from nbforecast.checks import check_probabilities
 from nbforecast.data.dataset import DataWarning
 from nbforecast.scoring.origin_scores import quantiles
+from nbforecast.surprises.changes import find_changes
+from nbforecast.surprises.events import event_begins, rare_gaps
+from nbforecast.surprises.kinds import MISSING, event_kinds, kind_span
 from nbforecast.surprises.lead_scores import SIDES, LeadScores, lead_scores, score_rows
 from nbforecast.surprises.p_values import P_ROWS, PValues, p_values
-from nbforecast.surprises.table import event_numbers, longest_leads, surprise_bands, tabulate
-from nbforecast.text import percent, plural
+from nbforecast.surprises.table import Surprises, longest_leads, surprise_bands, tabulate, tabulate_changes
+from nbforecast.text import brief_number, plural
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,6 +59,10 @@ class SurpriseDetector:
             rows = slice(first, min(first + count, end))
             piece = part.take("forecast", np.arange(rows.start, rows.stop)) if draws is None else draws[rows]
             sides[..., first - start : rows.stop - start] = quantiles(piece, part.spec.levels, SIDES).transpose(2, 1, 0)
+        if part.requested is not None:  # what others have asked for is in the entry, too
+            is_requested = np.zeros(len(part), bool)
+            is_requested[part.requested] = True
+            sides[..., ~is_requested[start:end]] = np.nan
         return sides
 
     def p_values(self, rate: float) -> PValues:
@@ -92,17 +99,42 @@ class SurpriseDetector:
         return p_values(scores.highest, bounds, steps, 0.5).p[-count:]
 
     def table(self, rate: float) -> pl.DataFrame:
-        """A row for each observation whose p-value is at most the rate; see `Run.surprises`."""
-        data, levels, values = self.part.data, self.part.spec.levels, self.p_values(rate)
-        rows = np.flatnonzero(np.isfinite(values.limit))
-        rows = rows[self._scores.highest[rows] > values.limit[rows]]
-        leads = longest_leads(self._scores, values, rows)
-        draws = self.part.take("forecast", rows - leads)[np.arange(len(rows)), leads - 1]
-        bands = surprise_bands(
-            draws, levels, data.values[rows], self._scores.units[leads - 1, rows], values.limit[rows]
+        """A row for each observation whose p-value is at most the rate, and for rare gaps; see `Run.surprises`."""
+        data, values, season, horizon = self.part.data, self.p_values(rate), self._season, self.part.spec.horizon
+        odd, gaps = np.flatnonzero(np.isfinite(values.limit)), rare_gaps(data.values, data.offsets, rate)
+        leads = longest_leads(self._scores, values, odd)
+        draws = self.part.take("forecast", odd - leads)[np.arange(len(odd)), leads - 1]
+        units, limits = self._scores.units[leads - 1, odd], values.limit[odd]
+        bands = surprise_bands(draws, self.part.spec.levels, data.values[odd], units, limits)
+
+        rows, span = np.concatenate([odd, gaps.rows]), kind_span(season, horizon)
+        order = np.argsort(rows)
+        begins = np.empty_like(rows)
+        begins[order] = event_begins(rows[order], data.offsets, horizon, span)
+        _, first, event = np.unique(begins[: len(odd)], return_index=True, return_inverse=True)
+        first = odd[first]  # an event may begin with a gap
+        series = np.searchsorted(data.offsets, first, side="right")
+        bounds = np.stack([data.offsets[series - 1], data.offsets[series]])
+        kinds = event_kinds(data.values, first, bounds, span, data.frequency.seasons)[event]
+        surprises = Surprises(
+            rows=rows,
+            p=np.concatenate([values.p[odd], gaps.p]),
+            leads=np.concatenate([leads, np.zeros(len(gaps.rows), np.int64)]),
+            bands=np.concatenate([bands, np.full((len(gaps.rows), 3), np.nan)]),
+            kinds=np.concatenate([kinds, np.full(len(gaps.rows), MISSING)]),
+            decided=np.concatenate([first[event] + span, gaps.ends]),
+            begins=begins,
         )
-        events = event_numbers(rows, data.offsets, self.part.spec.horizon)
-        return tabulate(data, rows, leads, values.p[rows], bands, events)
+        return tabulate(data, Surprises(*(column[order] for column in surprises)))
+
+    def changes(self, rate: float) -> pl.DataFrame:
+        """A row for each time at which a series stopped behaving as forecast; see `Run.changes`."""
+        check_probabilities([rate], "rate")
+        data, steps, changes = self.part.data, self.part.data.steps(), []
+        for begin, end in zip(data.offsets[:-1].tolist(), data.offsets[1:].tolist(), strict=True):
+            own = find_changes(self._scores.one_step[begin:end], steps[begin:end], rate)
+            changes += [change._replace(row=begin + change.row, since=begin + change.since) for change in own]
+        return tabulate_changes(data, changes)
 
     def warnings(self, rate: float) -> tuple[DataWarning, ...]:
         """What the past is too short to tell.
@@ -113,15 +145,15 @@ class SurpriseDetector:
         values, data = self.p_values(rate), self.part.data
         needed = ceil(1 / rate - 1e-9) - 1
         is_judged = np.isfinite(values.p) & (values.past >= needed)
-        judged = np.add.reduceat(is_judged, data.offsets[:-1]) if len(data) else np.zeros(0, int)
-        past = np.maximum.reduceat(values.past, data.offsets[:-1]) if len(data) else np.zeros(0, int)
-        short = np.flatnonzero(judged == 0)
+        counts = np.append(0, np.cumsum(is_judged))[data.offsets]
+        short = np.flatnonzero(np.diff(counts) == 0)
         if not len(short):
             return ()
-        share = percent(rate) if rate >= 0.001 else f"{100 * rate:g} %"
-        need = f"a rate of {share} needs {plural(needed, 'past observation')} with forecasts"
+        need = f"a rate of {brief_number(100 * rate)} % needs {plural(needed, 'past observation')} with forecasts"
         if len(data.ids) == 1:
-            sentence = f"No observation can be called a surprise: {need}, and there are {int(past[0]):,}."
+            count = int(values.past.max(initial=0))
+            sentence = f"No observation can be called a surprise: {need}, and there are {count:,}."
             return (DataWarning("too_short_for_rate", 1, sentence),)
-        named = f"{plural(len(short), 'series has', 'series have')} too few past observations to tell surprises"
-        return (DataWarning("too_short_for_rate", len(short), f"{named}: {need}."),)
+        series = plural(len(short), "series has", "series have")
+        sentence = f"{series} no observation that can be called a surprise: {need}, and theirs are fewer."
+        return (DataWarning("too_short_for_rate", len(short), sentence),)

@@ -43,11 +43,13 @@ class LeadScores:
         scores: (H, N) by lead.
         units: (H, N) what the errors are divided by, in the data's unit.
         highest: (N,) the largest score of each observation.
+        one_step: (N,) the score at lead 1, negative where the observation is below the forecast.
     """
 
     scores: Float32[np.ndarray, "H N"]
     units: Float32[np.ndarray, "H N"]
     highest: Float32[np.ndarray, " N"]
+    one_step: Float32[np.ndarray, " N"]
 
 
 def score_rows(season: int) -> int:
@@ -80,6 +82,7 @@ def lead_scores(
     rounded = as_forecast(values)
     scores = np.full((horizon, count), np.nan, np.float32)
     units = np.full((horizon, count), np.nan, np.float32)
+    one_step = np.full(count, np.nan, np.float32)
 
     def score_lead(lead: int) -> None:
         observed, origin = slice(lead, None), slice(count - lead)
@@ -97,6 +100,8 @@ def lead_scores(
         unit += layout.recent_mean(sizes, is_known)
         unit += layout.phase_mean(sizes, is_known)
         np.divide(sizes, unit, out=scores[lead - 1], where=is_known)
+        if lead == 1:
+            np.copysign(scores[0, observed], error, out=one_step[observed])
 
     with np.errstate(over="ignore", invalid="ignore"):
         leads = range(1, min(horizon, count - 1) + 1)
@@ -106,7 +111,7 @@ def lead_scores(
             for lead in leads:
                 score_lead(lead)
         highest = np.fmax.reduce(scores, axis=0)
-    return LeadScores(scores, units, highest)
+    return LeadScores(scores, units, highest, one_step)
 
 
 @dataclass(frozen=True)

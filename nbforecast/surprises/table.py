@@ -2,69 +2,77 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float32, Float64, Int64
 
 from nbforecast.scoring.origin_scores import quantiles
+from nbforecast.surprises.kinds import KINDS
 from nbforecast.surprises.lead_scores import SIDES
 
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
+    from nbforecast.surprises.changes import Change
     from nbforecast.surprises.lead_scores import LeadScores
     from nbforecast.surprises.p_values import PValues
 
 
-def event_numbers(
-    rows: Int64[np.ndarray, " M"], offsets: Int64[np.ndarray, " bounds"], distance: int
-) -> Int64[np.ndarray, " M"]:
-    """Number events: surprises of one series that are at most some steps apart belong to one.
+class Surprises(NamedTuple):
+    """Surprises in ascending order of rows.
 
-    Args:
-        rows: (M,) ascending rows of surprises.
-        offsets: (S + 1,) the bounds of the series.
-        distance: The most steps from one surprise to the next of its event.
+    Attributes:
+        rows: (M,) rows of the observations.
+        p: (M,) their p-values.
+        leads: (M,) the longest lead at which each was odd; 0 for a gap.
+        bands: (M, 3) the lower end, the median and the upper end of the forecast at that lead; NaN for a gap.
+        kinds: (M,) numbers of `KINDS`; -1 where the kind is not known.
+        decided: (M,) the rows at which the kinds became known.
+        begins: (M,) the first row of the event of each.
     """
-    series = np.searchsorted(offsets, rows, side="right")
-    return np.cumsum(np.append(0, (np.diff(rows) > distance) | (np.diff(series) != 0)))[: len(rows)]
+
+    rows: Int64[np.ndarray, " M"]
+    p: Float64[np.ndarray, " M"]
+    leads: Int64[np.ndarray, " M"]
+    bands: Float64[np.ndarray, "M 3"]
+    kinds: Int64[np.ndarray, " M"]
+    decided: Int64[np.ndarray, " M"]
+    begins: Int64[np.ndarray, " M"]
 
 
-def tabulate(
-    data: Dataset,
-    rows: Int64[np.ndarray, " M"],
-    leads: Int64[np.ndarray, " M"],
-    p: Float64[np.ndarray, " M"],
-    bands: Float64[np.ndarray, "M 3"],
-    events: Int64[np.ndarray, " M"],
-) -> pl.DataFrame:
-    """The table of some surprises.
+def tabulate(data: Dataset, surprises: Surprises) -> pl.DataFrame:
+    """The table of some surprises; see `Run.surprises`.
 
     Args:
         data: The data.
-        rows: (M,) the ascending rows of the surprises.
-        leads: (M,) the longest lead at which each was odd.
-        p: (M,) its p-value.
-        bands: (M, 3) the lower end, the median and the upper end of the forecast at that lead.
-        events: (M,) the number of its event.
+        surprises: The surprises.
     """
+    rows, _, leads, bands, kinds, decided, begins = surprises
     series = np.searchsorted(data.offsets, rows, side="right") - 1
-    columns = {
-        "unique_id": pl.Series([data.ids[number] for number in series.tolist()], dtype=pl.String),
-        "ds": data.times(data.time[rows]),
-        "index": rows - data.offsets[series + 1] + 1,
-        "y": data.values[rows],
-        "expected": bands[:, 1],
-        "lo": bands[:, 0],
-        "hi": bands[:, 2],
-        "p": p,
-        "lead": leads,
-        "kind": pl.Series([None] * len(rows), dtype=pl.String),
-        "known_at": pl.Series([None] * len(rows), dtype=data.time_type),
-        "event": events,
-    }
-    return pl.DataFrame(columns).with_columns(pl.col("y").fill_nan(None))
+    is_known, is_forecast = pl.Series(kinds >= 0), pl.Series(leads > 0)
+    table = pl.DataFrame(
+        {
+            "unique_id": pl.Series([data.ids[number] for number in series.tolist()], dtype=pl.String),
+            "ds": data.times(data.time[rows]),
+            "index": rows - data.offsets[series + 1] + 1,
+            "y": data.values[rows],
+            "expected": bands[:, 1],
+            "lo": bands[:, 0],
+            "hi": bands[:, 2],
+            "p": surprises.p,
+            "lead": leads,
+            "kind": pl.Series([KINDS[number] for number in kinds.tolist()], dtype=pl.String),
+            "known_at": data.times(data.time[np.where(kinds >= 0, decided, rows)]),
+            "event": np.unique(begins, return_inverse=True)[1].astype(np.int64),
+        }
+    )
+    return table.with_columns(
+        pl.col("y", "expected", "lo", "hi").fill_nan(None),
+        pl.when(is_forecast).then("lead").alias("lead"),
+        pl.when(is_known).then("kind").alias("kind"),
+        pl.when(is_known).then("known_at").alias("known_at"),
+    )
 
 
 def longest_leads(scores: LeadScores, values: PValues, rows: Int64[np.ndarray, " M"]) -> Int64[np.ndarray, " M"]:
@@ -107,3 +115,24 @@ def surprise_bands(
     lower = np.where(draws[:, 0] >= 0, np.maximum(lower, 0.0), lower)
     upper = np.where(draws[:, -1] <= 0, np.minimum(upper, 0.0), upper)
     return np.stack([lower, median, upper], axis=1)
+
+
+def tabulate_changes(data: Dataset, changes: list[Change]) -> pl.DataFrame:
+    """The table of some changes; see `Run.changes`.
+
+    Args:
+        data: The data.
+        changes: The changes, by rows of the data, ascending.
+    """
+    rows = np.array([change.row for change in changes], np.int64)
+    series = np.searchsorted(data.offsets, rows, side="right") - 1
+    return pl.DataFrame(
+        {
+            "unique_id": pl.Series([data.ids[number] for number in series.tolist()], dtype=pl.String),
+            "ds": data.times(data.time[rows]),
+            "index": rows - data.offsets[series + 1] + 1,
+            "since": data.times(data.time[np.array([change.since for change in changes], np.int64)]),
+            "direction": pl.Series([change.direction for change in changes], dtype=pl.String),
+            "evidence": pl.Series([change.evidence for change in changes], dtype=pl.Float64),
+        }
+    )

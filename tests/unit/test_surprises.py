@@ -1,6 +1,8 @@
-"""Surprises: conformal p-values as of their time, and the table of them (A1)."""
+"""Surprises, their kinds, and changes: as of their time, at the stated rate (A1, A2)."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -10,10 +12,16 @@ from hypothesis import strategies as st
 
 import nbforecast as nbf
 from nbforecast.surprises import p_values as ranks
+from nbforecast.surprises.changes import find_changes
 from nbforecast.surprises.detector import SurpriseDetector
+from nbforecast.surprises.events import event_begins
+from nbforecast.surprises.kinds import KINDS, event_kinds
 from nbforecast.surprises.lead_scores import SIDES, lead_scores
 from nbforecast.surprises.p_values import p_values
 from tests.support.examples import examples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 H = 3
 HOURS = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 3, 1), "1h", eager=True)
@@ -144,6 +152,138 @@ def test_A1_a_series_of_a_panel_has_the_surprises_it_has_alone(run: nbf.Run) -> 
         )
         expected = run.surprises().filter(pl.col("unique_id") == series).drop("event")
         assert alone.surprises().drop("event").equals(expected)
+
+
+@pytest.mark.parametrize("cut", [609, 625, 700 - 1])
+def test_A1_later_data_decide_kinds_and_change_nothing_else(run: nbf.Run, cut: int) -> None:
+    whole = run.surprises(0.02).filter(pl.col("unique_id") == "a")
+    values = run.data.values[:cut].copy()
+    part = nbf.forecast(frame(values), "naive", H, wait=True).surprises(0.02)
+    earlier = whole.filter(pl.col("ds") < HOURS[cut])
+    is_decided = pl.col("known_at") < HOURS[cut]
+    expected = earlier.with_columns(pl.when(is_decided).then(name).alias(name) for name in ("kind", "known_at"))
+    assert part.drop("index").equals(expected.drop("index"))
+    outlier = part.filter(pl.col("ds") == HOURS[600]).row(0, named=True)
+    assert outlier["kind"] == (None if cut == 609 else "spike")
+
+
+def shaped(shape: str, seed: int) -> tuple[np.ndarray, int]:
+    """Sixty days with an event of some kind near the end."""
+    values, begin = noisy(1200, seed), 1000 + 5 * seed
+    noise = np.random.default_rng(100 + seed).normal(size=1200)
+    if shape == "spike":
+        values[begin : begin + 2] += 15
+    elif shape == "level shift":
+        values[begin:] += 12
+    elif shape == "spread":
+        values[begin:] += 6 * noise[begin:]
+    else:
+        values[begin:] = values[begin] + noise[begin:]
+    return values, begin
+
+
+@pytest.mark.parametrize("shape", ["spike", "level shift", "spread", "rhythm"])
+def test_A1_kinds_of_events(shape: str) -> None:
+    kinds = []
+    for seed in range(12):
+        values, begin = shaped(shape, seed)
+        bounds = np.array([[0], [len(values)]])
+        kinds.append(KINDS[event_kinds(values, np.array([begin]), bounds, 24, (24, 168))[0]])
+        cut = bounds.copy()
+        cut[1] = begin + 24  # the row that decides is not there yet
+        assert event_kinds(values, np.array([begin]), cut, 24, (24, 168))[0] == -1
+    assert kinds.count(shape) >= 10
+
+
+def test_A1_a_gap_is_a_surprise_where_gaps_are_rare(run: nbf.Run) -> None:
+    values = noisy(700)
+    values[650:660] = np.nan
+    table = nbf.forecast(frame(values), "naive", H, wait=True).surprises(0.01)
+    gap = table.filter(pl.col("y").is_null()).row(0, named=True)
+    assert (gap["ds"], gap["kind"], gap["known_at"]) == (HOURS[650], "missing", HOURS[660])
+    assert gap["p"] == pytest.approx(1 / 651)
+    assert gap["lead"] is None
+    values[::7] = np.nan
+    values[-1] = 0
+    gaps = nbf.forecast(frame(values), "naive", H, wait=True).surprises(0.01).filter(pl.col("y").is_null())
+    assert gaps.is_empty()
+
+
+def test_A1_neighbours_are_one_event() -> None:
+    rows, offsets = np.array([3, 5, 8, 20, 21, 40, 41]), np.array([0, 41, 60])
+    np.testing.assert_array_equal(event_begins(rows, offsets, 3, 24), [3, 3, 3, 20, 20, 40, 41])
+    np.testing.assert_array_equal(event_begins(rows, offsets, 20, 10), [3, 3, 3, 20, 20, 40, 41])
+
+
+def test_A1_A2_origins_that_were_not_forecast_are_left_out() -> None:
+    """A run of every sixth origin judges what these forecast, and says so where it is too little."""
+    values = noisy(1400)
+    values[1300] += 30
+    run = nbf.forecast(frame(values), "naive", H, every="6h", wait=True)
+    table = run.surprises(0.02)
+    assert table["lead"].is_between(1, H).all()
+    few = nbf.forecast(frame(values), "naive", H, origins="latest", wait=True)
+    assert few.surprises().is_empty()
+    assert few.changes().is_empty()
+    assert "there are 0" in str(few.surprise_warnings()[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "direction"),
+    [
+        (lambda x: x + 1, "up"),
+        (lambda x: x - 1, "down"),
+        (lambda x: 2 * x, "wider"),
+        (lambda x: x / 2, "narrower"),
+    ],
+)
+def test_A2_a_change_is_told_once_with_its_direction(
+    change: Callable[[np.ndarray], np.ndarray], direction: str
+) -> None:
+    delays, starts = [], []
+    for seed in range(5):
+        errors = np.random.default_rng(seed).normal(size=3000).astype(np.float32)
+        errors[2000:] = change(errors[2000:])
+        steps = 7 + np.arange(3000)
+        changes = find_changes(errors, steps, 1e-4)
+        (first, *others) = [found for found in changes if found.row >= 2000]
+        assert first.direction == direction
+        assert first.since < first.row
+        assert first.evidence >= 1 / (12 * 1e-4)
+        assert len(others) <= 1
+        assert len(changes) <= 3
+        starts.append(first.since)
+        delays.append(first.row - 2000)
+        for cut in (first.row, first.row + 1, 2900):  # as of its time
+            assert find_changes(errors[:cut], steps[:cut], 1e-4) == [found for found in changes if found.row < cut]
+    assert np.median(delays) < 100
+    assert abs(np.median(starts) - 2000) < 50
+
+
+def test_A2_false_alarms_are_no_more_frequent_than_stated() -> None:
+    """Volatility in clusters, unknown to the forecasts."""
+    count, alarms = 60_000, 0
+    noise, errors, variance = np.random.default_rng(1).normal(size=count), np.zeros(count), 1.0
+    for row in range(1, count):
+        variance = 0.1 + 0.2 * errors[row - 1] ** 2 + 0.7 * variance
+        errors[row] = np.sqrt(variance) * noise[row]
+    for values in (noise, errors, np.round(noise)):
+        alarms += len(find_changes(values.astype(np.float32), np.arange(count), 1e-3))
+    assert alarms <= 3 * count * 1e-3
+
+
+def test_A2_changes_of_a_run() -> None:
+    values = noisy(1400)
+    values[1000:] += np.random.default_rng(5).normal(size=400) * 5
+    run = nbf.forecast(pl.concat([frame(values, "b"), frame(noisy(1400, 1))]), "naive", H, wait=True)
+    table = run.changes()
+    assert table.columns == ["unique_id", "ds", "index", "since", "direction", "evidence"]
+    first = table.filter(pl.col("unique_id") == "b").row(0, named=True)
+    assert first["direction"] == "wider"
+    assert HOURS[900] <= first["since"] <= HOURS[1040] < first["ds"] <= HOURS[1200]
+    assert first["ds"] == HOURS[1399 + first["index"]]
+    with pytest.raises(nbf.NbForecastError, match="rate"):
+        run.changes(2)
 
 
 def test_A1_what_is_too_short_for_the_rate_is_told(run: nbf.Run) -> None:
