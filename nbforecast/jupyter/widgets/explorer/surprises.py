@@ -39,7 +39,7 @@ class OddTables(NamedTuple):
 def find_odd(run: Run) -> OddTables:
     """Finds the odd observations and the changes of all series of a run; none where it cannot have any."""
     try:
-        return OddTables(_by_series(run.surprises(RATE)), {})
+        return OddTables(_by_series(run.surprises(RATE)), _by_series(run.changes()))
     except NbForecastError as error:
         _log.info("No surprises of %s are shown: %s", run.model, error)
         return OddTables({}, {})
