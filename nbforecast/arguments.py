@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from argparse import ArgumentTypeError
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _ORIGINS = re.compile(r"-\d+(\.\d*)?(\.\..*|(,-?\d+)+)?$")
 _NOT_OF_REPORTS = {"calibrate", "exact"}  # a report is both
+_ALARMS = ("fail_on_surprise", "since")
 SHARD_OPTIONS = ("engine", "address", "workers", "series_per_shard")
 
 
@@ -68,9 +70,33 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     parser._negative_number_matcher = _ORIGINS
 
 
+def add_alarm_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for which a scheduled report fails."""
+    parser.add_argument(
+        "--fail-on-surprise",
+        type=_rate,
+        metavar="RATE",
+        help="exit with status 3 where a new observation is odd at this rate, such as 0.001, and say which",
+    )
+    parser.add_argument(
+        "--since",
+        type=steps_or_span,
+        metavar="D",
+        help="which observations are new, back from the last one of each series: steps, or a span such as 1d; "
+        "give the pause between two scheduled reports (default: the horizon)",
+    )
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 < rate < 1:
+        raise ArgumentTypeError(f"a rate is between 0 and 1, such as 0.001, not {text}")
+    return rate
+
+
 def report_parameters(namespace: argparse.Namespace) -> dict[str, str]:
     """The parameters of a report, as text, that parsed options of `add_report_options` set."""
-    values = {name: getattr(namespace, name) for name in sorted(_report_parameters())}
+    values = {name: getattr(namespace, name) for name in (*sorted(_report_parameters()), *_ALARMS)}
     return {name: _parameter_text(value) for name, value in values.items() if value is not None}
 
 

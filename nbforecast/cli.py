@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbforecast
 from nbforecast.arguments import (
+    add_alarm_options,
     add_cache_commands,
     add_draw_options,
     add_forecast_options,
@@ -30,7 +31,7 @@ from nbforecast.safe_text import escape_controls
 from nbforecast.table_files import table_path
 from nbforecast.text import PREPARING, options_as_flags
 
-USER_ERROR, INTERRUPTED = 2, 130  # exit statuses
+USER_ERROR, ALARM, INTERRUPTED = 2, 3, 130  # exit statuses
 _MAX_FAILURES = 10  # listed on the terminal
 
 
@@ -41,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: The words of the command line; None reads `sys.argv`.
 
     Returns:
-        The exit status: 0, 2 for an error that the user can correct, 130 for an interrupt.
+        The exit status: 0, 2 for an error that the user can correct, 3 for a surprise (`--fail-on-surprise`), 130 for an
+        interrupt.
     """
     options = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -49,14 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         with options_as_flags():
-            options.run(options)
+            status = options.run(options)
     except (NbForecastError, OSError) as error:
         sys.stderr.write(_on_terminal(f"nbforecast: {error}"))
         return USER_ERROR
     except KeyboardInterrupt:
         sys.stderr.write("nbforecast: interrupted; finished results are saved, and the same command continues them\n")
         return INTERRUPTED
-    return 0
+    return int(status or 0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add_report_options(report)
     template = "a template's name, or a notebook with a cell tagged parameters (default: %(default)s)"
     report.add_argument("--template", default="backtest_report", metavar="T", help=template)
+    add_alarm_options(report)
     report.set_defaults(run=_report)
 
     watch = commands.add_parser("watch", help="forecast data that grow, and run a command at events")
@@ -160,16 +163,19 @@ def _quickdraw(options: argparse.Namespace) -> None:
         _print(chart.save(options.out))
 
 
-def _report(options: argparse.Namespace) -> None:
+def _report(options: argparse.Namespace) -> int:
     from nbforecast.report.runner import make_report
 
     out = _path_with_suffix(options.out, ".html")
     notebook = _path_with_suffix(options.notebook, ".ipynb") if options.notebook else None
     parameters = [*options.p, *report_parameters(options).items()]
-    page = make_report(options.data, out, parameters, options.template, notebook)
+    page, alarms = make_report(options.data, out, parameters, options.template, notebook)
     _print(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
     if notebook:
         _print(notebook)
+    for alarm in alarms:
+        sys.stderr.write(_on_terminal(f"surprise: {alarm}"))
+    return ALARM if alarms else 0
 
 
 def _watch(options: argparse.Namespace) -> None:

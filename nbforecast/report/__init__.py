@@ -22,6 +22,7 @@ from nbforecast.report.section import Section
 from nbforecast.report.series_profiles import series_profiles
 from nbforecast.report.summary import summary
 from nbforecast.report.sums_and_peaks import sums_and_peaks
+from nbforecast.report.surprises import surprises
 from nbforecast.report.worst_origins import worst_origins
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "series_profiles",
     "summary",
     "sums_and_peaks",
+    "surprises",
     "worst_origins",
 ]
 

@@ -11,12 +11,13 @@ import warnings
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nbforecast import errors
 from nbforecast.atomic_write import atomic_write_text
 from nbforecast.errors import MissingExtra, OptionError, ReportError
 from nbforecast.report.parameters import parse_parameters
+from nbforecast.report.section import ALARMS
 from nbforecast.text import OPTION_STYLE
 
 if TYPE_CHECKING:
@@ -31,13 +32,25 @@ _HERE = Path(__file__).parent
 _TEMPLATES = (_HERE.parent / "notebooks", _HERE.parents[1] / "notebooks")  # of a wheel; of the sources
 
 
+class Report(NamedTuple):
+    """A report that was written.
+
+    Attributes:
+        page: The path of the page.
+        alarms: Sentences for which a scheduled report fails.
+    """
+
+    page: Path
+    alarms: tuple[str, ...]
+
+
 def make_report(
     data: str,
     out: Path,
     parameters: Iterable[tuple[str, str]] = (),
     template: str = DEFAULT_TEMPLATE,
     notebook: Path | None = None,
-) -> Path:
+) -> Report:
     """Execute a template on some data and write it as a self-contained page.
 
     Args:
@@ -49,7 +62,7 @@ def make_report(
         notebook: Path of the executed notebook; None does not write it.
 
     Returns:
-        The path of the page.
+        The path of the page, and the alarms that its sections raise.
 
     Raises:
         OptionError: A folder or the template is missing, or the template has no such parameter.
@@ -71,7 +84,12 @@ def make_report(
     atomic_write_text(out, to_page(executed, out.stem))
     if notebook:
         _write(without_pages(executed), notebook)
-    return out
+    return Report(out, _alarms(executed))
+
+
+def _alarms(notebook: NotebookNode) -> tuple[str, ...]:
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    return tuple(alarm for output in outputs for alarm in output.get("data", {}).get(ALARMS, []))
 
 
 def find_template(name: str) -> Path:

@@ -9,6 +9,7 @@ from nbforecast.charts.html import escape
 from nbforecast.safe_text import escape_controls
 from nbforecast.text import aligned_table
 
+ALARMS = "application/vnd.nbforecast.alarms+json"  # the mime type of alarms among a cell's outputs
 _TABLE = "border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;margin:6px 0 14px"
 _CELL = "padding:3px 0 3px 18px;text-align:right;white-space:nowrap"
 _WORDS = "padding:3px 0 3px 18px;text-align:left;overflow-wrap:anywhere"
@@ -113,6 +114,7 @@ class Section:
         parts: Pictures, tables, lists and sections below them.
         heading: Above the finding.
         level: Of the heading, 1 to 6.
+        alarms: Sentences for which a scheduled report fails; they travel with the notebook and are not shown again.
     """
 
     finding: str = ""
@@ -120,6 +122,7 @@ class Section:
     parts: tuple[Picture | PictureRow | Table | Bullets | Section, ...] = ()
     heading: str = ""
     level: int = 3
+    alarms: tuple[str, ...] = ()
 
     def html(self) -> str:
         """Return the section as HTML."""
@@ -136,8 +139,9 @@ class Section:
     def __repr__(self) -> str:
         return self.text()
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        return {"text/html": self.html(), "text/plain": self.text()}
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        alarms: dict[str, object] = {ALARMS: list(self.alarms)} if self.alarms else {}
+        return {"text/html": self.html(), "text/plain": self.text(), **alarms}
 
     def _mime_(self) -> tuple[str, str]:  # for marimo
         return "text/html", self.html()

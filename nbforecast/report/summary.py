@@ -16,6 +16,7 @@ from nbforecast.report.learning import describe_learning
 from nbforecast.report.section import Bullets, Section
 from nbforecast.report.stats import is_panel
 from nbforecast.report.sums_and_peaks import describe_sums_and_peaks
+from nbforecast.report.surprises import find_surprises
 from nbforecast.report.worst_origins import find_worst_origins
 from nbforecast.text import plural
 
@@ -43,6 +44,7 @@ def summary(run: Run, baseline: Run, others: Sequence[Run], heading: str = "") -
         describe_learning(run),
         describe_coverage(run),
         find_calendar_errors(run).finding,
+        find_surprises(run).finding,
         find_breakdown(run, baseline).finding if is_panel(run.data) else find_worst_origins(run, 1).finding,
     ]
     subject = f"{run.model}, {horizon_text(run)} ahead, from {plural(run.available - run.supporting, 'origin')}."

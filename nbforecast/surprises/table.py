@@ -75,6 +75,17 @@ def tabulate(data: Dataset, surprises: Surprises) -> pl.DataFrame:
     )
 
 
+def by_strangeness(table: pl.DataFrame) -> Int64[np.ndarray, " M"]:
+    """The rows of a table of surprises, the strangest first: of equal p-values the one farthest from its band.
+
+    Args:
+        table: Surprises, of one series or of several.
+    """
+    distance = (pl.col("y") - pl.col("expected")).abs() / (pl.col("hi") - pl.col("lo"))
+    order = table.with_row_index("row").sort("p", distance.fill_nan(0), descending=[False, True], nulls_last=True)
+    return order["row"].to_numpy().astype(np.int64)
+
+
 def longest_leads(scores: LeadScores, values: PValues, rows: Int64[np.ndarray, " M"]) -> Int64[np.ndarray, " M"]:
     """For each surprise the longest lead at which it was odd, from 1.
 

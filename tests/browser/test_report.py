@@ -26,7 +26,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nbf.sample("taxi").tail(600).write_csv(folder / "taxi.csv")
     parameters = [("model", "theta"), ("compare", "naive"), ("worst", "1")]
     page = folder / "taxi.html"
-    return make_report(str(folder / "taxi.csv"), page, parameters, notebook=folder / "taxi.ipynb")
+    return make_report(str(folder / "taxi.csv"), page, parameters, notebook=folder / "taxi.ipynb").page
 
 
 def all_drawn(page: Page) -> bool:

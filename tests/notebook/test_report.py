@@ -29,6 +29,7 @@ HEADINGS = [
     "Calibration",
     "Errors by hour, weekday and month",
     "Largest errors",
+    "Surprises",
     "Accuracy by series or period",
     "Models compared",
     "Every origin",
@@ -36,10 +37,10 @@ HEADINGS = [
 ]
 
 
-def report(data: Path, *options: str) -> tuple[str, NotebookNode]:
+def report(data: Path, *options: str, status: int = 0) -> tuple[str, NotebookNode]:
     """The page and the kept notebook of a report beside its data."""
     page, executed = data.with_suffix(".html"), data.with_suffix(".ipynb")
-    assert main(["report", str(data), "-o", str(page), "--notebook", str(executed), *options]) == 0
+    assert main(["report", str(data), "-o", str(page), "--notebook", str(executed), *options]) == status
     return page.read_text(), nbformat.read(executed, 4)
 
 
@@ -101,12 +102,21 @@ def test_R2_R3_a_report_of_one_series_is_a_page_that_works_by_itself(tmp_path: P
     assert {name: text for name, text in cell_texts(executed).items() if name in cells} == cells
 
 
-def test_R3_a_report_of_a_panel_ranks_its_series(tmp_path: Path) -> None:
+def test_R3_A3_a_report_of_a_panel_ranks_its_series_and_fails_on_new_surprises(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = tmp_path / "people.parquet"
     nbf.sample("glucose").write_parquet(data)
     page, notebook = report(
-        data, "-p", "compare", "naive", "-p", "model", "theta", "-p", "max_duration", "700", "-p", "worst", "1"
+        data, "-p", "compare", "naive", "-p", "model", "theta", "-p", "max_duration", "700", "-p", "worst", "1",
+        "--fail-on-surprise", "0.01", "--since", "2d", status=3,
+    )  # fmt: skip
+    alarms = re.findall("^surprise: (.*)$", capsys.readouterr().err, re.MULTILINE)
+    assert alarms
+    assert all(
+        re.match(r"hall_[\d-]+, .*, outside the 99 % band of .* likely, odd already .* ahead$", a) for a in alarms
     )
+    assert all(f"New: {alarm}." in cell_texts(notebook)["surprises"] for alarm in alarms)
     assert re.search(r"theta has a lower CRPS than seasonal naive in \d of 4 series", page)
     assert len(re.findall(r"<h3>hall_[\d-]+: (?:among the worst|picked at random)</h3>", page)) == 4
     assert "MASE" in cell_texts(notebook)["horizons"]

@@ -12,7 +12,8 @@ import pytest
 import nbforecast as nbf
 from nbforecast.jupyter.widgets.explorer import surprises
 from nbforecast.jupyter.widgets.explorer.messages import Connect, OpenSeries, SurpriseKind, SurprisesMessage
-from nbforecast.jupyter.widgets.explorer.surprises import encode_surprises, find_odd, strangeness
+from nbforecast.jupyter.widgets.explorer.surprises import encode_surprises, find_odd
+from nbforecast.surprises.table import by_strangeness
 from tests.support.explorers import answers, arrays, kinds, make_feed, series, wait_for
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def test_A3_the_strangest_has_the_least_p_and_lies_farthest_from_its_band() -> N
     table = pl.DataFrame(
         {"p": [0.01, 0.002, 0.002, 0.002], "y": [9.0, 3.0, 9.0, None], "expected": 1.0, "lo": 0.0, "hi": 2.0}
     )
-    assert strangeness(table).tolist() == [3, 1, 0, 2]
+    assert by_strangeness(table).tolist() == [2, 1, 3, 0]
 
 
 def test_A3_pages_receive_surprises_once_found_and_wait_for_nothing(

@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from nbforecast.run import Run
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = ("data", "current_forecast", "sums_and_peaks", "calibration", "calendar_errors", "worst_origins")
+SECTIONS = (
+    "data",
+    "current_forecast",
+    "sums_and_peaks",
+    "calibration",
+    "calendar_errors",
+    "worst_origins",
+    "surprises",
+)
 COMPARED_SECTIONS = ("horizons", "breakdown", "series_profiles")
 
 

@@ -206,10 +206,10 @@ def test_C6_reports_take_force(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert sum('"force": force' in source for source in sources) == 1
     calls: list[list[tuple[str, str]]] = []
 
-    def make_report(data: str, out: Path, parameters: list[tuple[str, str]], *rest: object) -> Path:
+    def make_report(data: str, out: Path, parameters: list[tuple[str, str]], *rest: object) -> runner.Report:
         calls.append([tuple(p) for p in parameters])
         out.write_text("")
-        return out
+        return runner.Report(out, ())
 
     monkeypatch.setattr(runner, "make_report", make_report)
     for words in ([], ["--force"], ["-f", "-p", "model", "naive"]):

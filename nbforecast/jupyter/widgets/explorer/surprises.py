@@ -12,6 +12,7 @@ import polars as pl
 from nbforecast.errors import NbForecastError
 from nbforecast.jupyter.sender import comm_sender
 from nbforecast.jupyter.widgets.explorer.messages import ChangeDirection, SurpriseKind, SurprisesMessage
+from nbforecast.surprises.table import by_strangeness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,22 +77,11 @@ def encode_surprises(run: Run, series: int, model: int, tables: OddTables) -> Su
         expected=column(odd, "expected"),
         low=column(odd, "lo"),
         high=column(odd, "hi"),
-        rank=np.zeros(0) if odd is None else strangeness(odd),
+        rank=np.zeros(0) if odd is None else np.argsort(by_strangeness(odd)),
         alarm=last + column(changes, "index"),
         since=_rows_of(run, series, changes),
         direction=_codes(changes, "direction", ChangeDirection),
     )
-
-
-def strangeness(odd: pl.DataFrame) -> Int64[np.ndarray, " K"]:
-    """The place of each odd observation in their order: by p, and of equal ones by the distance from what was expected.
-
-    Args:
-        odd: A table of `Run.surprises`.
-    """
-    distance = (pl.col("y") - pl.col("expected")).abs() / (pl.col("hi") - pl.col("lo"))
-    order = odd.with_row_index("place").sort("p", distance.fill_nan(0), descending=[False, True], nulls_last=True)
-    return np.argsort(order["place"].to_numpy())
 
 
 def _codes(
