@@ -42,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: The words of the command line; None reads `sys.argv`.
 
     Returns:
-        The exit status: 0, 2 for an error that the user can correct, 3 for a surprise (`--fail-on-surprise`), 130 for an
-        interrupt.
+        The exit status: 0, 2 for an error that the user can correct, 3 for a surprise (`--fail-on-surprise`), 130 for
+        an interrupt.
     """
     options = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""Observations that their forecasts made improbable: how many, the strangest, and those that are new."""
+"""Observations that their forecasts made improbable, and changes: how many, the strangest, and those that are new."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from nbforecast.checks import check_probabilities
+from nbforecast.data.origins import find_row
 from nbforecast.data.span import parse_span
 from nbforecast.report.current_forecast import draw_forecast
 from nbforecast.report.labels import horizon_text, time_text, with_unit
@@ -17,6 +18,7 @@ from nbforecast.surprises.table import by_strangeness
 from nbforecast.text import UNKNOWN, number, percent, plural
 
 if TYPE_CHECKING:
+    from nbforecast.origin_forecast import Forecast
     from nbforecast.run import Run
 
 RATE = 0.01  # of ordinary observations that a report names
@@ -27,6 +29,12 @@ _KINDS = {
     "rhythm": "a missing rhythm",
     "missing": "missing data",
     None: "of a kind not decided yet",
+}
+_DIRECTIONS = {
+    "up": "higher than forecast",
+    "down": "lower than forecast",
+    "wider": "farther from their forecasts",
+    "narrower": "nearer to their forecasts",
 }
 
 
@@ -78,18 +86,18 @@ def describe_surprise(run: Run, surprise: dict[str, Any], rate: float) -> str:
     """
     series = f"{surprise['unique_id']}, " if is_panel(run.data) else ""
     time = time_text(run.data, run.data.row(surprise["index"], surprise["unique_id"]))
-    came = "no value" if surprise["y"] is None else with_unit(run.data, surprise["y"])
+    chance = f"{_KINDS[surprise['kind']]}, {_share(surprise['p'])} likely"
+    if surprise["y"] is None:
+        return f"{series}{time}: {chance}"
     band = "" if _band(surprise) == UNKNOWN else f", outside the {_share(1 - rate)} band of {_band(surprise)}"
-    return (
-        f"{series}{time}: {came}{band}, {_KINDS[surprise['kind']]}, {_share(surprise['p'])} likely, odd already "
-        f"{horizon_text(run, surprise['lead'])} ahead"
-    )
+    ahead = horizon_text(run, surprise["lead"])
+    return f"{series}{time}: {with_unit(run.data, surprise['y'])}{band}, {chance}, odd already {ahead} ahead"
 
 
 def surprises(
     run: Run, count: int = 5, rate: float = RATE, *, alarm_rate: float | None = None, since: Any = None
 ) -> Section:
-    """Show the odd observations, and the forecast as of when the strangest was odd already.
+    """Show the odd observations, the forecast as of when the strangest was odd already, and the changes.
 
     Args:
         run: A completed run.
@@ -112,7 +120,12 @@ def surprises(
         return Section("", notes, alarms=alarms)
     parts: list[Any] = []
     if len(found.events):
-        parts = [_tabulate(run, found.events.head(count), rate), draw_forecast(_forecast_before(run, found.events))]
+        parts.append(_tabulate(run, found.events.head(count), rate))
+    if (forecast := _forecast_before(run, found.events)) is not None:
+        parts.append(draw_forecast(forecast))
+    changes = run.changes()
+    if len(changes):
+        parts.append(_show_changes(run, changes, count))
     if alarms:
         parts.insert(0, Bullets(tuple(f"New: {alarm}." for alarm in alarms)))
     return Section(found.finding, notes, tuple(parts), alarms=alarms)
@@ -138,10 +151,32 @@ def find_alarms(run: Run, rate: float, since: Any = None) -> tuple[tuple[str, ..
     return tuple(describe_surprise(run, row, rate) for row in events.iter_rows(named=True)), found.notes
 
 
-def _forecast_before(run: Run, events: pl.DataFrame) -> Any:
-    """The forecast that found the strangest observation odd as early as any."""
-    first = events.row(0, named=True)
+def _forecast_before(run: Run, events: pl.DataFrame) -> Forecast | None:
+    """The forecast that found the strangest observation odd as early as any; none where all events are gaps."""
+    observed = events.drop_nulls("lead")
+    if not len(observed):
+        return None
+    first = observed.row(0, named=True)
     return run.forecast_at(run.data.row(first["index"], first["unique_id"]) - first["lead"])
+
+
+def _show_changes(run: Run, changes: pl.DataFrame, count: int) -> Section:
+    """When the series stopped behaving as forecast, the best proven first."""
+    strongest = changes.sort("evidence", descending=True).head(count)
+    names = ("series",) if is_panel(run.data) else ()
+    rows = []
+    for change in strongest.iter_rows(named=True):
+        row = run.data.row(change["index"], change["unique_id"])
+        since = find_row(run.data, change["since"], change["unique_id"])
+        series = (change["unique_id"],) if names else ()
+        times = (time_text(run.data, at) for at in (row, since))
+        rows.append((*series, *times, _DIRECTIONS[change["direction"]], number(change["evidence"])))
+    first = rows[0][len(names) :]
+    sentence = (
+        f"{plural(len(changes), 'time')} the observations stopped fitting the forecasts. The best proven: since "
+        f"{first[1]} they were {first[2]}, known {first[0]}."
+    )
+    return Section("", (sentence,), (Table((*names, "known at", "since", "observations", "evidence"), tuple(rows)),))
 
 
 def _tabulate(run: Run, events: pl.DataFrame, rate: float) -> Table:
@@ -152,8 +187,9 @@ def _tabulate(run: Run, events: pl.DataFrame, rate: float) -> Table:
         time = time_text(run.data, run.data.row(event["index"], event["unique_id"]))
         value = UNKNOWN if event["y"] is None else number(event["y"])
         kind = _KINDS[event["kind"]].removeprefix("a ").removeprefix("of a kind ")
-        ahead = horizon_text(run, event["lead"])
-        rows.append((*series, time, value, number(event["expected"]), _band(event), _share(event["p"]), kind, ahead))
+        ahead = UNKNOWN if event["lead"] is None else horizon_text(run, event["lead"])
+        expected = UNKNOWN if event["expected"] is None else number(event["expected"])
+        rows.append((*series, time, value, expected, _band(event), _share(event["p"]), kind, ahead))
     head = (
         *names,
         "strangest events",

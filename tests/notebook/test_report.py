@@ -29,7 +29,7 @@ HEADINGS = [
     "Calibration",
     "Errors by hour, weekday and month",
     "Largest errors",
-    "Surprises",
+    "Surprises and changes",
     "Accuracy by series or period",
     "Models compared",
     "Every origin",

@@ -58,6 +58,21 @@ def test_A3_alarms_are_of_new_observations_only_and_one_an_event(run: Run) -> No
     assert report.surprises(run).alarms == ()
 
 
+def test_A3_gaps_and_changes_are_told() -> None:
+    row = pl.int_range(pl.len())
+    shift = pl.when(row >= 500).then(row * 7919 % 61).otherwise(0)
+    frame = series(900, 5).with_columns(y=pl.col("y") + shift).filter(~row.is_between(350, 355))
+    run = nbf.forecast(frame, "naive", horizon=2, wait=True)
+    gaps = run.surprises().filter(kind="missing")
+    assert gaps["index"].to_list() == [350 - 899]
+    changes, text = run.changes(), report.surprises(run, 99).text()
+    assert "missing data" in text
+    assert len(changes)
+    assert f"{len(changes)} time" in text
+    words = {"up": "higher than", "down": "lower than", "wider": "farther from their", "narrower": "nearer to their"}
+    assert all(f"{words[direction]} forecast" in text for direction in changes["direction"])
+
+
 def test_A3_a_rate_that_the_past_cannot_support_is_told_and_is_no_alarm(run: Run) -> None:
     section = report.surprises(run, alarm_rate=0.0001)
     assert section.alarms == ()

@@ -4,6 +4,7 @@ import { h } from "../../../common/src/dom";
 import { ahead, distinctNumbers, integer, percent, plural } from "../../../common/src/format";
 import type { Selection } from "../state/selection";
 import type { Change, Surprise, Surprises } from "../state/surprises";
+import { MISSING } from "../wire/messages";
 
 /** The kinds, and the shapes of their marks, by their codes. */
 const KINDS = [
@@ -30,8 +31,9 @@ function leadText({ lead }: Surprise, s: Selection): string {
 /** Lines on an odd observation: what it is and how probable, and what was expected. */
 export function surpriseLines(surprise: Surprise, s: Selection): string[] {
   const { what, p, expected, low, high } = surprise;
-  const lines = [[KINDS[what], `${likely(p)} likely`, leadText(surprise, s)].join(" · ")];
-  if (!Number.isFinite(expected)) return lines;
+  const chance = `${KINDS[what]} · ${likely(p)} likely`;
+  if (what === MISSING || !Number.isFinite(expected)) return [chance];
+  const lines = [`${chance} · ${leadText(surprise, s)}`];
   const [middle, least, most] = distinctNumbers([expected, low, high], 4);
   return [...lines, `expected ${middle} · ${percent(1 - (s.surprises?.rate ?? 0), 0)} ${least} to ${most}`];
 }
