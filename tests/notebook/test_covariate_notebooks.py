@@ -1,4 +1,4 @@
-"""R1, H1, H2: the notebooks on promotions, weather and meals, through a real papermill: one kernel runs all three."""
+"""R1, H1, H2, V1: notebooks on promotions, weather, meals and a stream, in a real papermill: one kernel for all."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ SMALL = {
     "load_weather": {"model": "naive", "days": 21},
     "glucose_meals": {"model": "naive", "days": 2},
 }
+LIVE = {"live_glucose": {"model": "naive", "first": 1438, "readings": 5}}
 
 
 def small(name: str) -> NotebookNode:
     """A notebook with parameters that save time, its cells named after it."""
-    notebook = parameterize_notebook(load_notebook_node(str(FOLDER / f"{name}.ipynb")), SMALL[name])
+    notebook = parameterize_notebook(load_notebook_node(str(FOLDER / f"{name}.ipynb")), (SMALL | LIVE)[name])
     for cell in notebook.cells:
         cell.id = f"{name}-{cell.id}"[:64]
     return notebook
 
 
-def test_R1_H2_notebooks_on_covariates_show_what_was_learned(tmp_path: Path) -> None:
-    notebooks = [small(name) for name in SMALL]
+def test_R1_H2_V1_notebooks_show_what_was_learned_and_told(tmp_path: Path) -> None:
+    notebooks = [small(name) for name in SMALL | LIVE]
     together = notebooks[0].copy()
     together.cells = [cell for notebook in notebooks for cell in notebook.cells]
     nbformat.write(together, tmp_path / "in.ipynb")
@@ -57,3 +58,6 @@ def test_R1_H2_notebooks_on_covariates_show_what_was_learned(tmp_path: Path) -> 
     promoted = [line for line in shown["sales_promotions-promoted"].splitlines() if "with promotion" in line]
     learned, base = (float(number) for number in promoted[0].split("┆")[1:3] for number in [number.strip(" │")])
     assert learned < base, "promotions are learned"
+    assert "Largest difference of 5 probabilities: 0" in shown["live_glucose-back"]
+    assert "Live: the newest row is of 2017-03-19" in shown["live_glucose-stream"]
+    assert "begins: above 180 within 30min" in shown["live_glucose-told"]
