@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float32, Int64
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from nbforecast.data import Dataset
     from nbforecast.data.origins import Index
     from nbforecast.origin_forecast import Forecast
@@ -35,6 +34,14 @@ class PanelResults(Protocol):
 
     def at(self, index: Index, series: str | None = None) -> Forecast:
         """The forecast as of one origin."""
+        ...
+
+    def surprises(self, rate: float = 0.01) -> pl.DataFrame:
+        """The observations that their forecasts made improbable."""
+        ...
+
+    def changes(self, rate: float = 0.0001) -> pl.DataFrame:
+        """The times at which a series stopped behaving as forecast."""
         ...
 
 
@@ -65,6 +72,15 @@ class SeriesResults:
     def at(self, index: Index) -> Forecast:
         """The forecast as of one origin; see `Run.at`."""
         return self._run.at(index, self.id)
+
+    def surprises(self, rate: float = 0.01) -> pl.DataFrame:
+        """The surprises of the series, its events numbered from 0; see `Run.surprises`."""
+        table = self._run.surprises(rate).filter(unique_id=self.id)
+        return table.with_columns(pl.col("event") - pl.col("event").min())
+
+    def changes(self, rate: float = 0.0001) -> pl.DataFrame:
+        """The changes of the series; see `Run.changes`."""
+        return self._run.changes(rate).filter(unique_id=self.id)
 
     def __repr__(self) -> str:
         return f"SeriesResults({self.id!r}, {self._rows.stop - self._rows.start:,} origins, {self._run!r})"

@@ -16,7 +16,7 @@ from nbforecast.surprises.changes import find_changes
 from nbforecast.surprises.events import event_begins, rare_gaps
 from nbforecast.surprises.kinds import MISSING, event_kinds, kind_span
 from nbforecast.surprises.lead_scores import SIDES, LeadScores, lead_scores, score_rows
-from nbforecast.surprises.p_values import P_ROWS, PValues, p_values
+from nbforecast.surprises.p_values import P_ROWS, PValues, attainable_share, p_values
 from nbforecast.surprises.table import Surprises, longest_leads, surprise_bands, tabulate, tabulate_changes
 from nbforecast.text import brief_number, plural
 
@@ -137,23 +137,30 @@ class SurpriseDetector:
         return tabulate_changes(data, changes)
 
     def warnings(self, rate: float) -> tuple[DataWarning, ...]:
-        """What the past is too short to tell.
+        """Where the past is too short for a rate, and where equal scores keep surprises below it.
 
         Args:
             rate: The rate of surprises.
         """
-        values, data = self.p_values(rate), self.part.data
+        values, data, name = self.p_values(rate), self.part.data, brief_number(100 * rate)
         needed = ceil(1 / rate - 1e-9) - 1
         is_judged = np.isfinite(values.p) & (values.past >= needed)
-        counts = np.append(0, np.cumsum(is_judged))[data.offsets]
-        short = np.flatnonzero(np.diff(counts) == 0)
-        if not len(short):
-            return ()
-        need = f"a rate of {brief_number(100 * rate)} % needs {plural(needed, 'past observation')} with forecasts"
-        if len(data.ids) == 1:
-            count = int(values.past.max(initial=0))
-            sentence = f"No observation can be called a surprise: {need}, and there are {count:,}."
-            return (DataWarning("too_short_for_rate", 1, sentence),)
-        series = plural(len(short), "series has", "series have")
-        sentence = f"{series} no observation that can be called a surprise: {need}, and theirs are fewer."
-        return (DataWarning("too_short_for_rate", len(short), sentence),)
+        short = np.flatnonzero(np.diff(np.append(0, np.cumsum(is_judged))[data.offsets]) == 0)
+        warnings = []
+        if len(short):
+            need = f"a rate of {name} % needs {plural(needed, 'past observation')} with forecasts"
+            if len(data.ids) == 1:
+                sentence = f"No observation can be called a surprise: {need}, and there are {values.past.max():,}."
+            else:
+                series = plural(len(short), "series has", "series have")
+                sentence = f"{series} no observation that can be called a surprise: {need}, and theirs are fewer."
+            warnings.append(DataWarning("too_short_for_rate", len(short), sentence))
+        bounds = zip(data.offsets[:-1].tolist(), data.offsets[1:].tolist(), strict=True)
+        shares = np.array([attainable_share(self._scores.highest[begin:end], rate) for begin, end in bounds])
+        tied = np.flatnonzero(shares < rate / 2)
+        if len(tied):
+            series = "" if len(data.ids) == 1 else f" in {plural(len(tied), 'series', 'series')}"
+            share = brief_number(100 * float(np.mean(shares[tied])))
+            sentence = f"Equal errors are frequent{series}: {share} % of ordinary observations are named, not {name} %."
+            warnings.append(DataWarning("tied_errors", len(tied), sentence))
+        return tuple(warnings)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import nan
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -26,6 +27,7 @@ from nbforecast.device import map_on_cores
 
 _BLOCK = 256  # steps
 _BLOCKS_AT_ONCE = 256  # that one core ranks
+_FEW = 5  # scores
 WINDOW = 40 * _BLOCK  # steps
 P_ROWS = WINDOW + _BLOCK  # before an observation whose scores its p-value depends on
 
@@ -78,6 +80,25 @@ def p_values(
 
     map_on_cores(rank_blocks, range(0, len(blocks), _BLOCKS_AT_ONCE))
     return PValues(p, past, limit)
+
+
+def attainable_share(scores: Float32[np.ndarray, " N"], rate: float) -> float:
+    """The share of the newest scores of a series above the limit of a rate: less than the rate where scores tie.
+
+    Args:
+        scores: (N,) the scores of one series; NaN where there is none.
+        rate: The rate.
+
+    Returns:
+        The share; NaN where fewer than `_FEW` scores can be above the limit, so that a share says little.
+    """
+    newest = scores[-WINDOW:]
+    newest = newest[~np.isnan(newest)]
+    number = int(rate * (len(newest) + 1) + 1e-9)
+    if number < _FEW:
+        return nan
+    limit = np.partition(newest, len(newest) - number)[len(newest) - number]
+    return float((newest > limit).sum() + 1) / (len(newest) + 1)
 
 
 def _rank(

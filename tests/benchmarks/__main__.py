@@ -26,6 +26,7 @@ SECTIONS = {
     "rolling": "forecasting from every origin",
     "calibration": "what the bands cover, before and after calibration",
     "joint": "sums, extremes and paths over a horizon",
+    "surprises": "false alarms, labelled anomalies and changes",
     "learn": "what past errors and covariates teach",
     "benchmark2": "six sets of Chronos Benchmark II beside published figures",
     "networks": "networks beside their PyTorch originals",

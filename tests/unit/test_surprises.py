@@ -17,7 +17,7 @@ from nbforecast.surprises.detector import SurpriseDetector
 from nbforecast.surprises.events import event_begins
 from nbforecast.surprises.kinds import KINDS, event_kinds
 from nbforecast.surprises.lead_scores import SIDES, lead_scores
-from nbforecast.surprises.p_values import p_values
+from nbforecast.surprises.p_values import attainable_share, p_values
 from tests.support.examples import examples
 
 if TYPE_CHECKING:
@@ -150,8 +150,8 @@ def test_A1_a_series_of_a_panel_has_the_surprises_it_has_alone(run: nbf.Run) -> 
         alone = nbf.forecast(
             run.frame.filter(pl.col("unique_id") == series).select("unique_id", "ds", "y"), "naive", H, wait=True
         )
-        expected = run.surprises().filter(pl.col("unique_id") == series).drop("event")
-        assert alone.surprises().drop("event").equals(expected)
+        assert alone.surprises().equals(run.series(series).surprises())
+        assert alone.changes().equals(run.series(series).changes())
 
 
 @pytest.mark.parametrize("cut", [609, 625, 700 - 1])
@@ -295,3 +295,13 @@ def test_A1_what_is_too_short_for_the_rate_is_told(run: nbf.Run) -> None:
     assert run.surprise_warnings(0.0001)[0].count == 3
     with pytest.raises(nbf.NbForecastError, match="rate"):
         run.surprises(0)
+
+
+def test_A1_ties_that_keep_surprises_below_the_rate_are_told() -> None:
+    scores = np.random.default_rng(0).choice([0.0, 5.0], 1000, p=[0.9, 0.1]).astype(np.float32)
+    assert attainable_share(scores, 0.05) == pytest.approx(1 / 1001)
+    assert attainable_share(scores + np.arange(1000, dtype=np.float32) / 1e4, 0.05) == pytest.approx(0.05, abs=1e-3)
+    assert np.isnan(attainable_share(scores[:90], 0.05))
+    run = nbf.forecast(frame(np.full(700, 3.0)), "naive", H, wait=True)
+    assert run.surprises().is_empty()
+    assert [warning.flag for warning in run.surprise_warnings()] == ["tied_errors"]
