@@ -25,7 +25,7 @@ from nbforecast.text import number
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import polars as pl
 
@@ -72,6 +72,7 @@ class Forecast:
         is_from_longer_history: bool = False,
         joint: JointPaths | None = None,
         bounds: Bounds | None = None,
+        odd: Callable[[slice], tuple[charts.OddPoint, ...]] | None = None,
     ) -> None:
         self._series_position, self.index = data.locate(row)
         self.series = data.ids[self._series_position]
@@ -85,6 +86,7 @@ class Forecast:
         self._row = row
         self._joint = joint
         self._bounds = bounds or Bounds()
+        self._odd = odd
 
     @property
     def time(self) -> dt.datetime | dt.date | int:
@@ -323,6 +325,7 @@ class Forecast:
             zone=None if data.frequency.wall_clock else zone,
             slot=data.frequency.slot,
             strips=self._strips(history, horizon),
+            odd=self._odd(history) if self._odd else (),
         )
 
     def _strips(self, history: slice, horizon: int) -> tuple[charts.Strip, ...]:

@@ -168,7 +168,9 @@ class Run(RunSurprises):
         is_from_longer = bool(self._from_longer(current)[row])
         joint = self._joint_forecasts(current)
         _, bounds = split_key(self.spec.model.key)
-        return Forecast(self.data, row, draws, self.quantile_levels, self.model, bands, is_from_longer, joint, bounds)
+        odd = self.odd_points if self.has_surprises else None
+        levels = self.quantile_levels
+        return Forecast(self.data, row, draws, levels, self.model, bands, is_from_longer, joint, bounds, odd)
 
     def _infer(self, rows: Int64[np.ndarray, " R"]) -> EntrySlice:
         """The results with the forecasts of some rows, which are inferred at once where they are missing."""
@@ -280,7 +282,15 @@ class Run(RunSurprises):
         """
         return GroupForecasts(self, read_groups(self.data, by), index, method)
 
-    def plot(self, index: Index = 0, series: str | None = None, ax: Any = None, style: Style = "bands") -> Any:
+    def plot(
+        self,
+        index: Index = 0,
+        series: str | None = None,
+        ax: Any = None,
+        style: Style = "bands",
+        *,
+        surprises: bool = False,
+    ) -> Any:
         """Draw the forecast of one origin with matplotlib.
 
         Args:
@@ -288,10 +298,14 @@ class Run(RunSurprises):
             series: Id of the series; None is the first one.
             ax: Axes to draw on; None makes a figure.
             style: "bands", "density" or "paths".
+            surprises: Whether odd observations are found, which waits for the run, and marked. Once `surprises` has
+                been called they are marked in any case.
 
         Returns:
             The matplotlib axes.
         """
+        if surprises:
+            self.surprises()
         return self.at(index, series).plot(ax, style)
 
     def _nearest_available(self, row: int) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
+from nbforecast.charts import OddPoint
 from nbforecast.run_results import RunResults
 from nbforecast.surprises.detector import SurpriseDetector
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from nbforecast.data import DataWarning
 
 
@@ -91,6 +92,29 @@ class RunSurprises(RunResults):
             martingales for change-point detection".
         """
         return self._detect().changes(rate)
+
+    @property
+    def has_surprises(self) -> bool:
+        """Whether they have been found for the results as they are, so that charts can mark them."""
+        return self._detector is not None and self._detector[0] == self.revision
+
+    def odd_points(self, rows: slice) -> tuple[OddPoint, ...]:
+        """The odd observations in the history of a chart, at a rate of 1 % and as of its last row.
+
+        Args:
+            rows: Neighbouring rows of one series.
+        """
+        position, index = self.data.locate(rows.stop - 1)
+        first = index - (rows.stop - 1 - rows.start)
+        table = self.surprises().filter(
+            pl.col("unique_id") == self.data.ids[position], pl.col("index").is_between(first, index)
+        )
+        time = self.data.times(self.data.time[[rows.stop - 1]])
+        is_decided = table["known_at"] <= time.item() if len(table) else []
+        points = zip(
+            table["index"], table["kind"], is_decided, (table["y"] < table["expected"]).fill_null(False), strict=True
+        )
+        return tuple(OddPoint(at - first, kind if known else None, low) for at, kind, known, low in points)
 
     def _detect(self) -> SurpriseDetector:
         """What compares observations with forecasts; that of before, and what it holds, while nothing changes."""

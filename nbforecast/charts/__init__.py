@@ -8,6 +8,7 @@ from nbforecast.charts.fan_data import Band, Density, FanData, Strip, history_st
 from nbforecast.charts.fan_svg import draw_fan
 from nbforecast.charts.html import svg_image
 from nbforecast.charts.line_chart import Area, Bars, Dots, Line, LineChart, ReferenceLine, draw_line_chart
+from nbforecast.charts.odd_points import OddPoint
 from nbforecast.charts.png import render_png
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "FanData",
     "Line",
     "LineChart",
+    "OddPoint",
     "ReferenceLine",
     "Strip",
     "describe",

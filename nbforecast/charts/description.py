@@ -124,5 +124,6 @@ def describe(data: FanData) -> str:
             values += f", {band.coverage} % band at the end {text[edges[0]]} to {text[edges[1]]}"
         if np.isfinite(numbers[-1]):
             values += f", observed {text[numbers[-1]]}"
-    notes = "".join(f" {note.rstrip('.')}." for note in map(clean, data.notes) if note)
+    odd = f" {plural(len(data.odd), 'odd observation is', 'odd observations are')} marked." if data.odd else ""
+    notes = odd + "".join(f" {note.rstrip('.')}." for note in map(clean, data.notes) if note)
     return f"{head}: {values}.{notes}"

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from nbforecast.charts.odd_points import OddPoint
 from nbforecast.errors import InputError
 
 _SLOT = 1000  # between two slots of an axis that counts them: whole numbers, as times are
@@ -84,6 +85,7 @@ class FanData:
             between, 0 where they differ; the axis then counts slots. None where it shows time.
         paths: Joint paths, shape (P, H), some of which are drawn; None where they are not calculated.
         strips: Covariates, drawn under the chart.
+        odd: The odd observations of the history that are marked.
 
     Raises:
         InputError: If there is no origin or no step, or the shapes do not fit each other.
@@ -105,6 +107,7 @@ class FanData:
     slot: int | None = None
     paths: np.ndarray | None = None
     strips: tuple[Strip, ...] = ()
+    odd: tuple[OddPoint, ...] = ()
 
     def __post_init__(self) -> None:
         n, horizon = len(self.time), len(self.future)

@@ -177,6 +177,7 @@ def _draw_curves(data: FanData, ax: "Axes", style: Style) -> None:
         )  # fmt: skip
     ax.axvline(data.time[-1], color=c.accent, lw=1, zorder=2.5)
     dots += ax.plot(data.time[last_observed], data.values[last_observed], "o", color=c.accent, ms=6, mec=c.bg, zorder=6)
+    dots += _draw_odd(data, ax)
     # Dots at the border are drawn whole; those outside of the axes after zooming are clipped.
     clip_box = TransformedBbox(Bbox([[-0.02, -0.04], [1.02, 1.04]]), ax.transAxes)
     for dot in dots:
@@ -187,6 +188,22 @@ def _draw_curves(data: FanData, ax: "Axes", style: Style) -> None:
         # As in the SVG, until something else is drawn: with `auto=None` limits remain automatic.
         ax.set_ylim(*value_range(data, density, paths=style == "paths"), auto=None)
     _style_axes(ax)
+
+
+def _draw_odd(data: FanData, ax: "Axes") -> list[Any]:
+    """Mark the odd observations; missing ones at the foot."""
+    c = LIGHT
+    drawn: list[Any] = []
+    for point in data.odd:
+        value, transform = data.values[point.step], ax.transData
+        if not np.isfinite(value):
+            value, transform = 0.03, ax.get_xaxis_transform()
+        face = c.odd if point.kind else c.bg
+        drawn += ax.plot(
+            data.time[[point.step]], [value], point.marker, color=c.odd, mfc=face, ms=6, mew=1, zorder=7,
+            transform=transform, label="_surprise" if drawn else "surprise",
+        )  # fmt: skip
+    return drawn
 
 
 def _draw_density(ax: "Axes", data: FanData, density: Density) -> None:

@@ -9,6 +9,7 @@ from nbforecast.charts.density import LEVELS, level_intervals
 from nbforecast.charts.description import ahead_text, describe, index_text, origin_text
 from nbforecast.charts.fan_data import Density, FanData
 from nbforecast.charts.geometry import Curves, Frame, fan_points, history_path, value_range
+from nbforecast.charts.odd_points import OddPoint
 from nbforecast.charts.primitives import EDGE, axes, document, text_element
 from nbforecast.charts.text_layout import clean, shorten, text_width, wrap
 from nbforecast.charts.theme import Theme
@@ -166,6 +167,10 @@ def _legend(data: FanData, style: Style, pitch: float) -> tuple[str, float]:
         out.append(f'<g transform="translate({x:.5g})scale(.1)"><path class="a" d="M0-40h160"/>{ring}</g>')
         out.append(text_element(x + 22, 0, "observed"))
         x += 22 + text_width("observed") + 14
+    if data.odd:
+        mark = OddPoint(0, "spike").svg(50, -40)
+        out.append(f'<g transform="translate({x:.5g})scale(.1)">{mark}</g>{text_element(x + 13, 0, "surprise")}')
+        x += 13 + text_width("surprise") + 14
     return "".join(out), max(x - 14, 0)
 
 
@@ -232,7 +237,17 @@ def _marks(data: FanData, layout: Layout, style: Style) -> str:
     if len(last):
         x, y = np.rint([frame.x(past[last])[0], frame.y(data.values[last])[0]]).astype(int)
         out.append(f'<circle class="p" cx="{x}" cy="{y}" r="40"/>')
+    out += _odd_marks(data, frame)
     return "".join(out) + "</g>"
+
+
+def _odd_marks(data: FanData, frame: Frame) -> list[str]:
+    """The marks of odd observations; those of missing ones are at the foot."""
+    steps = [point.step for point in data.odd]
+    x, values = frame.x(data.positions[0][steps]), data.values[steps]
+    y = np.where(np.isfinite(values), frame.y(values), 10 * frame.bottom - 80)
+    places = np.rint(np.column_stack([x, y])).astype(int).tolist()
+    return [point.svg(*place) for point, place in zip(data.odd, places, strict=True)]
 
 
 def _density_columns(density: Density, frame: Frame, ahead: np.ndarray) -> list[str]:

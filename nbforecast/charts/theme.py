@@ -26,6 +26,7 @@ class Palette:
     rule: str
     median: str
     accent: str
+    odd: str
     fan: str
     reach: tuple[float, float]
     categories: tuple[str, ...]
@@ -60,7 +61,7 @@ def mix(background: str, colour: str, share: float) -> str:
 
 
 def _colours(palette: Palette, bands: int, levels: int, categories: int) -> dict[str, str]:
-    names = ("bg", "ink", "soft", "grid", "rule", "median", "accent")
+    names = ("bg", "ink", "soft", "grid", "rule", "median", "accent", "odd")
     colours = {name: getattr(palette, name) for name in names}
     colours |= {f"l{rank}": palette.level(rank, levels) for rank in range(levels)}
     colours |= {f"s{rank}": palette.category(rank) for rank in range(categories)}
@@ -105,6 +106,8 @@ def style_sheet(theme: Theme, bands: int, levels: int = 0, categories: int = 0) 
         " .d": f"fill:{c['bg']};stroke:{c['ink']};stroke-width:13",
         " .x": f"stroke:{c['accent']};stroke-width:13",
         " .p": f"fill:{c['accent']};stroke:{c['bg']};stroke-width:15",
+        " .v": f"fill:{c['odd']};stroke:{c['bg']};stroke-width:12",
+        " .u": f"fill:{c['bg']};stroke:{c['odd']};stroke-width:13",
         " .q": f"fill:{c['median']};stroke:{c['bg']};stroke-width:15",
         **{f" .{name}": f"fill:{c[name]}" for name in c if name[1:].isdigit()},
     }
