@@ -13,7 +13,7 @@ from nbforecast.data.span import horizon_part, parse_span
 from nbforecast.errors import OptionError, OriginUnavailable
 from nbforecast.safe_text import brief_repr
 from nbforecast.surprises.detector import SurpriseDetector
-from nbforecast.text import brief_number, option
+from nbforecast.text import brief_number, option, percent
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -76,7 +76,8 @@ class Condition:
         if self.kind == "surprise":
             return f"surprise at a rate of {brief_number(self.limit)}"
         span = "" if self.within is None else f" within {self.within}{' steps' if isinstance(self.within, int) else ''}"
-        return f"{self.kind} {brief_number(self.limit)}{span} with a probability of {self.probability:.0%} or more"
+        least = percent(self.probability, 0)
+        return f"{self.kind} {brief_number(self.limit)}{span} with a probability of {least} or more"
 
     def check(self, data: Dataset, horizon: int) -> None:
         """Raise `OptionError` if the condition reaches beyond the horizon of a forecast."""

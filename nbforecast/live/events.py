@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nbforecast.atomic_write import atomic_write
 from nbforecast.safe_text import escape_controls
-from nbforecast.text import number, timestamp
+from nbforecast.text import brief_number, number, timestamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ class Event:
 
     def __str__(self) -> str:
         at, since = timestamp(_plain(self.time)), timestamp(_plain(self.since))
-        odds = f"value {number(self.value, 4)}, probability {number(self.probability, 2)}"
+        odds = f"value {brief_number(self.value)}, probability {number(self.probability, 2)}"
         name = "" if self.series is None else f"{self.series}, "
         happening = f"begins: {self.condition}" if self.state == "begin" else f"ends: {self.condition}, since {since}"
         return escape_controls(f"{name}{at}: {happening} ({odds})")

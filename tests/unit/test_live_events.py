@@ -68,7 +68,7 @@ def test_V3_a_function_is_called_once_when_an_event_begins_and_once_when_it_ends
     )
     assert (end.since, end.condition) == (begin.time, Condition("above", 165.0, "10min", 0.5))
     assert begin.probability >= 0.5 > end.probability
-    assert "begins: above 165 within 10min with a probability of 50% or more" in str(begin)
+    assert "begins: above 165 within 10min with a probability of 50 % or more" in str(begin)
 
 
 @pytest.mark.parametrize("stops", [(), (39,), (37, 39, 44)])
