@@ -54,6 +54,7 @@ def calculate_newest_densities(entry: Entry, version: str, statistics: Statistic
     """
     end = int(entry.data.offsets[1])
     rows = np.arange(max(end - DENSITY_ORIGINS, 0), end)
+    rows = np.setdiff1d(rows, entry.density_columns().rows)
     draws = entry.take("forecast", rows)
     is_inferred = np.isfinite(draws[:, 0, 0])
     rows, draws = rows[is_inferred], draws[is_inferred]

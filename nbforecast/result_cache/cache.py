@@ -12,12 +12,12 @@ from jaxtyping import Int64, UInt8
 from nbforecast.errors import StorageError
 from nbforecast.result_cache.collisions import should_replace
 from nbforecast.result_cache.covariate_prints import entry_key
-from nbforecast.result_cache.delta import holds
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
-from nbforecast.result_cache.fingerprints import Fingerprints, is_beginning
-from nbforecast.result_cache.removable_results import RemovableResults
-from nbforecast.result_cache.reuse import MemoryCandidate, begin_results, list_candidates
+from nbforecast.result_cache.fingerprints import Fingerprints
+from nbforecast.result_cache.growth import find_growth
+from nbforecast.result_cache.replacement import ReplaceableResults
+from nbforecast.result_cache.reuse import MemoryCandidate, begin_results, list_candidates, overlap
 from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import Status
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("nbforecast.result_cache")
 
 
-class Cache(RemovableResults):
+class Cache(ReplaceableResults):
     """The one place of results: an entry for each key, and slices for histories inside others.
 
     Attributes:
@@ -156,6 +156,9 @@ class Cache(RemovableResults):
     ) -> EntrySlice:
         """Results that begin with what other entries hold (`_build_lock` is held)."""
         self.misses += 1
+        grown = self._grow(data, spec, reasons, requested)
+        if grown is not None:
+            return grown
         why, prints = reasons(), Fingerprints(data)
         rows, damages = requested(why), -1
         while damages != self._damages:  # a file that is set aside while it is read leaves others to be found
@@ -169,6 +172,33 @@ class Cache(RemovableResults):
             self.publish(EntrySlice.whole(entry_slice.entry))
         if exact:  # what the cache has held under the key is made from a longer history
             self.evict(key)
+        self.publish(entry_slice)
+        return entry_slice
+
+    def _grow(self, data: Dataset, spec: ForecastSpec, reasons: Reasons, requested: RequestedRows) -> EntrySlice | None:
+        """Results that begin with those of an entry in memory to whose data rows were appended (V2)."""
+        candidates = list(self._candidates(data, spec))
+        own = [c.entry for c in candidates if isinstance(c, MemoryCandidate) and len(c.entry) < len(data)]
+        old = max(own, key=len, default=None)
+        growth = (
+            None
+            if old is None or max(c.forced for c in candidates) > old.forced
+            else find_growth(old, old.status, data)
+        )
+        if old is None or growth is None:
+            return None
+        entry = self.mark_young(Entry.grown(old, growth, data, reasons()))
+        self.reused += entry.reused
+        is_open = np.zeros(len(data), bool)
+        if old.unsearched is not None:
+            is_open[growth.places] = old.unsearched
+        others = [c for c in candidates if not (isinstance(c, MemoryCandidate) and c.entry is old)]
+        is_new = np.isin(np.arange(len(data)), growth.new) & (entry.reasons == 0)
+        if any(overlap(growth.fingerprints, is_new, other.spans) for other in others):
+            is_open |= is_new
+        entry.unsearched = is_open if is_open.any() else None
+        entry_slice = EntrySlice.whole(entry)
+        self._search(entry_slice, requested(entry.reasons))
         self.publish(entry_slice)
         return entry_slice
 
@@ -280,55 +310,6 @@ class Cache(RemovableResults):
                 rows = np.flatnonzero(is_later & has_forecast(entry.status))
                 present.entry.adopt(rows, entry.read(rows))
             return present
-
-    def _adopt_forced(self, present: EntrySlice, new: EntrySlice) -> bool:
-        """Keep what was forced later than the results that replace it (C7a); false if these cannot hold it."""
-        rows = np.flatnonzero(has_forecast(present.status) & (present.forced_times > new.forced_times))
-        if len(rows) and new.key != new.entry.key:
-            return False
-        new.entry.adopt(rows, present.entry.read(present.entry_rows(rows)))
-        return True
-
-    def _replace_parts(self, entry: Entry) -> None:
-        """Serve the histories that an entry contains from it, instead of from smaller entries of their own (C7a)."""
-        for present in self.slices():
-            smaller = present.entry
-            is_alike = smaller.spec == entry.spec and smaller.data.frequency == entry.data.frequency
-            if smaller is entry or present.key != smaller.key or not is_alike:
-                continue
-            part = EntrySlice.newest_part(entry, present.data, smaller.fingerprints, smaller.reasons)
-            replaces = should_replace(len(smaller), len(entry), agree=part is not None, force=False)
-            if part is None or not self._belongs(part):
-                continue
-            is_needed = smaller.is_exact and part.longer_contexts().any()
-            if is_needed or (has_forecast(present.status) & (present.forced_times > part.forced_times)).any():
-                continue
-            if replaces and part.inferred >= present.inferred:
-                with self._lock:
-                    self._slices[present.key] = part
-                    self._repoint(smaller, entry)
-                file = None if self.directory is None else self.directory.find(present.key)
-                if file is not None and entry.saved == entry.state:
-                    self.save_view(part, smaller.reasons, file)
-
-    def _evict_former(self, entry: Entry) -> None:
-        """Remove from memory what an entry was before rows were appended, unless it has more than the entry (V2)."""
-        for present in self.slices():
-            former = present.entry
-            is_other = former is not entry and present.key == former.key and former.spec == entry.spec
-            is_free = is_other and id(former) not in self._pins
-            if is_free and is_beginning(former.fingerprints, entry.fingerprints) and holds(entry, former):
-                self.evict(former.key)
-
-    def _repoint(self, old: Entry, new: Entry) -> None:
-        """Read parts of an entry from the one that has replaced it (`_lock` is held)."""
-        for key, part in list(self._slices.items()):
-            if part.entry is old and key != old.key:
-                new_part = EntrySlice.newest_part(new, part.data, Fingerprints(part.data), part.reasons)
-                if new_part is None or not self._belongs(new_part):
-                    del self._slices[key]
-                else:
-                    self._slices[key] = new_part
 
     # --- memory ------------------------------------------------------------------------------------------------------
 

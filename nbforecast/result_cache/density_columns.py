@@ -75,6 +75,20 @@ class DensityColumns:
         self._values = {name: values[is_kept] for name, values in self._values.items()}
         return int((~is_kept).sum())
 
+    def moved(self, places: slice | Int64[np.ndarray, " N"]) -> DensityColumns:
+        """The same densities where the rows of an entry have other numbers.
+
+        Args:
+            places: (N,) the new number of each row.
+
+        Returns:
+            Densities that share these ones' memory.
+        """
+        part = DensityColumns(self._horizon)
+        part.rows = self.rows if isinstance(places, slice) else places[self.rows]
+        part._values = dict(self._values)
+        return part
+
     def take(self, rows: Int64[np.ndarray, " R"]) -> DensityColumns:
         """The densities of some rows.
 

@@ -6,6 +6,7 @@ import secrets
 import threading
 from copy import copy
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from nbforecast.data import Dataset
     from nbforecast.result_cache.fingerprints import Fingerprints
+    from nbforecast.result_cache.growth import Growth
     from nbforecast.result_cache.key import ForecastSpec
     from nbforecast.scoring.origin_scores import Calculations, Densities
 
@@ -46,14 +48,15 @@ class Entry(EntryRecord):
         forced: float = 0.0,
         fingerprints: Fingerprints | None = None,
         covariates: str | None = None,
+        columns: dict[str, Column] | None = None,
     ) -> None:
-        """Create an entry without results; the arguments are those of `EntryRecord`."""
+        """Create an entry without results; `columns` are its memory, the other arguments those of `EntryRecord`."""
         super().__init__(data, spec, reasons, forced, fingerprints, covariates)
         self.version: Version = secrets.token_hex(8)
         self.lock_count = self._changes = 0
         never = reasons != UnavailableReason.AVAILABLE
         shapes = column_shapes(spec.horizon, spec.draws)
-        self._columns = {name: Column(name, len(data), shape, never) for name, shape in shapes.items()}
+        self._columns = columns or {name: Column(name, len(data), shape, never) for name, shape in shapes.items()}
         self._status = np.where(never, Status.UNAVAILABLE, Status.PENDING).astype(np.uint8)
         self._densities = DensityColumns(spec.horizon)
         self._lock = threading.Lock()  # protects the columns, the status and the version; see engine/engine.py
@@ -88,6 +91,35 @@ class Entry(EntryRecord):
                 entry._columns[name].write(snapshot.rows[is_written], values[is_written])
         if densities is not None:
             entry._densities = densities
+        return entry
+
+    @classmethod
+    def grown(cls, old: Entry, growth: Growth, data: Dataset, reasons: UInt8[np.ndarray, " M"]) -> Entry:
+        """An entry of data to which rows were appended, which shares memory with that of the data before (V2).
+
+        Args:
+            old: The entry of the data before; it does not change.
+            growth: What was appended.
+            data: The data.
+            reasons: (M,) for every row why it cannot be forecast, 0 where it can.
+
+        Returns:
+            A new entry. The results of the new rows are missing, and scores that the new values change.
+        """
+        places = growth.places
+        with old._lock:
+            before, state, densities = old._status.copy(), old.state, old._densities.moved(places)
+            status, reasons = growth.carry(before, reasons)
+            never, is_blank = reasons > 0, (before == Status.UNAVAILABLE) & (status == Status.UNAVAILABLE)
+            columns = {
+                name: column.grown(places, growth.new, has_result(name, status) | is_blank, never)
+                for name, column in old._columns.items()
+            }
+        entry = cls(data, old.spec, reasons, fingerprints=growth.fingerprints, columns=columns)
+        entry._status[places], entry._densities, entry.contexts = status, densities, growth.contexts
+        entry.forced, entry.forced_times[places] = old.forced, old.forced_times
+        entry.reused = int(has_forecast(status).sum())
+        entry.former, entry.grown_from = old.next_former, (ref(old), state)
         return entry
 
     def __len__(self) -> int:

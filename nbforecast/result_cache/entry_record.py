@@ -11,8 +11,11 @@ from jaxtyping import Bool, UInt8, UInt64
 
 from nbforecast.result_cache.covariate_prints import context_fingerprints, covariate_digest
 from nbforecast.result_cache.fingerprints import Fingerprints
+from nbforecast.result_cache.snapshot import MAX_FORMER
 
 if TYPE_CHECKING:
+    from weakref import ref
+
     from nbforecast.data import Dataset
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
 
@@ -40,6 +43,7 @@ class EntryRecord:
         is_published: The cache has held the entry.
         unsearched: (N,) the rows for which other entries have not been searched, None if there is none (E10).
         former: The handles that the entry had before rows were appended, the newest last; not more than `MAX_FORMER`.
+        grown_from: The entry before rows were appended, and its `state` then; None if that was none in memory.
         is_released: The memory was emptied while the cache held the entry; it is not held again (C16).
     """
 
@@ -73,10 +77,16 @@ class EntryRecord:
         self.hits = self.reused = 0
         self.saved: State | None = None
         self.former: tuple[str, ...] = ()
+        self.grown_from: tuple[ref[EntryRecord], State] | None = None
         self.unsearched: Bool[np.ndarray, " N"] | None = None
         self.is_exact = self.is_published = self.is_released = False
         if fingerprints is not None:
             self.fingerprints = fingerprints
+
+    @property
+    def next_former(self) -> tuple[str, ...]:
+        """The `former` of an entry that begins with this one."""
+        return (*self.former, self.key.handle)[-MAX_FORMER:]
 
     @property
     def has_grown(self) -> bool:

@@ -80,6 +80,26 @@ class Fingerprints:
         self._sums = np.zeros(len(data) + 1, np.uint64)
         np.cumsum(hashes, out=self._sums[1:])
 
+    @classmethod
+    def grown(cls, old: Fingerprints, data: Dataset) -> Fingerprints:
+        """Those of data to which rows were appended; of a single series, the new rows alone are hashed.
+
+        Args:
+            old: Those of the data before.
+            data: The data.
+
+        Returns:
+            The fingerprints.
+        """
+        if len(data.ids) > 1:
+            return cls(data)
+        new = cls.__new__(cls)
+        new.ids, new.offsets, new.first = data.ids, data.offsets, old.first
+        new.last = new.first + data.lengths - 1
+        hashes = hash_numbers(data.time[old.rows :].view("i8").astype("u8"), data.values[old.rows :])
+        new._sums = np.append(old._sums, old._sums[-1] + np.cumsum(hashes, dtype=np.uint64))
+        return new
+
     @property
     def rows(self) -> int:
         """N, the grid steps of all series."""

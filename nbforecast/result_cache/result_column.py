@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float32, Int64, UInt32
+from jaxtyping import Bool, Float32, Int64
+
+from nbforecast.result_cache.value_pool import ColumnView, PooledRows, ValuePool, as_slice
 
 BLOCK = 4096
 _SPARSE_SHARE = 8  # a column is sparse while fewer than one in so many rows are written
@@ -33,8 +35,11 @@ class Column:
         """
         self.name = name
         self._shape = (rows, *shape)
-        self._sparse = _SparseRows(rows, shape) if rows > block else None
-        self._buffer = np.empty(self._shape if self._sparse is None else (0, *shape), np.float32)
+        self._sparse = PooledRows(rows, shape) if rows > block else None
+        self._is_shared = False
+        self._pool: ValuePool | None = None  # of a buffer that other columns share
+        self._memory = _allocate(rows if self._sparse is None else 0, shape)
+        self._buffer = self._memory[:rows]
         self._block = block
         starts = np.arange(0, rows, block)
         self._sizes = np.minimum(block, rows - starts)
@@ -62,7 +67,8 @@ class Column:
         """
         column = cls(name, len(values), values.shape[1:], never)
         if (written | never).all():
-            column._buffer, column._sparse = values, None
+            column._memory = column._buffer = values
+            column._sparse = None
             column._is_touched[:] = True
             column._unwritten[:] = 0
         elif written.any():
@@ -85,6 +91,45 @@ class Column:
             column.write(rows, self.take(rows))
         return column
 
+    def grown(
+        self,
+        places: slice | Int64[np.ndarray, " N"],
+        new: Int64[np.ndarray, " K"],
+        kept: Bool[np.ndarray, " N"],
+        never: Bool[np.ndarray, " M"],
+    ) -> Column:
+        """The column with more rows, which shares the memory of those that both have (V2).
+
+        Args:
+            places: (N,) where each row is among all rows.
+            new: (K,) the other rows, ascending.
+            kept: (N,) the rows that have their value, or will never have one; the others are written anew, which this
+                column does not see.
+            never: (M,) the rows of all M = N + K that will not be written.
+
+        Returns:
+            A new column; this one does not change.
+        """
+        column = Column(self.name, len(never), self._shape[1:], never, self._block)
+        column._is_shared = self._is_shared or self._sparse is None
+        if self._sparse is None:
+            for block in np.flatnonzero(~self._is_touched).tolist():
+                self._fill_with_nan(block)
+            self._pool = pool = self._pool or ValuePool(self._memory, len(self._buffer))
+            own = np.arange(1, len(self._buffer) + 1, dtype=np.uint32)
+        else:
+            pool, own = self._sparse.pool, self._sparse.slots
+        slots = np.zeros(len(never), np.uint32)
+        slots[places] = own if kept.all() else np.where(kept, own, 0)
+        if pool.count > 2 * len(never) + self._block:  # most of it is of rows that were written anew
+            used = np.flatnonzero(slots)
+            pool = ValuePool(pool.values[slots[used].astype(np.int64) - 1], len(used))
+            slots[used] = np.arange(1, len(used) + 1)
+        column._memory = column._buffer = np.empty((0, *self._shape[1:]), np.float32)
+        column._sparse = PooledRows(len(never), self._shape[1:], pool, slots)
+        column._sparse.reserve(new, never[new])
+        return column
+
     @property
     def nbytes(self) -> int:
         """Bytes of memory in use."""
@@ -102,17 +147,18 @@ class Column:
         if not len(rows):
             return
         if self._sparse is not None:
-            if (self._sparse.count + len(rows)) * _SPARSE_SHARE < self._shape[0]:
+            if self._is_shared or (self._sparse.count + len(rows)) * _SPARSE_SHARE < self._shape[0]:
                 self._sparse.write(rows, values)
                 return
             sparse_rows, sparse_values = self._sparse.read()
-            self._sparse, self._buffer = None, np.empty(self._shape, np.float32)
+            self._sparse, self._memory = None, _allocate(self._shape[0], self._shape[1:])
+            self._buffer = self._memory[: self._shape[0]]
             self.write(sparse_rows, sparse_values)
         counts = np.bincount(rows // self._block, minlength=len(self._unwritten))
         for block in np.flatnonzero((counts > 0) & (counts < self._sizes) & ~self._is_touched).tolist():
             self._fill_with_nan(block)
         self._is_touched |= counts > 0
-        self._buffer[_as_slice(rows)] = values
+        self._buffer[as_slice(rows)] = values
         self._unwritten -= counts
 
     def take(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
@@ -142,7 +188,9 @@ class Column:
         Returns:
             (R, ...) their values, or a view of the buffer.
         """
-        index = _as_slice(rows)
+        index = as_slice(rows)
+        if self._sparse is not None and self._is_shared:
+            return self._sparse.peek(rows)
         if (
             self._sparse is None
             and isinstance(index, slice)
@@ -153,7 +201,9 @@ class Column:
 
     def array(self) -> Float32[np.ndarray, "N *T"]:
         """Every row, read-only: the buffer itself once nothing is left to write, a copy before."""
-        if self._sparse is not None or self._unwritten.any():
+        if self._sparse is not None:
+            values = self._sparse.peek(np.arange(self._shape[0])).view()
+        elif self._unwritten.any():
             values = self.take(np.arange(self._shape[0]))
         else:
             for block in np.flatnonzero(~self._is_touched).tolist():
@@ -172,6 +222,10 @@ class Column:
         """A snapshot as a Polars series, which later writes do not change."""
         if self._sparse is None and not self._unwritten.any():
             return pl.Series(self.name, self.array())
+        if self._sparse is not None and self._is_shared:
+            blocks = (np.arange(start, min(start + self._block, self._shape[0]))
+                      for start in range(0, self._shape[0], self._block))  # fmt: skip
+            return pl.concat([pl.Series(self.name, self._sparse.peek(rows)) for rows in blocks], rechunk=False)
         shape = (min(self._block, self._shape[0]), *self._shape[1:])
         nan_block = pl.Series(self.name, np.full(shape, np.nan, np.float32))
         parts = []
@@ -194,89 +248,6 @@ class Column:
         self._is_touched[block] = True
 
 
-class _SparseRows:
-    """The written rows of a long column of which few are written."""
-
-    def __init__(self, rows: int, shape: tuple[int, ...]) -> None:
-        self.count = 0
-        self._slots = np.zeros(rows, np.uint32)  # of each row its place in `_values`, from 1 on; 0 for none
-        self._values = np.empty((0, *shape), np.float32)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory in use."""
-        return self._values.nbytes + self._slots.nbytes
-
-    def write(self, rows: Int64[np.ndarray, " R"], values: Float32[np.ndarray, "R *T"]) -> None:
-        """Write rows that have not been written before."""
-        end = self.count + len(rows)
-        if end > len(self._values):
-            grown = np.empty((max(end, 2 * self.count), *self._values.shape[1:]), np.float32)
-            grown[: self.count] = self._values[: self.count]
-            self._values = grown
-        self._values[self.count : end] = values
-        self._slots[rows] = np.arange(self.count + 1, end + 1)
-        self.count = end
-
-    def take(self, rows: Int64[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
-        """A copy of some rows, NaN where nothing has been written."""
-        slots = self._slots[rows].astype(np.int64)
-        if slots.all():
-            return self._values[slots - 1]
-        values = np.full((len(rows), *self._values.shape[1:]), np.nan, np.float32)
-        values[slots > 0] = self._values[slots[slots > 0] - 1]
-        return values
-
-    def view(self) -> ColumnView:
-        """The rows that have been written so far, without a copy: what comes later does not change their places."""
-        return ColumnView(self._values, self._slots)
-
-    def read(self) -> tuple[Int64[np.ndarray, " M"], Float32[np.ndarray, "M *T"]]:
-        """The rows that have been written, and their values."""
-        rows = np.flatnonzero(self._slots)
-        return rows, self.take(rows)
-
-
-class ColumnView:
-    """A column at one moment, read piece by piece: a row that was written then is never written again."""
-
-    def __init__(
-        self,
-        values: Float32[np.ndarray, "M *T"],
-        slots: UInt32[np.ndarray, " N"] | None = None,
-    ) -> None:
-        """Read a column's own memory.
-
-        Args:
-            values: Its buffer.
-            slots: (N,) of each row its place in `values`, from 1 on; None where rows are in their places.
-        """
-        self._values = values
-        self._slots = slots
-
-    def take(self, rows: Int64[np.ndarray, " R"], is_written: Bool[np.ndarray, " R"]) -> Float32[np.ndarray, "R *T"]:
-        """Some rows, without a copy where they are neighbours and all written.
-
-        Args:
-            rows: (R,) rows.
-            is_written: (R,) those that were written when the view was made.
-
-        Returns:
-            (R, ...) their values, NaN where none was written.
-        """
-        if is_written.all():
-            places = _as_slice(rows) if self._slots is None else self._slots[rows].astype(np.int64) - 1
-            values = self._values[places]
-            values.flags.writeable = False
-            return values
-        values = np.full((len(rows), *self._values.shape[1:]), np.nan, np.float32)
-        written = rows[is_written]
-        values[is_written] = self._values[written if self._slots is None else self._slots[written].astype(np.int64) - 1]
-        return values
-
-
-def _as_slice(rows: Int64[np.ndarray, " R"]) -> slice | Int64[np.ndarray, " R"]:
-    """Neighbouring ascending rows as a slice, which copies many times faster."""
-    if len(rows) > 1 and rows[-1] - rows[0] == len(rows) - 1 and (rows[1:] > rows[:-1]).all():
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows
+def _allocate(rows: int, shape: tuple[int, ...]) -> Float32[np.ndarray, "N *T"]:
+    """Memory for some rows, and behind them for rows that may be appended; the system gives what is written only."""
+    return np.empty((rows + rows // 8 + 16 if rows else 0, *shape), np.float32)

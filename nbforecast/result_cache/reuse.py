@@ -14,7 +14,7 @@ from nbforecast.result_cache.covariate_prints import context_fingerprints
 from nbforecast.result_cache.entry import Entry
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.fingerprints import align_rows, are_newest_parts, are_parts, is_beginning
-from nbforecast.result_cache.snapshot import MAX_FORMER, has_forecast
+from nbforecast.result_cache.snapshot import has_forecast
 from nbforecast.result_cache.status import Status
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def begin_results(
     for candidate in candidates:
         is_open = best < candidate.forced if part is None else (best < candidate.forced) & (candidate.forced > 0)
         is_sought = is_open & is_wanted
-        if not (is_sought.any() and _overlap(fingerprints, is_sought, candidate.spans)):
+        if not (is_sought.any() and overlap(fingerprints, is_sought, candidate.spans)):
             continue
         outline = candidate.outline()
         if outline is None:
@@ -278,7 +278,7 @@ def begin_results(
     new.unsearched = None if requested is None else ~is_requested
     for entry, _, _ in matches:
         if is_beginning(entry.fingerprints, fingerprints) and entry.data.frequency == data.frequency:
-            new.former = (*entry.former, entry.key.handle)[-MAX_FORMER:]
+            new.former = entry.next_former
     is_adopted = np.zeros(len(data), bool)
     for entry, rows, old_rows in reversed(matches):  # later ones were forced later
         is_left = ~is_adopted[rows]
@@ -287,7 +287,7 @@ def begin_results(
     return EntrySlice.whole(new)
 
 
-def _overlap(
+def overlap(
     fingerprints: Fingerprints, is_sought: Bool[np.ndarray, " N"], spans: Mapping[str, tuple[int, int]]
 ) -> bool:
     """Whether the times of some rows that are sought lie in a candidate's span of the same series."""

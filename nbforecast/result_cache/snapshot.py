@@ -14,7 +14,7 @@ from nbforecast.result_cache.status import FIRST_STATUS, Status
 if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.result_cache.key import CacheKey, ForecastSpec
-    from nbforecast.result_cache.result_column import ColumnView
+    from nbforecast.result_cache.value_pool import ColumnView
 
 MAX_FORMER = 64  # handles of an entry before rows were appended that are remembered
 

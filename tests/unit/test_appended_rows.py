@@ -11,11 +11,15 @@ import numpy as np
 import polars as pl
 import pyarrow.dataset as ds
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import nbforecast as nbf
 from nbforecast.result_cache import directory as directory_module
 from nbforecast.result_cache.directory import ASIDE, CacheDirectory
+from nbforecast.result_cache.result_column import Column
 from tests.support.cache_files import DAMAGES, LastValueModel, reopen, rewrite_metadata, warnings_of
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +56,7 @@ def assert_calculated_anew(run: nbf.Run, frame: pl.DataFrame) -> None:
     for name in columns:
         found, expected = run.frame[name], anew[name]
         if name in RESULTS:
-            np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy(), err_msg=name)
+            np.testing.assert_allclose(found.to_numpy(), expected.to_numpy(), rtol=1e-5, atol=1e-6, err_msg=name)
         else:
             assert found.to_list() == expected.to_list(), name
 
@@ -268,3 +272,89 @@ def test_C9_V2_a_file_of_an_earlier_version_becomes_one_of_this_version_when_row
     run = forecast(panel(21), model)
     assert model.rows == 21
     assert [p.stem[:32] for p in paths(cache)] == [run.handle]
+
+
+def test_V2_C3_the_entry_before_and_the_one_after_share_memory_and_change_nothing_of_each_other(cache: Cache) -> None:
+    model = LastValueModel()
+    before = forecast(panel(30), model)
+    array, frame = before.array, before.frame
+    copies = array.copy(), frame.clone().with_columns(pl.col("crps").reshape((30, HORIZON)))
+    after = forecast(panel(33), model)
+    assert np.shares_memory(after.array, array)
+    assert after.array.shape == (33, HORIZON, 10)
+    other = forecast(pl.concat([panel(30), panel(35)[30:].with_columns(pl.col("y") + 1)]), model)
+    assert model.rows == 30 + 3 + 5
+    np.testing.assert_array_equal(array, copies[0])
+    np.testing.assert_array_equal(before.frame["crps"].to_numpy(), copies[1]["crps"].to_numpy())
+    np.testing.assert_array_equal(frame["crps"].to_numpy(), copies[1]["crps"].to_numpy())
+    assert cache.peek(before.entry_slice.key) is None  # what it was before is in no list
+    for run, rows in ((after, panel(33)), (other, None)):
+        assert_calculated_anew(run, rows if rows is not None else run_frame(other))
+
+
+@pytest.mark.parametrize("rows", [20, 5000])
+def test_V2_C3_two_continuations_of_one_column_write_over_nothing(rows: int) -> None:
+    def values(start: int, end: int, first: float) -> np.ndarray:
+        return np.arange(start, end, dtype=np.float32)[:, None] + first
+
+    never = np.zeros(rows + 40, bool)
+    never[rows + 3] = True
+    column = Column("y", rows, (1,), never[:rows])
+    column.write(np.arange(rows), values(0, rows, 0))
+    before = column.array()
+    kept = np.arange(rows) < rows - 2
+    grown = [column.grown(slice(0, rows), np.arange(rows, rows + 5), kept, never[: rows + 5]) for _ in range(2)]
+    for number, one in enumerate(grown):
+        new = np.array([rows - 2, rows - 1, rows, rows + 1, rows + 2, rows + 4])
+        one.write(new[2:], values(0, 4, 100 + number))
+        one.write(new[:2], values(0, 2, 200 + number))
+    further = grown[0].grown(slice(0, rows + 5), np.arange(rows + 5, rows + 40), ~never[: rows + 5], never)
+    further.write(np.arange(rows + 5, rows + 40), values(0, 35, 300))
+    np.testing.assert_array_equal(before, values(0, rows, 0))
+    for number, one in enumerate((*grown, further)):
+        found = one.array()[:, 0]
+        mark = number % 2
+        np.testing.assert_array_equal(found[: rows - 2], np.arange(rows - 2))
+        np.testing.assert_array_equal(
+            found[rows - 2 : rows + 5], [200 + mark, 201 + mark, 100 + mark, 101 + mark, 102 + mark, np.nan, 103 + mark]
+        )
+        np.testing.assert_array_equal(one.series().to_numpy()[:, 0], found)
+    np.testing.assert_array_equal(further.array()[rows + 5 :, 0], 300 + np.arange(35))
+    assert not np.shares_memory(further.array(), before)  # two rows were written anew
+
+
+def run_frame(run: nbf.Run) -> pl.DataFrame:
+    return run.frame.select(pl.col("unique_id").cast(pl.String), "ds", "y").drop_nulls()
+
+
+@examples(8)
+@given(st.data())
+def test_V2_C5_data_that_grow_in_any_steps_have_what_is_calculated_at_once(data: st.DataObject) -> None:
+    """Panels with gaps and series of different ends; now and then a restart, a flush of memory or a correction."""
+    nbf.cache.flush()
+    model, rng = LastValueModel(), np.random.default_rng(data.draw(st.integers(0, 1 << 20)))
+    values = {name: rng.normal(size=60).cumsum() for name in "ab"}
+    for column in values.values():
+        column[rng.random(60) < 0.15] = np.nan
+        column[0] = 0.0
+    lengths = {"a": 8, "b": 5}
+    runs = []
+    for _ in range(data.draw(st.integers(2, 6))):
+        event = data.draw(st.sampled_from(["nothing", "nothing", "restart", "correct"]))
+        if event == "restart":
+            nbf.cache.flush(disk=False)
+        elif event == "correct":
+            values["a"][data.draw(st.integers(1, lengths["a"] - 1))] += 1
+        for name in lengths:
+            lengths[name] = min(lengths[name] + data.draw(st.integers(0, 7)), 60)
+        parts = [
+            pl.DataFrame({"unique_id": name, "ds": np.arange(count), "y": values[name][:count]}, nan_to_null=True)
+            for name, count in lengths.items()
+        ]
+        frame = pl.concat(parts).drop_nulls()
+        run = forecast(frame, model)
+        runs.append((run, frame, *(run.frame[name].to_numpy().copy() for name in RESULTS)))
+    for run, _, *results in runs:
+        for name, values in zip(RESULTS, results, strict=True):
+            np.testing.assert_array_equal(run.frame[name].to_numpy(), values)
+    assert_calculated_anew(*runs[-1][:2])
