@@ -102,7 +102,7 @@ def _first_change(means: Float32[np.ndarray, "2 m"], rate: float) -> Change | No
     is_betting = np.isfinite(means[0]) & (np.cumsum(np.isfinite(means[0])) > LEARNED)
     total, gains = np.full(count, -np.inf), []
     for ranked in (means[0], -means[0], means[1], -means[1]):
-        p = p_values(ranked, np.array([0, count]), np.arange(count), 0.5).p
+        p = p_values(ranked, np.array([0, count]), np.arange(count)).p
         log_p = np.log(np.where(is_betting, p, 1.0))
         for kappa in _KAPPAS:
             bets = np.where(is_betting, np.log(kappa) + (kappa - 1) * log_p, 0.0)

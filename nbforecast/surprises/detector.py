@@ -52,7 +52,7 @@ class SurpriseDetector:
     def _read_sides(self, start: int, end: int) -> Float32[np.ndarray, "3 H n"]:
         """Of the forecasts from some neighbouring rows the quantiles that scores rest on."""
         part = self.part
-        draws = part.array() if part.entry.complete and end - start == len(part) else None
+        draws = part.array() if part.entry.complete else None
         sides = np.empty((len(SIDES), part.spec.horizon, end - start), np.float32)
         count = max(_PIECE // (part.spec.horizon * len(part.spec.levels)), 1)
         for first in range(start, end, count):
@@ -96,7 +96,7 @@ class SurpriseDetector:
         bounds = np.array([0, end - start])
         steps = data.frequency.to_step(data.time[[start]]) + np.arange(end - start)
         scores = lead_scores(self._read_sides(start, end), data.values[start:end], bounds, steps, self._season)
-        return p_values(scores.highest, bounds, steps, 0.5).p[-count:]
+        return p_values(scores.highest, bounds, steps, start=max(end - start - count, 0)).p[-count:]
 
     def table(self, rate: float) -> pl.DataFrame:
         """A row for each observation whose p-value is at most the rate, and for rare gaps; see `Run.surprises`."""

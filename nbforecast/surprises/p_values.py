@@ -39,7 +39,7 @@ class PValues:
     Attributes:
         p: (N,) in (0, 1]; NaN where there is no score, or none before it.
         past: (N,) how many scores it is ranked among; the least possible p is 1 / (past + 1).
-        limit: (N,) the score above which an observation is odd at the rate; NaN where the past is too short for it.
+        limit: (N,) of observations that are odd at the rate the score above which they are; NaN for others.
     """
 
     p: Float64[np.ndarray, " N"]
@@ -51,7 +51,8 @@ def p_values(
     scores: Float32[np.ndarray, " N"],
     offsets: Int64[np.ndarray, " bounds"],
     steps: Int64[np.ndarray, " N"],
-    rate: float,
+    rate: float | None = None,
+    start: int = 0,
 ) -> PValues:
     """Rank every score among those before it.
 
@@ -59,7 +60,8 @@ def p_values(
         scores: (N,) the higher, the odder; NaN where there is none.
         offsets: (S + 1,) the bounds of the series.
         steps: (N,) the absolute grid step of each row.
-        rate: The rate in (0, 1) of `PValues.limit`.
+        rate: The rate in (0, 1) of `PValues.limit`; None leaves the limits out.
+        start: The first row that is ranked; those before have no p-value.
     """
     p, past = np.full(len(scores), np.nan), np.zeros(len(scores), np.int64)
     limit = np.full(len(scores), np.nan, np.float32)
@@ -69,13 +71,14 @@ def p_values(
         for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
         if begin < end
         for origin in range(begin - int(steps[begin]) % _BLOCK, end, _BLOCK)
+        if origin + _BLOCK > start
     ]
 
     def rank_blocks(first: int) -> None:
-        for begin, start, end in blocks[first : first + _BLOCKS_AT_ONCE]:
-            before = np.sort(scores[max(begin, start - WINDOW) : start])
+        for begin, first_row, end in blocks[first : first + _BLOCKS_AT_ONCE]:
+            before = np.sort(scores[max(begin, first_row - WINDOW) : first_row])
             before = before[: np.searchsorted(before, np.nan)]
-            rows = slice(start, end)
+            rows = slice(first_row, end)
             p[rows], past[rows], limit[rows] = _rank(scores[rows], before, rate)
 
     map_on_cores(rank_blocks, range(0, len(blocks), _BLOCKS_AT_ONCE))
@@ -102,7 +105,7 @@ def attainable_share(scores: Float32[np.ndarray, " N"], rate: float) -> float:
 
 
 def _rank(
-    scores: Float32[np.ndarray, " b"], before: Float32[np.ndarray, " n"], rate: float
+    scores: Float32[np.ndarray, " b"], before: Float32[np.ndarray, " n"], rate: float | None
 ) -> tuple[Float64[np.ndarray, " b"], Int64[np.ndarray, " b"], Float32[np.ndarray, " b"]]:
     """p, past and limit of one block, whose past begins with the ascending scores `before`."""
     is_known = ~np.isnan(scores)
@@ -112,6 +115,8 @@ def _rank(
     as_odd = len(before) - np.searchsorted(before, scores) + as_odd_within
     p = np.where(is_known & (past > 0), (1 + as_odd) / (past + 1), np.nan)
     limit = np.full(len(scores), np.nan, np.float32)
+    if rate is None:
+        return p, past, limit
     number = np.floor(rate * (past + 1) + 1e-9).astype(np.int64)  # so many of the largest are odd
     for row in np.flatnonzero(is_known & (p <= rate) & (number > 0)):
         largest = np.concatenate([before[max(len(before) - number[row], 0) :], scores[:row][is_known[:row]]])

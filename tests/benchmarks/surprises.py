@@ -127,9 +127,9 @@ def null_series(kind: str, count: int, seed: int) -> tuple[np.ndarray, np.ndarra
     return values, np.stack([powers * values - width, powers * values, powers * values + width]).astype(np.float32)
 
 
-def _p(values: np.ndarray, sides: np.ndarray, rate: float = 0.01) -> np.ndarray:
+def _p(values: np.ndarray, sides: np.ndarray) -> np.ndarray:
     bounds, steps = np.array([0, len(values)]), np.arange(len(values))
-    return p_values(lead_scores(sides, values, bounds, steps, 24).highest, bounds, steps, rate).p
+    return p_values(lead_scores(sides, values, bounds, steps, 24).highest, bounds, steps).p
 
 
 def _null_rates(kind: str, quick: bool) -> tuple[str, ...]:
@@ -201,7 +201,11 @@ def _nab(quick: bool) -> Iterator[Table]:
         [_at_rate(detectors["surprises"], series, rate) for rate in (0.01, 0.003, 0.001)],
     )
     missed = [
-        (one.run.data.ids[0], f"{one.run.data.times(one.run.data.time)[int(np.argmax(window))]}", f"{least:.3f}")
+        (
+            one.run.data.ids[0],
+            str(one.run.data.times(one.run.data.time)[int(np.argmax(window))]),
+            f"{least:.3f}" if least < 1 else "no forecasts",
+        )
         for one, scores in zip(series, detectors["surprises"], strict=True)
         for window in one.windows
         if (least := -float(np.nanmax(scores[window], initial=-1.0))) > RATES[0] / 3
@@ -214,7 +218,7 @@ def _one_step(run: Run) -> np.ndarray:
 
 
 def _ranked(scores: np.ndarray) -> np.ndarray:
-    return p_values(scores.astype(np.float32), np.array([0, len(scores)]), np.arange(len(scores)), 0.01).p
+    return p_values(scores.astype(np.float32), np.array([0, len(scores)]), np.arange(len(scores))).p
 
 
 def _z_score(values: np.ndarray) -> np.ndarray:
