@@ -1,5 +1,6 @@
 # make demo: set up, run the tour on two real datasets, report on one. make test: set up, run every test but long ones.
-# make quick: what takes no more than 90 seconds. make test-long: the long tests alone. All can be repeated.
+# make quick: what takes no more than 90 seconds. make test-long: the long tests alone. make docs: the documentation site.
+# make release: a wheel and an sdist, checked and tried. All can be repeated.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,7 +19,7 @@ export NBFORECAST_CACHE_DIR ?= $(CURDIR)/build/cache
 # otherwise each of the hundred processes that the tests start compiles JAX anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick test-long check bench lock clean
+.PHONY: demo docs test quick test-long check bench lock clean
 
 demo: $(VENV)/.lab
 	@mkdir -p $(BUILD)
@@ -76,6 +77,12 @@ check: $(VENV)/.test $(VENV)/.lab chromium
 	$(NPM) run typecheck
 	$(NPM) test
 
+# Notebooks are executed, where they or the package have changed; a warning is an error, a link that leads nowhere is one.
+SITE := build/site
+docs: $(VENV)/.docs $(VENV)/.lab
+	$(BIN)/python -m sphinx -b html -W --keep-going -q -d build/doctrees docs $(SITE)
+	@echo "The site, which works offline: $(SITE)/index.html"
+
 bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks
 
@@ -84,7 +91,7 @@ lock: $(VENV)/.test
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 pyproject.toml --extra dev --no-header --no-annotate --no-emit-index-url -o requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist js/node_modules js/dist js/lab/build nbforecast/jupyter/static
+	rm -rf $(VENV) build docs/reference/generated docs/tutorials/notebooks docs/_static/explorers dist js/node_modules js/dist js/lab/build nbforecast/jupyter/static
 
 $(FRONTEND): js/node_modules/.installed nbforecast/charts/palette.json $(shell find js \( -name node_modules -o -name dist -o -name build -o -name test \) -prune -o -type f -print)
 	$(NPM) run build
@@ -109,10 +116,15 @@ $(VENV)/.demo: pyproject.toml requirements.lock | $(VENV)/bin/python $(FRONTEND)
 	$(INSTALL)
 	@touch $@
 
+$(VENV)/.docs: EXTRAS := docs
+$(VENV)/.docs: pyproject.toml requirements.lock | $(VENV)/bin/python $(FRONTEND)
+	$(INSTALL)
+	@touch $@ $(VENV)/.demo
+
 $(VENV)/.test: EXTRAS := dev
 $(VENV)/.test: pyproject.toml requirements.lock | $(VENV)/bin/python $(FRONTEND)
 	$(INSTALL)
-	@touch $@ $(VENV)/.demo
+	@touch $@ $(VENV)/.demo $(VENV)/.docs
 
 $(VENV)/.bench: $(VENV)/.test
 	$(PIP) --upgrade pip

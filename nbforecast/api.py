@@ -146,9 +146,9 @@ def forecast(
         NbForecastError: The model failed; only with `wait`, otherwise `run.wait()` raises it.
 
     Example:
-        >>> run = nbf.forecast(nbf.sample("taxi"), "naive", horizon=24, wait=True)
+        >>> run = nbf.forecast(df, "naive", horizon=12, wait=True)  # 300 rows
         >>> run.array.shape
-        (5160, 24, 10)
+        (300, 12, 10)
     """
     # every parameter but `frame` and `wait` is an option; a test compares them
     options = ForecastOptions.from_arguments(locals())
@@ -194,9 +194,9 @@ def quickdraw(
         OptionError: An option has a value that makes no sense.
 
     Example:
-        >>> chart = nbf.quickdraw(nbf.sample("taxi"), -24, model="naive")
-        >>> chart.save("taxi.svg")
-        PosixPath('taxi.svg')
+        >>> chart = nbf.quickdraw(df, -24, model="naive")
+        >>> chart.save(folder / "taxi.svg").name
+        'taxi.svg'
     """
     draw = DrawOptions(index=index, series=series, style=style)
     return current_session().quickdraw(frame, draw, ForecastOptions(model=model, horizon=horizon, **options))
@@ -259,8 +259,8 @@ def from_long(
             occur twice, series that the history lacks. The message names the first.
 
     Example:
-        >>> table = nbf.forecast(nbf.sample("taxi"), "naive", wait=True).to_long()
-        >>> nbf.from_long(table, nbf.sample("taxi")).scores()["mae"].item() > 0
+        >>> table = nbf.forecast(df, "naive", wait=True).to_long()
+        >>> nbf.from_long(table, df).scores()["mae"].item() > 0
         True
     """
     chosen = [models] if isinstance(models, str) else models

@@ -203,7 +203,7 @@ def _models(_: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from nbforecast.data.samples import SAMPLES, sample_path
+    from nbforecast.data.samples import SALES, SAMPLES, sample_path
     from nbforecast.report.runner import notebooks
 
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -211,6 +211,9 @@ def _demo(options: argparse.Namespace) -> None:
         target = options.folder / f"{name}.parquet"
         target.write_bytes(sample_path(name).read_bytes())
         _print(f"{target}   try: nbforecast quickdraw {target} -i -24 -o {name}.svg")
+    target = options.folder / SALES.name
+    target.write_bytes(SALES.read_bytes())
+    _print(f"{target}   try: nbforecast forecast {target} --id shop --target sold -H 28d --latest")
     for notebook in notebooks():
         target = options.folder / notebook.name
         target.write_bytes(notebook.read_bytes())

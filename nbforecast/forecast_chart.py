@@ -24,6 +24,11 @@ class Chart:
     Attributes:
         forecast: The forecast.
         run: The run with the forecasts from the other origins, which follow in the background.
+
+    Example:
+        >>> chart = nbf.quickdraw(df, -24, model="naive")
+        >>> chart.forecast.index, chart.run.horizon
+        (-24, 12)
     """
 
     def __init__(self, forecast: Forecast, run: Run, style: Style = "bands", notice: str | None = None) -> None:
@@ -48,8 +53,8 @@ class Chart:
             MissingExtra: A PDF is asked for, and matplotlib is not installed.
 
         Example:
-            >>> nbf.quickdraw(nbf.sample("taxi"), -24).save("taxi.png")
-            PosixPath('taxi.png')
+            >>> nbf.quickdraw(df, -24, model="naive").save(folder / "taxi.png").name
+            'taxi.png'
         """
         target = Path(path)
         suffix = target.suffix.lower()

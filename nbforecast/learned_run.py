@@ -132,7 +132,7 @@ class LearnedRun(Run):
             OptionError: `by` is something else, or `percent` is True and values are below zero.
 
         Example:
-            >>> run = nbf.forecast(sales, future_covariates="promotion", holidays="DE-BY")
+            >>> run = nbf.forecast(sales, id="shop", target="sold", future_covariates="promotion", wait=True)
             >>> run.effects().select("feature", "effect", "std_error", "unit", "error_without")
         """
         self.wait()

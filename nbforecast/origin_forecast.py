@@ -56,9 +56,14 @@ class Forecast:
         is_from_longer_history: Whether the cache made the forecast from a longer history than the run's.
 
     Example:
-        >>> forecast = nbf.quickdraw(nbf.sample("taxi"), -24, model="naive").forecast
+        >>> forecast = nbf.quickdraw(df, -24, model="naive").forecast
         >>> forecast.interval(80).shape, forecast.above(20_000).shape
         ((12, 2), (12,))
+        >>> forecast.maximum().interval(80), forecast.mean("6h").median, forecast.minimum().quantile(0.1)  # joint
+        >>> forecast.any_above(25_000, "6h"), forecast.any_below(5_000), forecast.time_above(20_000).median
+        >>> values, density = forecast.density()
+        >>> forecast.below(10_000)  # by step
+        >>> axes = forecast.plot(style="paths")
     """
 
     def __init__(

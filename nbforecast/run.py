@@ -56,9 +56,12 @@ class Run(RunSurprises):
             these are known when the intervals are read. `array` and `Forecast.draws` are never calibrated.
 
     Example:
-        >>> run = nbf.forecast(nbf.sample("taxi"), "naive").wait()
+        >>> run = nbf.forecast(df, "naive").wait()
         >>> run.at(-24).interval(80).shape
         (12, 2)
+        >>> run.to_long(levels=80).columns
+        ['unique_id', 'ds', 'cutoff', 'y', 'naive', 'naive-lo-80', 'naive-hi-80']
+        >>> run.sink_long(folder / "forecasts.parquet")  # the same in parts, for tables that do not fit into memory
     """
 
     @property
@@ -75,6 +78,10 @@ class Run(RunSurprises):
 
         Raises:
             OptionError: The run does not learn.
+
+        Example:
+            >>> learned = nbf.forecast(sales, id="shop", target="sold", future_covariates="promotion", wait=True)
+            >>> learned.effects().select("feature", "effect", "std_error", "unit", "error_without")
         """
         raise OptionError(f"{self.model} does not learn, so no effects are estimated. Forecast with learn=True.")
 
@@ -92,7 +99,7 @@ class Run(RunSurprises):
             and a p_value that is corrected for the comparisons of the table (Diebold and Mariano; Holm).
 
         Example:
-            >>> run = nbf.forecast(sales, learn=True, wait=True)
+            >>> run = nbf.forecast(df, "naive", learn=True, wait=True)
             >>> run.compare().select("model", "calibrated", "wis_change", "coverage_80")
         """
         data, rows, variants = self.data, self.rows, []
@@ -118,6 +125,10 @@ class Run(RunSurprises):
 
         Raises:
             OptionError: No series has this id.
+
+        Example:
+            >>> panel.series("harbour").array.shape
+            (80, 12, 10)
         """
         return SeriesResults(self, series)
 
@@ -194,6 +205,10 @@ class Run(RunSurprises):
         Args:
             index: Index or time of the origin.
             series: Id of the series; None is the first one.
+
+        Example:
+            >>> run.has_result(-24)
+            True
         """
         row = find_row(self.data, index, series)
         return not self._slice.entry.is_pending(self._slice.entry_rows(np.array([row]))).any()
@@ -210,7 +225,7 @@ class Run(RunSurprises):
             on. Series that cannot be forecast have no row.
 
         Example:
-            >>> nbf.forecast(sales, horizon=28, origins="latest").latest()
+            >>> nbf.forecast(df, horizon="12h", origins="latest").latest()
         """
         is_chosen = np.isin(np.arange(len(self.data)), self.rows)
         rows = np.flatnonzero(newest_rows(self.data, is_chosen & (self.reasons == 0)))
@@ -277,8 +292,8 @@ class Run(RunSurprises):
             OriginUnavailable: A series cannot be forecast from the origin; the error names it.
 
         Example:
-            >>> sales = run.aggregate(["region", "item"])
-            >>> sales.totals(28)  # a row per group: how much in the next 28 steps, with bands
+            >>> groups = panel.aggregate("region")  # `panel` was made with static="region"
+            >>> groups.totals(7)  # a row per group: how much in the next 7 steps, with bands
         """
         return GroupForecasts(self, read_groups(self.data, by), index, method)
 
@@ -303,6 +318,9 @@ class Run(RunSurprises):
 
         Returns:
             The matplotlib axes.
+
+        Example:
+            >>> axes = run.plot(-24, style="density")
         """
         if surprises:
             self.surprises()

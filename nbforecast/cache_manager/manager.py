@@ -45,7 +45,7 @@ class ResultCache:
 
     Example:
         >>> nbf.cache.entries().select("handle", "model", "inferred")
-        >>> nbf.cache.prune(max_size="500MB", max_age="30d")
+        >>> nbf.cache.prune(max_size="5GB", max_age="30d")
     """
 
     @property
@@ -55,7 +55,11 @@ class ResultCache:
         return None if directory is None else directory.path
 
     def info(self) -> Info:
-        """Totals: entries, origins, bytes in memory and on disk with their budgets, hits and reuse."""
+        """Totals: entries, origins, bytes in memory and on disk with their budgets, hits and reuse.
+
+        Example:
+            >>> nbf.cache.info()
+        """
         return Info.of(results(), inventory(results()))
 
     def entries(self) -> pl.DataFrame:
@@ -66,11 +70,18 @@ class ResultCache:
             (origins that can be forecast), inferred, calculated, start, end, memory_bytes, disk_bytes, hits, reused
             (origins taken from other entries), view_of (handle of the longer history whose entry has the results),
             created and used.
+
+        Example:
+            >>> nbf.cache.entries().select("handle", "model", "rows", "inferred", "disk_bytes")
         """
         return Listing(inventory(results())).frame()
 
     def listing(self) -> Listing:
-        """The entries as a table for people, last used first."""
+        """The entries as a table for people, last used first.
+
+        Example:
+            >>> nbf.cache.listing()
+        """
         return Listing(inventory(results()))
 
     def show(self, handle: str, model: str | None = None) -> Detail:
@@ -82,6 +93,9 @@ class ResultCache:
 
         Raises:
             OptionError: The cache has no such entry.
+
+        Example:
+            >>> nbf.cache.show(handle)
         """
         return Detail(self._pick(handle, model))
 
@@ -100,6 +114,10 @@ class ResultCache:
         Raises:
             OptionError: The cache has no such entry, or several.
             StorageError: The entry cannot be read.
+
+        Example:
+            >>> nbf.cache.run(handle).horizon  # no frame, no inference
+            12
         """
         return open_run(pick_one(inventory(results()), handle, model), calibrate=calibrate)
 
@@ -114,6 +132,9 @@ class ResultCache:
         Raises:
             OptionError: The cache has no such entry, or several.
             UnknownModel: This process does not know the entry's model.
+
+        Example:
+            >>> nbf.cache.recompute(handle).wait()
         """
         return recompute(pick_one(inventory(results()), handle, model), calibrate=calibrate)
 
@@ -144,6 +165,9 @@ class ResultCache:
             OptionError: The cache has no such entry, or an argument makes no sense.
             IndexOutOfRange: The data have no such origin.
             StorageError: A file cannot be removed.
+
+        Example:
+            >>> nbf.cache.drop(handle, index=slice(-24, 0))  # these origins are inferred anew when asked for
         """
         origins, status = parse_origins_to_drop(index), remaining_status(only)
         with results().write_lock, storage_errors():
@@ -169,6 +193,9 @@ class ResultCache:
 
         Raises:
             StorageError: Results cannot be saved or files cannot be removed; nothing is removed from memory.
+
+        Example:
+            >>> nbf.cache.flush(disk=False)  # from memory only
         """
         cache = results()
         if compiled:
@@ -206,6 +233,9 @@ class ResultCache:
         Raises:
             OptionError: The path cannot be a folder, or there is no directory.
             StorageError: A file cannot be written.
+
+        Example:
+            >>> nbf.cache.save(folder)  # every entry
         """
         return done_before_interrupts(partial(save_entries, path))
 
@@ -222,6 +252,9 @@ class ResultCache:
         Raises:
             InputError: There is no such folder or file, or the file has no results.
             OptionError: The path cannot be a folder or file, or there is no directory.
+
+        Example:
+            >>> nbf.cache.load(folder)
         """
         return done_before_interrupts(partial(load_entries, path))
 

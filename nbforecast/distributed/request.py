@@ -88,8 +88,13 @@ def forecast_dataset(
         StorageError: The destination cannot be written.
 
     Example:
-        >>> run = nbf.forecast_dataset("sales/*.parquet", "forecasts", model="theta", wait=True)
-        >>> run.scores()
+        >>> run = nbf.forecast_dataset(source, folder / "by shop", model="naive", wait=True)
+        >>> run.scores(by="horizon").select("horizon", "mae")
+        >>> run.open("mill").at(-24).median.shape
+        (12,)
+        >>> run.wait(timeout=60).failures.is_empty(), run.wait_for_end(timeout=1)
+        (True, True)
+        >>> run.cancel()  # what is complete stays
     """
     steps = _steps(horizon, options.get("freq"), options.get("calendar"))
     request = ForecastOptions(model=model, horizon=steps, **options)

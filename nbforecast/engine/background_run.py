@@ -208,6 +208,10 @@ class BackgroundRun:
             TimeoutError: The run is not done after `timeout` seconds.
             RunCancelled: An equal request was cancelled, and this run with it.
             NbForecastError: The run failed; the error says why.
+
+        Example:
+            >>> nbf.forecast(df, "naive").wait(timeout=60).done
+            True
         """
         if self._end is not None and self._end.error is not None:
             raise self._end.error
@@ -232,6 +236,10 @@ class BackgroundRun:
 
         Returns:
             Whether the run is done.
+
+        Example:
+            >>> run.wait_for_end(timeout=0.1)
+            True
         """
         return self._task is None or wait_in_slices(self._task.finished.wait, timeout)
 
@@ -239,6 +247,10 @@ class BackgroundRun:
         """Stop the run after the current chunk; results so far stay in the cache.
 
         Equal requests share one task, so they end as well.
+
+        Example:
+            >>> run = nbf.forecast(df, "naive")
+            >>> run.cancel()  # what is finished stays, and the same request continues from there
         """
         if self._engine is not None and self._task is not None and not self.done:
             self._cancelled_here = True

@@ -33,6 +33,10 @@ class Forecaster(Protocol):
         draws: Q, the number of draws per horizon step.
         key: Everything but the data that decides a forecast: the algorithm and its version, settings, a digest of
             weights. It is part of the cache's key: equal keys mean equal forecasts.
+
+    Example:
+        >>> from nbforecast.forecasters.registry import resolve
+        >>> isinstance(resolve("naive"), Forecaster)
     """
 
     @property
@@ -65,6 +69,9 @@ class Forecaster(Protocol):
 
         Args:
             data: A dataset of N rows.
+
+        Example:
+            >>> model.availability(run.data).shape
         """
         ...
 
@@ -81,6 +88,9 @@ class Forecaster(Protocol):
 
         Returns:
             Draws in the data's unit; they ascend where they are quantiles.
+
+        Example:
+            >>> model.forecast(run.data, np.array([299]), 12, seed=0).shape
         """
         ...
 

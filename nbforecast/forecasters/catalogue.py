@@ -59,7 +59,7 @@ class Catalogue:
     def __repr__(self) -> str:
         lines = [_COLUMNS]
         for name, summary, weights, where in self._rows():
-            first, *rest = textwrap.wrap(summary, _SUMMARY_WIDTH, break_on_hyphens=False)
+            first, *rest = textwrap.wrap(summary, _SUMMARY_WIDTH, break_on_hyphens=False) or [""]
             lines += [(name, first, weights, where), *(("", line, "", "") for line in rest)]
         return f"{aligned_table(lines, right=_RIGHT)}\n\n{self._remarks()}"
 

@@ -31,6 +31,10 @@ class CovariateUse:
         complete: Whether it needs every covariate of its context; otherwise NaN stands for a missing one.
         only_ahead: Whether it leaves out covariates that are known up to the origin only.
         required: Whether it cannot forecast where it has none.
+
+    Example:
+        >>> CovariateUse(names=("promotion",)).reads(ahead=True, up_to_origin=False)
+        True
     """
 
     past: bool = True

@@ -43,6 +43,18 @@ class WindowForecaster(ABC):
         batch_sizes: The numbers of windows that functions are compiled for, ascending.
         windows_per_core: The windows handed to each of several cores; None if all cores work on the same windows.
         least: The fewest observed values of a context.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> class Flat(WindowForecaster):
+        ...     algorithm, algorithm_version = "flat", 1
+        ...     name, context, levels, draws = "flat", 16, (0.1, 0.5, 0.9), 3
+        ...
+        ...     def predict(self, windows, horizon):  # relative to the last value
+        ...         spread = jnp.nanstd(windows.values, axis=1)[:, None, None]
+        ...         return jnp.repeat(spread * jnp.array([-1.3, 0, 1.3]), horizon, axis=1)
+        >>> nbf.forecast(df, Flat(), wait=True).array.shape
+        (300, 12, 3)
     """
 
     algorithm: ClassVar[str]

@@ -86,8 +86,8 @@ class GroupForecasts:
             own values by the same model, "reconciled" moves both until they add up.
 
     Example:
-        >>> sales = run.aggregate("region")
-        >>> sales["total"].total(28).interval(80)  # how much in all in the next 28 steps, with a band
+        >>> groups = panel.aggregate("region")  # `panel` was made with static="region"
+        >>> groups["total"].total(7).interval(80)  # how much in all in the next 7 steps, with a band
     """
 
     def __init__(self, run: PanelRun, groups: Groups, index: Index = 0, method: Method = "bottom_up") -> None:
@@ -171,6 +171,9 @@ class GroupForecasts:
 
         Raises:
             OptionError: `steps` is no part of the horizon, or a coverage is none.
+
+        Example:
+            >>> groups.totals(7, levels=80)  # a row per group: how much in the next 7 steps
         """
         coverages = _coverages(levels)
         rows, sizes = [], self.groups.sizes.tolist()
@@ -190,6 +193,9 @@ class GroupForecasts:
 
         Returns:
             A DataFrame with level, group, cutoff, ds, step, MODEL (the median), MODEL-lo-80, MODEL-hi-80 and so on.
+
+        Example:
+            >>> groups.to_long(levels=80)  # a row per group and step
         """
         coverages = _coverages(levels)
         parts = []
@@ -227,6 +233,9 @@ class GroupForecasts:
 
         Raises:
             OptionError: An argument is impossible, or no past origin has enough others before it.
+
+        Example:
+            >>> groups.scores().select("level", "method", "n", "mae", "crps", "coverage_80")
         """
         if by not in ("level", "group"):
             raise OptionError(f"by= takes 'level' or 'group', not {by!r}.")

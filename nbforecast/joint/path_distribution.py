@@ -34,7 +34,7 @@ class PathDistribution:
         notes: What the distribution rests on, in words.
 
     Example:
-        >>> total = nbf.quickdraw(nbf.sample("taxi"), -24, model="naive").forecast.total()
+        >>> total = nbf.quickdraw(df, -24, model="naive").forecast.total()
         >>> total.interval(80).shape, round(total.probability(above=100_000), 2) <= 1
         ((2,), True)
     """
@@ -77,6 +77,9 @@ class PathDistribution:
 
         Raises:
             OptionError: A probability is not between 0 and 1.
+
+        Example:
+            >>> total.quantile([0.1, 0.5, 0.9])
         """
         is_one = np.ndim(q) == 0
         probabilities = tuple(map(float, [q] if is_one else q))  # type: ignore[arg-type]
@@ -99,6 +102,9 @@ class PathDistribution:
 
         Raises:
             OptionError: The coverage is not between 1 and 100.
+
+        Example:
+            >>> low, high = total.interval(80)
         """
         check_coverages([coverage], "interval()")
         tail = (100 - coverage) / 200
@@ -143,6 +149,9 @@ class PathDistribution:
 
         Returns:
             The matplotlib axes.
+
+        Example:
+            >>> axes = total.plot()
         """
         values = self.values if self.is_count else self.quantile(draw_levels(None, _DRAWN))
         title = self.name[:1].upper() + self.name[1:]

@@ -63,7 +63,7 @@ class Live:
     Example:
         >>> with nbf.watch("glucose.csv", horizon="1h") as live:
         ...     live.when(above=180, within="30min", probability=0.3, call=print)
-        ...     live.wait(rows=12)
+        ...     live.wait()  # until what the source holds is forecast
     """
 
     def __init__(self, source: Any, options: ForecastOptions, poll: str | float | dt.timedelta = "30s") -> None:

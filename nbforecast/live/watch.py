@@ -48,5 +48,6 @@ def watch(
     Example:
         >>> live = nbf.watch("glucose.csv", horizon="1h", calibrate=True)
         >>> live.run.at(0).interval(80)
+        >>> live.stop()
     """
     return Live(source, ForecastOptions(model=model, horizon=horizon, **options), poll)

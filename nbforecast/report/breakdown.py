@@ -65,6 +65,9 @@ def breakdown(run: Run, baseline: Run) -> Section:
     Args:
         run: A completed run.
         baseline: A run of another model over the same data.
+
+    Example:
+        >>> report.breakdown(run, baseline)
     """
     findings = find_breakdown(run, baseline)
     if findings.changes is None:

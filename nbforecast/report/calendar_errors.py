@@ -89,6 +89,9 @@ def calendar_errors(run: Run) -> Section:
 
     Args:
         run: A completed run.
+
+    Example:
+        >>> report.calendar_errors(run)
     """
     findings = find_calendar_errors(run)
     if not findings.parts:

@@ -104,6 +104,9 @@ def calibration(run: Run) -> Section:
 
     Args:
         run: A completed run.
+
+    Example:
+        >>> report.calibration(run)
     """
     findings = find_calibration(run)
     if findings is None:

@@ -112,6 +112,9 @@ def comparison(run: Run, others: Sequence[Run]) -> Section:
     Args:
         run: A completed run.
         others: Runs of other models over the same data.
+
+    Example:
+        >>> report.comparison(run, [nbf.forecast(df, "ridge", wait=True)])
     """
     return _show(run, find_comparison(run, others))
 

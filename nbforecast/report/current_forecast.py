@@ -52,6 +52,9 @@ def current_forecast(run: Run, series: str | None = None) -> Section:
     Args:
         run: A completed run.
         series: The only series of a panel to show.
+
+    Example:
+        >>> report.current_forecast(run)
     """
     newest = find_current_forecast(run, series)
     if not newest.forecasts:

@@ -56,6 +56,9 @@ def data(run: Run) -> Section:
 
     Args:
         run: A completed run.
+
+    Example:
+        >>> report.data(run)
     """
     findings = find_data(run)
     chart = () if is_panel(run.data) else (draw_history(run.data),)

@@ -67,6 +67,9 @@ def exceedance(run: Run, below: float | None = None, above: float | None = None)
         run: A completed run.
         below: Lower limit, in units of the values; None for none.
         above: Upper limit, in units of the values; None for none.
+
+    Example:
+        >>> report.exceedance(run, above=20_000)
     """
     events = find_events(run, below, above)
     scored = [e for e in events if len(e.scored[0])]

@@ -101,7 +101,7 @@ def glucose_metrics(data: Dataset | Run) -> pl.DataFrame:
         mg/dL: Bergenstal et al. (2018), "Glucose management indicator", Diabetes Care 41(11).
 
     Example:
-        >>> readings = nbf.sample("glucose").rename({"y": "glucose (mg/dL)"})
+        >>> readings = nbf.sample("glucose").tail(200).rename({"y": "glucose (mg/dL)"})
         >>> metrics = report.glucose_metrics(nbf.forecast(readings, "naive", wait=True))
         >>> metrics.filter(part="all")["in_range"].is_between(0, 1).all()
         True
@@ -127,6 +127,11 @@ def glucose_ranges(data: Dataset | Run) -> Ranges:
 
     Raises:
         InputError: The unit is unknown, or is none of glucose.
+
+    Example:
+        >>> readings = nbf.sample("glucose").tail(200).rename({"y": "glucose (mg/dL)"})
+        >>> report.glucose_ranges(nbf.forecast(readings, "naive", wait=True)).high
+        180
     """
     target = _dataset(data).names.target
     unit = stated_unit(target)
@@ -148,6 +153,10 @@ def glucose(run: Run) -> Section:
 
     Raises:
         InputError: The unit of the readings is unknown, or is none of glucose.
+
+    Example:
+        >>> readings = nbf.sample("glucose").tail(200).rename({"y": "glucose (mg/dL)"})
+        >>> report.glucose(nbf.forecast(readings, "naive", wait=True))
     """
     data = run.data
     ranges, metrics = glucose_ranges(data), glucose_metrics(data)

@@ -78,6 +78,9 @@ def horizons(run: Run, baseline: Run) -> Section:
     Args:
         run: A completed run.
         baseline: A run of another model over the same data, or the same run.
+
+    Example:
+        >>> report.horizons(run, baseline)
     """
     findings = find_horizon_errors(run, baseline)
     if not len(findings.errors):

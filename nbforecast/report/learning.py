@@ -85,6 +85,9 @@ def learning(run: Run) -> Section:
 
     Args:
         run: A completed run; nothing is shown of one that does not learn.
+
+    Example:
+        >>> report.learning(run)
     """
     findings = find_learning(run)
     if findings is None:

@@ -25,6 +25,9 @@ def provenance(runs: Sequence[Run], **settings: object) -> Section:
     Args:
         runs: The runs of the report, over the same data.
         settings: Further settings by name; of a path the file's name is shown, and None is left out.
+
+    Example:
+        >>> report.provenance([run])
     """
     first = runs[0]
     displayed = {k: Path(v).name if isinstance(v, str) else v for k, v in settings.items() if v is not None}

@@ -115,6 +115,9 @@ class Section:
         heading: Above the finding.
         level: Of the heading, 1 to 6.
         alarms: Sentences for which a scheduled report fails; they travel with the notebook and are not shown again.
+
+    Example:
+        >>> report.horizons(run, baseline).finding
     """
 
     finding: str = ""
@@ -125,14 +128,22 @@ class Section:
     alarms: tuple[str, ...] = ()
 
     def html(self) -> str:
-        """Return the section as HTML."""
+        """Return the section as HTML.
+
+        Example:
+            >>> report.horizons(run, baseline).html()[:4]
+        """
         heading = f"<h{self.level}>{escape(self.heading)}</h{self.level}>" if self.heading else ""
         finding = f'<p class="nbf-finding"><strong>{_escaped(self.finding)}</strong></p>' if self.finding else ""
         details = f"<p>{_escaped(' '.join(self.details))}</p>" if self.details else ""
         return f'<div class="nbf-section">{heading}{finding}{details}{"".join(p.html() for p in self.parts)}</div>'
 
     def text(self) -> str:
-        """Return the section as text."""
+        """Return the section as text.
+
+        Example:
+            >>> report.horizons(run, baseline).text()
+        """
         paragraphs = [self.heading, self.finding, " ".join(self.details), *(p.text() for p in self.parts)]
         return escape_controls("\n\n".join(p for p in paragraphs if p), keep_lines=True)
 

@@ -35,6 +35,9 @@ def series_profiles(run: Run, baseline: Run, worst_few: int = 3, random_few: int
         worst_few: How many series where the model is least accurate beside the baseline.
         random_few: How many others, picked at random.
         seed: Of the random choice.
+
+    Example:
+        >>> report.series_profiles(panel, panel)
     """
     if not is_panel(run.data):
         return Section()

@@ -34,6 +34,9 @@ def summary(run: Run, baseline: Run, others: Sequence[Run], heading: str = "") -
         baseline: A run of another model over the same data.
         others: Runs of all other models, the baseline included.
         heading: Title of the report; by default it names the data.
+
+    Example:
+        >>> report.summary(run, baseline, [baseline])
     """
     findings = [
         find_data(run).finding,

@@ -48,6 +48,9 @@ def sums_and_peaks(run: Run) -> Section:
 
     Returns:
         The section; an empty one for one step ahead, and for forecasts of points, which have no bands.
+
+    Example:
+        >>> report.sums_and_peaks(run)
     """
     if not _has_joint_bands(run):
         return Section()

@@ -112,6 +112,9 @@ def surprises(
 
     Raises:
         OptionError: A rate is no probability, or `since` is no span.
+
+    Example:
+        >>> report.surprises(run)
     """
     found = find_surprises(run, rate)
     alarms, unable = find_alarms(run, alarm_rate, since) if alarm_rate is not None else ((), ())

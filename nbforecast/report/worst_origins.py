@@ -68,6 +68,9 @@ def worst_origins(run: Run, count: int = 3) -> Section:
     Args:
         run: A completed run.
         count: How many origins.
+
+    Example:
+        >>> report.worst_origins(run, 2)
     """
     findings = find_worst_origins(run, count)
     history = () if is_panel(run.data) or not findings.rows else (_draw_on_history(run, findings.rows),)

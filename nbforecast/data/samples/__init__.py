@@ -17,6 +17,7 @@ SAMPLES = {
     "taxi": ("taxi_demo.parquet", "Taxi passengers an hour"),
     "retail": ("retail_demo.parquet", "US retail sales, million $"),
 }
+SALES = Path(__file__).parent / "sales.csv"  # the table of the guides, with a plan for the days ahead
 
 
 def sample_path(name: str) -> Path:
@@ -48,7 +49,7 @@ def sample(name: str) -> pl.DataFrame:
         OptionError: If there is no such sample.
 
     Example:
-        >>> sample("retail").columns
+        >>> nbf.sample("retail").columns
         ['unique_id', 'ds', 'y']
     """
     import polars as pl

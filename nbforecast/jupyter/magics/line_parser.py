@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import re
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -39,7 +40,7 @@ class LineParser(argparse.ArgumentParser):
     def parse_line(
         self, line: str, defaults: Mapping[str, Any] | None = None, variables: Mapping[str, Any] | None = None
     ) -> argparse.Namespace:
-        """Parse the line of a magic.
+        """Parse the line of a magic, up to a comment.
 
         Args:
             line: The text after the magic's name.
@@ -51,7 +52,8 @@ class LineParser(argparse.ArgumentParser):
             The options.
         """
         try:
-            words = [_unquote(word) for word in split(line.strip().removesuffix(";"))]
+            words = list(takewhile(lambda word: not word.startswith("#"), split(line.strip().removesuffix(";"))))
+            words = [_unquote(word) for word in words]
             words = self._fill_in(words, variables or {})
             return self.parse_args(words, argparse.Namespace(**(defaults or {})))
         except (argparse.ArgumentError, ValueError) as error:

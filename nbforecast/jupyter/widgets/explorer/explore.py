@@ -55,7 +55,7 @@ def explore(
         MissingExtra: If the notebook extra is not installed.
 
     Example:
-        >>> explorer = nbf.explore(frame, ["auto", "naive"], index=-24)  # doctest: +SKIP
+        >>> explorer = nbf.explore(df, ["auto", "naive"], index=-24)
     """
     need_widgets("The explorer")
     from nbforecast.jupyter.widgets.explorer.live_explorer import LiveExplorer

@@ -72,6 +72,12 @@ class Explorer(WidgetBase):
         series: The position of the series in view; a name can be set, too.
         model: The position of the run in view; the name of its model can be set, too.
         drawing: The style, as the page has it.
+
+    Example:
+        >>> explorer = nbf.explore(run)
+        >>> explorer.index = -24  # the page follows, and moves it
+        >>> explorer.forecast.index
+        -24
     """
 
     _esm = bundle("explorer")
@@ -142,6 +148,10 @@ class Explorer(WidgetBase):
 
         Raises:
             OptionError: If the folder does not exist.
+
+        Example:
+            >>> explorer.to_html(folder / "look.html").name
+            'look.html'
         """
         for run in self._runs:
             run.wait()

@@ -1,0 +1,136 @@
+"""D1, D2: every example in the documents and in docstrings runs, and every public function has one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import polars as pl
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import nbforecast as nbf
+from nbforecast.data import samples
+from nbforecast.data.samples import SALES, sample
+from nbforecast.forecasters import registry
+from nbforecast.forecasters.base import Forecaster
+from nbforecast.forecasters.covariate_use import CovariateUse
+from nbforecast.forecasters.statistical.naive import SeasonalNaive
+from nbforecast.forecasters.window_forecaster import WindowForecaster
+from tests.support.documents import ROOT, pages, run_docstring, run_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+sys.path.append(str(ROOT / "docs" / "_extensions"))
+import generated_reference
+
+STAND_INS = ("pretrained", "auto", "ridge")  # are as quick as `naive` here
+DAYS, ROWS = 80, 400
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
+    """A shell with small files of the names that the pages use, in which names of models mean `naive`."""
+    mpl.use("agg")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "DEFAULT", "naive")
+        for name in STAND_INS:
+            patch.setitem(registry._forecasters, name, SeasonalNaive(name=name))
+        patch.chdir(tmp_path_factory.mktemp("documents"))
+        write_files()
+        shell = InteractiveShell()
+        shell.run_line_magic("load_ext", "nbforecast")
+        yield shell
+        shell.run_line_magic("unload_ext", "nbforecast")
+
+
+def sales() -> pl.DataFrame:
+    """The newest part of the table of the guides: two shops, and the plan."""
+    frame = pl.read_csv(SALES, try_parse_dates=True).filter(pl.col("shop").is_in(["harbour", "mill"]))
+    return frame.group_by("shop", maintain_order=True).tail(DAYS + 28)
+
+
+def write_files() -> None:
+    nbf.sample("glucose").tail(300).select("ds", "y").write_csv("glucose.csv")
+    sales().write_csv("sales.csv")
+    nbf.sample("taxi").tail(ROWS).drop("unique_id").write_parquet("taxi.parquet")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_D1_the_examples_of_a_page_run(page: Path, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "sample", lambda name: sample(name).tail(ROWS))
+    shell.reset(new_session=False)
+    write_files()
+    run_page(page, shell)
+
+
+def documented(names: list[str]) -> dict[str, Any]:
+    """Some functions and classes of the reference, and the public methods and properties of the classes."""
+    result = {}
+    for name in names:
+        owner = generated_reference.find(name)
+        result[name] = owner
+        if inspect.isclass(owner) and not issubclass(owner, Exception):
+            for member in generated_reference.public_members(owner):
+                result[f"{name}.{member}"] = getattr(owner, member)
+    return result
+
+
+def test_D2_every_public_function_has_an_example() -> None:
+    """An example of its own, or a call in one of the page's."""
+    missing = []
+    for page in generated_reference.python_names().values():
+        found = documented(page)
+        texts = {name: inspect.getdoc(each) or "" for name, each in found.items()}
+        lines = (line for text in texts.values() for line in text.split("\n"))
+        examples = "\n".join(line for line in lines if ">>> " in line or "... " in line)
+        for name, each in found.items():
+            is_error = inspect.isclass(each) and issubclass(each, Exception)
+            is_called = f"{name.rpartition('.')[2]}(" in examples or name in ("DatasetRun", "Event")
+            if callable(each) and not is_error and ">>> " not in texts[name] and not is_called:
+                missing.append(name)
+    assert not missing
+
+
+def test_D2_the_examples_of_docstrings_run(shell: InteractiveShell, tmp_path: Path) -> None:
+    names = examples_take_for_granted(tmp_path)
+    shell.reset(new_session=False)
+    shell.push({**names, "df": nbf.sample("taxi").tail(120)})
+    count, failures = 0, []
+    live = names["live"] = nbf.watch("glucose.csv", horizon="1h")
+    for page in generated_reference.python_names().values():
+        for name, found in documented(page).items():
+            text = inspect.getdoc(found.fget if isinstance(found, property) else found) or ""
+            try:
+                count += run_docstring(name, text, names, shell)
+            except AssertionError as error:
+                failures.append(str(error))
+    live.stop()
+    assert not failures
+    assert count > 60
+
+
+def examples_take_for_granted(folder: Path) -> dict[str, Any]:
+    """What the examples in docstrings call `run`, `forecast` and so on."""
+    taxi = nbf.sample("taxi").tail(300)
+    run = nbf.forecast(taxi, "naive", 12, calibrate=True, wait=True)
+    shops = sales()
+    panel = nbf.forecast(shops, "naive", 12, id="shop", target="sold", static="region", wait=True)
+    source = folder / "sales.parquet"
+    shops.drop_nulls("sold").select(unique_id="shop", ds="day", y="sold").write_parquet(source)
+    return {
+        "dt": dt, "np": np, "pl": pl, "nbf": nbf, "report": nbf.report, "folder": folder, "source": source,
+        "df": taxi, "sales": shops, "run": run, "forecast": run.at(-24), "total": run.at(-24).total(),
+        "baseline": nbf.forecast(taxi, "ridge", 12, wait=True), "panel": panel,
+        "groups": panel.aggregate("region"), "explorer": nbf.explore(run),
+        "handle": nbf.forecast(np.arange(60.0) % 7, "naive", 12, wait=True).handle,
+        "model": registry.resolve("naive"), "Forecaster": Forecaster, "WindowForecaster": WindowForecaster,
+        "CovariateUse": CovariateUse,
+    }  # fmt: skip
