@@ -292,8 +292,9 @@ def test_V1_polls_are_times() -> None:
 
 @pytest.mark.slow
 def test_E9_a_script_that_ends_is_not_held(file: GrowingFile) -> None:
-    code = (
-        f"import nbforecast as nbf; live = nbf.watch({str(file.path)!r}, 'naive', poll=1000); print(live.run.horizon)"
-    )
+    code = f"""
+from tests.support.live_sources import watch
+live = watch({str(file.path)!r}, poll=1000)
+print(live.run.horizon)"""
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=os.environ)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "4\n", "")
