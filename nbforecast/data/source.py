@@ -50,6 +50,7 @@ class Source:
         index_columns: All columns made of index levels; none is taken for the values without being named.
         labels: The column for each column label that is no text.
         warnings: What was repaired while the input was read.
+        has_grown: Whether the rows are those of the reading before, and others below them.
     """
 
     frame: nw.DataFrame[Any] | nw.LazyFrame[Any]
@@ -62,6 +63,7 @@ class Source:
     index_columns: tuple[str, ...] = ()
     labels: Mapping[Hashable, str] = field(default_factory=dict)
     warnings: tuple[DataWarning, ...] = ()
+    has_grown: bool = False
 
 
 def open_source(frame: Any, time: Any, target: Any, id: Any, date_order: str | None = None) -> Source:

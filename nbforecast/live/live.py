@@ -6,15 +6,16 @@ import logging
 import threading
 import time
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from nbforecast.engine.executor import wait_in_slices
-from nbforecast.errors import InputError, NbForecastError, OptionError, SourceError
+from nbforecast.errors import NbForecastError, OptionError, SourceError
 from nbforecast.live.actions import open_action
 from nbforecast.live.conditions import Condition
-from nbforecast.live.growth import is_short, new_rows, settled_options
+from nbforecast.live.growth import Preparation, new_rows, settled_options
 from nbforecast.live.lifetime import forget, keep_alive, start_thread
 from nbforecast.live.monitor import Monitor, hold_microseconds
 from nbforecast.live.sources import open_live_source
@@ -78,6 +79,7 @@ class Live:
         self._data: Dataset | None = None
         self._run: Run | None = None
         self._unread: Source | None = None  # rows that have been read and not been forecast yet
+        self._preparation = Preparation(self._source.name)
         self._failure: tuple[float, Exception] | None = None
         self._attempts = 0
         self._arrival: float | None = None
@@ -325,8 +327,8 @@ class Live:
         with self._look_lock:
             source = self._source.read() or self._unread
             if source is not None:
-                self._unread = source
-                self._advance(self._prepare(source))
+                self._unread = source if self._unread is None else replace(source, has_grown=False)
+                self._advance(self._preparation.prepare(self._unread, self._options))
                 self._unread = None
             if self._run is None:
                 raise SourceError(f"{self._source.name} holds no rows yet.")
@@ -337,14 +339,6 @@ class Live:
             with self._changed:  # whoever waits for rows finds that their events were told
                 self.rows, self._uncounted = self.rows + self._uncounted, 0
                 self._changed.notify_all()
-
-    def _prepare(self, source: Source) -> Dataset:
-        try:
-            return current_session().prepare(source, self._options)
-        except InputError as error:
-            if self._data is None and is_short(source):
-                raise SourceError(f"{self._source.name} holds too few rows yet.") from error
-            raise
 
     def _advance(self, data: Dataset) -> None:
         """Forecast the new rows of the data, the newest of each series first, and tell of them."""

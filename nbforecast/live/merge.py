@@ -62,9 +62,12 @@ class MergedRows:
             added = rows[len(last) :]  # what comes again in full has grown at its end
             if not len(added):
                 return False
+        has_grown = False
         if self._rows is not None:
-            added = _unite(self._rows, added, self._keys(source))
-        self._source, self._rows, self._last = source, added, rows
+            before = self._rows
+            added = _unite(before, added, self._keys(source))
+            has_grown = added.schema == before.schema and added[: len(before)].equals(before)
+        self._source, self._rows, self._last = replace(source, has_grown=has_grown), added, rows
         return True
 
     def source(self) -> Source | None:

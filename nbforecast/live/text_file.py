@@ -64,10 +64,11 @@ class GrowingText:
             self._content = content
             return Source(nw.from_native(readings), name, cgm.TIME, target, warnings=tuple(warnings))
         frame = self._append(content)
+        has_grown = frame is not None
         if frame is None:
             frame = read_delimited(content, str(self._path), self._text_columns)
         self._content, self._frame = content, frame
-        return Source(nw.from_native(frame), name)
+        return Source(nw.from_native(frame), name, has_grown=has_grown)
 
     def _append(self, content: bytes) -> pl.DataFrame | None:
         """The frame with the rows of new lines below it; None where the whole text has to be read."""

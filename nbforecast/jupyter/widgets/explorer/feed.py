@@ -173,14 +173,17 @@ class ExplorerFeed:
         self._is_running = is_running
         for pair in list(self._statuses):
             yield from self._status_changes(pair)
-            due, version = self._scores[pair]
-            # Scores of a run that has just ended come at once.
-            if version != self._versions[pair] and (now >= due or not is_running[pair[1]]):
-                yield self._summarise(pair, now)
+            yield from self._score_changes(pair, now, is_running[pair[1]])
             if has_ended[pair[1]] and self._runs[pair[1]].calibrate and pair in self._last_rows:
                 yield from self._rows(self._last_rows[pair])  # more past errors are known than when they were sent
         yield from self._progress_changes()
         yield from self._surprise_changes()
+
+    def _score_changes(self, pair: Pair, now: float, is_running: bool) -> Iterator[Messages]:
+        """Yields the mean scores now and then; those of a run that has just ended come at once."""
+        due, version = self._scores[pair]
+        if version != self._versions[pair] and (now >= due or not is_running):
+            yield self._summarise(pair, now)
 
     def _status_changes(self, pair: Pair) -> Iterator[Messages]:
         series, model = pair

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 
+from nbforecast.jupyter.sender import comm_sender
 from nbforecast.jupyter.widgets.explorer import encoding
-from nbforecast.jupyter.widgets.explorer.feed import ExplorerFeed
+from nbforecast.jupyter.widgets.explorer.feed import MAX_SHARE, SCORES_INTERVAL, ExplorerFeed
 from nbforecast.jupyter.widgets.explorer.live_messages import ExtendMessage, LiveMessage
 from nbforecast.jupyter.widgets.explorer.messages import VERSION, Connect
 from nbforecast.jupyter.widgets.explorer.surprises import SurpriseSearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     from nbforecast.data import Dataset
-    from nbforecast.jupyter.widgets.explorer.messages import CancelRun, InferOrigin, Messages, OpenSeries
+    from nbforecast.jupyter.widgets.explorer.feed import Pair
+    from nbforecast.jupyter.widgets.explorer.messages import (
+        CancelRun,
+        InferOrigin,
+        Messages,
+        OpenSeries,
+        ScoresMessage,
+    )
     from nbforecast.live.live import Live
     from nbforecast.live.status import LiveStatus
     from nbforecast.run import Run
 
 _MOST_ROWS = 64  # new forecasts that are sent unasked
-_SEARCH_INTERVAL = 2.0  # seconds between two searches for surprises
+_SEARCH_INTERVAL = 2.0  # seconds between two searches for surprises, at least
+_SEARCHED_ROWS = 20_000  # a second, on average
 _NEW = 255  # the status of a row that no page has
 
 
@@ -45,6 +56,7 @@ class LiveFeed(ExplorerFeed):
         self._live = live
         self._opened: set[int] = set()  # series that any page has
         self._told: LiveStatus | None = None
+        self._summary: Future[tuple[Pair, tuple[str, int], float, ScoresMessage]] | None = None
         self._search_due = 0.0
 
     def advance(self, run: Run) -> list[Messages]:
@@ -110,10 +122,30 @@ class LiveFeed(ExplorerFeed):
         for position, count in encoding.changed_ranges(status != padded):
             yield encoding.encode_status(run, series, 0, position, status[position : position + count])
 
+    def _score_changes(self, pair: Pair, now: float, is_running: bool) -> Iterator[Messages]:
+        """Yields mean scores, which are computed beside the messages: no new row waits for those of all others."""
+        if self._summary is not None and self._summary.done():
+            summary, self._summary = self._summary, None
+            if summary.exception() is None:
+                pair, version, seconds, message = summary.result()
+                self._scores[pair] = time.monotonic() + max(SCORES_INTERVAL, seconds / MAX_SHARE), version
+                yield message
+        due, version = self._scores[pair]
+        if self._summary is None and now >= due and version != self._versions[pair] and not is_running:
+            self._summary = comm_sender.analysis.submit(partial(self._summarise_beside, pair, self._versions[pair]))
+
+    def _summarise_beside(
+        self, pair: Pair, version: tuple[str, int]
+    ) -> tuple[Pair, tuple[str, int], float, ScoresMessage]:
+        start = time.monotonic()
+        message = encoding.encode_scores(self._runs[pair[1]], *pair)
+        self._wake()
+        return pair, version, time.monotonic() - start, message
+
     def _surprise_changes(self) -> Iterator[Messages]:
         now = time.monotonic()
         if now >= self._search_due:
-            self._search_due = now + _SEARCH_INTERVAL
+            self._search_due = now + max(_SEARCH_INTERVAL, len(self._runs[0].data) / _SEARCHED_ROWS)
             yield from super()._surprise_changes()
 
 
