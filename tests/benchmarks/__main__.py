@@ -35,6 +35,7 @@ SECTIONS = {
     "memory": "bytes an origin, snapshots, writing",
     "cache": "finding, reading, saving, loading results",
     "reuse": "telling what can be reused",
+    "append": "what an appended row costs",
     "restart": "one more row, a new kernel",
     "chart": "drawing a chart",
     "shards": "panels in shards, with one process and on Ray",
