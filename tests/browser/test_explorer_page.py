@@ -118,6 +118,21 @@ def test_W7_a_click_places_the_origin_a_drag_zooms_and_a_double_click_shows_as_m
     await_true(lambda: times_at_edges() == before)
 
 
+def test_W11_the_card_opens_with_the_forecast_in_words(page: Page, odd_run: Run) -> None:
+    shown = Shown(page)
+    shown.press("End", "ArrowLeft")
+    shown.await_drawn(-1)
+    forecast = odd_run.at(-1)
+    card = page.locator(".nbf-card section").first
+    await_true(lambda: card.locator(".nbf-words").inner_text().endswith(" in 4 h"))
+    assert_shown(card.locator(".nbf-words").inner_text().split()[0], float(forecast.median[-1]))
+    words = card.locator(".nbf-sub").last.inner_text().split()
+    assert words[:2] == ["80", "%:"]
+    for text, number in zip((words[2], words[4]), forecast.interval(80)[-1], strict=True):
+        assert_shown(text, float(number))
+    assert len(words) == 5, "nothing is observed yet"
+
+
 def test_W7_question_mark_lists_the_keys_and_escape_closes_the_list(page: Page) -> None:
     shown = Shown(page)
     shown.press("?")

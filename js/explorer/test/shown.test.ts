@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import golden from "../../../tests/golden/shown.json";
 import { decimal, distinctNumbers, score } from "../../common/src/format";
-import { describe as describeForecast, originScores } from "../src/controls/origin-scores";
+import { describe as describeForecast, forecastWords, originScores } from "../src/controls/origin-scores";
 import { rowText } from "../src/controls/tooltip";
 import { countTicks, valueAxis } from "../src/drawing/value-axis";
 import { extent, paddedRange } from "../src/drawing/y-range";
@@ -123,4 +123,22 @@ describe.each(golden.series)("$name", (series) => {
       [3, 2, 4, 1, 5, 0, 6].forEach((k, i) => expectShown(texts[i], decimal(forecast?.ends[from + k] ?? NaN)));
     }
   });
+});
+
+test("W11 the card opens with the forecast in words, with the unit that its name states", () => {
+  const s = selection(golden.series[golden.series.length - 1]);
+  const [forecast] = s.forecasts;
+  const observed = s.history.value.slice();
+  observed[s.row + HORIZON] = NaN;
+  const words = (target: string, step: number | null, value: Float64Array = observed): [string, string] =>
+    forecastWords({ ...s.meta, target, step }, forecast, value, s.row);
+  const numbers = (text: string): string[] => text.match(/[−\d][\d,.−]*/g) ?? [];
+  const [median, band] = words("glucose (mg/dL)", 300);
+  expect(median).toMatch(/^[\d.]+ mg\/dL in 30 min$/);
+  expectShown(numbers(median)[0], decimal(forecast?.ends[(HORIZON - 1) * ENDS + 3] ?? NaN));
+  expect(band).toMatch(/^80 %: [\d.]+ to [\d.]+$/);
+  [1, 5].forEach((k, i) => expectShown(numbers(band)[i + 1], decimal(forecast?.ends[(HORIZON - 1) * ENDS + k] ?? NaN)));
+  expect(words("load", null)[0]).toMatch(/^[\d.]+ in 6 steps$/);
+  expect(words("load", null, s.history.value)[1]).toMatch(/ · observed [\d.]+$/);
+  expect(forecastWords(s.meta, null, observed, s.row)).toEqual(["–", "–"]);
 });

@@ -1,6 +1,6 @@
 /** The scores of one origin, from its bands and the observations, and its forecast in words. */
 
-import { decimal, distinctNumbers } from "../../../common/src/format";
+import { ahead, decimal, distinctNumbers, plural } from "../../../common/src/format";
 import type { Joint } from "../state/joint-cache";
 import type { OriginStatus } from "../state/origin-status";
 import { ENDS, MEDIAN } from "../state/quantiles";
@@ -72,6 +72,27 @@ export function horizonNumbers(
     peak: horizonNumber(joint?.peak, isKnown ? actual.reduce((most, v) => Math.max(most, v), -Infinity) : NaN),
   };
 }
+
+/** The forecast of the last step in words, with the unit that the values' name states: its median, and its 80 % band beside the outcome. */
+export function forecastWords(
+  meta: MetaMessage,
+  forecast: Forecast | null,
+  values: Float64Array,
+  row: number,
+): [string, string] {
+  const { horizon, step, target } = meta;
+  if (!forecast?.filled) return ["–", "–"];
+  const ends = forecast.ends.subarray((horizon - 1) * ENDS);
+  const numbers = [...[MEDIAN, 1, 5].map((k) => decimal(ends[k])), values[row + horizon] ?? NaN];
+  const [median, low, high, observed] = distinctNumbers(numbers);
+  const unit = unitOf(target);
+  const time = step === null ? plural(horizon, "step") : ahead(horizon, step).slice(1);
+  const outcome = Number.isFinite(numbers[3]) ? ` · observed ${observed}` : "";
+  return [`${median}${unit && ` ${unit}`} in ${time}`, `80 %: ${low} to ${high}${outcome}`];
+}
+
+/** The unit that a name states in brackets at its end: mg/dL of "glucose (mg/dL)"; empty where it states none. */
+export const unitOf = (target: string): string => /\(([^()]+)\)$/.exec(target)?.[1] ?? "";
 
 /** Why there is no forecast to show; empty where there is one. */
 export function statusText(

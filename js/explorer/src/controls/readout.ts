@@ -5,7 +5,7 @@ import { indexOf } from "../state/origin-state";
 import type { Selection } from "../state/selection";
 import type { Controls } from "./controls";
 import type { Layout } from "./layout";
-import { describe, horizonNumbers, originScores, statusText } from "./origin-scores";
+import { describe, forecastWords, horizonNumbers, originScores, statusText } from "./origin-scores";
 import type { ScoreCard } from "./score-card";
 import type { LiveRegion } from "./screen-reader";
 import { oddSentence, surpriseRows } from "./surprise-text";
@@ -54,7 +54,8 @@ export function showReadout(
     scores: originScores(forecasts[i], values, row, horizon),
     ...horizonNumbers(s.joints[i], values, row, horizon),
   }));
-  card.showOrigin({ time, index, horizon, models: scores });
+  const words = forecastWords(meta, main, values, row);
+  card.showOrigin({ time, index, horizon, words, models: scores });
   card.showOverall(meta, models, s.scores);
   card.showSurprises(s.surprises, () => (s.surprises ? surpriseRows(s.surprises, s) : []));
   const actual = values.subarray(row + 1, row + 1 + horizon);

@@ -4,7 +4,7 @@ import { h, setText, suppressShortcuts } from "../../../common/src/dom";
 import { ahead, integer, percent, plural, score } from "../../../common/src/format";
 import type { Surprises } from "../state/surprises";
 import type { MetaMessage, ScoresMessage } from "../wire/messages";
-import type { HorizonNumber, OriginScores } from "./origin-scores";
+import { type HorizonNumber, type OriginScores, unitOf } from "./origin-scores";
 
 /** Most bars; longer horizons are thinned to the mean of neighbours. */
 export const MAX_BARS = 48;
@@ -24,6 +24,8 @@ export interface OriginCard {
   time: string;
   index: number;
   horizon: number;
+  /** The forecast of the last step: its median, and its band. */
+  words: [string, string];
   /** The main model, and the second one if there is one. */
   models: ModelScores[];
 }
@@ -37,11 +39,6 @@ export function thin(values: readonly (number | null)[], max: number): (number |
     out.push(numbers.length ? numbers.reduce((a, b) => a + b, 0) / numbers.length : null);
   }
   return out;
-}
-
-/** The unit of a value's name: mg/dL of "glucose (mg/dL)", or the name itself. */
-function unitOf(target: string): string {
-  return /\(([^()]+)\)$/.exec(target)?.[1] ?? (target || "the data's unit");
 }
 
 type Cells = [string, ...string[]];
@@ -71,6 +68,7 @@ export class ScoreCard {
   readonly el = h("aside", { class: "nbf-card", "aria-label": "Scores" });
   readonly #time = h("div", { class: "nbf-time" });
   readonly #index = h("div", { class: "nbf-sub" });
+  readonly #words = [h("div", { class: "nbf-words" }), h("div", { class: "nbf-sub" })];
   readonly #own = h("table");
   readonly #ahead = h("h4");
   readonly #joint = h("table");
@@ -88,7 +86,7 @@ export class ScoreCard {
   #shownKey: unknown[] = [];
 
   constructor() {
-    const first = h("section", {}, h("h4", {}, "This origin"), this.#time, this.#index, this.#own);
+    const first = h("section", {}, h("h4", {}, "This origin"), this.#time, this.#index, ...this.#words, this.#own);
     const second = h("section", {}, this.#heading, this.#all, this.#units);
     const third = h("section", {}, h("h4", {}, "CRPS by step ahead"), this.#bars);
     const fourth = h("section", {}, h("h4", {}, "Coverage"), this.#gauges);
@@ -108,7 +106,7 @@ export class ScoreCard {
   clear(): void {
     this.#shownKey = [];
     this.showSurprises(null, () => []);
-    for (const el of [this.#time, this.#index]) setText(el, "");
+    for (const el of [this.#time, this.#index, ...this.#words]) setText(el, "");
     setText(this.#heading, "All scored origins");
     for (const el of [this.#own, this.#joint, this.#all]) for (const td of el.querySelectorAll("td")) setText(td, "–");
     for (const el of [this.#bars, this.#gauges]) el.replaceChildren();
@@ -120,6 +118,7 @@ export class ScoreCard {
     const [day, ...rest] = data.time.split(", ");
     setText(this.#time, day);
     setText(this.#index, [...rest, `index ${integer(data.index)}`].join(" · "));
+    this.#words.forEach((el, i) => setText(el, data.words[i]));
     const of = (pick: (m: ModelScores) => string): string[] => data.models.map(pick);
     const share = (m: ModelScores, band: number): string =>
       m.scores ? `${m.scores.inside[band]} of ${m.scores.steps}` : "–";
@@ -169,7 +168,10 @@ export class ScoreCard {
         ["MASE", ...of((s) => s.overall.mase)],
       ],
     );
-    setText(this.#units, `MAE and CRPS in ${unitOf(meta.target)}; MASE in mean errors of a seasonal naive forecast`);
+    setText(
+      this.#units,
+      `MAE and CRPS in ${unitOf(meta.target) || meta.target || "the data's unit"}; MASE in mean errors of a seasonal naive forecast`,
+    );
     this.#drawBars(meta, scores);
     this.#drawGauges(scores);
     const model = meta.models[models[0]];
