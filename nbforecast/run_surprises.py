@@ -58,7 +58,7 @@ class RunSurprises(RunResults):
         return self._detect().table(rate)
 
     def surprise_warnings(self, rate: float = 0.01) -> tuple[DataWarning, ...]:
-        """Which series have too short a past to tell surprises at a rate.
+        """Which series have too short a past to tell surprises at a rate, and where equal errors keep them below it.
 
         Args:
             rate: The rate that `surprises` is asked for.
@@ -70,7 +70,8 @@ class RunSurprises(RunResults):
 
         A test process bets against errors of one step, which do not overlap, in means of 12 steps. After an alarm it
         begins anew: a new regime is learned. The first 240 known errors of a regime are learned without an alarm, so
-        shorter series have no changes. All is as of the time of the alarm. The call waits for the run.
+        shorter series have no changes, as `change_warnings` says. All is as of the time of the alarm. The call waits
+        for the run.
 
         Args:
             rate: False alarms per step of a series, at most on average: 0.0001 is one in 10,000 steps or more.
@@ -115,6 +116,10 @@ class RunSurprises(RunResults):
             table["index"], table["kind"], is_decided, (table["y"] < table["expected"]).fill_null(False), strict=True
         )
         return tuple(OddPoint(at - first, kind if known else None, low) for at, kind, known, low in points)
+
+    def change_warnings(self) -> tuple[DataWarning, ...]:
+        """Which series are too short for `changes`."""
+        return self._detect().change_warnings()
 
     def _detect(self) -> SurpriseDetector:
         """What compares observations with forecasts; that of before, and what it holds, while nothing changes."""

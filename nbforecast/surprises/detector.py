@@ -12,7 +12,7 @@ from jaxtyping import Float32, Float64
 from nbforecast.checks import check_probabilities
 from nbforecast.data.dataset import DataWarning
 from nbforecast.scoring.origin_scores import quantiles
-from nbforecast.surprises.changes import find_changes
+from nbforecast.surprises.changes import LEARNED, STRETCH, find_changes
 from nbforecast.surprises.events import event_begins, rare_gaps
 from nbforecast.surprises.kinds import MISSING, event_kinds, kind_span
 from nbforecast.surprises.lead_scores import SIDES, LeadScores, lead_scores, score_rows
@@ -164,3 +164,18 @@ class SurpriseDetector:
             sentence = f"Equal errors are frequent{series}: {share} % of ordinary observations are named, not {name} %."
             warnings.append(DataWarning("tied_errors", len(tied), sentence))
         return tuple(warnings)
+
+    def change_warnings(self) -> tuple[DataWarning, ...]:
+        """Which series are too short for changes."""
+        data, needed = self.part.data, STRETCH * (LEARNED + 1)
+        known = np.append(0, np.cumsum(np.isfinite(self._scores.one_step)))[data.offsets]
+        short = np.flatnonzero(np.diff(known) < needed)
+        if not len(short):
+            return ()
+        need = f"it takes {needed} observations with forecasts of the step before"
+        if len(data.ids) == 1:
+            sentence = f"Changes cannot be told: {need}, and there are {int(known[-1]):,}."
+        else:
+            series = plural(len(short), "series is", "series are")
+            sentence = f"{series} too short for changes: {need}."
+        return (DataWarning("too_short_for_changes", len(short), sentence),)

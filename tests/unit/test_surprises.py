@@ -225,6 +225,7 @@ def test_A1_A2_origins_that_were_not_forecast_are_left_out() -> None:
     few = nbf.forecast(frame(values), "naive", H, origins="latest", wait=True)
     assert few.surprises().is_empty()
     assert few.changes().is_empty()
+    assert "there are 0" in str(few.change_warnings()[0])
     assert "there are 0" in str(few.surprise_warnings()[0])
 
 
@@ -284,6 +285,7 @@ def test_A2_changes_of_a_run() -> None:
     assert first["ds"] == HOURS[1399 + first["index"]]
     with pytest.raises(nbf.NbForecastError, match="rate"):
         run.changes(2)
+    assert run.change_warnings() == ()
 
 
 def test_A1_what_is_too_short_for_the_rate_is_told(run: nbf.Run) -> None:
