@@ -1,4 +1,4 @@
-"""The command line: `nbforecast forecast|quickdraw|report|watch|cache|models|demo`."""
+"""The command line: `nbforecast forecast|quickdraw|report|watch|cache|models|doctor|demo`."""
 
 from __future__ import annotations
 
@@ -103,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     cache.set_defaults(run=_cache)
 
     commands.add_parser("models", help="list the models").set_defaults(run=_models)
+    doctor = commands.add_parser("doctor", help="show versions, device, cache and front end, and what is missing")
+    doctor.set_defaults(run=_doctor)
 
     demo = commands.add_parser("demo", help="copy the bundled samples and notebooks into a folder")
     demo.add_argument("folder", type=Path, nargs="?", default=Path("nbforecast-demo"))
@@ -194,6 +196,12 @@ def _path_with_suffix(path: str, suffix: str) -> Path:
 def _cache(options: argparse.Namespace) -> None:
     result = run_cache_command(options)
     _print(result.wait() if isinstance(result, nbforecast.Run) else result)
+
+
+def _doctor(_: argparse.Namespace) -> None:
+    from nbforecast.doctor import describe, diagnose
+
+    _print(describe(diagnose()))
 
 
 def _models(_: argparse.Namespace) -> None:

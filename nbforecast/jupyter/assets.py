@@ -25,6 +25,15 @@ def need_widgets(feature: str) -> None:
             raise MissingExtra(f"{feature} needs the library {module}: pip install 'nbforecast[notebook]'.")
 
 
+def has_bundle(name: str) -> bool:
+    """Returns whether the script of a widget has been built.
+
+    Args:
+        name: "explorer" or "cache".
+    """
+    return (_FOLDER / f"{name}.js").is_file()
+
+
 @cache
 def bundle(name: str) -> str:
     """Returns the script of a widget: one ES module with everything in it.
