@@ -19,7 +19,7 @@ export NBFORECAST_CACHE_DIR ?= $(CURDIR)/build/cache
 # otherwise each of the hundred processes that the tests start compiles JAX anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo docs test quick test-long check bench lock clean
+.PHONY: demo docs release test quick test-long check bench lock clean
 
 demo: $(VENV)/.lab
 	@mkdir -p $(BUILD)
@@ -73,6 +73,9 @@ check: $(VENV)/.test $(VENV)/.lab chromium
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.citation-file-format CITATION.cff
 	$(NPM) run lint
 	$(NPM) run typecheck
 	$(NPM) test
@@ -82,6 +85,23 @@ SITE := build/site
 docs: $(VENV)/.docs $(VENV)/.lab
 	$(BIN)/python -m sphinx -b html -W --keep-going -q -d build/doctrees docs $(SITE)
 	@echo "The site, which works offline: $(SITE)/index.html"
+
+# The wheel is built from the sdist, and tried in a bare environment of every Python that is there.
+TRY := build/try
+release: $(VENV)/.release $(FRONTEND)
+	rm -rf dist
+	$(BIN)/python -m build -o dist . >build/release.txt 2>&1 || { cat build/release.txt; exit 1; }
+	$(BIN)/twine check --strict dist/*
+	@for python in python3.11 python3.12 python3.13 python3.14; do \
+	  command -v $$python >/dev/null && $$python --version >/dev/null 2>&1 || continue; \
+	  echo "Trying the wheel with $$python ..."; \
+	  rm -rf $(TRY) && $$python -m venv $(TRY) && \
+	  $(TRY)/bin/python -m pip install -qq --disable-pip-version-check dist/*.whl && \
+	  $(TRY)/bin/nbforecast --version && $(TRY)/bin/nbforecast doctor && \
+	  $(TRY)/bin/nbforecast demo $(TRY)/demo >/dev/null && \
+	  $(TRY)/bin/nbforecast forecast $(TRY)/demo/sales.csv --id shop --target sold -m naive -H 28d --latest -o $(TRY)/next.csv \
+	  || exit 1; \
+	done
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks
@@ -129,6 +149,11 @@ $(VENV)/.test: pyproject.toml requirements.lock | $(VENV)/bin/python $(FRONTEND)
 $(VENV)/.bench: $(VENV)/.test
 	$(PIP) --upgrade pip
 	$(PIP) --group bench
+	@touch $@
+
+$(VENV)/.release: $(VENV)/.test
+	$(PIP) --upgrade pip
+	$(PIP) --group release
 	@touch $@
 
 .PHONY: chromium

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -134,3 +135,24 @@ def examples_take_for_granted(folder: Path) -> dict[str, Any]:
         "model": registry.resolve("naive"), "Forecaster": Forecaster, "WindowForecaster": WindowForecaster,
         "CovariateUse": CovariateUse,
     }  # fmt: skip
+
+
+def test_D1_the_readme_is_short_and_its_links_lead_somewhere() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    for page in (page for page in pages if not {"generated", "notebooks"} & set(page.parts)):
+        for target in re.findall(r"\]\(([^)\s#]+)", page.read_text(encoding="utf-8")):
+            if "://" not in target and not target.startswith("mailto:"):
+                path = page.parent / target
+                is_page_of_build = {"generated", "notebooks", "project"} & set(path.parts)
+                assert path.exists() or is_page_of_build, f"{page.relative_to(ROOT)}: {target}"
+
+
+def test_D1_versions_agree() -> None:
+    (version,) = re.findall(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f'set version = "{version}"' in (ROOT / "conda" / "meta.yaml").read_text()
+    assert re.search(
+        rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
