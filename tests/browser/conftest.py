@@ -1,4 +1,4 @@
-"""One browser for all tests, and one JupyterLab for most; a module has a page and results of its own."""
+"""One browser, one JupyterLab and one page of it for all tests; a module has kernels and results of its own."""
 
 from __future__ import annotations
 
@@ -6,24 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.lab import VIEWPORT, Lab, launch_browser
+from tests.support.lab import VIEWPORT, Lab, close_documents, launch_browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with launch_browser() as browser:
         yield browser
-
-
-@pytest.fixture(scope="session")
-def context(browser: Browser) -> BrowserContext:
-    """What pages share: the scripts of JupyterLab are loaded once."""
-    return browser.new_context(viewport=VIEWPORT)
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +34,14 @@ def lab(server: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
     server.shut_down_kernels()
 
 
+@pytest.fixture(scope="session")
+def loaded_page(browser: Browser) -> Page:
+    return browser.new_page(viewport=VIEWPORT)
+
+
 @pytest.fixture(scope="module")
-def page(context: BrowserContext) -> Iterator[Page]:
-    page = context.new_page()
-    yield page
-    page.close()
+def page(loaded_page: Page, lab: Lab) -> Iterator[Page]:
+    """The page of JupyterLab, whose documents are closed before their kernels end."""
+    yield loaded_page
+    if loaded_page.url.startswith(lab.url):
+        close_documents(loaded_page)

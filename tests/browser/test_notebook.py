@@ -19,15 +19,22 @@ CELLS = [
 
 
 @pytest.fixture(autouse=True)
-def light_again(lab: Lab) -> Iterator[None]:
+def light_again(page: Page) -> Iterator[None]:
     yield
-    lab.set_theme("JupyterLab Light")
+    set_theme(page, "light")
+
+
+def set_theme(page: Page, theme: str) -> None:
+    command = "t => window.jupyterapp.commands.execute('apputils:change-theme', {theme: t})"
+    page.evaluate(command, f"JupyterLab {theme.title()}")
+    page.locator(f"body[data-jp-theme-light={'true' if theme == 'light' else 'false'}]").wait_for(state="attached")
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
 
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_Q3_M2_M3_a_session_in_jupyterlab(lab: Lab, page: Page, theme: str) -> None:
-    lab.set_theme(f"JupyterLab {theme.title()}")
     notebook = Notebook(page, lab, f"session-{theme}.ipynb", CELLS)
+    set_theme(page, theme)
     notebook.run(0)
     notebook.run(1)
     chart = notebook.outputs(1).locator("img")

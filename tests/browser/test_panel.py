@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.lab import SCREENSHOTS, VIEWPORT, Lab, Notebook, write_notebook
+from tests.support.lab import SCREENSHOTS, Notebook, write_notebook
 from tests.support.requirements import Requirement, skip_without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Error, Locator, Page
+    from playwright.sync_api import Error, Locator, Page
+
+    from tests.support.lab import Lab
 
 LOAD = "%load_ext nbforecast"
 SETUP = """
@@ -98,11 +101,10 @@ def old_kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory, browser: Browser, old_kernel: Path) -> Iterator[tuple[Lab, Page]]:
-    """A server of its own: the panel looks at all that runs there."""
-    with Lab(tmp_path_factory.mktemp("panel")) as lab:
-        lab.add_kernel("six", PYTHONPATH=str(old_kernel))
-        yield lab, browser.new_page(viewport=VIEWPORT)
+def session(lab: Lab, page: Page, old_kernel: Path) -> tuple[Lab, Page]:
+    paths = [str(old_kernel), *filter(None, [os.environ.get("PYTHONPATH")])]
+    lab.add_kernel("six", PYTHONPATH=os.pathsep.join(paths))
+    return lab, page
 
 
 @pytest.fixture(autouse=True)

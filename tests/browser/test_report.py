@@ -9,7 +9,7 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.report.runner import make_report
-from tests.support.lab import SCREENSHOTS, VIEWPORT
+from tests.support.lab import SCREENSHOTS, VIEWPORT, open_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,8 +78,7 @@ def test_R2_W4_the_kept_notebook_shows_all_its_pictures_where_nobody_trusts_it(
 ) -> None:
     notebook = report.with_suffix(".ipynb")
     shutil.copy(notebook, lab.work)
-    page.goto(f"{lab.url}/lab/workspaces/report/tree/{notebook.name}?token={lab.token}&reset")
-    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+    open_document(page, lab, notebook.name)
     panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     panel.get_by_role("heading", name="Provenance").wait_for(timeout=60_000)
     pictures = panel.locator(".nbf-chart img")

@@ -42,7 +42,7 @@ class Lab:
             port = probe.getsockname()[1]
         self.url, self.token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
         home = self._home
-        self.set_theme("JupyterLab Light")
+        self._write_settings()
         env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "IPYTHON"))}
         env |= {
             "JUPYTER_CONFIG_DIR": str(home / "config"),
@@ -73,17 +73,6 @@ class Lab:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._log.close()
 
-    def set_theme(self, theme: str) -> None:
-        """Have pages that are opened from now on in a theme."""
-        for plugin, values in {
-            "notebook-extension/tracker": {"windowingMode": "none"},
-            "apputils-extension/notification": QUIET,
-            "apputils-extension/themes": {"theme": theme},
-        }.items():
-            file = self._home / "settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(values))
-
     def add_kernel(self, name: str, **environment: str) -> None:
         """Have kernels of a name start with an environment."""
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -95,6 +84,16 @@ class Lab:
     def shut_down_kernels(self) -> None:
         for kernel in json.loads(self._request("GET", "kernels")):
             self._request("DELETE", f"kernels/{kernel['id']}")
+
+    def _write_settings(self) -> None:
+        for plugin, values in {
+            "notebook-extension/tracker": {"windowingMode": "none"},
+            "apputils-extension/notification": QUIET,
+            "apputils-extension/themes": {"theme": "JupyterLab Light"},
+        }.items():
+            file = self._home / "settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(values))
 
     def _request(self, method: str, name: str) -> bytes:
         request = urllib.request.Request(f"{self.url}/api/{name}?token={self.token}", method=method)
@@ -135,24 +134,52 @@ def write_notebook(path: Path, cells: list[str], kernel: str = "python3") -> Non
     nbformat.write(nbformat.v4.new_notebook(cells=code, metadata={"kernelspec": spec}), path)
 
 
-class Notebook:
-    """A notebook open in JupyterLab; cells are run by number."""
+def open_document(page: Page, lab: Lab, name: str, kernel_id: str | None = None) -> None:
+    """Open a file in a page of JupyterLab and nothing beside it.
 
-    def __init__(self, page: Page, lab: Lab, name: str, cells: list[str], kernel: str = "python3") -> None:
+    A page is loaded once, which takes seconds of CPU time; what is open in it is closed, unsaved.
+
+    Args:
+        page: A page, of JupyterLab or empty.
+        lab: Its server.
+        name: The file, from the root of the server.
+        kernel_id: A running kernel for it, if it is to have none of its own.
+    """
+    if not page.url.startswith(f"{lab.url}/lab"):
+        page.goto(f"{lab.url}/lab/workspaces/w{secrets.token_hex(4)}?token={lab.token}&reset")
+        page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+        page.wait_for_function("() => window.jupyterapp?.restored", timeout=60_000, polling=100)
+    close_documents(page)
+    page.evaluate(
+        """async ([path, id]) => { const app = window.jupyterapp; await app.restored;
+        await app.serviceManager.kernelspecs.refreshSpecs();
+        await app.commands.execute('docmanager:open', {path, kernel: id ? {id} : undefined}); }""",
+        [name, kernel_id],
+    )
+
+
+def close_documents(page: Page) -> None:
+    """Close all documents of a page of JupyterLab, unsaved; their kernels go on."""
+    page.evaluate("() => { for (const widget of [...window.jupyterapp.shell.widgets('main')]) widget.dispose(); }")
+
+
+class Notebook:
+    """A notebook open in JupyterLab, alone or with the kernel of another; cells are run by number."""
+
+    def __init__(
+        self, page: Page, lab: Lab, name: str, cells: list[str], kernel: str = "python3", kernel_id: str | None = None
+    ) -> None:
         self.page = page
         write_notebook(lab.work / name, cells, kernel)
-        page.goto(f"{lab.url}/lab/workspaces/w{secrets.token_hex(4)}/tree/{name}?token={lab.token}&reset")
-        page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+        open_document(page, lab, name, kernel_id)
         self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         self.panel.wait_for(timeout=60_000)
         # the indicator shows idle before a kernel is attached, and a run issued then is dropped
-        page.wait_for_function(
-            "() => window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=60_000, polling=100
-        )
-        page.evaluate("""async () => {
+        self.kernel_id: str = page.evaluate("""async () => {
             const panel = window.jupyterapp.shell.currentWidget;
             await panel.context.ready; await panel.sessionContext.ready;
-            await panel.sessionContext.session.kernel.info; }""")
+            const kernel = panel.sessionContext.session.kernel;
+            await kernel.info; return kernel.id; }""")
 
     def run(self, cell: int, wait: bool = True) -> None:
         """Run a cell; `wait` until its reply has come."""
