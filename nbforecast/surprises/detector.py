@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.entry_slice import EntrySlice
 
 _PIECE = 1 << 16  # draws that are read at once
+_MOST_RATES = 4  # whose p-values are held
 
 
 class SurpriseDetector:
@@ -77,6 +78,8 @@ class SurpriseDetector:
         check_probabilities([rate], "rate")
         if rate not in self._values:
             data = self.part.data
+            if len(self._values) >= _MOST_RATES:
+                self._values.clear()
             self._values[rate] = p_values(self._scores.highest, data.offsets, data.steps(), rate)
         return self._values[rate]
 
