@@ -37,8 +37,8 @@ def tables(quick: bool) -> Iterator[Table]:
         "ms of preparing the frame",
     )
     notes = (
-        f"Model `naive`, horizon {HORIZON}, one series of five minutes, `wait=True`: prepared, inferred, scored and saved. "
-        f"Medians of rows appended one by one. {FORMER}",
+        f"Model `naive`, horizon {HORIZON}, one series of five minutes, `wait=True`: prepared, inferred, scored and "
+        f"saved. Medians of rows appended one by one. {FORMER}",
     )
     yield Table("One row appended", columns, rows, notes)
 
