@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # jsonschema checks notebooks, and would make grammars of URLs for seconds
 sys.path[:0] = [str(DOCS.parent), str(DOCS / "_extensions")]
 
 import nbforecast  # noqa: E402

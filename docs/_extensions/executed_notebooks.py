@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
     from sphinx.application import Sphinx
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(nbforecast.__file__).parents[1]
 FOLDER = "tutorials/notebooks"
 _TEMPLATES = {"backtest_report"}  # of reports, which are no pages
 TUTORIALS = sorted({file.stem for file in (ROOT / "notebooks").glob("*.ipynb")} - _TEMPLATES)

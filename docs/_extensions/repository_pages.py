@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from executed_notebooks import FOLDER, TUTORIALS
 
+import nbforecast
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(nbforecast.__file__).parents[1]
 # files of the repository that are pages of the site
 PAGES = {
     "CHANGELOG.md": "project/changelog",
