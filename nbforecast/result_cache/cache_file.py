@@ -56,9 +56,8 @@ class CacheFile:
         Returns:
             The entry.
         """
-        size, stamp = self.size + sum(d.size for d in deltas), self.stamp
-        for delta in deltas:
-            stamp += delta.stamp
+        size = self.size + sum(delta.size for delta in deltas)
+        stamp = tuple(number for file in (self, *deltas) for number in file.stamp)
         return replace(self, handle=handle, size=size, used=deltas[-1].used, stamp=stamp, deltas=deltas)
 
     @property
@@ -75,29 +74,45 @@ class CacheFile:
         return [*(delta.path for delta in reversed(self.deltas)), self.path]
 
 
-def scan_directory(path: Path, groups: Collection[str] | None = None) -> list[CacheFile]:
-    """The files of a directory that are named like those of a cache; links do not count.
+class DirectoryListing:
+    """The files of a directory that are named like those of a cache; links do not count. Any thread may use it."""
 
-    Args:
-        path: The directory, which may not exist.
-        groups: Only files of these groups.
+    def __init__(self, path: Path) -> None:
+        """List nothing yet.
 
-    Returns:
-        Each file by itself. The handle is that of its name, which for appended rows names the first file.
-    """
-    files = []
-    with contextlib.suppress(OSError), os.scandir(path) as directory:
-        for item in directory:
-            match = _FIRST.fullmatch(item.name) or _ROWS.fullmatch(item.name)
-            if match is None or not (groups is None or match[2] in groups):
-                continue
-            with contextlib.suppress(FileNotFoundError):
-                details = item.stat(follow_symlinks=False)
-                if stat.S_ISREG(details.st_mode):
-                    number = int(match[3]) if match.re is _ROWS else 0
-                    size, used, stamp = details.st_size, details.st_mtime, stamp_of(details)
-                    files.append(CacheFile(Path(item.path), match[1], match[2], size, used, stamp, number))
-    return files
+        Args:
+            path: The directory, which may not exist.
+        """
+        self._path = path
+        self._files: dict[str, CacheFile] = {}  # of the last listing; most files are the same in the next
+
+    def files(self, groups: Collection[str] | None = None) -> list[CacheFile]:
+        """The files at this moment.
+
+        Args:
+            groups: Only files of these groups.
+
+        Returns:
+            Each file by itself. The handle is that of its name, which for appended rows names the first file.
+        """
+        files, last = {}, self._files
+        with contextlib.suppress(OSError), os.scandir(self._path) as directory:
+            for item in directory:
+                match = _FIRST.fullmatch(item.name) or _ROWS.fullmatch(item.name)
+                if match is None or not (groups is None or match[2] in groups):
+                    continue
+                with contextlib.suppress(FileNotFoundError):
+                    details = item.stat(follow_symlinks=False)
+                    if stat.S_ISREG(details.st_mode):
+                        file, stamp = last.get(item.name), stamp_of(details)
+                        if file is None or file.stamp != stamp:
+                            number = int(match[3]) if match.re is _ROWS else 0
+                            path, size, used = Path(item.path), details.st_size, details.st_mtime
+                            file = CacheFile(path, match[1], match[2], size, used, stamp, number)
+                        files[item.name] = file
+        others = {} if groups is None else {name: file for name, file in last.items() if file.group not in groups}
+        self._files = others | files
+        return list(files.values())
 
 
 def delta_path(first: Path, number: int) -> Path:

@@ -23,7 +23,7 @@ from jaxtyping import UInt8
 
 from nbforecast.atomic_write import atomic_write
 from nbforecast.result_cache import parquet
-from nbforecast.result_cache.cache_file import UNFINISHED, FileMemory, delta_path
+from nbforecast.result_cache.cache_file import UNFINISHED, FileMemory, delta_path, stamp_of
 from nbforecast.result_cache.delta import appended_rows, has_all, has_equal, holds
 from nbforecast.result_cache.directory_reader import ASIDE, REMOVALS, DirectoryReader
 from nbforecast.result_cache.snapshot import DeltaRecord, union
@@ -140,8 +140,10 @@ class CacheDirectory(DirectoryReader):
             number -= 1
         if number > MOST_DELTAS:
             return None
-        with atomic_write(delta_path(file.path, number), mode=0o600) as stream:
-            parquet.write(appended_rows(entry, lengths), stream, DeltaRecord(file.path.stem, number, entry))
+        target = delta_path(file.path, number)
+        with atomic_write(target, mode=0o600) as stream:
+            written = parquet.write(appended_rows(entry, lengths), stream, DeltaRecord(file.path.stem, number, entry))
+        self._remember(target, written)
         return self._find_written(entry.key, file.path)
 
     def _write_whole(self, entry: Snapshot, others: list[CacheFile], *, overwrite: bool) -> CacheFile:
@@ -175,6 +177,11 @@ class CacheDirectory(DirectoryReader):
         if metadata is not None:
             self._written.put(target, (metadata, merged.status))
         return written
+
+    def _remember(self, path: Path, metadata: Metadata) -> None:
+        """Hold the metadata of a file that has just been written, which need not be read again."""
+        with contextlib.suppress(FileNotFoundError):
+            self._of_each_file.put(path, metadata, stamp_of(path.lstat()))
 
     def _find_written(self, key: CacheKey, path: Path) -> CacheFile:
         """The files of an entry whose first file has just been written, or rows beside it."""

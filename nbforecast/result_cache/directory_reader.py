@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import filelock
 
 from nbforecast.result_cache import parquet
-from nbforecast.result_cache.cache_file import FileMemory, scan_directory, stamp_of
+from nbforecast.result_cache.cache_file import DirectoryListing, FileMemory, stamp_of
 from nbforecast.result_cache.delta import joined, joined_outline
 from nbforecast.result_cache.metadata import Damaged, Unreadable
 from nbforecast.result_cache.removals import Removals
@@ -60,6 +60,7 @@ class DirectoryReader:
         self.path = path
         self.removals = Removals(path / REMOVALS)
         self._own = own
+        self._listing = DirectoryListing(path)
         self._file_lock = filelock.FileLock(path / ".lock", timeout=_TURN_TIMEOUT, mode=0o600)
         self._of_each_file: FileMemory[Metadata | None] = FileMemory(_MAX_IDS, _count_ids)
         self._metadata: FileMemory[Metadata] = FileMemory(_MAX_IDS, _count_ids)
@@ -82,7 +83,7 @@ class DirectoryReader:
         """
         files: list[CacheFile] = []
         deltas: dict[tuple[str, str], dict[int, CacheFile]] = {}
-        for file in scan_directory(self.path, groups):
+        for file in self._listing.files(groups):
             if file.number:
                 deltas.setdefault((file.handle, file.group), {})[file.number] = file
             else:
@@ -100,7 +101,7 @@ class DirectoryReader:
             deltas: The files beside it by number; those that belong to the entry are taken out.
         """
         chain: list[CacheFile] = []
-        while (delta := deltas.get(len(chain) + 1)) is not None and (delta.path, delta.stamp) not in self._passed_over:
+        while (delta := deltas.get(len(chain) + 1)) is not None and not self._is_passed_over(delta):
             chain.append(delta)
         while chain:
             metadata = self._file_metadata(chain[-1])
@@ -113,9 +114,12 @@ class DirectoryReader:
 
     def _alone(self, delta: CacheFile) -> Iterator[CacheFile]:
         """Appended rows as an entry of their own, if they can be read."""
-        metadata = None if (delta.path, delta.stamp) in self._passed_over else self._file_metadata(delta)
+        metadata = None if self._is_passed_over(delta) else self._file_metadata(delta)
         if metadata is not None:
             yield replace(delta, handle=metadata.facts["handle"])
+
+    def _is_passed_over(self, file: CacheFile) -> bool:
+        return bool(self._passed_over) and (file.path, file.stamp) in self._passed_over
 
     def find(self, key: CacheKey) -> CacheFile | None:
         """The files of an entry, under its present name or else under its name in an earlier version.

@@ -72,7 +72,9 @@ class FileOutline:
         return Fingerprints(self.data)
 
 
-def write(snapshot: Snapshot, file: BinaryIO, delta: DeltaRecord | None = None, *, with_index: bool = False) -> None:
+def write(
+    snapshot: Snapshot, file: BinaryIO, delta: DeltaRecord | None = None, *, with_index: bool = False
+) -> Metadata:
     """Write an entry, or rows that were appended to one.
 
     Args:
@@ -80,6 +82,9 @@ def write(snapshot: Snapshot, file: BinaryIO, delta: DeltaRecord | None = None, 
         file: An open file.
         delta: What the rows were appended to; None for a whole entry.
         with_index: Whether to write the index of each row, too. Where rows may be appended, it changes.
+
+    Returns:
+        The metadata that the file has.
 
     Raises:
         OSError: The file cannot be written.
@@ -104,13 +109,13 @@ def write(snapshot: Snapshot, file: BinaryIO, delta: DeltaRecord | None = None, 
     )
     if with_index:
         origin_table = origin_table.add_column(3, "index", _flat_array(data.index()))
-    schema = origin_table.schema
+    schema, packed = origin_table.schema, pack(snapshot, digests, delta)
     no_rows = {name: snapshot.piece(name, 0, 0) for name in snapshot.columns}
     for name, values in no_rows.items():
         schema = schema.append(pa.field(name, _nested_array(values).type))
     with pq.ParquetWriter(
         file,
-        schema.with_metadata({_FIELD: pack(snapshot, digests, delta)}),
+        schema.with_metadata({_FIELD: packed}),
         compression="zstd",
         compression_level=1,
         use_dictionary=["unique_id", "status", "reason"],
@@ -123,6 +128,7 @@ def write(snapshot: Snapshot, file: BinaryIO, delta: DeltaRecord | None = None, 
             for name in snapshot.columns:
                 table = table.append_column(name, _result_array(snapshot, name, start, start + len(table)))
             writer.write_table(table.replace_schema_metadata(writer.schema.metadata), ROW_GROUP)
+    return unpack(packed)
 
 
 def read_metadata(path: Path) -> Metadata:
