@@ -43,7 +43,7 @@ class Column:
         self._block = block
         starts = np.arange(0, rows, block)
         self._sizes = np.minimum(block, rows - starts)
-        self._unwritten = self._sizes - np.add.reduceat(never.astype(np.int64), starts)
+        self._unwritten = self._sizes - np.add.reduceat(never, starts, dtype=np.int64)
         self._is_touched = np.zeros(len(starts), bool)
 
     @classmethod
@@ -120,7 +120,10 @@ class Column:
         else:
             pool, own = self._sparse.pool, self._sparse.slots
         slots = np.zeros(len(never), np.uint32)
-        slots[places] = own if kept.all() else np.where(kept, own, 0)
+        slots[places] = own
+        lost = np.flatnonzero(~kept)
+        if len(lost):
+            slots[lost if isinstance(places, slice) else places[lost]] = 0
         if pool.count > 2 * len(never) + self._block:  # most of it is of rows that were written anew
             used = np.flatnonzero(slots)
             pool = ValuePool(pool.values[slots[used].astype(np.int64) - 1], len(used))
