@@ -30,6 +30,7 @@ SECTIONS = {
     "learn": "what past errors and covariates teach",
     "benchmark2": "six sets of Chronos Benchmark II beside published figures",
     "networks": "networks beside their PyTorch originals",
+    "chronos2": "Chronos-2 beside its PyTorch original, and by context",
     "stages": "where the time of a full run goes",
     "calculations": "quantiles, scores, densities",
     "memory": "bytes an origin, snapshots, writing",

@@ -63,7 +63,7 @@ class Case(NamedTuple):
 def tables(quick: bool) -> Iterator[Table]:
     jax.config.update("jax_enable_compilation_cache", False)
     try:
-        peak = _peak(quick)
+        peak = product_rate(quick)
         rows = [row for case in _cases(quick) for row in _measure(case, peak, quick)]
     finally:
         jax.config.update("jax_enable_compilation_cache", True)
@@ -86,19 +86,22 @@ def _measure(case: Case, peak: float, quick: bool) -> Iterator[tuple[str, ...]]:
         peers = {name: partial(peer, batch) for name, peer in case.peers.items()}
         taken = compare({"ours": work, **peers}, 1 if quick else 3)
         ours = batch / taken["ours"]
+        counted, _ = operations(case.model, case.data, some, HORIZON)
+        if isinstance(case.model, Gluformer):  # a loop goes over samples, which XLA counts once
+            counted *= SAMPLES // case.model._samples_per_pass(batch)
         theirs = {name: batch / taken[name] for name in case.peers}
         yield (
             case.name,
             str(batch),
             number(ours),
-            f"{ours * _operations(case.model, case.data, some) / batch / peak:.0%}",
+            f"{ours * counted / batch / peak:.0%}",
             number(compiled),
             "; ".join(f"{number(rate)}{name}" for name, rate in theirs.items()) or "not run",
             "; ".join(ratio(ours / rate) for rate in theirs.values()),
         )
 
 
-def _peak(quick: bool) -> float:
+def product_rate(quick: bool) -> float:
     """Operations per second of a matrix product."""
     size = 256 if quick else 2048
     one = jnp.asarray(np.random.default_rng(0).standard_normal((size, size)), jnp.float32)
@@ -107,17 +110,16 @@ def _peak(quick: bool) -> float:
     return 2 * size**3 / taken["product"]
 
 
-def _operations(model: NetworkForecaster, data: Dataset, rows: np.ndarray) -> float:
-    """That XLA counts for a batch, one sample at a time where a loop goes over samples."""
+def operations(model: NetworkForecaster, data: Dataset, rows: np.ndarray, horizon: int) -> tuple[float, float]:
+    """Operations that XLA counts for a batch, and bytes that it needs beside the weights."""
     from nbforecast.forecasters.network_forecaster import _jitted
-    from nbforecast.forecasters.windows import cut
+    from nbforecast.forecasters.windows import cut_windows
 
-    windows, _ = cut(data, rows, model.context, 0)
-    windows = windows._replace(covariates=model.covariates(data, rows, HORIZON))
-    lowered = _jitted(model, HORIZON, quick=False).lower(model.placed, windows, model.shared(0))
-    counted = float(lowered.compile().cost_analysis()["flops"])
-    loops = SAMPLES // model._samples_per_pass(len(rows)) if isinstance(model, Gluformer) else 1
-    return counted * loops
+    windows, _ = cut_windows(data, rows, model.context, 0)
+    windows = windows._replace(covariates=model.covariates(data, rows, horizon))
+    lowered = _jitted(model, model.compiled_steps(horizon), quick=False).lower(model.placed, windows, model.shared(0))
+    compiled = lowered.compile()
+    return float(compiled.cost_analysis()["flops"]), float(compiled.memory_analysis().temp_size_in_bytes)
 
 
 def _cases(quick: bool) -> Iterator[Case]:

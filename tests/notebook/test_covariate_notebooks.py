@@ -1,4 +1,4 @@
-"""R1, H1, H2, V1: notebooks on promotions, weather, meals and a stream, in a real papermill: one kernel for all."""
+"""R1, H1, H2, V1: notebooks on promotions, weather, meals, Chronos-2 and a stream, in one kernel of papermill."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ SMALL = {
     "sales_promotions": {"model": "naive", "shops": 2, "days": 120},
     "load_weather": {"model": "naive", "days": 21},
     "glucose_meals": {"model": "naive", "days": 2},
+    "chronos2": {"days": 8},
 }
 LIVE = {"live_glucose": {"model": "naive", "first": 1438, "readings": 5}}
 
@@ -47,7 +48,7 @@ def test_R1_H2_V1_notebooks_show_what_was_learned_and_told(tmp_path: Path) -> No
         if cell.cell_type == "code"
     }
     for name in SMALL:
-        assert "error_without" in shown[f"{name}-effects"]
+        assert name == "chronos2" or "error_without" in shown[f"{name}-effects"]
         assert "data:image/svg+xml" in str(next(cell.outputs for cell in out.cells if cell.id == f"{name}-explorer")), (
             "a picture where no kernel is"
         )
@@ -55,6 +56,8 @@ def test_R1_H2_V1_notebooks_show_what_was_learned_and_told(tmp_path: Path) -> No
     assert "within an hour after a meal" in shown["glucose_meals-after-meals"]
     assert "same weekday" in shown["sales_promotions-own"]
     assert "with weather and holidays" in shown["load_weather-comparison"]
+    assert "{'random': '21 quantiles', 'pretrained': '10 quantiles'}" in shown["chronos2-forecast"]
+    assert "compared by the WIS" in shown["chronos2-comparison"]
     promoted = [line for line in shown["sales_promotions-promoted"].splitlines() if "with promotion" in line]
     learned, base = (float(number) for number in promoted[0].split("┆")[1:3] for number in [number.strip(" │")])
     assert learned < base, "promotions are learned"

@@ -152,17 +152,14 @@ def forward(
     rows = context[..., -sizes.context :].reshape(batch * variates, -1)
     mean, deviation = _moments(rows)
     rows = _scale(sizes, rows, mean, deviation)
-    tokens, is_observed = _embed(weights, sizes, rows, -rows.shape[1])
-    register = jnp.broadcast_to(weights["shared.weight"][1], (len(rows), 1, sizes.width))
     steps = patches * sizes.patch
-    if future is None:
-        unknown = jnp.full((1, steps), jnp.nan, jnp.float32)
-        ahead = jnp.broadcast_to(_embed(weights, sizes, unknown, 0)[0], (len(rows), patches, sizes.width))
-    else:
-        known = fit_steps(future, steps).reshape(len(rows), steps)
-        ahead, _ = _embed(weights, sizes, _scale(sizes, known, mean, deviation), 0)
-    x = jnp.concatenate([tokens, register, ahead], 1)
-    is_observed = jnp.pad(is_observed, ((0, 0), (0, 1 + patches)), constant_values=True)
+    known = jnp.full((len(rows), steps), jnp.nan) if future is None else fit_steps(future, steps).reshape(-1, steps)
+    padding = jnp.full((len(rows), -rows.shape[1] % sizes.patch), jnp.nan)  # the newest patch is complete
+    series = jnp.concatenate([padding, rows, _scale(sizes, known, mean, deviation)], 1)
+    x, is_observed = _embed(weights, sizes, series, steps)
+    register = jnp.broadcast_to(weights["shared.weight"][1], (len(rows), 1, sizes.width))
+    x = jnp.concatenate([x[:, :-patches], register, x[:, -patches:]], 1)
+    is_observed = jnp.pad(is_observed[:, :-patches], ((0, 0), (0, 1 + patches)), constant_values=True)
     turn = _rotations(sizes, x.shape[1])
     for i in range(sizes.layers):
         is_last = i == sizes.layers - 1
@@ -207,24 +204,22 @@ def _scale(sizes: Sizes, rows: Array, mean: Array, deviation: Array) -> Array:
 
 
 def _embed(
-    weights: Weights, sizes: Sizes, rows: Float32[Array, "N L"], start: int
+    weights: Weights, sizes: Sizes, rows: Float32[Array, "N T"], ahead: int
 ) -> tuple[Float32[Array, "N m D"], Bool[Array, "N m"]]:
-    """A token for each patch, the newest of them complete, and whether anything was observed in it.
+    """A token for each patch, and whether any of its values is known.
 
     Args:
         weights: The weights.
         sizes: The network's sizes.
-        rows: Scaled values, NaN where nothing was observed.
-        start: The time index of the first value; 0 is the first step ahead.
+        rows: Scaled values of whole patches, NaN where they are not known.
+        ahead: How many of the steps are ahead.
     """
-    padding = -rows.shape[1] % sizes.patch
-    rows = jnp.pad(rows, ((0, 0), (padding, 0)), constant_values=jnp.nan)
-    is_observed = ~jnp.isnan(rows)
-    index = (start - padding + np.arange(rows.shape[1], dtype=np.float32)) / np.float32(sizes.time_scale)
-    parts = jnp.broadcast_to(index, rows.shape), jnp.where(is_observed, rows, 0.0), is_observed.astype(rows.dtype)
+    is_known = ~jnp.isnan(rows)
+    index = (np.arange(rows.shape[1], dtype=np.float32) - (rows.shape[1] - ahead)) / np.float32(sizes.time_scale)
+    parts = jnp.broadcast_to(index, rows.shape), jnp.where(is_known, rows, 0.0), is_known.astype(rows.dtype)
     patches = jnp.concatenate([part.reshape(len(rows), -1, sizes.patch) for part in parts], -1)
     tokens = _residual(weights, sizes, "input_patch_embedding", patches)
-    return tokens, is_observed.reshape(len(rows), -1, sizes.patch).any(-1)
+    return tokens, is_known.reshape(len(rows), -1, sizes.patch).any(-1)
 
 
 def _rotations(sizes: Sizes, tokens: int) -> tuple[np.ndarray, np.ndarray]:
