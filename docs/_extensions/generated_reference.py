@@ -59,7 +59,7 @@ PYTHON = {
 # what other modules of the package use, and people do not
 _INTERNAL = {
     "Live": "add_monitor listen step",
-    "Run": "calibrated_bands column entry_slice forecast_at forecaster frame_part joint_forecasts odd_points reasons revision spec "
+    "Run": "calibrated_bands change_warnings column entry_slice forecast_at forecaster frame_part joint_forecasts odd_points reasons revision spec "
     "start status surprise_warnings take task with_data",
     "DatasetRun": "start",
     "Forecast": "fan",
