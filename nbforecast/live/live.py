@@ -86,7 +86,7 @@ class Live:
         self._monitors: list[Monitor] = []
         self._listeners: weakref.WeakSet[Any] = weakref.WeakSet()
         self._changed = threading.Condition()  # protects what is read by other threads
-        self._look_lock = threading.Lock()  # one look at a time
+        self._look_lock = threading.RLock()  # one look at a time; what it calls may state another condition
         self._wake = threading.Event()
         self._looks = self._looks_begun = 0
         self._is_stopped = False
@@ -219,6 +219,10 @@ class Live:
                 the wait goes on while the source is tried again.
             SourceError: The object was stopped.
         """
+        if threading.current_thread() is self._thread:
+            raise SourceError(
+                "live.wait() waits for the thread that calls it here: what live.when() calls cannot wait."
+            )
         end = None if timeout is None else time.monotonic() + timeout
         with self._changed:
             look = self._looks_begun + 1
@@ -334,7 +338,7 @@ class Live:
                 raise SourceError(f"{self._source.name} holds no rows yet.")
             if self._monitors and self._run.base is not self._run:
                 self._run.wait()  # events are about what is learned, which comes last
-            for monitor in self._monitors:
+            for monitor in tuple(self._monitors):
                 monitor.observe(self._run)
             with self._changed:  # whoever waits for rows finds that their events were told
                 self.rows, self._uncounted = self.rows + self._uncounted, 0
@@ -379,7 +383,10 @@ class Live:
 
     def _notify(self) -> None:
         for listener in list(self._listeners):
-            listener.notify()
+            try:
+                listener.notify()
+            except Exception:
+                _log.warning("A page could not be told of new rows.", exc_info=True)
 
     def _wait_for_run(self, end: float | None) -> None:
         while (run := self._run) is not None:

@@ -232,3 +232,21 @@ def test_V3_nothing_that_a_variable_cannot_hold_reaches_a_command() -> None:
     event = nbf.Event("begin", Condition("above", 1.5), "a\0b", 3, 2.0, 3, 0.25, "source")
     assert event_environment(event)["NBF_SERIES"] == "ab"
     assert event_environment(event)["NBF_TIME"] == "3"
+
+
+def test_V3_what_is_called_may_state_another_condition_and_stop_but_not_wait(file: GrowingFile) -> None:
+    told: list[str] = []
+
+    def act(event: nbf.Event) -> None:
+        live.when(above=0, within=1, call=lambda other: told.append(f"other {other.state}"))
+        with pytest.raises(nbf.SourceError, match="cannot wait"):
+            live.wait()
+        told.append(event.state)
+
+    with watch(file.path) as live:
+        live.when(above=0, call=act)
+        live.wait().wait()
+        assert told == ["begin", "other begin"]
+        live.when(above=0, within=2, call=lambda _: live.stop())
+        with pytest.raises(nbf.SourceError, match="no longer watched"):
+            live.wait(rows=1, timeout=10)

@@ -122,6 +122,9 @@ def test_V1_an_explorer_without_a_page_stays_at_its_origin(live: nbf.Live, file:
     assert elsewhere.forecast.time == time
     assert newest.forecast.actual.shape == (4,)
     assert newest.run is live.run
+    file.path.write_text("".join(file.path.read_text().splitlines(keepends=True)[:9]))
+    live.wait()
+    assert (newest.index, elsewhere.index, live.error) == (0, 0, None)
     with pytest.raises(nbf.OptionError, match="newest origin"):
         nbf.explore(live, index=-3)
     for explorer in (newest, elsewhere):

@@ -51,7 +51,8 @@ class LiveExplorer(Explorer):
             return run
         self._runs, self._data = (run,), run.data
         if not self._has_page and self.index and before.ids == run.data.ids:  # a page moves it by itself
-            self.index -= int(run.data.lengths[self.series] - before.lengths[self.series])
+            length = int(run.data.lengths[self.series])
+            self.index = max(1 - length, min(0, self.index - length + int(before.lengths[self.series])))
         return run
 
     @property
