@@ -215,6 +215,7 @@ def explosion(depth: int, ending: bytes) -> bytes:
     return b"\x80\x02)q\0" + b"h\0h\0\x86q\0" * depth + ending
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pickled",
     [

@@ -35,6 +35,7 @@ def test_S12_bounds_limit_draws_scores_and_bands():
             nbf.forecast(frame, "naive", 3, **options)
 
 
+@pytest.mark.slow
 def test_S12_saved_bounded_results_find_their_model():
     frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=100, freq="h"), "y": np.sin(np.arange(100.0))})
     run = nbf.forecast(frame, "naive", 2, minimum=-0.5, wait=True)

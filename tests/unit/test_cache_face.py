@@ -58,6 +58,7 @@ def test_C4_an_entry_shows_all_its_metadata(taxi: pl.DataFrame) -> None:
         nbf.cache.flush(disk=False)
 
 
+@pytest.mark.slow
 def test_W6_the_list_counts_the_origins_that_the_card_counts(taxi: pl.DataFrame) -> None:
     run = nbf.forecast(taxi, "naive", wait=True, name="taxi")
     assert run.available < 400
@@ -91,6 +92,7 @@ def test_C11_an_entry_that_is_only_on_disk_is_listed_shown_and_dropped(taxi: pl.
     assert nbf.cache.entries().is_empty()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_disk", [False, True])
 @pytest.mark.parametrize(
     ("index", "count"),
@@ -134,6 +136,7 @@ def test_Q4_origins_are_dropped_by_time_in_series_that_end_at_different_times() 
     assert again.inferred == 23
 
 
+@pytest.mark.slow
 def test_C11_one_calculation_is_dropped_and_made_anew_without_inference(taxi: pl.DataFrame) -> None:
     run = nbf.forecast(taxi, "naive", wait=True)
     before = run.frame
@@ -149,6 +152,7 @@ def test_C11_one_calculation_is_dropped_and_made_anew_without_inference(taxi: pl
     assert nbf.cache.drop(run.handle, only="density").origins == 256
 
 
+@pytest.mark.slow
 def test_C11_a_handle_is_shortened_as_long_as_it_is_unambiguous(taxi: pl.DataFrame) -> None:
     runs = [nbf.forecast(taxi.tail(40 + n).head(40), "naive", wait=True) for n in range(18)]
     first = [r.handle[0] for r in runs]

@@ -109,6 +109,7 @@ def test_q3_draws_on_axes_that_are_given():
     assert labels == ["95 %", "80 %", "50 %", "median", "observed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [c for c in CASES if c not in ("denormal", "enormous")])
 def test_q3_axes_take_whatever_data_come(case):
     draw_fan_on_axes(CASES[case]).figure.canvas.draw()

@@ -126,6 +126,7 @@ def test_q3_w4_text_from_data_stays_text(text):
     assert tags[2][1]["alt"] == describe(data)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.integers(10, 400), st.sampled_from([11, 12, 15]))
 def test_q3_long_text_is_shortened_to_its_room(text, room, size):
     short = shorten(text, room, size)

@@ -60,6 +60,7 @@ def test_C3_C9_a_snapshot_is_saved_as_it_was_while_the_entry_is_filled(share: fl
         np.testing.assert_array_equal(saved.columns[name], values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", SHARES[:3])
 def test_E10_a_checkpoint_takes_a_small_part_of_the_memory_of_results(share: float) -> None:
     entry = new_entry(60_000)

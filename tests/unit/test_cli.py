@@ -31,6 +31,7 @@ def test_X1_forecast_writes_the_long_table(taxi: Path, suffix: str, capsys: pyte
     assert f"{table.height:,} rows" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_H1_several_models_are_stacked_in_a_shell_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = tmp_path / "wave.csv", tmp_path / "long.csv"
     pl.DataFrame({"ds": np.arange(90), "y": np.sin(np.arange(90.0))}).write_csv(source)

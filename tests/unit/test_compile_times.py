@@ -16,6 +16,7 @@ from nbforecast.jupyter.display import show
 from tests.unit.test_device import fresh
 
 
+@pytest.mark.slow
 def test_E2_the_first_time_of_a_compilation_is_kept_for_later_processes(tmp_path):
     code = (
         "import nbforecast.device as d, nbforecast.compile_times as c; d.devices()\n"

@@ -149,6 +149,7 @@ def test_L1_nothing_after_the_origin_but_what_is_known_ahead_reaches_a_model(cut
     assert not np.array_equal(seen[-1], draws[0][-1]), "what is known ahead is read"
 
 
+@pytest.mark.slow
 def test_H2_models_that_declare_nothing_see_nothing(cache: Cache) -> None:
     handles = [resolve("naive").forecast(prepare(f, **NAMED), np.array([50]), 3) for f in (sales(), sales(seed=0))]
     np.testing.assert_array_equal(*handles)

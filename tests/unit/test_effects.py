@@ -126,6 +126,7 @@ def test_H3_effect_and_error_are_those_of_least_squares_with_a_long_run_variance
     assert (effect.contrast.reference, effect.contrast.value, effect.contrast.count) == (0, 1, int(x[:size].sum()))
 
 
+@pytest.mark.slow
 def test_H3_a_panel_is_pooled_and_read_by_series():
     frames = []
     for number, name in enumerate("abcdef"):
@@ -187,6 +188,7 @@ def effects(sales) -> pl.DataFrame:
     return run.effects(percent=False)
 
 
+@pytest.mark.slow
 def test_H3_features_have_plain_names_and_a_change_in_their_own_unit(effects, sales):
     assert set(effects["group"]) == {
         "promotion", "temperature", "event", "once", "sky", "holidays", "other models", "past values and errors",
@@ -211,6 +213,7 @@ def test_H3_what_occurs_once_has_no_standard_error(effects):
     assert once["lower"] is None
 
 
+@pytest.mark.slow
 def test_H3_the_gain_of_a_group_is_the_error_of_a_run_without_it(sales):
     frame = sales.select("ds", "sold [kg]", "promotion", "temperature")
     both, one, none = (

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 from tests.support.explorers import CODES, DRIFT, HOSTILE, kinds, make_feed, panel, sender_threads, series, wait_for
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "state",
     [{"index": 5}, {"index": -90}, {"index": "0"}, {"index": -1.5}, {"index": True}, {"series": 9}, {"series": "b"},

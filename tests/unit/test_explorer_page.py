@@ -178,6 +178,7 @@ def test_W4_no_name_becomes_markup(explorer: Explorer, tmp_path: Path) -> None:
     assert "default-src 'none'" in text
 
 
+@pytest.mark.slow
 def test_W4_a_large_run_is_thinned_and_says_so(explorer: Explorer, tmp_path: Path, monkeypatch: Any) -> None:
     whole = explorer.to_html(tmp_path / "whole.html").stat().st_size
     fixed = len(assets.bundle("explorer")) * 4 // 3 + 60_000

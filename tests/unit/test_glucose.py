@@ -67,6 +67,7 @@ def test_S12_a_unit_that_is_unknown_is_asked_for():
     assert report.glucose_ranges(converted).low == 3.9
 
 
+@pytest.mark.slow
 def test_the_section_names_the_time_in_range_and_draws_a_profile_of_three_days():
     frame = nbf.sample("glucose").rename({"y": "glucose (mg/dL)"})
     name = frame["unique_id"][0]

@@ -46,6 +46,7 @@ def run() -> Run:
     return nbf.forecast(shops(), "naive", HORIZON, static=["region", "item"], wait=True)
 
 
+@pytest.mark.slow
 def test_J3_paths_of_groups_are_the_sums_of_those_of_their_series(run: Run) -> None:
     groups = run.aggregate(["region", "item"], -10)
     series = run.aggregate(
@@ -61,6 +62,7 @@ def test_J3_paths_of_groups_are_the_sums_of_those_of_their_series(run: Run) -> N
         np.testing.assert_allclose(np.sort(own, 0), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_J3_series_that_move_together_have_wider_totals_than_those_that_do_not() -> None:
     def width(shared: float) -> float:
         run = nbf.forecast(shops(shared), "naive", HORIZON, wait=True)
@@ -182,6 +184,7 @@ def test_J3_J4_each_method_is_scored_at_the_same_origins(run: Run) -> None:
         nbf.forecast(shops(rows=20), "naive", HORIZON, wait=True).aggregate().scores()
 
 
+@pytest.mark.slow
 def test_J4_totals_of_groups_are_calibrated_where_the_run_is() -> None:
     run = nbf.forecast(shops(), "naive", 2, calibrate=True, wait=True)
     groups = run.aggregate()

@@ -51,6 +51,7 @@ def test_H1_asked_again_nothing_is_computed(run):
     assert (again.inferred, again.reused) == (0, again.available)
 
 
+@pytest.mark.slow
 def test_H1_several_models_are_learned_from_together():
     stacked = nbf.forecast(values(), ["naive", "ridge"], 4, learn=True, wait=True)
     assert stacked.model == "naive-learned"
@@ -95,6 +96,7 @@ def panel(sizes: dict[str, int], edit: int | None = None) -> pl.DataFrame:
     return pl.concat(parts)
 
 
+@pytest.mark.slow
 def test_H1_C5_a_panel_keeps_what_stands_where_a_series_grows_and_makes_anew_what_an_edit_touches():
     before = nbf.forecast(panel({"A": 200, "B": 190}), "naive", 2, learn=True, wait=True)
     grown = nbf.forecast(panel({"A": 200, "B": 193}), "naive", 2, learn=True, wait=True)

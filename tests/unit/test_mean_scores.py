@@ -81,6 +81,7 @@ def test_X2_scores_agree_with_utilsforecast_at_every_origin(taxi: pl.DataFrame, 
     np.testing.assert_allclose(both[name], both["naive"], rtol=2e-4)
 
 
+@pytest.mark.slow
 def test_X2_groups_agree_with_each_other(panel_run: Run) -> None:
     overall = panel_run.scores().row(0, named=True)
     for by in ("horizon", "series", "index"):

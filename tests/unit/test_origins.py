@@ -276,6 +276,7 @@ def test_Q4_a_horizon_is_the_whole_steps_of_a_span(horizon: Any, freq: str, step
     assert horizon_steps(horizon, Frequency.from_spec(parse_frequency(freq))) == steps
 
 
+@pytest.mark.slow
 def test_Q4_a_horizon_as_a_span_everywhere(tmp_path: Any) -> None:
     data = panel(40)
     assert nbf.forecast(data, "naive", horizon="7d", origins="latest", wait=True).horizon == 7

@@ -111,6 +111,7 @@ def test_J4_sums_and_peaks_have_the_numbers_of_the_run(taxi: tuple[Run, Run]) ->
     assert number(scores["crps"]) in section.text()
 
 
+@pytest.mark.slow
 def test_J4_R4_nothing_is_told_of_sums_that_have_no_bands_of_their_own() -> None:
     run = nbf.forecast(nbf.sample("taxi").tail(60), "naive", 3, wait=True)
     points = nbf.from_long(run.to_long().select("unique_id", "ds", "cutoff", "y", "naive"))
@@ -230,6 +231,7 @@ def test_R3_a_verdict_claims_no_more_than_the_test_supports(
     assert verdict("mine", others).startswith(expected_text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("frame", "options"),
     [
@@ -296,6 +298,7 @@ def test_R3_real_data_make_a_report(name: str) -> None:
         assert "periods." in sections["breakdown"].finding
 
 
+@pytest.mark.slow
 def test_Q4_a_report_of_some_origins_says_what_holds_for_these(taxi: tuple[Run, Run]) -> None:
     subset = {"origins": slice(-200, -30), "every": 4, "max_duration": 900}
     run, baseline = run_with_baseline(nbf.sample("taxi"), ("naive", QUICK[0]), **subset)

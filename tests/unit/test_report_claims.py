@@ -174,6 +174,7 @@ def test_R4_before_and_after_calibration_are_compared_at_the_same_origins() -> N
     assert (part.coverage[0], part.calibrated[0]) == pytest.approx((monday["coverage_80"], monday["calibrated_80"]))
 
 
+@pytest.mark.slow
 def test_R4_mondays_of_a_quarter_hourly_load_are_named() -> None:
     load = pl.read_parquet(shared("covariates/lu_load_15min.parquet")).select("ds", "y").tail(96 * 28)
     run = nbf.forecast(load, "naive", 12, wait=True, calibrate=True)

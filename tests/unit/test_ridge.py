@@ -33,6 +33,7 @@ def _outlook(past: ScaledContext, horizon: int) -> PointForecast:
     return ridge.ridge_forecast(deseasonalize(past, none), past, backtest_origins(past, horizon, past.first + 4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("horizon", [1, 5])
 def test_points_equal_numpy_on_the_same_design(horizon: int) -> None:
     rng = np.random.default_rng(0)
@@ -57,6 +58,7 @@ def test_points_equal_numpy_on_the_same_design(horizon: int) -> None:
         assert points[h - 1] == pytest.approx(values[-1] + x[-1] @ weights, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_l1_past_errors_come_from_coefficients_fitted_before() -> None:
     """L1: what happened after a backtest origin's targets leaves its error as it was."""
     rng = np.random.default_rng(1)

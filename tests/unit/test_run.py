@@ -294,7 +294,14 @@ def test_F2_a_series_that_has_been_positive_so_far_may_fall_below_zero(model: st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", ["", "run.cancel()", "time.sleep(1)", "run.wait(60)"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "",
+        "run.cancel()",
+        *(pytest.param(ending, marks=pytest.mark.long) for ending in ("time.sleep(1)", "run.wait(60)")),
+    ],
+)
 def test_E9_the_interpreter_exits_cleanly_while_work_goes_on(ending: str) -> None:
     code = f"""
 import time, nbforecast as nbf

@@ -68,6 +68,7 @@ BY: dict[str, tuple[Any, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BY)
 def test_X2_means_of_groups_are_those_of_the_long_format_by_hand(name: str, run: Run, steps: pl.DataFrame) -> None:
     by, key = BY[name]
@@ -121,6 +122,7 @@ def test_X2_a_condition_and_its_opposite_make_the_whole(name: str, by: Any, run:
         assert (parts[0]["n"] > 0).all()
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 799), unique=True, max_size=40))
 @settings(max_examples=20, deadline=None)
 def test_E10_scores_of_some_rows_are_those_of_the_whole_restricted_to_them(run: Run, rows: list[int]) -> None:
@@ -163,6 +165,7 @@ def test_R4_times_without_hours_are_an_error(times: Any, name: str) -> None:
         run.scores(name)
 
 
+@pytest.mark.slow
 def test_X2_shards_have_the_scores_of_the_whole_panel(tmp_path: Path, run: Run) -> None:
     frame = two_series()
     frame.write_parquet(tmp_path / "panel.parquet")

@@ -28,6 +28,7 @@ def _seasons(x: np.ndarray, calendar: tuple[int, ...] = ()) -> tuple[np.ndarray,
     return np.asarray(found.short), np.asarray(found.long)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("season", [4, 7, 12, 24, 52, 168])
 def test_a_season_is_found_without_a_calendar(season: int) -> None:
     rng = np.random.default_rng(season)
@@ -47,6 +48,7 @@ def test_two_seasons_are_found() -> None:
     assert (long == 168).mean() >= 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "noise",
     [
@@ -74,6 +76,7 @@ def test_a_calendar_season_needs_to_show() -> None:
     assert (short == 12).mean() > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "expected"), [("m4_hourly_shared", 24)])
 def test_real_hours_without_dates(file: str, expected: int) -> None:
     parts = pl.read_parquet(shared(f"{file}.parquet")).partition_by("unique_id")
@@ -82,6 +85,7 @@ def test_real_hours_without_dates(file: str, expected: int) -> None:
     assert (short == expected).mean() > 0.6
 
 
+@pytest.mark.slow
 def test_taxis_have_days_and_weeks() -> None:
     y = nbf.sample("taxi")["y"].to_numpy()
     x = np.stack([y[i - 512 : i] for i in range(600, len(y), 150)])
@@ -101,6 +105,7 @@ def test_ahead_stays_before_the_origin_at_the_same_phase(season: int) -> None:
     assert (target - where - np.arange(1, 61)[:, None] < season).all()
 
 
+@pytest.mark.slow
 def test_a_clean_season_is_taken_out_wholly() -> None:
     t = np.arange(400)
     x = context(10 * np.sin(2 * np.pi * t / 12) - 50 - 0.2 * t)

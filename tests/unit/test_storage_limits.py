@@ -50,6 +50,7 @@ def test_C9_a_panel_on_a_full_disk_is_an_error_that_names_the_folder(
     assert "out" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_C13_a_small_file_that_expands_is_refused_before_memory_is_allocated(
     tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
