@@ -104,15 +104,37 @@ class DirectoryListing:
                 with contextlib.suppress(FileNotFoundError):
                     details = item.stat(follow_symlinks=False)
                     if stat.S_ISREG(details.st_mode):
-                        file, stamp = last.get(item.name), stamp_of(details)
-                        if file is None or file.stamp != stamp:
-                            number = int(match[3]) if match.re is _ROWS else 0
-                            path, size, used = Path(item.path), details.st_size, details.st_mtime
-                            file = CacheFile(path, match[1], match[2], size, used, stamp, number)
-                        files[item.name] = file
+                        file = last.get(item.name)
+                        is_same = file is not None and file.stamp == stamp_of(details)
+                        files[item.name] = file if is_same and file else _file_of(Path(item.path), match, details)
         others = {} if groups is None else {name: file for name, file in last.items() if file.group not in groups}
         self._files = others | files
         return list(files.values())
+
+    def without_rows(self, name: str) -> CacheFile | None:
+        """An entry's first file, if no rows were appended to it: without a listing of the directory.
+
+        Args:
+            name: The stem of its name.
+
+        Returns:
+            The file; None if there is none, or if there are others beside it.
+        """
+        path = self._path / f"{name}.parquet"
+        match = _FIRST.fullmatch(path.name)
+        try:
+            details = path.lstat()
+        except OSError:
+            return None
+        if match is None or not stat.S_ISREG(details.st_mode) or os.path.lexists(delta_path(path, 1)):
+            return None
+        return _file_of(path, match, details)
+
+
+def _file_of(path: Path, match: re.Match[str], details: os.stat_result) -> CacheFile:
+    """A file by itself, from the parts of its name and from what the system says of it."""
+    number = int(match[3]) if match.re is _ROWS else 0
+    return CacheFile(path, match[1], match[2], details.st_size, details.st_mtime, stamp_of(details), number)
 
 
 def delta_path(first: Path, number: int) -> Path:

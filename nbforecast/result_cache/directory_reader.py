@@ -130,6 +130,10 @@ class DirectoryReader:
         Returns:
             The files, None if there are none.
         """
+        for name in key.names:
+            file = self._listing.without_rows(name)
+            if file is not None:
+                return file
         return next(iter(self._find_all(key)), None)
 
     def _find_all(self, key: CacheKey) -> list[CacheFile]:
