@@ -54,30 +54,33 @@ class GrowingText:
         import narwhals as nw
 
         name = self._path.name.split(".")[0]
-        content = whole_lines(read_text(self._path))
-        if not content.strip():
-            raise SourceError(f"The file {str(self._path)!r} holds no whole line yet.")
-        if content == self._content:
+        raw, old = read_text(self._path), self._content
+        is_continued = bool(old) and raw.startswith(old)  # what was read then ends with a line
+        lines = whole_lines(raw[len(old) :] if is_continued else raw)
+        if is_continued and not lines:
             return None
-        if not self._is_table and cgm.is_export(content):
-            readings, target, warnings = cgm.read_export(content, str(self._path), self._date_order)
-            self._content = content
-            return Source(nw.from_native(readings), name, cgm.TIME, target, warnings=tuple(warnings))
-        frame = self._append(content)
+        if not is_continued and not lines.strip():
+            raise SourceError(f"The file {str(self._path)!r} holds no whole line yet.")
+        content = raw[: len(old) + len(lines)] if is_continued else lines
+        frame = self._append(lines) if is_continued else None
         has_grown = frame is not None
+        if frame is None and not self._is_table and cgm.is_export(content):
+            readings, target, warnings = cgm.read_export(content, str(self._path), self._date_order)
+            self._content, self._frame = content, None
+            return Source(nw.from_native(readings), name, cgm.TIME, target, warnings=tuple(warnings))
         if frame is None:
             frame = read_delimited(content, str(self._path), self._text_columns)
         self._content, self._frame = content, frame
         return Source(nw.from_native(frame), name, has_grown=has_grown)
 
-    def _append(self, content: bytes) -> pl.DataFrame | None:
+    def _append(self, lines: bytes) -> pl.DataFrame | None:
         """The frame with the rows of new lines below it; None where the whole text has to be read."""
         before, old = self._frame, self._content
-        if before is None or len(old) < _LAYOUT_BYTES or not content.startswith(old):
+        if before is None or len(old) < _LAYOUT_BYTES:
             return None
         header = old[: old.index(b"\n") + 1]
         try:
-            added = read_delimited(header + content[len(old) :], str(self._path), self._text_columns)
+            added = read_delimited(header + lines, str(self._path), self._text_columns)
         except Exception:  # it is reported with the number of its line when the whole is read
             return None
         if added.columns != before.columns:  # titles above the header
