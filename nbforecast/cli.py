@@ -1,4 +1,4 @@
-"""The command line: `nbforecast forecast|quickdraw|report|watch|cache|models|doctor|demo`."""
+"""The command line: `nbforecast forecast|quickdraw|report|watch|cache|models|warm|doctor|demo`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from nbforecast.arguments import (
     run_cache_command,
     shard_keywords,
 )
+from nbforecast.checks import check_horizon
 from nbforecast.device import has_compiled
 from nbforecast.distributed.destination import FAILURES_FILE
 from nbforecast.errors import NbForecastError, OptionError
@@ -105,6 +106,13 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("models", help="list the models").set_defaults(run=_models)
     doctor = commands.add_parser("doctor", help="show versions, device, cache and front end, and what is missing")
     doctor.set_defaults(run=_doctor)
+
+    warm = commands.add_parser("warm", help="compile a model's functions before anybody waits for them")
+    warm.add_argument("-m", "--model", metavar="NAME", help="the model (default: pretrained)")
+    warm.add_argument("-H", "--horizon", type=int, default=12, metavar="N", help="steps to forecast (default: 12)")
+    shared = "a folder for all users of this machine, who set NBFORECAST_COMPILED to it"
+    warm.add_argument("--to", type=Path, metavar="FOLDER", help=shared)
+    warm.set_defaults(run=_warm)
 
     demo = commands.add_parser("demo", help="copy the bundled samples and notebooks into a folder")
     demo.add_argument("folder", type=Path, nargs="?", default=Path("nbforecast-demo"))
@@ -208,6 +216,12 @@ def _models(_: argparse.Namespace) -> None:
     from nbforecast.forecasters.catalogue import Catalogue
 
     _print(Catalogue())
+
+
+def _warm(options: argparse.Namespace) -> None:
+    from nbforecast.engine.warm import warm
+
+    _print(f"compiled functions: {warm(options.model, check_horizon(options.horizon), options.to)}")
 
 
 def _demo(options: argparse.Namespace) -> None:

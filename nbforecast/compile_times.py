@@ -19,7 +19,7 @@ def seconds_to_compile(name: str) -> float | None:
     """
     if name in _in_memory:
         return _in_memory[name]
-    path = _path(name)
+    path = compiled_path(name, SUFFIX)
     try:
         return None if path is None else float(path.read_text())
     except (OSError, ValueError):
@@ -36,7 +36,7 @@ def record_compilation(name: str, seconds: float) -> None:
     if seconds_to_compile(name) is not None:
         return
     _in_memory[name] = seconds
-    path = _path(name)
+    path = compiled_path(name, SUFFIX)
     try:
         if path is not None:
             path.write_text(f"{seconds:.2f}")
@@ -49,14 +49,19 @@ def forget_compilations() -> None:
     _in_memory.clear()
 
 
-def _path(name: str) -> Path | None:
-    """The file of a function, beside what JAX has compiled; None if JAX keeps nothing."""
+def compiled_path(name: str, suffix: str) -> Path | None:
+    """Returns the path of a file about a function, beside what JAX has compiled; None if JAX keeps nothing.
+
+    Args:
+        name: Names the function and the shapes of its arguments.
+        suffix: The end of the file's name.
+    """
     import jax
 
     directory = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if directory is None or not jax.config.jax_enable_compilation_cache:  # type: ignore[attr-defined]
         return None
-    return Path(directory) / f"{hashlib.sha256(f'{_platform()} {name}'.encode()).hexdigest()[:32]}{SUFFIX}"
+    return Path(directory) / f"{hashlib.sha256(f'{_platform()} {name}'.encode()).hexdigest()[:32]}{suffix}"
 
 
 @cache

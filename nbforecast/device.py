@@ -15,6 +15,7 @@ from nbforecast.compile_times import SUFFIX, forget_compilations
 from nbforecast.errors import OptionError
 from nbforecast.private_directory import make_private_directory
 from nbforecast.settings import settings, user_directory
+from nbforecast.shared_compiled import copy_shared
 from nbforecast.text import plural
 
 if TYPE_CHECKING:
@@ -77,18 +78,21 @@ def _configure() -> tuple[jax.Device, ...]:
 
     configured = settings()
     if configured.directory is not None and jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        directory = _compiled_directory()
+        directory = compiled_directory()
         if directory is not None:
             jax.config.update("jax_compilation_cache_dir", str(directory))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
             jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+            # XLA's own caches, which are of GPUs, put the directory's path into the names of what is compiled: what is
+            # copied from elsewhere would not be found
+            jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
     return _choose(configured.device)
 
 
 def has_compiled() -> bool:
     """Whether a model's function has been compiled on this machine before; JAX is not imported."""
     chosen = os.environ.get("JAX_COMPILATION_CACHE_DIR")  # JAX prefers it to our directory
-    directory = Path(chosen) if chosen else _compiled_directory()
+    directory = Path(chosen) if chosen else compiled_directory()
     return directory is not None and any(directory.glob(f"*{SUFFIX}"))
 
 
@@ -99,15 +103,18 @@ def remove_compiled() -> tuple[int, int]:
     for path in files:
         path.unlink(missing_ok=True)
     forget_compilations()
-    return sum(not path.name.endswith(("-atime", SUFFIX)) for path in files), size
+    return sum(not path.name.endswith(("-atime", "-program", SUFFIX)) for path in files), size
 
 
-def _compiled_directory() -> Path | None:
+def compiled_directory() -> Path | None:
     """Where compiled functions are kept: whoever writes there has their code executed by everybody who reads it."""
     configured = settings().directory
     if configured is None:
         return None
-    return make_private_directory(directory / "compiled" for directory in (configured, user_directory()))
+    own = make_private_directory(directory / "compiled" for directory in (configured, user_directory()))
+    if own is not None:
+        copy_shared(own)
+    return own
 
 
 def _compiled_folders() -> set[Path]:
@@ -115,17 +122,21 @@ def _compiled_folders() -> set[Path]:
 
 
 @cache
-def quick_compile_options() -> dict[str, Any]:
-    """The options with which XLA compiles in half the time, on CPUs.
+def quick_compile_options(level: int = 1) -> dict[str, Any]:
+    """The options with which XLA compiles in less time, on CPUs.
 
-    Functions compiled with them take a quarter longer.
+    At level 1 it takes half the time, and the functions a quarter longer. At level 0 it takes a sixth: functions of one
+    window take a tenth longer, those of many windows four times as long.
+
+    Args:
+        level: How much XLA optimises, 0 or 1.
 
     Returns:
         The options; none where a GPU computes, where `XLA_FLAGS` sets them, or where this XLA lacks them.
     """
     import jax
 
-    options = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
+    options = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": level}
     if devices()[0].platform != "cpu" or any(name in os.environ.get("XLA_FLAGS", "") for name in options):
         return {}
     try:

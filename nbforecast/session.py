@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from nbforecast.result_cache.key import CacheKey
 
 _log = logging.getLogger("nbforecast.data")
+_FIRST_BATCH = 32  # origins that a run begins with
 _IDLE_SHARE = 20  # the part of the memory budget that results may take that nobody has asked for
 
 
@@ -96,7 +97,7 @@ class Session:
 
         A list of models is learned from together; see `forecast_each` for a run of each.
         """
-        _compile_ahead(options)
+        _compile_ahead(options, _FIRST_BATCH)
         return self.forecast_prepared(self.prepare(frame, options), options)
 
     def forecast_prepared(self, data: Dataset, options: ForecastOptions) -> Run:
@@ -312,10 +313,10 @@ def _save_at_exit(cache: Cache, process: int) -> None:
             signal.signal(signal.SIGINT, handler)
 
 
-def _compile_ahead(options: ForecastOptions) -> None:
-    """Begin to compile a model of the package, while the data are read."""
+def _compile_ahead(options: ForecastOptions, batch: int = 1) -> None:
+    """Begin to compile a model of the package for some origins at once, while the data are read."""
     if is_bundled(options.model):
-        compile_ahead(partial(resolve, options.model), options.horizon)
+        compile_ahead(partial(resolve, options.model), options.horizon, batch)
 
 
 def _select_rows(entry_slice: EntrySlice, options: ForecastOptions) -> Int64[np.ndarray, " R"] | None:

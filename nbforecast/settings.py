@@ -20,7 +20,19 @@ if TYPE_CHECKING:
 
 _VARIABLES = tuple(
     f"NBFORECAST_{name}"
-    for name in ("DEVICE", "CACHE", "CACHE_DIR", "MEMORY", "DISK", "CHUNK", "BATCH", "PRECISION", "EXPLORER", "SKIP_JS")
+    for name in (
+        "DEVICE",
+        "CACHE",
+        "CACHE_DIR",
+        "MEMORY",
+        "DISK",
+        "CHUNK",
+        "BATCH",
+        "PRECISION",
+        "EXPLORER",
+        "SKIP_JS",
+        "COMPILED",
+    )
 )
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
@@ -45,6 +57,8 @@ class Settings:
             (`NBFORECAST_PRECISION`); a CPU, on which `bfloat16` is slower, always uses `float32`.
         explorer: Bytes of the page that an explorer adds to the output of a cell in a non-interactive session
             (`NBFORECAST_EXPLORER`); None adds a picture only. `nbforecast report` removes the page again.
+        compiled: Folder of compiled functions that an administrator has made for all users (`NBFORECAST_COMPILED`); see
+            `nbforecast warm`.
     """
 
     device: str | None
@@ -55,6 +69,7 @@ class Settings:
     batch: int
     precision: str
     explorer: int | None
+    compiled: Path | None
 
 
 def settings() -> Settings:
@@ -72,6 +87,7 @@ def settings() -> Settings:
         batch=_positive("NBFORECAST_BATCH") or 1024,
         precision=_one_of("NBFORECAST_PRECISION", "float32", "bfloat16"),
         explorer=_positive("NBFORECAST_EXPLORER"),
+        compiled=_path("NBFORECAST_COMPILED"),
     )
 
 
@@ -133,5 +149,9 @@ def _one_of(name: str, default: str, other: str) -> str:
 def _directory() -> Path | None:
     if _one_of("NBFORECAST_CACHE", "disk", "memory") == "memory":
         return None
-    path = os.environ.get("NBFORECAST_CACHE_DIR")
-    return user_path(path, OptionError) if path else user_directory()
+    return _path("NBFORECAST_CACHE_DIR") or user_directory()
+
+
+def _path(name: str) -> Path | None:
+    path = os.environ.get(name)
+    return user_path(path, OptionError) if path else None

@@ -97,7 +97,10 @@ class BatchSizer:
         sizes: tuple[int, ...] | None = getattr(forecaster, "batch_sizes", None)
         if sizes is None:
             return cls()
-        if getattr(forecaster, "windows_per_core", None) is not None and cores() > 1:
+        shares_out = getattr(forecaster, "windows_per_core", None) is not None
+        if shares_out and len(sizes) > 1:
+            sizes = tuple(n for n in sizes if n > 1)  # that of one is for those who wait
+        if shares_out and cores() > 1:
             sizes = tuple(n for n in _POWERS_OF_TWO if sizes[0] <= n <= sizes[-1])
         seconds = getattr(forecaster, "seconds_to_compile", None)
         return cls(sizes, compiled=True, seconds_to_compile=seconds and partial(seconds, horizon))

@@ -19,6 +19,20 @@ _FEW = 32  # origins that are not padded to a whole batch: those of a request th
 _MAX_DRAWS = 1 << 22  # numbers in a batch, for long horizons and many samples
 
 
+def batch_size(draws: Float32[np.ndarray, "R H Q"]) -> int:
+    """The number of origins that are calculated at once, one of few, since each is compiled.
+
+    Args:
+        draws: (R, H, Q) forecasts.
+    """
+    most = settings().batch
+    if len(draws) <= _FEW:
+        return min(_FEW, most)
+    while most > _FEW and most * draws[0].size > _MAX_DRAWS:
+        most //= 2
+    return most
+
+
 def calculate_rows(
     entry: Entry,
     rows: Int64[np.ndarray, " R"],
@@ -35,7 +49,7 @@ def calculate_rows(
         version: The entry's version that the forecasts belong to; results for another version are dropped (C8a).
         statistics: Where batches, origins and locks are counted.
     """
-    batch = _batch_size(draws)
+    batch = batch_size(draws)
     actual = entry.data.actuals(rows, entry.spec.horizon)
     for start in range(0, len(rows), batch):
         part = slice(start, start + batch)
@@ -58,18 +72,8 @@ def calculate_newest_densities(entry: Entry, version: str, statistics: Statistic
     draws = entry.take("forecast", rows)
     is_inferred = np.isfinite(draws[:, 0, 0])
     rows, draws = rows[is_inferred], draws[is_inferred]
-    batch = min(_FEW, _batch_size(draws))
+    batch = min(_FEW, batch_size(draws))
     for start in range(0, len(rows), batch):
         part = slice(start, start + batch)
         entry.write_densities(rows[part], densities(draws[part], batch), version)
         statistics.add(batches=1, locks=1)
-
-
-def _batch_size(draws: Float32[np.ndarray, "R H Q"]) -> int:
-    """The number of origins that are calculated at once, one of few, since each is compiled."""
-    most = settings().batch
-    if len(draws) <= _FEW:
-        return min(_FEW, most)
-    while most > _FEW and most * draws[0].size > _MAX_DRAWS:
-        most //= 2
-    return most

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import jax
 import numpy as np
 from jaxtyping import Array, Float32
 
-from nbforecast.device import full_precision, matmul_precision, quick_compile_options, replicate
+from nbforecast.device import full_precision, matmul_precision, replicate
 from nbforecast.forecasters.checkpoint import digest
-from nbforecast.forecasters.window_forecaster import WindowForecaster
+from nbforecast.forecasters.window_forecaster import WindowForecaster, jit_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,9 +60,9 @@ class NetworkForecaster(WindowForecaster):
         """The weights on the device."""
         return replicate(dict(self.weights))
 
-    def compiled(self, horizon: int, seed: int, *, quick: bool = False) -> Callable[[Windows], Any]:
+    def compiled(self, horizon: int, seed: int, *, effort: int | None = None) -> Callable[[Windows], Any]:
         """See `WindowForecaster.compiled`; the weights are arguments, so that models of one size share a function."""
-        jitted, shared = _jitted(self, horizon, quick), self.shared(seed)
+        jitted, shared = _jitted(self, horizon, effort), self.shared(seed)
         return lambda windows: jitted(self.placed, windows, shared)
 
     def shared(self, seed: int) -> Any:
@@ -87,11 +86,11 @@ class NetworkForecaster(WindowForecaster):
 
 
 @lru_cache(maxsize=64)
-def _jitted(forecaster: NetworkForecaster, horizon: int, quick: bool) -> Callable[..., Any]:
+def _jitted(forecaster: NetworkForecaster, horizon: int, effort: int | None) -> Callable[..., Any]:
     exact = full_precision()
 
     def apply(weights: Mapping[str, Any], windows: Windows, shared: Any) -> Any:
         with matmul_precision(full=exact):
             return forecaster.apply(weights, windows, shared, horizon)
 
-    return jax.jit(apply, compiler_options=quick_compile_options() if quick else None)
+    return jit_once(forecaster, apply, horizon, effort)

@@ -21,6 +21,7 @@ from nbforecast.device import (
     shard_batch,
 )
 from nbforecast.forecasters.base import model_key
+from nbforecast.forecasters.traced_programs import TracedProgram
 from nbforecast.forecasters.windows import N_SEASONS, Windows, cut_windows, partial_context_availability
 
 if TYPE_CHECKING:
@@ -120,16 +121,16 @@ class WindowForecaster(ABC):
         """
         return self.context
 
-    def compiled(self, horizon: int, seed: int, *, quick: bool = False) -> Callable[[Windows], Any]:
+    def compiled(self, horizon: int, seed: int, *, effort: int | None = None) -> Callable[[Windows], Any]:
         """Returns `predict` for one horizon as a jitted function of a batch.
 
         Args:
             horizon: H.
             seed: The seed of what all windows share. What differs between windows is drawn from their keys, which have
                 the seed in them.
-            quick: Whether the function is compiled in less time and takes longer.
+            effort: How much XLA optimises: 0 for the shortest compilation, None for the fastest function.
         """
-        return _jitted(self, horizon, quick)
+        return _jitted(self, horizon, effort)
 
     def compiled_steps(self, horizon: int) -> int:
         """Returns the steps that the function of a horizon forecasts; horizons of as many share one function.
@@ -186,13 +187,15 @@ class WindowForecaster(ABC):
         map_on_cores(infer, range(0, len(rows), shapes[-1]))
         return out
 
-    def compile_ahead(self, horizon: int) -> None:
-        """Compiles what a few windows need, if no process has done so: while the data are read, before they are known.
+    def compile_ahead(self, horizon: int, batch: int = 1) -> None:
+        """Compiles what some windows need, if no process has done so: while the data are read, before they are known.
 
         Args:
             horizon: H.
+            batch: B, the number of windows.
         """
-        size = self._shapes()[0]
+        shapes = self._shapes()
+        size = next((size for size in shapes if size >= batch), shapes[-1])
         if (
             self.seconds_to_compile(horizon, size) is not None
             or type(self).covariates is not WindowForecaster.covariates
@@ -212,10 +215,10 @@ class WindowForecaster(ABC):
     def _run(self, windows: Windows, horizon: int, seed: int) -> Float32[np.ndarray, "B H Q"]:
         """The draws of a batch, relative to the windows' locations; the first batch of a shape compiles its function.
 
-        The smallest shape is compiled quickly, since people wait for it.
+        The smallest shapes are compiled quickly, since people wait for them.
         """
         size, length = windows.values.shape
-        function = _compiled(self, horizon, seed, size == self._shapes()[0])
+        function = _compiled(self, horizon, seed, self._effort(size))
         shape_key = (self, self.compiled_steps(horizon), length, size)
         is_first, start = shape_key not in _compile_once, time.perf_counter()
         try:
@@ -234,7 +237,13 @@ class WindowForecaster(ABC):
         """The sizes that batches are compiled for: on several cores none larger than what one of them is handed."""
         if self.windows_per_core is None or cores() < 2:
             return self.batch_sizes
-        return self.batch_sizes[0], self.windows_per_core
+        return *(size for size in self.batch_sizes if size <= WindowForecaster.batch_sizes[0]), self.windows_per_core
+
+    def _effort(self, size: int) -> int | None:
+        """How much XLA optimises the function of a batch size."""
+        if self.windows_per_core is None:  # a large network: its matrix products are compiled already
+            return _QUICK if size == self._shapes()[0] else None
+        return _QUICKEST if size == 1 else _QUICK if size <= WindowForecaster.batch_sizes[0] else None
 
     def _batch_size(self, count: int, horizon: int, length: int, shapes: tuple[int, ...]) -> int:
         """The smallest batch that holds so many and is compiled already, else the smallest that will."""
@@ -243,19 +252,38 @@ class WindowForecaster(ABC):
         return next((size for size in sizes if (self, steps, length, size) in _compile_once), sizes[0])
 
 
+_QUICKEST, _QUICK = 0, 1  # levels of XLA
 _BATCHED = tuple(name for name in Windows._fields if name != "seasons")
 _compile_once = CompileOnce()
 
 
 @lru_cache(maxsize=256)
-def _compiled(forecaster: WindowForecaster, horizon: int, seed: int, quick: bool) -> Callable[[Windows], Any]:
-    return forecaster.compiled(horizon, seed, quick=quick)
+def _compiled(forecaster: WindowForecaster, horizon: int, seed: int, effort: int | None) -> Callable[[Windows], Any]:
+    return forecaster.compiled(horizon, seed, effort=effort)
 
 
 @lru_cache(maxsize=256)
-def _jitted(forecaster: WindowForecaster, horizon: int, quick: bool) -> Callable[[Windows], Any]:
+def _jitted(forecaster: WindowForecaster, horizon: int, effort: int | None) -> Callable[[Windows], Any]:
     def predict(windows: Windows) -> Any:
         with matmul_precision():
             return forecaster.predict(windows, horizon)
 
-    return jax.jit(predict, compiler_options=quick_compile_options() if quick else None)
+    return jit_once(forecaster, predict, horizon, effort)
+
+
+def jit_once(
+    forecaster: WindowForecaster, function: Callable[..., Any], horizon: int, effort: int | None
+) -> Callable[..., Any]:
+    """Returns a jitted function of a forecaster; those of the package are traced once on a machine.
+
+    Args:
+        forecaster: The forecaster.
+        function: A pure function of arrays.
+        horizon: H, the steps that it forecasts.
+        effort: How much XLA optimises, see `WindowForecaster.compiled`.
+    """
+    options = None if effort is None else quick_compile_options(effort)
+    kind = type(forecaster)
+    if kind.__module__.partition(".")[0] != __package__.partition(".")[0]:  # users change their sources
+        return jax.jit(function, compiler_options=options)
+    return TracedProgram(function, f"{kind.__qualname__} {forecaster.key} {horizon}", options)

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from safetensors.numpy import save_file
 
-from nbforecast.forecasters.pretrained.forecaster import weights_by_name
+from nbforecast.forecasters.pretrained.passes import weights_by_name
 from nbforecast.pretrain.plot import plot_losses
 from nbforecast.pretrain.train import Recipe, train
 

@@ -18,7 +18,7 @@ import optax
 from jaxtyping import Array
 from tqdm import tqdm
 
-from nbforecast.forecasters.pretrained.forecaster import build
+from nbforecast.forecasters.pretrained.passes import build
 from nbforecast.pretrain.examples import Examples, draw_examples
 from nbforecast.pretrain.loss import loss
 from nbforecast.pretrain.prior import draw_calendar

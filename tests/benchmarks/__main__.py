@@ -32,6 +32,7 @@ SECTIONS = {
     "networks": "networks beside their PyTorch originals",
     "chronos2": "Chronos-2 beside its PyTorch original, and by context",
     "stages": "where the time of a full run goes",
+    "overhead": "what an origin costs beside inference",
     "calculations": "quantiles, scores, densities",
     "memory": "bytes an origin, snapshots, writing",
     "cache": "finding, reading, saving, loading results",

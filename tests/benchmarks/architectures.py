@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from nbforecast.forecasters.pretrained.features import KNOTS, STEPS, Features, extract_features
-from nbforecast.forecasters.pretrained.forecaster import build
 from nbforecast.forecasters.pretrained.network import QUANTILES, interpolation_weights
+from nbforecast.forecasters.pretrained.passes import build
 from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
 from nbforecast.pretrain.examples import prepare_examples, to_windows
 from nbforecast.pretrain.loss import loss

@@ -36,6 +36,11 @@ def describe(quick: bool) -> str:
     return "# Benchmarks\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
+def describe_briefly() -> str:
+    """The processor and its cores, in a few words."""
+    return f"{_cpu()}, {os.cpu_count()} cores"
+
+
 def _cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

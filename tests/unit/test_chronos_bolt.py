@@ -131,7 +131,7 @@ def test_F3_a_shorter_context_is_the_newest_part_of_a_longer_one(tmp_path: Path)
 def test_F3_products_keep_single_precision_and_on_gpus_may_be_of_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     def precisions() -> set[str]:
         windows, _ = cut_windows(prepare(np.arange(80.0)), np.array([79]), 64, 0)
-        lowered = network_forecaster._jitted.__wrapped__(bolt(), 6, quick=False).lower(bolt().placed, windows, ())
+        lowered = network_forecaster._jitted.__wrapped__(bolt(), 6, effort=None).lower(bolt().placed, windows, ())
         dots = [line for line in lowered.as_text().splitlines() if "dot_general" in line]
         return {(re.findall("lhs_precision_type = bf16|HIGHEST", line) or [line])[0] for line in dots}
 

@@ -69,10 +69,10 @@ def test_E2_this_xla_has_the_options_of_quick_compilation(monkeypatch):
 def test_C11_compiled_functions_are_counted_without_their_times(tmp_path, monkeypatch):
     monkeypatch.setattr("nbforecast.device.settings", lambda: type("S", (), {"directory": tmp_path})())
     monkeypatch.setattr("nbforecast.device.user_directory", lambda: None)
-    monkeypatch.setattr("nbforecast.compile_times._path", lambda _: None)
+    monkeypatch.setattr("nbforecast.compile_times.compiled_path", lambda *_: None)
     folder = tmp_path / "compiled"
     folder.mkdir()
-    for name in ("jit_f-1-cache", "jit_f-1-atime", f"0a{SUFFIX}"):
+    for name in ("jit_f-1-cache", "jit_f-1-atime", f"0a{SUFFIX}", "0a-program"):
         (folder / name).write_text("1.5")
     record_compilation("g", 1.0)
     assert remove_compiled()[0] == 1

@@ -23,8 +23,9 @@ from nbforecast.forecasters.pretrained.features import (
     Features,
     extract_features,
 )
-from nbforecast.forecasters.pretrained.forecaster import WEIGHTS, Pretrained, build, restore_network, weights_by_name
+from nbforecast.forecasters.pretrained.forecaster import WEIGHTS, Pretrained
 from nbforecast.forecasters.pretrained.network import QUANTILES, GatedNetwork, interpolation_weights
+from nbforecast.forecasters.pretrained.passes import build, restore_network, weights_by_name
 from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.scaled_context import scale_context
 from nbforecast.forecasters.seasonality import find_seasons

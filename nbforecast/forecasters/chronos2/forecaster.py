@@ -138,8 +138,8 @@ class Chronos2(NetworkForecaster):
         beyond = self.compiled_steps(horizon) - horizon
         return np.pad(variates, ((0, 0), (0, beyond), (0, 0)), constant_values=np.nan)
 
-    def compiled(self, horizon: int, seed: int, *, quick: bool = False) -> Callable[[Windows], Any]:
-        """One function for all horizons of as many patches, never `quick`: all optimisations take no longer."""
+    def compiled(self, horizon: int, seed: int, *, effort: int | None = None) -> Callable[[Windows], Any]:
+        """One function for all horizons of as many patches, always the fastest: all optimisations take no longer."""
         forecast_patches = super().compiled(self.compiled_steps(horizon), seed)
         return lambda windows: forecast_patches(windows)[:, :horizon]
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, PRNGKeyArray
+from jaxtyping import Array, Float32
 
 from nbforecast.errors import WeightsError
 from nbforecast.forecasters.checkpoint import check, load
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
-from nbforecast.forecasters.pretrained.features import CANDIDATES, ERROR_STEPS, FEATURES, KNOTS, STEPS, extract_features
-from nbforecast.forecasters.pretrained.network import GatedNetwork
-from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
+from nbforecast.forecasters.pretrained.features import STEPS
 from nbforecast.forecasters.window_forecaster import WindowForecaster
 from nbforecast.user_path import user_path
 
@@ -29,7 +23,6 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.windows import Windows
 
 WEIGHTS = Path(__file__).parent / "pretrained.safetensors"
-MAX_DEPTH = 64  # residual blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +46,7 @@ class Pretrained(NetworkForecaster):
     context: int = 512
     levels: tuple[float, ...] = DRAW_LEVELS
     draws: int = len(DRAW_LEVELS)
-    batch_sizes: ClassVar[tuple[int, ...]] = WindowForecaster.batch_sizes  # a window costs little beside a compilation
+    batch_sizes: ClassVar[tuple[int, ...]] = (1, *WindowForecaster.batch_sizes)  # that of one window compiles quickly
     windows_per_core: ClassVar[int | None] = WindowForecaster.windows_per_core
 
     @classmethod
@@ -70,15 +63,18 @@ class Pretrained(NetworkForecaster):
         file = user_path(place, WeightsError)
         weights = load(file)
         try:
-            check(weights, {n: w.shape for n, w in weights_by_name(network_structure(weights)).items()})
+            if file != WEIGHTS:  # the package's own fit; equinox, which takes long to import, is not needed for them
+                from nbforecast.forecasters.pretrained.passes import network_structure, weights_by_name
+
+                check(weights, {n: w.shape for n, w in weights_by_name(network_structure(weights)).items()})
         except WeightsError as error:
             raise WeightsError(f"{file}: {error}") from None
         return cls({n: np.asarray(w, np.float32) for n, w in weights.items()}, name or file.stem)
 
-    def compiled(self, horizon: int, seed: int, *, quick: bool = False) -> Callable[[Windows], Any]:
+    def compiled(self, horizon: int, seed: int, *, effort: int | None = None) -> Callable[[Windows], Any]:
         """One function for all horizons of as many passes."""
-        forecast_passes = super().compiled(self.compiled_steps(horizon), seed, quick=quick)
-        return lambda windows: forecast_passes(windows)[:, :horizon]
+        forecast_passes = super().compiled(self.compiled_steps(horizon), seed, effort=effort)
+        return lambda windows: np.asarray(forecast_passes(windows))[:, :horizon]  # on the CPU nothing is copied
 
     def compiled_steps(self, horizon: int) -> int:
         """See `WindowForecaster.compiled_steps`: whole passes."""
@@ -86,98 +82,6 @@ class Pretrained(NetworkForecaster):
 
     def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
         """See `NetworkForecaster.apply`."""
+        from nbforecast.forecasters.pretrained.passes import extend, restore_network
+
         return extend(restore_network(weights), windows, horizon)
-
-
-def forward(network: GatedNetwork, windows: Windows) -> tuple[Float32[Array, "B S Q"], Float32[Array, " B"]]:
-    """Returns the quantiles of one pass, and what none of them falls below.
-
-    Args:
-        network: The network.
-        windows: B windows.
-
-    Returns:
-        Quantiles of the next `STEPS` steps relative to each window's location, and the lowest value of each window.
-    """
-    past = scale_context(windows)
-    features = extract_features(past, windows.seasons)
-    quantiles = jax.vmap(network)(features.inputs, features.candidates, features.errors)
-    # what never moved is not expected to
-    quantiles = jnp.where((past.values != 0.0).any(0)[:, None, None], quantiles, 0.0)
-    lowest = jnp.where(past.is_log, -past.location, past.floor)
-    return to_data_unit(past, quantiles.transpose(1, 2, 0)).transpose(2, 0, 1), lowest
-
-
-def extend(network: GatedNetwork, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
-    """Returns quantiles for any horizon.
-
-    Beyond one pass the medians are taken for observed and forecast from. The distances of further quantiles from their
-    median are joined with those of the step that is gone on from as independent errors are, by the root of the sum of
-    squares.
-
-    Args:
-        network: The network.
-        windows: B windows.
-        horizon: H.
-    """
-    if horizon <= STEPS:
-        return forward(network, windows)[0][:, :horizon]
-    start = windows.location
-
-    def forecast_pass(state: tuple[Windows, Array], _: None) -> tuple[tuple[Windows, Array], tuple[Array, Array]]:
-        windows, distance = state
-        draws, lowest = forward(network, windows)
-        medians = _median(draws)
-        distances = draws - medians[..., None]
-        distances = jnp.sign(distances) * jnp.hypot(distances, distance[:, None])
-        draws = jnp.maximum(medians[..., None] + distances, lowest[:, None, None])
-        last = medians[:, -1]
-        next_windows = windows._replace(
-            values=jnp.concatenate([windows.values[:, STEPS:], medians], 1) - last[:, None],
-            observed=jnp.concatenate([windows.observed[:, STEPS:], jnp.ones_like(medians, bool)], 1),
-            location=windows.location + last,
-        )
-        return (next_windows, draws[:, -1] - last[:, None]), (draws + (windows.location - start)[:, None, None], lowest)
-
-    windows = jax.tree.map(jnp.asarray, windows)
-    zeros = jnp.zeros((len(windows.values), len(DRAW_LEVELS)))
-    _, (passes, lowest) = jax.lax.scan(forecast_pass, (windows, zeros), None, -(-horizon // STEPS))
-    # again, since a sum of locations is rounded
-    return jnp.maximum(jnp.concatenate(list(passes), 1)[:, :horizon], lowest[0][:, None, None])
-
-
-def _median(draws: Float32[Array, "B S Q"]) -> Float32[Array, "B S"]:
-    """The median, between the two levels in the middle."""
-    half = draws.shape[-1] // 2
-    return draws[..., half - 1 : half + 1].mean(-1)
-
-
-def build(width: int, depth: int, key: PRNGKeyArray) -> GatedNetwork:
-    """Returns a network for these features, with random weights."""
-    return GatedNetwork(FEATURES, CANDIDATES, KNOTS, ERROR_STEPS, width, depth, key)
-
-
-def weights_by_name(network: GatedNetwork) -> dict[str, Any]:
-    """Returns weights by the names of their fields, such as `blocks.0.first.weight`."""
-    leaves = jax.tree_util.tree_leaves_with_path(network)
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
-
-
-def restore_network(weights: Mapping[str, Any]) -> GatedNetwork:
-    """Returns the network that has such weights."""
-    empty = network_structure(weights)
-    return jax.tree.unflatten(jax.tree.structure(empty), [weights[name] for name in weights_by_name(empty)])
-
-
-def network_structure(weights: Mapping[str, Any]) -> GatedNetwork:
-    """Returns the network without its weights; its sizes are read from them.
-
-    Raises:
-        WeightsError: If they are sizes of no such network.
-    """
-    first = weights.get("enter.bias")
-    width = first.shape[0] if first is not None and first.ndim == 1 and first.size else 1
-    depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
-    if depth > MAX_DEPTH:
-        raise WeightsError(f"there are {depth:,} blocks; at most {MAX_DEPTH} are supported.")
-    return eqx.filter_eval_shape(partial(build, width, depth), jax.random.key(0))
