@@ -24,6 +24,7 @@ extensions = [
     "executed_notebooks",
     "generated_reference",
     "score_pictures",
+    "speed_history",
 ]
 exclude_patterns = ["_extensions", "**/.ipynb_checkpoints", "[!i]*.md"]  # a page has a kind, and so a folder
 

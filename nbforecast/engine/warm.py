@@ -15,6 +15,7 @@ from nbforecast.settings import settings
 from nbforecast.shared_compiled import copy_missing, machine_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -38,10 +39,12 @@ def warm(model: str | None = None, horizon: int = 12, to: Path | None = None) ->
     if folder is None:
         raise StorageError("NBFORECAST_CACHE=memory keeps nothing on disk: set it to disk, or leave it out.")
     forecaster = resolve(model)
-    if hasattr(forecaster, "compile_ahead"):
+    compile_ahead: Callable[[int, int], None] | None = getattr(forecaster, "compile_ahead", None)
+    sizes: tuple[int, ...] = getattr(forecaster, "batch_sizes", None) or ()
+    if compile_ahead is not None:
         with jax.default_device(devices()[0]):
-            for batch in forecaster.batch_sizes:
-                forecaster.compile_ahead(horizon, batch)
+            for batch in sizes:
+                compile_ahead(horizon, batch)
     levels = draw_levels(forecaster.levels, forecaster.draws)
     for count in (1, settings().batch):
         draws = np.zeros((count, horizon, forecaster.draws), np.float32)

@@ -48,6 +48,7 @@ SECTIONS = {
     "prepare": "from a frame to a dataset",
     "groups": "totals of groups of a panel",
     "from_long": "from a table of forecasts to a run",
+    "gpu": "devices, batch sizes and whole runs on a GPU",
 }
 OUT = Path("build/benchmarks.md")
 

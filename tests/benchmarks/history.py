@@ -24,7 +24,11 @@ from tests.support.isolation import use_own_directory
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nbforecast.charts import LineChart
+    from nbforecast.charts.theme import Theme
+
 HISTORY = Path(__file__).with_suffix(".json")
+COLUMNS, WIDTH, HEIGHT = 2, 400, 170
 COMMAND = "python -m tests.benchmarks.history"
 FIGURES = {  # in the order of the plot; less is better of each
     "first ever": "first quickdraw, nothing compiled, s of CPU",
@@ -32,7 +36,7 @@ FIGURES = {  # in the order of the plot; less is better of each
     "warm": "quickdraw in a warm kernel, ms of CPU",
     "naive": "`naive`, all of ETTh1, µs of a core per origin",
     "pretrained": "`pretrained`, all of ETTh1, µs of a core per origin",
-    "beside": "the same beside inference (`naive`), µs",
+    "beside": "`naive` beside its inference, µs of a core per origin",
     "shards": "a panel in shards, `naive`, µs of a core per origin",
     "append": "one row more of ETTh1, `naive`, ms of CPU",
 }
@@ -45,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes: that it runs, not how fast it is")
     options = parser.parse_args(arguments)
     if options.plot:
-        plot(read(options.out), options.plot)
+        options.plot.parent.mkdir(parents=True, exist_ok=True)
+        options.plot.write_text(draw(read(options.out)), encoding="utf-8")
         return
     machine.be_fair()
     entry = {
@@ -156,36 +161,43 @@ def _commit() -> str:
     return done.stdout.strip()
 
 
-def plot(entries: list[dict[str, Any]], file: Path) -> None:
-    """Draw each figure over the entries; machines have colours of their own, since only one machine's compare."""
-    import matplotlib as mpl
+def describe(entries: list[dict[str, Any]]) -> str:
+    """The newest figures in a sentence, for readers who do not see the picture."""
+    newest = entries[-1]
+    figures = ". ".join(f"{FIGURES[name].replace('`', '')}: {value:g}" for name, value in newest["figures"].items())
+    return f"Figures of {len(entries)} commits, the newest {newest['commit']}. {figures}."
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
 
-    machines = list(dict.fromkeys(entry["machine"] for entry in entries))
-    figure, axes = plt.subplots(len(FIGURES) // 2, 2, figsize=(9, 8), sharex=True, layout="constrained")
-    for axis, (name, title) in zip(axes.flat, FIGURES.items(), strict=True):
-        for colour, of_machine in enumerate(machines):
-            points = [
-                (place, entry["figures"][name])
-                for place, entry in enumerate(entries)
-                if name in entry["figures"] and entry["machine"] == of_machine
-            ]
-            axis.plot(*zip(*points, strict=True), "o-", color=f"C{colour}", lw=1.2, ms=4) if points else None
-            for place, value in points:
-                axis.annotate(f"{value:g}", (place, value), (0, 5), textcoords="offset points", ha="center", size=7)
-        axis.set_title(title.replace("`", ""), fontsize=8.5, loc="left")
-        axis.set_ylim(bottom=0)
-        axis.margins(x=0.1, y=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.tick_params(labelsize=8)
-    labels = [f"{entry['date']}\n{entry['commit']}" for entry in entries]
-    for axis in axes[-1]:
-        axis.set_xticks(range(len(entries)), labels, fontsize=7)
-    figure.suptitle("Less is better. " + " · ".join(machines), fontsize=8, color="#666")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, dpi=150)
+def draw(entries: list[dict[str, Any]], theme: Theme = "auto") -> str:
+    """One SVG document with a small chart of each figure over the commits."""
+    from nbforecast.charts import draw_line_chart
+
+    charts = []
+    for number, name in enumerate(FIGURES):
+        svg = draw_line_chart(_chart(entries, name), theme)
+        x, y = (number % COLUMNS) * WIDTH, (number // COLUMNS) * HEIGHT
+        charts.append(svg.replace("<svg ", f'<svg x="{x}" y="{y}" ', 1))
+    width, height = COLUMNS * WIDTH, -(-len(FIGURES) // COLUMNS) * HEIGHT
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(charts)}</svg>'
+
+
+def _chart(entries: list[dict[str, Any]], name: str) -> LineChart:
+    """A figure over the commits, a line for each machine, since only one machine's compare."""
+    import numpy as np
+
+    from nbforecast.charts import Dots, Line, LineChart
+
+    marks: list[Any] = []
+    for place, machine_name in enumerate(dict.fromkeys(entry["machine"] for entry in entries)):
+        of_machine = [n for n, e in enumerate(entries) if e["machine"] == machine_name and name in e["figures"]]
+        if of_machine:
+            x, values = np.array(of_machine), np.array([entries[n]["figures"][name] for n in of_machine])
+            marks.append(Line(x, values, kind="model" if place == 0 else "other"))
+            marks.append(Dots(x, values, tuple(f"{value:g}" for value in values), kind="model"))
+    title, _, unit = FIGURES[name].replace("`", "").rpartition(", ")
+    ticks = tuple((n, entry["commit"]) for n, entry in enumerate(entries))
+    return LineChart(title, tuple(marks), title, unit, floor=0.0, width=WIDTH - 16, height=HEIGHT, x_ticks=ticks)
 
 
 if __name__ == "__main__":
