@@ -27,8 +27,8 @@ def test_entries_are_added_and_drawn(tmp_path: Path) -> None:
     assert "bbbbbbb" in describe(read(file))
 
 
-def test_the_file_of_the_repository_has_every_figure() -> None:
+def test_the_file_of_the_repository_can_be_drawn() -> None:
     entries = read(HISTORY)
     assert entries
     assert all(set(e) == {"date", "commit", "machine", "command", "figures"} for e in entries)
-    assert set(entries[-1]["figures"]) == set(FIGURES)
+    assert all(set(e["figures"]) <= set(FIGURES) for e in entries)
