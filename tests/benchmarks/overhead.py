@@ -33,7 +33,7 @@ def tables(quick: bool) -> Iterator[Table]:
     for model in ("naive",) if quick else ("naive", "pretrained"):
         whole, inference, beside = measure(frame, model, 1 if quick else REPEATS)
         rows.append((f"`{model}`", number(whole), number(inference), number(beside)))
-    note = f"Every origin of {name}, saving included: processor time of all threads, the least of some runs, taken in turns."
+    note = f"Every origin of {name}, saving included: processor time of all threads, the least of some turns."
     yield Table("What an origin costs, µs of a core", ("", "all", "of it inference", "beside"), rows, (note,))
 
 
