@@ -16,6 +16,8 @@ import msgspec
 from nbforecast.jupyter.validation import Buffer, Request
 from nbforecast.jupyter.widgets.cache import messages as cache
 from nbforecast.jupyter.widgets.explorer import messages as explorer
+from nbforecast.jupyter.widgets.explorer.panel_messages import SPARK_POINTS
+from nbforecast.jupyter.widgets.explorer.surprise_messages import ChangeDirection, SurpriseKind
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.origin_scores import QUANTILE_LEVELS
 
@@ -38,10 +40,11 @@ def generate() -> dict[Path, str]:
                 "MAX_ROWS": explorer.MAX_ROWS,
                 "MAX_JOINT_ROWS": explorer.MAX_JOINT_ROWS,
                 "SHOWN_PATHS": explorer.SHOWN_PATHS,
+                "SPARK_POINTS": SPARK_POINTS,
                 "QUANTILE_LEVELS": list(QUANTILE_LEVELS),
                 **_codes(Status),
-                **_codes(explorer.SurpriseKind),
-                **_codes(explorer.ChangeDirection),
+                **_codes(SurpriseKind),
+                **_codes(ChangeDirection),
             },
         ),
         SOURCES / "cache/src/messages.ts": _module(

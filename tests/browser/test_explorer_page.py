@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import nbforecast as nbf
+from nbforecast.jupyter.widgets.explorer.encoding import first_ranked_row
 from tests.support.explorers import series
 from tests.support.lab import SCREENSHOTS
 from tests.support.shown_explorer import Shown, assert_shown, await_true
@@ -147,3 +148,44 @@ def test_W7_question_mark_lists_the_keys_and_escape_closes_the_list(page: Page) 
     keys.wait_for()
     shown.click("Keys and gestures")
     keys.wait_for(state="hidden")
+
+
+def test_W8_a_panel_is_ranked_in_its_list_and_one_key_leads_to_the_worst_of_all(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    frames = [
+        series(120, k, f"shop {k:02d}").with_columns(y=pl.col("y") + 40 * (pl.int_range(pl.len()) % (k + 31) == 0))
+        for k in range(30)
+    ]
+    run = nbf.forecast(pl.concat(frames), "naive", horizon=4, wait=True)
+    path = nbf.explore(run).to_html(tmp_path_factory.mktemp("panel") / "page.html")
+    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 950})
+    page = context.new_page()
+    page.goto(path.as_uri())
+    shown = Shown(page)
+    shown.await_drawn()
+    page.locator(".nbf-picker > button").click()
+    page.get_by_role("button", name="MASE").click()
+    scores = run.scores("series").sort("mase", descending=True)
+    options = page.get_by_role("listbox", name="Series").get_by_role("option")
+    await_true(lambda: options.first.locator("span").count() == 5)
+    assert options.count() == 30
+    names = [text.split("\n")[0] for text in options.all_inner_texts()]
+    assert names == scores["unique_id"].to_list()
+    cells = options.first.locator("span").all_inner_texts()
+    assert_shown(cells[1], scores["mase"][0])
+    assert_shown(cells[2].removesuffix(" %"), 100 * scores["coverage_80"][0])
+    assert options.first.locator("svg path").get_attribute("d")
+    page.screenshot(path=SCREENSHOTS / "explorer-panel.png")
+    page.get_by_role("combobox", name="Find a series").fill("shop 07")
+    await_true(lambda: options.count() == 1)
+    page.keyboard.press("Enter")
+    shown.await_drawn()
+    assert page.locator(".nbf-picked").inner_text() == "shop 07"
+    shown.press("Shift+W")
+    await_true(lambda: page.locator(".nbf-picked").inner_text() == scores["unique_id"][0])
+    crps = run.scores("index").filter(unique_id=scores["unique_id"][0])
+    ranked = first_ranked_row(run, run.data.position(scores["unique_id"][0]))
+    worst = crps.tail(-ranked).sort("crps", descending=True, nulls_last=True)["index"][0]
+    shown.await_drawn(worst)
+    context.close()

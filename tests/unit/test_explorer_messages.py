@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbforecast.jupyter.widgets.explorer.widget import Explorer
     from nbforecast.run import Run
 
-from tests.support.explorers import CODES, answers, arrays, kinds, make_feed, part, sender_threads, series
+from tests.support.explorers import CODES, answers, arrays, kinds, make_feed, part, sender_threads, series, wait_for
 
 
 def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done: Run) -> None:
@@ -105,7 +105,7 @@ def test_W1_only_changes_are_sent_again(cache: Any) -> None:
     run = nbf.forecast(series(), "naive", wait=True)
     view = make_feed(run)
     answers(view, Connect(4))
-    assert not answers(view)
+    wait_for(lambda: kinds(answers(view)) == ["surprises"])
     time.sleep(0.06)
     assert not answers(view), "nothing has changed"
     assert nbf.cache.drop(run.handle, index="-120:-101")

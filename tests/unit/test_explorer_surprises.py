@@ -11,7 +11,8 @@ import pytest
 
 import nbforecast as nbf
 from nbforecast.jupyter.widgets.explorer import surprises
-from nbforecast.jupyter.widgets.explorer.messages import Connect, OpenSeries, SurpriseKind, SurprisesMessage
+from nbforecast.jupyter.widgets.explorer.messages import Connect, OpenSeries
+from nbforecast.jupyter.widgets.explorer.surprise_messages import SurpriseKind, SurprisesMessage
 from nbforecast.jupyter.widgets.explorer.surprises import encode_surprises, find_odd
 from nbforecast.surprises.table import by_strangeness
 from tests.support.explorers import answers, arrays, kinds, make_feed, series, wait_for

@@ -3,7 +3,7 @@
 import type { Jump } from "./controls/controls";
 import { Player } from "./input/player";
 import { type MoveMode, rowOf } from "./state/origin-state";
-import { nextWorst, randomRow } from "./state/ranking";
+import { nextWorst, randomRow, sortSeries } from "./state/ranking";
 import { type Settings, type Style, styleOf } from "./state/selection";
 import { Store } from "./state/store";
 import { View } from "./view";
@@ -17,6 +17,7 @@ export class Explorer {
   readonly #connection: Connection;
   readonly #player: Player;
   #frame = 0;
+  #seeksWorst = false;
   readonly #model: WidgetModel;
   readonly #signal: AbortSignal;
 
@@ -25,6 +26,7 @@ export class Explorer {
     this.#signal = signal;
     const callbacks = {
       series: (series: number) => this.#select({ series }),
+      openList: () => this.#requestPanel(),
       model: (position: number) => this.#select({ model: position }),
       compare: (compare: number | null) => this.#select({ compare }),
       style: (style: Style) => this.#setStyle(style),
@@ -110,6 +112,20 @@ export class Explorer {
     if (this.#store.moveTo(row, mode)) this.#connection.sync("index", this.#store.index);
   }
 
+  #requestPanel(): void {
+    this.#connection.send({ kind: "panel_request", model: this.#store.settings.model });
+  }
+
+  /** Shows the worst origin of the series with the largest errors, once its rows have come. */
+  #showWorstOfAll(): void {
+    const { panel, meta } = this.#store;
+    if (!this.#seeksWorst || !panel || !meta) return;
+    this.#seeksWorst = false;
+    const [series] = sortSeries(panel, "mase", meta.series.length);
+    this.#select({ series });
+    if (panel.worst[series] >= 0) this.#jumpTo(panel.worst[series]);
+  }
+
   #jump(target: Jump): void {
     const row = this.#target(target);
     if (row !== null) this.#jumpTo(row);
@@ -151,6 +167,10 @@ export class Explorer {
       n: () => this.#jump("next"),
       s: () => this.#jump("surprise"),
       r: () => this.#jump("random"),
+      W: () => {
+        this.#seeksWorst = true;
+        this.#requestPanel();
+      },
       "0": () => this.#store.resetViewport(),
       "?": () => this.#view.toggleHelp(),
     };
@@ -180,6 +200,7 @@ export class Explorer {
   // ---- painting
 
   #changed(): void {
+    this.#showWorstOfAll();
     this.#view.update();
     this.#requestPaint();
   }

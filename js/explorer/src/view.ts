@@ -4,12 +4,12 @@ import { type ControlCallbacks, Controls } from "./controls/controls";
 import { Help } from "./controls/help";
 import { type Layout, layOut, legendItems } from "./controls/layout";
 import { LiveBadge } from "./controls/live-badge";
+import { cellText, Readout, rowText } from "./controls/pointer-readout";
 import { showNothing, showReadout } from "./controls/readout";
 import { ScoreCard } from "./controls/score-card";
 import { LiveRegion } from "./controls/screen-reader";
 import { StatusLine } from "./controls/status-line";
 import { oddLegend, oddLines } from "./controls/surprise-text";
-import { cellText, Readout, rowText, Tooltip } from "./controls/tooltip";
 import { CovariateStrips } from "./drawing/covariate-strips";
 import { Overview } from "./drawing/overview";
 import { ScoreStrip } from "./drawing/score-strip";
@@ -44,7 +44,6 @@ export class View {
   readonly #status: StatusLine;
   readonly #live: LiveBadge;
   readonly #zoomView: ZoomView;
-  readonly #tooltip = new Tooltip();
   readonly #readout = new Readout();
   readonly #help: Help;
   readonly #overview = new Overview();
@@ -85,7 +84,6 @@ export class View {
       card: this.#card.el,
       status: this.#status.el,
       progress: this.#status.bar,
-      tip: this.#tooltip.el,
       live: this.#liveRegion.live,
       table: this.#liveRegion.table,
     });
@@ -140,7 +138,7 @@ export class View {
     const width = root.clientWidth;
     if (on && !width) return;
     this.#isPrinting = on;
-    this.#tooltip.hide();
+    this.#readout.hide();
     root.classList.toggle("nbf-print", on);
     root.style.width = on ? `${width}px` : "";
     root.style.setProperty("zoom", on && width > PAPER ? String(PAPER / width) : "");
@@ -148,14 +146,14 @@ export class View {
 
   /** Shows what there is to choose from and what is chosen, where that has changed. */
   update(): void {
-    const { meta, settings, held } = this.#store;
+    const { meta, settings, held, panel } = this.#store;
     this.root.classList.toggle("nbf-held", held);
     this.#showStatus();
-    const key = [meta, settings.series, settings.model, settings.compare, settings.style];
+    const key = [meta, panel, settings.series, settings.model, settings.compare, settings.style];
     if (!meta || key.every((v, i) => v === this.#settingsKey[i])) return;
     this.#settingsKey = key;
     this.root.classList.remove("nbf-empty");
-    this.controls.showSettings(meta, settings);
+    this.controls.showSettings(meta, settings, panel, (time) => this.#store.timeText(time));
     const other = settings.compare === null ? null : meta.models[settings.compare].name;
     this.#layout.legend.replaceChildren(...legendItems(settings.style, meta.coverages, meta.calibrated, other));
   }
@@ -172,7 +170,7 @@ export class View {
   blank(): void {
     const { gone, index } = this.#store;
     this.root.classList.add("nbf-blank");
-    this.#tooltip.hide();
+    this.#readout.hide();
     const text = gone ? "This series was not loaded before the kernel went" : "Loading the series";
     showNothing(text, index, this.#layout, this.controls, this.#card, this.#liveRegion);
   }
@@ -214,7 +212,7 @@ export class View {
     return isGliding;
   }
 
-  /** What the zoomed view draws and the tooltip tells: the selection itself, or its running totals. */
+  /** What the zoomed view draws and what is read out: the selection itself, or its running totals. */
   #drawn(selection: Selection): Selection {
     const { origin, settings } = this.#store;
     if (settings.style !== "total") return selection;
@@ -248,7 +246,7 @@ export class View {
     this.#layout.oddLegend.replaceChildren(...oddLegend(surprises));
   }
 
-  /** Describes what is under the pointer in the zoomed view or the strip, now and whenever that changes; null hides the tooltip. */
+  /** Describes what is under the pointer in the zoomed view or the strip, now and whenever that changes; null for nothing. */
   hover(pointer: Pointer | null): void {
     this.#pointer = pointer;
     const { selection } = this.#store;
@@ -258,14 +256,12 @@ export class View {
   #describePointer(selection: Selection): void {
     const pointer = this.#pointer;
     const row = pointer && this.#zoomView.contains(pointer.x) ? this.#zoomView.rowAt(pointer.x) : null;
-    if (pointer?.chart === "strip") {
-      this.#readout.hide();
-      this.#describeStrip(selection, row, pointer);
-      return;
-    }
-    this.#tooltip.hide();
     if (!pointer || row === null) {
       this.#readout.hide();
+      return;
+    }
+    if (pointer.chart === "strip") {
+      this.#describeStrip(selection, row, pointer.y);
       return;
     }
     const isTotal = this.#store.settings.style === "total";
@@ -280,13 +276,13 @@ export class View {
     return surprises?.strangest(row - rows, row + rows + 1)?.row ?? row;
   }
 
-  #describeStrip(selection: Selection, row: number | null, { x, y }: Pointer): void {
-    const cell = row === null ? null : this.#strip.cellOf(this.#store.status, row);
-    const odd = row === null ? null : this.#surpriseAt(row, y);
+  #describeStrip(selection: Selection, row: number, y: number): void {
+    const odd = this.#surpriseAt(row, y);
+    const cell = this.#strip.cellOf(this.#store.status, row);
     const time = odd && selection.calendar.text(selection.history.time[odd.row]);
     const lines = time ? [time, ...oddLines(selection, odd.row)] : cell ? cellText(selection, cell) : [];
-    if (lines.length) this.#tooltip.show(x, this.#strip.el.offsetTop, lines);
-    else this.#tooltip.hide();
+    if (lines.length) this.#readout.show(this.#zoomView.xOf(odd?.row ?? row), lines);
+    else this.#readout.hide();
   }
 
   /** Shows the stretch that is being brushed, in pixels of the chart; equal ends show none. */

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import golden from "../../../tests/golden/shown.json";
 import { decimal, distinctNumbers, score } from "../../common/src/format";
 import { describe as describeForecast, forecastWords, originScores } from "../src/controls/origin-scores";
-import { rowText } from "../src/controls/tooltip";
+import { rowText } from "../src/controls/pointer-readout";
 import { countTicks, valueAxis } from "../src/drawing/value-axis";
 import { extent, paddedRange } from "../src/drawing/y-range";
 import { Calendar } from "../src/state/calendar";

@@ -2,7 +2,7 @@
 
 import { h, setText, suppressShortcuts } from "../../../common/src/dom";
 import { type Settings, STYLES, type Style } from "../state/selection";
-import type { MetaMessage } from "../wire/messages";
+import type { MetaMessage, PanelMessage } from "../wire/messages";
 import { SeriesPicker } from "./series-picker";
 
 /** Where a button jumps to. */
@@ -11,6 +11,8 @@ export type Jump = "worst" | "next" | "surprise" | "random" | "latest";
 /** What controls do. */
 export interface ControlCallbacks {
   series(position: number): void;
+  /** The list of series is opened. */
+  openList(): void;
   model(position: number): void;
   compare(position: number | null): void;
   style(style: Style): void;
@@ -49,7 +51,7 @@ export class Controls {
   #indexText = "";
 
   constructor(callbacks: ControlCallbacks, signal: AbortSignal) {
-    this.#picker = new SeriesPicker(callbacks.series, signal);
+    this.#picker = new SeriesPicker(callbacks.series, callbacks.openList, signal);
     this.#models = select("Model", (v) => callbacks.model(Number(v)), signal);
     this.#compare = select(
       "Compare with a second model",
@@ -122,12 +124,19 @@ export class Controls {
   }
 
   /** Shows what there is to choose from, and what is chosen. */
-  showSettings(meta: MetaMessage, settings: Settings): void {
+  showSettings(
+    meta: MetaMessage,
+    settings: Settings,
+    panel: PanelMessage | null,
+    timeText: (time: number) => string,
+  ): void {
     setText(this.#title, meta.title || "Forecasts");
     this.#title.title = meta.title;
     this.#picker.show(
       meta.series.map((s) => s.id),
       settings.series,
+      panel,
+      timeText,
     );
     const names = meta.models.map((m, i) => new Option(m.name, String(i), false, i === settings.model));
     this.#models.replaceChildren(...names);
@@ -160,9 +169,9 @@ export class Controls {
     this.#surprise.disabled = !count;
     this.#surprise.title =
       count === null
-        ? "Surprises are known once all origins are done"
+        ? "Known once all origins are done"
         : count
-          ? "The next strangest observation, as of when it was odd already (s)"
+          ? "The next strangest, as of when it was odd already (s)"
           : "No observation is odd";
   }
 

@@ -7,6 +7,7 @@ const KEYS: [string, string][] = [
   ["Shift ← →, Page", "one season"],
   ["Home, End", "first, newest origin"],
   ["W, N", "worst, next worst"],
+  ["Shift W", "worst of all series"],
   ["S", "next surprise"],
   ["R", "random origin"],
   ["Space", "play, pause"],

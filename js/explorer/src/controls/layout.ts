@@ -30,7 +30,6 @@ export interface Parts {
   cross: HTMLElement;
   help: HTMLElement;
   progress: HTMLElement;
-  tip: HTMLElement;
   live: HTMLElement;
   table: HTMLElement;
 }
@@ -62,7 +61,6 @@ export function layOut(parts: Parts): Layout {
     parts.transport,
     stripLegend(oddLegend),
     parts.status,
-    parts.tip,
   );
   const body = h("div", { class: "nbf-body" }, main, parts.card);
   const frame = h(

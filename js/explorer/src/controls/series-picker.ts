@@ -1,7 +1,9 @@
 /** The series picker: a button that opens a list with a search box; made for thousands of series. */
 
 import { h, setText, suppressShortcuts } from "../../../common/src/dom";
-import { integer } from "../../../common/src/format";
+import { integer, number, percent } from "../../../common/src/format";
+import { type SortKey, sortSeries } from "../state/ranking";
+import { type PanelMessage, SPARK_POINTS } from "../wire/messages";
 
 /** Most items in the list. */
 export const MAX_ITEMS = 200;
@@ -13,13 +15,18 @@ export interface SearchResult {
   total: number;
 }
 
-/** Names that hold all the words of a query, those that begin with it first; case does not matter. */
-export function search(names: readonly string[], query: string, most = MAX_ITEMS): SearchResult {
+/** Names that hold all the words of a query, in a given order, those that begin with it first; case does not matter. */
+export function search(
+  names: readonly string[],
+  query: string,
+  most = MAX_ITEMS,
+  order: readonly number[] = [...names.keys()],
+): SearchResult {
   const words = query.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const start: number[] = [];
   const rest: number[] = [];
-  names.forEach((name, i) => {
-    const low = name.toLocaleLowerCase();
+  order.forEach((i) => {
+    const low = names[i].toLocaleLowerCase();
     if (!words.every((w) => low.includes(w))) return;
     (words.length && low.startsWith(words[0]) ? start : rest).push(i);
   });
@@ -27,6 +34,27 @@ export function search(names: readonly string[], query: string, most = MAX_ITEMS
 }
 
 let pickers = 0;
+
+const COLUMNS: [SortKey, string, string][] = [
+  ["name", "Series", "As in the data"],
+  ["mase", "MASE", "Errors beside seasonal naive ones, largest first"],
+  ["coverage", "in 80 %", "Share in the 80 % bands, farthest from 80 % first"],
+  ["worst_time", "worst", "Origin of the worst forecast, newest first"],
+  ["events", "surprises", "Odd events, most first"],
+];
+
+/** A small line of a series. */
+function spark(codes: Uint8Array): SVGElement {
+  let path = "";
+  codes.forEach((code, i) => {
+    if (code) path += `${codes[i - 1] ? "L" : "M"}${i * 2 + 1} ${15 - code / 18}`;
+  });
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  line.setAttribute("d", path);
+  svg.append(line);
+  return svg;
+}
 
 /** The picker. */
 export class SeriesPicker {
@@ -42,10 +70,33 @@ export class SeriesPicker {
   #active = 0;
   #names: string[] = [];
   #current = 0;
+  #panel: PanelMessage | null = null;
+  #timeText = String as (time: number) => string;
+  #sort: SortKey = "name";
+  readonly #head = h("div", { class: "nbf-columns-head", hidden: true });
   readonly #pick: (position: number) => void;
+  readonly #open: () => void;
 
-  constructor(pick: (position: number) => void, signal: AbortSignal) {
+  /** `open` is called when the list is opened; what it brings is shown once it has come. */
+  constructor(pick: (position: number) => void, open: () => void, signal: AbortSignal) {
     this.#pick = pick;
+    this.#open = open;
+    for (const [key, text, title] of COLUMNS) {
+      const sort = suppressShortcuts(
+        h("button", { type: "button", title, "aria-pressed": String(key === "name") }, text),
+      );
+      sort.addEventListener(
+        "click",
+        () => {
+          this.#sort = key;
+          for (const el of this.#head.children) el.setAttribute("aria-pressed", String(el === sort));
+          this.#filter();
+          this.#input.focus();
+        },
+        { signal },
+      );
+      this.#head.append(sort);
+    }
     const expanded = { "aria-haspopup": "listbox", "aria-expanded": "false" };
     this.#button = suppressShortcuts(h("button", { type: "button", class: "nbf-select", ...expanded }, this.#label));
     this.#input = suppressShortcuts(
@@ -63,7 +114,7 @@ export class SeriesPicker {
       }),
     );
     this.#list = h("ul", { role: "listbox", id: this.#id, class: "nbf-list", "aria-label": "Series" });
-    this.#popup.append(this.#input, this.#list, this.#more);
+    this.#popup.append(this.#input, this.#head, this.#list, this.#more);
     this.el.append(this.#button, this.#popup);
     this.#button.addEventListener("click", () => this.#toggle(this.#popup.hidden), { signal });
     this.#input.addEventListener("input", () => this.#filter(), { signal });
@@ -79,10 +130,17 @@ export class SeriesPicker {
     );
   }
 
-  /** Shows which series there are, and which one is chosen. */
-  show(names: string[], current: number): void {
+  /** Shows which series there are, which one is chosen, and what is known of each. */
+  show(names: string[], current: number, panel: PanelMessage | null, timeText: (time: number) => string): void {
     this.#names = names;
     this.#current = current;
+    this.#timeText = timeText;
+    if (panel !== this.#panel) {
+      this.#panel = panel;
+      this.#head.hidden = !panel;
+      this.#popup.classList.toggle("nbf-ranked", panel !== null);
+      if (!this.#popup.hidden) this.#filter();
+    }
     setText(this.#label, names[current] || "series");
     this.#button.setAttribute("aria-label", `Series: ${names[current] ?? ""}`);
     this.el.hidden = names.length < 2;
@@ -92,6 +150,7 @@ export class SeriesPicker {
     this.#popup.hidden = !open;
     this.#button.setAttribute("aria-expanded", String(open));
     if (!open) return;
+    this.#open();
     this.#input.value = "";
     this.#filter();
     const item = this.#positions.indexOf(this.#current);
@@ -100,7 +159,8 @@ export class SeriesPicker {
   }
 
   #filter(): void {
-    const { positions, total } = search(this.#names, this.#input.value);
+    const order = sortSeries(this.#panel, this.#sort, this.#names.length);
+    const { positions, total } = search(this.#names, this.#input.value, MAX_ITEMS, order);
     this.#positions = positions;
     this.#list.replaceChildren(
       ...positions.map((position, i) => {
@@ -108,7 +168,7 @@ export class SeriesPicker {
         return h(
           "li",
           { role: "option", id: `${this.#id}-${i}`, "aria-selected": isChosen, "data-at": i },
-          this.#names[position] || "(no name)",
+          ...this.#cells(position),
         );
       }),
     );
@@ -122,6 +182,23 @@ export class SeriesPicker {
     );
     this.#more.hidden = !this.#more.textContent;
     this.#mark(0);
+  }
+
+  #cells(position: number): Element[] {
+    const cell = (text: string): Element => h("span", {}, text);
+    const name = cell(this.#names[position] || "(no name)");
+    const p = this.#panel;
+    if (!p) return [name];
+    name.append(spark(p.sparks.subarray(position * SPARK_POINTS, (position + 1) * SPARK_POINTS)));
+    const time = p.worst_time[position];
+    const events = p.events[position];
+    return [
+      name,
+      cell(number(p.mase[position], 3)),
+      cell(percent(p.coverage[position])),
+      cell(Number.isFinite(time) ? this.#timeText(time) : "–"),
+      cell(events < 0 ? "–" : integer(events)),
+    ];
   }
 
   #mark(item: number): void {

@@ -1,6 +1,6 @@
 /** Worst, next worst, random: which origin to show next, from the scores in the browser. */
 
-import { INFERRED, SCORED } from "../wire/messages";
+import { INFERRED, type PanelMessage, SCORED } from "../wire/messages";
 
 /** Rows from the worst (highest) score to the best; equal ones in order of time; those without a score left out. */
 export function ranking(score: Float32Array): Int32Array {
@@ -44,6 +44,20 @@ export function randomRow(status: Uint8Array, row: number, chance: () => number 
   const rows: number[] = [];
   for (let i = 0; i < status.length; i++) if (status[i] >= INFERRED && status[i] <= SCORED && i !== row) rows.push(i);
   return rows.length ? rows[Math.min(rows.length - 1, Math.floor(chance() * rows.length))] : null;
+}
+
+/** What the series of a panel are sorted by. */
+export type SortKey = "name" | "mase" | "coverage" | "worst_time" | "events";
+
+/** The positions of a panel's series, the worst first; those of which nothing is known come last. */
+export function sortSeries(panel: PanelMessage | null, key: SortKey, count: number): number[] {
+  const all = Array.from({ length: count }, (_, i) => i);
+  if (!panel || key === "name") return all;
+  const of = (i: number): number => {
+    const v = panel[key][i];
+    return Number.isNaN(v) ? -Infinity : key === "coverage" ? Math.abs(v - 0.8) : v;
+  };
+  return all.sort((a, b) => of(b) - of(a) || a - b);
 }
 
 /** The values at the given shares of all finite ones, for the scale of colours. */

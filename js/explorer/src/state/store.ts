@@ -6,6 +6,7 @@ import {
   type LiveMessage,
   type Messages,
   type MetaMessage,
+  type PanelMessage,
   type ProgressMessage,
   type ScoresMessage,
   type StatusMessage,
@@ -50,6 +51,7 @@ export class Store {
   #statuses = new Map<string, OriginStatus>();
   #scores = new Map<string, ScoresMessage>();
   #surprises = new Map<string, Surprises>();
+  #panels = new Map<number, PanelMessage>();
   #progress = new Map<number, ProgressMessage>();
   readonly #changed: () => void;
 
@@ -97,6 +99,16 @@ export class Store {
   /** The main model's run. */
   get progress(): ProgressMessage | null {
     return this.#progress.get(this.settings.model) ?? null;
+  }
+
+  /** The main model's rows on all series; null before they have come. */
+  get panel(): PanelMessage | null {
+    return this.#panels.get(this.settings.model) ?? null;
+  }
+
+  /** How a time reads on the clock of the data. */
+  timeText(time: number): string {
+    return this.#calendar.text(time, true);
   }
 
   /** Whether the chosen series has come. */
@@ -159,6 +171,9 @@ export class Store {
       case "surprises":
         this.#surprises.set(`${message.series}/${message.model}`, new Surprises(message));
         break;
+      case "panel":
+        this.#panels.set(message.model, message);
+        break;
       case "progress":
         if (message.done && this.#progress.get(message.model)?.done === false) this.joints?.markAllStale();
         this.#progress.set(message.model, message);
@@ -185,6 +200,7 @@ export class Store {
       this.#statuses.clear();
       this.#scores.clear();
       this.#surprises.clear();
+      this.#panels.clear();
       this.#progress.clear();
       this.rows = new RowCache(
         meta.horizon,

@@ -4,6 +4,7 @@ export const VERSION = 4;
 export const MAX_ROWS = 4096;
 export const MAX_JOINT_ROWS = 64;
 export const SHOWN_PATHS = 25;
+export const SPARK_POINTS = 24;
 export const QUANTILE_LEVELS = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975] as const;
 export const PENDING = 0;
 export const INFERRED = 1;
@@ -45,6 +46,63 @@ export interface LiveMessage {
   since: number | null;
   /** The same as a sentence. */
   text: string;
+}
+
+/** A row on each of the S series, as far as a model's scores are known. */
+export interface PanelMessage {
+  kind: "panel";
+  model: number;
+  /** The mean absolute errors beside those of a seasonal naive forecast, NaN where not known; shape (S,). */
+  mase: Float64Array;
+  /** The share of observations in the 80 % bands, NaN where not known; shape (S,). */
+  coverage: Float64Array;
+  /** The row of the origin with the worst score, -1 where none is known; shape (S,). */
+  worst: Int32Array;
+  /** Its time, as in a `HistoryMessage`; NaN where there is none; shape (S,). */
+  worst_time: Float64Array;
+  /** How many events of odd observations there are, -1 where that is not known yet; shape (S,). */
+  events: Int32Array;
+  /** A small line of each series, from 1 for its lowest value to 255, 0 for a gap; shape (S, SPARK_POINTS). */
+  sparks: Uint8Array;
+}
+
+/** Asks for a row on each series by a model. */
+export interface PanelRequest {
+  kind: "panel_request";
+  model: number;
+}
+
+/** The observations of a series that a model's forecasts made improbable, and the changes they add up to. */
+export interface SurprisesMessage {
+  kind: "surprises";
+  series: number;
+  model: number;
+  /** The share of ordinary observations that is named. */
+  rate: number;
+  /** The rows of the odd observations, ascending; shape (K,). */
+  row: Int32Array;
+  /** The number of the event that each belongs to; shape (K,). */
+  event: Int32Array;
+  /** The longest horizon at which each was odd already, in steps; shape (K,). */
+  lead: Int32Array;
+  /** Codes of `SurpriseKind`; shape (K,). */
+  what: Uint8Array;
+  /** The probability of something at least as odd; shape (K,). */
+  p: Float64Array;
+  /** Medians of the forecasts that p belongs to, NaN where none is known; shape (K,). */
+  expected: Float64Array;
+  /** The lower ends of their bands of 1 - rate; shape (K,). */
+  low: Float64Array;
+  /** The upper ends; shape (K,). */
+  high: Float64Array;
+  /** The place of each in the order of strangeness, 0 the strangest; shape (K,). */
+  rank: Int32Array;
+  /** The rows at which the series no longer behaved as forecast, ascending; shape (C,). */
+  alarm: Int32Array;
+  /** The rows from which on that was so, as estimated; shape (C,). */
+  since: Int32Array;
+  /** Codes of `ChangeDirection`; shape (C,). */
+  direction: Uint8Array;
 }
 
 /** A view has been opened, which holds nothing yet. */
@@ -254,39 +312,6 @@ export interface ScoresMessage {
   horizon: HorizonScores;
 }
 
-/** The observations of a series that a model's forecasts made improbable, and the changes they add up to. */
-export interface SurprisesMessage {
-  kind: "surprises";
-  series: number;
-  model: number;
-  /** The share of ordinary observations that is named. */
-  rate: number;
-  /** The rows of the odd observations, ascending; shape (K,). */
-  row: Int32Array;
-  /** The number of the event that each belongs to; shape (K,). */
-  event: Int32Array;
-  /** The longest horizon at which each was odd already, in steps; shape (K,). */
-  lead: Int32Array;
-  /** Codes of `SurpriseKind`; shape (K,). */
-  what: Uint8Array;
-  /** The probability of something at least as odd; shape (K,). */
-  p: Float64Array;
-  /** Medians of the forecasts that p belongs to, NaN where none is known; shape (K,). */
-  expected: Float64Array;
-  /** The lower ends of their bands of 1 - rate; shape (K,). */
-  low: Float64Array;
-  /** The upper ends; shape (K,). */
-  high: Float64Array;
-  /** The place of each in the order of strangeness, 0 the strangest; shape (K,). */
-  rank: Int32Array;
-  /** The rows at which the series no longer behaved as forecast, ascending; shape (C,). */
-  alarm: Int32Array;
-  /** The rows from which on that was so, as estimated; shape (C,). */
-  since: Int32Array;
-  /** Codes of `ChangeDirection`; shape (C,). */
-  direction: Uint8Array;
-}
-
 /** How far a run has come, and how it ended. */
 export interface ProgressMessage {
   kind: "progress";
@@ -317,6 +342,7 @@ export type Requests =
   | RowsRequest
   | JointRequest
   | OpenSeries
+  | PanelRequest
   | CancelRun
   | InferOrigin;
 
@@ -328,6 +354,7 @@ export type Messages =
   | JointMessage
   | ScoresMessage
   | SurprisesMessage
+  | PanelMessage
   | ProgressMessage
   | ExtendMessage
   | LiveMessage

@@ -17,6 +17,7 @@ import {
   type ScoresMessage,
   type SeriesInfo,
   SHOWN_PATHS,
+  SPARK_POINTS,
   type SurprisesMessage,
   UNAVAILABLE,
   VERSION,
@@ -287,6 +288,23 @@ export function parse(content: unknown, buffers: readonly unknown[], meta: MetaM
       return parseScores(m, meta);
     case "surprises":
       return parseSurprises(m, buffers, meta);
+    case "panel": {
+      const count = meta.series.length;
+      const floats = (k: number, name: string): Float64Array => new Float64Array(bytes(buffers, k, count * 8, name));
+      const integers = (k: number, name: string): Int32Array => new Int32Array(bytes(buffers, k, count * 4, name));
+      const worst = integers(2, "worst");
+      if (worst.some((row, i) => row < -1 || row >= meta.series[i].rows)) fail("worst");
+      return {
+        kind: "panel",
+        model: integer(m.model, "model", 0, meta.models.length - 1),
+        mase: floats(0, "mase"),
+        coverage: floats(1, "coverage"),
+        worst,
+        worst_time: floats(3, "worst_time"),
+        events: integers(4, "events"),
+        sparks: new Uint8Array(bytes(buffers, 5, count * SPARK_POINTS, "sparks")),
+      };
+    }
     case "progress":
       return parseProgress(m, meta);
     case "extend":

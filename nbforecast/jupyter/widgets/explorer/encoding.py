@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from nbforecast.data.covariate_strips import covariate_strips
 from nbforecast.forecasters.unavailable import UnavailableReason
@@ -137,13 +137,22 @@ def encode_history(data: Dataset, series: int, horizon: int, first: int = 0) -> 
     start, end = series_span(data, series)
     start += first
     time = np.concatenate([data.time[start:end], data.future_times(np.array([end - 1]), horizon)[0]])
-    if data.frequency.kind == "integer":
-        stamps = time.astype(np.float64)
-    else:
-        stamps = time.astype("datetime64[us]").astype(np.int64) / 1e3
+    stamps = milliseconds(data, time)
     strips = [strip.values[first:] for strip in covariate_strips(data, series, horizon)]
     covariates = np.stack(strips) if strips else np.zeros((0, len(stamps)))
     return HistoryMessage(series=series, time=stamps, value=data.values[start:end], covariates=covariates)
+
+
+def milliseconds(data: Dataset, time: np.ndarray) -> Float64[np.ndarray, " N"]:
+    """Converts times of the data to milliseconds since the epoch, plain numbers to themselves.
+
+    Args:
+        data: The dataset.
+        time: (N,) times, as `Dataset.time` has them.
+    """
+    if data.frequency.kind == "integer":
+        return time.astype(np.float64)
+    return time.astype("datetime64[us]").astype(np.int64) / 1e3
 
 
 def encode_status(run: Run, series: int, model: int, first: int, status: UInt8[np.ndarray, " N"]) -> StatusMessage:
@@ -160,7 +169,7 @@ def encode_status(run: Run, series: int, model: int, first: int, status: UInt8[n
     rows = np.arange(start, start + len(status))
     score = np.full(len(rows), np.nan, np.float32)
     is_scored = status == Status.SCORED
-    score[is_scored] = _mean_over_steps(run.take("crps", rows[is_scored]))
+    score[is_scored] = mean_over_steps(run.take("crps", rows[is_scored]))
     reason = run.reasons[start : start + len(rows)]
     return StatusMessage(
         series=series,
@@ -357,8 +366,12 @@ def encode_progress(run: Run, model: int, note: str = "") -> ProgressMessage:
     )
 
 
-def _mean_over_steps(scores: Float32[np.ndarray, "R H"]) -> Float32[np.ndarray, " R"]:
-    """Means over the steps whose score is known; NaN where none is."""
+def mean_over_steps(scores: Float32[np.ndarray, "R H"]) -> Float32[np.ndarray, " R"]:
+    """Computes means over the steps whose score is known; NaN where none is.
+
+    Args:
+        scores: (R, H) a score of each step.
+    """
     is_known = np.isfinite(scores)
     count = is_known.sum(1)
     total = np.where(is_known, scores, 0).sum(1, dtype=np.float64)

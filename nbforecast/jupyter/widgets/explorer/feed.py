@@ -24,12 +24,15 @@ from nbforecast.jupyter.widgets.explorer.messages import (
     ProgressMessage,
     RowsRequest,
 )
+from nbforecast.jupyter.widgets.explorer.panel import encode_panel
+from nbforecast.jupyter.widgets.explorer.panel_messages import PanelRequest
 from nbforecast.jupyter.widgets.explorer.surprises import SurpriseSearch, encode_surprises
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from nbforecast.jupyter.widgets.explorer.messages import Messages, Requests, ScoresMessage
+    from nbforecast.jupyter.widgets.explorer.panel_messages import PanelMessage
     from nbforecast.run import Run
 
     Pair = tuple[int, int]  # series, model
@@ -60,11 +63,12 @@ class ExplorerFeed:
         self._view = view
         self._wake = wake
         self._lock = threading.Lock()
-        self._requests: deque[Connect | OpenSeries | CancelRun | InferOrigin] = deque()
+        self._requests: deque[Connect | OpenSeries | PanelRequest | CancelRun | InferOrigin] = deque()
         self._rows_requests: deque[RowsRequest] = deque(maxlen=MAX_ROWS_REQUESTS)
         self._joint_requests: deque[JointRequest] = deque(maxlen=MAX_JOINT_REQUESTS)
         self._next_inference: InferOrigin | None = None
         self._inferences: deque[InferOrigin | FaultMessage] = deque()
+        self._panels: deque[PanelMessage] = deque()
         # What the pages hold.
         self._histories: set[int] = set()
         self._statuses: dict[Pair, UInt8[np.ndarray, " N"]] = {}
@@ -115,6 +119,8 @@ class ExplorerFeed:
                 series, model, row = inference.series, inference.model, inference.row
                 yield from self._status_changes((series, model))
                 yield from self._rows(RowsRequest(series, model, row, 1))
+        while self._panels:
+            yield self._panels.popleft()
         now = time.monotonic()
         if self._is_open and now - self._reported >= REPORT_INTERVAL:
             self._reported = now
@@ -125,7 +131,7 @@ class ExplorerFeed:
         """Whether more messages are due soon."""
         return self._is_open and (any(self._is_running) or self._lacks_scores() or self._lacks_surprises())
 
-    def _answer(self, request: Connect | OpenSeries | CancelRun | InferOrigin) -> Iterator[Messages]:
+    def _answer(self, request: Requests) -> Iterator[Messages]:
         match request:
             case Connect():
                 series, model, row = self._view()
@@ -140,6 +146,8 @@ class ExplorerFeed:
                 yield from self._progress_changes()
             case OpenSeries(series, model):
                 yield from self._open(series, model)
+            case PanelRequest(model):
+                comm_sender.analysis.submit(lambda: self._summarise_panel(model))
             case CancelRun(model):
                 self._runs[model].cancel()
             case InferOrigin():
@@ -216,6 +224,14 @@ class ExplorerFeed:
         message = encoding.encode_scores(self._runs[pair[1]], *pair)
         self._scores[pair] = now + max(SCORES_INTERVAL, (time.monotonic() - start) / MAX_SHARE), version
         return message
+
+    def _summarise_panel(self, model: int) -> None:
+        found = self._surprises.tables(model)
+        try:
+            self._panels.append(encode_panel(self._runs[model], model, found[1].surprises if found else None))
+        except Exception:
+            _log.warning("The series of %s could not be summarised.", self._runs[model].model, exc_info=True)
+        self._wake()
 
     def _lacks_scores(self) -> bool:
         return any(self._scores[pair][1] != version for pair, version in self._versions.items())

@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 
     from nbforecast.data import Dataset
     from nbforecast.jupyter.widgets.explorer.feed import Pair
-    from nbforecast.jupyter.widgets.explorer.messages import (
-        CancelRun,
-        InferOrigin,
-        Messages,
-        OpenSeries,
-        ScoresMessage,
-    )
+    from nbforecast.jupyter.widgets.explorer.messages import Messages, Requests, ScoresMessage
     from nbforecast.live.live import Live
     from nbforecast.live.status import LiveStatus
     from nbforecast.run import Run
@@ -88,7 +82,7 @@ class LiveFeed(ExplorerFeed):
             since = None if status.since is None else 1000 * status.since
             yield LiveMessage(state=status.state, since=since, text=status.text)
 
-    def _answer(self, request: Connect | OpenSeries | CancelRun | InferOrigin) -> Iterator[Messages]:
+    def _answer(self, request: Requests) -> Iterator[Messages]:
         if isinstance(request, Connect):
             self._told = None
         yield from super()._answer(request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -12,7 +11,6 @@ from nbforecast.jupyter.validation import (
     Bytes,
     Doubles,
     Floats,
-    Integers,
     InvalidMessage,
     Label,
     Message,
@@ -21,6 +19,8 @@ from nbforecast.jupyter.validation import (
     parse,
 )  # fmt: skip
 from nbforecast.jupyter.widgets.explorer.live_messages import ExtendMessage, LiveMessage
+from nbforecast.jupyter.widgets.explorer.panel_messages import PanelMessage, PanelRequest
+from nbforecast.jupyter.widgets.explorer.surprise_messages import SurprisesMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,26 +29,6 @@ VERSION = 4
 MAX_ROWS = 4096  # of one request
 MAX_JOINT_ROWS = 64  # of one request for paths
 SHOWN_PATHS = 25  # of an origin, of the many that its sums and extremes are taken from
-
-
-class SurpriseKind(IntEnum):
-    """What an odd observation turned out to be."""
-
-    UNDECIDED = 0
-    SPIKE = 1
-    LEVEL_SHIFT = 2
-    SPREAD = 3
-    RHYTHM = 4
-    MISSING = 5
-
-
-class ChangeDirection(IntEnum):
-    """How a series changed."""
-
-    UP = 0
-    DOWN = 1
-    WIDER = 2
-    NARROWER = 3
 
 
 class Connect(Request, frozen=True):
@@ -114,7 +94,7 @@ class InferOrigin(Request, frozen=True):
     row: Position
 
 
-Requests = Connect | RowsRequest | JointRequest | OpenSeries | CancelRun | InferOrigin
+Requests = Connect | RowsRequest | JointRequest | OpenSeries | PanelRequest | CancelRun | InferOrigin
 
 
 class SeriesInfo(msgspec.Struct, frozen=True):
@@ -296,42 +276,6 @@ class ScoresMessage(Message, frozen=True):
     horizon: HorizonScores
 
 
-class SurprisesMessage(Message, frozen=True):
-    """The observations of a series that a model's forecasts made improbable, and the changes they add up to.
-
-    Attributes:
-        rate: The share of ordinary observations that is named.
-        row: The rows of the odd observations, ascending; shape (K,).
-        event: The number of the event that each belongs to; shape (K,).
-        lead: The longest horizon at which each was odd already, in steps; shape (K,).
-        what: Codes of `SurpriseKind`; shape (K,).
-        p: The probability of something at least as odd; shape (K,).
-        expected: Medians of the forecasts that p belongs to, NaN where none is known; shape (K,).
-        low: The lower ends of their bands of 1 - rate; shape (K,).
-        high: The upper ends; shape (K,).
-        rank: The place of each in the order of strangeness, 0 the strangest; shape (K,).
-        alarm: The rows at which the series no longer behaved as forecast, ascending; shape (C,).
-        since: The rows from which on that was so, as estimated; shape (C,).
-        direction: Codes of `ChangeDirection`; shape (C,).
-    """
-
-    series: int
-    model: int
-    rate: float
-    row: Integers
-    event: Integers
-    lead: Integers
-    what: Bytes
-    p: Doubles
-    expected: Doubles
-    low: Doubles
-    high: Doubles
-    rank: Integers
-    alarm: Integers
-    since: Integers
-    direction: Bytes
-
-
 class ProgressMessage(Message, frozen=True):
     """How far a run has come, and how it ended.
 
@@ -368,6 +312,7 @@ Messages = (
     | JointMessage
     | ScoresMessage
     | SurprisesMessage
+    | PanelMessage
     | ProgressMessage
     | ExtendMessage
     | LiveMessage
@@ -394,7 +339,7 @@ def read_request(content: Any, lengths: Sequence[int], models: int) -> Requests:
         return request
     if request.model >= models:
         raise InvalidMessage(f"there are {models} models")
-    if isinstance(request, CancelRun):
+    if isinstance(request, (CancelRun, PanelRequest)):
         return request
     if request.series >= len(lengths):
         raise InvalidMessage(f"there are {len(lengths)} series")

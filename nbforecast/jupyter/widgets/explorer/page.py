@@ -20,6 +20,7 @@ from nbforecast.errors import OptionError
 from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.widgets.explorer import encoding
 from nbforecast.jupyter.widgets.explorer.messages import SHOWN_PATHS, HistoryMessage
+from nbforecast.jupyter.widgets.explorer.panel import encode_panel
 from nbforecast.jupyter.widgets.explorer.surprises import encode_surprises, find_odd
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.origin_scores import QUANTILE_LEVELS
@@ -126,6 +127,8 @@ def _messages(
                 status = _omit(status, every, worst[series])
             messages += [status, encoding.encode_scores(run, series, model)]
             messages.append(encode_surprises(run, series, model, odd[model]))
+    if len(data.ids) > 1:
+        messages += [encode_panel(run, model, odd[model].surprises) for model, run in enumerate(runs)]
     note = f"; this page has one in {every}, and the worst" if every > 1 else ""
     return [*messages, *(encoding.encode_progress(run, model, note) for model, run in enumerate(runs))]
 

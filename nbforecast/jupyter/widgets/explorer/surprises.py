@@ -11,7 +11,7 @@ import polars as pl
 
 from nbforecast.errors import NbForecastError
 from nbforecast.jupyter.sender import comm_sender
-from nbforecast.jupyter.widgets.explorer.messages import ChangeDirection, SurpriseKind, SurprisesMessage
+from nbforecast.jupyter.widgets.explorer.surprise_messages import ChangeDirection, SurpriseKind, SurprisesMessage
 from nbforecast.surprises.table import by_strangeness
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-/** A small box of lines beside the pointer: what hovering over the charts describes. */
+/** What is under the pointer, read out beside the legend: values of the chart, and origins of the strip. */
 
 import { h, setText } from "../../../common/src/dom";
 import { decimal, distinctNumbers, integer, score } from "../../../common/src/format";
@@ -10,27 +10,6 @@ import type { Selection } from "../state/selection";
 import { PENDING, SCORED, UNAVAILABLE } from "../wire/messages";
 import { statusText } from "./origin-scores";
 import { oddLines } from "./surprise-text";
-
-/** The box, kept within its parent. */
-export class Tooltip {
-  readonly el = h("div", { class: "nbf-tip", hidden: true, "aria-hidden": "true" });
-
-  /** Shows lines beside a place in the parent's pixels. */
-  show(x: number, y: number, lines: string[]): void {
-    this.el.hidden = false;
-    while (this.el.children.length > lines.length) this.el.lastChild?.remove();
-    while (this.el.children.length < lines.length) this.el.append(h("div"));
-    lines.forEach((line, i) => setText(this.el.children[i], line));
-    const parent = this.el.offsetParent as HTMLElement | null;
-    const [wide, tall] = [this.el.offsetWidth, this.el.offsetHeight];
-    const left = Math.max(0, Math.min(x - wide / 2, (parent?.clientWidth ?? wide) - wide));
-    this.el.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(0, y - tall - 10))}px)`;
-  }
-
-  hide(): void {
-    this.el.hidden = true;
-  }
-}
 
 /** The median and the ends of the bands that are read out, the innermost first, by their places among the quantiles. */
 const READ = [3, 2, 4, 1, 5, 0, 6];
