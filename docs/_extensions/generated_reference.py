@@ -329,8 +329,38 @@ def _write(app: Sphinx) -> None:
             target.write_text(text, encoding="utf-8")
 
 
+_COLON = "\ue000"  # stands for a colon that ends no type
+# classes whose objects people get and do not make
+_GIVEN = {
+    "Run", "Forecast", "Chart", "PathDistribution", "GroupForecasts", "DatasetRun", "ResultCache", "Live", "Event",
+    "Explorer",
+}  # fmt: skip
+
+
+def _hide_colons(_: Sphinx, what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    """Napoleon takes the words before a colon for a type where a property or a result is described."""
+    is_result = False
+    for number, line in enumerate(lines):
+        if (what == "property" and number == 0) or is_result:
+            lines[number] = line.replace(":", _COLON)
+        is_result = line.strip() in ("Returns:", "Yields:") or (is_result and bool(line.strip()))
+
+
+def _show_colons(_: Sphinx, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    lines[:] = [line.replace(_COLON, ":") for line in lines]
+
+
+def _hide_signature(
+    _: Sphinx, what: str, name: str, _object: Any, _options: Any, signature: str, returns: str
+) -> tuple[str, str]:
+    return ("", "") if what == "class" and name.rpartition(".")[2] in _GIVEN else (signature, returns)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write the pages before any is read."""
     os.environ.setdefault("COLUMNS", "100")
     app.connect("builder-inited", _write, priority=200)
+    app.connect("autodoc-process-docstring", _hide_colons, priority=400)  # before Napoleon, and after it
+    app.connect("autodoc-process-docstring", _show_colons, priority=600)
+    app.connect("autodoc-process-signature", _hide_signature)
     return {"parallel_read_safe": True}
