@@ -59,7 +59,7 @@ def test_M5_models(capsys: pytest.CaptureFixture[str]) -> None:
 def test_M6_demo_copies_samples_that_can_be_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", str(tmp_path / "here")]) == 0
     names = sorted(p.name for p in (tmp_path / "here").iterdir())
-    assert names[:2] == ["backtest_report.ipynb", "glucose.ipynb"]
+    assert {"backtest_report.ipynb", "glucose.ipynb"} <= set(names)
     assert [n for n in names if n.endswith(".parquet")] == ["glucose.parquet", "retail.parquet", "taxi.parquet"]
     assert main(["quickdraw", str(tmp_path / "here" / "retail.parquet"), "-i", "-12", "-m", "naive"]) == 0
     assert "12 steps of 1 month" in capsys.readouterr().out
