@@ -177,22 +177,12 @@ def draw(entries: list[dict[str, Any]], theme: Theme = "light") -> str:
     """One SVG document with a small chart of each figure over the commits."""
     from nbforecast.charts import draw_line_chart
 
-<<<<<<< HEAD
     charts, measured = [], [name for name in FIGURES if any(name in entry["figures"] for entry in entries)]
     for number, name in enumerate(measured):
         svg = draw_line_chart(_chart(entries, name), theme)
         x, y = (number % COLUMNS) * WIDTH, (number // COLUMNS) * HEIGHT
         charts.append(svg.replace("<svg ", f'<svg x="{x}" y="{y}" ', 1))
     width, height = COLUMNS * WIDTH, -(-len(measured) // COLUMNS) * HEIGHT
-=======
-    charts = []
-    names = [name for name in FIGURES if any(name in entry["figures"] for entry in entries)]
-    for number, name in enumerate(names):
-        svg = draw_line_chart(_chart(entries, name), theme)
-        x, y = (number % COLUMNS) * WIDTH, (number // COLUMNS) * HEIGHT
-        charts.append(svg.replace("<svg ", f'<svg x="{x}" y="{y}" ', 1))
-    width, height = COLUMNS * WIDTH, -(-len(names) // COLUMNS) * HEIGHT
->>>>>>> 3adb42f (Draw what has been measured, and measure charts with no run beside)
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(charts)}</svg>'
 
