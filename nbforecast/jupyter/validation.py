@@ -11,7 +11,6 @@ from functools import cache
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import msgspec
-import numpy as np
 
 _LONGEST_NAME = 64
 _LARGEST = (1 << 53) - 1  # integers beyond this are not exact in JavaScript
@@ -35,12 +34,6 @@ class Buffer(NamedTuple):
     """
 
     dtype: str
-
-
-Bytes = Annotated[np.ndarray, Buffer("u1")]
-Floats = Annotated[np.ndarray, Buffer("<f4")]
-Doubles = Annotated[np.ndarray, Buffer("<f8")]
-Integers = Annotated[np.ndarray, Buffer("<i4")]
 
 
 def kind_of(name: str) -> str:

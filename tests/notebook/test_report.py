@@ -137,7 +137,7 @@ def test_R2_what_goes_wrong_is_told_with_its_cell(tmp_path: Path, capsys: pytest
 
     assert "has no parameter 'horizn'. Did you mean 'horizon'? It has: data, model" in fails("-p", "horizn", "3")
     assert "-p horizon twelve is not a length of time" in fails("-p", "horizon", "twelve")
-    assert "No template is called 'nothing'; there are: backtest_report, glucose" in fails("--template", "nothing")
+    assert "called 'nothing'; there are: backtest_report, chronos2, glucose" in fails("--template", "nothing")
     assert "There is no template 'no.ipynb'." in fails("--template", "no.ipynb")
     assert main(["report", str(data), "-o", "out.pdf"]) == 2
     assert "takes a .html file" in capsys.readouterr().err

@@ -59,7 +59,9 @@ class Shown:
     def choose(self, series: str) -> None:
         self.root.locator(".nbf-picker > button").click()
         self.root.get_by_role("combobox", name="Find a series").fill(series)
-        self.root.get_by_role("option", name=series, exact=True).click()
+        # what is typed may be part of other names, and cells with scores follow the name
+        names = self.root.locator("[role=option] > span:first-child")
+        names.filter(has_text=re.compile(rf"^{re.escape(series)}$")).click()
         # until the next frame the other series is still drawn
         self.root.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 

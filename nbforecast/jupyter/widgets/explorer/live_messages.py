@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nbforecast.jupyter.validation import Doubles, Message
+from nbforecast.jupyter.validation import Message
+from nbforecast.jupyter.widgets.explorer.buffer_types import Doubles  # noqa: TC001 - msgspec resolves them
 
 
 class ExtendMessage(Message, frozen=True):

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import structs
 
-from nbforecast.jupyter.validation import (
-    Bytes,
-    Doubles,
-    Floats,
-    InvalidMessage,
-    Label,
-    Message,
-    Position,
-    Request,
-    parse,
-)  # fmt: skip
+from nbforecast.jupyter.validation import InvalidMessage, Label, Message, Position, Request, parse
+from nbforecast.jupyter.widgets.explorer.buffer_types import Bytes, Doubles, Floats  # noqa: TC001 - msgspec resolves them
 from nbforecast.jupyter.widgets.explorer.live_messages import ExtendMessage, LiveMessage
 from nbforecast.jupyter.widgets.explorer.panel_messages import PanelMessage, PanelRequest
 from nbforecast.jupyter.widgets.explorer.surprise_messages import SurprisesMessage

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nbforecast.jupyter.validation import Bytes, Doubles, Integers, Message, Position, Request
+from nbforecast.jupyter.validation import Message, Position, Request
+from nbforecast.jupyter.widgets.explorer.buffer_types import Bytes, Doubles, Integers  # noqa: TC001 - msgspec resolves them
 
 SPARK_POINTS = 24  # of the small line of a series
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from nbforecast.jupyter.validation import Bytes, Doubles, Integers, Message
+from nbforecast.jupyter.validation import Message
+from nbforecast.jupyter.widgets.explorer.buffer_types import Bytes, Doubles, Integers  # noqa: TC001 - msgspec resolves them
 
 
 class SurpriseKind(IntEnum):
