@@ -89,7 +89,7 @@ def measure(quick: bool) -> dict[str, float]:
     if not quick:
         found["pretrained"] = measure_overhead(frame, "pretrained", 2)[0]
     found["shards"] = 1e6 * _shards(*((20, 100) if quick else (100, 1000)))
-    found["append"] = 1e3 * _append(frame, repeats)
+    found["append"] = 1e3 * _append(frame, 3 if quick else 20)
     return {name: found[name] for name in FIGURES if name in found}
 
 
@@ -147,10 +147,10 @@ def _shards(series: int, points: int) -> float:
         return min(sizes)
 
 
-def _append(frame: Any, repeats: int) -> float:
+def _append(frame: Any, turns: int) -> float:
     import nbforecast as nbf
 
-    rows = range(len(frame) - repeats, len(frame) + 1)
+    rows = range(len(frame) - turns + 1, len(frame) + 1)
     for count in (rows[0] - 2, rows[0] - 1):  # the first row more compiles functions for few origins
         nbf.forecast(frame[:count], "naive", wait=True)
     return median(_processor_seconds(lambda n=n: nbf.forecast(frame[:n], "naive", wait=True)) for n in rows)
