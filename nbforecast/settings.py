@@ -32,6 +32,7 @@ _VARIABLES = tuple(
         "EXPLORER",
         "SKIP_JS",
         "COMPILED",
+        "OPTION_STYLE",  # which reports set for their kernels
     )
 )
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}

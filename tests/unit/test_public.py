@@ -17,6 +17,7 @@ from nbforecast.arguments import add_forecast_options, forecast_keywords
 from nbforecast.option_keywords import ForecastKeywords, PanelKeywords
 from nbforecast.options import ForecastOptions
 from nbforecast.settings import check_environment
+from nbforecast.text import OPTION_STYLE
 
 
 def test_M6_every_public_name_is_there_and_none_is_a_module() -> None:
@@ -99,6 +100,13 @@ def test_S4_repairs_are_logged_once_as_warnings(caplog: pytest.LogCaptureFixture
 def test_M6_a_mistyped_environment_variable_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBFORECAST_DEVISE", "cpu")
     with pytest.warns(UserWarning, match="DEVISE is no setting of nbforecast. Did you mean 'NBFORECAST_DEVICE'"):
+        check_environment()
+
+
+def test_M6_the_kernels_of_reports_have_no_variable_to_warn_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OPTION_STYLE, "parameter")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         check_environment()
 
 
