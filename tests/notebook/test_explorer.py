@@ -158,7 +158,9 @@ def test_E9_unloading_and_closing_end_the_thread_and_a_page_that_connects_again_
     assert kernel.value("threads()") == []
     page.send({"kind": "connect", "v": 4})
     assert page.receive(10, "progress")[0] == "meta"
-    kernel.run("%load_ext nbforecast\nimport ipywidgets; ipywidgets.Widget.close_all(); time.sleep(0.5)")
+    closed = "ipywidgets.Widget.close_all(); until = time.monotonic() + 20"  # a search in a run ends before its thread
+    wait = "while threads() and time.monotonic() < until:\n    time.sleep(0.01)"
+    kernel.run(f"%load_ext nbforecast\nimport ipywidgets\n{closed}\n{wait}")
     assert kernel.value("threads()") == []
 
 
