@@ -190,7 +190,7 @@ class Live:
 
         Args:
             monitor: The monitor.
-            folder: Where it remembers events beyond this process; None for nowhere.
+            folder: Where events are stored, so that a restart knows them; None if they are not.
         """
         key = f"{self._source.identity}\n{monitor.key}\n{sum(other.key == monitor.key for other in self._monitors)}"
         with self._look_lock:

@@ -18,8 +18,6 @@ from nbforecast.forecasters.window_forecaster import jit_once
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest.importorskip("flatbuffers")
-
 
 class Counter:
     """A function that counts how often it is traced."""
