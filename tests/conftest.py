@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.isolation import compile_quickly, share_compiled, use_own_directory
+from tests.support.isolation import compile_quickly, import_lightly, share_compiled, use_own_directory
 from tests.support.requirements import Requirement, check_requirements, is_expected, requires
 from tests.support.shape_checks import install_shape_checks
 
 use_own_directory()
 share_compiled()
 compile_quickly()
+import_lightly()
 install_shape_checks()
 
 # a shell that runs the tests in the background has interrupts ignored, by all that they start too

@@ -159,10 +159,18 @@ def test_the_loss_is_least_at_the_true_quantiles() -> None:
     np.testing.assert_allclose(scaled, best, rtol=1e-5)
 
 
+def _noise(key: jax.Array, seasons: jax.Array) -> jax.Array:
+    return jax.random.normal(key, (STEPS,)) + seasons[0]
+
+
+def _walk(key: jax.Array, seasons: jax.Array) -> jax.Array:
+    return jnp.cumsum(_noise(key, seasons))
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> train.Recipe:
-    """A recipe of few steps on two generators, which compile soon."""
-    monkeypatch.setattr(prior, "FAMILIES", {generators.regimes: 0.5, generators.steps: 0.5})
+    """A recipe of few steps on two plain generators: most of the time the true ones take is their compilation."""
+    monkeypatch.setattr(prior, "FAMILIES", {_noise: 0.5, _walk: 0.5})
     monkeypatch.setattr(train, "_LOG_STEPS", 4)
     monkeypatch.setattr(train, "_WARMUP_CHUNKS", 4)
     return train.Recipe(steps=12, batch=32, new_per_step=16, buffer_size=64, width=16, depth=1, average=0.5)
