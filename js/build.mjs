@@ -10,7 +10,6 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { slimUplot } from "./explorer/slim-uplot.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const STATIC = join(here, "..", "nbforecast", "jupyter", "static");
@@ -37,13 +36,13 @@ const common = {
   logLevel: "warning",
 };
 
-const widget = (name, plugins) =>
+const widget = (name) =>
   build({
     ...common,
     entryPoints: [join(here, name, "src/index.ts")],
     outfile: join(STATIC, `${name}.js`),
     minify: true,
-    plugins,
+    plugins: [styleSheets],
   });
 
 /** Makes one module with esbuild, without the packages of JupyterLab itself; its builder then packs the extension. */
@@ -84,7 +83,7 @@ const scripts = (folder) =>
     .map((f) => join(folder, f))
     .filter((f) => statSync(f).isFile() && f.endsWith(".js"));
 
-await Promise.all([widget("explorer", [styleSheets, slimUplot]), widget("cache", [styleSheets]), lab()]);
+await Promise.all([widget("explorer"), widget("cache"), lab()]);
 const sizes = [
   isWithin("explorer.js", 150_000, [join(STATIC, "explorer.js")]),
   isWithin("cache.js", 40_000, [join(STATIC, "cache.js")]),

@@ -1,4 +1,4 @@
-/** What browsers have and jsdom has not; uPlot asks for it as soon as it is loaded. */
+/** What browsers have and jsdom has not. */
 
 window.matchMedia = (media: string): MediaQueryList =>
   ({

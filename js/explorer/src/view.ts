@@ -128,7 +128,6 @@ export class View {
     window.addEventListener("afterprint", () => this.#fitPaper(false), { signal });
     signal.addEventListener("abort", () => {
       observer.disconnect();
-      this.#zoomView.destroy();
     });
   }
 

@@ -200,7 +200,13 @@ function second(ctx: Context, s: FanScene, row: Forecast): void {
 }
 
 /** The values from one row to another; lowest and highest of a pixel where there are many to one. */
-function trace(ctx: Context, s: FanScene, from: number, to: number, isOpen = false): void {
+export function trace(
+  ctx: Context,
+  s: Pick<FanScene, "frame" | "x" | "y" | "value">,
+  from: number,
+  to: number,
+  isOpen = false,
+): void {
   const dense = to - from > 2.5 * (s.frame.right - s.frame.left);
   let open = isOpen;
   for (let i = from; i <= to; ) {

@@ -1,15 +1,15 @@
-/** The zoomed view: uPlot draws the axes and the faint whole line, a layer above it what moves with the origin. */
+/** The zoomed view: a layer with the axes and the faint whole line, and one above it with what moves with the origin. */
 
-import uPlot from "uplot";
 import { Layer } from "../../../common/src/dom";
 import { integer } from "../../../common/src/format";
 import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
 import type { Selection, Style } from "../state/selection";
 import type { Viewport } from "../state/viewport";
-import { ENDING, type Frame, paintFan } from "./fan";
+import { ENDING, type Frame, paintFan, trace } from "./fan";
 import { paintChanges, paintOnChart } from "./odd-marks";
-import { mix, type Palette } from "./theme";
+import { paintPlot } from "./plot";
+import type { Palette } from "./theme";
 import { countTicks, type ValueAxis, valueAxis } from "./value-axis";
 import { extent, nextRange, type YRange } from "./y-range";
 
@@ -30,10 +30,8 @@ export interface ZoomOptions {
 
 /** The view. */
 export class ZoomView {
-  #plot: uPlot | null = null;
+  readonly #base = new Layer("nbf-plot");
   readonly #layer = new Layer("nbf-fan");
-  #xs: number[] = [];
-  #ys: (number | null)[] = [];
   #range: YRange | null = null;
   #axis: ValueAxis = valueAxis(0, 1);
   #times: [number, number] = [0, 1];
@@ -42,7 +40,7 @@ export class ZoomView {
   #font = "sans-serif";
   #width = 0;
   #height = 0;
-  #drawnKey = "";
+  #drawnKey: unknown[] = [];
   #isTotal = false;
   /** Pixels left and right of the plot, wide enough for all values' labels so far: the charts above and below are aligned to these. */
   side = 0;
@@ -50,7 +48,7 @@ export class ZoomView {
 
   constructor(host: HTMLElement) {
     this.#host = host;
-    host.append(this.#layer.canvas);
+    host.append(this.#base.canvas, this.#layer.canvas);
   }
 
   get plotWidth(): number {
@@ -62,56 +60,17 @@ export class ZoomView {
     return { left: this.side, right: this.#width - this.side, top: TOP, bottom: this.#height - BOTTOM };
   }
 
-  destroy(): void {
-    this.#plot?.destroy();
-    this.#plot = null;
-  }
-
   recolour(colours: Palette): void {
     this.#colours = colours;
     this.#font = getComputedStyle(this.#host).fontFamily || "sans-serif";
-    this.#rebuild();
+    this.#drawnKey = [];
   }
 
   resize(width: number, height: number): void {
     if (width === this.#width && height === this.#height) return;
     [this.#width, this.#height] = [width, height];
     this.#host.style.height = `${height}px`;
-    this.#drawnKey = "";
     this.side = Math.min(this.side, this.#mostSide);
-    if (this.#plot) this.#plot.setSize({ width, height });
-    else this.#rebuild();
-  }
-
-  #rebuild(): void {
-    this.destroy();
-    this.#drawnKey = "";
-    const [selection, colours] = [this.#selection, this.#colours];
-    if (!selection || !colours || this.#width < 50) return;
-    const { time } = selection.history;
-    this.#xs = selection.meta.slots ? Array.from(time, (_, row) => row) : Array.from(time);
-    // Running totals begin anew with each origin: there is no whole line of them.
-    this.#ys = this.#xs.map((_, i) => this.#lineAt(selection, i));
-    this.#plot = new uPlot(this.#options(selection, colours), [this.#xs, this.#ys], this.#host);
-    this.#host.append(this.#layer.canvas);
-  }
-
-  #lineAt(selection: Selection, row: number): number | null {
-    const v = this.#isTotal ? NaN : selection.history.value[row];
-    return Number.isFinite(v) ? v : null;
-  }
-
-  /** Takes rows that are new or different, without a look at the others. */
-  #extend(selection: Selection): void {
-    const { time, changed } = selection.history;
-    this.#xs.length = this.#ys.length = changed;
-    for (let row = changed; row < time.length; row++) {
-      this.#xs.push(selection.meta.slots ? row : time[row]);
-      this.#ys.push(this.#lineAt(selection, row));
-    }
-    this.#plot?.setData([this.#xs, this.#ys], false);
-    this.#plot?.redraw(true);
-    this.#drawnKey = "";
   }
 
   get #mostSide(): number {
@@ -127,67 +86,26 @@ export class ZoomView {
     this.side = Math.min(Math.max(this.side, least, Math.ceil(needed)), this.#mostSide);
   }
 
-  #options(selection: Selection, colours: Palette): uPlot.Options {
-    const { calendar } = selection;
-    const { slots } = selection.meta;
-    const timed = calendar.clock !== "number";
-    const { time } = selection.history;
-    const font = `${TICK} ${this.#font}`;
-    const quiet = { stroke: colours.soft, font, ticks: { show: false }, border: { show: false } };
-    const room = (): number => (this.#width < 460 ? 50 : 74);
-    const x: uPlot.Axis = {
-      ...quiet,
-      size: BOTTOM,
-      gap: 7,
-      lineGap: 1.35,
-      grid: { show: false },
-      ticks: { show: true, stroke: colours.rule, width: 1, size: 4 },
-      border: { show: true, stroke: colours.rule, width: 1 },
-      splits: (u) => {
-        const [low, high] = [u.scales.x.min ?? 0, u.scales.x.max ?? 1];
-        if (slots) return calendar.slotTicks(time, low, high, this.plotWidth, room());
-        return timed ? calendar.ticks(low, high, this.plotWidth, room()) : countTicks(low, high, this.plotWidth);
-      },
-      values: (_u, ticks) =>
-        timed ? calendar.labels(slots ? ticks.map((row) => time[row]) : ticks) : ticks.map(integer),
-    };
-    const y: uPlot.Axis = {
-      ...quiet,
-      size: () => this.side,
-      gap: this.side < 40 ? 5 : 8,
-      grid: { stroke: colours.grid, width: 1 },
-      splits: () => this.#axis.ticks,
-      values: () => this.#axis.labels,
-    };
-    return {
-      width: this.#width,
-      height: this.#height,
-      ms: 1,
-      padding: [TOP, () => this.side, 0, 0],
-      legend: { show: false },
-      cursor: { show: false },
-      scales: {
-        x: { time: false, auto: false, range: () => this.#times },
-        y: { auto: false, range: () => this.#range ?? [0, 1] },
-      },
-      axes: [x, y],
-      series: [{}, { stroke: mix(colours.bg, colours.ink, 0.3), width: 1.2, pxAlign: 0, points: { show: false } }],
-    };
+  /** Where a row is on the axis: at its time, or in the order of slots. */
+  #placeOf(row: number): number {
+    const { meta, history } = this.#selection as Selection;
+    return meta.slots ? row : history.time[row];
   }
 
   /** The time at a row, between rows and beyond the ends too. */
   #timeAt(row: number): number {
-    const n = this.#xs.length;
+    const n = this.#selection?.history.time.length ?? 0;
+    if (!n) return row;
     const i = Math.max(0, Math.min(n - 2, Math.floor(row)));
-    const step = n > 1 ? this.#xs[i + 1] - this.#xs[i] : 1;
-    return this.#xs[i] + (row - i) * step;
+    const start = this.#placeOf(i);
+    const step = n > 1 ? this.#placeOf(i + 1) - start : 1;
+    return start + (row - i) * step;
   }
 
   /** The place of a row, in pixels of the host. */
   xOf(row: number): number {
     const [low, high] = this.#times;
-    const time = row >= 0 && row < this.#xs.length && Number.isInteger(row) ? this.#xs[row] : this.#timeAt(row);
-    return this.side + ((time - low) / (high - low)) * this.plotWidth;
+    return this.side + ((this.#timeAt(row) - low) / (high - low)) * this.plotWidth;
   }
 
   /** Whether a place is within the plot. */
@@ -199,25 +117,23 @@ export class ZoomView {
   rowAt(x: number): number {
     const [low, high] = this.#times;
     const t = low + ((x - this.side) / this.plotWidth) * (high - low);
+    const end = (this.#selection?.history.time.length ?? 1) - 1;
     let from = 0;
-    let to = this.#xs.length - 1;
+    let to = end;
     while (from < to) {
       const middle = (from + to + 1) >> 1;
-      if (this.#xs[middle] <= t) from = middle;
+      if (this.#placeOf(middle) <= t) from = middle;
       else to = middle - 1;
     }
-    return from + 1 < this.#xs.length && this.#xs[from + 1] - t < t - this.#xs[from] ? from + 1 : from;
+    return from < end && this.#placeOf(from + 1) - t < t - this.#placeOf(from) ? from + 1 : from;
   }
 
   /** Draws a selection; true while the value axis is still gliding. */
   draw(selection: Selection, options: ZoomOptions): boolean {
     const isTotal = options.style === "total";
-    const before = this.#selection?.history;
-    const isNew = selection.history.origin !== before?.origin || isTotal !== this.#isTotal;
-    const isLonger = !isNew && selection.history !== before;
+    const isNew = selection.history.origin !== this.#selection?.history.origin || isTotal !== this.#isTotal;
     this.#isTotal = isTotal;
     this.#selection = selection;
-    if (isLonger) this.#extend(selection);
     const { viewport: w } = options;
     const first = Math.max(0, Math.floor(w.start));
     const last = Math.min(selection.history.value.length - 1, Math.ceil(w.start + w.span));
@@ -229,22 +145,17 @@ export class ZoomView {
     this.#axis = valueAxis(...range, Math.max((this.#frame.bottom - this.#frame.top) / 46, 2));
     this.#range = range;
     const ends = selection.forecasts.map((forecast) => this.#endText(forecast, selection.meta.horizon));
-    const sideBefore = isNew ? 0 : this.side;
-    this.side = sideBefore;
+    if (isNew) this.side = 0;
     this.#widenSide(ends);
-    if (isNew) this.#rebuild();
-    const [plot, colours] = [this.#plot, this.#colours];
-    if (!plot || !colours) return false;
+    const colours = this.#colours;
+    if (!colours || this.#width < 50) return false;
     this.#times = [this.#timeAt(w.start), this.#timeAt(w.start + w.span)];
-    const key = `${this.#times.join()}/${range.join()}/${this.side}`;
+    const isResized = this.#base.resize(this.#width, this.#height);
+    const key = [selection.history, colours, isTotal, ...this.#times, ...range, this.side];
     // Within one viewport and range only the layer above is painted.
-    if (key !== this.#drawnKey) {
+    if (isResized || key.some((v, i) => v !== this.#drawnKey[i])) {
       this.#drawnKey = key;
-      plot.batch(() => {
-        plot.setScale("x", { min: this.#times[0], max: this.#times[1] });
-        plot.setScale("y", { min: range[0], max: range[1] });
-      });
-      if (this.side !== sideBefore) plot.redraw(false, true);
+      this.#paintBase(selection, colours, first, last);
     }
     this.#layer.resize(this.#width, this.#height);
     const ctx = this.#layer.begin();
@@ -253,6 +164,38 @@ export class ZoomView {
       if (!isTotal) this.#paintOdd(ctx, selection, colours, first, last);
     }
     return gliding;
+  }
+
+  #paintBase(selection: Selection, palette: Palette, first: number, last: number): void {
+    const ctx = this.#base.begin();
+    if (!ctx) return;
+    const { meta, calendar, history } = selection;
+    const frame = this.#frame;
+    const x = this.#timeTicks(selection);
+    const places = x.map(
+      (t) => this.side + ((t - this.#times[0]) / (this.#times[1] - this.#times[0])) * this.plotWidth,
+    );
+    const labels =
+      calendar.clock === "number"
+        ? x.map(integer)
+        : calendar.labels(meta.slots ? x.map((row) => history.time[row]) : x);
+    const y = { places: this.#axis.ticks.map((v) => this.#y(v)), labels: this.#axis.labels };
+    paintPlot(ctx, frame, { places, labels }, y, `${TICK} ${this.#font}`, palette, () => {
+      // Running totals begin anew with each origin: there is no whole line of them.
+      if (this.#isTotal) return;
+      const scene = { frame, x: (row: number) => this.xOf(row), y: (v: number) => this.#y(v), value: history.value };
+      trace(ctx, scene, Math.max(first - 1, 0), last);
+    });
+  }
+
+  /** Ticks of the axis of time: times, or rows where it counts slots. */
+  #timeTicks({ calendar, meta, history }: Selection): number[] {
+    const [low, high] = this.#times;
+    const room = this.#width < 460 ? 50 : 74;
+    if (meta.slots) return calendar.slotTicks(history.time, low, high, this.plotWidth, room);
+    return calendar.clock === "number"
+      ? countTicks(low, high, this.plotWidth)
+      : calendar.ticks(low, high, this.plotWidth, room);
   }
 
   /** Marks the odd observations in view, and where the series changed. */
