@@ -165,6 +165,7 @@ def joined(first: Snapshot, parts: Sequence[Snapshot], metadata: Metadata) -> Sn
         cleared=facts["cleared"],
         is_exact=facts["is_exact"],
         former=tuple(facts["former"]),
+        covariates=facts.get("covariate_digest", ""),
     )
     if entry.key.handle != facts["handle"]:
         raise Damaged("its rows do not follow those of the other files")

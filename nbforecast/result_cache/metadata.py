@@ -128,6 +128,8 @@ class Metadata:
             Damaged: The two do not belong together.
         """
         facts = self.facts | last.facts["delta"]["entry"] | {"saved": last.facts["saved"]}
+        if "covariate_digest" in facts:  # that of all rows, the second half of the handle
+            facts["covariate_digest"] = last.facts["covariate_digest"]
         lengths = zip(self.facts["index_len"], facts["index_len"], strict=False)
         try:
             if not all(before <= after for before, after in lengths):

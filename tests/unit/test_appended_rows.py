@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nbforecast as nbf
+from nbforecast.forecasters.covariate_use import CovariateUse
 from nbforecast.result_cache import directory as directory_module
 from nbforecast.result_cache.directory import ASIDE, CacheDirectory
 from nbforecast.result_cache.result_column import Column
@@ -110,6 +111,23 @@ def test_V2_C9_C10_a_restart_reads_the_rows_and_completes_their_scores(cache: Ca
     assert (run.inferred, run.reused, model.rows) == (0, 34, 34)
     assert {path: path.read_bytes() for path in paths(cache)} == files  # nothing new is known
     assert_calculated_anew(run, panel(22, 12))
+
+
+class CovariateModel(LastValueModel):
+    """The last value, for a model that declares to read covariates."""
+
+    key = "last, with covariates"
+    covariate_use = CovariateUse()
+
+
+def test_V2_C9_H2_rows_are_appended_to_results_that_depend_on_covariates(cache: Cache) -> None:
+    model, frame = CovariateModel(), panel(24, 12).with_columns(temp=pl.col("ds").cos())
+    for last in (20, 21, 23):
+        forecast(frame.filter(pl.col("ds") < last), model, past_covariates="temp")
+    assert len(paths(cache)) == 2
+    reopen(cache)
+    run = forecast(frame.filter(pl.col("ds") < 23), model, past_covariates="temp")
+    assert (run.inferred, model.rows) == (0, 35)
 
 
 def test_V2_rows_go_on_after_a_restart_and_become_one_file_now_and_then(
