@@ -69,6 +69,7 @@ def forecast(
     past_covariates: str | Sequence[str] | None = None,
     issued_covariates: Any = None,
     holidays: str | None = None,
+    groups: str | Sequence[str] | None = None,
     origins: Any = None,
     every: Any = None,
     at: str | dt.time | None = None,
@@ -117,6 +118,9 @@ def forecast(
             values. At each origin the newest value about a time counts whose cutoff is at or before the origin.
         holidays: Country whose public holidays, their eves and bridge days are known ahead: "DE", "DE-BY", "US-CA".
             Covariates imply `learn`.
+        groups: Columns of one value a series, such as a region: a model that reads groups, such as Chronos-2, forecasts
+            each series from the values of all series of its region up to the origin. "all" makes one group of all
+            series, unless a column is called so.
         origins: Origins to forecast from, all by default: "latest" (the newest of each series), a slice or a list of
             indices or times (`slice("2024-12-01", "2024-12-31")`; both ends are included, and a day to its end).
             Nothing else is inferred, but the past origins that `calibrate` needs. Any origin that is read with
@@ -182,7 +186,7 @@ def quickdraw(
         style: "bands" for prediction intervals, "density" for densities, "paths" for some joint paths.
         **options: The other options of `forecast`: time, target, id, static, freq, calendar, fill, minimum,
             maximum, max_duration, date_order, decimal, unit, convert_to, future_covariates, past_covariates,
-            issued_covariates, holidays, origins, every, at, seed, force, exact, learn, calibrate, name.
+            issued_covariates, holidays, groups, origins, every, at, seed, force, exact, learn, calibrate, name.
 
     Returns:
         A chart, which shows itself in a notebook. `chart.forecast` has the numbers, `chart.run` the other origins.

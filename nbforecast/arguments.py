@@ -25,6 +25,7 @@ _NOT_OF_SHARDS = {
     "calibrate": "calibrate what is opened from them, run.open(ID, calibrate=True)",
     **dict.fromkeys(("origins", "every", "at"), "every origin of a shard is forecast"),
     "static": "group the series of what is opened from them",
+    "groups": "forecast the panel as one table, so that each series sees the others",
     **dict.fromkeys(
         ("future_covariates", "past_covariates", "issued_covariates", "holidays"),
         "forecast the panel as one table to learn from them",

@@ -47,6 +47,7 @@ class ForecastKeywords(PanelKeywords, total=False):
     past_covariates: str | Sequence[str] | None
     issued_covariates: Any
     holidays: str | None
+    groups: str | Sequence[str] | None
     origins: Any
     every: Any
     at: str | dt.time | None

@@ -217,6 +217,15 @@ class ForecastOptions:
             "--holidays", prepares=True, metavar="COUNTRY", help="learn from public holidays: DE, DE-BY, US-CA ..."
         ),
     )
+    groups: str | Sequence[str] | None = field(
+        default=None,
+        metadata=argument(
+            "--groups",
+            prepares=True,
+            metavar="A,B",
+            help="columns of one value a series, such as a region, whose series Chronos-2 forecasts together; or all",
+        ),
+    )
     origins: Any = field(
         default=None,
         metadata=argument(

@@ -38,7 +38,7 @@ from nbforecast.result_cache.key import ForecastSpec
 from nbforecast.run import Run
 from nbforecast.safe_text import escape_controls
 from nbforecast.settings import check_environment, settings
-from nbforecast.text import option
+from nbforecast.text import listing, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -327,13 +327,20 @@ def _resolve_each(models: Any, options: ForecastOptions) -> list[Forecaster]:
     """The forecasters of one model or of several, within the options' bounds.
 
     Raises:
-        OptionError: There is no model, or two have one name.
+        OptionError: There is no model, two have one name, or none reads groups and the options name some.
     """
     models = models if isinstance(models, (list, tuple)) else [models]
     forecasters = [resolve(model, options.minimum, options.maximum) for model in models]
     names = [forecaster.name for forecaster in forecasters]
     if not names or len(set(names)) < len(names):
         raise OptionError(f"{option('model')} takes models of different names, not {names}.")
+    uses = [declared_use(forecaster) for forecaster in forecasters]
+    if options.groups is not None and not any(use is not None and use.siblings for use in uses):
+        raise OptionError(
+            f"{option('groups', options.groups)} is for models that read several series together, such as chronos-2, "
+            f"and {listing([repr(name) for name in names])} {'reads' if len(names) == 1 else 'read'} each series by "
+            f"itself. Leave it out, or name another {option('model')}."
+        )
     return forecasters
 
 

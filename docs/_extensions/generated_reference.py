@@ -64,8 +64,8 @@ _INTERNAL = {
     "DatasetRun": "start",
     "Forecast": "fan",
     "Explorer": "close connect open send_messages set_state view",
-    "WindowForecaster": "compile_ahead compiled compiled_steps covariates seconds_to_compile window_length",
-    "CovariateUse": "columns",
+    "WindowForecaster": "compile_ahead compiled compiled_steps covariates infer run seconds_to_compile window_length",
+    "CovariateUse": "columns facts",
 }
 
 

@@ -25,6 +25,7 @@ _HEAD = 50  # rows that tell whether text is times
 _SAMPLE = 1_000  # rows that tell whether text is numbers
 _MOSTLY = 0.6  # share of a sample that is numbers, from which on text may be the values
 _MOST_LABELS = 16  # further columns that are read with the chosen ones
+ALL_SERIES = "all"  # names one group of all series, where no column is called so
 _MOST_NAMED = 12  # with their types
 
 
@@ -44,6 +45,7 @@ class Columns:
         future: Columns of covariates that are known ahead.
         past: Columns of covariates that are known up to the origin.
         static: Columns of one value a series; columns of ids can be among them.
+        groups: Those of the static columns that group the series; None if none does.
     """
 
     time: str
@@ -57,6 +59,7 @@ class Columns:
     static: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     are_parts_given: bool = False
+    groups: tuple[str, ...] | None = None
 
     @property
     def id(self) -> str | None:
@@ -82,6 +85,7 @@ def choose_columns(
     static: Any = None,
     future_covariates: Any = None,
     past_covariates: Any = None,
+    groups: Any = None,
 ) -> Columns:
     """Choose columns by argument, by name (`unique_id`, `ds`, `y`), or as the only one of their kind.
 
@@ -93,6 +97,7 @@ def choose_columns(
         static: The columns of one value a series that the user names, or None.
         future_covariates: The columns of covariates known ahead, or None.
         past_covariates: The columns of covariates known up to the origin, or None.
+        groups: The columns of one value a series that group them, `ALL_SERIES` for one group, or None.
 
     Raises:
         InputError: If a column does not exist or several might serve; the message names the candidates and the
@@ -110,7 +115,8 @@ def choose_columns(
     ids = _named(source, schema, id, "id") or source.index_ids
     future = _named(source, schema, future_covariates, "future_covariates")
     past = _named(source, schema, past_covariates, "past_covariates")
-    one_a_series = _named(source, schema, static, "static")
+    by_group = () if groups == ALL_SERIES and ALL_SERIES not in schema else _named(source, schema, groups, "groups")
+    one_a_series = tuple(dict.fromkeys((*_named(source, schema, static, "static"), *by_group)))
     by_role = {"id": ids, "future_covariates": future, "past_covariates": past, "static": one_a_series}
     _check_conventional(schema, by_role, times, targets)
     chosen = {*times, *targets}
@@ -128,7 +134,7 @@ def choose_columns(
     target_column = targets[0] if targets else _find_target(source, schema, {*taken, *clocks})
     columns = Columns(
         time_column, target_column, ids, tuple(clocks), len(times) > 1 and not parts, (), future, past, one_a_series,
-        parts, are_parts_given,
+        parts, are_parts_given, None if groups is None else by_group,
     )  # fmt: skip
     names = [*columns.names, *columns.clocks, *columns.parts, *future, *past, *columns.static_beside_ids]
     if len(set(names)) < len(names):

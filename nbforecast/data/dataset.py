@@ -88,6 +88,7 @@ class Dataset:
         issued: Covariates that were issued over time, known ahead; None if there are none.
         static: A row for each series, in the order of `ids`: unique_id and the columns that `static=` names. They are
             not part of the handle, either.
+        groups: The number of each series' group, as `groups=` names them; None if series are forecast one by one.
     """
 
     ids: tuple[str, ...]
@@ -102,6 +103,7 @@ class Dataset:
     covariates: Covariates | None = None
     static: pl.DataFrame | None = None
     issued: IssuedCovariates | None = None
+    groups: Int64[np.ndarray, " series"] | None = None
 
     def __len__(self) -> int:
         """Return the number of rows of all series."""

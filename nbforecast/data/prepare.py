@@ -28,6 +28,7 @@ from nbforecast.data.grid import (
 )
 from nbforecast.data.holidays import check_country
 from nbforecast.data.observations import Observations, read_observations, to_polars
+from nbforecast.data.siblings import number_groups
 from nbforecast.data.source import open_source
 from nbforecast.data.span import parse_span
 from nbforecast.data.static import read_static
@@ -77,6 +78,7 @@ def prepare(
     future_covariates: str | Sequence[str] | None = None,
     past_covariates: str | Sequence[str] | None = None,
     holidays: str | None = None,
+    groups: str | Sequence[str] | None = None,
     name: str | None = None,
 ) -> Dataset:
     """Read a frame as series on a regular time grid.
@@ -109,6 +111,8 @@ def prepare(
             carry their future.
         past_covariates: Columns that are known up to the origin.
         holidays: The country, and after a hyphen its part, whose public holidays are covariates: `"DE-BY"`.
+        groups: Columns of one value a series, such as a region: a model that reads groups forecasts the series of one
+            region together. `"all"` makes one group of all series, unless a column is called so.
         name: The name of the frame in titles.
 
     Returns:
@@ -138,13 +142,13 @@ def prepare(
         raise InputError("This is a prepared dataset already: use it as it is, or give the frame it is made of.")
 
     source = open_source(frame, time, target, id, date_order)
-    columns = choose_columns(source, time, target, id, static, future_covariates, past_covariates)
+    columns = choose_columns(source, time, target, id, static, future_covariates, past_covariates, groups)
     table = collect(source, columns)
     as_steps = spec is not None and spec.kind == "integer"
     observations, warnings = read_observations(table, columns, name or source.name, date_order, decimal, as_steps)
     warnings = [*source.warnings, *warnings]
     static_columns = [to_polars(table, name)[observations.rows] for name in columns.static]
-    static_table = read_static(static_columns, observations.series, observations.ids) if static_columns else None
+    static_table = read_static(static_columns, observations.series, observations.ids, columns.groups)
     _check_distinct(observations, observations.times, table, columns)
     if convert_to is not None:
         factor, summand = find_conversion(unit or stated_unit(observations.names.target), convert_to)
@@ -192,6 +196,7 @@ def prepare(
 
     offsets, steps, values = lay_out(points, len(ids))
     rows = observations.take_series(is_long_enough)
+    static_table = static_table.filter(is_long_enough)
     covariates, covariate_warnings = _read_covariates(
         table, columns, rows, frequency, offsets, steps, holidays=holidays, decimal=decimal
     )
@@ -206,7 +211,8 @@ def prepare(
         names=_with_unit(observations.names, convert_to or unit),
         warnings=(*warnings, *covariate_warnings),
         covariates=covariates,
-        static=None if static_table is None else static_table.filter(is_long_enough),
+        static=static_table if columns.static else None,
+        groups=None if columns.groups is None else number_groups(static_table, columns.groups),
     )
 
 

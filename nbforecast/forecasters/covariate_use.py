@@ -1,9 +1,9 @@
-"""Which covariates a forecaster reads by itself (H2), and from which origins it has them."""
+"""What a forecaster reads beside a series' own values (H2): covariates and other series; and where it has them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -31,6 +31,7 @@ class CovariateUse:
         complete: Whether it needs every covariate of its context; otherwise NaN stands for a missing one.
         only_ahead: Whether it leaves out covariates that are known up to the origin only.
         required: Whether it cannot forecast where it has none.
+        siblings: Whether it reads the values of the other series of a group, up to the origin.
 
     Example:
         >>> CovariateUse(names=("promotion",)).reads(ahead=True, up_to_origin=False)
@@ -43,6 +44,12 @@ class CovariateUse:
     complete: bool = False
     only_ahead: bool = False
     required: bool = False
+    siblings: bool = False
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The attributes by name, as part of a key; `siblings` is left out where it reads none."""
+        return {name: value for name, value in asdict(self).items() if name != "siblings" or value}
 
     def reads(self, *, ahead: bool, up_to_origin: bool) -> bool:
         """Whether it reads any covariate of data that have some known ahead, or some known up to the origin."""
@@ -96,18 +103,21 @@ class CovariateUse:
 
 
 def covariate_use(forecaster: Forecaster, data: Dataset) -> CovariateUse | None:
-    """Which covariates of some data a forecaster reads; None if there are none or it reads none.
+    """What of some data a forecaster reads beside a series' own values; None if nothing.
 
     Args:
         forecaster: The forecaster.
         data: The dataset.
     """
-    declared = declared_use(forecaster)
-    return None if data.covariates is None else declared
+    use = declared_use(forecaster)
+    if use is None or (data.covariates is None and data.groups is None):
+        return None
+    use = replace(use, siblings=use.siblings and data.groups is not None)
+    return None if data.covariates is None and not use.siblings else use
 
 
 def declared_use(forecaster: Forecaster) -> CovariateUse | None:
-    """What a forecaster declares to read; None if it reads no covariate."""
+    """What a forecaster declares to read; None if it reads nothing beside a series' own values."""
     return cast("CovariateUse | None", getattr(forecaster, "covariate_use", None))
 
 

@@ -22,7 +22,7 @@ from nbforecast.device import (
 )
 from nbforecast.forecasters.base import model_key
 from nbforecast.forecasters.traced_programs import TracedProgram
-from nbforecast.forecasters.windows import N_SEASONS, Windows, cut_windows, partial_context_availability
+from nbforecast.forecasters.windows import Windows, blank_windows, cut_windows, partial_context_availability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,21 +171,32 @@ class WindowForecaster(ABC):
     ) -> Float32[np.ndarray, "R H Q"]:
         """See `Forecaster.forecast`; batches are padded to few sizes, which are compiled once each."""
         out = np.empty((len(rows), horizon, self.draws), np.float32)
-        shapes = self._shapes()
+        most = self._shapes()[-1]
 
         def infer(start: int) -> None:
-            part = rows[start : start + shapes[-1]]
-            length = self.window_length(data, part)
-            size = self._batch_size(len(part), horizon, length, shapes)
-            padded_rows = np.concatenate([part, np.full(size - len(part), part[-1])])
-            windows, location = cut_windows(data, padded_rows, length, seed)
-            fields = windows._asdict() | {"covariates": self.covariates(data, padded_rows, horizon)}
-            parts = {name: shard_batch(fields[name]) for name in _BATCHED if fields[name] is not None}
-            draws = self._run(windows._replace(**parts), horizon, seed)
-            out[start : start + len(part)] = draws[: len(part)] + location[: len(part), None, None]
+            out[start : start + most] = self.infer(data, rows[start : start + most], horizon, seed)
 
-        map_on_cores(infer, range(0, len(rows), shapes[-1]))
+        map_on_cores(infer, range(0, len(rows), most))
         return out
+
+    def infer(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int
+    ) -> Float32[np.ndarray, "R H Q"]:
+        """Returns the forecasts of one batch; see `Forecaster.forecast`.
+
+        Args:
+            data: The dataset.
+            rows: R rows, not more than the largest batch has.
+            horizon: H.
+            seed: The seed of random draws.
+        """
+        length = self.window_length(data, rows)
+        size = self._batch_size(len(rows), horizon, length, self._shapes())
+        padded_rows = np.concatenate([rows, np.full(size - len(rows), rows[-1])])
+        windows, location = cut_windows(data, padded_rows, length, seed)
+        windows = windows._replace(covariates=self.covariates(data, padded_rows, horizon))  # type: ignore[arg-type]
+        draws = self.run(windows, horizon, seed)
+        return (draws[: len(rows)] + location[: len(rows), None, None]).astype(np.float32)
 
     def compile_ahead(self, horizon: int, batch: int = 1) -> None:
         """Compiles what some windows need, if no process has done so: while the data are read, before they are known.
@@ -201,23 +212,22 @@ class WindowForecaster(ABC):
             or type(self).covariates is not WindowForecaster.covariates
         ):
             return
-        windows = Windows(
-            np.zeros((size, self.context), np.float32),  # type: ignore[arg-type]
-            np.ones((size, self.context), bool),  # type: ignore[arg-type]
-            np.zeros(size, np.float32),  # type: ignore[arg-type]
-            np.zeros(size, np.int32),  # type: ignore[arg-type]
-            np.zeros((size, 2), np.uint32),  # type: ignore[arg-type]
-            np.zeros(N_SEASONS, np.int32),  # type: ignore[arg-type]
-        )
-        parts = {name: shard_batch(getattr(windows, name)) for name in _BATCHED if name != "covariates"}
-        self._run(windows._replace(**parts), horizon, 0)
+        self.run(blank_windows(size, self.context), horizon, 0)
 
-    def _run(self, windows: Windows, horizon: int, seed: int) -> Float32[np.ndarray, "B H Q"]:
-        """The draws of a batch, relative to the windows' locations; the first batch of a shape compiles its function.
+    def run(self, windows: Windows, horizon: int, seed: int) -> Float32[np.ndarray, "B *V H Q"]:
+        """Returns the draws of a batch, relative to the windows' locations.
 
-        The smallest shapes are compiled quickly, since people wait for them.
+        The first batch of a shape compiles its function. The smallest shapes are compiled quickly, since people wait
+        for them.
+
+        Args:
+            windows: B windows; B is a size that functions are compiled for.
+            horizon: H.
+            seed: The seed of random draws.
         """
         size, length = windows.values.shape
+        parts = {name: getattr(windows, name) for name in _BATCHED}
+        windows = windows._replace(**{n: shard_batch(part) for n, part in parts.items() if part is not None})
         function = _compiled(self, horizon, seed, self._effort(size))
         shape_key = (self, self.compiled_steps(horizon), length, size)
         is_first, start = shape_key not in _compile_once, time.perf_counter()

@@ -30,6 +30,8 @@ class Windows(NamedTuple):
         key: Random bits that depend on seed, series and origin time alone.
         seasons: The calendar's season lengths in steps, ascending; 0 for none.
         covariates: What a model knows beside the values, of every step of context and horizon; None if nothing.
+        siblings: The values of G other series at the times of the context, each less its last one; NaN where there is
+            none. None if there are no other series.
     """
 
     values: Float32[Array, "B L"]
@@ -39,6 +41,24 @@ class Windows(NamedTuple):
     key: UInt32[Array, "B 2"]
     seasons: Int32[Array, " S"]
     covariates: Float32[Array, "B L+H C"] | None = None
+    siblings: Float32[Array, "B L G"] | None = None
+
+
+def blank_windows(count: int, context: int) -> Windows:
+    """Returns windows of zeros, all of them observed.
+
+    Args:
+        count: B.
+        context: L.
+    """
+    return Windows(
+        np.zeros((count, context), np.float32),  # type: ignore[arg-type]
+        np.ones((count, context), bool),  # type: ignore[arg-type]
+        np.zeros(count, np.float32),  # type: ignore[arg-type]
+        np.zeros(count, np.int32),  # type: ignore[arg-type]
+        np.zeros((count, 2), np.uint32),  # type: ignore[arg-type]
+        np.zeros(N_SEASONS, np.int32),  # type: ignore[arg-type]
+    )
 
 
 def cut_windows(

@@ -98,7 +98,8 @@ def continue_data(before: Dataset, source: Source, added: int, options: Forecast
     is_single = len(before.ids) == 1 and before.names.id is None and options.id is None
     is_settled = isinstance(options.freq, Frequency) and options.freq == before.frequency
     is_fixed = is_settled and before.frequency.kind == "fixed"
-    if not (is_plain and is_single and is_fixed) or options.has_covariates or added < 1:
+    reads_more = options.has_covariates or options.groups is not None
+    if not (is_plain and is_single and is_fixed) or reads_more or added < 1:
         return None
     if row_count(source) < added + _OVERLAP:
         return None

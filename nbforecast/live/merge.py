@@ -88,6 +88,7 @@ class MergedRows:
             options.static,
             options.future_covariates,
             options.past_covariates,
+            options.groups,
         )
         return list(dict.fromkeys([columns.time, *columns.clocks, *columns.parts, *columns.ids]))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 _VERSION = 3  # of the algorithm; raised whenever equal base forecasts give other numbers
 COVARIATES_OF_LEARNING = CovariateUse()
 _HELD_LEARNERS = 4
+
+
+def _covariates_of_learning(data: Dataset) -> CovariateUse | None:
+    """What a correction reads beside a series' own values; None if nothing. The model it corrects may read groups."""
+    if data.covariates is None and data.groups is None:
+        return None
+    return replace(COVARIATES_OF_LEARNING, siblings=data.groups is not None)
 
 
 class Learners:
@@ -69,7 +76,7 @@ class LearnedForecaster:
         draws: Q, their number.
         key: The keys of the base and of the other models, the series of a panel, since each learns from all, and the
             digest of covariates that were issued over time.
-        covariate_use: What of the covariates it reads; None if there are none.
+        covariate_use: What it reads beside a series' own values; None if nothing.
     """
 
     def __init__(
@@ -106,7 +113,7 @@ class LearnedForecaster:
         issued = {} if data.issued is None else {"issued": data.issued.digest}
         models_digest = _digest([model.key for model in models])
         self.key = model_key("learned", _VERSION, models=models_digest, series=series, **issued)
-        self.covariate_use = None if data.covariates is None else COVARIATES_OF_LEARNING
+        self.covariate_use = _covariates_of_learning(data)
 
     def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
         """That of the base."""

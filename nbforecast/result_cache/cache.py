@@ -89,8 +89,9 @@ class Cache(ReplaceableResults):
                     entry_slice = self._build(key, data, spec, reasons, requested, exact=exact)
             self._trim_if_free()
         entry_slice.entry.is_exact |= exact
-        if spec.covariates is not None and entry_slice.entry.data.covariates is None:
-            entry_slice.entry.data = data  # a file holds no covariates, and the key says that they are these
+        cached = entry_slice.entry.data
+        if spec.covariates is not None and cached.covariates is None and cached.groups is None:
+            entry_slice.entry.data = data  # files hold neither covariates nor groups; the key says that they are these
         if entry_slice.entry.unsearched is not None and entry_slice.key == entry_slice.entry.key:
             with self._build_lock:
                 self._search(entry_slice, requested(entry_slice.reasons))

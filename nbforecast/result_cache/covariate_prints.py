@@ -1,4 +1,4 @@
-"""Fingerprints of the covariates that forecasts depend on, for models that read covariates (C5, H2)."""
+"""Fingerprints of what forecasts depend on beside a series' own values: covariates and other series (C5, H2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def covariate_digest(data: Dataset, spec: ForecastSpec) -> str:
-    """16 hexadecimal digits of the covariates that forecasts of some data depend on; empty if on none.
+    """16 hexadecimal digits of the covariates and groups that forecasts of some data depend on; empty if on none.
 
     Args:
         data: The dataset.
@@ -34,6 +34,8 @@ def covariate_digest(data: Dataset, spec: ForecastSpec) -> str:
         values = grid.values[column] + 0.0  # -0.0 and 0.0 are the same value
         values[np.isnan(values)] = np.nan  # one bit pattern for every NaN
         digest.update(values.data)
+    if spec.covariates.siblings:
+        digest.update(np.ascontiguousarray(data.groups, "<i8").data)
     return digest.hexdigest()[:16]
 
 
@@ -56,8 +58,9 @@ def context_fingerprints(fingerprints: Fingerprints, data: Dataset, spec: Foreca
         spec: How the forecasts are made.
 
     Returns:
-        (N,) fingerprints: of the observations of the context and, if the model reads covariates, of their values in
-        the context up to the origin, and of those known ahead within the horizon.
+        (N,) fingerprints: of the observations of the context; if the model reads covariates, of their values in the
+        context up to the origin, and of those known ahead within the horizon; if it reads groups, of the observations
+        of all series of the group at the times of the context.
     """
     contexts = fingerprints.contexts(spec.context)
     use = spec.covariates
@@ -77,7 +80,27 @@ def context_fingerprints(fingerprints: Fingerprints, data: Dataset, spec: Foreca
             contexts += sums[place + 1] - sums[start]
         if use.future and grid.is_future[column]:
             contexts += sums[place + 1 + spec.horizon] - sums[place + 1]
-    return contexts
+    return contexts + _group_contexts(fingerprints, data, spec.context) if use.siblings else contexts
+
+
+def _group_contexts(fingerprints: Fingerprints, data: Dataset, context: int) -> UInt64[np.ndarray, " N"]:
+    """The fingerprint of what the series of each row's group have at the times of the row's context.
+
+    Observations are hashed with the names of their series and added up, step by step of a group.
+    """
+    groups = np.arange(len(data.ids)) if data.groups is None else data.groups
+    first, last = np.full(groups.max() + 1, np.iinfo(np.int64).max), np.full(groups.max() + 1, np.iinfo(np.int64).min)
+    np.minimum.at(first, groups, fingerprints.first)
+    np.maximum.at(last, groups, fingerprints.last)
+    starts = np.append(0, np.cumsum(last - first + 1))  # where the steps of each group begin
+    step = np.arange(len(data)) + np.repeat(fingerprints.first - data.offsets[:-1], data.lengths)
+    group = np.repeat(groups, data.lengths)
+    place = starts[group] + step - first[group]
+    salts = np.repeat(np.array([_salt(f"series {name}") for name in data.ids]), data.lengths)
+    sums = np.zeros(starts[-1] + 1, np.uint64)
+    np.add.at(sums, place + 1, hash_numbers(step.view("u8") + salts, data.values))
+    np.cumsum(sums, out=sums)
+    return sums[place + 1] - sums[np.maximum(place - context + 1, starts[group])]
 
 
 def _salt(text: str) -> np.uint64:

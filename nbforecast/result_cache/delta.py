@@ -104,6 +104,7 @@ def appended_rows(entry: Snapshot, lengths: Int64[np.ndarray, " S"]) -> Snapshot
         covariates=None,
         static=None,
         issued=None,
+        groups=None,
     )
     taken = entry.take(rows)
     is_partial = (taken.status == Status.SCORED) & (data.index()[rows] > -entry.spec.horizon)

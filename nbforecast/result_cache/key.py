@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ class ForecastSpec:
         horizon: H, the number of steps that are forecast.
         levels: The probability levels of the Q ascending draws.
         context: L, the most grid steps that a forecast depends on.
-        covariates: Which covariates of the data the model reads; None if none, as where the data have none.
+        covariates: What the model reads beside a series' own values: covariates and other series; None if nothing.
     """
 
     model: ModelSpec
@@ -104,7 +104,7 @@ class ForecastSpec:
             "context": self.context,
         }
         if self.covariates is not None:
-            facts["covariates"] = asdict(self.covariates)
+            facts["covariates"] = self.covariates.facts
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     @property

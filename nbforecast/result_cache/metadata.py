@@ -238,7 +238,7 @@ def _describe(snapshot: Snapshot) -> dict[str, Any]:
     if snapshot.view is not None:
         facts["view"] = snapshot.view._asdict()
     if spec.covariates is not None:
-        facts |= {"covariates": asdict(spec.covariates), "covariate_digest": snapshot.covariates}
+        facts |= {"covariates": spec.covariates.facts, "covariate_digest": snapshot.covariates}
     return facts
 
 
@@ -352,8 +352,8 @@ def _check_covariates(facts: dict[str, Any]) -> None:
     use, digest = facts["covariates"], facts["covariate_digest"]
     names = use["names"] or []
     is_sound = (
-        use.keys() == {f.name for f in fields(CovariateUse)}
-        and all(isinstance(use[name], bool) for name in ("past", "future", "complete", "only_ahead", "required"))
+        use.keys() | {"siblings"} == {f.name for f in fields(CovariateUse)}
+        and all(isinstance(use[name], bool) for name in use if name != "names")
         and isinstance(names, list)
         and all(isinstance(name, str) for name in names)
         and _DIGEST.fullmatch(digest) is not None

@@ -57,6 +57,7 @@ def test_M6_every_request_takes_the_options_that_are_declared_once() -> None:
         "holidays",
         "issued_covariates",
         "static",
+        "groups",
         "name",
         "origins",
         "every",

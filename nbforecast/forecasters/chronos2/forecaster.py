@@ -20,8 +20,10 @@ from nbforecast.forecasters.chronos2.unroll import PATH_LEVELS, extend
 from nbforecast.forecasters.chronos2.variates import lay_out_variates
 from nbforecast.forecasters.config_file import read_config
 from nbforecast.forecasters.covariate_use import CovariateUse
+from nbforecast.forecasters.group_windows import cut_group_windows
 from nbforecast.forecasters.hub import FILES, find_folder
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
+from nbforecast.forecasters.windows import blank_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,11 +47,11 @@ _WINDOWS = (
 
 @dataclass(frozen=True, eq=False)
 class Chronos2(NetworkForecaster):
-    """Quantiles from a pretrained encoder over patches of a series and its covariates; any horizon.
+    """Quantiles from a pretrained encoder over patches of a series and what is beside it; any horizon.
 
     It reads every covariate: those known ahead in context and horizon, the others up to the origin, as numbers or
-    categories. Contexts may have gaps: missing values are masked, and no gap is bridged. The network's quantiles may
-    cross.
+    categories. Where series are grouped, it reads the values of the group's other series up to the origin, too.
+    Contexts may have gaps: missing values are masked, and no gap is bridged. The network's quantiles may cross.
 
     Attributes:
         name: The forecaster's name.
@@ -64,7 +66,7 @@ class Chronos2(NetworkForecaster):
     algorithm_version: ClassVar[int] = 1
     uses_seed: ClassVar[bool] = False
     batch_sizes: ClassVar[tuple[int, ...]] = (1, 8, 32, 128)
-    covariate_use: ClassVar[CovariateUse] = CovariateUse()
+    covariate_use: ClassVar[CovariateUse] = CovariateUse(siblings=True)
     name: str = "chronos-2"
     sizes: Sizes = field(kw_only=True)
     longest: int = field(default=DEFAULT_CONTEXT, kw_only=True)
@@ -121,8 +123,13 @@ class Chronos2(NetworkForecaster):
 
     def window_length(self, data: Dataset, rows: Int64[np.ndarray, " R"]) -> int:
         """See `WindowForecaster.window_length`: few lengths, of which the smallest that holds all histories."""
-        start = data.offsets[np.searchsorted(data.offsets, rows, side="right") - 1]
-        longest = int((rows - start).max()) + 1
+        series = np.searchsorted(data.offsets, rows, side="right") - 1
+        start = data.frequency.to_step(data.time[data.offsets[:-1]])
+        if data.groups is not None:
+            earliest = np.full(data.groups.max() + 1, np.iinfo(np.int64).max)
+            np.minimum.at(earliest, data.groups, start)
+            start = earliest[data.groups]
+        longest = int((data.frequency.to_step(data.time[rows]) - start[series]).max()) + 1
         return next((length for length in _WINDOWS if longest <= length < self.context), self.context)
 
     def covariates(
@@ -138,34 +145,71 @@ class Chronos2(NetworkForecaster):
         beyond = self.compiled_steps(horizon) - horizon
         return np.pad(variates, ((0, 0), (0, beyond), (0, 0)), constant_values=np.nan)
 
+    def infer(
+        self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int
+    ) -> Float32[np.ndarray, "R H Q"]:
+        """See `WindowForecaster.infer`: one window forecasts all series of a group, unless each has its covariates."""
+        if data.groups is None:
+            return super().infer(data, rows, horizon, seed)
+        groups = cut_group_windows(data, rows, self.window_length(data, rows), is_shared=data.covariates is None)
+        count = len(groups.rows)
+        padding = np.minimum(np.arange(1 << (count - 1).bit_length()), count - 1)
+        values = groups.values[padding].astype(np.float32)
+        windows = blank_windows(
+            *values.shape[:2]
+        )._replace(
+            values=values[..., 0],  # type: ignore[arg-type]
+            observed=~np.isnan(values[..., 0]),  # type: ignore[arg-type]
+            covariates=self.covariates(data, groups.rows[padding], horizon),  # type: ignore[arg-type]
+            siblings=values[..., 1:] if values.shape[2] > 1 else None,  # type: ignore[arg-type]
+        )
+        draws = self.run(windows, horizon, seed)
+        draws = draws[:, None] if draws.ndim == 3 else draws
+        location = groups.location[groups.window, groups.place, None, None]
+        return (draws[groups.window, groups.place] + location).astype(np.float32)
+
     def compiled(self, horizon: int, seed: int, *, effort: int | None = None) -> Callable[[Windows], Any]:
         """One function for all horizons of as many patches, always the fastest: all optimisations take no longer."""
         forecast_patches = super().compiled(self.compiled_steps(horizon), seed)
-        return lambda windows: forecast_patches(windows)[:, :horizon]
+        return lambda windows: forecast_patches(windows)[..., :horizon, :]
 
     def compiled_steps(self, horizon: int) -> int:
         """See `WindowForecaster.compiled_steps`: whole patches."""
         return -(-horizon // self.sizes.patch) * self.sizes.patch
 
-    def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
-        """See `NetworkForecaster.apply`."""
+    def apply(
+        self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int
+    ) -> Float32[Array, "B *V H Q"]:
+        """See `NetworkForecaster.apply`; siblings are forecast, too, where no covariates are the target's own."""
         context = jnp.where(windows.observed, windows.values, jnp.nan)[:, None]
-        future = None
+        future = is_member = None
+        targets = 1
+        if windows.siblings is not None:
+            siblings = jnp.asarray(windows.siblings).transpose(0, 2, 1)
+            context = jnp.concatenate([context, siblings], 1)
+            is_member = ~jnp.isnan(context).all(-1)
+            targets = context.shape[1] if windows.covariates is None else 1
         if windows.covariates is not None:
             beside = jnp.asarray(windows.covariates).transpose(0, 2, 1)
             past, ahead = jnp.split(beside, (context.shape[-1],), -1)
+            if is_member is not None:
+                is_member = jnp.concatenate([is_member, jnp.ones(past.shape[:2], bool)], 1)
+            unknown = ((0, 0), (context.shape[1], 0), (0, 0))
             context = jnp.concatenate([context, past], 1)
-            future = jnp.pad(ahead, ((0, 0), (1, 0), (0, 0)), constant_values=jnp.nan)
+            future = jnp.pad(ahead, unknown, constant_values=jnp.nan)
         batch, variates, length = context.shape
         count = self._windows_per_pass(batch, variates, length, horizon)
 
-        def forecast_pass(inputs: tuple[Array, Array | None]) -> Array:
-            return extend(weights, self.sizes, *inputs, horizon)[:, 0].transpose(0, 2, 1)
+        def forecast_pass(inputs: tuple[Array, Array | None, Array | None]) -> Array:
+            context, future, is_member = inputs
+            draws = extend(weights, self.sizes, context, future, horizon, targets, is_member).swapaxes(2, 3)
+            return draws[:, 0] if windows.siblings is None else draws
 
+        inputs = context, future, is_member
         if count == batch:
-            return forecast_pass((context, future))
-        groups = jax.tree.map(lambda a: a.reshape(-1, count, *a.shape[1:]), (context, future))
-        return jnp.concatenate(list(jax.lax.map(forecast_pass, groups)))
+            return forecast_pass(inputs)
+        parts = jax.tree.map(lambda a: a.reshape(-1, count, *a.shape[1:]), inputs)
+        return jnp.concatenate(list(jax.lax.map(forecast_pass, parts)))
 
     def _windows_per_pass(self, count: int, variates: int, length: int, horizon: int) -> int:
         """How many windows go through the network at once: all on a GPU, about `TOKENS` of their tokens on a CPU."""

@@ -137,6 +137,7 @@ def forward(
     future: Float32[Array, "B V S"] | None,
     patches: int,
     targets: int,
+    is_member: Bool[Array, "B V"] | None = None,
 ) -> Float32[Array, "B R Q H"]:
     """Returns the quantiles of one pass; they may cross.
 
@@ -147,6 +148,7 @@ def forward(
         future: What is known of the steps ahead, NaN elsewhere; None if nothing.
         patches: The number of patches that are forecast.
         targets: R, the number of variates that are forecast.
+        is_member: Which variates the others attend to; None for all.
     """
     batch, variates = context.shape[:2]
     rows = context[..., -sizes.context :].reshape(batch * variates, -1)
@@ -160,11 +162,12 @@ def forward(
     register = jnp.broadcast_to(weights["shared.weight"][1], (len(rows), 1, sizes.width))
     x = jnp.concatenate([x[:, :-patches], register, x[:, -patches:]], 1)
     is_observed = jnp.pad(is_observed[:, :-patches], ((0, 0), (0, 1 + patches)), constant_values=True)
+    is_key = is_observed if is_member is None else is_observed & is_member.reshape(-1, 1)
     turn = _rotations(sizes, x.shape[1])
     for i in range(sizes.layers):
         is_last = i == sizes.layers - 1
         x = _attend_over_time(weights, sizes, i, x, is_observed, turn, patches if is_last else x.shape[1])
-        x = _attend_within_group(weights, sizes, i, x, is_observed[:, -x.shape[1] :], variates)
+        x = _attend_within_group(weights, sizes, i, x, is_key[:, -x.shape[1] :], variates)
         if is_last:  # nothing else is read
             x = x.reshape(batch, variates, patches, -1)[:, :targets].reshape(batch * targets, patches, -1)
         hidden = _activate(sizes, product(_normalize(sizes, x), weights[f"{i}.wide"]))
@@ -264,7 +267,7 @@ def _attend_within_group(
     sizes: Sizes,
     layer: int,
     x: Float32[Array, "N m D"],
-    is_observed: Bool[Array, "N m"],
+    is_key: Bool[Array, "N m"],
     variates: int,
 ) -> Float32[Array, "N m D"]:
     """Tokens after attention to those of their group at the same time; for a lone series a matrix product."""
@@ -274,7 +277,7 @@ def _attend_within_group(
     qkv = product(inputs, weights[f"{layer}.group.in"])
     q, k, v = qkv.reshape(-1, variates, x.shape[1], 3, sizes.heads, sizes.head).transpose(3, 0, 2, 4, 1, 5)
     scores = jnp.einsum("bmhvk,bmhwk->bmhvw", q, k)
-    is_key = is_observed.reshape(-1, variates, x.shape[1]).transpose(0, 2, 1)
+    is_key = is_key.reshape(-1, variates, x.shape[1]).transpose(0, 2, 1)
     scores = jnp.where(is_key[:, :, None, None, :], scores, jnp.finfo(scores.dtype).min)
     attention = jnp.einsum("bmhvw,bmhwk->bvmhk", jax.nn.softmax(scores, -1), v)
     return x + product(attention.reshape(*x.shape[:2], -1), weights[f"{layer}.group.out"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, Float64
+from jaxtyping import Array, Bool, Float32, Float64
 
 from nbforecast.forecasters.chronos2.network import fit_steps, forward
 
@@ -26,6 +26,7 @@ def extend(
     future: Float32[Array, "B V S"] | None,
     horizon: int,
     targets: int = 1,
+    is_member: Bool[Array, "B V"] | None = None,
 ) -> Float32[Array, "B R Q H"]:
     """Returns quantiles for any horizon.
 
@@ -40,14 +41,16 @@ def extend(
         future: What is known of the next S steps, NaN elsewhere; None if nothing.
         horizon: H.
         targets: R, the number of variates that are forecast.
+        is_member: Which variates the others attend to; None for all.
     """
     batch, variates = context.shape[:2]
     total = -(-horizon // sizes.patch)
     if total <= sizes.patches:
-        return forward(weights, sizes, context, future, total, targets)[..., :horizon]
-    quantiles = forward(weights, sizes, context, future, sizes.patches, variates)
+        return forward(weights, sizes, context, future, total, targets, is_member)[..., :horizon]
+    quantiles = forward(weights, sizes, context, future, sizes.patches, variates, is_member)
     parts = [quantiles[:, :targets]]
     paths = np.array([sizes.levels.index(level) for level in PATH_LEVELS])
+    members = None if is_member is None else jnp.repeat(is_member, len(paths), 0)
     copies = jnp.broadcast_to(context[:, None], (batch, len(paths), *context.shape[1:]))
     for begin in range(sizes.patches, total, sizes.patches):
         newest = quantiles[:, :, paths].swapaxes(1, 2)
@@ -61,7 +64,7 @@ def extend(
         ahead = None if future is None else jnp.repeat(future, len(paths), 0)
         patches = min(total - begin, sizes.patches)
         is_last = begin + patches == total
-        quantiles = forward(weights, sizes, rows, ahead, patches, targets if is_last else variates)
+        quantiles = forward(weights, sizes, rows, ahead, patches, targets if is_last else variates, members)
         quantiles = _reduce(quantiles.reshape(batch, len(paths), *quantiles.shape[1:]), sizes.levels)
         parts.append(quantiles[:, :targets])
     return jnp.concatenate(parts, -1)[..., :horizon]
