@@ -2,12 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
-from jupyter_client.manager import start_new_kernel
 
 from tests.benchmarks.latest import write_shops
 from tests.support.kernel import Kernel
@@ -19,16 +17,6 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = tmp_path_factory.mktemp("demand") / "shops.csv"
     write_shops(source, series=500, days=120)
     return source
-
-
-@pytest.fixture
-def kernel(shops: Path) -> Iterator[Kernel]:
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(shops.parent))
-    try:
-        yield Kernel(client)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
 
 
 def read_workbook(path: Path) -> dict[str, pl.DataFrame]:
@@ -66,9 +54,10 @@ def has_xlsxwriter() -> bool:
 
 
 @pytest.mark.slow
-def test_energy_in_a_notebook_last_winter_at_2345_by_magics(kernel: Kernel, shops: Path) -> None:
+def test_energy_in_a_notebook_last_winter_at_2345_by_magics(shared_kernel: Kernel, shops: Path) -> None:
+    kernel = shared_kernel
     setup = (
-        "%load_ext nbforecast\nimport numpy as np, polars as pl, datetime as dt\n"
+        f"%cd -q {shops.parent}\n%reload_ext nbforecast\nimport numpy as np, polars as pl, datetime as dt\n"
         "zone, first, last = 'Europe/Berlin', dt.datetime(2024, 11, 1), dt.datetime(2025, 3, 20)\n"
         "ds = pl.datetime_range(first, last, '15m', time_zone='UTC', eager=True)\n"
         "load = pl.DataFrame({'ds': ds.dt.convert_time_zone(zone), 'load [MW]': np.sin(np.arange(len(ds)) / 15) + 3})"

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -13,19 +12,13 @@ from jupyter_client.manager import start_new_kernel
 from tests.support.kernel import Kernel
 
 TOUR = Path(__file__).parents[2] / "notebooks" / "tour.ipynb"
-SETUP = "import nbforecast as nbf\n%load_ext nbforecast\ndf = nbf.sample('taxi').tail(400)"
+SETUP = "import nbforecast as nbf\n%reload_ext nbforecast\ndf = nbf.sample('taxi').tail(400)"
 
 
 @pytest.fixture(scope="module")
-def kernel() -> Iterator[Kernel]:
-    manager, client = start_new_kernel(kernel_name="python3")
-    try:
-        kernel = Kernel(client)
-        assert kernel.run(SETUP) == ([], "")
-        yield kernel
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+def kernel(shared_kernel: Kernel) -> Kernel:
+    assert shared_kernel.run(SETUP) == ([], "")
+    return shared_kernel
 
 
 def test_M1_loading_imports_neither_jax_nor_polars() -> None:
@@ -267,16 +260,20 @@ def test_M2_M3_defaults_are_set_with_config_and_options_override_them(kernel: Ke
     assert kernel.run("%config NbForecast.model = None\n%config NbForecast.horizon = 12")[1] == ""
 
 
-@pytest.mark.parametrize(("sample", "newest"), [("taxi", 200), pytest.param("retail", 60, marks=pytest.mark.long)])
-def test_R1_M7_the_tour_runs_through_papermill(tmp_path: Path, sample: str, newest: int) -> None:
-    """Of the newest part of the data: `make demo` runs it on all."""
-    tour, out = nbformat.read(TOUR, 4), tmp_path / "tour.ipynb"
+def run_tour(folder: Path, sample: str, newest: int) -> nbformat.NotebookNode:
+    """The tour of the newest part of a sample: `make demo` runs it on all."""
+    tour, out = nbformat.read(TOUR, 4), folder / "tour.ipynb"
     place = next(i for i, cell in enumerate(tour.cells) if "df = nbf.sample" in cell.source) + 1
     shorten = f"df = df.group_by('unique_id', maintain_order=True).tail({newest})"
     tour.cells.insert(place, nbformat.v4.new_code_cell(shorten))
-    nbformat.write(tour, tmp_path / "short.ipynb")
-    papermill.execute_notebook(tmp_path / "short.ipynb", out, {"sample": sample}, progress_bar=False, log_output=False)
-    notebook = nbformat.read(out, 4)
+    nbformat.write(tour, folder / "short.ipynb")
+    papermill.execute_notebook(folder / "short.ipynb", out, {"sample": sample}, progress_bar=False, log_output=False)
+    assert out.stat().st_size < 500_000
+    return nbformat.read(out, 4)
+
+
+def test_R1_M7_the_tour_runs_through_papermill(tmp_path: Path) -> None:
+    notebook = run_tour(tmp_path, "taxi", 200)
     by_source = {c.source: c.outputs for c in notebook.cells if c.cell_type == "code"}
     drawn = by_source["%quickdraw df -i -24"][-1].data
     assert "index -24" in drawn["text/plain"]
@@ -289,14 +286,15 @@ def test_R1_M7_the_tour_runs_through_papermill(tmp_path: Path, sample: str, newe
     assert "data:image/svg+xml;base64," in explored["text/html"]
     assert set(explored) == {"text/html", "text/plain"}, "a saved page of the widget would be empty"
     assert "calibrated_80" in next(o for s, o in by_source.items() if "calibrate=True" in s)[-1].data["text/plain"]
-    assert out.stat().st_size < 500_000
-    again = tmp_path / "again.ipynb"
-    papermill.execute_notebook(
-        tmp_path / "short.ipynb", again, {"sample": sample}, progress_bar=False, log_output=False
-    )
+
+
+@pytest.mark.long
+def test_R1_C9_C5_a_tour_that_was_run_before_infers_nothing(tmp_path: Path) -> None:
+    """As `test_C9_C5_after_a_restart_nothing_is_inferred_and_one_row_more_costs_one_origin` shows of one model."""
+    run_tour(tmp_path, "retail", 60)
     cards = [
         output.data["text/plain"]
-        for cell in nbformat.read(again, 4).cells
+        for cell in run_tour(tmp_path, "retail", 60).cells
         for output in cell.get("outputs", [])
         if "Done:" in output.get("data", {}).get("text/plain", "")
     ]

@@ -1,4 +1,4 @@
-"""R1, R2, R3, M7, W4: notebooks and reports through a real papermill, exported by a real nbconvert."""
+"""R2, R3, M7, W4: reports through a real papermill, exported by a real nbconvert."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from html import unescape
 from typing import TYPE_CHECKING
 
 import nbformat
-import papermill
 
 import nbforecast as nbf
 from nbforecast.cli import main
 from nbforecast.jupyter.widgets.explorer.page import PAGE
-from nbforecast.report.runner import find_template
-from tests.support.requirements import SHARED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +58,7 @@ def without_reuse(page: str) -> str:
 
 def test_R2_R3_a_report_of_one_series_is_a_page_that_works_by_itself(tmp_path: Path) -> None:
     data = tmp_path / "taxi.csv"
-    taxis = nbf.sample("taxi").tail(900)
+    taxis = nbf.sample("taxi").tail(500)
     taxis.write_csv(data)
     other = nbf.forecast(taxis, "naive", 24, every="1d", at="06:00", wait=True).to_long()
     other = other.rename({name: name.replace("naive", "planner") for name in other.columns})
@@ -73,7 +70,7 @@ def test_R2_R3_a_report_of_one_series_is_a_page_that_works_by_itself(tmp_path: P
     assert re.findall(r"<h2[^>]*>(.*?)</h2>", page) == HEADINGS
     assert "<title>Taxis &lt;at&gt; last</title>" in page
     assert "<h1>Taxis &lt;at&gt; last</h1>" in page
-    for text in ("900 values at steps of 1 hour", "The MAE of ridge is", "The 80\xa0% bands contain", "p &lt; 0.001"):
+    for text in ("500 values at steps of 1 hour", "The MAE of ridge is", "The 80\xa0% bands contain", "p &lt; 0.001"):
         assert text in page
     assert not re.findall(r"""(?:src|href)=["'](?!data:)|url\((?!data:)|@import""", page), "nothing is fetched"
     assert page.count("<iframe ") == 1
@@ -108,7 +105,7 @@ def test_R3_A3_a_report_of_a_panel_ranks_its_series_and_fails_on_new_surprises(
     data = tmp_path / "people.parquet"
     nbf.sample("glucose").write_parquet(data)
     page, notebook = report(
-        data, "-p", "compare", "naive", "-p", "model", "theta", "-p", "max_duration", "700", "-p", "worst", "1",
+        data, "-p", "compare", "naive", "-p", "model", "theta", "-p", "max_duration", "400", "-p", "worst", "1",
         "--fail-on-surprise", "0.01", "--since", "2d", status=3,
     )  # fmt: skip
     alarms = re.findall("^surprise: (.*)$", capsys.readouterr().err, re.MULTILINE)
@@ -147,29 +144,3 @@ def test_R2_what_goes_wrong_is_told_with_its_cell(tmp_path: Path, capsys: pytest
     assert any(o.output_type == "error" for c in nbformat.read(executed, 4).cells for o in c.get("outputs", []))
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 nothing")
     assert "broken.parquet' cannot be read as parquet" in fails(path=tmp_path / "broken.parquet")
-
-
-def test_R1_the_glucose_notebook_goes_from_an_export_to_probabilities(tmp_path: Path) -> None:
-    export = SHARED / "data" / "raw" / "dexcom_clarity_g6.csv"
-    parameters = {"data": str(export) if export.exists() else "", "model": "theta", "max_duration": "3d"}
-    out = tmp_path / "glucose.ipynb"
-    papermill.execute_notebook(find_template("glucose"), out, parameters, progress_bar=False)
-    cells = cell_texts(nbformat.read(out, 4))
-    assert "at steps of 5 minutes" in cells["data"]
-    assert "moved to the nearest point" in cells["data"] or not export.exists()
-    assert "calibrated 80 % band" in cells["current-forecast"]
-    assert "shape: (12, 4)" in cells["range"]
-    assert re.search(r"theta expects the next hour to be [\d.]+ % below 70 and [\d.]+ % above 180", cells["exceedance"])
-    assert "1 hour ahead" in cells["horizons"]
-    assert re.search(r"The 80 % bands contain [\d.]+ %", cells["calibration"])
-
-
-def test_R1_a_model_of_ones_own_is_registered_drawn_and_compared(tmp_path: Path) -> None:
-    out = tmp_path / "own.ipynb"
-    papermill.execute_notebook(find_template("own_model"), out, {"max_duration": 400}, progress_bar=False)
-    cells = cell_texts(nbformat.read(out, 4))
-    assert "The MAE of yesterday is" in cells["points"]
-    assert "fortnight" in cells["quickdraw"]
-    assert "Done:" in cells["forecast"]
-    assert re.search(r"yesterday .*no bands", cells["comparison" if "comparison" in cells else "compare"])
-    assert "returned an array of shape" in cells["errors"]

@@ -130,7 +130,7 @@ def test_L1_another_future_gives_the_same_grid_and_values(cut: int, seed: int) -
 
 
 @every_model
-@examples(6)
+@examples(3)
 @given(cut=st.integers(560, 880), seed=st.integers(0, 2**16))
 def test_L1_another_future_gives_the_same_forecasts(model: str | Forecaster, cut: int, seed: int) -> None:
     until = prepare(GLUCOSE.head(cut), freq="5min").time[-1]
@@ -147,7 +147,7 @@ def test_C5_E8_nothing_older_than_the_context_matters(model: str | Forecaster) -
 
 
 @every_model
-@examples(6)
+@examples(3)
 @given(cut=st.integers(560, 860), gap=st.integers(1, 12), factor=st.sampled_from([-100.0, 3.0, 1e4]))
 def test_L1_an_origin_inside_a_gap_knows_nothing_of_its_other_end(
     model: str | Forecaster, cut: int, gap: int, factor: float

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.slow
 
 def fresh(code: str, **environment: str) -> str:
     """What a fresh interpreter prints."""
-    base = unshared_environment() if "NBFORECAST_CACHE_DIR" in environment else os.environ
+    base = unshared_environment() if "NBFORECAST_CACHE_DIR" in environment else dict(os.environ)
+    base.pop("XLA_PYTHON_CLIENT_PREALLOCATE", None)  # this process has set it
     done = subprocess.run(
         [sys.executable, "-c", code], env=base | environment, check=False, capture_output=True, text=True,
         timeout=180,
@@ -36,9 +37,12 @@ def fresh(code: str, **environment: str) -> str:
     return done.stdout
 
 
+FOUR = "--xla_force_host_platform_device_count=4"
 SHARDED = """
-import json, numpy as np, jax, nbforecast as nbf
+import json, os, numpy as np, nbforecast as nbf
 from nbforecast import device
+device.devices()  # before JAX is imported
+import jax
 from nbforecast.forecasters.registry import resolve
 from nbforecast.engine.inference import run_inference
 from nbforecast.data import prepare
@@ -49,51 +53,45 @@ sharded = device.shard_batch(np.zeros((32, 8), np.float32))
 shards = len(sharded.sharding.device_set) if isinstance(sharded, jax.Array) else 0
 odd = isinstance(device.shard_batch(np.zeros((33, 8), np.float32)), np.ndarray)
 run = nbf.forecast(nbf.sample("taxi").tail(60), "theta", 6, wait=True)
-print(json.dumps([len(device.devices()), shards, odd, draws.tolist(), run.progress]))
+preallocates = os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE")
+print(json.dumps([[d.id for d in device.devices()], shards, odd, preallocates, draws.tolist(), run.progress]))
 """
 
 
-def test_E2_several_devices_share_a_batch_and_find_the_same() -> None:
-    devices, shards, odd, many, progress = json.loads(
-        fresh(SHARDED, XLA_FLAGS=f"{QUICK_COMPILATION} --xla_force_host_platform_device_count=4")
-    )
-    assert (devices, shards, odd, progress) == (4, 4, True, 1.0)
-    alone, unsharded, _, one, _ = json.loads(fresh(SHARDED))
-    assert (alone, unsharded) == (1, 0)
+def test_E2_several_devices_share_a_batch_and_find_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    """And GPU memory is not taken beforehand unless the user chose so."""
+    if len(jax.devices()) > 1:
+        skip_without(Requirement.NO_GPU, "this process is the one with one device")
+    four = f"{QUICK_COMPILATION} {FOUR}"
+    devices, shards, odd, preallocates, many, progress = json.loads(fresh(SHARDED, XLA_FLAGS=four))
+    assert (devices, shards, odd, preallocates, progress) == ([0, 1, 2, 3], 4, True, "false", 1.0)
+    exec(SHARDED, {})
+    alone, unsharded, _, _, one, _ = json.loads(capsys.readouterr().out)
+    assert (alone, unsharded) == ([0], 0)
     assert jnp.allclose(jnp.array(many), jnp.array(one), rtol=1e-5, atol=0.1)
 
 
-def test_E2_a_device_is_chosen_by_name_and_number() -> None:
-    code = "from nbforecast import device; print([d.id for d in device.devices()], device.host().platform)"
-    four = "--xla_force_host_platform_device_count=4"
-    assert fresh(code, NBFORECAST_DEVICE="cpu", XLA_FLAGS=four) == "[0, 1, 2, 3] cpu\n"
-    assert fresh(code, NBFORECAST_DEVICE="cpu:2", XLA_FLAGS=four) == "[2] cpu\n"
-
-
-def test_E7_a_device_that_is_not_there_is_an_error_that_names_those_that_are() -> None:
+def test_E2_E7_a_device_is_chosen_by_name_and_one_that_is_not_there_is_an_error_that_names_those_that_are() -> None:
+    """And the user's choice about GPU memory stays."""
     names = ["tpu", "cpu:7", "cpu:x", "nonsense", "gpu:0"]
     if any(d.platform == "gpu" for d in jax.devices()):
         skip_without(Requirement.NO_GPU, "gpu:0")
     code = f"""
 import os, numpy as np, nbforecast as nbf
+from nbforecast import device
 for name in {names}:
     os.environ["NBFORECAST_DEVICE"] = name
     try: nbf.quickdraw(np.arange(100.0), model="naive")
     except nbf.NbForecastError as error: print(error)
+os.environ["NBFORECAST_DEVICE"] = "cpu:2"
+print([d.id for d in device.devices()], device.host().platform, os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"])
 """
-    assert fresh(code, NBFORECAST_CACHE="memory").splitlines() == [
-        f"NBFORECAST_DEVICE={name!r} is not a device JAX has here; there are: cpu:0." for name in names
-    ]
-
-
-def test_E2_gpu_memory_is_not_taken_beforehand_unless_the_user_chose_so() -> None:
-    code = (
-        "import os; from nbforecast import device; device.devices()\nprint(os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'])"
-    )
-    unset = {k: v for k, v in os.environ.items() if k != "XLA_PYTHON_CLIENT_PREALLOCATE"}
-    done = subprocess.run([sys.executable, "-c", code], env=unset, check=True, capture_output=True, text=True)
-    assert done.stdout == "false\n"
-    assert fresh(code, XLA_PYTHON_CLIENT_PREALLOCATE="true") == "true\n"
+    *errors, chosen = fresh(
+        code, NBFORECAST_CACHE="memory", XLA_FLAGS=FOUR, XLA_PYTHON_CLIENT_PREALLOCATE="true"
+    ).splitlines()
+    there = "cpu:0, cpu:1, cpu:2, cpu:3"
+    assert errors == [f"NBFORECAST_DEVICE={n!r} is not a device JAX has here; there are: {there}." for n in names]
+    assert chosen == "[2] cpu true"
 
 
 def test_E2_compiled_functions_are_kept_between_kernels(tmp_path: object) -> None:

@@ -96,14 +96,16 @@ def test_C5_E8_poisoned_and_appended_sources_on_two_workers(source: Path, tmp_pa
     last = frame.filter(unique_id="s03").sort("ds").tail(1)
     more = pl.concat([frame, last.with_columns(pl.col("ds").dt.offset_by("1h"), y=pl.lit(51.0))])
     more.write_parquet(source)
-    again = forecast(source, tmp_path / "to", Odd())
+    again = forecast(source, tmp_path / "to", Odd(), workers=1)
     assert again.failures.is_empty()
     assert again.reused == run.inferred
     assert again.inferred <= 1 + 2 * ROWS
     assert_as_forecast(again, more, LastValueModel())
 
 
+@pytest.mark.long
 def test_E4_E9_an_interrupted_command_is_gone_on_with(source: Path, tmp_path: Path, cluster: str) -> None:
+    """As a run is cancelled in `test_E4_a_run_that_waits_for_workers_can_be_cancelled`, and a command in `test_cli`."""
     pl.concat([panel(8, 2000), panel(8, 2000, 1).with_columns(unique_id="other " + pl.col("unique_id"))]).write_parquet(
         source
     )
