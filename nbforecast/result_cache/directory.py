@@ -54,6 +54,7 @@ class CacheDirectory(DirectoryReader):
         """Use a directory that may not exist yet; the arguments are those of `DirectoryReader`."""
         super().__init__(path, own=own)
         self._written: FileMemory[_Written] = FileMemory(_MAX_ROWS, lambda written: len(written[1]))
+        self._compared: set[Path] = set()  # first files of entries that this process has compared with the others
 
     def file_path(self, key: CacheKey) -> Path:
         """Where an entry's file belongs.
@@ -105,7 +106,8 @@ class CacheDirectory(DirectoryReader):
             others = self.files(entry.spec.groups)
             appended = None if overwrite else self._append(entry, others)
             file = appended or self._write_whole(entry, others, overwrite=overwrite)
-            self._remove_former(entry, others, file, is_whole=appended is None)
+            self._remove_former(entry, others, file, compare=appended is None or file.path not in self._compared)
+            self._compared.add(file.path)
         return file
 
     def _append(self, entry: Snapshot, others: list[CacheFile]) -> CacheFile | None:
@@ -198,14 +200,17 @@ class CacheDirectory(DirectoryReader):
                 parquet.write(entry, stream)
         self.remove(file)
 
-    def _remove_former(self, entry: Snapshot, others: list[CacheFile], written: CacheFile, *, is_whole: bool) -> None:
+    def _remove_former(self, entry: Snapshot, others: list[CacheFile], written: CacheFile, *, compare: bool) -> None:
         """Delete files that hold nothing which an entry lacks: those from before rows were appended, and parts (V2).
+
+        A process that is killed between the two leaves the former files, or some of them. So whoever writes the entry
+        next compares them row by row with what can be read from its files, whatever handles they have.
 
         Args:
             entry: The entry.
             others: The files of its spec before it was written.
             written: Its files.
-            is_whole: Whether all of it was written, which now and then is worth a look into the other files.
+            compare: Whether to look for such files, too: when all of it was written, and once per process.
         """
         for other in others:
             metadata = None if other.path == written.path else self.metadata(other)
@@ -214,9 +219,9 @@ class CacheDirectory(DirectoryReader):
             if other.handle in entry.former and not other.number:
                 is_superseded = has_all(entry, metadata)
             else:
-                is_candidate = is_whole and (other.number > 0 or has_all(entry, metadata))
-                outline = self.outline(other) if is_candidate else None
-                is_superseded = outline is not None and holds(entry, outline)
+                is_candidate = compare and (other.number > 0 or has_all(entry, metadata))
+                own, outline = (self.outline(f) if is_candidate else None for f in (written, other))
+                is_superseded = own is not None and outline is not None and holds(own, outline)
             if is_superseded:
                 self.remove(other)
 

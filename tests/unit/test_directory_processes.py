@@ -279,8 +279,40 @@ def test_V2_C13_rows_that_were_appended_survive_a_kill_at_any_instant(kills: int
     assert min(deltas) < max(deltas)
     directory = CacheDirectory(folder)
     directory.write(replace(grown(saved + 2), former=(grown_handle(saved), grown_handle(saved + 1))))
-    # what was left from before rows were appended is gone, but where a kill came just before its removal
-    assert 0 <= len(directory.files()) - 1 <= kills // 6
+    assert len(directory.files()) == 1, "what was left from before rows were appended is gone"
+
+
+@pytest.mark.parametrize("unlinked", range(4))
+def test_C13_V2_files_that_a_kill_left_beside_what_replaces_them_go_with_the_next_row(
+    unlinked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first file and three of rows became one, and so many of the four were deleted before the kill."""
+    monkeypatch.setattr(directory_module, "LEAST_ROWS", 3)
+    monkeypatch.setattr(directory_module, "LARGEST_SHARE", 1 << 30)
+    monkeypatch.setattr(directory_module, "FULL_DELTA", 1)  # a file for each row
+    killed, last = CacheDirectory(tmp_path), FIRST_ROWS + 4
+
+    def stop(file: CacheFile) -> int:
+        for path in file.paths[:unlinked]:
+            path.unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(killed, "remove", stop)
+    for count in range(FIRST_ROWS, last):
+        killed.write(replace(grown(count), former=(grown_handle(count - 1),)))
+    with pytest.raises(KeyboardInterrupt):
+        killed.write(replace(grown(last), former=(grown_handle(last - 1),)))
+    assert len(list(tmp_path.glob("*.parquet"))) == 5 - unlinked
+    assert check_grown(tmp_path, last).deltas == ()
+
+    shorter = keep_rows(grown(last - 6), np.arange(10))  # has less, but what it has was forced later
+    forced = CacheDirectory(tmp_path).write(replace(shorter, forced_times=np.full(last - 6, 9e9)))
+    directory = CacheDirectory(tmp_path)
+    written = directory.write(replace(grown(last + 1), former=(grown_handle(last),)))
+    assert written is not None
+    assert forced is not None
+    assert {file.path for file in directory.files()} == {written.path, forced.path}
+    assert check_grown(tmp_path, last + 1).path == written.path
 
 
 def mark(saved: dict[int, np.ndarray], words: list[str]) -> None:
