@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+from jaxtyping import Int64
+
 from nbforecast.deprecation import RenamedAttribute
 from nbforecast.engine.executor import wait_in_slices
 from nbforecast.engine.progress_bar import ProgressState, wait_with_bar
@@ -242,6 +245,15 @@ class BackgroundRun:
             True
         """
         return self._task is None or wait_in_slices(self._task.finished.wait, timeout)
+
+    def prefer(self, rows: Int64[np.ndarray, " R"]) -> None:
+        """Have the background infer some origins before all others, as far as the run has not come to them.
+
+        Args:
+            rows: (R,) rows of the data.
+        """
+        if self._task is not None and not self.done:
+            self._task.prefer(rows)
 
     def cancel(self) -> None:
         """Stop the run after the current chunk; results so far stay in the cache.

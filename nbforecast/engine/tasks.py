@@ -109,6 +109,11 @@ def nearest_first(data: Dataset, rows: Int64[np.ndarray, " R"], near: int) -> In
     return np.concatenate([rows[by_distance], rows[~is_near]])
 
 
+def _in_front(rows: Int64[np.ndarray, " R"], first: Int64[np.ndarray, " M"]) -> Int64[np.ndarray, " R"]:
+    """Rows with those of `first` that are among them moved to the front, in its order."""
+    return np.concatenate([first[np.isin(first, rows)], rows[~np.isin(rows, first)]])
+
+
 def choose_rows(part: EntrySlice, near: int, limit: int) -> Int64[np.ndarray, " R"] | None:
     """The rows whose results are made although nobody has asked for them (E10).
 
@@ -162,6 +167,7 @@ class Task:
         self.priority = priority
         self.near = near
         self._lock = threading.Lock()
+        self._preferred = np.zeros(0, np.int64)
         self.plan()
         self.start_time = self.save_time = time.monotonic()
         self.end_time: float | None = None
@@ -178,7 +184,19 @@ class Task:
         pending = self.entry_slice.pending_rows() if self.forecaster is not None else np.zeros(0, np.int64)
         rows = newest_first(self.entry_slice.data, pending)
         with self._lock:
+            rows = _in_front(rows, self._preferred)
             self._rows = rows if self.near is None else nearest_first(self.entry_slice.data, rows, self.near)
+
+    def prefer(self, rows: Int64[np.ndarray, " R"]) -> None:
+        """Infer some rows before all others.
+
+        Args:
+            rows: (R,) rows of the slice's dataset in the order in which they are inferred; those that have been
+                count for nothing.
+        """
+        with self._lock:
+            self._preferred = rows
+            self._rows = _in_front(self._rows, rows)
 
     def move_first(self, near: int) -> None:
         """Infer the neighbours of a row next.

@@ -42,6 +42,7 @@ SECTIONS = {
     "chart": "drawing a chart",
     "shards": "panels in shards, with one process and on Ray",
     "explorer": "looking through forecasts in a browser",
+    "explorer_lab": "the explorer beside a run that goes on",
     "live": "from a new row to its forecast on the screen",
     "panel": "following a cache of many entries",
     "latest": "the newest forecasts of 500 shops, origins by time, long tables",

@@ -14,6 +14,7 @@ import nbforecast as nbf
 from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.widgets.explorer import encoding
+from nbforecast.jupyter.widgets.explorer.score_summary import encode_scores
 from tests.benchmarks.table import Table, milliseconds, number
 from tests.benchmarks.timing import compare, seconds
 from tests.support.lab import browser_page
@@ -38,16 +39,20 @@ DRAG = """async ([selector, frames, width]) => {
   }
   tell('pointerdown', from);
   const between = [], script = [], seen = new Set();
-  let last = await frame(), drawn = 0;
+  let last = await frame();
+  const drawn = {};
   for (let i = 0; i < frames; i++) {
     tell('pointermove', from + width * Math.sin(i / 25));
     const now = await frame();
     between.push(now - last); last = now;
-    script.push(Number(root.dataset.ms)); seen.add(root.dataset.index); drawn += root.dataset.drawn === 'forecast';
+    script.push(Number(root.dataset.ms)); seen.add(root.dataset.index);
+    drawn[root.dataset.drawn] = (drawn[root.dataset.drawn] ?? 0) + 1;
   }
   tell('pointerup', from);
-  return {between: between.slice(5), script, seen: seen.size, drawn: drawn / frames};
+  return {between: between.slice(5), script, seen: seen.size, drawn};
 }"""
+
+DRAG_COLUMNS = ("frame, ms", "95 %", "frames a second", "script, ms", "origins", "without")
 
 
 def flat(contexts: np.ndarray, horizon: int) -> np.ndarray:
@@ -75,7 +80,7 @@ def _kernel(run: Any, written: float, size: int, repeats: int) -> Table:
         {
             "history": lambda: encoding.encode_history(run.data, 0, run.horizon),
             "status": lambda: encoding.encode_status(run, 0, 0, 0, encoding.series_status(run, 0)),
-            "scores": lambda: encoding.encode_scores(run, 0, 0),
+            "scores": lambda: encode_scores(run, 0, 0),
             "rows": lambda: list(encoding.encode_rows(run, 0, 0, len(run.data) - some, some, 1)),
         },
         repeats,
@@ -97,10 +102,10 @@ def _frames(path: Path, points: int, frames: int) -> Table:
         for style in ("Bands", "Density"):
             for part, selector, width in (("the origin", ".nbf-focus", 150), ("the overview", ".nbf-overview", 30)):
                 rows.append((style, part, *_drag(page, path, style, selector, frames, width)))
-    columns = ("drawn as", "dragged", "frame, ms", "95 %", "frames a second", "script, ms", "origins", "drawn")
+    columns = ("drawn as", "dragged", *DRAG_COLUMNS)
     note = (
         "A pointer moved once a frame, in headless Chromium, which draws without a GPU. Origins: how many different "
-        "ones were passed. Drawn: the share of frames whose forecast was there."
+        "ones were passed. Without: frames in which the forecast of the origin was not there."
     )
     return Table(f"Scrubbing over {points:,} points", columns, rows, (note,))
 
@@ -110,11 +115,14 @@ def _drag(page: Page, path: Path, style: str, selector: str, frames: int, width:
     page.wait_for_selector(".nbf-explorer[data-drawn]")
     page.get_by_role("button", name=style, exact=True).click()
     page.wait_for_timeout(300)
-    found = page.evaluate(DRAG, [selector, frames, width])
-    between, script = sorted(found["between"]), found["script"]
+    return drag_row(page.evaluate(DRAG, [selector, frames, width]))
+
+
+def drag_row(result: Any) -> tuple[str, ...]:
+    """The cells of a table on a drag, as `DRAG` returns it."""
+    between, script, drawn = sorted(result["between"]), result["script"], result["drawn"]
     late = between[int(0.95 * len(between))]
     rate = 1000 * len(between) / sum(between)
-    middle = median(between)
-    return (
-        number(middle), number(late), number(rate), number(median(script)), str(found["seen"]), f"{found['drawn']:.0%}"
-    )  # fmt: skip
+    own = drawn.get("forecast", 0) + drawn.get("sketch", 0)
+    times = (number(median(between)), number(late), number(rate), number(median(script)))
+    return (*times, str(result["seen"]), f"{sum(drawn.values()) - own} of {sum(drawn.values())}")

@@ -14,7 +14,7 @@ from nbforecast.jupyter.validation import buffers_of
 from nbforecast.jupyter.widgets.explorer.feed import ExplorerFeed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from nbforecast.jupyter.validation import Message
     from nbforecast.run import Run
@@ -61,7 +61,7 @@ def arrays(message: Message) -> list[np.ndarray]:
     return [np.frombuffer(buffer, dtype) for buffer, dtype in zip(message.buffers, dtypes, strict=True)]
 
 
-def kinds(messages: list[Message]) -> list[str]:
+def kinds(messages: Sequence[Message]) -> list[str]:
     return [message.content["kind"] for message in messages]
 
 

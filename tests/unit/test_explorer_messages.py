@@ -24,6 +24,7 @@ from nbforecast.jupyter.widgets.explorer.messages import (
     RowsRequest,
     read_request,
 )
+from nbforecast.jupyter.widgets.explorer.score_summary import encode_scores
 
 if TYPE_CHECKING:
     from nbforecast.jupyter.widgets.explorer.widget import Explorer
@@ -136,13 +137,17 @@ def test_W1_only_changes_are_sent_again(cache: Any) -> None:
 def test_W1_ranges_cover_what_has_changed(rows: list[int], expected: list[tuple[int, int]]) -> None:
     changed = np.zeros(1000, bool)
     changed[rows] = True
-    assert encoding.changed_ranges(changed) == expected
+    ranges, scattered = encoding.changed_rows(changed)
+    assert (ranges, len(scattered)) == (expected, 0)
 
 
-def test_W1_very_scattered_changes_are_one_range() -> None:
+def test_W1_scattered_changes_are_sent_row_by_row() -> None:
     changed = np.zeros(100_000, bool)
-    changed[::100] = True
-    assert encoding.changed_ranges(changed) == [(0, 99_901)]
+    changed[::100] = changed[500:900] = True
+    ranges, scattered = encoding.changed_rows(changed)
+    assert ranges == [(500, 401)]
+    assert len(scattered) == 1000 - 5
+    assert changed[scattered].all()
 
 
 def test_W1_calibrated_bands_are_those_of_the_run() -> None:
@@ -246,7 +251,7 @@ def test_W2_what_is_no_request_is_refused_and_logged(
 
 def test_W1_the_coverage_is_that_of_the_bands_that_are_drawn() -> None:
     run = nbf.forecast(series(400, 9), "naive", calibrate=True, wait=True)
-    overall = encoding.encode_scores(run, 0, 0).content["overall"]
+    overall = encode_scores(run, 0, 0).content["overall"]
     expected = run.scores(by="series").row(0, named=True)
     assert overall["coverage_80"] == pytest.approx(expected["calibrated_80"])
     assert overall["coverage_80"] != pytest.approx(expected["coverage_80"])

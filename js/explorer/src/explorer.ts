@@ -235,7 +235,7 @@ export class Explorer {
     Object.assign(this.root.dataset, {
       index: String(store.index),
       rows: String(store.rowCount),
-      drawn: main?.filled ? "forecast" : "history",
+      drawn: main?.filled ? (main.isSketch ? "sketch" : "forecast") : selection.near ? "near" : "history",
       ms: (performance.now() - start).toFixed(2),
     });
     if (isGliding) this.#requestPaint();

@@ -174,7 +174,7 @@ export class View {
     showNothing(text, index, this.#layout, this.controls, this.#card, this.#liveRegion);
   }
 
-  /** Draws a selection; true while the picture is still gliding. */
+  /** Draws a selection; true while the picture is still to change by itself. */
   draw(selection: Selection): boolean {
     const palette = this.#palette;
     if (!palette) return false;
@@ -201,14 +201,26 @@ export class View {
     const left = this.#zoomView.side;
     const right = width - left;
     this.root.style.setProperty("--nbf-side", `${left}px`);
-    this.#overview.draw(width, left, right, viewport, row, meta.horizon, history, origins, surprises, palette);
+    const { horizon } = meta;
+    const isBehind = this.#overview.draw(
+      width,
+      left,
+      right,
+      viewport,
+      row,
+      horizon,
+      history,
+      origins,
+      surprises,
+      palette,
+    );
     this.#covariates.draw(width, left, right, viewport, (r) => this.#zoomView.xOf(r), selection, palette);
     const x = (r: number): number => this.#zoomView.xOf(r);
     this.#strip.draw(width, left, right, viewport, x, row, origins, surprises, history.value, palette);
     this.#showOdd(selection);
     showReadout(selection, this.#layout, this.controls, this.#card, this.#liveRegion);
     this.#describePointer(selection);
-    return isGliding;
+    return isGliding || isBehind;
   }
 
   /** What the zoomed view draws and what is read out: the selection itself, or its running totals. */

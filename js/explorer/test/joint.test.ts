@@ -32,7 +32,7 @@ describe("the cache of joint forecasts", () => {
     cache.put(joint(64, 36));
     expect(cache.missing(0, 0, 70, 100)).toBeNull();
     expect(cache.get(0, 0, 70)?.sums[0]).toBe(1 + 64 + 6 * 3);
-    cache.markStale(0, 0, 70);
+    cache.markStale(0, 0, 70, 71, () => true);
     expect(cache.missing(0, 0, 70, 100)).toEqual({ first: 64, count: 36 });
     expect(cache.get(0, 0, 70)).not.toBeNull();
     cache.put(joint(64, 36));

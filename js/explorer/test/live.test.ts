@@ -49,7 +49,7 @@ describe("a series that grows", () => {
   test("has the new rows and the horizon after them, covariate by covariate", () => {
     const before = { ...history(4), covariates: Float64Array.from({ length: 14 }, (_, i) => i), low: 0, high: 3 };
     const added = { ...extension(4, 6), covariates: Float64Array.of(-1, -2, -3, -4, -5, -6, -7, -8, -9, -10) };
-    const after = extended({ ...before, origin: before, changed: 0 }, added);
+    const after = extended({ ...before, origin: before, changed: 0, overview: null, windows: null }, added);
     expect([...after.value]).toEqual([0, 1, 2, 3, 104, 105]);
     expect(after.time.length).toBe(9);
     expect([...after.time]).toEqual([...history(6).time]);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Malformed } from "../../common/src/check";
-import { aligned, parse } from "../src/wire/parse";
+import { aligned } from "../src/wire/fields";
+import { parse } from "../src/wire/parse";
 import { META, RAW } from "./helpers";
 
 const f32 = (n: number): Float32Array => new Float32Array(n);

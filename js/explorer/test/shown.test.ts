@@ -29,6 +29,8 @@ function selection({ values, ends, row }: (typeof golden.series)[number]): Selec
       high: 1,
       origin: {},
       changed: 0,
+      overview: null,
+      windows: null,
     },
     row,
     rows: value.length,
@@ -38,6 +40,7 @@ function selection({ values, ends, row }: (typeof golden.series)[number]): Selec
     joints: [null],
     scores: [null],
     surprises: null,
+    near: null,
     gone: false,
   };
 }

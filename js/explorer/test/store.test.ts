@@ -55,8 +55,8 @@ describe("rows", () => {
     expect(c.missing(0, 0, 700)).toEqual({ first: 512, count: 512 });
     c.put(rows(512, 512));
     expect(c.missing(0, 0, 700)).toBeNull();
-    c.markStale(0, 0, 600);
-    c.markStale(0, 0, 610);
+    c.markStale(0, 0, 600, 601, () => true);
+    c.markStale(0, 0, 600, 700, (row) => row === 610);
     expect(c.missing(0, 0, 700)).toEqual({ first: 600, count: 11 });
     expect(c.forecast(0, 0, 600)?.ends[0]).toBe(600);
     expect(c.missing(0, 0, 1999)).toEqual({ first: 1536, count: 464 });

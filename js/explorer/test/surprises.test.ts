@@ -49,6 +49,8 @@ function selection(row: number, surprises: Surprises | null): Selection {
       high: 6,
       origin: {},
       changed: 0,
+      overview: null,
+      windows: null,
     },
     row,
     rows: 2000,
@@ -58,6 +60,7 @@ function selection(row: number, surprises: Surprises | null): Selection {
     joints: [null],
     scores: [null],
     surprises,
+    near: null,
     gone: false,
   };
 }

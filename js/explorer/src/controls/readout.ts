@@ -42,7 +42,8 @@ export function showReadout(
   const index = indexOf(row, s.rows);
   const time = s.calendar.text(history.time[row]);
   const status = statusText(meta, statuses[0], row, main?.filled ?? false, s.gone);
-  setText(layout.chip, status);
+  const other = s.near ? ` · the faint one is as of ${s.calendar.text(history.time[s.near.row], true)}` : "";
+  setText(layout.chip, status + other);
   layout.chip.hidden = !status;
   const text = describe(meta, main, values, row, time, status) + oddSentence(s);
   const aria = { valuemin: 1 - s.rows, valuemax: 0, valuenow: index, valuetext: text };

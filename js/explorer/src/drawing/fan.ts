@@ -4,6 +4,7 @@ import type { Joint } from "../state/joint-cache";
 import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
 import type { Style } from "../state/selection";
+import type { Near } from "../state/sketch";
 import { type Density, density, stretches } from "./density";
 import type { Palette } from "./theme";
 
@@ -34,6 +35,8 @@ export interface FanScene {
   /** The main model's forecast, and that of a second one. */
   main: Forecast | null;
   other: Forecast | null;
+  /** The forecast of another origin, where the main one has not come. */
+  near: Near | null;
   /** The main model's paths. */
   joint: Joint | null;
   style: Style;
@@ -62,7 +65,11 @@ export function paintFan(ctx: Context, s: FanScene): void {
   const main = s.main?.filled ? s.main : null;
   if (main && (s.style === "bands" || s.style === "total")) bands(ctx, s, main);
   if (main && s.style === "density") columns(ctx, s, main);
-  if (main && s.style === "paths" && s.joint) paths(ctx, s, s.joint);
+  if (main && s.style === "paths") {
+    if (s.joint) paths(ctx, s, s.joint);
+    else faintly(ctx, () => bands(ctx, s, main));
+  }
+  if (s.near && s.style !== "total") nearby(ctx, s, s.near);
   if (s.other?.filled) second(ctx, s, s.other);
   const x = Math.round(s.x(s.row)) + 0.5;
   line(ctx, p.accent, 1.3, () => {
@@ -137,6 +144,23 @@ function bands(ctx: Context, s: FanScene, row: Forecast): void {
     ctx.fillStyle = s.palette.bands[b];
     area(ctx, edge(s, row, b), edge(s, row, ENDS - 1 - b));
   }
+}
+
+const FAINT = 0.4;
+
+function faintly(ctx: Context, paint: () => void): void {
+  ctx.globalAlpha = FAINT;
+  paint();
+  ctx.globalAlpha = 1;
+}
+
+/** The forecast of another origin at its own place, fainter than one of the origin itself. */
+function nearby(ctx: Context, s: FanScene, { row, forecast }: Near): void {
+  const there = { ...s, row, anchor: s.value[row] };
+  faintly(ctx, () => {
+    bands(ctx, there, forecast);
+    line(ctx, s.palette.median, 2.2, () => along(ctx, edge(there, forecast, MEDIAN)));
+  });
 }
 
 /** Some of the paths, all in one stroke each, so light that the frequent ways show as darker ones. */

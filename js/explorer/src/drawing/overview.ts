@@ -19,6 +19,11 @@ const LEAST_GROWTH = 0.5;
 /** Pixels of a bucket of the envelope. */
 const BUCKET = 2;
 
+/** Between two pictures of the scores, ms for each row: a few per cent of the time goes into them. */
+const PAUSE = 4e-4;
+/** How far from the pointer, px, a sketched origin may be that is shown instead of the one under it. */
+const REACH = 1.5;
+
 /** What a press takes hold of. */
 export type Grip = "scrub" | "start" | "end";
 
@@ -36,6 +41,7 @@ export class Overview {
   #baseKey: unknown[] = [];
   #drawn: History | null = null;
   #scoresKey: unknown[] = [];
+  #scoresDue = 0;
 
   constructor() {
     this.el.append(this.#base.canvas, this.#scores.canvas, this.#top.canvas);
@@ -52,6 +58,11 @@ export class Overview {
     return Math.max(0, Math.min(this.#rows - 1, row));
   }
 
+  /** Rows that are too near to each other for the pointer to tell them apart. */
+  get reach(): number {
+    return (REACH * this.#total) / Math.max(this.#right - this.#left, 1);
+  }
+
   /** The row, fractional and beyond the ends too, for an edge of the viewport. */
   edgeAt(x: number): number {
     return ((x - this.#left) / (this.#right - this.#left)) * (this.#total - 1);
@@ -66,6 +77,7 @@ export class Overview {
     return "scrub";
   }
 
+  /** Draws it; true while scores that have come are still to be drawn. */
   draw(
     width: number,
     left: number,
@@ -77,7 +89,7 @@ export class Overview {
     origins: OriginStatus,
     surprises: Surprises | null,
     palette: Palette,
-  ): void {
+  ): boolean {
     [this.#left, this.#right, this.#rows, this.#total] = [
       left,
       right,
@@ -90,13 +102,18 @@ export class Overview {
       this.#baseKey = baseKey;
       this.#paintBase(history, palette);
     }
-    const scoresKey = [origins, origins.version, surprises, palette, width, left, right];
-    if (resized || scoresKey.some((v, i) => v !== this.#scoresKey[i])) {
+    const scoresKey = [origins, surprises, palette, width, left, right, origins.version];
+    const changed = scoresKey.findIndex((v, i) => v !== this.#scoresKey[i]);
+    // While a run goes on the scores of many origins change with each message.
+    const isSoon = changed === scoresKey.length - 1 && performance.now() < this.#scoresDue;
+    if (resized || (changed >= 0 && !isSoon)) {
       this.#scoresKey = scoresKey;
+      this.#scoresDue = performance.now() + origins.status.length * PAUSE;
       this.#paintScores(origins, palette);
       if (surprises) this.#paintOdd(surprises, history.value, palette);
     }
     this.#paintTop(viewport, row, palette);
+    return isSoon;
   }
 
   /** The history to draw: the one that is drawn already, where what has grown since is too little to see. */
@@ -115,7 +132,7 @@ export class Overview {
   #paintBase(history: History, p: Palette): void {
     const ctx = this.#base.begin();
     if (!ctx) return;
-    const { value, low, high } = history;
+    const { value, low, high, overview } = history;
     const n = value.length;
     const y = (v: number): number => TALL - 5 - ((v - low) / (high - low || 1)) * (TALL - 10);
     ctx.fillStyle = p.wash;
@@ -127,6 +144,11 @@ export class Overview {
     ctx.strokeStyle = mix(p.bg, p.ink, 0.62);
     ctx.lineWidth = 1;
     ctx.lineJoin = "round";
+    if (overview) {
+      const parts = overview.length / 3;
+      this.#envelope(ctx, parts, n / parts, (part) => overview.subarray(3 * part, 3 * part + 3), y, p);
+      return;
+    }
     if (each < 4) {
       ctx.beginPath();
       let isOpen = false;
@@ -141,15 +163,23 @@ export class Overview {
       ctx.stroke();
       return;
     }
-    this.#envelope(ctx, value, buckets, each, y, p);
+    const summary = (b: number): ArrayLike<number> => {
+      const part = value
+        .subarray(Math.floor(b * each), Math.floor((b + 1) * each))
+        .filter(Number.isFinite)
+        .sort();
+      const end = (share: number): number => part[Math.floor(part.length * share)];
+      return [end(0.1), end(0.9), part.reduce((sum, v) => sum + v, 0) / part.length];
+    };
+    this.#envelope(ctx, buckets, each, summary, y, p);
   }
 
   /** Paints 10 to 90 % of each bucket, and its mean, which is smooth at any width. */
   #envelope(
     ctx: CanvasRenderingContext2D,
-    value: Float64Array,
     buckets: number,
     each: number,
+    summary: (bucket: number) => ArrayLike<number>,
     y: (v: number) => number,
     p: Palette,
   ): void {
@@ -157,19 +187,16 @@ export class Overview {
     const means = new Path2D();
     let isOpen = false;
     for (let b = 0; b < buckets; b++) {
-      const part = value
-        .subarray(Math.floor(b * each), Math.floor((b + 1) * each))
-        .filter(Number.isFinite)
-        .sort();
-      if (!part.length) {
+      const [low, high, middle] = Array.from(summary(b));
+      if (!Number.isFinite(middle)) {
         isOpen = false;
         continue;
       }
       const x = this.#x((b + 0.5) * each);
-      const top = y(part[Math.floor(part.length * 0.9)]);
+      const top = y(high);
       const wide = this.#x(each) - this.#x(0);
-      ctx.fillRect(x - wide / 2, top, wide + 0.3, Math.max(y(part[Math.floor(part.length * 0.1)]) - top, 1));
-      const mean = y(part.reduce((sum, v) => sum + v, 0) / part.length);
+      ctx.fillRect(x - wide / 2, top, wide + 0.3, Math.max(y(low) - top, 1));
+      const mean = y(middle);
       if (isOpen) means.lineTo(x, mean);
       else means.moveTo(x, mean);
       isOpen = true;

@@ -49,7 +49,7 @@ export function nextRange(
 
 /** The lowest and the highest of the values in view and the fans, whose bands are never cut. */
 export function extent(
-  { history, forecasts, joints }: Pick<Selection, "history" | "forecasts" | "joints">,
+  { history, forecasts, near, joints }: Pick<Selection, "history" | "forecasts" | "near" | "joints">,
   style: Style,
   first: number,
   last: number,
@@ -62,7 +62,7 @@ export function extent(
       if (v > high) high = v;
     };
     for (let i = first; i <= last; i++) take(history.value[i]);
-    for (const forecast of forecasts) {
+    for (const forecast of near && style !== "total" ? [...forecasts, near.forecast] : forecasts) {
       if (!forecast?.filled) continue;
       // Densities reach somewhat beyond the outermost quantiles.
       const stretch = style === "density" && forecast === forecasts[0] ? 1.3 : 1;

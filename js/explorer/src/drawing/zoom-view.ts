@@ -244,6 +244,7 @@ export class ZoomView {
       anchor: isTotal ? 0 : history.value[row],
       main,
       other,
+      near: selection.near,
       joint: selection.joints[0],
       style: options.style,
       palette,

@@ -196,7 +196,7 @@ export function onOverview(
     if (next.span > 4) actions.setViewport(follow(limit(next, store.bounds), row, store.bounds));
   };
   const act = (x: number): void => {
-    if (grip === "scrub") actions.moveTo(overview.rowAt(x), "carry");
+    if (grip === "scrub") actions.moveTo(store.sketchedRow(overview.rowAt(x), overview.reach), "carry");
     else resize(x);
   };
   el.addEventListener(

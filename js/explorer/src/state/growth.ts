@@ -39,6 +39,8 @@ export function extended(history: History, { rows, first, time, value, covariate
     high,
     origin: history.origin,
     changed: first,
+    overview: history.overview,
+    windows: history.windows,
   };
 }
 

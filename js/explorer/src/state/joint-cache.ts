@@ -75,9 +75,14 @@ export class JointCache {
     }
   }
 
-  /** Marks an origin that has come further: what there is of it is still drawn, but requested again. */
-  markStale(series: number, model: number, row: number): void {
-    this.#stale.add(this.#key(series, model, row));
+  /** Marks those of some rows that have come further: what there is of them is still drawn, but requested again. */
+  markStale(series: number, model: number, first: number, end: number, isStale: (row: number) => boolean): void {
+    const prefix = `${series}/${model}/`;
+    for (const key of this.#joints.keys()) {
+      if (!key.startsWith(prefix)) continue;
+      const row = Number(key.slice(prefix.length));
+      if (row >= first && row < end && isStale(row)) this.#stale.add(key);
+    }
   }
 
   /** Marks all origins: past forecasts that their dependence rests on have come. */

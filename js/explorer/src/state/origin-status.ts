@@ -1,6 +1,6 @@
 /** How far the origins of a series have come with a model, and their scores. */
 
-import type { StatusMessage } from "../wire/messages";
+import type { ScatteredStatusMessage, StatusMessage } from "../wire/messages";
 import { grown } from "./growth";
 import { quantiles, worstRows } from "./ranking";
 
@@ -34,12 +34,25 @@ export class OriginStatus {
     this.version++;
   }
 
-  receive({ status, reason, score, first, ranked_from }: StatusMessage): void {
-    this.rankedFrom = ranked_from;
-    this.status.set(status, first);
-    this.reason.set(reason, first);
-    this.score.set(score, first);
+  receive(message: StatusMessage | ScatteredStatusMessage): void {
+    const { status, reason, score } = message;
     this.version++;
+    if (message.kind === "status") {
+      this.rankedFrom = message.ranked_from;
+      this.status.set(status, message.first);
+      this.reason.set(reason, message.first);
+      this.score.set(score, message.first);
+      return;
+    }
+    message.rows.forEach((row, i) => {
+      [this.status[row], this.reason[row], this.score[row]] = [status[i], reason[i], score[i]];
+    });
+  }
+
+  /** Takes scores without the loss of those of a long series; what an overview shows of them is the same. */
+  refine(first: number, score: Float32Array): void {
+    const end = Math.min(score.length, this.score.length - first);
+    for (let i = 0; i < end; i++) if (!Number.isNaN(score[i])) this.score[first + i] = score[i];
   }
 
   /** The worst rows, at least `distance` rows from each other, the worst first. */

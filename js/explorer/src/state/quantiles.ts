@@ -79,3 +79,21 @@ export function fillEnds(draws: Float32Array, ends: Float32Array, levels: readon
     }
   }
 }
+
+/** About the draws, shape (H, Q), whose quantiles the ends are: for the picture of a density where draws have not come. */
+export function drawsOf(ends: Float32Array, horizon: number, levels: readonly number[]): Float32Array {
+  const scores = QUANTILE_LEVELS.map(normalScore);
+  const count = levels.length;
+  const draws = new Float32Array(horizon * count);
+  levels.forEach((level, q) => {
+    const score = normalScore(level);
+    let left = 0;
+    while (left < ENDS - 2 && scores[left + 1] < score) left++;
+    const share = (score - scores[left]) / (scores[left + 1] - scores[left]);
+    for (let h = 0; h < horizon; h++) {
+      const low = ends[h * ENDS + left];
+      draws[h * count + q] = low + share * (ends[h * ENDS + left + 1] - low);
+    }
+  });
+  return draws;
+}

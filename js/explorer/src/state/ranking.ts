@@ -41,9 +41,11 @@ export function nextWorst(worst: readonly number[], score: Float32Array, row: nu
 
 /** A random row among those with a forecast, other than `row` if there is another. */
 export function randomRow(status: Uint8Array, row: number, chance: () => number = Math.random): number | null {
-  const rows: number[] = [];
-  for (let i = 0; i < status.length; i++) if (status[i] >= INFERRED && status[i] <= SCORED && i !== row) rows.push(i);
-  return rows.length ? rows[Math.min(rows.length - 1, Math.floor(chance() * rows.length))] : null;
+  const isIn = (s: number, i: number): boolean => s >= INFERRED && s <= SCORED && i !== row;
+  const count = status.reduce((sum, s, i) => sum + Number(isIn(s, i)), 0);
+  let left = Math.min(count - 1, Math.floor(chance() * count));
+  const found = status.findIndex((s, i) => isIn(s, i) && left-- === 0);
+  return found < 0 ? null : found;
 }
 
 /** What the series of a panel are sorted by. */
@@ -60,9 +62,13 @@ export function sortSeries(panel: PanelMessage | null, key: SortKey, count: numb
   return all.sort((a, b) => of(b) - of(a) || a - b);
 }
 
+/** Values that a scale of colours is taken from; of more an even part, which gives the same colours. */
+const SCALE_VALUES = 20_000;
+
 /** The values at the given shares of all finite ones, for the scale of colours. */
 export function quantiles(values: Float32Array, shares: readonly number[]): number[] | null {
-  const sorted = values.filter((v) => Number.isFinite(v)).sort();
+  const every = Math.ceil(values.length / SCALE_VALUES);
+  const sorted = values.filter((v, i) => i % every === 0 && Number.isFinite(v)).sort();
   if (!sorted.length) return null;
   return shares.map((s) => sorted[Math.round(s * (sorted.length - 1))]);
 }

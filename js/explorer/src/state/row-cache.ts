@@ -28,6 +28,8 @@ export interface Forecast {
   ends: Float32Array;
   /** Whether it has values; a pending origin's forecast is all NaN. */
   filled: boolean;
+  /** Whether it is as exact as a pixel only. */
+  isSketch?: boolean;
 }
 
 /** Rows of one series and model. */
@@ -149,10 +151,16 @@ export class RowCache {
     }
   }
 
-  /** Marks an origin that has come further: its row is still drawn, but requested again. */
-  markStale(series: number, model: number, row: number): void {
-    const [chunk, i] = this.#find(series, model, row);
-    if (chunk && chunk.states[i] === FRESH) chunk.states[i] = STALE;
+  /** Marks those of some rows that have come further: they are still drawn, but requested again. */
+  markStale(series: number, model: number, first: number, end: number, isStale: (row: number) => boolean): void {
+    const size = this.chunkRows(model);
+    const prefix = `${series}/${model}/`;
+    for (const [key, { states }] of this.#chunks) {
+      if (!key.startsWith(prefix)) continue;
+      const start = Number(key.slice(prefix.length)) * size;
+      for (let i = Math.max(0, first - start); i < Math.min(size, end - start); i++)
+        if (states[i] === FRESH && isStale(start + i)) states[i] = STALE;
+    }
   }
 
   /** What is missing or stale of the chunk that a row lies in; null when all of it is fresh. */

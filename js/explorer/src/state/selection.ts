@@ -5,6 +5,7 @@ import type { Calendar } from "./calendar";
 import type { Joint } from "./joint-cache";
 import type { OriginStatus } from "./origin-status";
 import type { Forecast } from "./row-cache";
+import type { Near } from "./sketch";
 import type { Surprises } from "./surprises";
 
 /** How forecasts are drawn. */
@@ -39,6 +40,10 @@ export interface History {
   origin: object;
   /** The first row that it does not share with the one it has grown from. */
   changed: number;
+  /** 10 % and 90 % quantiles and means of equal parts; null where all values are here to take them from. */
+  overview: Float32Array | null;
+  /** Which windows of rows have come; null where all rows have. */
+  windows: Uint8Array | null;
 }
 
 /** The origin in view with everything that is known of it, for the main model and, if chosen, a second one. */
@@ -58,6 +63,8 @@ export interface Selection {
   scores: (ScoresMessage | null)[];
   /** The main model's; null where they have not come. */
   surprises: Surprises | null;
+  /** The sketch nearest to the main model's origin, where its own forecast has not come. */
+  near: Near | null;
   /** Whether the kernel is gone: what has not come will not come. */
   gone: boolean;
 }

@@ -8,18 +8,22 @@ import {
   type MetaMessage,
   type PanelMessage,
   type ProgressMessage,
+  type ScatteredStatusMessage,
   type ScoresMessage,
   type StatusMessage,
   UNAVAILABLE,
   UNSCORED,
+  type WindowMessage,
 } from "../wire/messages";
 import { Calendar } from "./calendar";
 import { extended } from "./growth";
 import { JointCache } from "./joint-cache";
+import { expandStatus, longHistory, missingWindows, withWindow } from "./long-series";
 import { indexOf, type MoveMode, OriginState, rowOf } from "./origin-state";
 import { OriginStatus } from "./origin-status";
-import { type Forecast, RowCache } from "./row-cache";
+import { type Forecast, RowCache, type RowSpan } from "./row-cache";
 import type { History, Selection, Settings, Style } from "./selection";
+import { Sketch } from "./sketch";
 import { Surprises } from "./surprises";
 import { type Bounds, initialViewport, type Viewport } from "./viewport";
 
@@ -50,6 +54,7 @@ export class Store {
   #histories = new Map<number, History>();
   #statuses = new Map<string, OriginStatus>();
   #scores = new Map<string, ScoresMessage>();
+  #sketches = new Map<string, Sketch>();
   #surprises = new Map<string, Surprises>();
   #panels = new Map<number, PanelMessage>();
   #progress = new Map<number, ProgressMessage>();
@@ -123,6 +128,8 @@ export class Store {
     const { row } = this.origin;
     const history = this.#histories.get(series);
     if (!meta || !history) return null;
+    const forecasts = models.map((model) => this.#forecast(series, model, row));
+    const status = this.status.status[row];
     return {
       meta,
       calendar: this.#calendar,
@@ -131,7 +138,8 @@ export class Store {
       rows: rowCount,
       models,
       statuses: models.map((model) => this.statusOf(series, model)),
-      forecasts: models.map((model) => this.#forecast(series, model, row)),
+      forecasts,
+      near: forecasts[0]?.filled || status === UNAVAILABLE ? null : this.sketch.nearest(row),
       joints: models.map((model) => this.joints?.get(series, model, row) ?? null),
       scores: models.map((model) => this.#scores.get(`${series}/${model}`) ?? null),
       surprises: this.#surprises.get(`${series}/${models[0]}`) ?? null,
@@ -142,7 +150,35 @@ export class Store {
   #forecast(series: number, model: number, row: number): Forecast | null {
     if (this.statusOf(series, model).status[row] === UNAVAILABLE) return null;
     this.rows?.touch(series, model, row);
-    return this.rows?.forecast(series, model, row) ?? null;
+    const forecast = this.rows?.forecast(series, model, row) ?? null;
+    return forecast?.filled ? forecast : (this.#sketchOf(series, model).get(row) ?? forecast);
+  }
+
+  #sketchOf(series: number, model: number): Sketch {
+    const key = `${series}/${model}`;
+    const sketch = this.#sketches.get(key) ?? new Sketch();
+    this.#sketches.set(key, sketch);
+    return sketch;
+  }
+
+  /** The main model's sketch. */
+  get sketch(): Sketch {
+    return this.#sketchOf(this.settings.series, this.settings.model);
+  }
+
+  /** The row to show for a place in the overview: the one at it, or a sketched one so near that they share a pixel. */
+  sketchedRow(row: number, reach: number): number {
+    const { series, model } = this.settings;
+    if (this.rows?.has(series, model, row)) return row;
+    const near = this.sketch.nearest(row);
+    return near && Math.abs(near.row - row) <= reach ? near.row : row;
+  }
+
+  /** The values in view that have not come; null where they have. */
+  get missingWindows(): RowSpan | null {
+    const history = this.#histories.get(this.settings.series);
+    const { start, span } = this.origin.viewport;
+    return history ? missingWindows(history, start - 1, start + span + 1) : null;
   }
 
   // ---- messages of the kernel
@@ -156,8 +192,21 @@ export class Store {
       case "history":
         this.#histories.set(message.series, withRange(message));
         break;
+      case "long_history":
+        if (this.meta) this.#histories.set(message.series, longHistory(message, this.meta));
+        break;
       case "status":
+      case "scattered_status":
         this.#receiveStatus(message);
+        break;
+      case "long_status":
+        this.#receiveStatus(expandStatus(message, this.meta?.series[message.series].rows ?? 0));
+        break;
+      case "window":
+        this.#receiveWindow(message);
+        break;
+      case "sketch":
+        this.#sketchOf(message.series, message.model).put(message, this.meta?.models[message.model].levels ?? []);
         break;
       case "rows":
         this.rows?.put(message);
@@ -200,6 +249,7 @@ export class Store {
       this.#statuses.clear();
       this.#scores.clear();
       this.#surprises.clear();
+      this.#sketches.clear();
       this.#panels.clear();
       this.#progress.clear();
       this.rows = new RowCache(
@@ -233,22 +283,36 @@ export class Store {
       this.#statuses.get(`${series}/${model}`)?.grow(rows);
       if (first >= before) continue;
       this.rows?.drop(series, model);
+      this.#sketches.get(`${series}/${model}`)?.clear();
       this.joints?.markAllStale();
     }
     if (isNewest) this.origin.move(rows - 1, "follow", this.bounds);
   }
 
-  #receiveStatus(message: StatusMessage): void {
-    const { series, model, first, count } = message;
+  #receiveStatus(message: StatusMessage | ScatteredStatusMessage): void {
+    const { series, model } = message;
     const status = this.statusOf(series, model);
-    for (let i = 0; i < count; i++) {
-      const before = status.status[first + i];
-      // A forecast, or its bands, have come since the row was requested.
-      if (message.status[i] === before || before >= UNSCORED) continue;
-      this.rows?.markStale(series, model, first + i);
-      this.joints?.markStale(series, model, first + i);
-    }
+    const isRange = message.kind === "status";
+    const places = new Map(isRange ? [] : Array.from(message.rows, (row, i) => [row, i] as const));
+    const first = isRange ? message.first : (message.rows[0] ?? 0);
+    const end = isRange ? first + message.count : (message.rows[message.rows.length - 1] ?? -1) + 1;
+    // A forecast, or its bands, have come since the row was requested.
+    const isStale = (row: number): boolean => {
+      const before = status.status[row];
+      const i = isRange ? row - first : places.get(row);
+      return i !== undefined && message.status[i] !== before && before < UNSCORED;
+    };
+    this.rows?.markStale(series, model, first, end, isStale);
+    this.joints?.markStale(series, model, first, end, isStale);
     status.receive(message);
+  }
+
+  #receiveWindow(message: WindowMessage): void {
+    const { series, model, first, score } = message;
+    const history = this.#histories.get(series);
+    if (!history) return;
+    this.#histories.set(series, withWindow(history, message));
+    this.statusOf(series, model).refine(first, score);
   }
 
   // ---- what a person, or Python, chooses
@@ -331,6 +395,6 @@ function withRange({ time, value, covariates }: HistoryMessage): History {
     if (v > high) high = v;
   }
   return high >= low
-    ? { time, value, covariates, low, high, origin, changed: 0 }
-    : { time, value, covariates, low: 0, high: 1, origin, changed: 0 };
+    ? { time, value, covariates, low, high, origin, changed: 0, overview: null, windows: null }
+    : { time, value, covariates, low: 0, high: 1, origin, changed: 0, overview: null, windows: null };
 }

@@ -2,6 +2,7 @@
 
 import { Malformed } from "../../../common/src/check";
 import { type NeededRows, nextRows, type VisibleRows } from "../state/prefetch";
+import type { RowSpan } from "../state/row-cache";
 import type { Store } from "../state/store";
 import { type Messages, type Requests, VERSION } from "./messages";
 import { parse } from "./parse";
@@ -27,6 +28,11 @@ const REQUEST_PAUSE = 35;
 /** Between two requests for rows that only bring finished origins up to date, ms. */
 const UPDATE_PAUSE = 400;
 const SYNC_PAUSE = 100;
+/** For how long the pointer rests before what a sketch shows is requested in detail, ms; and rows from which on it sweeps. */
+const REST = 90;
+const LEAP = 16;
+/** Rows that are requested where nothing is there to be drawn: few, so that they come soon. */
+const URGENT_ROWS = 128;
 /** For how long a trait's value may be the echo of what this view has set, ms. */
 const ECHO_WITHIN = 2000;
 /** For how long a person stays on an origin before it is inferred, ms. */
@@ -37,6 +43,8 @@ export class Connection {
   #timers = new Map<string, ReturnType<typeof setTimeout>>();
   #request: (NeededRows & { request: number; time: number }) | null = null;
   #lastRequest = -Infinity;
+  #lastLeap = -Infinity;
+  #windowRequest: (RowSpan & { series: number; time: number }) | null = null;
   #jointRequest: { request: number; time: number; row: number } | null = null;
   #requests = Math.floor(Math.random() * 1e9);
   #sent = new Map<Trait, Map<unknown, number>>();
@@ -113,6 +121,7 @@ export class Connection {
     if (message.kind === "meta") clearTimeout(this.#timers.get("connect"));
     if (message.kind === "rows" && message.request === this.#request?.request) this.#request = null;
     if (message.kind === "joint" && message.request === this.#jointRequest?.request) this.#jointRequest = null;
+    if (message.kind === "window") this.#windowRequest = null;
     this.#store.receive(message);
     // Who is not at the newest origin has another index now.
     if (message.kind === "extend") this.sync("index", this.#store.index);
@@ -120,28 +129,58 @@ export class Connection {
       clearTimeout(this.#timers.get("busy"));
       if (this.#store.busy) this.#store.setBusy(false);
     }
-    this.#requestRows();
-    this.#requestJoint();
+    this.#requestAll();
   }
 
   /** Sets what is in view; rows around it are requested as needed. */
   setVisible(visible: VisibleRows): void {
+    const before = this.#visible;
+    if (before && Math.abs(before.row - visible.row) >= LEAP) this.#lastLeap = performance.now();
     this.#visible = visible;
+    this.#requestAll();
+  }
+
+  #requestAll(): void {
+    this.#requestWindows();
     this.#requestRows();
     this.#requestJoint();
+  }
+
+  /** Requests the values in view of a long series, one request at a time. */
+  #requestWindows(): void {
+    const visible = this.#visible;
+    const span = this.#store.missingWindows;
+    if (!span || !visible || this.#signal.aborted) return;
+    const now = performance.now();
+    const last = this.#windowRequest;
+    const pause = (last?.time ?? -Infinity) + (last ? ANSWER_WITHIN : 0) - now;
+    if (pause > 0) {
+      this.#later("windows", pause, () => this.#requestWindows());
+      return;
+    }
+    this.#windowRequest = { ...span, series: visible.series, time: now };
+    this.send({ kind: "window_request", series: visible.series, model: visible.models[0], ...span });
+    this.#later("windows", ANSWER_WITHIN, () => this.#requestWindows());
   }
 
   #requestRows(): void {
     const cache = this.#store.rows;
     const visible = this.#visible;
     if (!cache || !visible || this.#signal.aborted) return;
-    const needed = nextRows(cache, visible);
-    if (!needed) return;
+    const next = nextRows(cache, visible);
+    if (!next) return;
+    const needed = next.urgent ? { ...next, ...around(next, visible.row) } : next;
     const again = (wait: number): void => this.#later("rows", wait, () => this.#requestRows());
     const now = performance.now();
     const last = this.#request;
     if (last && now - last.time < ANSWER_WITHIN && !(needed.urgent && !covers(last, needed, visible.row))) {
       again(ANSWER_WITHIN);
+      return;
+    }
+    // A sketch is there for what a sweep passes; the rows follow where it rests.
+    const rest = this.#lastLeap + REST - now;
+    if (this.#store.held && rest > 0 && this.#store.sketch.nearest(visible.row)) {
+      again(rest);
       return;
     }
     const isNew = needed.urgent || needed.count >= cache.chunkRows(needed.model);
@@ -243,6 +282,12 @@ export class Connection {
 }
 
 const inChunk = (a: number, b: number, chunk: number): boolean => Math.floor(a / chunk) === Math.floor(b / chunk);
+
+/** The part of some rows that is next to one of them. */
+function around({ first, count }: RowSpan, row: number): RowSpan {
+  const from = Math.max(first, row - URGENT_ROWS / 2);
+  return { first: from, count: Math.min(first + count - from, URGENT_ROWS) };
+}
 
 function covers(request: NeededRows, needed: NeededRows, row: number): boolean {
   return (

@@ -5,6 +5,8 @@ export const MAX_ROWS = 4096;
 export const MAX_JOINT_ROWS = 64;
 export const SHOWN_PATHS = 25;
 export const SPARK_POINTS = 24;
+export const WINDOW = 4096;
+export const MAX_WINDOWS = 8;
 export const QUANTILE_LEVELS = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975] as const;
 export const PENDING = 0;
 export const INFERRED = 1;
@@ -46,6 +48,97 @@ export interface LiveMessage {
   since: number | null;
   /** The same as a sentence. */
   text: string;
+}
+
+/** A long series, without its values. */
+export interface LongHistoryMessage {
+  kind: "long_history";
+  series: number;
+  /** The first time, as in a `HistoryMessage`. */
+  start: number;
+  /** Runs of equal steps up to the end of the horizon after the last row: the step, and how many. Shape (R, 2). */
+  steps: Float64Array;
+  /** The smallest value; null where there is none. */
+  low: number | null;
+  /** The largest one. */
+  high: number | null;
+  /** 10 % and 90 % quantiles and means of equal parts of the rows, NaN where none is known; shape (B, 3). */
+  overview: Float32Array;
+}
+
+/** How far all origins of a long series have come. */
+export interface LongStatusMessage {
+  kind: "long_status";
+  series: number;
+  model: number;
+  /** As in a `StatusMessage`. */
+  ranked_from: number;
+  /** Runs of equal rows: the code of `Status`, that of `UnavailableReason`, and how many; shape (R, 3). */
+  runs: Int32Array;
+  /** The score of code 1. */
+  lowest: number;
+  /** Of one code's score to that of the code before. */
+  ratio: number;
+  /** Of the score of each scored row, rounded down; 0 where it is not known; shape (K,). */
+  codes: Uint8Array;
+  /** The rows with the largest scores; shape (W,). */
+  worst: Int32Array;
+  /** Their scores, without loss; shape (W,). */
+  worst_score: Float32Array;
+}
+
+/** How far some origins have come that lie all over a series. */
+export interface ScatteredStatusMessage {
+  kind: "scattered_status";
+  series: number;
+  model: number;
+  /** Ascending; shape (K,). */
+  rows: Int32Array;
+  /** As in a `StatusMessage`, shape (K,). */
+  status: Uint8Array;
+  /** Shape (K,). */
+  reason: Uint8Array;
+  /** Shape (K,). */
+  score: Float32Array;
+}
+
+/** The forecasts from some origins over all of a series, as exact as a pixel: for a pointer that sweeps over them. */
+export interface SketchMessage {
+  kind: "sketch";
+  series: number;
+  model: number;
+  /** Ascending; shape (R,). */
+  rows: Int32Array;
+  /** The least and the largest quantile of each origin; shape (R, 2). */
+  limits: Float32Array;
+  /** Quantiles at the `levels` of the meta message, as 65535ths of the way from the one to the other; shape (R, H, 7). */
+  codes: Uint16Array;
+}
+
+/** The observations and the scores of some rows of a long series, as in a `HistoryMessage` and a `StatusMessage`. */
+export interface WindowMessage {
+  kind: "window";
+  series: number;
+  model: number;
+  first: number;
+  count: number;
+  /** Shape (count,), NaN after the last row. */
+  value: Float64Array;
+  /** Shape (C, count). */
+  covariates: Float64Array;
+  /** Shape (count,), NaN after the last row. */
+  score: Float32Array;
+}
+
+/** Asks for the observations and the scores of some rows of a long series. */
+export interface WindowRequest {
+  kind: "window_request";
+  series: number;
+  model: number;
+  /** The first row. */
+  first: number;
+  /** How many rows from there on, those of the horizon after the last one included. */
+  count: number;
 }
 
 /** A row on each of the S series, as far as a model's scores are known. */
@@ -341,6 +434,7 @@ export type Requests =
   | Connect
   | RowsRequest
   | JointRequest
+  | WindowRequest
   | OpenSeries
   | PanelRequest
   | CancelRun
@@ -350,6 +444,11 @@ export type Messages =
   | MetaMessage
   | HistoryMessage
   | StatusMessage
+  | LongHistoryMessage
+  | LongStatusMessage
+  | ScatteredStatusMessage
+  | WindowMessage
+  | SketchMessage
   | RowsMessage
   | JointMessage
   | ScoresMessage

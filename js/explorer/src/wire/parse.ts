@@ -2,6 +2,7 @@
 
 import { type Fields, fail, finite, flag, integer, list, maybe, record, text } from "../../../common/src/check";
 import { ENDS } from "../state/quantiles";
+import { aligned, bytes, MAX_SERIES_ROWS, range } from "./fields";
 import {
   type CovariateInfo,
   type ExtendMessage,
@@ -22,25 +23,7 @@ import {
   UNAVAILABLE,
   VERSION,
 } from "./messages";
-
-const MAX_SERIES_ROWS = 50_000_000;
-
-/** The bytes of a buffer, copied: views may start anywhere, typed arrays only at multiples of their width. */
-export function aligned(buffer: unknown): ArrayBuffer {
-  if (buffer instanceof ArrayBuffer) return buffer;
-  if (ArrayBuffer.isView(buffer)) {
-    const copy = new Uint8Array(buffer.byteLength);
-    copy.set(new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength));
-    return copy.buffer;
-  }
-  return fail("a buffer is not binary");
-}
-
-function bytes(buffers: readonly unknown[], position: number, length: number, name: string): ArrayBuffer {
-  const buffer = aligned(buffers[position]);
-  if (buffer.byteLength !== length) fail(`${name} has ${buffer.byteLength} bytes, not ${length}`);
-  return buffer;
-}
+import { parseLongHistory, parseLongStatus, parseScatteredStatus, parseSketch, parseWindow } from "./parse-long";
 
 function parseMeta(m: Fields): MetaMessage {
   if (m.v !== VERSION) fail(`protocol version ${String(m.v)}`);
@@ -94,15 +77,6 @@ function parseMeta(m: Fields): MetaMessage {
     reasons,
     live: m.live !== false,
   };
-}
-
-/** Series, model, first and count of a message, within the bounds of the meta message. */
-function range(m: Fields, meta: MetaMessage): { series: number; model: number; first: number; count: number } {
-  const series = integer(m.series, "series", 0, meta.series.length - 1);
-  const model = integer(m.model, "model", 0, meta.models.length - 1);
-  const rows = meta.series[series].rows;
-  const first = integer(m.first, "first", 0, rows);
-  return { series, model, first, count: integer(m.count, "count", 0, rows - first) };
 }
 
 function parseRows(m: Fields, buffers: readonly unknown[], meta: MetaMessage): RowsMessage {
@@ -280,6 +254,16 @@ export function parse(content: unknown, buffers: readonly unknown[], meta: MetaM
         score: new Float32Array(bytes(buffers, 2, rows.count * 4, "score")),
       };
     }
+    case "long_history":
+      return parseLongHistory(m, buffers, meta);
+    case "long_status":
+      return parseLongStatus(m, buffers, meta);
+    case "scattered_status":
+      return parseScatteredStatus(m, buffers, meta);
+    case "window":
+      return parseWindow(m, buffers, meta);
+    case "sketch":
+      return parseSketch(m, buffers, meta);
     case "rows":
       return parseRows(m, buffers, meta);
     case "joint":

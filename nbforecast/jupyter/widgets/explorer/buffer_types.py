@@ -12,6 +12,7 @@ import numpy as np
 from nbforecast.jupyter.validation import Buffer
 
 Bytes = Annotated[np.ndarray, Buffer("u1")]
+Shorts = Annotated[np.ndarray, Buffer("<u2")]
 Floats = Annotated[np.ndarray, Buffer("<f4")]
 Doubles = Annotated[np.ndarray, Buffer("<f8")]
 Integers = Annotated[np.ndarray, Buffer("<i4")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,20 +16,17 @@ from nbforecast.jupyter.widgets.explorer.messages import (
     SHOWN_PATHS,
     CovariateInfo,
     HistoryMessage,
-    HorizonScores,
     JointMessage,
     MetaMessage,
     ModelInfo,
-    OverallScores,
     ProgressMessage,
     RowsMessage,
-    ScoresMessage,
     SeriesInfo,
     StatusMessage,
 )
-from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS, is_covered
+from nbforecast.jupyter.widgets.explorer.overview_messages import ScatteredStatusMessage
+from nbforecast.postprocessing.conformal import CALIBRATED_LEVELS
 from nbforecast.result_cache.status import Status
-from nbforecast.scoring.mean_scores import OriginScores, summarise
 from nbforecast.scoring.origin_scores import COVERAGES, QUANTILE_LEVELS, quantiles
 from nbforecast.time_units import DAY, SECOND
 
@@ -90,7 +86,7 @@ def encode_meta(runs: Sequence[Run], *, live: bool = True, notes: Sequence[str] 
             for name, run in zip(model_names(runs), runs, strict=True)
         ],
         covariates=[
-            CovariateInfo(strip.name, list(strip.labels), strip.is_ahead, _finite(strip.low), _finite(strip.high))
+            CovariateInfo(strip.name, list(strip.labels), strip.is_ahead, finite(strip.low), finite(strip.high))
             for strip in covariate_strips(data, 0, runs[0].horizon)
         ],
         notes=[*notes, *_data_notes(data, dict.fromkeys(warning for run in runs for warning in run.warnings))],
@@ -198,16 +194,50 @@ def series_status(run: Run, series: int) -> UInt8[np.ndarray, " N"]:
     return run.status[start:end].copy()
 
 
-def changed_ranges(is_changed: Bool[np.ndarray, " N"]) -> list[tuple[int, int]]:
-    """Returns the rows that changed as few (first, count); some rows between them are included."""
+def encode_status_changes(
+    run: Run, series: int, model: int, status: UInt8[np.ndarray, " N"], is_changed: Bool[np.ndarray, " N"]
+) -> Iterator[StatusMessage | ScatteredStatusMessage]:
+    """Encodes the statuses that have changed: neighbours as a range, those all over the series row by row.
+
+    Args:
+        run: The run of the model.
+        series: The position of the series.
+        model: The position of the model.
+        status: The status of each row, as `series_status` has it.
+        is_changed: Which rows have changed.
+    """
+    ranges, scattered = changed_rows(is_changed)
+    for first, count in ranges:
+        yield encode_status(run, series, model, first, status[first : first + count])
+    if len(scattered):
+        start = series_span(run.data, series)[0]
+        score = np.full(len(scattered), np.nan, np.float32)
+        is_scored = status[scattered] == Status.SCORED
+        score[is_scored] = mean_over_steps(run.take("crps", start + scattered[is_scored]))
+        yield ScatteredStatusMessage(
+            series=series,
+            model=model,
+            rows=scattered,
+            status=status[scattered],
+            reason=run.reasons[start + scattered],
+            score=score,
+        )
+
+
+def changed_rows(is_changed: Bool[np.ndarray, " N"]) -> tuple[list[tuple[int, int]], Int64[np.ndarray, " K"]]:
+    """Returns the rows that changed as few (first, count), some rows between them included, and those far from all."""
     rows = np.flatnonzero(is_changed)
     if not len(rows):
-        return []
+        return [], rows
     breaks = np.flatnonzero(np.diff(rows) > _NEAR)
-    if len(breaks) >= _MAX_RANGES:
-        breaks = breaks[:0]
     firsts, lasts = rows[np.append(0, breaks + 1)], rows[np.append(breaks, len(rows) - 1)]
-    return [(int(first), int(last - first + 1)) for first, last in zip(firsts, lasts, strict=True)]
+    counts = np.diff(np.concatenate([[-1], breaks, [len(rows) - 1]]))
+    is_range = np.ones(len(counts), bool)
+    if len(counts) > _MAX_RANGES:
+        largest = np.argsort(-counts, kind="stable")[:_MAX_RANGES]
+        is_range = np.isin(np.arange(len(counts)), largest) & (counts > _NEAR)
+    ranges = zip(firsts[is_range].tolist(), lasts[is_range].tolist(), strict=True)
+    return [(first, last - first + 1) for first, last in ranges], rows[~np.repeat(is_range, counts)]
 
 
 def encode_rows(
@@ -245,18 +275,28 @@ def read_forecasts(
         calibrated where the run is and enough past errors are known.
     """
     start = series_span(run.data, series)[0] + first
-    rows = np.arange(start, start + count)
-    draws, ends = run.take("forecast", rows), run.take("quantiles", rows)
-    has_forecast = np.isfinite(draws).all((1, 2))
-    needs_ends = np.isnan(ends).any((1, 2)) & has_forecast
-    if needs_ends.any():
-        ends[needs_ends] = quantiles(draws[needs_ends], run.quantile_levels, QUANTILE_LEVELS)
+    draws, ends = read_rows(run, np.arange(start, start + count))
     if run.calibrate:
         bands = run.calibrated_bands(slice(start, start + count))
-        is_calibrated = np.isfinite(bands).all((1, 2)) & has_forecast
+        is_calibrated = np.isfinite(bands).all((1, 2)) & np.isfinite(draws).all((1, 2))
         for k, level in enumerate(QUANTILE_LEVELS):
             if level in CALIBRATED_LEVELS:
                 ends[is_calibrated, :, k] = bands[is_calibrated][..., CALIBRATED_LEVELS.index(level)]
+    return draws, ends
+
+
+def read_rows(
+    run: Run, rows: Int64[np.ndarray, " R"]
+) -> tuple[Float32[np.ndarray, "R H Q"], Float32[np.ndarray, "R H K"]]:
+    """Reads the forecasts from some rows of the data.
+
+    Returns:
+        The draws, and the ends of the bands at `QUANTILE_LEVELS`, not calibrated; NaN where there is no forecast yet.
+    """
+    draws, ends = run.take("forecast", rows), run.take("quantiles", rows)
+    needs_ends = np.isnan(ends).any((1, 2)) & np.isfinite(draws).all((1, 2))
+    if needs_ends.any():
+        ends[needs_ends] = quantiles(draws[needs_ends], run.quantile_levels, QUANTILE_LEVELS)
     return draws, ends
 
 
@@ -313,42 +353,6 @@ def encode_joint(run: Run, series: int, model: int, first: int, count: int, requ
     )
 
 
-def encode_scores(run: Run, series: int, model: int) -> ScoresMessage:
-    """Encodes the mean scores of one series, overall and by step ahead, as far as they are known.
-
-    The coverage is that of the bands that are drawn: of calibrated ones once the run is done.
-    """
-    start, end = series_span(run.data, series)
-    rows, data = np.arange(start, end), run.data
-    part = replace(
-        data,
-        ids=(data.ids[series],),
-        offsets=np.array([0, end - start]),
-        time=data.time[start:end],
-        values=data.values[start:end],
-    )
-    scored = OriginScores(*(run.take(name, rows) for name in ("abs_error", "crps", "pinball", "covered")))
-    column = "coverage"
-    if run.calibrate and run.done:
-        bands = run.calibrated_bands(slice(start, end))
-        covered = is_covered(bands, data.actuals(rows, run.horizon))
-        scored, column = scored._replace(calibrated=covered), "calibrated" if np.isfinite(covered).any() else column
-    overall = summarise(part, scored).row(0, named=True)
-    horizon = summarise(part, scored, "horizon")
-    means = {name: _finite(overall[name]) for name in ("mae", "crps", "mase")}
-    coverage = {f"coverage_{c}": _finite(overall[f"{column}_{c}"]) for c in COVERAGES}
-    return ScoresMessage(
-        series=series,
-        model=model,
-        overall=OverallScores(**means, **coverage, n=int(np.isfinite(scored.crps).any(1).sum())),
-        horizon=HorizonScores(
-            mae=[_finite(x) for x in horizon["mae"]],
-            crps=[_finite(x) for x in horizon["crps"]],
-            coverage_80=[_finite(x) for x in horizon[f"{column}_80"]],
-        ),
-    )
-
-
 def encode_progress(run: Run, model: int, note: str = "") -> ProgressMessage:
     """Encodes how far a run has come, and how it ended."""
     return ProgressMessage(
@@ -357,8 +361,8 @@ def encode_progress(run: Run, model: int, note: str = "") -> ProgressMessage:
         inferred=run.inferred,
         calculated=run.calculated,
         reused=run.reused,
-        rate=_finite(run.rate) or 0.0,
-        eta_seconds=_finite(run.eta_seconds),
+        rate=finite(run.rate) or 0.0,
+        eta_seconds=finite(run.eta_seconds),
         done=run.done,
         cancelled=run.cancelled,
         error=None if run.error is None else str(run.error),
@@ -378,5 +382,6 @@ def mean_over_steps(scores: Float32[np.ndarray, "R H"]) -> Float32[np.ndarray, "
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
-def _finite(number: float | None) -> float | None:
+def finite(number: float | None) -> float | None:
+    """Returns a number, or None where it is not finite."""
     return None if number is None or not math.isfinite(number) else float(number)

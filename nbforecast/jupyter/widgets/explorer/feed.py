@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from nbforecast.errors import NbForecastError
 from nbforecast.jupyter.sender import comm_sender
-from nbforecast.jupyter.widgets.explorer import encoding
+from nbforecast.jupyter.widgets.explorer import encoding, overview
 from nbforecast.jupyter.widgets.explorer.messages import (
     CancelRun,
     Connect,
@@ -24,27 +24,38 @@ from nbforecast.jupyter.widgets.explorer.messages import (
     ProgressMessage,
     RowsRequest,
 )
+from nbforecast.jupyter.widgets.explorer.overview_messages import LONG_SERIES, WindowRequest
 from nbforecast.jupyter.widgets.explorer.panel import encode_panel
 from nbforecast.jupyter.widgets.explorer.panel_messages import PanelRequest
+from nbforecast.jupyter.widgets.explorer.score_summary import encode_scores
 from nbforecast.jupyter.widgets.explorer.surprises import SurpriseSearch, encode_surprises
+from nbforecast.result_cache.snapshot import has_forecast
+from nbforecast.scoring.origin_scores import QUANTILE_LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from jaxtyping import Int64
 
     from nbforecast.jupyter.widgets.explorer.messages import Messages, Requests, ScoresMessage
     from nbforecast.jupyter.widgets.explorer.panel_messages import PanelMessage
     from nbforecast.run import Run
 
     Pair = tuple[int, int]  # series, model
+    Summary = tuple[tuple[str, int], float, ScoresMessage]  # the run's revision, seconds that it took, the message
 
 _log = logging.getLogger("nbforecast.jupyter")
 REPORT_INTERVAL = 0.05  # seconds between two reports on a run that goes on
+REPORT_SHARE = 0.1  # of the time is spent on reports: one on a million origins takes 50 ms
 SCORES_INTERVAL = 2.0  # seconds between two summaries of its scores
 MAX_SHARE = 0.05  # of the time is spent on these
-MAX_ROWS_REQUESTS = 8  # that may wait; older ones are of no use any more
+MAX_ROWS_REQUESTS = 4  # that may wait; older ones are of no use any more
 MAX_JOINT_REQUESTS = 2  # as above; each takes longer
+MAX_WINDOW_REQUESTS = 4  # as above
 MAX_FAULTS = 8  # that may wait
-FIRST_ROWS = 1024  # that a new view receives without a request
+FIRST_ROWS, FIRST_BYTES = 1024, 512 << 10  # that a new view receives without a request, at most
+SUMMARISED_AT_ONCE = 1 << 14  # rows; the scores of longer series are summarised beside the messages
 
 
 class ExplorerFeed:
@@ -66,6 +77,7 @@ class ExplorerFeed:
         self._requests: deque[Connect | OpenSeries | PanelRequest | CancelRun | InferOrigin] = deque()
         self._rows_requests: deque[RowsRequest] = deque(maxlen=MAX_ROWS_REQUESTS)
         self._joint_requests: deque[JointRequest] = deque(maxlen=MAX_JOINT_REQUESTS)
+        self._window_requests: deque[WindowRequest] = deque(maxlen=MAX_WINDOW_REQUESTS)
         self._next_inference: InferOrigin | None = None
         self._inferences: deque[InferOrigin | FaultMessage] = deque()
         self._panels: deque[PanelMessage] = deque()
@@ -74,9 +86,11 @@ class ExplorerFeed:
         self._statuses: dict[Pair, UInt8[np.ndarray, " N"]] = {}
         self._versions: dict[Pair, tuple[str, int]] = {}
         self._scores: dict[Pair, tuple[float, tuple[str, int]]] = {}
+        self._summaries: dict[Pair, Future[Summary]] = {}
         self._last_rows: dict[Pair, RowsRequest] = {}
+        self._unsketched: dict[Pair, Int64[np.ndarray, " R"]] = {}  # rows of a sketch that pages have not got yet
         self._progress: dict[int, ProgressMessage] = {}
-        self._reported = 0.0
+        self._report_due = 0.0
         self._surprises = SurpriseSearch(runs, wake)
         self._surprise_versions: dict[Pair, tuple[str, int]] = {}
         self._is_open = False
@@ -89,6 +103,8 @@ class ExplorerFeed:
                 self._rows_requests.append(request)
             elif isinstance(request, JointRequest):
                 self._joint_requests.append(request)
+            elif isinstance(request, WindowRequest):
+                self._window_requests.append(request)
             else:
                 self._requests.append(request)
 
@@ -105,10 +121,14 @@ class ExplorerFeed:
             self._rows_requests.clear()
             joint_requests = list(reversed(self._joint_requests))
             self._joint_requests.clear()
+            window_requests = list(reversed(self._window_requests))
+            self._window_requests.clear()
         for request in requests:
             yield from self._answer(request)
         for rows_request in rows_requests:
             yield from self._rows(rows_request)
+        for window_request in window_requests:
+            yield self._window(window_request)
         for joint_request in joint_requests:
             yield self._joint(joint_request)
         while self._inferences:
@@ -122,9 +142,10 @@ class ExplorerFeed:
         while self._panels:
             yield self._panels.popleft()
         now = time.monotonic()
-        if self._is_open and now - self._reported >= REPORT_INTERVAL:
-            self._reported = now
+        if self._is_open and now >= self._report_due:
             yield from self._report(now)
+            end = time.monotonic()
+            self._report_due = end + max(REPORT_INTERVAL, (end - now) / REPORT_SHARE)
 
     @property
     def expects_more(self) -> bool:
@@ -138,10 +159,7 @@ class ExplorerFeed:
                 self._is_open = True
                 self._histories.clear()
                 yield encoding.encode_meta(self._runs)
-                yield from self._open(series, model)
-                length = len(self._statuses[series, model])
-                first = min(max(row - FIRST_ROWS // 2, 0), max(length - FIRST_ROWS, 0))
-                yield from self._rows(RowsRequest(series, model, first, min(FIRST_ROWS, length)))
+                yield from self._open(series, model, row)
                 self._progress.clear()
                 yield from self._progress_changes()
             case OpenSeries(series, model):
@@ -153,16 +171,59 @@ class ExplorerFeed:
             case InferOrigin():
                 self._request_inference(request)
 
-    def _open(self, series: int, model: int) -> Iterator[Messages]:
-        run = self._runs[model]
+    def _open(self, series: int, model: int, row: int | None = None) -> Iterator[Messages]:
+        """Yields history, statuses and scores of a series, and the forecasts around a row: first what is seen first."""
+        run, pair = self._runs[model], (series, model)
+        length = int(run.data.lengths[series])
         if series not in self._histories:
             self._histories.add(series)
-            yield encoding.encode_history(run.data, series, run.horizon)
-        self._surprise_versions.pop((series, model), None)
-        self._versions[series, model] = run.revision
-        status = self._statuses[series, model] = encoding.series_status(run, series)
-        yield encoding.encode_status(run, series, model, 0, status)
-        yield self._summarise((series, model), time.monotonic())
+            encode = encoding.encode_history if length <= LONG_SERIES else overview.encode_long_history
+            yield encode(run.data, series, run.horizon)
+        self._surprise_versions.pop(pair, None)
+        self._versions[pair] = run.revision
+        status = self._statuses[pair] = encoding.series_status(run, series)
+        rows: Iterable[Messages] = () if row is None else self._rows(self._around(row, series, model, length))
+        if length > LONG_SERIES:
+            yield from rows
+            yield overview.encode_long_status(run, series, model, status)
+        else:
+            yield encoding.encode_status(run, series, model, 0, status)
+        self._scores.pop(pair, None)
+        yield from self._score_changes(pair, time.monotonic(), is_running=False)
+        if length <= LONG_SERIES:
+            yield from rows
+        yield from self._begin_sketch(pair)
+
+    def _around(self, row: int, series: int, model: int, length: int) -> RowsRequest:
+        """The rows around one that a new view receives without a request."""
+        run = self._runs[model]
+        row_bytes = run.horizon * (run.spec.draws + len(QUANTILE_LEVELS)) * 4
+        count = min(FIRST_ROWS, max(FIRST_BYTES // row_bytes, 16), length)
+        return RowsRequest(series, model, min(max(row - count // 2, 0), length - count), count)
+
+    def _begin_sketch(self, pair: Pair) -> Iterator[Messages]:
+        """Has a run infer the sketched origins of a series first, and yields those that it has."""
+        series, model = pair
+        run = self._runs[model]
+        rows = self._unsketched[pair] = overview.sketch_rows(run, series)
+        if len(rows):
+            run.prefer(encoding.series_span(run.data, series)[0] + overview.coarse_first(rows))
+            yield from self._sketch_changes(pair)
+
+    def _sketch_changes(self, pair: Pair) -> Iterator[Messages]:
+        rows = self._unsketched.get(pair)
+        if rows is None or not len(rows):
+            return
+        is_known = has_forecast(self._statuses[pair][rows])
+        if is_known.any():
+            self._unsketched[pair] = rows[~is_known]
+            yield overview.encode_sketch(self._runs[pair[1]], *pair, rows[is_known])
+
+    def _window(self, request: WindowRequest) -> Messages:
+        series, model, first = request.series, request.model, request.first
+        run = self._runs[model]
+        count = min(request.count, int(run.data.lengths[series]) + run.horizon - first)
+        return overview.encode_window(run, series, model, first, count)
 
     def _rows(self, request: RowsRequest) -> Iterator[Messages]:
         series, model = request.series, request.model
@@ -181,6 +242,7 @@ class ExplorerFeed:
         self._is_running = is_running
         for pair in list(self._statuses):
             yield from self._status_changes(pair)
+            yield from self._sketch_changes(pair)
             yield from self._score_changes(pair, now, is_running[pair[1]])
             if has_ended[pair[1]] and self._runs[pair[1]].calibrate and pair in self._last_rows:
                 yield from self._rows(self._last_rows[pair])  # more past errors are known than when they were sent
@@ -189,9 +251,39 @@ class ExplorerFeed:
 
     def _score_changes(self, pair: Pair, now: float, is_running: bool) -> Iterator[Messages]:
         """Yields the mean scores now and then; those of a run that has just ended come at once."""
-        due, version = self._scores[pair]
-        if version != self._versions[pair] and (now >= due or not is_running):
-            yield self._summarise(pair, now)
+        summary = self._summaries.get(pair)
+        if summary is not None and summary.done():
+            del self._summaries[pair]
+            if summary.exception() is None:
+                yield self._take_summary(pair, summary.result())
+        due, version = self._scores.get(pair, (now, None))
+        if pair in self._summaries or version == self._versions[pair] or (now < due and is_running):
+            return
+        if self._runs[pair[1]].data.lengths[pair[0]] <= SUMMARISED_AT_ONCE:
+            yield self._take_summary(pair, self._summarise(pair, self._versions[pair]))
+        else:
+            self._summaries[pair] = comm_sender.analysis.submit(self._summarise_beside(pair))
+
+    def _summarise(self, pair: Pair, version: tuple[str, int]) -> Summary:
+        start = time.monotonic()
+        message = encode_scores(self._runs[pair[1]], *pair)
+        return version, time.monotonic() - start, message
+
+    def _summarise_beside(self, pair: Pair) -> Callable[[], Summary]:
+        version = self._versions[pair]
+
+        def summarise() -> Summary:
+            try:
+                return self._summarise(pair, version)
+            finally:
+                self._wake()
+
+        return summarise
+
+    def _take_summary(self, pair: Pair, summary: Summary) -> ScoresMessage:
+        version, seconds, message = summary
+        self._scores[pair] = time.monotonic() + max(SCORES_INTERVAL, seconds / MAX_SHARE), version
+        return message
 
     def _status_changes(self, pair: Pair) -> Iterator[Messages]:
         series, model = pair
@@ -201,8 +293,7 @@ class ExplorerFeed:
             return
         self._versions[pair] = version
         status = self._statuses[pair] = encoding.series_status(run, series)
-        for first, count in encoding.changed_ranges(status != before):
-            yield encoding.encode_status(run, series, model, first, status[first : first + count])
+        yield from encoding.encode_status_changes(run, series, model, status, status != before)
 
     def _surprise_changes(self) -> Iterator[Messages]:
         """Yields the odd observations of all that pages have opened, once they have been found in the background."""
@@ -219,12 +310,6 @@ class ExplorerFeed:
                 self._progress[model] = message
                 yield message
 
-    def _summarise(self, pair: Pair, now: float) -> ScoresMessage:
-        start, version = time.monotonic(), self._versions[pair]
-        message = encoding.encode_scores(self._runs[pair[1]], *pair)
-        self._scores[pair] = now + max(SCORES_INTERVAL, (time.monotonic() - start) / MAX_SHARE), version
-        return message
-
     def _summarise_panel(self, model: int) -> None:
         found = self._surprises.tables(model)
         try:
@@ -234,7 +319,7 @@ class ExplorerFeed:
         self._wake()
 
     def _lacks_scores(self) -> bool:
-        return any(self._scores[pair][1] != version for pair, version in self._versions.items())
+        return any(self._scores.get(pair, (0, None))[1] != version for pair, version in self._versions.items())
 
     def _lacks_surprises(self) -> bool:
         runs = self._runs

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 
-from nbforecast.jupyter.sender import comm_sender
 from nbforecast.jupyter.widgets.explorer import encoding
-from nbforecast.jupyter.widgets.explorer.feed import MAX_SHARE, SCORES_INTERVAL, ExplorerFeed
+from nbforecast.jupyter.widgets.explorer.feed import ExplorerFeed
 from nbforecast.jupyter.widgets.explorer.live_messages import ExtendMessage, LiveMessage
 from nbforecast.jupyter.widgets.explorer.messages import VERSION, Connect
 from nbforecast.jupyter.widgets.explorer.surprises import SurpriseSearch
@@ -87,9 +85,9 @@ class LiveFeed(ExplorerFeed):
             self._told = None
         yield from super()._answer(request)
 
-    def _open(self, series: int, model: int) -> Iterator[Messages]:
+    def _open(self, series: int, model: int, row: int | None = None) -> Iterator[Messages]:
         self._opened.add(series)
-        yield from super()._open(series, model)
+        yield from super()._open(series, model, row)
 
     def _grow(self, before: Run, run: Run) -> Iterator[Messages]:
         for series in range(len(run.data.ids)):
@@ -113,28 +111,12 @@ class LiveFeed(ExplorerFeed):
         padded[max(first - run.horizon - 1, 0) :] = _NEW
         self._statuses[series, 0] = status
         self._versions[series, 0] = run.revision
-        for position, count in encoding.changed_ranges(status != padded):
-            yield encoding.encode_status(run, series, 0, position, status[position : position + count])
+        yield from encoding.encode_status_changes(run, series, 0, status, status != padded)
 
     def _score_changes(self, pair: Pair, now: float, is_running: bool) -> Iterator[Messages]:
-        """Yields mean scores, which are computed beside the messages: no new row waits for those of all others."""
-        if self._summary is not None and self._summary.done():
-            summary, self._summary = self._summary, None
-            if summary.exception() is None:
-                pair, version, seconds, message = summary.result()
-                self._scores[pair] = time.monotonic() + max(SCORES_INTERVAL, seconds / MAX_SHARE), version
-                yield message
-        due, version = self._scores[pair]
-        if self._summary is None and now >= due and version != self._versions[pair] and not is_running:
-            self._summary = comm_sender.analysis.submit(partial(self._summarise_beside, pair, self._versions[pair]))
-
-    def _summarise_beside(
-        self, pair: Pair, version: tuple[str, int]
-    ) -> tuple[Pair, tuple[str, int], float, ScoresMessage]:
-        start = time.monotonic()
-        message = encoding.encode_scores(self._runs[pair[1]], *pair)
-        self._wake()
-        return pair, version, time.monotonic() - start, message
+        """Yields mean scores at most now and then: each new row changes them."""
+        if not is_running or pair in self._summaries:
+            yield from super()._score_changes(pair, now, is_running=True)
 
     def _surprise_changes(self) -> Iterator[Messages]:
         now = time.monotonic()

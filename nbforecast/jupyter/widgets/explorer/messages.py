@@ -10,6 +10,14 @@ from msgspec import structs
 from nbforecast.jupyter.validation import InvalidMessage, Label, Message, Position, Request, parse
 from nbforecast.jupyter.widgets.explorer.buffer_types import Bytes, Doubles, Floats  # noqa: TC001 - msgspec resolves them
 from nbforecast.jupyter.widgets.explorer.live_messages import ExtendMessage, LiveMessage
+from nbforecast.jupyter.widgets.explorer.overview_messages import (
+    LongHistoryMessage,
+    LongStatusMessage,
+    ScatteredStatusMessage,
+    SketchMessage,
+    WindowMessage,
+    WindowRequest,
+)
 from nbforecast.jupyter.widgets.explorer.panel_messages import PanelMessage, PanelRequest
 from nbforecast.jupyter.widgets.explorer.surprise_messages import SurprisesMessage
 
@@ -85,7 +93,7 @@ class InferOrigin(Request, frozen=True):
     row: Position
 
 
-Requests = Connect | RowsRequest | JointRequest | OpenSeries | PanelRequest | CancelRun | InferOrigin
+Requests = Connect | RowsRequest | JointRequest | WindowRequest | OpenSeries | PanelRequest | CancelRun | InferOrigin
 
 
 class SeriesInfo(msgspec.Struct, frozen=True):
@@ -299,6 +307,11 @@ Messages = (
     MetaMessage
     | HistoryMessage
     | StatusMessage
+    | LongHistoryMessage
+    | LongStatusMessage
+    | ScatteredStatusMessage
+    | WindowMessage
+    | SketchMessage
     | RowsMessage
     | JointMessage
     | ScoresMessage
@@ -336,7 +349,9 @@ def read_request(content: Any, lengths: Sequence[int], models: int) -> Requests:
         raise InvalidMessage(f"there are {len(lengths)} series")
     rows = lengths[request.series]
     match request:
-        case InferOrigin(row=row) | RowsRequest(first=row) | JointRequest(first=row) if row >= rows:
+        case InferOrigin(row=row) | RowsRequest(first=row) | JointRequest(first=row) | WindowRequest(first=row) if (
+            row >= rows
+        ):
             raise InvalidMessage(f"the series has {rows} rows")
         case RowsRequest(first=first, count=count) | JointRequest(first=first, count=count):
             return structs.replace(request, count=min(count, rows - first))

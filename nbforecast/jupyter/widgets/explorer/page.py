@@ -21,6 +21,7 @@ from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.widgets.explorer import encoding
 from nbforecast.jupyter.widgets.explorer.messages import SHOWN_PATHS, HistoryMessage
 from nbforecast.jupyter.widgets.explorer.panel import encode_panel
+from nbforecast.jupyter.widgets.explorer.score_summary import encode_scores
 from nbforecast.jupyter.widgets.explorer.surprises import encode_surprises, find_odd
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.origin_scores import QUANTILE_LEVELS
@@ -125,7 +126,7 @@ def _messages(
             status = encoding.encode_status(run, series, model, 0, encoding.series_status(run, series))
             if every > 1:
                 status = _omit(status, every, worst[series])
-            messages += [status, encoding.encode_scores(run, series, model)]
+            messages += [status, encode_scores(run, series, model)]
             messages.append(encode_surprises(run, series, model, odd[model]))
     if len(data.ids) > 1:
         messages += [encode_panel(run, model, odd[model].surprises) for model, run in enumerate(runs)]
