@@ -86,10 +86,11 @@ docs: $(VENV)/.docs $(VENV)/.lab
 	$(BIN)/python -m sphinx -b html -W --keep-going -q -d build/doctrees docs $(SITE)
 	@echo "The site, which works offline: $(SITE)/index.html"
 
-# The wheel is built from the sdist, and tried in a bare environment of every Python that is there.
+# The wheel is built from the sdist, and tried in a bare environment of every Python that is there (those of pyenv are where
+# PYENV_VERSION=3.11.7:3.12.1 names them); in the last one with extras, too.
 TRY := build/try
 release: $(VENV)/.release $(FRONTEND)
-	rm -rf dist
+	@rm -rf dist && mkdir -p build
 	$(BIN)/python -m build -o dist . >build/release.txt 2>&1 || { cat build/release.txt; exit 1; }
 	$(BIN)/twine check --strict dist/*
 	@for python in python3.11 python3.12 python3.13 python3.14; do \
@@ -97,11 +98,16 @@ release: $(VENV)/.release $(FRONTEND)
 	  echo "Trying the wheel with $$python ..."; \
 	  rm -rf $(TRY) && $$python -m venv $(TRY) && \
 	  $(TRY)/bin/python -m pip install -qq --disable-pip-version-check dist/*.whl && \
+	  export NBFORECAST_CACHE_DIR=$(CURDIR)/$(TRY)/cache && \
 	  $(TRY)/bin/nbforecast --version && $(TRY)/bin/nbforecast doctor && \
 	  $(TRY)/bin/nbforecast demo $(TRY)/demo >/dev/null && \
-	  $(TRY)/bin/nbforecast forecast $(TRY)/demo/sales.csv --id shop --target sold -m naive -H 28d --latest -o $(TRY)/next.csv \
+	  $(TRY)/bin/nbforecast forecast $(TRY)/demo/sales.csv --id shop --target sold -H 28d --latest -o $(TRY)/next.csv \
 	  || exit 1; \
-	done
+	done; \
+	echo "Trying its extras notebook and excel ..."; \
+	$(TRY)/bin/python -m pip install -qq --disable-pip-version-check "$$(ls dist/*.whl)[notebook,excel]" && \
+	$(TRY)/bin/nbforecast forecast $(TRY)/demo/sales.csv --id shop --target sold -H 28d --latest -o $(TRY)/next.xlsx && \
+	$(TRY)/bin/nbforecast report $(TRY)/demo/taxi.parquet -H 24 --max-duration 30d -o $(TRY)/report.html
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks

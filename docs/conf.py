@@ -29,7 +29,7 @@ extensions = [
 exclude_patterns = ["_extensions", "**/.ipynb_checkpoints", "[!i]*.md"]  # a page has a kind, and so a folder
 
 # Pages
-myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "substitution"]
+myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist", "substitution"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # executed_notebooks has executed them
 nb_ipywidgets_js = {}  # widgets are pages of their own; nothing is loaded from elsewhere

@@ -103,38 +103,7 @@ class LearnedRun(Run):
         return self.base.forecast_at(row) if is_pending and self.is_waiting else super().forecast_at(row)
 
     def effects(self, by: str | None = None, *, percent: bool | None = None) -> pl.DataFrame:
-        """What each covariate, holiday and other feature does to what is forecast, and what its group gains (H3).
-
-        Effects are estimated by a regression of the base's errors, for each horizon step and within each series. They
-        are of a change of one feature while the others stay as they are, beyond what the base itself makes of it.
-        Standard errors allow for overlapping forecasts, and in panels for series that depend on each other. The call
-        waits for the run, and computes the correction once more for each group.
-
-        Args:
-            by: None for means over horizon steps and series, "horizon" for each step, "series" for each series, or a
-                column that `static` names for each group of series.
-            percent: Whether effects are in per cent; by default where no value is below zero. They are changes of the
-                value where those of every series stay well above zero (the smallest above a hundredth of the median),
-                else in per cent of the mean of each series. Otherwise they are in the data's unit.
-
-        Returns:
-            A DataFrame with a row per feature, or two for a number (at its 90 % and 10 % quantile), those of the group
-            that gains most first. A column of what `by` names; group; feature; reference and value (the
-            change of the feature: a standard deviation from 0 where it is an error, a difference or a change); effect
-            with std_error, the ends of its 95 % interval, lower and upper, and the p_value of there being none; unit
-            ("%" or that of the data); count (in how many rows a feature of two values has the second). error_without is
-            by how many per cent the error (CRPS) is higher without the group, with its standard error; share is the
-            part of the whole improvement, in per cent, that is lost without it. For past values and errors, on which
-            every correction rests, both compare a correction by them alone with none. Unknown is null: an effect that
-            the data leave open, and a standard error where a feature changed too rarely.
-
-        Raises:
-            OptionError: `by` is something else, or `percent` is True and values are below zero.
-
-        Example:
-            >>> run = nbf.forecast(sales, id="shop", target="sold", future_covariates="promotion", wait=True)
-            >>> run.effects().select("feature", "effect", "std_error", "unit", "error_without")
-        """
+        """What each feature does to what is forecast, and what its group gains; see `Run.effects`."""
         self.wait()
         if self._effects is None or self._effects[0] != self.revision:
             self._effects = self.revision, {}

@@ -62,6 +62,16 @@ class RunSurprises(RunResults):
 
         Args:
             rate: The rate that `surprises` is asked for.
+
+        Returns:
+            A warning for each cause, with the number of series and a sentence; empty where all series have surprises.
+
+        Raises:
+            OptionError: `rate` is no probability.
+
+        Example:
+            >>> [warning.flag for warning in run.surprise_warnings(0.001)]
+            ['too_short_for_rate']
         """
         return self._detect().warnings(rate)
 
@@ -118,7 +128,15 @@ class RunSurprises(RunResults):
         return tuple(OddPoint(at - first, kind if known else None, low) for at, kind, known, low in points)
 
     def change_warnings(self) -> tuple[DataWarning, ...]:
-        """Which series are too short for `changes`."""
+        """Which series are too short for `changes`.
+
+        Returns:
+            A warning with the number of series and a sentence; empty where all series are long enough.
+
+        Example:
+            >>> len(run.change_warnings())
+            0
+        """
         return self._detect().change_warnings()
 
     def _detect(self) -> SurpriseDetector:

@@ -46,10 +46,15 @@ class PanelResults(Protocol):
 
 
 class SeriesResults:
-    """The results of one series of a run.
+    """The results of one series of a run; `Run.series` returns it.
 
     Attributes:
         id: Id of the series.
+
+    Example:
+        >>> shop = panel.series("harbour")
+        >>> shop.at(-7).median  # the forecast as of a week ago
+        >>> shop.surprises(0.1), shop.changes()
     """
 
     def __init__(self, run: PanelResults, series: str) -> None:

@@ -1,18 +1,19 @@
 """Executes the notebooks of the repository, whose pages are tutorials of the site.
 
-A notebook is executed again when it or the package has changed. Its explorers are pages of their own, in frames.
+A notebook is executed again when it or the package has changed. Its explorers are pages of their own, in frames. What a cell
+writes on the standard error is a warning of the build.
 """
 
 from __future__ import annotations
 
 import hashlib
 import html
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+from sphinx.util import logging
 
 import nbforecast
 from nbforecast.jupyter.widgets.explorer.page import PAGE
@@ -45,10 +46,18 @@ def _write_notebooks(app: Sphinx) -> None:
         if _executes(app):
             _log.info("executing %s", notebook.name)
             executed = execute(notebook, target, {})
+            _warn_of_errors(executed, name)
         else:
             executed = nbformat.read(notebook, 4)
         nbformat.write(_as_page(executed, name, source), target)
         stamp.write_text(digest)
+
+
+def _warn_of_errors(notebook: NotebookNode, name: str) -> None:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                _log.warning("%s.ipynb writes on the standard error: %s", name, output["text"].strip())
 
 
 def _executes(app: Sphinx) -> bool:

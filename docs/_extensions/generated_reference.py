@@ -33,7 +33,7 @@ PYTHON = {
         "Functions that start from a table.",
         ["forecast", "quickdraw", "from_long", "sample", "models", "register"],
     ),
-    "run": ("Run", "What `nbf.forecast` returns.", ["Run"]),
+    "run": ("Run", "What `nbf.forecast` returns.", ["Run", "series_results.SeriesResults"]),
     "forecast": (
         "Forecast, Chart and distributions",
         "What `run.at` and `nbf.quickdraw` return, and the distributions of totals, peaks and events.",
@@ -59,8 +59,8 @@ PYTHON = {
 # what other modules of the package use, and people do not
 _INTERNAL = {
     "Live": "add_monitor listen step",
-    "Run": "calibrated_bands change_warnings column entry_slice forecast_at forecaster frame_part joint_forecasts odd_points reasons revision spec "
-    "start status surprise_warnings take task with_data",
+    "Run": "calibrated_bands column entry_slice forecast_at forecaster frame_part joint_forecasts odd_points reasons revision spec "
+    "start status take task with_data",
     "DatasetRun": "start",
     "Forecast": "fan",
     "Explorer": "close connect open send_messages set_state view",
@@ -308,7 +308,12 @@ def _sentence(text: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
+    return [
+        "{.stacked}",
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
 
 
 def _write(app: Sphinx) -> None:
@@ -330,10 +335,12 @@ def _write(app: Sphinx) -> None:
 
 
 _COLON = "\ue000"  # stands for a colon that ends no type
+# ids of the specification, for those who read the code
+_RULES = re.compile(r" \([A-Z]\d+[a-c]?(?:, [A-Z]\d+[a-c]?)*\)")
 # classes whose objects people get and do not make
 _GIVEN = {
     "Run", "Forecast", "Chart", "PathDistribution", "GroupForecasts", "DatasetRun", "ResultCache", "Live", "Event",
-    "Explorer",
+    "Explorer", "SeriesResults",
 }  # fmt: skip
 
 
@@ -347,7 +354,7 @@ def _hide_colons(_: Sphinx, what: str, _name: str, _object: Any, _options: Any, 
 
 
 def _show_colons(_: Sphinx, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
-    lines[:] = [line.replace(_COLON, ":") for line in lines]
+    lines[:] = [_RULES.sub("", line).replace(_COLON, ":") for line in lines]
 
 
 def _hide_signature(

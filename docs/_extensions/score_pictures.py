@@ -31,6 +31,7 @@ from nbforecast.charts import (
     draw_fan,
     draw_line_chart,
 )
+from nbforecast.scoring.path_scores import energy_scores, variogram_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,18 +39,21 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 _WIDTH, _HEIGHT = 640, 240
+_HOME_WIDTH = 832  # of the picture on the first page
+_PATHS = 12  # that a picture of a hundred shows
 _INDEX = -30  # of the origin that most pictures show
+_NAME = "taxi passengers, thousands"
 _THEMES = ("light", "dark")
 
 
 class Example:
-    """Runs of `naive` on a month of taxi passengers, horizon 12."""
+    """Runs of `naive` on a month of taxi passengers, in thousands, horizon 12."""
 
     def __init__(self) -> None:
         self._taxi = nbf.sample("taxi").tail(800).with_columns(pl.col("y") / 1000)
 
     def _forecast(self, **options: Any) -> nbf.Run:
-        return nbf.forecast(self._taxi, "naive", 12, name="taxi passengers, thousands", wait=True, **options)
+        return nbf.forecast(self._taxi, "naive", 12, name=_NAME, minimum=0, wait=True, **options)
 
     @cached_property
     def run(self) -> nbf.Run:
@@ -60,6 +64,13 @@ class Example:
     def calibrated(self) -> nbf.Run:
         """The run with calibrated bands."""
         return self._forecast(calibrate=True)
+
+    @cached_property
+    def day(self) -> nbf.Forecast:
+        """The network's forecast of a day from the same origin, learned and calibrated."""
+        taxi = nbf.sample("taxi").with_columns(pl.col("y") / 1000)
+        run = nbf.forecast(taxi, horizon=24, name=_NAME, minimum=0, learn=True, calibrate=True, wait=True)
+        return run.at(_INDEX)
 
     @cached_property
     def forecast(self) -> nbf.Forecast:
@@ -103,6 +114,10 @@ def _quantile(example: Example) -> Any:
     )
     alt = "Five quantiles of a forecast over twelve steps, which widen with the distance."
     return _lines("Quantiles of one forecast", marks, alt, x_label="steps ahead", unit="thousand passengers")
+
+
+def _day(example: Example) -> Any:
+    return replace(example.day.fan(), notes=())
 
 
 def _band(example: Example) -> Any:
@@ -303,6 +318,57 @@ def _total(example: Example) -> Any:
     return _lines("The total so far and its 80 % band", marks, alt, x_label="steps ahead", unit="thousand passengers")
 
 
+def _energy(example: Example) -> Any:
+    paths, actual, steps = example.forecast.paths(100), example.forecast.actual, np.arange(1, 13)
+    (score,) = energy_scores(paths[None], actual[None])
+    distance = np.linalg.norm(paths - actual, axis=1).mean()
+    spread = 2 * (distance - score)
+    marks = (
+        *(Line(steps, path) for path in paths[:_PATHS]),
+        Dots(steps, actual, kind="ring"),
+    )
+    alt = (
+        f"A hundred paths, of which {_PATHS} are drawn, are {distance:.1f} thousand passengers from what came on average, and "
+        f"{spread:.1f} from each other; the energy score is {score:.1f}."
+    )
+    title = f"Energy score: {distance:.1f} − {spread:.1f} / 2 = {score:.1f}"
+    return _lines(
+        title,
+        marks,
+        alt,
+        x_label="steps ahead",
+        unit=f"thousand passengers; {_PATHS} of 100 paths, rings: actual",
+        floor=0.0,
+    )
+
+
+def _variogram(example: Example) -> Any:
+    paths, actual = example.forecast.paths(100), example.forecast.actual
+    independent = np.random.default_rng(0).permuted(paths, axis=0)
+    lags = np.arange(1, 12)
+
+    def parts(values: np.ndarray) -> np.ndarray:
+        """What the pairs of each distance add to the score."""
+        errors = [
+            np.sqrt(np.abs(values[:, k:] - values[:, :-k])).mean(0) - np.sqrt(np.abs(actual[k:] - actual[:-k]))
+            for k in lags
+        ]
+        return np.array([(error**2).sum() / k for k, error in zip(lags, errors, strict=True)])
+
+    score, without = (float(variogram_scores(each[None], actual[None])[0]) for each in (paths, independent))
+    assert np.allclose([parts(paths).sum(), parts(independent).sum()], [score, without], rtol=1e-4)
+    marks = (
+        Line(lags, parts(paths), "paths"),
+        Line(lags, parts(independent), "independent steps", "other"),
+    )
+    alt = (
+        f"The variogram score by the distance of two steps: it is {score:.1f} in all for paths, and {without:.1f} for independent "
+        "steps, whose neighbours differ too much."
+    )
+    title = f"Variogram score: {score:.1f} for paths, {without:.1f} for independent steps"
+    return _lines(title, marks, alt, x_label="distance of two steps", unit="part of the score", floor=0.0)
+
+
 def _bands_before_and_after(example: Example) -> Any:
     scores = example.calibrated.scores()
     rows = tuple(
@@ -324,6 +390,7 @@ def _bands_before_and_after(example: Example) -> Any:
 
 
 PICTURES: dict[str, Callable[[Example], Any]] = {
+    "day": _day,
     "origin": _origin,
     "context": _context,
     "quantile": _quantile,
@@ -331,6 +398,8 @@ PICTURES: dict[str, Callable[[Example], Any]] = {
     "density": _density,
     "paths": _paths,
     "total": _total,
+    "energy": _energy,
+    "variogram": _variogram,
     "mae": _absolute_error,
     "rmse": _rmse,
     "mase": _mase,
@@ -354,7 +423,8 @@ def draw(name: str, example: Example) -> tuple[dict[str, str], str]:
     if isinstance(chart, FanData):
         from nbforecast.charts import describe
 
-        return {t: draw_fan(chart, theme=t, style=style, width=_WIDTH, height=300) for t in _THEMES}, describe(chart)
+        width = _HOME_WIDTH if name == "day" else _WIDTH
+        return {t: draw_fan(chart, theme=t, style=style, width=width, height=300) for t in _THEMES}, describe(chart)
     function = draw_line_chart if isinstance(chart, LineChart) else draw_dot_chart
     return {t: function(chart, t) for t in _THEMES}, chart.alt
 

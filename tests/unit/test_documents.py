@@ -6,12 +6,16 @@ import datetime as dt
 import inspect
 import re
 import sys
+import tomllib
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+import jinja2
 import matplotlib as mpl
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from IPython.core.interactiveshell import InteractiveShell
 
 import nbforecast as nbf
@@ -153,6 +157,46 @@ def test_D1_the_readme_is_short_and_its_links_lead_somewhere() -> None:
                 path = page.parent / target
                 is_page_of_build = {"generated", "notebooks", "project"} & set(path.parts)
                 assert path.exists() or is_page_of_build, f"{page.relative_to(ROOT)}: {target}"
+
+
+def test_D1_code_of_pages_is_no_wider_than_a_page() -> None:
+    """88 columns fit beside both sidebars of the site."""
+    wide = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        if not {"generated", "notebooks"} & set(page.parts):
+            for block in re.findall(
+                r"^ *```\w+\n(.*?)^ *```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+            ):
+                wide += [f"{page.relative_to(ROOT)}: {line}" for line in block.splitlines() if len(line) > 88]
+    assert not wide
+
+
+def test_D1_every_page_and_tutorial_is_in_a_table_of_contents() -> None:
+    for index in (ROOT / "docs").rglob("index.md"):
+        text = index.read_text(encoding="utf-8")
+        pages = {page.stem for page in index.parent.glob("*.md")} - {"index"}
+        if index.parent.name == "tutorials":
+            pages = {page.stem for page in (ROOT / "notebooks").glob("*.ipynb")} - {"backtest_report"}
+            assert all(f"(notebooks/{page}.ipynb)" in text for page in pages)
+        assert pages <= set(re.findall(r"^(?:\w+/)?(\w+)$", text, re.MULTILINE)), index
+
+
+def test_D1_external_links_have_the_form_of_links() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "nbforecast").rglob("*.md")]:
+        for url in re.findall(r"(?:\]\(|\s|<)(\w+://[^\s)>`]+)", page.read_text(encoding="utf-8")):
+            parts = urlsplit(url.rstrip(".,"))
+            assert parts.scheme == "https", f"{page.relative_to(ROOT)}: {url}"
+            assert re.fullmatch(r"[\w-]+(\.[\w-]+)+", parts.netloc), f"{page.relative_to(ROOT)}: {url}"
+
+
+def test_D1_conda_has_the_dependencies_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    recipe = jinja2.Template((ROOT / "conda" / "meta.yaml").read_text(encoding="utf-8")).render(PYTHON="python")
+    run = yaml.safe_load(recipe)["requirements"]["run"]
+    wanted = [text for text in project["dependencies"] if ";" not in text]
+    assert {text.replace(" ", "").replace("python-flatbuffers", "flatbuffers") for text in run} == {
+        f"python{project['requires-python']}", *wanted
+    }  # fmt: skip
 
 
 def test_D1_versions_agree() -> None:
