@@ -107,8 +107,9 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
 def fuse(weights: Mapping[str, np.ndarray], sizes: Sizes) -> dict[str, np.ndarray]:
     """Returns the weights as `forward` multiplies by them: fewer and larger matrices.
 
-    Norms' weights are columns of the matrix that follows; queries, keys and values are one product. The attention of a
-    lone series to itself is a product with one matrix: its weight is one, whatever query and key are.
+    Norms' weights are columns of the matrix that follows; queries, keys and values are one product, but for the last
+    layer, which needs few queries over time. The attention of a lone series to itself is a product with one matrix: its
+    weight is one, whatever query and key are.
 
     Args:
         weights: The tensors of a published file.
@@ -124,6 +125,9 @@ def fuse(weights: Mapping[str, np.ndarray], sizes: Sizes) -> dict[str, np.ndarra
             inputs = [weights[f"{attention}.{p}.weight"] * norms[part] for p in "qkv"]
             fused[f"{i}.{name}.in"] = np.concatenate(inputs)
             fused[f"{i}.{name}.out"] = weights[f"{attention}.o.weight"]
+        if i == sizes.layers - 1:
+            inner = sizes.heads * sizes.head
+            fused[f"{i}.time.query"], fused[f"{i}.time.key_value"] = np.split(fused.pop(f"{i}.time.in"), [inner])
         fused[f"{i}.alone"] = (weights[f"{attention}.o.weight"].astype(np.float64) @ inputs[2]).astype(np.float32)
         fused[f"{i}.wide"] = weights[f"{block}.2.mlp.wi.weight"] * norms[2]
         fused[f"{i}.narrow"] = weights[f"{block}.2.mlp.wo.weight"]
@@ -242,13 +246,12 @@ def _attend_over_time(
     outputs: int,
 ) -> Float32[Array, "N o D"]:
     """The last tokens after attention to all tokens of their row, which is not scaled."""
-    matrix, inner = weights[f"{layer}.time.in"], sizes.heads * sizes.head
     inputs, cosine, sine = _normalize(sizes, x), *turn
     if outputs == x.shape[1]:
-        q, k, v = jnp.split(product(inputs, matrix), 3, -1)
+        q, k, v = jnp.split(product(inputs, weights[f"{layer}.time.in"]), 3, -1)
     else:
-        q = product(inputs[:, -outputs:], matrix[:inner])
-        k, v = jnp.split(product(inputs, matrix[inner:]), 2, -1)
+        q = product(inputs[:, -outputs:], weights[f"{layer}.time.query"])
+        k, v = jnp.split(product(inputs, weights[f"{layer}.time.key_value"]), 2, -1)
     q, k, v = (split_heads(part, sizes.heads) for part in (q, k, v))
     q, k = _rotate(q, cosine[-outputs:], sine[-outputs:]), _rotate(k, cosine, sine)
     scores = jnp.einsum("nhqk,nhmk->nhqm", q, k)
