@@ -7,6 +7,7 @@ matrix and a vector, for which XLA transposes no weights.
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float32
 def product(x: Float32[Array, "... I"], weight: Float32[Array | np.ndarray, "O I"]) -> Float32[Array, "... O"]:
     """Returns x Wᵀ, the product with the transposed weight."""
     rows = x.reshape(-1, x.shape[-1])
-    outputs = weight @ rows[0] if len(rows) == 1 else rows @ weight.T
+    outputs = jnp.matmul(weight, rows[0]) if len(rows) == 1 else rows @ weight.T
     return outputs.reshape(*x.shape[:-1], weight.shape[0])
 
 
