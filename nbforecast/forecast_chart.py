@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbforecast import charts
 from nbforecast.errors import OptionError
-from nbforecast.origin_forecast import fan_mimebundle
 
 if TYPE_CHECKING:
     from nbforecast.options import Style
@@ -71,7 +70,7 @@ class Chart:
         return target
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return fan_mimebundle(self._fan, self._style)
+        return charts.fan_mimebundle(self._fan, self._style)
 
     def _mime_(self) -> tuple[str, str]:  # for marimo, which would show all kinds of the bundle in tabs
         return "text/html", self._repr_mimebundle_()["text/html"]

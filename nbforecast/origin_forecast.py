@@ -386,7 +386,7 @@ class Forecast:
         return charts.Band(coverage, ends[:, 0], ends[:, 1])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return fan_mimebundle(self.fan(), "bands")
+        return charts.fan_mimebundle(self.fan(), "bands")
 
     def _mime_(self) -> tuple[str, str]:  # for marimo, which would show all kinds of the bundle in tabs
         return "text/html", self._repr_mimebundle_()["text/html"]
@@ -395,10 +395,3 @@ class Forecast:
         return charts.describe(self.fan())
 
     levels = RenamedAttribute("quantile_levels")
-
-
-def fan_mimebundle(fan: charts.FanData, style: Style) -> dict[str, str]:
-    """A fan chart as HTML that survives sanitising, as SVG and in words."""
-    svg = charts.draw_fan(fan, style=style)
-    description = charts.describe(fan)
-    return {"text/html": charts.svg_image(svg, description), "image/svg+xml": svg, "text/plain": description}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from nbforecast.charts.description import describe
 from nbforecast.charts.dot_chart import DotChart, DotRow, draw_dot_chart
 from nbforecast.charts.fan_data import Band, Density, FanData, Strip, history_steps
-from nbforecast.charts.fan_svg import draw_fan
+from nbforecast.charts.fan_svg import draw_fan, fan_mimebundle
 from nbforecast.charts.html import svg_image
 from nbforecast.charts.line_chart import Area, Bars, Dots, Line, LineChart, ReferenceLine, draw_line_chart
 from nbforecast.charts.odd_points import OddPoint
@@ -36,6 +36,7 @@ __all__ = [
     "draw_fan_on_axes",
     "draw_line_chart",
     "fan_figure",
+    "fan_mimebundle",
     "history_steps",
     "render_png",
     "svg_image",

@@ -9,6 +9,7 @@ from nbforecast.charts.density import LEVELS, level_intervals
 from nbforecast.charts.description import ahead_text, describe, index_text, origin_text
 from nbforecast.charts.fan_data import Density, FanData
 from nbforecast.charts.geometry import Curves, Frame, fan_points, history_path, value_range
+from nbforecast.charts.html import svg_image
 from nbforecast.charts.odd_points import OddPoint
 from nbforecast.charts.primitives import EDGE, axes, document, text_element
 from nbforecast.charts.text_layout import clean, shorten, text_width, wrap
@@ -79,6 +80,12 @@ def draw_fan(
     size, levels = (layout.width, layout.height), len(LEVELS) if style == "density" else 0
     categories = COLOURS if any(strip.labels for strip in data.strips) else 0
     return document(body, data.title, describe(data), theme, size, len(data.bands), levels, categories)
+
+
+def fan_mimebundle(data: FanData, style: Style) -> dict[str, str]:
+    """A fan chart as HTML that survives sanitising, as SVG and in words."""
+    svg, description = draw_fan(data, style=style), describe(data)
+    return {"text/html": svg_image(svg, description), "image/svg+xml": svg, "text/plain": description}
 
 
 def drawn_style(data: FanData, style: Style) -> Style:

@@ -22,7 +22,7 @@ import filelock
 import polars as pl
 
 from nbforecast.atomic_write import PART_SUFFIX, atomic_write
-from nbforecast.errors import StorageError
+from nbforecast.errors import ForecasterError, NbForecastError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -184,3 +184,21 @@ def write_failures(folder: Path, failures: list[Failure]) -> None:
         return
     with atomic_write(target) as file:
         failures_frame(failures).write_parquet(file)
+
+
+def wrap_error(error: BaseException, folder: Path) -> NbForecastError:
+    """What ended the writing of shards, as an error of nbforecast.
+
+    Args:
+        error: An error of nbforecast, which is returned as it is, or one of the system or of other code.
+        folder: Where the shards are.
+    """
+    if isinstance(error, NbForecastError):
+        return error
+    wrapped: NbForecastError
+    if isinstance(error, OSError):
+        wrapped = StorageError(f"Forecasts cannot be written to {str(folder)!r}: {error}. Finished shards stay.")
+    else:
+        wrapped = ForecasterError(f"The panel was not finished: {type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped

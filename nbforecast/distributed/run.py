@@ -27,6 +27,7 @@ from nbforecast.distributed.destination import (
     partition_of,
     read_failures,
     shards_in,
+    wrap_error,
     write_failures,
 )
 from nbforecast.distributed.learned_shards import merge_sums
@@ -35,7 +36,7 @@ from nbforecast.distributed.shard_contents import load_shard, shard_scores
 from nbforecast.distributed.source import assign_partitions, count_series, write_staging
 from nbforecast.engine.executor import wait_in_slices
 from nbforecast.engine.progress_bar import ProgressState, wait_with_bar
-from nbforecast.errors import ForecasterError, NbForecastError, OptionError, RunCancelled, StorageError
+from nbforecast.errors import ForecasterError, OptionError, RunCancelled
 from nbforecast.forecasters.deferred import DeferredForecaster
 from nbforecast.forecasters.registry import resolve
 from nbforecast.interrupts import uninterrupted
@@ -272,24 +273,12 @@ class DatasetRun:
         except RunCancelled:
             self.cancelled = True
         except BaseException as error:  # also SystemExit in a user's model, or a panic in Rust
-            self.error = error if isinstance(error, NbForecastError) else self._wrap(error)
+            self.error = wrap_error(error, self.folder)
             _log.info("A panel was not finished: %s", error, exc_info=error)
         finally:
             self._end_time = time.monotonic()
             self.phase = "failed" if self.error else "cancelled" if self.cancelled else "done"
             self._finished.set()
-
-    def _wrap(self, error: BaseException) -> NbForecastError:
-        """An error of the system or of other code as one of nbforecast's."""
-        wrapped: NbForecastError
-        if isinstance(error, OSError):
-            wrapped = StorageError(
-                f"Forecasts cannot be written to {str(self.folder)!r}: {error}. Finished shards stay."
-            )
-        else:
-            wrapped = ForecasterError(f"The panel was not finished: {type(error).__name__}: {error}")
-        wrapped.__cause__ = error
-        return wrapped
 
     def _forecast(self) -> None:
         """Write all shards; the folder is locked."""

@@ -23,8 +23,8 @@ from jaxtyping import UInt8
 
 from nbforecast.atomic_write import atomic_write
 from nbforecast.result_cache import parquet
+from nbforecast.result_cache.appended_rows import appended_rows, has_all, has_equal, holds
 from nbforecast.result_cache.cache_file import UNFINISHED, FileMemory, delta_path, stamp_of
-from nbforecast.result_cache.delta import appended_rows, has_all, has_equal, holds
 from nbforecast.result_cache.directory_reader import ASIDE, REMOVALS, DirectoryReader
 from nbforecast.result_cache.snapshot import DeltaRecord, union
 

@@ -1,7 +1,7 @@
 """What a directory of entries holds, read beside other processes that write (C9, C13).
 
-An entry is one file, and beside it the files of rows that were appended later (`delta`). Readers see a whole file or
-none. Nothing in a file decides where anything is read. Links are not followed.
+An entry is one file, and beside it the files of rows that were appended later (`appended_rows`). Readers see a whole
+file or none. Nothing in a file decides where anything is read. Links are not followed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 import filelock
 
 from nbforecast.result_cache import parquet
+from nbforecast.result_cache.appended_rows import joined, joined_outline
 from nbforecast.result_cache.cache_file import DirectoryListing, FileMemory, stamp_of
-from nbforecast.result_cache.delta import joined, joined_outline
 from nbforecast.result_cache.metadata import Damaged, Unreadable
 from nbforecast.result_cache.removals import Removals
 

@@ -7,8 +7,8 @@ from weakref import ref
 
 import numpy as np
 
+from nbforecast.result_cache.appended_rows import holds
 from nbforecast.result_cache.collisions import should_replace
-from nbforecast.result_cache.delta import holds
 from nbforecast.result_cache.entry_slice import EntrySlice
 from nbforecast.result_cache.fingerprints import Fingerprints, is_beginning
 from nbforecast.result_cache.removable_results import RemovableResults

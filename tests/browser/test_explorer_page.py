@@ -1,7 +1,8 @@
-"""A3, W7: odd observations on a page without a kernel, and the one model of pointer and keys."""
+"""A3, W4, W6, W7, W8: the explorer's page without a kernel: its numbers, odd observations, pointer and keys."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,19 +10,37 @@ import polars as pl
 import pytest
 
 import nbforecast as nbf
+from nbforecast.forecasters.adapters.function import FunctionForecaster
 from nbforecast.jupyter.widgets.explorer.encoding import first_ranked_row
 from tests.support.explorers import series
+from tests.support.hard_series import hard_panel
 from tests.support.lab import SCREENSHOTS
 from tests.support.shown_explorer import Shown, assert_shown, await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
     from nbforecast.run import Run
 
 AT = 320  # the row of a spike
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+
+# VS Code gives JupyterLab's variables to widgets as well, with values that fit its notebook's code
+VSCODE_THEME = """background => {
+  const theme = {"--vscode-font-family": "Segoe WPC", "--vscode-editor-background": background,
+    "--jp-ui-font-family": "monospace", "--jp-layout-color0": "#808080"};
+  for (const [name, value] of Object.entries(theme)) document.documentElement.style.setProperty(name, value);
+}"""
+
+
+def flat(contexts: np.ndarray, horizon: int) -> np.ndarray:
+    return np.nanmean(contexts, 1)[:, None, None] + np.linspace(-9, 9, 10) + np.zeros((1, horizon, 1))
+
+
+FLAT = FunctionForecaster(flat, "flat", context=8, least=4, draws=10)
 
 
 @pytest.fixture(scope="module")
@@ -188,4 +207,99 @@ def test_W8_a_panel_is_ranked_in_its_list_and_one_key_leads_to_the_worst_of_all(
     ranked = first_ranked_row(run, run.data.position(scores["unique_id"][0]))
     worst = crps.tail(-ranked).sort("crps", descending=True, nulls_last=True)["index"][0]
     shown.await_drawn(worst)
+    context.close()
+
+
+def test_W4_the_page_works_by_itself_offline(browser: Browser, tmp_path: Path) -> None:
+    frame = nbf.sample("glucose").filter(unique_id="hall_2133-036")
+    both = frame.with_columns(unique_id=frame["unique_id"].replace("hall_2133-036", HOSTILE)).extend(frame.tail(500))
+    made = nbf.explore(both, model=["naive", FLAT], series=HOSTILE, index=-30)
+    path = made.to_html(tmp_path / "page.html")
+    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type in ("error", "warning") else None)
+    page.goto(path.as_uri())
+    shown = Shown(page)
+    shown.await_drawn(-30)
+    assert shown.inked() > 0.02
+    assert not page.locator("#still").is_visible()
+    shown.press("ArrowLeft", "ArrowLeft")
+    shown.await_drawn(-32)
+    told = page.locator("table.nbf-sr caption")
+    await_true(lambda: re.search("index [-−]32", told.text_content() or ""))
+    found: Any = made.runs[0].at(-32, HOSTILE)
+    cells = page.locator("table.nbf-sr tbody tr").first.locator("td").all_inner_texts()
+    for text, number in zip(cells[:3], [found.median[0], *found.quantile((0.1, 0.9))[0]], strict=True):
+        assert_shown(text, number)
+    shown.click("Worst")
+    scores = made.run.scores("index").filter(unique_id=HOSTILE)
+    ranked = scores.tail(-first_ranked_row(made.run, made.run.data.position(HOSTILE)))
+    worst = ranked.sort("crps", descending=True, nulls_last=True)["index"][0]
+    shown.await_drawn(worst)
+    shown.root.get_by_label("Model", exact=True).select_option(label="flat")
+    shown.click("Latest")
+    shown.await_drawn(0)
+    shown.click("Density")
+    assert shown.root.get_by_role("button", name="Cancel").is_hidden()
+    assert page.locator("img[src=x]").count() == 0
+    assert page.evaluate("() => window.hacked ?? null") is None
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "explorer-page.png", full_page=True)
+    for background, is_dark in (
+        ("#1e1e1e", "true"),
+        ("#fdf6e3", "false"),
+    ):  # W12: as VS Code sets them, JupyterLab's too
+        page.evaluate(VSCODE_THEME, background)
+        page.locator(f"[data-dark={is_dark}]").first.wait_for()
+        assert "Segoe WPC" in shown.root.evaluate("el => getComputedStyle(el).fontFamily")
+    context.close()
+    made.close()
+    assert {url.split(":")[0] for url in asked} <= {"file", "data", "blob"}
+    assert errors == []
+
+
+def test_W6_a_page_shows_the_numbers_of_hard_series_and_prints(browser: Browser, tmp_path: Path) -> None:
+    made = nbf.explore(hard_panel(), "naive", horizon=6, index=-30, wait=True)
+    path = made.to_html(tmp_path / "page.html")
+    made.close()
+    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    page.goto(path.as_uri())
+    shown = Shown(page)
+    shown.await_drawn(-30)
+    for name in ("tiny", "huge", "exponential", "glitch", "level", "counts", "glucose"):
+        shown.choose(name)
+        shown.await_drawn(-30)
+        forecast: Any = made.run.at(-30, name)
+        scores = made.run.scores("series").filter(unique_id=name).row(0, named=True)
+        error = np.abs(forecast.actual - forecast.median)
+        assert_shown(shown.card("This origin")["MAE"], error.mean(dtype=float))
+        for coverage in (50, 80, 95):
+            low, high = forecast.interval(coverage).T
+            inside = ((low <= forecast.actual) & (forecast.actual <= high)).sum()
+            assert shown.card("This origin")[f"in {coverage} %"] == f"{inside} of 6", name
+        for score in ("mae", "crps", "mase"):
+            assert_shown(shown.card("All")[score.upper()], scores[score])
+        time_text = f"{forecast.time:%H:%M}"
+        caption = page.locator("table.nbf-sr caption", has_text=time_text)
+        end = re.compile(
+            r"Median (\S+) to (\S+), 80 % band at the end (\S+) to (\S+), observed (\S+)\.(?: Surprise: .*)?$"
+        )
+        numbers = [*forecast.median[[0, -1]], *forecast.interval(80)[-1], forecast.actual[-1]]
+        caption.wait_for(state="attached")
+        texts = end.search(caption.text_content() or "")
+        assert texts, caption.text_content()
+        for text, number in zip(texts.groups(), numbers, strict=True):
+            assert_shown(text, number)
+    page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    chart, card = (page.locator(part).bounding_box() for part in (".nbf-stage", ".nbf-card"))
+    assert chart is not None
+    assert card is not None
+    assert chart["x"] + chart["width"] <= card["x"], "the chart is not drawn across the table"
+    assert card["x"] + card["width"] <= 740, "everything is on the sheet"
+    page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
+    await_true(lambda: (page.locator(".nbf-stage").bounding_box() or {})["width"] > 700)
     context.close()

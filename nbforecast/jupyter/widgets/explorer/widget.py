@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from nbforecast.charts import fan_mimebundle
 from nbforecast.data.origins import Index, find_row
 from nbforecast.errors import NbForecastError, OptionError
 from nbforecast.jupyter.assets import bundle
@@ -23,7 +24,6 @@ from nbforecast.jupyter.widgets.explorer.feed import ExplorerFeed
 from nbforecast.jupyter.widgets.explorer.messages import read_request
 from nbforecast.jupyter.widgets.explorer.page import PAGE, make_page, write_page
 from nbforecast.options import EXPLORER_STYLES, check_style
-from nbforecast.origin_forecast import fan_mimebundle
 from nbforecast.safe_text import escape_controls
 from nbforecast.session import wait_or_cancel
 from nbforecast.settings import settings
