@@ -85,6 +85,13 @@ class Config:
             raise self.error(name, f"a list of {count} numbers")
         return tuple(values)
 
+    def levels(self, name: str) -> tuple[float, ...]:
+        """Returns a list of ascending probability levels."""
+        levels = tuple(map(float, self.numbers(name)))
+        if list(levels) != sorted(set(levels)) or not all(0 < level < 1 for level in levels):
+            raise self.error(name, "ascending numbers between 0 and 1")
+        return levels
+
     def check_names(self, names: Sequence[str]) -> None:
         """Check that there are no fields but these."""
         for name in self._fields:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
@@ -13,16 +12,14 @@ import numpy as np
 from jaxtyping import Array, Float32, Int64
 
 from nbforecast.device import devices, replicate
-from nbforecast.errors import OptionError, WeightsError
-from nbforecast.forecasters.checkpoint import check, load
+from nbforecast.errors import WeightsError
+from nbforecast.forecasters.chronos import MAX_CONTEXT, MAX_LAYERS, ChronosForecaster
 from nbforecast.forecasters.chronos2.network import Sizes, fuse, shapes
 from nbforecast.forecasters.chronos2.unroll import PATH_LEVELS, extend
 from nbforecast.forecasters.chronos2.variates import lay_out_variates
 from nbforecast.forecasters.config_file import read_config
 from nbforecast.forecasters.covariate_use import CovariateUse
 from nbforecast.forecasters.group_windows import cut_group_windows
-from nbforecast.forecasters.hub import FILES, find_folder
-from nbforecast.forecasters.network_forecaster import NetworkForecaster
 from nbforecast.forecasters.windows import blank_windows
 
 if TYPE_CHECKING:
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
     from nbforecast.data import Dataset
     from nbforecast.forecasters.windows import Windows
 
-CONFIG, WEIGHTS = FILES
-MAX_LAYERS = 256
-MAX_CONTEXT = 1 << 16  # steps; the published networks take 8,192
 DEFAULT_CONTEXT = 2048  # steps: an origin of 8,192 costs several times as much
 TOKENS = 640  # of a pass on a CPU, whose cache then holds the activations: a batch of 32 takes 10 % less
 _WINDOWS = (
@@ -46,7 +40,7 @@ _WINDOWS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Chronos2(NetworkForecaster):
+class Chronos2(ChronosForecaster):
     """Quantiles from a pretrained encoder over patches of a series and what is beside it; any horizon.
 
     It reads every covariate: those known ahead in context and horizon, the others up to the origin, as numbers or
@@ -64,32 +58,16 @@ class Chronos2(NetworkForecaster):
 
     algorithm: ClassVar[str] = "chronos-2"
     algorithm_version: ClassVar[int] = 1
-    uses_seed: ClassVar[bool] = False
     batch_sizes: ClassVar[tuple[int, ...]] = (1, 8, 32, 128)
     covariate_use: ClassVar[CovariateUse] = CovariateUse(siblings=True)
     name: str = "chronos-2"
     sizes: Sizes = field(kw_only=True)
-    longest: int = field(default=DEFAULT_CONTEXT, kw_only=True)
+    longest: int | None = field(default=DEFAULT_CONTEXT, kw_only=True)
 
     @property
     def settings(self) -> dict[str, Any]:
         """The settings of the base class, the sizes of the network and the longest context."""
         return super().settings | self.sizes.settings | {"longest": self.context}
-
-    @property
-    def context(self) -> int:
-        """The most steps that a forecast depends on."""
-        return min(self.longest, self.sizes.context)
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """The probability levels that the network has learned."""
-        return self.sizes.levels
-
-    @property
-    def draws(self) -> int:
-        """The number of quantiles."""
-        return len(self.sizes.levels)
 
     @cached_property
     def placed(self) -> Any:
@@ -109,17 +87,7 @@ class Chronos2(NetworkForecaster):
             WeightsError: If a file, a field or a tensor does not fit; the message names it.
             MissingExtra: If `place` is a Hub id and huggingface_hub is not installed.
         """
-        if isinstance(context, bool) or not isinstance(context, int) or context < 1:
-            raise OptionError(f"context= takes a positive number of points, not {context!r}.")
-        folder = find_folder(place, FILES)
-        sizes = read_sizes(folder / CONFIG)
-        weights = load(folder / WEIGHTS)
-        try:
-            check(weights, shapes(sizes))
-        except WeightsError as error:
-            raise WeightsError(f"{folder / WEIGHTS}: {error}") from None
-        weights = {n: np.asarray(w, np.float32) for n, w in weights.items()}
-        return cls(weights, name or PurePath(place).name, sizes=sizes, longest=context)
+        return cls.read_folder(place, name, context, read_sizes, shapes)
 
     def window_length(self, data: Dataset, rows: Int64[np.ndarray, " R"]) -> int:
         """See `WindowForecaster.window_length`: few lengths, of which the smallest that holds all histories."""
@@ -240,9 +208,7 @@ def read_sizes(path: Path) -> Sizes:
             raise WeightsError(f"{path}: {name!r} differs from 'input_patch_size', which is not supported.")
     if not inner.flag("use_reg_token"):
         raise inner.error("use_reg_token", "true: networks without the register token are not supported")
-    levels = tuple(float(level) for level in inner.numbers("quantiles"))
-    if list(levels) != sorted(set(levels)) or not all(0 < q < 1 for q in levels):
-        raise inner.error("quantiles", "ascending numbers between 0 and 1")
+    levels = inner.levels("quantiles")
     if not set(PATH_LEVELS) <= set(levels):
         raise inner.error("quantiles", "a list with 0.1, 0.2 … 0.9, from which horizons beyond one pass go on")
     head = config.integer("d_kv", low=2)

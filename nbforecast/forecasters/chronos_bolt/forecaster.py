@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float32
 
-from nbforecast.errors import OptionError, WeightsError
-from nbforecast.forecasters.checkpoint import check, load
+from nbforecast.errors import WeightsError
+from nbforecast.forecasters.chronos import MAX_CONTEXT, MAX_LAYERS, ChronosForecaster
 from nbforecast.forecasters.chronos_bolt.network import Sizes, extend, shapes
 from nbforecast.forecasters.config_file import read_config
-from nbforecast.forecasters.hub import FILES, find_folder
-from nbforecast.forecasters.network_forecaster import NetworkForecaster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,13 +19,9 @@ if TYPE_CHECKING:
 
     from nbforecast.forecasters.windows import Windows
 
-CONFIG, WEIGHTS = FILES
-MAX_LAYERS = 256  # on each side
-MAX_CONTEXT = 1 << 16  # steps; the published networks take 2,048
-
 
 @dataclass(frozen=True, eq=False)
-class ChronosBolt(NetworkForecaster):
+class ChronosBolt(ChronosForecaster):
     """Nine quantiles from a pretrained encoder-decoder over patches; any horizon, in rounds beyond one pass.
 
     Contexts may have gaps: missing values are masked, and no gap is bridged, as in the reference. The network's
@@ -46,30 +38,13 @@ class ChronosBolt(NetworkForecaster):
 
     algorithm: ClassVar[str] = "chronos-bolt"
     algorithm_version: ClassVar[int] = 1
-    uses_seed: ClassVar[bool] = False
     name: str = "chronos-bolt"
     sizes: Sizes = field(kw_only=True)
-    longest: int | None = field(default=None, kw_only=True)
 
     @property
     def settings(self) -> dict[str, Any]:
         """The settings of the base class, the sizes of the network and the longest context."""
         return super().settings | self.sizes.settings | {"longest": self.longest}
-
-    @property
-    def context(self) -> int:
-        """The length of a window in steps."""
-        return min(self.longest or self.sizes.context, self.sizes.context)
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """The probability levels that the network has learned."""
-        return self.sizes.levels
-
-    @property
-    def draws(self) -> int:
-        """The number of quantiles."""
-        return len(self.sizes.levels)
 
     @classmethod
     def load(cls, place: str | Path, name: str | None = None, *, context: int | None = None) -> ChronosBolt:
@@ -84,19 +59,8 @@ class ChronosBolt(NetworkForecaster):
             WeightsError: If a file, a field or a tensor does not fit; the message names it.
             MissingExtra: If `place` is a Hub id and huggingface_hub is not installed.
         """
-        folder = find_folder(place, FILES)
-        sizes = read_sizes(folder / CONFIG)
-        weights, expected = load(folder / WEIGHTS), shapes(sizes)
-        copies = {f"{side}.embed_tokens.weight" for side in ("encoder", "decoder")}  # copies of `shared`, in some files
-        weights = {n: w for n, w in weights.items() if n in expected or n not in copies}
-        try:
-            check(weights, expected)
-        except WeightsError as error:
-            raise WeightsError(f"{folder / WEIGHTS}: {error}") from None
-        if context is not None and (isinstance(context, bool) or not isinstance(context, int) or context < 1):
-            raise OptionError(f"context= takes a positive number of points, not {context!r}.")
-        weights = {n: np.asarray(w, np.float32) for n, w in weights.items()}
-        return cls(weights, name or PurePath(place).name, sizes=sizes, longest=context)
+        copies = [f"{side}.embed_tokens.weight" for side in ("encoder", "decoder")]  # copies of `shared`, in some files
+        return cls.read_folder(place, name, context, read_sizes, shapes, copies)
 
     def apply(self, weights: Mapping[str, Any], windows: Windows, shared: Any, horizon: int) -> Float32[Array, "B H Q"]:
         """See `NetworkForecaster.apply`."""
@@ -123,9 +87,7 @@ def read_sizes(path: Path) -> Sizes:
     activation = config.choice("dense_act_fn", ("relu", "gelu"))
     if config.flag("is_gated_act"):
         raise config.error("is_gated_act", "false: gated activations are not supported")
-    levels = tuple(float(level) for level in bolt_config.numbers("quantiles"))
-    if list(levels) != sorted(set(levels)) or not all(0 < q < 1 for q in levels):
-        raise bolt_config.error("quantiles", "ascending numbers between 0 and 1")
+    levels = bolt_config.levels("quantiles")
     buckets = config.integer("relative_attention_num_buckets", low=4)
     return Sizes(
         width=config.integer("d_model"),
