@@ -255,6 +255,11 @@ class BackgroundRun:
         if self._task is not None and not self.done:
             self._task.prefer(rows)
 
+    def ease(self) -> None:
+        """Have the background rest between chunks for a moment, for the page of somebody who drags."""
+        if self._engine is not None and not self.done:
+            self._engine.ease()
+
     def cancel(self) -> None:
         """Stop the run after the current chunk; results so far stay in the cache.
 

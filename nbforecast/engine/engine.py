@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("nbforecast.engine")
 CHECKPOINT_SECONDS = 60.0  # of a long run, between two savings
+EASE_SECONDS = 0.3  # for which a chunk is followed by a rest, after somebody has moved what is on the screen
+REST_SECONDS = 0.15  # between two chunks meanwhile: a browser on the same cores draws its frames
 MAX_BACKLOG = 2  # chunks that wait for their calculations before the inference thread calculates, too
 MISSING_AT_ONCE = 4096  # origins without calculations that are calculated before other tasks have their turn
 
@@ -72,6 +74,7 @@ class Engine:
         self._sequence = itertools.count()
         self._lock = threading.Lock()  # protects _queue, _tasks and _is_busy
         self._is_busy = False  # the inference thread has a step before it
+        self._eased_until = 0.0
         self._current: Task | None = None
         self._statistics = Statistics()
         self._inference = SingleThreadExecutor("inference")
@@ -151,6 +154,10 @@ class Engine:
             if not task.finished.is_set():
                 task.cancelled = True
                 self._push(task, Priority.INTERACTIVE)  # it ends before other tasks go on
+
+    def ease(self) -> None:
+        """Have the background rest between chunks for a moment: somebody drags, and a page draws on the same cores."""
+        self._eased_until = time.monotonic() + EASE_SECONDS
 
     def tasks_info(self) -> list[TaskInfo]:
         """What is in work or queued: requests of people who wait, running tasks, then the queue in its order."""
@@ -240,6 +247,8 @@ class Engine:
         if task is None:
             return
         task.is_started = True
+        if time.monotonic() < self._eased_until and not task.is_stopped and not task.has_preferred:
+            time.sleep(REST_SECONDS)
         try:
             has_more = not task.is_stopped and self._is_up_to_date(task) and self._infer(task)
         except BaseException as error:

@@ -198,6 +198,11 @@ class Task:
             self._preferred = rows
             self._rows = _in_front(self._rows, rows)
 
+    @property
+    def has_preferred(self) -> bool:
+        """Whether preferred rows are still to be inferred."""
+        return len(self._rows) > 0 and len(self._preferred) > 0 and bool(np.isin(self._rows[0], self._preferred))
+
     def move_first(self, near: int) -> None:
         """Infer the neighbours of a row next.
 

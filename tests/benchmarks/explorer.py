@@ -23,7 +23,7 @@ from tests.support.requirements import chromium
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import CDPSession, Page
 
 # one pointer move a frame, as a hand makes them; the times between frames, and the script's own in each, in ms
 DRAG = """async ([selector, frames, width]) => {
@@ -52,7 +52,7 @@ DRAG = """async ([selector, frames, width]) => {
   return {between: between.slice(5), script, seen: seen.size, drawn};
 }"""
 
-DRAG_COLUMNS = ("frame, ms", "95 %", "frames a second", "script, ms", "origins", "without")
+DRAG_COLUMNS = ("frame, ms", "95 %", "frames a second", "script, ms", "CPU, ms", "origins", "without")
 
 
 def flat(contexts: np.ndarray, horizon: int) -> np.ndarray:
@@ -104,8 +104,9 @@ def _frames(path: Path, points: int, frames: int) -> Table:
                 rows.append((style, part, *_drag(page, path, style, selector, frames, width)))
     columns = ("drawn as", "dragged", *DRAG_COLUMNS)
     note = (
-        "A pointer moved once a frame, in headless Chromium, which draws without a GPU. Origins: how many different "
-        "ones were passed. Without: frames in which the forecast of the origin was not there."
+        "A pointer moved once a frame, in headless Chromium without a GPU. CPU: of the page's main thread, "
+        "painting included. Origins: how many different ones were passed. Without: frames in which the forecast of the "
+        "origin was not there."
     )
     return Table(f"Scrubbing over {points:,} points", columns, rows, (note,))
 
@@ -115,14 +116,25 @@ def _drag(page: Page, path: Path, style: str, selector: str, frames: int, width:
     page.wait_for_selector(".nbf-explorer[data-drawn]")
     page.get_by_role("button", name=style, exact=True).click()
     page.wait_for_timeout(300)
-    return drag_row(page.evaluate(DRAG, [selector, frames, width]))
+    return drag(page, selector, frames, width)
 
 
-def drag_row(result: Any) -> tuple[str, ...]:
-    """The cells of a table on a drag, as `DRAG` returns it."""
+def drag(page: Page, selector: str, frames: int, width: int) -> tuple[str, ...]:
+    """Drags something on a page; the cells of a table on it, as `DRAG_COLUMNS` names them."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    before = metrics(session)["TaskDuration"]
+    result = page.evaluate(DRAG, [selector, frames, width])
+    busy = 1000 * (metrics(session)["TaskDuration"] - before) / frames
+    session.detach()
     between, script, drawn = sorted(result["between"]), result["script"], result["drawn"]
     late = between[int(0.95 * len(between))]
     rate = 1000 * len(between) / sum(between)
     own = drawn.get("forecast", 0) + drawn.get("sketch", 0)
-    times = (number(median(between)), number(late), number(rate), number(median(script)))
+    times = (number(median(between)), number(late), number(rate), number(median(script)), number(busy))
     return (*times, str(result["seen"]), f"{sum(drawn.values()) - own} of {sum(drawn.values())}")
+
+
+def metrics(session: CDPSession) -> dict[str, float]:
+    """Chromium's own figures on a page, seconds and bytes."""
+    return {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}

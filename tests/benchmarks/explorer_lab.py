@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks.explorer import DRAG, DRAG_COLUMNS, drag_row
+from tests.benchmarks.explorer import DRAG_COLUMNS, drag, metrics
 from tests.benchmarks.table import Table, number
 from tests.support.lab import VIEWPORT, Lab, Notebook, launch_browser
 from tests.support.requirements import chromium
@@ -68,13 +68,14 @@ def tables(quick: bool) -> Iterator[Table]:
             lab.shut_down_kernels()
     yield Table(
         "An explorer of a run that has begun",
-        ("points", "first forecast on screen, s", "MB until then", "MB until at rest"),
+        ("points", "first forecast on screen, s", "MB until then", "MB until at rest", "JavaScript heap, MB"),
         first,
-        ("From running the cell of `nbf.explore(run)`; the default model, compiled before.",),
+        ("From running the cell of `nbf.explore(run)`; the default model, compiled before. The heap is JupyterLab's.",),
     )
     note = (
         "Sweeps go on while the run does; densities are of a run that is done. Headless Chromium without a GPU, "
-        "JupyterLab and the kernel on the same cores. Without: frames that show no forecast of their origin."
+        "JupyterLab and the kernel on the same cores. CPU: of the page's main thread. Without: "
+        "frames that show no forecast of their origin."
     )
     yield Table("Frames beside a kernel", ("points", "what", *DRAG_COLUMNS), drags, (note,))
 
@@ -92,9 +93,13 @@ def _measure(lab: Lab, page: Page, points: int, frames: int) -> tuple[tuple[str,
     notebook.run(1)
     page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 2; }")
     found: Any = page.evaluate(FIRST)
-    opened = (number(found["first"] / 1000), number(found["sent"] / 1e6), number(found["settled"] / 1e6))
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    heap = metrics(session)["JSHeapUsedSize"]
+    session.detach()
+    opened = (number(found["first"] / 1000), *(number(n / 1e6) for n in (found["sent"], found["settled"], heap)))
     page.locator(".nbf-overview").scroll_into_view_if_needed()
-    rows = [("sweep over the overview", *drag_row(page.evaluate(DRAG, [".nbf-overview", frames, 300])))]
+    rows = [("sweep over the overview", *drag(page, ".nbf-overview", frames, 300))]
     is_running = notebook.evaluate("run.done") == "False"
     notebook.evaluate("run.cancel()")
     if points <= MOST_DENSITIES:
@@ -104,5 +109,5 @@ def _measure(lab: Lab, page: Page, points: int, frames: int) -> tuple[tuple[str,
         page.wait_for_selector(".nbf-explorer[data-drawn=forecast]")
         page.wait_for_timeout(2000)
         for part, selector, width in (("the overview", ".nbf-overview", 300), ("the origin", ".nbf-focus", 150)):
-            rows.append((f"density, {part}, done", *drag_row(page.evaluate(DRAG, [selector, frames, width]))))
+            rows.append((f"density, {part}, done", *drag(page, selector, frames, width)))
     return opened, rows if is_running else [("the run was done: " + row[0], *row[1:]) for row in rows]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nbforecast as nbf
+from nbforecast.engine import engine
 from nbforecast.engine.tasks import Priority, Task
 from nbforecast.jupyter.validation import InvalidMessage
 from nbforecast.jupyter.widgets.explorer import encoding, feed, overview
 from nbforecast.jupyter.widgets.explorer.messages import Connect, read_request
 from nbforecast.jupyter.widgets.explorer.overview_messages import WINDOW, WindowRequest
+from nbforecast.result_cache.cache import Cache
 from nbforecast.result_cache.status import Status
 from tests.support.explorers import DRIFT, answers, arrays, kinds, make_feed, series
 
@@ -160,3 +164,23 @@ def test_W1_changed_statuses_of_scattered_rows_come_with_their_scores(run: Run) 
     expected = encoding.mean_over_steps(run.take("crps", rows.astype(np.int64)))
     assert np.array_equal(score, expected, equal_nan=True)
     assert pl.Series(score).is_not_nan().any()
+
+
+def test_E6_a_run_rests_while_somebody_drags_unless_a_sketch_is_still_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(engine, "time", SimpleNamespace(sleep=rests.append, monotonic=time.monotonic))
+    done = nbf.forecast(series(300, 8), DRIFT, horizon=12, wait=True)
+    task = Task(done.entry_slice, done.forecaster, 0, Priority.BATCH)
+    task._rows = np.array([5, 4])
+    busy = engine.Engine(Cache(None, 1 << 20, 1 << 20))
+    monkeypatch.setattr(busy, "_next", lambda: task)
+    monkeypatch.setattr(busy, "_infer", lambda _: True)
+    monkeypatch.setattr(busy._inference, "submit", lambda _: None)
+    busy._step()
+    assert not rests
+    busy.ease()
+    busy._step()
+    assert rests == [engine.REST_SECONDS]
+    task.prefer(np.array([4]))
+    busy._step()
+    assert rests == [engine.REST_SECONDS]

@@ -5,7 +5,7 @@ import { Sketch } from "../src/state/sketch";
 import { Store } from "../src/state/store";
 import { type MetaMessage, SCORED, UNAVAILABLE, WINDOW } from "../src/wire/messages";
 import { parse } from "../src/wire/parse";
-import { META } from "./helpers";
+import { META, status } from "./helpers";
 
 const ROWS = 2 * WINDOW + 5;
 const LONG: MetaMessage = { ...META, series: [{ id: "a", rows: ROWS }] };
@@ -135,6 +135,8 @@ describe("W1 a sketch", () => {
     expect(store.selection?.near?.row).toBe(1000);
     expect(store.sketchedRow(990, 9)).toBe(990);
     expect(store.sketchedRow(990, 10)).toBe(1000);
+    store.receive(status(500, [0, 3]));
+    expect([store.sketchedRow(480, 21), store.sketchedRow(480, 20)]).toEqual([501, 480]);
     store.moveTo(1000, "anchor");
     expect(store.selection?.near).toBeNull();
     expect(store.selection?.forecasts[0]?.isSketch).toBe(true);

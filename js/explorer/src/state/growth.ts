@@ -1,6 +1,6 @@
 /** Arrays of a series that grows: appending costs what is new, not a copy of the whole. */
 
-import type { ExtendMessage } from "../wire/messages";
+import type { ExtendMessage, HistoryMessage } from "../wire/messages";
 import type { History } from "./selection";
 
 type Numbers = Uint8Array | Float32Array | Float64Array;
@@ -56,4 +56,18 @@ function extendedStrips(history: History, added: Float64Array, length: number, f
     strips.set(added.subarray(c * width, (c + 1) * width), c * length + first);
   }
   return strips;
+}
+
+/** A history that has come whole. */
+export function withRange({ time, value, covariates }: HistoryMessage): History {
+  const origin = {};
+  let low = Infinity;
+  let high = -Infinity;
+  for (const v of value) {
+    if (v < low) low = v;
+    if (v > high) high = v;
+  }
+  return high >= low
+    ? { time, value, covariates, low, high, origin, changed: 0, overview: null, windows: null }
+    : { time, value, covariates, low: 0, high: 1, origin, changed: 0, overview: null, windows: null };
 }

@@ -1,6 +1,6 @@
 /** How far the origins of a series have come with a model, and their scores. */
 
-import type { ScatteredStatusMessage, StatusMessage } from "../wire/messages";
+import { INFERRED, SCORED, type ScatteredStatusMessage, type StatusMessage } from "../wire/messages";
 import { grown } from "./growth";
 import { quantiles, worstRows } from "./ranking";
 
@@ -53,6 +53,16 @@ export class OriginStatus {
   refine(first: number, score: Float32Array): void {
     const end = Math.min(score.length, this.score.length - first);
     for (let i = 0; i < end; i++) if (!Number.isNaN(score[i])) this.score[first + i] = score[i];
+  }
+
+  /** The row nearest to one, at most `reach` rows from it, that has a forecast; null where there is none. */
+  nearestForecast(row: number, reach: number): number | null {
+    const has = (at: number): boolean => this.status[at] >= INFERRED && this.status[at] <= SCORED;
+    for (let d = 0; d <= reach; d++) {
+      if (has(row - d)) return row - d;
+      if (has(row + d)) return row + d;
+    }
+    return null;
   }
 
   /** The worst rows, at least `distance` rows from each other, the worst first. */

@@ -2,7 +2,6 @@
 
 import {
   type ExtendMessage,
-  type HistoryMessage,
   type LiveMessage,
   type Messages,
   type MetaMessage,
@@ -16,7 +15,7 @@ import {
   type WindowMessage,
 } from "../wire/messages";
 import { Calendar } from "./calendar";
-import { extended } from "./growth";
+import { extended, withRange } from "./growth";
 import { JointCache } from "./joint-cache";
 import { expandStatus, longHistory, missingWindows, withWindow } from "./long-series";
 import { indexOf, type MoveMode, OriginState, rowOf } from "./origin-state";
@@ -166,12 +165,13 @@ export class Store {
     return this.#sketchOf(this.settings.series, this.settings.model);
   }
 
-  /** The row to show for a place in the overview: the one at it, or a sketched one so near that they share a pixel. */
+  /** The row to show for a place in the overview: the one at it, or one with a forecast so near that they share a pixel. */
   sketchedRow(row: number, reach: number): number {
     const { series, model } = this.settings;
     if (this.rows?.has(series, model, row)) return row;
     const near = this.sketch.nearest(row);
-    return near && Math.abs(near.row - row) <= reach ? near.row : row;
+    if (near && Math.abs(near.row - row) <= reach) return near.row;
+    return this.status.nearestForecast(row, reach) ?? row;
   }
 
   /** The values in view that have not come; null where they have. */
@@ -384,17 +384,4 @@ function shape(meta: MetaMessage): string {
     meta.covariates,
     meta.models.map((m) => [m.name, m.draws]),
   ]);
-}
-
-function withRange({ time, value, covariates }: HistoryMessage): History {
-  const origin = {};
-  let low = Infinity;
-  let high = -Infinity;
-  for (const v of value) {
-    if (v < low) low = v;
-    if (v > high) high = v;
-  }
-  return high >= low
-    ? { time, value, covariates, low, high, origin, changed: 0, overview: null, windows: null }
-    : { time, value, covariates, low: 0, high: 1, origin, changed: 0, overview: null, windows: null };
 }

@@ -172,6 +172,8 @@ class Explorer(WidgetBase):
             for name, value in sync_data.items()
             if name in _PAGE_TRAITS and not self._is_valid(name, value, int(self._data.lengths[series]))
         ]
+        if "index" in sync_data:
+            self.run.ease()
         super().set_state({name: value for name, value in sync_data.items() if name not in refused})
         for name in refused:
             _log.warning("A page has set %s to %s, which is ignored.", name, reprlib.repr(sync_data[name]))
