@@ -30,9 +30,12 @@ def recompute(item: Item, *, calibrate: bool = False) -> Run:
 
     Raises:
         UnknownModel: This kernel does not know the model.
+        OptionError: The results depend on covariates or groups, which files of the cache do not hold.
     """
     session, spec = current_session(), item.key.spec
-    forecaster, seed = _deferred(spec).model(), spec.model.seed
+    deferred, data = _deferred(spec), _open(item).data
+    deferred.check_inputs(data)
+    forecaster, seed = deferred.model(), spec.model.seed
     for work in session.engine.tasks_info():
         entry_slice = work.entry_slice
         is_at_work = work.task is not None and not work.task.is_stopped
@@ -41,7 +44,7 @@ def recompute(item: Item, *, calibrate: bool = False) -> Run:
             run.start(Priority.BATCH)
             return run
     options = ForecastOptions(horizon=spec.horizon, seed=seed, force=True, calibrate=calibrate)
-    return session.forecast_data(_open(item).data, forecaster, options)
+    return session.forecast_data(data, forecaster, options)
 
 
 def why_not_recomputable(spec: ForecastSpec, models: frozenset[tuple[str, str | None]]) -> str:
@@ -58,7 +61,7 @@ def why_not_recomputable(spec: ForecastSpec, models: frozenset[tuple[str, str | 
 
 
 def _deferred(spec: ForecastSpec) -> DeferredForecaster:
-    return DeferredForecaster(spec.model.name, spec.model.key, spec.context, spec.levels)
+    return DeferredForecaster(spec.model.name, spec.model.key, spec.context, spec.levels, spec.covariates)
 
 
 def _open(item: Item) -> EntrySlice:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
-from nbforecast.errors import UnknownModel
+from nbforecast.errors import OptionError, UnknownModel
 from nbforecast.forecasters.base import uses_seed
 from nbforecast.forecasters.bounded import split_key
 from nbforecast.forecasters.covariate_use import declared_use
@@ -29,12 +29,14 @@ class DeferredForecaster:
         key: Its key.
         context: L, as the results were made with.
         levels: The probability levels of their draws.
+        use: What the results depend on beside the values of their series; None if on nothing.
     """
 
     name: str
     key: str
     context: int
     levels: tuple[float, ...]
+    use: CovariateUse | None = None
 
     @property
     def draws(self) -> int:
@@ -68,8 +70,30 @@ class DeferredForecaster:
     def forecast(
         self, data: Dataset, rows: Int64[np.ndarray, " R"], horizon: int, seed: int = 0
     ) -> Float32[np.ndarray, "R H Q"]:
-        """See `Forecaster.forecast`; loads the model."""
+        """See `Forecaster.forecast`; loads the model.
+
+        Raises:
+            OptionError: See `check_inputs`.
+        """
+        self.check_inputs(data)
         return self.model().forecast(data, rows, horizon, seed)
+
+    def check_inputs(self, data: Dataset) -> None:
+        """Raise an error if forecasts of some data would lack what the results depend on.
+
+        Args:
+            data: The dataset, of a frame or of a file of the cache.
+
+        Raises:
+            OptionError: The results depend on covariates or groups, and the data have none: files of the cache hold
+                neither.
+        """
+        if self.use is None or data.covariates is not None or data.groups is not None:
+            return
+        raise OptionError(
+            f"These forecasts of {self.name!r} depend on covariates, or on other series of a group, which files of the "
+            "cache do not hold. Forecast anew with the frame and the options that it was forecast with."
+        )
 
     def model(self) -> Forecaster:
         """Returns the forecaster itself, which is loaded if need be.

@@ -296,3 +296,23 @@ def test_H2_a_function_without_defaults_needs_covariates_and_one_with_them_does_
     strict = FunctionForecaster(lambda contexts, horizon, future: contexts, "strict")
     with pytest.raises(OptionError, match="the data have none that are known ahead"):
         strict.forecast(data, np.array([50]), 2)
+
+
+def test_C5_results_from_a_file_are_not_completed_without_the_covariates_that_they_depend_on(cache: Cache) -> None:
+    def newest(contexts: np.ndarray, horizon: int, past: np.ndarray | None = None) -> np.ndarray:
+        assert past is not None, "the cache must not infer without them"
+        return (contexts[:, -1:] + past[:, -1:, 0]).repeat(horizon, 1)
+
+    nbf.register("newest", newest, context=CONTEXT)
+    frame = sales(60, 0).with_columns(promotion=pl.col("promotion").cast(pl.Float64))
+    options: dict[str, Any] = {"target": "y", "past_covariates": ["promotion"], "wait": True}
+    nbf.forecast(frame, "newest", HORIZON, origins="latest", **options)
+    handle = nbf.cache.entries()["handle"].item()
+    cache.save_all()
+    cache.clear()
+    run = nbf.cache.run(handle)
+    assert np.isfinite(run.at(0).draws).all()
+    for infer in (lambda: run.at(-3), lambda: nbf.cache.recompute(handle).wait()):
+        with pytest.raises(OptionError, match=r"depend on covariates.*Forecast anew with the frame"):
+            infer()
+    assert nbf.forecast(frame, "newest", HORIZON, **options).inferred > 0
