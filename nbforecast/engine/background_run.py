@@ -251,12 +251,20 @@ class BackgroundRun:
 
         Args:
             rows: (R,) rows of the data.
+
+        Example:
+            >>> run = nbf.forecast(df, "naive")
+            >>> run.prefer(np.arange(0, len(run.data), 100))  # one origin in a hundred before those between
         """
         if self._task is not None and not self.done:
             self._task.prefer(rows)
 
     def ease(self) -> None:
-        """Have the background rest between chunks for a moment, for the page of somebody who drags."""
+        """Have the background rest between chunks for a moment, for the page of somebody who drags.
+
+        Example:
+            >>> run.ease()
+        """
         if self._engine is not None and not self.done:
             self._engine.ease()
 

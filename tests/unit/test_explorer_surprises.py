@@ -38,8 +38,8 @@ def odd_run() -> Run:
 
 
 def decoded(message: Message) -> dict[str, np.ndarray]:
-    names = ("row", "event", "lead", "what", "p", "expected", "low", "high", "rank", "alarm", "since", "direction")
-    return dict(zip(names, arrays(message), strict=True))
+    names = ("row", "event", "lead", "what", "p", "expected", "low", "high", "rank")
+    return dict(zip((*names, "alarm", "since", "direction", "value"), arrays(message), strict=True))
 
 
 def test_A3_messages_have_the_numbers_of_the_table(odd_run: Run) -> None:
@@ -48,7 +48,7 @@ def test_A3_messages_have_the_numbers_of_the_table(odd_run: Run) -> None:
     for position, name in enumerate(odd_run.data.ids):
         part, got = table.filter(unique_id=name), decoded(encode_surprises(odd_run, position, 0, tables))
         assert (got["row"] == part["index"].to_numpy() + odd_run.data.lengths[position] - 1).all()
-        for column, other in (("p", "p"), ("expected", "expected"), ("lo", "low"), ("hi", "high")):
+        for column, other in (("p", "p"), ("expected", "expected"), ("lo", "low"), ("hi", "high"), ("y", "value")):
             np.testing.assert_array_equal(got[other], part[column].cast(float).to_numpy())
         for column in ("lead", "event"):
             assert got[column].tolist() == part[column].fill_null(1).to_list()

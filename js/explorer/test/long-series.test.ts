@@ -83,6 +83,16 @@ describe("W1 a long series", () => {
     expect(() => parse(content, buffers, LONG)).toThrow(Malformed);
   });
 
+  test("has the odd observations before their windows, for their marks in the overview", () => {
+    const store = open();
+    const one = Int32Array.of(0);
+    const [none, number] = [new Int32Array(0), Float64Array.of(1)];
+    const views = [Int32Array.of(9), one, one, Uint8Array.of(1), number, number, number, number, one];
+    const content = { kind: "surprises", series: 0, model: 0, rate: 0.01 };
+    store.receive(parse(content, [...views, none, none, new Uint8Array(0), Float64Array.of(42)], LONG));
+    expect(store.selection?.history.value[9]).toBe(42);
+  });
+
   test("takes statuses that have come all over it", () => {
     const store = open();
     const { version } = store.status;

@@ -26,6 +26,7 @@ function buffers(rows: number[] = [20, 21, 60], ranks = [2, 0, 1]): ArrayBufferV
     Int32Array.from([70]),
     Int32Array.from([65]),
     Uint8Array.from([WIDER]),
+    Float64Array.from([7, 7, 0].slice(0, n)),
   ];
 }
 

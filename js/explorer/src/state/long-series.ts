@@ -7,6 +7,7 @@ import {
   type MetaMessage,
   SCORED,
   type StatusMessage,
+  type SurprisesMessage,
   WINDOW,
   type WindowMessage,
 } from "../wire/messages";
@@ -47,6 +48,14 @@ export function withWindow(history: History, { first, count, value, covariates }
     history.covariates.set(covariates.subarray(c * count, (c + 1) * count), c * history.time.length + first);
   history.windows?.fill(1, Math.ceil(first / WINDOW), Math.ceil(Math.min(first + count, rows) / WINDOW));
   return { ...history, changed: rows };
+}
+
+/** Takes the odd observations of a long series, whose marks in the overview show on which side of their bands they are. */
+export function fillOdd(history: History | undefined, { row, value }: SurprisesMessage): void {
+  if (!history?.windows) return;
+  row.forEach((at, i) => {
+    history.value[at] = value[i];
+  });
 }
 
 /** What to request of a history of which some rows are in view; null where they have come. */

@@ -17,7 +17,7 @@ import {
 import { Calendar } from "./calendar";
 import { extended, withRange } from "./growth";
 import { JointCache } from "./joint-cache";
-import { expandStatus, longHistory, missingWindows, withWindow } from "./long-series";
+import { expandStatus, fillOdd, longHistory, missingWindows, withWindow } from "./long-series";
 import { indexOf, type MoveMode, OriginState, rowOf } from "./origin-state";
 import { OriginStatus } from "./origin-status";
 import { type Forecast, RowCache, type RowSpan } from "./row-cache";
@@ -219,6 +219,7 @@ export class Store {
         break;
       case "surprises":
         this.#surprises.set(`${message.series}/${message.model}`, new Surprises(message));
+        fillOdd(this.#histories.get(message.series), message);
         break;
       case "panel":
         this.#panels.set(message.model, message);

@@ -196,6 +196,8 @@ export interface SurprisesMessage {
   since: Int32Array;
   /** Codes of `ChangeDirection`; shape (C,). */
   direction: Uint8Array;
+  /** The odd observations, NaN where one is missing; shape (K,). */
+  value: Float64Array;
 }
 
 /** A view has been opened, which holds nothing yet. */

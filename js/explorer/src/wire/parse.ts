@@ -180,6 +180,7 @@ function parseSurprises(m: Fields, buffers: readonly unknown[], meta: MetaMessag
     alarm: integers(9, changes, "alarm", rows - 1),
     since: integers(10, changes, "since", rows - 1),
     direction: codes(11, changes, "direction", NARROWER),
+    value: floats(12, "value"),
   };
 }
 

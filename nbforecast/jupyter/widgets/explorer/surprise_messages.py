@@ -45,6 +45,7 @@ class SurprisesMessage(Message, frozen=True):
         alarm: The rows at which the series no longer behaved as forecast, ascending; shape (C,).
         since: The rows from which on that was so, as estimated; shape (C,).
         direction: Codes of `ChangeDirection`; shape (C,).
+        value: The odd observations, NaN where one is missing; shape (K,).
     """
 
     series: int
@@ -62,3 +63,4 @@ class SurprisesMessage(Message, frozen=True):
     alarm: Integers
     since: Integers
     direction: Bytes
+    value: Doubles

@@ -81,6 +81,7 @@ def encode_surprises(run: Run, series: int, model: int, tables: OddTables) -> Su
         alarm=last + column(changes, "index"),
         since=_rows_of(run, series, changes),
         direction=_codes(changes, "direction", ChangeDirection),
+        value=run.data.values[int(run.data.offsets[series]) + (last + column(odd, "index")).astype(np.int64)],
     )
 
 
