@@ -140,7 +140,7 @@ def _absolute_error(example: Example) -> Any:
         Line(steps, actual, "actual", "history"),
     )
     error = np.abs(median - actual).mean()
-    alt = f"The mean distance of the median from what came is {error:.2f} thousand passengers."
+    alt = f"The mean distance of the median from the actual value is {error:.2f} thousand passengers."
     return _lines(f"MAE: {error:.2f} thousand passengers", marks, alt, x_label="steps ahead")
 
 
@@ -192,7 +192,7 @@ def _crps(example: Example) -> Any:
     alt = "The probability of lower values by the forecast, and the step at the actual value; the CRPS is the area of their squared distance."
     ticks = tuple((int(v * 100), f"{v:g}") for v in np.arange(np.ceil(grid[0] / 4) * 4, grid[-1], 4))
     return _lines(
-        "CRPS: the distance of a distribution from what came",
+        "CRPS: the distance of a distribution from the actual value",
         marks,
         alt,
         x_label="thousand passengers",
@@ -314,7 +314,7 @@ def _total(example: Example) -> Any:
         Line(steps, median, "median"),
         Line(steps, example.forecast.actual.cumsum(), "actual", "history"),
     )
-    alt = "The sum since the origin with its 80 % band, and what came."
+    alt = "The sum since the origin with its 80 % band, and the actual sum."
     return _lines("The total so far and its 80 % band", marks, alt, x_label="steps ahead", unit="thousand passengers")
 
 
@@ -328,7 +328,7 @@ def _energy(example: Example) -> Any:
         Dots(steps, actual, kind="ring"),
     )
     alt = (
-        f"A hundred paths, of which {_PATHS} are drawn, are {distance:.1f} thousand passengers from what came on average, and "
+        f"A hundred paths, of which {_PATHS} are drawn, are {distance:.1f} thousand passengers from the actual values on average, and "
         f"{spread:.1f} from each other; the energy score is {score:.1f}."
     )
     title = f"Energy score: {distance:.1f} − {spread:.1f} / 2 = {score:.1f}"

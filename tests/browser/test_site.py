@@ -60,3 +60,19 @@ def test_D1_search_works_from_files(site: Path, browser: Browser) -> None:
     titles = page.locator("#search-results li a").all_inner_texts()
     assert any("Glossary" in title for title in titles)
     page.close()
+
+
+def test_D1_code_of_88_columns_fits_between_sidebars_that_fold(site: Path, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((site / "how_to/tomorrows_peak.html").as_uri())
+    heights = page.evaluate(
+        "[1, 88].map((n) => { const pre = document.querySelector('article .highlight pre');"
+        "pre.textContent = 'x'.repeat(n); return pre.offsetHeight; })"
+    )
+    assert heights[0] == heights[1]
+    sidebar = page.locator(".bd-sidebar-primary")
+    width = sidebar.evaluate("(element) => element.offsetWidth")
+    page.locator("#pst-collapse-sidebar-button").click()
+    page.wait_for_function("document.querySelector('.bd-sidebar-primary').offsetWidth < 100")
+    assert width > 200
+    page.close()
