@@ -59,7 +59,7 @@ PYTHON = {
 # what other modules of the package use, and people do not
 _INTERNAL = {
     "Live": "add_monitor listen step",
-    "Run": "calibrated_bands column entry_slice forecast_at forecaster frame_part joint_forecasts odd_points reasons revision spec "
+    "Run": "calibrated_bands column ease entry_slice forecast_at forecaster frame_part joint_forecasts odd_points prefer reasons revision spec "
     "start status take task with_data",
     "DatasetRun": "start",
     "Forecast": "fan",
