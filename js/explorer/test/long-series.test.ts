@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Malformed } from "../../common/src/check";
 import { fillEnds } from "../src/state/quantiles";
+import { worstRows } from "../src/state/ranking";
 import { Sketch } from "../src/state/sketch";
 import { Store } from "../src/state/store";
 import { type MetaMessage, SCORED, UNAVAILABLE, WINDOW } from "../src/wire/messages";
@@ -102,6 +103,16 @@ describe("W1 a long series", () => {
     expect([store.status.status[0], store.status.score[500]]).toEqual([SCORED, 2]);
     expect(store.status.version).toBe(version + 1);
   });
+});
+
+test("W1 of very many scores the worst are ranked, and none before the first that ranks", () => {
+  const score = Float32Array.from({ length: 120_000 }, (_, i) => (i * 7919) % 120_011);
+  score.fill(1e6, 0, 60_000);
+  const expected = Array.from(score.keys())
+    .slice(60_000)
+    .sort((a, b) => score[b] - score[a]);
+  expect(worstRows(score, 1, 60_000, 100)).toEqual(expected.slice(0, 100));
+  expect(worstRows(score.fill(NaN, 60_000), 1, 60_000, 2)).toEqual([0, 1]);
 });
 
 describe("W1 a sketch", () => {

@@ -2,10 +2,13 @@
 
 import { INFERRED, type PanelMessage, SCORED } from "../wire/messages";
 
-/** Rows from the worst (highest) score to the best; equal ones in order of time; those without a score left out. */
-export function ranking(score: Float32Array): Int32Array {
+/** How many rows are ranked at most: more bad stretches than anybody visits. */
+const MOST_RANKED = 50_000;
+
+/** Rows from the worst (highest) score to the best; equal ones in order of time; those without a score, or with one below `least`, left out. */
+export function ranking(score: Float32Array, least = -Infinity): Int32Array {
   const rows: number[] = [];
-  for (let i = 0; i < score.length; i++) if (Number.isFinite(score[i])) rows.push(i);
+  for (let i = 0; i < score.length; i++) if (Number.isFinite(score[i]) && score[i] >= least) rows.push(i);
   return Int32Array.from(rows.sort((a, b) => score[b] - score[a] || a - b));
 }
 
@@ -18,7 +21,8 @@ export function ranking(score: Float32Array): Int32Array {
 export function worstRows(score: Float32Array, distance: number, from = 0, max = 1000): number[] {
   const isNear = new Uint8Array(score.length);
   const rows: number[] = [];
-  const ranked = ranking(score);
+  const later = score.length > MOST_RANKED ? score.subarray(from).filter(Number.isFinite).sort() : null;
+  const ranked = ranking(score, later?.[Math.max(0, later.length - MOST_RANKED)]);
   const hasOther = ranked.some((row) => row >= from);
   for (const row of ranked) {
     if (isNear[row] || (hasOther && row < from)) continue;
