@@ -6,6 +6,8 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.lab import Notebook
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def await_more(notebook: Notebook, than: int, seconds: float = 60) -> int:
     end = time.monotonic() + seconds
     while (now := inferred(notebook)) <= than:
         assert time.monotonic() < end, notebook.outputs(2).first.inner_text()
-        time.sleep(0.05)
+        time.sleep(0.02)
     return now
 
 
@@ -58,7 +60,9 @@ def timed(notebook: Notebook, cell: int) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.long
 def test_E4_E5_E9_a_long_run_leaves_the_notebook_usable(lab: Lab, page: Page) -> None:
+    """As `tests/notebook/test_background.py` shows of a kernel, and `test_notebook` of what the page shows."""
     notebook = Notebook(page, lab, "long.ipynb", CELLS)
     notebook.run(0)
     notebook.run(1)

@@ -16,6 +16,7 @@ from nbforecast.engine.inference import run_inference
 from nbforecast.engine.tasks import nearest_first, newest_first
 from nbforecast.forecasters.registry import resolve
 from tests.support.blocking_model import GatedModel
+from tests.support.cache_files import LastValueModel
 
 
 @pytest.fixture(autouse=True)
@@ -341,7 +342,7 @@ def test_E10_a_quickdraw_of_a_long_series_infers_no_more_than_its_share_of_memor
 ) -> None:
     monkeypatch.setenv("NBFORECAST_MEMORY", "1MB")
     values = np.random.default_rng(8).normal(size=4000)
-    chart = nbf.quickdraw(values, -2000, model="naive")
+    chart = nbf.quickdraw(values, -2000, model=LastValueModel())
     assert chart.run.wait_for_end(30)
     inferred = chart.run.entry_slice.pending_rows()
     assert 128 <= chart.run.inferred <= 130, "its neighbours"
