@@ -6,6 +6,7 @@ import tempfile
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from nbforecast.data import prepare
+from nbforecast.engine.tasks import newest_first
 from nbforecast.forecasters.chronos2.forecaster import Chronos2
 from nbforecast.forecasters.chronos2.network import Sizes
 from tests.benchmarks.networks import operations, product_rate
@@ -33,24 +35,26 @@ HORIZON = 12
 ORIGINS = 17_420  # of ETTh1
 GPU_RATE = 20e12  # operations per second that a GPU is assumed to sustain in single precision
 NOTES = (
-    "Random weights of the geometry of chronos-2-small (28 million parameters) in both, float32, all cores, 12 steps. "
-    "Ours: from origins of a series to quantiles. PyTorch: the network alone (its default attention), from tensors to "
-    "quantiles. Medians of calls in turns.",
+    "Random weights of the geometry of chronos-2-small (28 million parameters) in both, float32, 12 steps. Ours: from "
+    "origins of a series to quantiles. PyTorch: the network alone (its default attention), from tensors to quantiles. "
+    "Medians of calls in turns, by processor time of all threads, so that other work on the machine counts for little; "
+    "on one core (taskset -c 1) nothing is lost by threads that wait.",
 )
 PASSES = (
     "An origin in batches of 32, for 8,192 steps of 8. Share: of what a product of two 2048 x 2048 matrices reaches on "
-    f"this machine in this run, by the operations that XLA counts. All: {ORIGINS:,} origins. The GPU is arithmetic: "
+    f"one core in this run, by the operations that XLA counts. All: {ORIGINS:,} origins. The GPU is arithmetic: "
     f"the same operations at {GPU_RATE / 1e12:.0f} TFLOP/s sustained, nothing else counted; none was measured. Memory: "
     "what the compiled function needs beside the weights.",
 )
+GROUPS = "A panel of eight series of 552 steps, the newest 32 origins. A covariate is read by its series alone."
 
 
 def tables(quick: bool) -> Iterator[Table]:
     jax.config.update("jax_enable_compilation_cache", False)
     try:
-        peak = product_rate(quick)
+        peak = product_rate(quick, process_time)
         yield Table(
-            "Chronos-2 beside PyTorch: origins a second",
+            "Chronos-2 beside PyTorch: origins a second of processor time",
             ("context", "batch", "ours", "compiled (s)", "PyTorch", "ratio"),
             list(_beside_pytorch(quick)),
             (*NOTES, *(["Not installed, so not measured: torch or chronos."] if _is_absent() else [])),
@@ -62,12 +66,18 @@ def tables(quick: bool) -> Iterator[Table]:
                 "origins a second",
                 "GFLOP an origin",
                 "share of the peak",
-                "all (h)",
+                "all (min)",
                 "GPU (min)",
                 "memory (MB)",
             ),
             list(_by_context(quick, peak)),
             PASSES,
+        )
+        yield Table(
+            "Chronos-2 in groups: origins a second of processor time",
+            ("series of a group", "together", "one by one", "with a covariate, together"),
+            list(_in_groups(quick)),
+            (GROUPS,),
         )
     finally:
         jax.config.update("jax_enable_compilation_cache", True)
@@ -81,7 +91,7 @@ def _beside_pytorch(quick: bool) -> Iterator[tuple[str, ...]]:
             work = partial(model.forecast, data, _rows(data, batch), HORIZON)
             compiled = seconds(work)
             peers = {} if network is None else {"theirs": partial(network, batch, context)}
-            taken = compare({"ours": work, **peers}, 1 if quick else 5)
+            taken = compare({"ours": work, **peers}, 1 if quick else 15 if batch == 1 else 5, process_time)
             theirs = (
                 (number(batch / taken["theirs"]), ratio(taken["theirs"] / taken["ours"])) if peers else ("not run", "")
             )
@@ -92,18 +102,39 @@ def _by_context(quick: bool, peak: float) -> Iterator[tuple[str, ...]]:
     for context, batch in ((128, 8),) if quick else ((512, 32), (2048, 32), (8192, 8)):
         model, data = _model(quick, context), _series(context)
         rows = _rows(data, batch)
-        taken = compare({"ours": partial(model.forecast, data, rows, HORIZON)}, 1 if quick else 3)["ours"]
-        counted, memory = operations(model, data, rows, HORIZON)
-        each = counted / batch
+        taken = compare({"": partial(model.forecast, data, rows, HORIZON)}, 1 if quick else 3, process_time)[""]
+        each, _ = operations(model, data, rows[-1:], HORIZON)  # a batch is a loop, of which XLA counts one pass
+        _, memory = operations(model, data, rows, HORIZON)
         yield (
             f"{context:,}",
             number(batch / taken),
             number(each / 1e9),
-            f"{counted / taken / peak:.0%}",
-            number(ORIGINS * taken / batch / 3600),
+            f"{each * batch / taken / peak:.0%}",
+            number(ORIGINS * taken / batch / 60),
             number(ORIGINS * each / GPU_RATE / 60),
             number(memory / 1e6),
         )
+
+
+def _in_groups(quick: bool) -> Iterator[tuple[str, ...]]:
+    context, batch = (128, 8) if quick else (512, 32)
+    model, series = _model(quick, context), 8
+    steps = np.arange(context + 40)
+    frame = pl.DataFrame(
+        {
+            "unique_id": np.repeat(np.arange(series), len(steps)),
+            "ds": np.tile(steps, series),
+            "y": np.random.default_rng(0).normal(140, 4, series * len(steps)),
+        }
+    ).with_columns(half=pl.col("unique_id") // 4, temp=pl.col("ds").cast(pl.Float64).sin())
+    newest = newest_first(data := prepare(frame), np.arange(len(data)))[:batch]
+    alone = partial(model.forecast, data, newest, HORIZON)
+    for groups, size in (("half", 4), ("all", 8)):
+        together = partial(model.forecast, prepare(frame, target="y", groups=groups), newest, HORIZON)
+        grouped = prepare(frame, target="y", groups=groups, past_covariates="temp")
+        work = {"together": together, "alone": alone, "covariate": partial(model.forecast, grouped, newest, HORIZON)}
+        taken = compare(work, 1 if quick else 3, process_time)
+        yield str(size), *(number(batch / taken[name]) for name in work)
 
 
 def _model(quick: bool, context: int) -> Chronos2:
