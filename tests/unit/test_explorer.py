@@ -72,7 +72,11 @@ POSITIONS = st.sampled_from([0, 1, 2, -1, -3, -95, -300, False, True, 0.0, "a"])
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(state=st.fixed_dictionaries({}, optional=dict.fromkeys(("index", "series", "model", "drawing"), POSITIONS)))
+@given(
+    state=st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(("index", "series", "model", "compare", "window", "selected", "drawing"), POSITIONS)
+    )
+)
 def test_W1_no_state_of_a_page_raises(state: dict[str, Any], explorer: Explorer) -> None:
     explorer.set_state(state)
     length = int(explorer.runs[0].data.lengths[explorer.series])

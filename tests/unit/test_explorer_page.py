@@ -102,7 +102,8 @@ def test_W4_the_page_holds_everything_that_the_run_has(
     assert path == tmp_path / "page.html"
     assert re.search(r"A page of [\d.]+ MB, every origin", caplog.text)
     page = Page(path.read_text())
-    assert page.data["start"] == {"index": -30, "series": 1, "model": 0, "drawing": "density"}
+    shown = {"index": -30, "series": 1, "model": 0, "drawing": "density"}
+    assert page.data["start"] == {**shown, "compare": [], "window": [], "selected": []}
     meta = page.data["messages"][0]["content"]
     assert meta == encoding.encode_meta(explorer.runs, live=False).content
     assert meta["live"] is False

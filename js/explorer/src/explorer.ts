@@ -1,14 +1,20 @@
 /** One view of one widget: messages and gestures change the store, and each change paints the page once a frame. */
 
 import type { Jump } from "./controls/controls";
+import { readLink } from "./export/text";
 import { Player } from "./input/player";
 import { type MoveMode, rowOf } from "./state/origin-state";
 import { nextWorst, randomRow, sortSeries } from "./state/ranking";
 import { type Settings, type Style, styleOf } from "./state/selection";
 import { Store } from "./state/store";
+import { stretch, type Viewport } from "./state/viewport";
 import { View } from "./view";
 import { Connection, type Trait, type WidgetModel } from "./wire/connection";
 import { PENDING } from "./wire/messages";
+
+const isInteger = (v: unknown): v is number => typeof v === "number" && Number.isInteger(v);
+const integers = (v: unknown): number[] => (Array.isArray(v) ? v.filter(isInteger) : []);
+const textOf = (v: unknown): string => (typeof v === "string" ? v : "");
 
 /** The explorer. */
 export class Explorer {
@@ -18,6 +24,11 @@ export class Explorer {
   readonly #player: Player;
   #frame = 0;
   #seeksWorst = false;
+  /** What the page's address names, until it is shown. */
+  #link = "";
+  #opensCompared = true;
+  /** The indices to show first, until there are rows. */
+  #window: number[] = [];
   readonly #model: WidgetModel;
   readonly #signal: AbortSignal;
 
@@ -28,7 +39,9 @@ export class Explorer {
       series: (series: number) => this.#select({ series }),
       openList: () => this.#requestPanel(),
       model: (position: number) => this.#select({ model: position }),
-      compare: (compare: number | null) => this.#select({ compare }),
+      compare: (compare: number[]) => this.#select({ compare }),
+      show: (row: number) => this.#jumpTo(row),
+      select: (rows: [number, number] | null) => this.#selectOrigins(rows),
       style: (style: Style) => this.#setStyle(style),
       jump: (target: Jump) => this.#jump(target),
       index: (index: number, isFinal: boolean) => {
@@ -56,14 +69,23 @@ export class Explorer {
 
   /** Starts; the root has to be in the page. */
   start(): void {
-    const isInteger = (v: unknown): v is number => typeof v === "number" && Number.isInteger(v);
     const trait = (name: Trait): number => {
       const value = this.#model.get(name);
       return isInteger(value) ? value : 0;
     };
     const style = styleOf(this.#model.get("drawing"));
     const store = this.#store;
-    store.start({ series: trait("series"), model: trait("model"), style }, trait("index"));
+    const compare = integers(this.#model.get("compare"));
+    store.start({ series: trait("series"), model: trait("model"), compare, style }, trait("index"));
+    this.#window = integers(this.#model.get("window"));
+    this.#link = textOf(this.#model.get("link"));
+    // Only pages without a kernel have links.
+    const link = (): void => {
+      this.#link = textOf(this.#model.get("link"));
+      this.#followLink();
+    };
+    this.#model.on("change:link", link);
+    this.#signal.addEventListener("abort", () => this.#model.off("change:link", link));
     const isFree = (): boolean => !store.held && !this.#player.on;
     const connection = this.#connection;
     connection.follow(
@@ -77,6 +99,12 @@ export class Explorer {
       (v) => isInteger(v) && v !== store.settings.series && this.#open({ series: v }),
     );
     connection.follow("model", isFree, (v) => isInteger(v) && v !== store.settings.model && this.#open({ model: v }));
+    connection.follow("compare", isFree, (v) => this.#open({ compare: integers(v) }));
+    connection.follow("window", isFree, (v) => this.#showWindow(integers(v)));
+    connection.follow("selected", isFree, (v) => {
+      const [first, last] = integers(v).map((index) => rowOf(index, store.rowCount));
+      store.others.select(last === undefined ? null : [first, last], store.rowCount);
+    });
     connection.follow("drawing", isFree, (v) => store.setStyle(styleOf(v)));
     // At once, not in the next frame: a stretched canvas would flash.
     this.#view.start(this.#gestureActions(), () => this.#paint());
@@ -89,10 +117,12 @@ export class Explorer {
   #select(change: Partial<Settings>): void {
     if (!this.#open(change)) return;
     const {
-      settings: { series, model },
+      settings: { series, model, compare },
       index,
     } = this.#store;
-    for (const [trait, value] of Object.entries({ series, model, index })) this.#connection.sync(trait as Trait, value);
+    const selected = this.#store.others.selected ? undefined : [];
+    for (const [trait, value] of Object.entries({ series, model, compare, index, selected }))
+      if (value !== undefined) this.#connection.sync(trait as Trait, value);
   }
 
   /** Shows another series, model or comparison, and requests what there is of it. */
@@ -110,6 +140,78 @@ export class Explorer {
 
   #moveTo(row: number, mode: MoveMode): void {
     if (this.#store.moveTo(row, mode)) this.#connection.sync("index", this.#store.index);
+  }
+
+  #setViewport(viewport: Viewport | null): void {
+    const store = this.#store;
+    if (viewport) store.setViewport(viewport);
+    else store.resetViewport();
+    const { start, span } = store.origin.viewport;
+    const indices = [start, start + span].map((row) => Math.round(row) - store.rowCount + 1);
+    this.#connection.sync("window", viewport ? indices : []);
+  }
+
+  /** Shows the rows between two indices; as many as at first where there are none. */
+  #showWindow([first, last]: number[]): void {
+    const store = this.#store;
+    if (last === undefined) store.resetViewport();
+    else {
+      const row = (index: number): number => index + store.rowCount - 1;
+      store.setViewport(stretch(row(first), row(last), store.bounds));
+    }
+  }
+
+  #selectOrigins(rows: [number, number] | null): void {
+    const store = this.#store;
+    store.others.select(rows, store.rowCount);
+    this.#connection.sync(
+      "selected",
+      (store.others.selected ?? []).map((row) => row - store.rowCount + 1),
+    );
+  }
+
+  /** Selects from the origin in view on, or up to it. */
+  #selectFrom(isEnd: boolean): void {
+    const {
+      origin,
+      others: { selected },
+    } = this.#store;
+    const { row } = origin;
+    const [first, last] = selected ?? [row, row];
+    this.#selectOrigins(isEnd ? [Math.min(first, row), row] : [row, Math.max(last, row)]);
+  }
+
+  #togglePin(): void {
+    const { others, selection: s } = this.#store;
+    if (s) others.togglePin(s.row, s.forecasts[0], s.calendar.text(s.history.time[s.row], true));
+  }
+
+  /** Goes where the link leads, once what it names has come. */
+  #followLink(): void {
+    const store = this.#store;
+    const link = readLink(this.#link);
+    if (!link || !store.meta) return;
+    const series = store.meta.series.findIndex(({ id }) => id === link.series);
+    const model = store.meta.models.findIndex(({ name }) => name === link.model);
+    if (link.series !== null && series < 0) this.#refuseLink(`series ${link.series}`);
+    else if (link.model !== null && model < 0) this.#refuseLink(`model ${link.model}`);
+    else if (series >= 0 && series !== store.settings.series) this.#select({ series });
+    else if (model >= 0 && model !== store.settings.model) this.#select({ model });
+    else if (store.selection) {
+      const { calendar, history, rows } = store.selection;
+      this.#link = "";
+      const row = link.time === null ? null : calendar.find(history.time.subarray(0, rows), link.time);
+      if (row !== null && row >= 0) this.#jumpTo(row);
+      else if (link.time !== null) this.#refuseLink(`time ${link.time}`);
+    }
+  }
+
+  #refuseLink(what: string): void {
+    this.#link = "";
+    this.#store.receive({
+      kind: "fault",
+      text: `The link names a ${what.split(" ")[0]} that is not here: ${what.slice(what.indexOf(" ") + 1)}`,
+    });
   }
 
   #requestPanel(): void {
@@ -171,13 +273,20 @@ export class Explorer {
         this.#seeksWorst = true;
         this.#requestPanel();
       },
-      "0": () => this.#store.resetViewport(),
+      p: () => this.#store.others.togglePast(),
+      f: () => this.#togglePin(),
+      c: () => this.#view.take("value"),
+      C: () => this.#view.take("code"),
+      "[": () => this.#selectFrom(false),
+      "]": () => this.#selectFrom(true),
+      "0": () => this.#setViewport(null),
       "?": () => this.#view.toggleHelp(),
     };
     return {
       moveTo: (row, mode) => this.#moveTo(row, mode),
-      setViewport: (viewport) => this.#store.setViewport(viewport),
-      resetViewport: () => this.#store.resetViewport(),
+      setViewport: (viewport) => this.#setViewport(viewport),
+      resetViewport: () => this.#setViewport(null),
+      select: (rows) => this.#selectOrigins(rows),
       brush: (from, to) => this.#view.brush(from, to),
       setHeld: (held) => {
         if (held) {
@@ -201,6 +310,18 @@ export class Explorer {
 
   #changed(): void {
     this.#showWorstOfAll();
+    this.#followLink();
+    const { meta, models, settings } = this.#store;
+    if (this.#opensCompared && meta) {
+      // The kernel sends the main model by itself.
+      this.#opensCompared = false;
+      if (models.length > 1) this.#connection.openSeries(settings.series, models.slice(1));
+    }
+    if (this.#window.length && this.#store.meta && this.#store.width) {
+      const window = this.#window;
+      this.#window = [];
+      this.#showWindow(window);
+    }
     this.#view.update();
     this.#requestPaint();
   }

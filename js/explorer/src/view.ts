@@ -2,19 +2,22 @@
 
 import { type ControlCallbacks, Controls } from "./controls/controls";
 import { Help } from "./controls/help";
-import { type Layout, layOut, legendItems } from "./controls/layout";
+import { type Layout, type LegendModel, layOut, legendItems } from "./controls/layout";
 import { LiveBadge } from "./controls/live-badge";
 import { cellText, Readout, rowText } from "./controls/pointer-readout";
 import { showNothing, showReadout } from "./controls/readout";
 import { ScoreCard } from "./controls/score-card";
 import { LiveRegion } from "./controls/screen-reader";
+import { SelectedOrigins } from "./controls/selected-origins";
 import { StatusLine } from "./controls/status-line";
 import { oddLegend, oddLines } from "./controls/surprise-text";
+import { TakeMenu, type Taken } from "./controls/take-menu";
 import { CovariateStrips } from "./drawing/covariate-strips";
 import { Overview } from "./drawing/overview";
 import { ScoreStrip } from "./drawing/score-strip";
 import { applyTheme, onTheme, type Palette, readTheme } from "./drawing/theme";
 import { ZoomView } from "./drawing/zoom-view";
+import { take } from "./export/take";
 import { followFocus } from "./input/focus";
 import {
   type GestureActions,
@@ -26,7 +29,7 @@ import {
   type Pointer,
 } from "./input/gestures";
 import { asTotals } from "./state/running-totals";
-import type { Selection } from "./state/selection";
+import { colourRank, MAX_COMPARED, rankOf, type Selection } from "./state/selection";
 import type { Store } from "./state/store";
 import { originOf, type Surprise, type Surprises } from "./state/surprises";
 
@@ -49,6 +52,9 @@ export class View {
   readonly #overview = new Overview();
   readonly #covariates = new CovariateStrips();
   readonly #strip = new ScoreStrip();
+  readonly #selected: SelectedOrigins;
+  readonly #menu: TakeMenu;
+  readonly #compare: (positions: number[]) => void;
   readonly #card = new ScoreCard();
   readonly #liveRegion: LiveRegion;
   readonly #layout: Layout;
@@ -69,7 +75,11 @@ export class View {
     this.#status = new StatusLine(cancel, signal);
     this.#liveRegion = new LiveRegion(signal);
     this.#help = new Help(signal);
-    this.controls.head.append(this.#help.button);
+    this.#menu = new TakeMenu((what) => this.take(what), signal);
+    this.controls.head.append(this.#menu.el, this.#help.button);
+    this.#compare = callbacks.compare;
+    this.#selected = new SelectedOrigins(callbacks.show, () => callbacks.select(null), signal);
+    this.#strip.el.append(this.#selected.mark);
     this.#live = new LiveBadge(() => callbacks.jump("latest"));
     this.controls.addBadge(this.#live.el);
     this.#layout = layOut({
@@ -81,6 +91,7 @@ export class View {
       overview: this.#overview.el,
       covariates: this.#covariates.el,
       strip: this.#strip.el,
+      stretch: this.#selected.el,
       card: this.#card.el,
       status: this.#status.el,
       progress: this.#status.bar,
@@ -145,16 +156,59 @@ export class View {
 
   /** Shows what there is to choose from and what is chosen, where that has changed. */
   update(): void {
-    const { meta, settings, held, panel } = this.#store;
+    const { meta, settings, held, panel, others } = this.#store;
+    const { showsPast } = others;
+    const pinTime = others.pin && others.pinTime;
     this.root.classList.toggle("nbf-held", held);
     this.#showStatus();
-    const key = [meta, panel, settings.series, settings.model, settings.compare, settings.style];
+    const key = [
+      meta,
+      panel,
+      settings.series,
+      settings.model,
+      settings.compare.join(),
+      settings.style,
+      pinTime,
+      showsPast,
+    ];
     if (!meta || key.every((v, i) => v === this.#settingsKey[i])) return;
     this.#settingsKey = key;
     this.root.classList.remove("nbf-empty");
     this.controls.showSettings(meta, settings, panel, (time) => this.#store.timeText(time));
-    const other = settings.compare === null ? null : meta.models[settings.compare].name;
-    this.#layout.legend.replaceChildren(...legendItems(settings.style, meta.coverages, meta.calibrated, other));
+    this.root.classList.toggle("nbf-compares", settings.compare.length > 0);
+    this.#menu.hasLinks = !meta.live;
+    const { style } = settings;
+    this.#layout.legend.replaceChildren(
+      ...legendItems(style, meta.coverages, meta.calibrated, this.#others(), pinTime, showsPast),
+    );
+  }
+
+  /** The models of the legend beside the main one: the one that is drawn, or of several those that may be. */
+  #others(): LegendModel[] {
+    const { meta, settings } = this.#store;
+    const { model, compare } = settings;
+    const positions = (meta?.models ?? []).map((_, i) => i).filter((i) => i !== model);
+    const canToggle = positions.length > 1;
+    return positions.slice(0, MAX_COMPARED).flatMap((i) => {
+      const isShown = compare.includes(i);
+      if (!isShown && !compare.length) return [];
+      const next = isShown ? compare.filter((other) => other !== i) : [...compare, i].sort((a, b) => a - b);
+      const toggle = canToggle ? () => this.#compare(next) : null;
+      const name = meta?.models[i].name ?? "";
+      return isShown || canToggle ? [{ name, rank: colourRank(i, model), isShown, toggle }] : [];
+    });
+  }
+
+  /** Copies or saves what is shown. */
+  take(what: Taken): void {
+    const { selection, settings, origin } = this.#store;
+    const colours = this.#palette;
+    if (!selection || !colours) return;
+    const { series, style } = settings;
+    const shown = { selection: this.#drawn(selection), series, style, viewport: origin.viewport, colours };
+    void take(what, { ...shown, chart: this.#zoomView, readout: this.#readout.lines }).then((note) =>
+      this.#menu.note(note),
+    );
   }
 
   #showStatus(): void {
@@ -190,7 +244,7 @@ export class View {
       history,
       meta,
       surprises,
-      statuses: [origins],
+      statuses: [origins, ...others],
     } = selection;
     const isGliding = this.#zoomView.draw(this.#drawn(selection), {
       viewport,
@@ -216,7 +270,10 @@ export class View {
     );
     this.#covariates.draw(width, left, right, viewport, (r) => this.#zoomView.xOf(r), selection, palette);
     const x = (r: number): number => this.#zoomView.xOf(r);
-    this.#strip.draw(width, left, right, viewport, x, row, origins, surprises, history.value, palette);
+    this.#strip.draw(width, left, right, viewport, x, row, origins, surprises, history.value, palette, [
+      ...others.map((origins, i) => ({ origins, colour: palette.others[rankOf(selection, i + 1)] })),
+    ]);
+    this.#selected.show(selection, x, left, right);
     this.#showOdd(selection);
     showReadout(selection, this.#layout, this.controls, this.#card, this.#liveRegion);
     this.#describePointer(selection);

@@ -74,7 +74,7 @@ test("hostile names are text", () => {
       { id: evil, rows: 5 },
       { id: "b", rows: 5 },
     ],
-    models: [{ name: evil, draws: 1, levels: [0.5] }],
+    models: [{ name: evil, draws: 1, levels: [0.5], code: "run" }],
   });
   model.receive({ kind: "fault", text: evil });
   vi.advanceTimersByTime(50);

@@ -24,8 +24,8 @@ export const RAW = {
     { id: "b", rows: 10 },
   ],
   models: [
-    { name: "m", draws: 4, levels: [0.125, 0.375, 0.625, 0.875] },
-    { name: "n", draws: 2, levels: [0.25, 0.75] },
+    { name: "m", draws: 4, levels: [0.125, 0.375, 0.625, 0.875], code: "run" },
+    { name: "n", draws: 2, levels: [0.25, 0.75], code: "runs[1]" },
   ],
   covariates: [],
   notes: [],

@@ -41,6 +41,9 @@ function selection({ values, ends, row }: (typeof golden.series)[number]): Selec
     scores: [null],
     surprises: null,
     near: null,
+    past: [],
+    pin: null,
+    selected: null,
     gone: false,
   };
 }

@@ -62,6 +62,9 @@ function selection(row: number, surprises: Surprises | null): Selection {
     scores: [null],
     surprises,
     near: null,
+    past: [],
+    pin: null,
+    selected: null,
     gone: false,
   };
 }

@@ -1,7 +1,7 @@
 /** Buttons, slider, index box, pickers: they report what a person chooses, and show the state. */
 
 import { h, setText, suppressShortcuts } from "../../../common/src/dom";
-import { type Settings, STYLES, type Style } from "../state/selection";
+import { MAX_COMPARED, type Settings, STYLES, type Style } from "../state/selection";
 import type { MetaMessage, PanelMessage } from "../wire/messages";
 import { SeriesPicker } from "./series-picker";
 
@@ -14,9 +14,13 @@ export interface ControlCallbacks {
   /** The list of series is opened. */
   openList(): void;
   model(position: number): void;
-  compare(position: number | null): void;
+  compare(positions: number[]): void;
   style(style: Style): void;
   jump(where: Jump): void;
+  /** Shows an origin. */
+  show(row: number): void;
+  /** Selects origins; null for none. */
+  select(rows: [number, number] | null): void;
   /** `isFinal`: the slider is let go, or a number was entered. */
   index(index: number, isFinal: boolean): void;
   play(): void;
@@ -54,8 +58,8 @@ export class Controls {
     this.#picker = new SeriesPicker(callbacks.series, callbacks.openList, signal);
     this.#models = select("Model", (v) => callbacks.model(Number(v)), signal);
     this.#compare = select(
-      "Compare with a second model",
-      (v) => callbacks.compare(v === "" ? null : Number(v)),
+      "Compare with other models",
+      (v) => callbacks.compare(v === "" ? [] : v.split(",").map(Number)),
       signal,
     );
     const style = (name: Style, text: string, title: string): HTMLButtonElement =>
@@ -140,14 +144,22 @@ export class Controls {
     );
     const names = meta.models.map((m, i) => new Option(m.name, String(i), false, i === settings.model));
     this.#models.replaceChildren(...names);
-    const others = meta.models.flatMap((m, i) =>
-      i === settings.model ? [] : [new Option(m.name, String(i), false, i === settings.compare)],
-    );
-    this.#compare.replaceChildren(new Option("none", "", false, settings.compare === null), ...others);
+    const chosen = settings.compare.join();
+    const option = (text: string, value: string): HTMLOptionElement => new Option(text, value, false, value === chosen);
+    const positions = meta.models.map((_, i) => i).filter((i) => i !== settings.model);
+    const others = positions.map((i) => option(meta.models[i].name, String(i)));
+    const all = positions.slice(0, MAX_COMPARED).join();
+    if (positions.length > 1) {
+      others.push(option(positions.length > MAX_COMPARED ? `first ${MAX_COMPARED}` : "all others", all));
+      // Toggled one by one in the legend.
+      if (settings.compare.length > 1 && chosen !== all)
+        others.push(option(`${settings.compare.length} others`, chosen));
+    }
+    this.#compare.replaceChildren(option("none", ""), ...others);
     this.#models.hidden = meta.models.length < 1;
     this.#models.disabled = meta.models.length < 2;
     this.#compare.hidden = this.#versus.hidden = meta.models.length < 2;
-    this.#compare.classList.toggle("nbf-none", settings.compare === null);
+    this.#compare.classList.toggle("nbf-none", settings.compare.length !== 1);
     for (const name of STYLES) this.#styles[name].setAttribute("aria-pressed", String(settings.style === name));
     this.#slider.min = String(1 - meta.series[settings.series].rows);
     this.#slider.max = "0";

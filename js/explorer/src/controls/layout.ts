@@ -24,6 +24,7 @@ export interface Parts {
   overview: HTMLElement;
   covariates: HTMLElement;
   strip: HTMLElement;
+  stretch: HTMLElement;
   card: HTMLElement;
   status: HTMLElement;
   readout: HTMLElement;
@@ -58,6 +59,7 @@ export function layOut(parts: Parts): Layout {
     stage,
     parts.covariates,
     parts.strip,
+    parts.stretch,
     parts.transport,
     stripLegend(oddLegend),
     parts.status,
@@ -84,14 +86,26 @@ function swatch(name: string): HTMLElement {
   return h("i", { class: name, "aria-hidden": "true" });
 }
 
-/** The items of the fan's legend, with the coverage on the colours; `other` is the name of a second model. */
+/** A model of the legend: one drawn over the main one, or that may be. */
+export interface LegendModel {
+  name: string;
+  /** The place of its colour. */
+  rank: number;
+  isShown: boolean;
+  /** Null where there is only one to choose, which has a list of its own. */
+  toggle: (() => void) | null;
+}
+
+/** The items of the fan's legend, with the coverage on the colours. */
 export function legendItems(
   style: Style,
   coverages: readonly number[],
   calibrated: boolean,
-  other: string | null,
+  others: readonly LegendModel[],
+  pin: string | null,
+  hasPast: boolean,
 ): HTMLElement[] {
-  const items = [h("span", {}, swatch("nbf-line nbf-median"), "median")];
+  const items: HTMLElement[] = [h("span", {}, swatch("nbf-line nbf-median"), "median")];
   if (style === "paths") items.push(h("span", {}, swatch("nbf-line nbf-path"), "paths"));
   else if (style !== "density") {
     const sorted = [...coverages].sort((a, b) => b - a).slice(0, 3);
@@ -116,8 +130,25 @@ export function legendItems(
     items.push(h("span", {}, h("span", { class: "nbf-blocks" }, ...blocks), "density"));
   }
   items.push(h("span", {}, swatch("nbf-line nbf-observed"), "observed later"));
-  if (other !== null)
-    items.push(h("span", { class: "nbf-second" }, swatch("nbf-line nbf-other"), h("span", {}, other), ", 80 %"));
+  if (hasPast) items.push(h("span", {}, swatch("nbf-line nbf-earlier"), "earlier forecasts"));
+  if (pin !== null) items.push(h("span", { class: "nbf-pinned" }, swatch("nbf-line nbf-pin"), `pinned ${pin}, 80 %`));
+  for (const { name, rank, isShown, toggle } of others) {
+    const line = swatch("nbf-line");
+    line.style.borderColor = `var(--nbf-other${rank})`;
+    line.classList.add(`nbf-dash${rank}`);
+    const text = [line, h("span", {}, name), toggle ? "" : ", 80 %"];
+    const item = toggle
+      ? suppressShortcuts(
+          h("button", { type: "button", class: "nbf-second", "aria-pressed": String(isShown) }, ...text),
+        )
+      : h("span", { class: "nbf-second" }, ...text);
+    item.style.color = isShown ? `var(--nbf-other${rank})` : "";
+    if (toggle) {
+      item.title = isShown ? `Hide ${name}` : `Draw ${name} over the forecast`;
+      item.addEventListener("click", toggle);
+    }
+    items.push(item);
+  }
   return items;
 }
 
@@ -136,5 +167,6 @@ function stripLegend(odd: HTMLElement): HTMLElement {
     h("span", {}, swatch("nbf-key nbf-key-pending"), "pending"),
     h("span", {}, swatch("nbf-key nbf-key-barred"), "unavailable"),
     odd,
+    h("span", { class: "nbf-duel" }, swatch("nbf-key-duel"), "below: the better model"),
   );
 }

@@ -23,6 +23,11 @@ export class Readout {
     this.hide();
   }
 
+  /** The lines that are read out; none where the pointer is elsewhere. */
+  get lines(): string[] {
+    return this.el.classList.contains("nbf-idle") ? [] : [...this.el.children].map((el) => el.textContent ?? "");
+  }
+
   /** Reads out lines on a row whose place is `x`, in pixels of the chart. */
   show(x: number, lines: string[]): void {
     this.el.classList.remove("nbf-idle");

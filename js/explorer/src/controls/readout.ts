@@ -2,11 +2,11 @@
 
 import { setText } from "../../../common/src/dom";
 import { indexOf } from "../state/origin-state";
-import type { Selection } from "../state/selection";
+import { rankOf, type Selection } from "../state/selection";
 import type { Controls } from "./controls";
 import type { Layout } from "./layout";
 import { describe, forecastWords, horizonNumbers, originScores, statusText } from "./origin-scores";
-import type { ScoreCard } from "./score-card";
+import type { BoardRow, ScoreCard } from "./score-card";
 import type { LiveRegion } from "./screen-reader";
 import { oddSentence, surpriseRows } from "./surprise-text";
 
@@ -25,6 +25,11 @@ export function showNothing(
   controls.showIndex(index, text);
   card.clear();
   region.clear(text);
+}
+
+function boardRow(s: Selection, name: string, here: number, i: number): BoardRow {
+  const all = s.scores[i]?.overall.crps ?? null;
+  return { name, here, all, colour: i ? `var(--nbf-other${rankOf(s, i)})` : "var(--nbf-median)" };
 }
 
 /** Shows the selection in all of them. */
@@ -56,8 +61,11 @@ export function showReadout(
     ...horizonNumbers(s.joints[i], values, row, horizon),
   }));
   const words = forecastWords(meta, main, values, row);
-  card.showOrigin({ time, index, horizon, words, models: scores });
-  card.showOverall(meta, models, s.scores);
+  // Beside each other there is room for two.
+  const columns = models.length > 2 ? 1 : models.length;
+  card.showOrigin({ time, index, horizon, words, models: scores.slice(0, columns) });
+  card.showOverall(meta, models.slice(0, columns), s.scores.slice(0, columns));
+  card.showBoard(columns < models.length ? scores.map((m, i) => boardRow(s, m.name, m.crps, i)) : []);
   card.showSurprises(s.surprises, () => (s.surprises ? surpriseRows(s.surprises, s) : []));
   const actual = values.subarray(row + 1, row + 1 + horizon);
   region.announce(text, () => ({ text, forecast: main, actual, horizon, step, target }));

@@ -30,6 +30,14 @@ export interface OriginCard {
   models: ModelScores[];
 }
 
+/** A model among several: its CRPS at the origin, and over all of them. */
+export interface BoardRow {
+  name: string;
+  here: number;
+  all: number | null;
+  colour: string;
+}
+
 /** Means of neighbours, so that there are at most `max`. */
 export function thin(values: readonly (number | null)[], max: number): (number | null)[] {
   const each = Math.ceil(values.length / max) || 1;
@@ -77,6 +85,13 @@ export class ScoreCard {
   readonly #units = h("div", { class: "nbf-units" });
   readonly #bars = h("div", { class: "nbf-bars" });
   readonly #gauges = h("div", { class: "nbf-gauges" });
+  readonly #board = h("table");
+  readonly #boardSection = h(
+    "section",
+    { class: "nbf-board", hidden: true },
+    h("h4", {}, "CRPS by model"),
+    this.#board,
+  );
   readonly #odd = h("table");
   readonly #oddSection = h("section", { hidden: true }, h("h4", {}, "Surprises"), this.#odd);
   #shownOdd: Surprises | null = null;
@@ -93,6 +108,7 @@ export class ScoreCard {
     const joint = h("section", {}, this.#ahead, this.#joint);
     this.el.append(
       first,
+      this.#boardSection,
       joint,
       second,
       third,
@@ -149,6 +165,20 @@ export class ScoreCard {
       of((m) => m.name),
       [...numbers("Total", (m) => m.total), ...numbers("Peak", (m) => m.peak)],
     );
+  }
+
+  /** Shows several models, the best over all origins first; none where there is nothing to rank. */
+  showBoard(rows: readonly BoardRow[]): void {
+    this.#boardSection.hidden = !rows.length;
+    const sorted = [...rows].sort((a, b) => (a.all ?? Infinity) - (b.all ?? Infinity));
+    table(
+      this.#board,
+      ["here", "all"],
+      sorted.map((m): Cells => [m.name, score(m.here), score(m.all)]),
+    );
+    this.#board.querySelectorAll<HTMLElement>("tbody th").forEach((th, i) => {
+      th.style.color = sorted[i].colour;
+    });
   }
 
   /** Shows the part over all origins, where it has changed. */

@@ -5,6 +5,7 @@ import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
 import type { Style } from "../state/selection";
 import type { Near } from "../state/sketch";
+import { along, area, type Context, dot, type Edge, line } from "./curves";
 import { type Density, density, stretches } from "./density";
 import type { Palette } from "./theme";
 
@@ -17,6 +18,14 @@ export interface Frame {
   right: number;
   top: number;
   bottom: number;
+}
+
+/** A forecast of another model, and the median at its end. */
+export interface OtherFan {
+  forecast: Forecast | null;
+  colour: string;
+  dash: readonly number[];
+  end: string;
 }
 
 /** What is painted. */
@@ -32,26 +41,26 @@ export interface FanScene {
   horizon: number;
   /** The value that the forecast starts from; NaN where it is not known. */
   anchor: number;
-  /** The main model's forecast, and that of a second one. */
+  /** The main model's forecast, and those drawn over it. */
   main: Forecast | null;
-  other: Forecast | null;
   /** The forecast of another origin, where the main one has not come. */
   near: Near | null;
+  others: readonly OtherFan[];
+  /** Forecasts from earlier origins for the same times, and the one that is pinned. */
+  past: readonly Near[];
+  pin: Near | null;
   /** The main model's paths. */
   joint: Joint | null;
   style: Style;
   palette: Palette;
   font: string;
-  /** The origin's time, the unit above the axis, the medians at the fans' ends. */
+  /** The origin's time, the unit above the axis, the median at the fan's end. */
   label: string;
   unit: string;
   end: string;
-  otherEnd: string;
   /** Whether the origin is being dragged. */
   held: boolean;
 }
-
-type Context = CanvasRenderingContext2D;
 
 /** Paints the fan. */
 export function paintFan(ctx: Context, s: FanScene): void {
@@ -70,7 +79,10 @@ export function paintFan(ctx: Context, s: FanScene): void {
     else faintly(ctx, () => bands(ctx, s, main));
   }
   if (s.near && s.style !== "total") nearby(ctx, s, s.near);
-  if (s.other?.filled) second(ctx, s, s.other);
+  s.past.forEach((origin, i) => earlier(ctx, s, origin, 0.6 - 0.1 * i));
+  if (s.pin) pinned(ctx, s, s.pin);
+  const others = s.others.filter(({ forecast }) => forecast?.filled);
+  for (const other of others) overlay(ctx, s, other, others.length === 1);
   const x = Math.round(s.x(s.row)) + 0.5;
   line(ctx, p.accent, 1.3, () => {
     ctx.moveTo(x, frame.top - 4);
@@ -81,8 +93,10 @@ export function paintFan(ctx: Context, s: FanScene): void {
   if (middle) line(ctx, p.median, 2.2, () => along(ctx, middle));
   actuals(ctx, s);
   ctx.restore();
-  const otherMedian = s.other?.filled ? edge(s, s.other, MEDIAN) : null;
-  if (otherMedian) ending(ctx, s, otherMedian, s.otherEnd, p.other, middle);
+  for (const { forecast, end, colour } of others) {
+    const median = edge(s, forecast as Forecast, MEDIAN);
+    ending(ctx, s, median, others.length === 1 ? end : "", colour, middle);
+  }
   if (middle) ending(ctx, s, middle, s.end, p.median, null);
   marker(ctx, s, x);
   labels(ctx, s, x);
@@ -90,52 +104,22 @@ export function paintFan(ctx: Context, s: FanScene): void {
 
 const pitch = (s: FanScene): number => s.x(s.row + 1) - s.x(s.row);
 
-function line(ctx: Context, colour: string, width: number, path: () => void): void {
-  ctx.strokeStyle = colour;
-  ctx.lineWidth = width;
-  ctx.beginPath();
-  path();
-  ctx.stroke();
-}
-
-interface Edge {
-  xs: number[];
-  ys: number[];
-}
-
 /** A quantile over the steps, from the origin's own value where that is known. */
-function edge(s: FanScene, row: Forecast, quantile: number): Edge {
+function edge(s: FanScene, forecast: Forecast, quantile: number, row = s.row): Edge {
   const xs: number[] = [];
   const ys: number[] = [];
-  if (Number.isFinite(s.anchor)) {
-    xs.push(s.x(s.row));
-    ys.push(s.y(s.anchor));
+  const anchor = row === s.row ? s.anchor : s.value[row];
+  if (Number.isFinite(anchor)) {
+    xs.push(s.x(row));
+    ys.push(s.y(anchor));
   }
   for (let h = 0; h < s.horizon; h++) {
-    const v = row.ends[h * ENDS + quantile];
+    const v = forecast.ends[h * ENDS + quantile];
     if (!Number.isFinite(v)) continue;
-    xs.push(s.x(s.row + h + 1));
+    xs.push(s.x(row + h + 1));
     ys.push(s.y(v));
   }
   return { xs, ys };
-}
-
-function along(ctx: Context, e: Edge): void {
-  if (!e.xs.length) return;
-  ctx.moveTo(e.xs[0], e.ys[0]);
-  curve(ctx, e.xs, e.ys, e.xs.length);
-}
-
-function area(ctx: Context, low: Edge, high: Edge): void {
-  const n = Math.min(low.xs.length, high.xs.length);
-  if (n < 2) return;
-  ctx.beginPath();
-  ctx.moveTo(low.xs[0], low.ys[0]);
-  curve(ctx, low.xs, low.ys, n);
-  ctx.lineTo(high.xs[n - 1], high.ys[n - 1]);
-  curve(ctx, high.xs, high.ys, n, true);
-  ctx.closePath();
-  ctx.fill();
 }
 
 /** Outermost first, each opaque over the one before. */
@@ -209,18 +193,48 @@ function columns(ctx: Context, s: FanScene, row: Forecast): void {
   });
 }
 
-/** The second model: its 80 % band, transparent so that the first one shows, and its median. */
-function second(ctx: Context, s: FanScene, row: Forecast): void {
-  const low = edge(s, row, 1);
-  const high = edge(s, row, 5);
-  ctx.fillStyle = s.palette.other;
-  ctx.globalAlpha = s.palette.dark ? 0.16 : 0.13;
-  area(ctx, low, high);
-  ctx.globalAlpha = 0.75;
-  for (const e of [low, high]) line(ctx, s.palette.other, 1, () => along(ctx, e));
+/** Another model: its median and, where it is the only one, its 80 % band, transparent so that the main one shows. */
+function overlay(ctx: Context, s: FanScene, { forecast, colour, dash }: OtherFan, hasBand: boolean): void {
+  if (!forecast) return;
+  if (hasBand) {
+    const [low, high] = [edge(s, forecast, 1), edge(s, forecast, 5)];
+    ctx.fillStyle = colour;
+    ctx.globalAlpha = s.palette.dark ? 0.16 : 0.13;
+    area(ctx, low, high);
+    ctx.globalAlpha = 0.75;
+    for (const e of [low, high]) line(ctx, colour, 1, () => along(ctx, e));
+    ctx.globalAlpha = 1;
+  }
+  const median = edge(s, forecast, MEDIAN);
+  line(ctx, s.palette.bg, 4, () => along(ctx, median));
+  ctx.setLineDash([...dash]);
+  line(ctx, colour, 2, () => along(ctx, median));
+  ctx.setLineDash([]);
+}
+
+/** The median of a forecast from an earlier origin, and a dot there. */
+function earlier(ctx: Context, s: FanScene, { row, forecast }: Near, alpha: number): void {
+  ctx.globalAlpha = alpha;
+  const e = edge(s, forecast, MEDIAN, row);
+  line(ctx, s.palette.median, 1.4, () => along(ctx, e));
   ctx.globalAlpha = 1;
-  line(ctx, s.palette.bg, 4, () => along(ctx, edge(s, row, MEDIAN)));
-  line(ctx, s.palette.other, 2, () => along(ctx, edge(s, row, MEDIAN)));
+  if (e.xs.length) dot(ctx, e.xs[0], e.ys[0], 2.2, s.palette.median, s.palette.bg);
+}
+
+/** The forecast that is pinned: the line of its origin, the outline of its 80 % band, and its median. */
+function pinned(ctx: Context, s: FanScene, { row, forecast }: Near): void {
+  const { palette: p, frame } = s;
+  ctx.setLineDash([5, 4]);
+  const x = Math.round(s.x(row)) + 0.5;
+  line(ctx, p.pin, 1.2, () => {
+    ctx.moveTo(x, frame.top - 4);
+    ctx.lineTo(x, frame.bottom);
+  });
+  for (const quantile of [1, 5]) line(ctx, p.pin, 1.2, () => along(ctx, edge(s, forecast, quantile, row)));
+  ctx.setLineDash([]);
+  const median = edge(s, forecast, MEDIAN, row);
+  line(ctx, p.bg, 4, () => along(ctx, median));
+  line(ctx, p.pin, 2, () => along(ctx, median));
 }
 
 /** The values from one row to another; lowest and highest of a pixel where there are many to one. */
@@ -290,16 +304,6 @@ function actuals(ctx: Context, s: FanScene): void {
   ctx.stroke();
 }
 
-function dot(ctx: Context, x: number, y: number, radius: number, fill: string, ring: string): void {
-  ctx.fillStyle = fill;
-  ctx.strokeStyle = ring;
-  ctx.lineWidth = 1.5;
-  ctx.beginPath();
-  ctx.arc(x, y, radius, 0, 2 * Math.PI);
-  ctx.fill();
-  ctx.stroke();
-}
-
 /** The font of the value at a median's end. */
 export const ENDING = "650 13px";
 
@@ -360,40 +364,4 @@ function labels(ctx: Context, s: FanScene, x: number): void {
   ctx.textAlign = "center";
   ctx.fillStyle = p.accent;
   ctx.fillText(label, Math.max(low, Math.min(x, frame.right + 40 - half)), y);
-}
-
-/**
- * Slopes of a monotone cubic at its points, by harmonic means. It never overshoots, so the edges of bands never cross.
- *
- * Source: F. N. Fritsch and R. E. Carlson, "Monotone piecewise cubic interpolation" (1980).
- */
-export function slopes(xs: ArrayLike<number>, ys: ArrayLike<number>, n: number): Float64Array {
-  const out = new Float64Array(n);
-  if (n < 2) return out;
-  let before = (ys[1] - ys[0]) / (xs[1] - xs[0]);
-  out[0] = before;
-  for (let i = 1; i < n - 1; i++) {
-    const after = (ys[i + 1] - ys[i]) / (xs[i + 1] - xs[i]);
-    out[i] = before * after <= 0 ? 0 : (2 * before * after) / (before + after);
-    before = after;
-  }
-  out[n - 1] = before;
-  return out;
-}
-
-/** Draws a monotone cubic from the current point, which is the first of the points, or with `back` the last. */
-function curve(
-  ctx: CanvasRenderingContext2D,
-  xs: ArrayLike<number>,
-  ys: ArrayLike<number>,
-  n: number,
-  back = false,
-): void {
-  const s = slopes(xs, ys, n);
-  const bend = (i: number, j: number): void => {
-    const third = (xs[j] - xs[i]) / 3;
-    ctx.bezierCurveTo(xs[i] + third, ys[i] + third * s[i], xs[j] - third, ys[j] - third * s[j], xs[j], ys[j]);
-  };
-  if (back) for (let i = n - 1; i > 0; i--) bend(i, i - 1);
-  else for (let i = 0; i < n - 1; i++) bend(i, i + 1);
 }

@@ -9,10 +9,39 @@ import { LANE, paintLane } from "./odd-marks";
 import type { Palette } from "./theme";
 
 const TALL = 14;
+/** The height of the lane that shows which model was better, and the gap above it. */
+const DUEL = 6;
+const DUEL_GAP = 3;
 /** The top of the cells, px; the marks of odd observations are above. */
 const TOP = LANE + 4;
 /** How near to a mark the pointer takes it, px. */
 const REACH = 5;
+
+/** A model drawn over the main one. */
+export interface Rival {
+  origins: OriginStatus;
+  colour: string;
+}
+
+/** Fills a cell of the lane with the colour of the model whose scores are the best there, paler where it wins by little. */
+function paintBest(
+  ctx: CanvasRenderingContext2D,
+  rivals: readonly Rival[],
+  from: number,
+  to: number,
+  left: number,
+  top: number,
+  wide: number,
+): void {
+  const means = rivals.map(({ origins }) => summarise(origins, from, to).mean);
+  if (!means.every(Number.isFinite)) return;
+  const [best, second] = [...means].sort((a, b) => a - b);
+  if (!(second > best)) return;
+  ctx.globalAlpha = Math.min(1, 0.25 + (1.5 * (second - best)) / second);
+  ctx.fillStyle = rivals[means.indexOf(best)].colour;
+  ctx.fillRect(left, top, wide, DUEL);
+  ctx.globalAlpha = 1;
+}
 
 /** The strip. */
 export class ScoreStrip {
@@ -36,8 +65,12 @@ export class ScoreStrip {
     surprises: Surprises | null,
     value: Float64Array,
     palette: Palette,
+    rivals: readonly Rival[],
   ): void {
-    this.#layer.resize(width, TOP + TALL + 4);
+    const duel = TOP + TALL + 2 + DUEL_GAP;
+    const tall = rivals.length ? duel + DUEL + 1 : TOP + TALL + 4;
+    this.el.style.height = `${tall}px`;
+    this.#layer.resize(width, tall);
     const ctx = this.#layer.begin();
     if (!ctx) return;
     const pitch = (right - left) / viewport.span;
@@ -48,22 +81,16 @@ export class ScoreStrip {
     const last = Math.min(rows, Math.ceil(viewport.start + viewport.span) + 1);
     ctx.save();
     ctx.beginPath();
-    ctx.rect(left, 0, right - left, TOP + TALL + 4);
+    ctx.rect(left, 0, right - left, tall);
     ctx.clip();
     const first = Math.max(0, Math.floor(viewport.start));
     for (let from = first - (first % this.#rowsPerCell); from < last; from += this.#rowsPerCell) {
       const to = Math.min(from + this.#rowsPerCell, rows);
       const left = x(from - 0.5);
-      paintCell(
-        ctx,
-        summarise(origins, from, to),
-        scale,
-        palette,
-        left,
-        TOP,
-        Math.max(x(to - 0.5) - left - gap, 0.5),
-        TALL,
-      );
+      const cell = summarise(origins, from, to);
+      const wide = Math.max(x(to - 0.5) - left - gap, 0.5);
+      paintCell(ctx, cell, scale, palette, left, TOP, wide, TALL);
+      if (rivals.length) paintBest(ctx, [{ origins, colour: palette.median }, ...rivals], from, to, left, duel, wide);
     }
     const from = row - (row % this.#rowsPerCell);
     const start = x(from - 0.5) - 1;

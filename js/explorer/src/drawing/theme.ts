@@ -26,6 +26,10 @@ export interface Palette extends Plain {
   tints: string[];
   /** The strip: from the best score to the worst. */
   heat: string[];
+  /** Of the models drawn over the main one. */
+  others: string[];
+  /** Of the forecast that is pinned. */
+  pin: string;
   /** Of covariates' categories, pale enough for ink on them. */
   categories: string[];
   wash: string;
@@ -94,6 +98,8 @@ export function palette(background: string | null, dark: boolean): Palette {
       const through = mix(bg, base.fan, 0.16 + 0.84 * Math.min(1, share * 1.5));
       return mix(through, base.worst, Math.max(0, (share - 0.5) / 0.5) * 0.9);
     }),
+    others: [base.other, ...[0, 3, 5, 2].map((i) => base.categories[i])],
+    pin: dark ? "#e5b454" : "#8f5f00",
     categories: base.categories.map((colour) => mix(bg, colour, base.reach[1] * 0.8)),
     wash: mix(bg, base.ink, dark ? 0.05 : 0.028),
   };
@@ -134,6 +140,8 @@ export function applyTheme(root: HTMLElement, p: Palette): void {
   const names = { bg: p.bg, ink: p.ink, soft: p.soft, grid: p.grid, rule: p.rule, median: p.median, accent: p.accent };
   for (const [name, value] of Object.entries(names)) root.style.setProperty(`--nbf-${name}`, value);
   root.style.setProperty("--nbf-other", p.other);
+  root.style.setProperty("--nbf-pin", p.pin);
+  p.others.forEach((colour, i) => root.style.setProperty(`--nbf-other${i}`, colour));
   root.style.setProperty("--nbf-odd", p.odd);
   root.style.setProperty("--nbf-soft-other", mix(p.bg, p.other, 0.5));
   root.style.setProperty("--nbf-wash", p.wash);

@@ -49,7 +49,7 @@ export function nextRange(
 
 /** The lowest and the highest of the values in view and the fans, whose bands are never cut. */
 export function extent(
-  { history, forecasts, near, joints }: Pick<Selection, "history" | "forecasts" | "near" | "joints">,
+  { history, forecasts, near, joints, pin }: Pick<Selection, "history" | "forecasts" | "near" | "joints" | "pin">,
   style: Style,
   first: number,
   last: number,
@@ -71,6 +71,11 @@ export function extent(
         take(median + (round(forecast.ends[i]) - median) * stretch);
       }
     }
+    if (pin && style !== "total")
+      for (let i = 0; i < pin.forecast.ends.length; i++) {
+        // Its outline is that of the 80 % band.
+        if (i % ENDS > 0 && i % ENDS < ENDS - 1) take(round(pin.forecast.ends[i]));
+      }
     if (style === "paths") for (const v of joints[0]?.limits ?? []) take(round(v));
     return [low, high];
   };

@@ -4,7 +4,7 @@ import { Layer } from "../../../common/src/dom";
 import { integer } from "../../../common/src/format";
 import { ENDS, MEDIAN } from "../state/quantiles";
 import type { Forecast } from "../state/row-cache";
-import type { Selection, Style } from "../state/selection";
+import { rankOf, type Selection, type Style } from "../state/selection";
 import type { Viewport } from "../state/viewport";
 import { ENDING, type Frame, paintFan, trace } from "./fan";
 import { paintChanges, paintOnChart } from "./odd-marks";
@@ -17,6 +17,9 @@ const TOP = 30;
 /** The font of ticks, but its family. */
 const TICK = "11px";
 const BOTTOM = 36;
+
+/** Of the medians of the models drawn over the main one, which colours alone do not tell apart. */
+const DASHES = [[], [7, 4], [2, 4], [10, 4, 2, 4], [4, 2]];
 
 /** What is drawn beside the selection. */
 export interface ZoomOptions {
@@ -42,6 +45,8 @@ export class ZoomView {
   #height = 0;
   #drawnKey: unknown[] = [];
   #isTotal = false;
+  /** Paints the chart as it was last drawn. */
+  #repaint: (ctx: CanvasRenderingContext2D) => void = () => undefined;
   /** Pixels left and right of the plot, wide enough for all values' labels so far: the charts above and below are aligned to these. */
   side = 0;
   readonly #host: HTMLElement;
@@ -49,6 +54,23 @@ export class ZoomView {
   constructor(host: HTMLElement) {
     this.#host = host;
     host.append(this.#base.canvas, this.#layer.canvas);
+  }
+
+  get width(): number {
+    return this.#width;
+  }
+
+  get height(): number {
+    return this.#height;
+  }
+
+  get font(): string {
+    return this.#font;
+  }
+
+  /** Paints the chart as it is on the page on another canvas. */
+  paint(ctx: CanvasRenderingContext2D): void {
+    this.#repaint(ctx);
   }
 
   get plotWidth(): number {
@@ -152,23 +174,28 @@ export class ZoomView {
     this.#times = [this.#timeAt(w.start), this.#timeAt(w.start + w.span)];
     const isResized = this.#base.resize(this.#width, this.#height);
     const key = [selection.history, colours, isTotal, ...this.#times, ...range, this.side];
+    const paintBase = (ctx: CanvasRenderingContext2D): void => this.#paintBase(ctx, selection, colours, first, last);
+    const paintLayer = (ctx: CanvasRenderingContext2D): void => {
+      this.#paintLayer(ctx, selection, options, colours, first, ends);
+      if (!isTotal) this.#paintOdd(ctx, selection, colours, first, last);
+    };
     // Within one viewport and range only the layer above is painted.
     if (isResized || key.some((v, i) => v !== this.#drawnKey[i])) {
       this.#drawnKey = key;
-      this.#paintBase(selection, colours, first, last);
+      const ctx = this.#base.begin();
+      if (ctx) paintBase(ctx);
     }
     this.#layer.resize(this.#width, this.#height);
     const ctx = this.#layer.begin();
-    if (ctx) {
-      this.#paintLayer(ctx, selection, options, colours, first, ends);
-      if (!isTotal) this.#paintOdd(ctx, selection, colours, first, last);
-    }
+    if (ctx) paintLayer(ctx);
+    this.#repaint = (other) => {
+      paintBase(other);
+      paintLayer(other);
+    };
     return gliding;
   }
 
-  #paintBase(selection: Selection, palette: Palette, first: number, last: number): void {
-    const ctx = this.#base.begin();
-    if (!ctx) return;
+  #paintBase(ctx: CanvasRenderingContext2D, selection: Selection, palette: Palette, first: number, last: number): void {
     const { meta, calendar, history } = selection;
     const frame = this.#frame;
     const x = this.#timeTicks(selection);
@@ -231,7 +258,7 @@ export class ZoomView {
   ): void {
     const frame = this.#frame;
     const { meta, calendar, history, row } = selection;
-    const [main, other = null] = selection.forecasts;
+    const [main, ...others] = selection.forecasts;
     const isTotal = options.style === "total";
     paintFan(ctx, {
       frame,
@@ -243,8 +270,13 @@ export class ZoomView {
       horizon: meta.horizon,
       anchor: isTotal ? 0 : history.value[row],
       main,
-      other,
       near: selection.near,
+      others: others.map((forecast, i) => {
+        const rank = rankOf(selection, i + 1);
+        return { forecast, colour: palette.others[rank], dash: DASHES[rank], end: ends[i + 1] };
+      }),
+      past: isTotal ? [] : selection.past,
+      pin: isTotal ? null : selection.pin,
       joint: selection.joints[0],
       style: options.style,
       palette,
@@ -252,7 +284,6 @@ export class ZoomView {
       label: calendar.text(history.time[row], this.#width < 480),
       unit: isTotal ? `${meta.target || "values"}, total so far` : meta.target,
       end: ends[0],
-      otherEnd: ends[1] ?? "",
       held: options.held,
     });
   }

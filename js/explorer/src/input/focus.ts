@@ -27,9 +27,12 @@ export function followFocus(root: HTMLElement, surface: HTMLElement, signal: Abo
     const { key, target } = e as KeyboardEvent;
     if (key === "Enter" && (target as Element).matches(".nbf-index")) focus();
     if (key !== "Escape") return;
-    const help = root.querySelector<HTMLElement>(".nbf-ask[aria-expanded=true]");
-    if (help) {
-      help.click();
+    // What is open closes first.
+    const closing = root.querySelector<HTMLElement>(
+      ".nbf-ask[aria-expanded=true], .nbf-stretch:not([hidden]) :last-child",
+    );
+    if (closing) {
+      closing.click();
       return;
     }
     const outside = root.parentElement?.closest<HTMLElement>("[tabindex]");

@@ -37,6 +37,8 @@ export interface GestureActions {
   /** The pointer is over a chart; null where it has left. */
   hover(pointer: Pointer | null): void;
   jumpTo(row: number): void;
+  /** Selects origins; null for none. */
+  select(rows: [number, number] | null): void;
   /** The row that a place in the strip leads to. */
   stripTarget(row: number, y: number): number;
 }
@@ -229,7 +231,7 @@ export function onOverview(
   for (const name of ["pointerup", "pointercancel"] as const) el.addEventListener(name, end, { signal });
 }
 
-/** Hovering over a cell describes it, a click jumps to its worst origin. */
+/** Hovering over a cell describes it, a click jumps to its worst origin, a drag selects origins. */
 export function onStrip(
   strip: ScoreStrip,
   view: ZoomView,
@@ -242,10 +244,31 @@ export function onStrip(
     const row = view.rowAt(x);
     return view.contains(x) && row < store.rowCount ? row : null;
   };
+  let from: number | null = null;
+  let isDragged = false;
+  strip.el.addEventListener(
+    "pointerdown",
+    (e) => {
+      if (e.button !== 0 || e.pointerType === "touch") return;
+      from = e.clientX;
+      isDragged = false;
+      capture(strip.el, e);
+    },
+    { signal },
+  );
+  const end = (): void => {
+    if (from !== null && isDragged) actions.finish();
+    from = null;
+  };
+  for (const name of ["pointerup", "pointercancel"] as const) strip.el.addEventListener(name, end, { signal });
   strip.el.addEventListener(
     "pointermove",
     (e) => {
       const [x, y] = position(strip.el, e);
+      if (from !== null && (isDragged || Math.abs(e.clientX - from) >= STIR)) {
+        isDragged = true;
+        actions.select([view.rowAt(x - e.clientX + from), view.rowAt(x)]);
+      }
       actions.hover({ x, y, chart: "strip" });
     },
     { signal },
@@ -255,7 +278,7 @@ export function onStrip(
     "click",
     (e) => {
       const row = rowAt(e);
-      if (row !== null) actions.jumpTo(actions.stripTarget(row, position(strip.el, e)[1]));
+      if (row !== null && !isDragged) actions.jumpTo(actions.stripTarget(row, position(strip.el, e)[1]));
     },
     { signal },
   );

@@ -75,6 +75,49 @@ export class Calendar {
     return `${this.#dayText(d)}, ${this.#clockText(d)} ${this.#offset(t)[1]}`.trim();
   }
 
+  /** 2017-06-10 06:30, which Python reads; with the offset where the clock shows it twice. */
+  iso(t: number): string {
+    if (!Number.isFinite(t) || this.clock === "number") return String(t);
+    const d = this.#local(t);
+    const text = d.toISOString();
+    const [day, time] = [text.slice(0, 10), d.getTime() % 1000 ? text.slice(11, 23) : this.#clockText(d)];
+    const isDay = d.getTime() % DAY === 0 && (this.#step === null || this.#step % 86400 === 0);
+    return isDay ? day : `${day} ${time}${this.#isTwice(t) ? this.#offsetText(t) : ""}`;
+  }
+
+  /** Whether the clock shows a time twice, or is not that of the data. */
+  #isTwice(t: number): boolean {
+    if (this.clock === "utc" && !this.#format) return true;
+    const local = this.#local(t).getTime();
+    return [t - 6 * HOUR, t + 6 * HOUR].some((near) => {
+      const other = local - this.#offset(near)[0];
+      return other !== t && this.#local(other).getTime() === local;
+    });
+  }
+
+  #offsetText(t: number): string {
+    const minutes = Math.round(this.#offset(t)[0] / MINUTE);
+    const size = Math.abs(minutes);
+    return `${minutes < 0 ? "-" : "+"}${pad(Math.floor(size / 60))}:${pad(size % 60)}`;
+  }
+
+  /** The last of some times that is not after one as `iso` writes it; −1 before all of them, null for text that is no time. */
+  find(times: Float64Array, text: string): number | null {
+    const isNumber = this.clock === "number";
+    const [, day, clock = "", offset = ""] =
+      /^(\d{4}-\d\d-\d\d)(?:[T ]([\d:.]+))?([+-]\d\d:\d\d|Z)?$/.exec(text.trim()) ?? [];
+    const moment = isNumber ? Number(text) : Date.parse(`${day}T${clock || "00:00"}${offset || "Z"}`);
+    if (!Number.isFinite(moment)) return null;
+    const place = (t: number): number => (isNumber || offset ? t : this.#local(t).getTime());
+    let [from, to] = [-1, times.length - 1];
+    while (from < to) {
+      const middle = Math.ceil((from + to) / 2);
+      if (place(times[middle]) <= moment) from = middle;
+      else to = middle - 1;
+    }
+    return from;
+  }
+
   /** Ticks between two times, at least `room` px apart over `width` px. */
   ticks(low: number, high: number, width: number, room: number): number[] {
     const least = ((high - low) * room) / Math.max(width, 1);

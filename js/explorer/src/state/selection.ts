@@ -16,15 +16,21 @@ export const STYLES: readonly Style[] = ["bands", "density", "paths", "total"];
 /** A style that Python names, or bands. */
 export const styleOf = (name: unknown): Style => STYLES.find((style) => style === name) ?? "bands";
 
+/** Most models that are drawn over the main one. */
+export const MAX_COMPARED = 5;
+
 /** What a person chooses, besides the origin. */
 export interface Settings {
   /** Positions in the meta message. */
   series: number;
   model: number;
-  /** The position of a second model; null for none. */
-  compare: number | null;
+  /** The positions of further models that are drawn over the main one, `MAX_COMPARED` at most. */
+  compare: readonly number[];
   style: Style;
 }
+
+/** The place of a model's colour among those of the models drawn over the main one: it stays when others are hidden. */
+export const colourRank = (model: number, main: number): number => (model < main ? model : model - 1) % MAX_COMPARED;
 
 /** The observations of a series. */
 export interface History {
@@ -46,7 +52,7 @@ export interface History {
   windows: Uint8Array | null;
 }
 
-/** The origin in view with everything that is known of it, for the main model and, if chosen, a second one. */
+/** The origin in view with everything that is known of it, for the main model and those drawn over it. */
 export interface Selection {
   meta: MetaMessage;
   calendar: Calendar;
@@ -61,6 +67,12 @@ export interface Selection {
   forecasts: (Forecast | null)[];
   joints: (Joint | null)[];
   scores: (ScoresMessage | null)[];
+  /** The main model's forecasts from earlier origins for the same times, the newest first. */
+  past: Near[];
+  /** The forecast from the origin that is pinned; null for none. */
+  pin: Near | null;
+  /** The first and the last row of the origins that are selected; null for none. */
+  selected: readonly [number, number] | null;
   /** The main model's; null where they have not come. */
   surprises: Surprises | null;
   /** The sketch nearest to the main model's origin, where its own forecast has not come. */
@@ -68,3 +80,6 @@ export interface Selection {
   /** Whether the kernel is gone: what has not come will not come. */
   gone: boolean;
 }
+
+/** The place of the colour of the i-th model in view, from 1 on. */
+export const rankOf = (s: Pick<Selection, "models">, i: number): number => colourRank(s.models[i], s.models[0]);

@@ -20,8 +20,9 @@ import { JointCache } from "./joint-cache";
 import { expandStatus, fillOdd, longHistory, missingWindows, withWindow } from "./long-series";
 import { indexOf, type MoveMode, OriginState, rowOf } from "./origin-state";
 import { OriginStatus } from "./origin-status";
+import { OtherOrigins } from "./other-origins";
 import { type Forecast, RowCache, type RowSpan } from "./row-cache";
-import type { History, Selection, Settings, Style } from "./selection";
+import { type History, MAX_COMPARED, type Selection, type Settings, type Style } from "./selection";
 import { Sketch } from "./sketch";
 import { Surprises } from "./surprises";
 import { type Bounds, initialViewport, type Viewport } from "./viewport";
@@ -35,8 +36,10 @@ export class Store {
   joints: JointCache | null = null;
   /** What could not be done, in words. */
   fault = "";
-  settings: Settings = { series: 0, model: 0, compare: null, style: "bands" };
+  settings: Settings = { series: 0, model: 0, compare: [], style: "bands" };
   readonly origin = new OriginState();
+  /** Origins beside the one in view. */
+  readonly others = new OtherOrigins(() => this.#changed());
   /** Whether the origin is being dragged. */
   held = false;
   /** Whether the kernel owes an answer. */
@@ -78,10 +81,9 @@ export class Store {
     return indexOf(this.origin.row, this.rowCount);
   }
 
-  /** The main model, and the second one if there is one. */
+  /** The main model, and those drawn over it. */
   get models(): number[] {
-    const { model, compare } = this.settings;
-    return compare === null ? [model] : [model, compare];
+    return [this.settings.model, ...this.settings.compare];
   }
 
   /** The main model's status of all origins. */
@@ -141,6 +143,9 @@ export class Store {
       near: forecasts[0]?.filled || status === UNAVAILABLE ? null : this.sketch.nearest(row),
       joints: models.map((model) => this.joints?.get(series, model, row) ?? null),
       scores: models.map((model) => this.#scores.get(`${series}/${model}`) ?? null),
+      past: this.others.past(row, meta.horizon, (r) => this.#forecast(series, models[0], r)),
+      pin: this.others.pin,
+      selected: this.others.selected,
       surprises: this.#surprises.get(`${series}/${models[0]}`) ?? null,
       gone: this.gone,
     };
@@ -263,7 +268,7 @@ export class Store {
     const { settings } = this;
     settings.series = clamp(settings.series, meta.series.length);
     settings.model = clamp(settings.model, meta.models.length);
-    if (settings.compare !== null && settings.compare >= meta.models.length) settings.compare = null;
+    settings.compare = settings.compare.filter((model) => model < meta.models.length);
     this.#calendar = new Calendar(meta.clock, meta.zone, meta.precision);
     if (!before) this.origin.begin(rowOf(this.#initialIndex, this.rowCount), this.width, this.bounds);
     else if (this.origin.row >= this.rowCount) this.origin.show(this.rowCount - 1, this.bounds);
@@ -329,7 +334,11 @@ export class Store {
     const { meta, index } = this;
     const next = { ...this.settings, ...change };
     if (!meta?.series[next.series] || !meta.models[next.model]) return false;
-    if (next.compare === next.model) next.compare = null;
+    next.compare = [...new Set(next.compare)]
+      .filter((model) => model !== next.model && meta.models[model])
+      .slice(0, MAX_COMPARED);
+    if (next.series !== this.settings.series || next.model !== this.settings.model) this.others.pin = null;
+    if (next.series !== this.settings.series) this.others.selected = null;
     const isMoved = next.series !== this.settings.series;
     this.settings = next;
     if (isMoved) this.origin.show(rowOf(index, this.rowCount), this.bounds);

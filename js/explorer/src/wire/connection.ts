@@ -18,7 +18,10 @@ export interface WidgetModel {
 }
 
 /** The traits that the page and Python share. */
-export type Trait = "index" | "series" | "model" | "drawing";
+export type Trait = "index" | "series" | "model" | "drawing" | "compare" | "window" | "selected";
+
+/** Equal lists are equal values. */
+const keyOf = (value: unknown): unknown => (Array.isArray(value) ? JSON.stringify(value) : value);
 
 const BUSY_AFTER = 1000;
 const RECONNECT_AFTER = 2000;
@@ -242,12 +245,12 @@ export class Connection {
     if (!this.#pending.size) return;
     const now = performance.now();
     this.#lastSync = now;
-    const values = [...this.#pending].filter(([trait, value]) => this.#model.get(trait) !== value);
+    const values = [...this.#pending].filter(([trait, value]) => keyOf(this.#model.get(trait)) !== keyOf(value));
     this.#pending.clear();
     for (const [trait, value] of values) {
       const sent = this.#sent.get(trait) ?? new Map<unknown, number>();
       for (const [old, time] of sent) if (now - time > ECHO_WITHIN) sent.delete(old);
-      this.#sent.set(trait, sent.set(value, now));
+      this.#sent.set(trait, sent.set(keyOf(value), now));
       this.#model.set(trait, value);
     }
     if (values.length) this.#model.save_changes();
@@ -256,7 +259,7 @@ export class Connection {
   /** Whether a trait's value is the echo of what this view itself has set a moment ago. */
   #isEcho(trait: Trait, value: unknown): boolean {
     if (this.#pending.has(trait)) return true;
-    const time = this.#sent.get(trait)?.get(value);
+    const time = this.#sent.get(trait)?.get(keyOf(value));
     return time !== undefined && performance.now() - time < ECHO_WITHIN;
   }
 

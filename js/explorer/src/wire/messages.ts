@@ -267,6 +267,8 @@ export interface ModelInfo {
   draws: number;
   /** The probabilities of the draws, ascending. */
   levels: number[];
+  /** What the run is called in the notebook, as Python. */
+  code: string;
 }
 
 /** One covariate, which is shown as a strip. */

@@ -39,7 +39,7 @@ function parseMeta(m: Fields): MetaMessage {
     const draws = integer(s.draws, "draws", 1, 100_000);
     const levels = list(s.levels, "levels", 100_000).map((l) => finite(l, "level"));
     if (levels.length !== draws || levels.some((l, i) => i > 0 && l <= levels[i - 1])) fail("levels of draws");
-    return { name: text(s.name, "name"), draws, levels };
+    return { name: text(s.name, "name"), draws, levels, code: text(s.code, "code") };
   });
   if (!series.length || !models.length) fail("no series or no models");
   const covariates = list(m.covariates, "covariates", 100).map((v): CovariateInfo => {

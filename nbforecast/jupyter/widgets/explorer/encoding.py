@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from nbforecast.data.covariate_strips import covariate_strips
 from nbforecast.forecasters.unavailable import UnavailableReason
 from nbforecast.joint.running_totals import running_totals
+from nbforecast.jupyter.variables import find_expression
 from nbforecast.jupyter.widgets.explorer.messages import (
     MAX_ROWS,
     SHOWN_PATHS,
@@ -82,8 +83,13 @@ def encode_meta(runs: Sequence[Run], *, live: bool = True, notes: Sequence[str] 
         calibrated=any(run.calibrate for run in runs),
         series=[SeriesInfo(id, int(rows)) for id, rows in zip(data.ids, data.lengths, strict=True)],
         models=[
-            ModelInfo(name, run.spec.draws, [float(p) for p in run.quantile_levels])
-            for name, run in zip(model_names(runs), runs, strict=True)
+            ModelInfo(
+                name,
+                run.spec.draws,
+                [float(p) for p in run.quantile_levels],
+                find_expression(run, f"runs[{position}]" if len(runs) > 1 else "run"),
+            )
+            for position, (name, run) in enumerate(zip(model_names(runs), runs, strict=True))
         ],
         covariates=[
             CovariateInfo(strip.name, list(strip.labels), strip.is_ahead, finite(strip.low), finite(strip.high))

@@ -109,11 +109,13 @@ class ModelInfo(msgspec.Struct, frozen=True):
     Attributes:
         draws: Q, the number of draws or quantiles of one step.
         levels: The probabilities of the draws, ascending.
+        code: What the run is called in the notebook, as Python.
     """
 
     name: str
     draws: int
     levels: list[float]
+    code: str
 
 
 class CovariateInfo(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ import html
 import json
 import logging
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from jaxtyping import Float32
 from msgspec import structs
 
 from nbforecast.atomic_write import atomic_write_text
+from nbforecast.data.origins import time_label
 from nbforecast.errors import OptionError
 from nbforecast.jupyter.assets import bundle
 from nbforecast.jupyter.widgets.explorer import encoding
@@ -25,6 +27,7 @@ from nbforecast.jupyter.widgets.explorer.score_summary import encode_scores
 from nbforecast.jupyter.widgets.explorer.surprises import encode_surprises, find_odd
 from nbforecast.result_cache.status import Status
 from nbforecast.scoring.origin_scores import QUANTILE_LEVELS
+from nbforecast.text import listing, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,6 +97,8 @@ def make_page(runs: Sequence[Run], traits: Mapping[str, Any], still: str, budget
     data = {"start": dict(traits), "messages": messages + tables, "paths": SHOWN_PATHS}
     parts = {
         "title": html.escape(_title(runs)),
+        "heading": html.escape(f"{_data_title(runs)}: forecasts from every origin"),
+        "provenance": html.escape(_provenance(runs)),
         "still": still,
         "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "bundle": base64.b64encode(bundle("explorer").encode()).decode("ascii"),
@@ -250,5 +255,24 @@ def _size(messages: Sequence[dict[str, Any]]) -> int:
 
 
 def _title(runs: Sequence[Run]) -> str:
+    return f"{_data_title(runs)}: {', '.join(encoding.model_names(runs))}"
+
+
+def _data_title(runs: Sequence[Run]) -> str:
     names = runs[0].data.names
-    return f"{names.frame or names.target}: {', '.join(encoding.model_names(runs))}"
+    return names.frame or names.target
+
+
+def _provenance(runs: Sequence[Run]) -> str:
+    """What the page was made of: models, data and version, the same for the same results."""
+    run, data = runs[0], runs[0].data
+    first, last = int(data.time.argmin()), int(data.time.argmax())
+    parts = [
+        listing(encoding.model_names(runs)),
+        f"{plural(run.horizon, 'step')} ahead",
+        f"{plural(len(data.ids), 'series', 'series')} of {plural(len(data), 'row')}, {data.frequency.describe()}, "
+        f"from {time_label(data, first)} to {time_label(data, last)}",
+        f"content hash {run.handle}",
+        f"nbforecast {version('nbforecast')}",
+    ]
+    return " · ".join(parts)

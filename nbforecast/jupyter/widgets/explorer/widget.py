@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import traitlets
 
 from nbforecast.charts import fan_mimebundle
@@ -31,12 +32,15 @@ from nbforecast.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import polars as pl
+
     from nbforecast.options import ExplorerStyle, Style
     from nbforecast.origin_forecast import Forecast
     from nbforecast.run import Run
 
 _log = logging.getLogger("nbforecast.jupyter")
-_PAGE_TRAITS = ("index", "series", "model", "drawing")
+_PAGE_TRAITS = ("index", "series", "model", "compare", "window", "selected", "drawing")
+MAX_COMPARED = 5  # models that are drawn over the one in view
 
 
 class _Position(traitlets.Int[int, Any]):
@@ -56,6 +60,29 @@ class _Index(traitlets.Int[int, Any]):
         return index
 
 
+if TYPE_CHECKING:
+    _IntList = traitlets.TraitType[list[int], Any]  # reads integers, takes names and times, too
+
+
+class _Models(traitlets.List[int]):
+    """Positions of models; names are taken, too."""
+
+    def validate(self, obj: Any, value: Any) -> list[int]:
+        names = [] if value is None else [value] if isinstance(value, (str, int)) else list(value)
+        return super().validate(obj, [obj._position("model", v) if isinstance(v, str) else v for v in names]) or []
+
+
+class _Span(traitlets.List[int]):
+    """The first and the last index of a stretch, or nothing; times are taken, too."""
+
+    def validate(self, obj: Any, value: Any) -> list[int]:
+        ends = [] if value is None else list(value)
+        if len(ends) not in (0, 2):
+            raise OptionError(f"{self.name} has a first and a last index or time, not {reprlib.repr(value)}.")
+        ends = [end if isinstance(end, int) else obj._find_index(end) for end in ends]
+        return super().validate(obj, sorted(ends)) or []
+
+
 class Explorer(WidgetBase):
     """Shows the forecasts of one or more runs of the same data; `nbforecast.explore` makes it.
 
@@ -71,6 +98,12 @@ class Explorer(WidgetBase):
         index: The origin in view (<= 0; the newest is 0); a time can be set, too.
         series: The position of the series in view; a name can be set, too.
         model: The position of the run in view; the name of its model can be set, too.
+        compare: The positions of the runs that are drawn over the one in view, at most 5; names of models, or one name,
+            can be set, too.
+        window: The first and the last index in view, which may lie beyond the newest; empty for as much as at first.
+            Times can be set, too.
+        selected: The first and the last index of the origins that are selected on the page; empty for none. Times can
+            be set, too.
         drawing: The style, as the page has it.
 
     Example:
@@ -85,6 +118,9 @@ class Explorer(WidgetBase):
     index = _Index(0).tag(sync=True, echo_update=False)
     series = _Position(0).tag(sync=True, echo_update=False)
     model = _Position(0).tag(sync=True, echo_update=False)
+    compare: _IntList = _Models(traitlets.Int()).tag(sync=True, echo_update=False)
+    window: _IntList = _Span(traitlets.Int()).tag(sync=True, echo_update=False)
+    selected: _IntList = _Span(traitlets.Int()).tag(sync=True, echo_update=False)
     # Not called style: Jupyter takes that for another widget, and fails to show it.
     drawing = traitlets.Enum(EXPLORER_STYLES, "bands").tag(sync=True, echo_update=False)
 
@@ -134,6 +170,27 @@ class Explorer(WidgetBase):
             OriginUnavailable: If the origin has no forecast; the text has the reason.
         """
         return self.run.at(self.index, self._data.ids[self.series])
+
+    @property
+    def selection(self) -> pl.DataFrame:
+        """The results of the run in view from the origins that are selected, as rows of its Result DataFrame.
+
+        A drag in the strip of scores selects origins, and so does a pair of indices or times that is set. The frame is
+        empty where none are selected.
+
+        Example:
+            >>> explorer.selection = (-30, -1)  # or ("2025-01-30", "2025-01-31 18:00")
+            >>> explorer.selection.height
+            30
+        """
+        first, end = int(self._data.offsets[self.series]), int(self._data.offsets[self.series + 1])
+        rows = [max(first, end - 1 + index) for index in self.selected] or [end, first]
+        ends = np.searchsorted(self.run.rows, [rows[0], rows[1] + 1])
+        return self.run.frame_part(slice(int(ends[0]), max(int(ends[1]), int(ends[0]))))
+
+    @selection.setter
+    def selection(self, ends: Sequence[Index] | None) -> None:
+        self.selected = ends
 
     def to_html(self, path: str | Path) -> Path:
         """Writes one page that needs no kernel and works offline.
@@ -211,6 +268,10 @@ class Explorer(WidgetBase):
         """Whether a trait may have a value; `length` is that of the series that will be in view."""
         if name == "drawing":
             return isinstance(value, str) and value in EXPLORER_STYLES
+        if name == "compare":
+            return isinstance(value, list) and all(self._is_position(v, len(self._runs)) for v in value)
+        if name in ("window", "selected"):
+            return isinstance(value, list) and len(value) in (0, 2) and all(type(v) is int for v in value)
         if name == "index":
             return isinstance(value, int) and not isinstance(value, bool) and -length < value <= 0
         return self._is_position(value, len(self._data.ids if name == "series" else self._runs))
@@ -230,6 +291,15 @@ class Explorer(WidgetBase):
         if not 0 <= value < count:
             raise OptionError(f"{name} is a position from 0 to {count - 1} or a name, not {value!r}.")
         return int(value)
+
+    @traitlets.validate("compare")
+    def _validate_compare(self, proposal: Any) -> list[int]:
+        value = list(dict.fromkeys(proposal["value"]))
+        if not all(0 <= position < len(self._runs) for position in value):
+            raise OptionError(f"compare has positions from 0 to {len(self._runs) - 1} or names, not {value!r}.")
+        if len(value) > MAX_COMPARED:
+            raise OptionError(f"compare has at most {MAX_COMPARED} models, not {len(value)}.")
+        return value
 
     @traitlets.observe("series")
     def _limit_index(self, _: Any) -> None:
