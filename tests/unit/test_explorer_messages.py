@@ -44,7 +44,8 @@ def test_W1_a_new_view_receives_everything_in_order_and_as_the_frame_has_it(done
     assert meta.content["clock"] == "wall"
     assert meta.content["step"] == 3600
     assert meta.content["seasons"] == [24, 168]
-    assert meta.content["models"] == [{"name": "naive", "draws": 10, "levels": list(done.quantile_levels), "code": "run"}]
+    levels = list(done.quantile_levels)
+    assert meta.content["models"] == [{"name": "naive", "draws": 10, "levels": levels, "code": "run"}]
     frame = part(done, 0)
     assert frame["unique_id"][0] == done.data.ids[0]
     times, values, covariates = arrays(past)
