@@ -97,7 +97,7 @@ class Session:
 
         A list of models is learned from together; see `forecast_each` for a run of each.
         """
-        _compile_ahead(options, _FIRST_BATCH)
+        _compile_ahead(frame, options, _FIRST_BATCH)
         return self.forecast_prepared(self.prepare(frame, options), options)
 
     def forecast_prepared(self, data: Dataset, options: ForecastOptions) -> Run:
@@ -174,7 +174,7 @@ class Session:
 
     def quickdraw(self, frame: Any, draw: DrawOptions, options: ForecastOptions) -> Chart:
         """Draw the forecast as of one origin at once; the others follow at idle priority, those nearby first."""
-        _compile_ahead(options)
+        _compile_ahead(frame, options)
         data = self.prepare(frame, options)
         row = find_row(data, draw.index, draw.series)
         run = self._new_run(data, _resolve_each(options.model, options), options, drawn=row)
@@ -313,10 +313,12 @@ def _save_at_exit(cache: Cache, process: int) -> None:
             signal.signal(signal.SIGINT, handler)
 
 
-def _compile_ahead(options: ForecastOptions, batch: int = 1) -> None:
+def _compile_ahead(frame: Any, options: ForecastOptions, batch: int = 1) -> None:
     """Begin to compile a model of the package for some origins at once, while the data are read."""
     if is_bundled(options.model):
-        compile_ahead(partial(resolve, options.model), options.horizon, batch)
+        # a grid may have more steps than the frame has rows, but where it is as short as that it hardly has
+        longest = next(iter(getattr(frame, "shape", ())), None)
+        compile_ahead(partial(resolve, options.model), options.horizon, batch, longest)
 
 
 def _select_rows(entry_slice: EntrySlice, options: ForecastOptions) -> Int64[np.ndarray, " R"] | None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("nbforecast.engine")
 
 
-def compile_ahead(resolve: Callable[[], Forecaster], horizon: Any, batch: int = 1) -> threading.Thread | None:
+def compile_ahead(
+    resolve: Callable[[], Forecaster], horizon: Any, batch: int = 1, longest: int | None = None
+) -> threading.Thread | None:
     """Begin to compile what some origins need, in a thread of its own, if no process has compiled it yet.
 
     A failure is not reported: whoever needs the function meets it again.
@@ -27,25 +29,26 @@ def compile_ahead(resolve: Callable[[], Forecaster], horizon: Any, batch: int = 
         resolve: Returns the model.
         horizon: H, the number of steps; nothing is done for a span, whose steps the data decide.
         batch: How many origins the function is for.
+        longest: The most steps that a history can have; None if that is not known.
 
     Returns:
         The thread, if one was started.
     """
     if not isinstance(horizon, int):
         return None
-    work = partial(_compile, resolve, horizon, batch)
+    work = partial(_compile, resolve, horizon, batch, longest)
     thread = threading.Thread(target=uninterrupted, args=(work,), name="nbforecast-compile")
     thread.start()
     return thread
 
 
-def _compile(resolve: Callable[[], Forecaster], horizon: int, batch: int) -> None:
+def _compile(resolve: Callable[[], Forecaster], horizon: int, batch: int, longest: int | None) -> None:
     try:
         compile_model = getattr(resolve(), "compile_ahead", None)
         if compile_model is not None:
             import jax
 
             with jax.default_device(devices()[0]):  # as where it is called: JAX compiles anew for another one
-                compile_model(horizon, batch)
+                compile_model(horizon, batch, longest)
     except Exception as error:
         _log.debug("Compilation ahead failed: %r", error)

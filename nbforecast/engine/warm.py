@@ -39,12 +39,13 @@ def warm(model: str | None = None, horizon: int = 12, to: Path | None = None) ->
     if folder is None:
         raise StorageError("NBFORECAST_CACHE=memory keeps nothing on disk: set it to disk, or leave it out.")
     forecaster = resolve(model)
-    compile_ahead: Callable[[int, int], None] | None = getattr(forecaster, "compile_ahead", None)
+    compile_ahead: Callable[[int, int, int | None], None] | None = getattr(forecaster, "compile_ahead", None)
     sizes: tuple[int, ...] = getattr(forecaster, "batch_sizes", None) or ()
     if compile_ahead is not None:
         with jax.default_device(devices()[0]):
             for batch in sizes:
-                compile_ahead(horizon, batch)
+                compile_ahead(horizon, batch, None)
+                compile_ahead(horizon, batch, 1)  # of short histories, whose windows are shorter with some models
     levels = draw_levels(forecaster.levels, forecaster.draws)
     for count in (1, settings().batch):
         draws = np.zeros((count, horizon, forecaster.draws), np.float32)

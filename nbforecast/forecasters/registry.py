@@ -63,7 +63,7 @@ def _chronos_2(name: str, parameters: int, levels: int, source: str) -> Model:
 
 _BUILT_IN = (
     Model("pretrained", "nbforecast.forecasters.pretrained.forecaster:Pretrained.load", "pretrained network",
-          "weighs and corrects simple forecasts, trained on synthetic series, zero-shot", 2_186_058),
+          "weighs and corrects simple forecasts, trained on synthetic series, zero-shot", 1_381_788),
     Model("auto", "nbforecast.forecasters.statistical.auto:Auto", "combination",
           "the three below, weighted by their past errors in the context"),
     Model("naive", "nbforecast.forecasters.statistical.naive:SeasonalNaive", "statistical",

@@ -119,6 +119,15 @@ class WindowForecaster(ABC):
             data: The dataset.
             rows: The R rows to forecast from.
         """
+        starts = data.offsets[np.searchsorted(data.offsets, rows, side="right") - 1]
+        return self.length_for(int((rows - starts).max(initial=0)) + 1)
+
+    def length_for(self, longest: int | None) -> int:
+        """Returns the length of windows whose longest history has so many steps: one of the few that are compiled.
+
+        Args:
+            longest: The steps; None if they are not known.
+        """
         return self.context
 
     def compiled(self, horizon: int, seed: int, *, effort: int | None = None) -> Callable[[Windows], Any]:
@@ -149,7 +158,7 @@ class WindowForecaster(ABC):
         """
         shapes = self._shapes()
         size = next((size for size in shapes if size >= batch), shapes[-1])
-        return seconds_to_compile(self._function_name(horizon, size))
+        return seconds_to_compile(self._function_name(horizon, size, self.context))
 
     @abstractmethod
     def predict(self, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
@@ -198,21 +207,23 @@ class WindowForecaster(ABC):
         draws = self.run(windows, horizon, seed)
         return (draws[: len(rows)] + location[: len(rows), None, None]).astype(np.float32)
 
-    def compile_ahead(self, horizon: int, batch: int = 1) -> None:
+    def compile_ahead(self, horizon: int, batch: int = 1, longest: int | None = None) -> None:
         """Compiles what some windows need, if no process has done so: while the data are read, before they are known.
 
         Args:
             horizon: H.
             batch: B, the number of windows.
+            longest: The most steps that a history can have; None if that is not known.
         """
         shapes = self._shapes()
         size = next((size for size in shapes if size >= batch), shapes[-1])
+        length = self.length_for(longest)
         if (
-            self.seconds_to_compile(horizon, size) is not None
+            seconds_to_compile(self._function_name(horizon, size, length)) is not None
             or type(self).covariates is not WindowForecaster.covariates
         ):
             return
-        self.run(blank_windows(size, self.context), horizon, 0)
+        self.run(blank_windows(size, length), horizon, 0)
 
     def run(self, windows: Windows, horizon: int, seed: int) -> Float32[np.ndarray, "B *V H Q"]:
         """Returns the draws of a batch, relative to the windows' locations.
@@ -237,11 +248,11 @@ class WindowForecaster(ABC):
             _compile_once.forget(shape_key)
             raise
         if is_first:
-            record_compilation(self._function_name(horizon, size), time.perf_counter() - start)
+            record_compilation(self._function_name(horizon, size, length), time.perf_counter() - start)
         return draws
 
-    def _function_name(self, horizon: int, size: int) -> str:
-        return f"{self.key} {self.compiled_steps(horizon)} {size}"
+    def _function_name(self, horizon: int, size: int, length: int) -> str:
+        return f"{self.key} {self.compiled_steps(horizon)} {size} {length}"
 
     def _shapes(self) -> tuple[int, ...]:
         """The sizes that batches are compiled for: on several cores none larger than what one of them is handed."""

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float32, Int32, PRNGKeyArray
 
-from nbforecast.pretrain.primitives import CONTEXT, STEPS, bernoulli, log_uniform
+from nbforecast.pretrain.primitives import bernoulli, log_uniform
 
-MIN_LENGTH = 10
+MIN_LENGTH = 8
 
 
 def augment(key: PRNGKeyArray, values: Float32[Array, " T"]) -> Float32[Array, " T"]:
@@ -22,11 +22,12 @@ def augment(key: PRNGKeyArray, values: Float32[Array, " T"]) -> Float32[Array, "
         The series (T,), with standard deviation 1.
     """
     k = jax.random.split(key, 20)
+    steps = len(values)
     scale = values.std() + 1e-6
     values = jnp.where(bernoulli(k[0], 0.2) & (values.min() <= 0.0), -values, values)
-    level_shifts = bernoulli(k[1], 0.003, (STEPS,)) * 1.2 * jax.random.normal(k[2], (STEPS,))
+    level_shifts = bernoulli(k[1], 0.003, (steps,)) * 1.2 * jax.random.normal(k[2], (steps,))
     values = values + scale * jnp.cumsum(level_shifts) * bernoulli(k[3], 0.12)
-    outliers = bernoulli(k[4], 0.01, (STEPS,)) * 4.0 * jax.random.normal(k[5], (STEPS,))
+    outliers = bernoulli(k[4], 0.01, (steps,)) * 4.0 * jax.random.normal(k[5], (steps,))
     values = values + scale * outliers * bernoulli(k[6], 0.12)
     resolution = scale * log_uniform(k[7], 0.01, 0.6)
     values = jnp.where(bernoulli(k[8], 0.2), jnp.round(values / resolution) * resolution, values)
@@ -56,27 +57,51 @@ def mix_series(key: PRNGKeyArray, values: Float32[Array, "B T"]) -> Float32[Arra
     return weight * values + (1.0 - weight) * values[jax.random.permutation(order_key, count)]
 
 
-def draw_observation_mask(key: PRNGKeyArray, seasons: Int32[Array, "2"]) -> Bool[Array, " L"]:
+def change_regime(key: PRNGKeyArray, values: Float32[Array, " T"]) -> Float32[Array, " T"]:
+    """Returns a series that, at times, had another level and another spread before some step.
+
+    Args:
+        key: The random key.
+        values: A series of T steps.
+
+    Returns:
+        The series (T,).
+    """
+    k = jax.random.split(key, 6)
+    where = jax.random.randint(k[0], (), 0, len(values) - 64)
+    is_old = (jnp.arange(len(values)) < where) & bernoulli(k[1], 0.1)
+    shift = 2.0 * (values.std() + 1e-6) * jax.random.normal(k[2]) * bernoulli(k[3], 0.7)
+    factor = jnp.where(bernoulli(k[4], 0.5), log_uniform(k[5], 0.2, 3.0), 1.0)
+    mean = values.mean()
+    return jnp.where(is_old, (values - mean) * factor + mean + shift, values)
+
+
+def draw_observation_mask(key: PRNGKeyArray, seasons: Int32[Array, "2"], context: int) -> Bool[Array, " L"]:
     """Returns which steps of a context are observed: histories of any length, scattered gaps, a long gap.
 
-    Short histories are as common as short seasons: few people have 500 quarters.
+    Short histories are as common as short seasons, or none: few people have 500 quarters or years.
 
     Args:
         key: The random key.
         seasons: The two season lengths of the series in steps; 0 for none.
+        context: L, the steps of the context.
 
     Returns:
         True where a step is observed, (L,).
     """
-    k = jax.random.split(key, 12)
-    random_length = jnp.exp(jax.random.uniform(k[0], minval=jnp.log(12.0), maxval=jnp.log(CONTEXT)))
-    length = jnp.where(bernoulli(k[1], 0.45), CONTEXT, random_length)
-    is_short = (seasons[0] > 0) & (seasons[0] <= 12) & bernoulli(k[2], 0.65)
-    length = jnp.where(is_short, jnp.minimum(length, jax.random.uniform(k[3], minval=14.0, maxval=150.0)), length)
-    min_length = jnp.where(bernoulli(k[4], 0.9), 2 * seasons[0] + 2, MIN_LENGTH)
-    length = jnp.clip(length, jnp.minimum(min_length, CONTEXT), CONTEXT)
-    age = CONTEXT - 1 - jnp.arange(CONTEXT)
-    is_scattered_gap = bernoulli(k[5], log_uniform(k[6], 0.01, 0.4), (CONTEXT,)) & bernoulli(k[7], 0.1)
-    start = jax.random.randint(k[8], (), 8, CONTEXT)
+    k = jax.random.split(key, 13)
+    full_share, short_share = (0.25, 0.6) if context <= 512 else (0.5, 0.1)
+    random_length = log_uniform(k[0], 10.0, context)
+    length = jnp.where(bernoulli(k[1], full_share), context, random_length)
+    is_short = (seasons[0] > 0) & (seasons[0] <= 12) & bernoulli(k[2], 0.7)
+    cycles = jax.random.uniform(k[3], minval=2.2, maxval=14.0)
+    length = jnp.where(is_short, jnp.minimum(length, cycles * seasons[0]), length)
+    is_yearly = (seasons[0] == 0) & bernoulli(k[11], short_share)
+    length = jnp.where(is_yearly, jax.random.uniform(k[12], minval=8.0, maxval=60.0), length)
+    min_length = jnp.where(bernoulli(k[4], 0.9), jnp.maximum(2 * seasons[0] + 2, MIN_LENGTH), MIN_LENGTH)
+    length = jnp.clip(length, jnp.minimum(min_length, context), context)
+    age = context - 1 - jnp.arange(context)
+    is_scattered_gap = bernoulli(k[5], log_uniform(k[6], 0.01, 0.4), (context,)) & bernoulli(k[7], 0.1)
+    start = jax.random.randint(k[8], (), 8, context)
     is_long_gap = (age >= start) & (age < start + log_uniform(k[9], 2.0, 100.0)) & bernoulli(k[10], 0.06)
-    return (age < length) & (~(is_scattered_gap | is_long_gap) | (age == 0) | (age < 0))
+    return (age < length) & (~(is_scattered_gap | is_long_gap) | (age == 0))

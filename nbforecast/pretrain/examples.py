@@ -9,9 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32, PRNGKeyArray
 
 from nbforecast.forecasters.pretrained.features import Features, extract_features
-from nbforecast.forecasters.scaled_context import scale_context
 from nbforecast.forecasters.windows import Windows
-from nbforecast.pretrain.primitives import CONTEXT
 from nbforecast.pretrain.prior import Series, draw_series
 
 MAX_GAP = 12  # the default of `data.prepare`
@@ -33,15 +31,19 @@ class Examples(NamedTuple):
     size: Float32[Array, " B"]
 
 
-def draw_examples(key: PRNGKeyArray, calendar: Int32[Array, " C"], count: int) -> Examples:
-    """Returns random examples.
+def draw_examples(
+    key: PRNGKeyArray, calendar: Int32[Array, " C"], known: Int32[Array, " C"], count: int, context: int
+) -> Examples:
+    """Returns random examples (see `draw_series`).
 
     Args:
         key: The random key.
-        calendar: The C season lengths that the contexts are read with, in steps; 0 for none.
-        count: B, the number of examples.
+        calendar: The C season lengths of the calendar in steps; 0 for none.
+        known: Those that the contexts are read with.
+        count: The number of series, of which each gives several examples.
+        context: L, the steps of a context.
     """
-    return prepare_examples(draw_series(key, calendar, count))
+    return prepare_examples(draw_series(key, calendar, known, count, context))
 
 
 def prepare_examples(series: Series) -> Examples:
@@ -54,9 +56,8 @@ def prepare_examples(series: Series) -> Examples:
         B examples.
     """
     windows = to_windows(series)
-    past = scale_context(windows)
-    features = extract_features(past, series.calendar)
-    changes = series.values[:, CONTEXT:] - windows.location[:, None]
+    past, features = extract_features(windows)
+    changes = series.values[:, windows.values.shape[1] :] - windows.location[:, None]
     ratio = jnp.maximum(1.0 + changes / jnp.where(past.is_log, windows.location, 1.0)[:, None], _MIN_RATIO)
     target = jnp.where(past.is_log[:, None], jnp.log(ratio), changes) / past.scale[:, None]
     mean = features.candidates.mean(1)
@@ -74,13 +75,14 @@ def to_windows(series: Series) -> Windows:
     Returns:
         B windows.
     """
-    context = series.values[:, :CONTEXT]
-    positions = jnp.arange(CONTEXT)
+    length = series.observed.shape[1]
+    context = series.values[:, :length]
+    positions = jnp.arange(length)
     before = jax.lax.cummax(jnp.where(series.observed, positions, -1), axis=1)
-    after = jax.lax.cummin(jnp.where(series.observed, positions, CONTEXT), axis=1, reverse=True)
-    left, right = (jnp.take_along_axis(context, i.clip(0, CONTEXT - 1), axis=1) for i in (before, after))
+    after = jax.lax.cummin(jnp.where(series.observed, positions, length), axis=1, reverse=True)
+    left, right = (jnp.take_along_axis(context, i.clip(0, length - 1), axis=1) for i in (before, after))
     bridge = left + (right - left) * (positions - before) / jnp.maximum(after - before, 1)
-    is_bridged = (before >= 0) & (after < CONTEXT) & (after - before - 1 <= MAX_GAP)
+    is_bridged = (before >= 0) & (after < length) & (after - before - 1 <= MAX_GAP)
     location = jnp.take_along_axis(context, before[:, -1:], axis=1)
     values = jnp.where(series.observed, context, jnp.where(is_bridged, bridge, jnp.nan)) - location
     zeros = jnp.zeros(len(context), jnp.int32)

@@ -9,14 +9,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32, PRNGKeyArray
 
-from nbforecast.pretrain.augmentations import augment, draw_observation_mask, mix_series
-from nbforecast.pretrain.generators import FAMILIES
+from nbforecast.pretrain.augmentations import augment, change_regime, draw_observation_mask, mix_series
+from nbforecast.pretrain.generators import LONG_FAMILIES, SHORT_FAMILIES
 from nbforecast.pretrain.primitives import log_uniform
 
-# the seasons that follow from a time column (`Frequency.seasons`), and their shares; () for integers
-CALENDARS: dict[tuple[int, ...], float] = {
-    (24, 168): 0.18, (48, 336): 0.1, (7, 365): 0.11, (12,): 0.17, (4,): 0.08, (288,): 0.09, (96, 672): 0.03,
-    (60,): 0.02, (52,): 0.03, (5,): 0.02, (): 0.17,
+HORIZON = 64
+SHORT, LONG = 512, 2048  # steps of a context
+WINDOWS = 4  # contexts that are cut from a series, at random places
+_LONG_SHARE = 0.5
+_UNDATED_SHARE = 0.3  # of series with the seasons of a calendar, read without it
+_SPREAD = {SHORT: 192, LONG: 448}  # steps between the first and the last place
+_FAMILIES = {SHORT: SHORT_FAMILIES, LONG: LONG_FAMILIES}
+# the seasons that follow from a time column (`Frequency.seasons`), and their shares; () for integers and years
+CALENDARS: dict[int, dict[tuple[int, ...], float]] = {
+    SHORT: {
+        (12,): 0.3, (4,): 0.18, (): 0.3, (52,): 0.05, (5,): 0.03, (7, 365): 0.08, (24, 168): 0.03, (288,): 0.03,
+    },
+    LONG: {
+        (24, 168): 0.28, (48, 336): 0.17, (96, 672): 0.09, (288,): 0.14, (7, 365): 0.18, (60,): 0.03, (): 0.09,
+        (52,): 0.05,
+    },
 }  # fmt: skip
 # seasons of series without a calendar; common ones occur several times
 _COMMON_SEASONS = np.array(
@@ -41,15 +53,32 @@ class Series(NamedTuple):
     calendar: Int32[Array, " S"]
 
 
-def draw_calendar(random: np.random.Generator) -> Int32[np.ndarray, " S"]:
-    """Returns one of `CALENDARS` at random, padded with zeros.
+class Kind(NamedTuple):
+    """What the series of a batch have in common.
+
+    Attributes:
+        context: L, the steps of a context.
+        calendar: The S season lengths of their calendar in steps; 0 for none.
+        known: Those that the forecaster is told: the same, or none.
+    """
+
+    context: int
+    calendar: Int32[np.ndarray, " S"]
+    known: Int32[np.ndarray, " S"]
+
+
+def draw_kind(random: np.random.Generator) -> Kind:
+    """Returns a random length of contexts and a calendar.
 
     Args:
         random: The random generator.
     """
-    weights = np.array(list(CALENDARS.values()))
-    seasons = list(CALENDARS)[random.choice(len(CALENDARS), p=weights / weights.sum())]
-    return np.array([*seasons, *(0,) * (_SLOTS - len(seasons))], np.int32)
+    context = LONG if random.random() < _LONG_SHARE else SHORT
+    calendars = CALENDARS[context]
+    weights = np.array(list(calendars.values()))
+    seasons = list(calendars)[random.choice(len(calendars), p=weights / weights.sum())]
+    calendar = np.array([*seasons, *(0,) * (_SLOTS - len(seasons))], np.int32)
+    return Kind(context, calendar, np.zeros_like(calendar) if random.random() < _UNDATED_SHARE else calendar)
 
 
 def draw_seasons(key: PRNGKeyArray, calendar: Int32[Array, " S"]) -> Int32[Array, "2"]:
@@ -73,23 +102,39 @@ def draw_seasons(key: PRNGKeyArray, calendar: Int32[Array, " S"]) -> Int32[Array
     return jnp.stack([both, single, jnp.zeros(2, jnp.int32), common, random])[kind].astype(jnp.int32)
 
 
-def draw_series(key: PRNGKeyArray, calendar: Int32[Array, " S"], count: int) -> Series:
-    """Returns random series in random order; every family has its share of them.
+def draw_series(
+    key: PRNGKeyArray, calendar: Int32[Array, " S"], known: Int32[Array, " S"], count: int, context: int
+) -> Series:
+    """Returns random series; every family has its share of them, and `WINDOWS` are cut from each series.
 
     Args:
         key: The random key.
         calendar: The S season lengths of the calendar in steps; 0 for none.
-        count: B, the number of series.
+        known: Those that the contexts are read with.
+        count: The number of series; there are `WINDOWS` times as many contexts.
+        context: L, the steps of a context: `SHORT` or `LONG`.
     """
-    part_keys = jax.random.split(key, 6)
-    seasons = jax.vmap(draw_seasons, (0, None))(jax.random.split(part_keys[0], count), calendar)
-    keys = jax.random.split(part_keys[1], count)
-    ends = np.round(np.cumsum(list(FAMILIES.values())) / sum(FAMILIES.values()) * count).astype(int)
+    keys = jax.random.split(key, 7)
+    families, spread = _FAMILIES[context], _SPREAD[context]
+    length = context + HORIZON
+    seasons = jax.vmap(draw_seasons, (0, None))(jax.random.split(keys[0], count), calendar)
+    series_keys = jax.random.split(keys[1], count)
+    ends = np.round(np.cumsum(list(families.values())) / sum(families.values()) * count).astype(int)
     family_values = [
-        jax.vmap(family)(keys[a:b], seasons[a:b]) for family, a, b in zip(FAMILIES, [0, *ends[:-1]], ends, strict=True)
+        jax.vmap(lambda k, s, family=family: family(k, s, length + spread))(series_keys[a:b], seasons[a:b])
+        for family, a, b in zip(families, [0, *ends[:-1]], ends, strict=True)
+        if b > a
     ]
     values = jnp.nan_to_num(jnp.concatenate(family_values), posinf=1e4, neginf=-1e4)
-    values = mix_series(part_keys[2], jax.vmap(augment)(jax.random.split(part_keys[3], count), values))
-    observed = jax.vmap(draw_observation_mask)(jax.random.split(part_keys[4], count), seasons)
-    order = jax.random.permutation(part_keys[5], count)
-    return Series(values[order], observed[order], calendar)
+    values = mix_series(keys[2], jax.vmap(augment)(jax.random.split(keys[3], count), values))
+    values = jax.vmap(change_regime)(jax.random.split(keys[4], count), values)
+    starts = jax.random.randint(keys[5], (WINDOWS, count), 0, spread + 1)
+
+    def cut(values: Float32[Array, " T"], start: Int32[Array, ""]) -> Float32[Array, " L+H"]:
+        return jax.lax.dynamic_slice_in_dim(values, start, length)
+
+    windows = jax.vmap(jax.vmap(cut), (None, 0))(values, starts).reshape(-1, length)
+    seasons = jnp.tile(seasons, (WINDOWS, 1))
+    mask_keys = jax.random.split(keys[6], len(windows))
+    observed = jax.vmap(lambda k, s: draw_observation_mask(k, s, context))(mask_keys, seasons)
+    return Series(windows, observed, known)

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from nbforecast.forecasters.pretrained.passes import build
 from nbforecast.pretrain.examples import Examples, draw_examples
 from nbforecast.pretrain.loss import loss
-from nbforecast.pretrain.prior import draw_calendar
+from nbforecast.pretrain.prior import WINDOWS, draw_kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbforecast.forecasters.pretrained.network import GatedNetwork
 
 _log = logging.getLogger("nbforecast.pretrain")
-_draw_examples = jax.jit(draw_examples, static_argnames="count")
+_draw_examples = jax.jit(draw_examples, static_argnames=("count", "context"))
 _WARMUP_CHUNKS = 16  # chunks of examples before the first step
 _LOG_STEPS = 100
 _SAVE_STEPS = 1000
@@ -52,11 +52,11 @@ class Recipe:
         seed: The seed of examples, batches and first weights.
     """
 
-    steps: int = 10_000
-    batch: int = 1024
-    new_per_step: int = 512
+    steps: int = 6_000
+    batch: int = 512
+    new_per_step: int = 256
     buffer_size: int = 65_536
-    width: int = 512
+    width: int = 384
     depth: int = 3
     rate: float = 1e-3
     decay: float = 1e-2
@@ -120,7 +120,11 @@ class ExampleBuffer:
         recipe = self._recipe
         random = np.random.default_rng((recipe.seed, number))
         key = jax.random.fold_in(jax.random.key(recipe.seed), number)
-        return jax.tree.map(np.asarray, _draw_examples(key, draw_calendar(random), recipe.new_per_step))
+        kind = draw_kind(random)
+        examples = _draw_examples(
+            key, kind.calendar, kind.known, count=recipe.new_per_step // WINDOWS, context=kind.context
+        )
+        return jax.tree.map(np.asarray, examples)
 
     def advance(self, step: int) -> None:
         """Add the examples that are new at a step.

@@ -2,7 +2,8 @@
 
 Prints Markdown: MASE and weighted quantile loss (twice the mean pinball loss over the ten levels, over the sum of the
 actuals) relative to the seasonal naive of statsforecast, the coverage of the 80 % interval, and seconds. Peers get
-what the literature gives them: the season of the set, and the same last 512 points with gaps interpolated.
+what the literature gives them: the season of the set, and the last 512 points with gaps interpolated; ours see as many
+as their context holds.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.registry import resolve
 from nbforecast.forecasters.window_forecaster import WindowForecaster
-from tests.benchmarks.cases import SELECTION, SETS, Case
+from tests.benchmarks.cases import RECENT, SELECTION, SETS, Case
 from tests.support.windows import MODELS, batches
 
 BUILD = Path(__file__).parents[2] / "build" / "accuracy"
@@ -38,7 +39,8 @@ class Score(NamedTuple):
 def score(draws: np.ndarray, cases: list[Case], seconds: float) -> Score:
     actual = np.stack([c.actual for c in cases])
     median = draws[..., 4:6].mean(-1)
-    scale = np.array([np.nanmean(np.abs(c.history[c.mase :] - c.history[: -c.mase])) for c in cases])
+    recent = np.stack([c.history[-RECENT:] for c in cases])
+    scale = np.array([np.nanmean(np.abs(r[c.mase :] - r[: -c.mase])) for r, c in zip(recent, cases, strict=True)])
     fine = np.isfinite(scale) & (scale > 0)
     mase = (np.abs(actual - median).mean(1)[fine] / scale[fine]).mean()
     error, level = actual[..., None] - draws, np.array(DRAW_LEVELS)
@@ -54,8 +56,9 @@ def ours(
     """Draws for all cases, and the seconds of a second run (the first one compiles)."""
     out, seconds = [], 0.0
     for (calendar, horizon), group in groupby(cases, key=lambda c: (c.calendar, len(c.actual))):
-        history = np.stack([c.history for c in group])
-        predict = resolve(name).compiled(horizon, 0)  # type: ignore[attr-defined]
+        model = resolve(name)
+        history = np.stack([c.history[-model.context :] for c in group])
+        predict = model.compiled(horizon, 0)  # type: ignore[attr-defined]
         for batch, count in batches(history, calendar, sizes):
             jax.block_until_ready(predict(batch))
             start = time.perf_counter()
@@ -81,7 +84,8 @@ def peer(name: str, set_name: str, cases: list[Case]) -> tuple[np.ndarray, float
 def _peer_draws(name: str, case: Case) -> np.ndarray:
     from statsforecast import models
 
-    x = case.history[np.argmax(~np.isnan(case.history)) :]
+    recent = case.history[-RECENT:]
+    x = recent[np.argmax(~np.isnan(recent)) :]
     missing = np.isnan(x)
     x = np.interp(np.arange(len(x)), np.flatnonzero(~missing), x[~missing])
     season = case.mase if len(x) > 2 * case.mase else 1

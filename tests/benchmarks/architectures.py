@@ -19,14 +19,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nbforecast.forecasters.pretrained.features import KNOTS, STEPS, Features, extract_features
+from nbforecast.forecasters.pretrained.candidates import STEPS
+from nbforecast.forecasters.pretrained.features import KNOTS, Features, extract_features
 from nbforecast.forecasters.pretrained.network import QUANTILES, interpolation_weights
 from nbforecast.forecasters.pretrained.passes import build
-from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
+from nbforecast.forecasters.scaled_context import to_data_unit
 from nbforecast.pretrain.examples import prepare_examples, to_windows
 from nbforecast.pretrain.loss import loss
-from nbforecast.pretrain.primitives import CONTEXT
-from nbforecast.pretrain.prior import draw_calendar, draw_series
+from nbforecast.pretrain.prior import SHORT, WINDOWS, draw_kind, draw_series
 from nbforecast.pretrain.train import Recipe, optimiser
 from tests.benchmarks.accuracy import BASE, peer, score
 from tests.benchmarks.cases import SELECTION, SETS
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from nbforecast.forecasters.windows import Windows
 
+CONTEXT = SHORT
 PATCH, TOKENS = 16, CONTEXT // 16
 CHUNK, BATCH = 128, 512
 _HALF = QUANTILES // 2
@@ -178,21 +179,23 @@ class Example(NamedTuple):
 
 
 @partial(jax.jit, static_argnames="count")
-def drawn(key: jax.Array, calendar: jax.Array, count: int) -> Any:
-    return draw_series(key, calendar, count)
+def drawn(key: jax.Array, calendar: jax.Array, known: jax.Array, count: int) -> Any:
+    return draw_series(key, calendar, known, count, CONTEXT)
 
 
 @jax.jit
 def prepared(series: Any) -> Example:
-    made, past = prepare_examples(series), scale_context(to_windows(series))
+    made, (past, _) = prepare_examples(series), extract_features(to_windows(series))
     calendar = jnp.tile(series.calendar, (len(series.values), 1))
     return Example(Context(made.features, past.values.T, past.is_known.T, calendar), made.target, made.size)
 
 
 def pool(chunks: int) -> Example:
     random, parts = np.random.default_rng(0), []
-    for number in range(chunks):
-        series = drawn(jax.random.fold_in(jax.random.key(1), number), draw_calendar(random), CHUNK)
+    kinds = (kind for kind in iter(lambda: draw_kind(random), None) if kind.context == CONTEXT)
+    for number, kind in zip(range(chunks), kinds, strict=False):
+        key = jax.random.fold_in(jax.random.key(1), number)
+        series = drawn(key, kind.calendar, kind.known, CHUNK // WINDOWS)
         parts.append(jax.tree.map(np.asarray, prepared(series)))
     return jax.tree.map(lambda *p: np.concatenate(p), *parts)
 
@@ -226,7 +229,8 @@ TRIALS: dict[str, tuple[Callable[[jax.Array, Example], Any], Callable[..., jax.A
 def _standardised(key: jax.Array, first: Example) -> Any:
     features = first.context.features.inputs[:4096]
     scale = jnp.array(np.maximum(features.std(0), 0.05))
-    return eqx.tree_at(lambda n: (n.mean, n.deviation), build(512, 3, key), (jnp.array(features.mean(0)), scale))
+    network = build(Recipe.width, Recipe.depth, key)
+    return eqx.tree_at(lambda n: (n.mean, n.deviation), network, (jnp.array(features.mean(0)), scale))
 
 
 def train(name: str, examples: Example, epochs: int) -> tuple[Any, float]:
@@ -268,12 +272,12 @@ def train(name: str, examples: Example, epochs: int) -> tuple[Any, float]:
 def forecaster(network: Any) -> Callable[[Windows], jax.Array]:
     @jax.jit
     def forecast(windows: Windows) -> jax.Array:
-        past = scale_context(windows)
+        past, seen = extract_features(windows)  # what a network does not use is not computed
         calendar = jnp.tile(windows.seasons, (len(windows.values), 1))
-        seen = extract_features(past, windows.seasons) if isinstance(network, Weighed) else None
-        found = jax.vmap(network)(Context(seen, past.values.T, past.is_known.T, calendar))  # type: ignore[arg-type]
+        found = jax.vmap(network)(Context(seen, past.values.T, past.is_known.T, calendar))
         found = jnp.where((past.values != 0.0).any(0)[:, None, None], found, 0.0)
-        return to_data_unit(past, found.transpose(1, 2, 0)).transpose(2, 0, 1)
+        found = to_data_unit(past, found.transpose(1, 2, 0)).transpose(2, 0, 1)
+        return jnp.where((past.scale < 0.0)[:, None, None], found[..., ::-1], found)
 
     return forecast
 
@@ -284,7 +288,7 @@ def measured(network: Any) -> tuple[str, ...]:
     for name, made in SETS.items():
         cases, out = list(made()), []
         for calendar, group in groupby(cases, key=lambda c: c.calendar):
-            for batch, count in batches(np.stack([c.history for c in group]), calendar, (256,)):
+            for batch, count in batches(np.stack([c.history[-CONTEXT:] for c in group]), calendar, (256,)):
                 forecast(batch).block_until_ready()
                 start = time.perf_counter()
                 found = np.asarray(forecast(batch))
@@ -305,7 +309,7 @@ def measured(network: Any) -> tuple[str, ...]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chunks", type=int, default=1500, help=f"of {CHUNK} series (default: %(default)s)")
+    parser.add_argument("--chunks", type=int, default=1500, help=f"of {CHUNK} windows (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--trials", default=",".join(TRIALS))
     options = parser.parse_args()

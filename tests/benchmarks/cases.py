@@ -1,4 +1,4 @@
-"""The official windows of the shared data sets: contexts of up to 512 steps and what followed each."""
+"""The official windows of the shared data sets: contexts of up to 2,048 steps and what followed each."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float64
 
-CONTEXT = 512
+CONTEXT = 2048
+RECENT = 512  # what peers see, and what MASE is scaled by
 
 
 @dataclass(frozen=True)
 class Case:
-    """history: the last 512 steps, NaN to the left of a shorter one. mase: the season of MASE's scale.
+    """history: the last 2,048 steps, NaN to the left of a shorter one. mase: the season of MASE's scale.
 
     calendar: the seasons that the time column gives away, () where it holds bare integers.
     """
 
-    history: Float64[np.ndarray, " 512"]
+    history: Float64[np.ndarray, " 2048"]
     actual: Float64[np.ndarray, " H"]
     mase: int
     calendar: tuple[int, ...]
@@ -67,7 +68,7 @@ def _roll(
 ) -> Iterator[Case]:
     for origin in np.linspace(low, len(y) - horizon, count).astype(int):
         before, after = y[:origin], y[origin : origin + horizon]
-        sparse = np.isnan(before[-2 * CONTEXT :]).mean() > 1 - share
+        sparse = np.isnan(before[-2 * RECENT :]).mean() > 1 - share
         if not (np.isnan(after).any() or np.isnan(before[-6:]).any() or sparse):
             yield _case(before, after, mase, calendar)
 

@@ -109,6 +109,10 @@ def test_forecasters_are_values(model: str) -> None:
     another = type(forecaster).load() if model == "pretrained" else type(forecaster)()
     assert forecaster == another
     assert hash(forecaster) == hash(another)
-    assert (forecaster.name, forecaster.context, forecaster.draws) == (model, CONTEXT, 10)
+    assert (forecaster.name, forecaster.context, forecaster.draws) == (
+        model,
+        2048 if model == "pretrained" else CONTEXT,
+        10,
+    )
     assert forecaster.levels == DRAW_LEVELS
     assert model in forecaster.key

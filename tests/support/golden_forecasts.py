@@ -45,37 +45,45 @@ def _noise(rows: int, seed: int) -> np.ndarray:
     return np.array(values)
 
 
-def _series() -> dict[str, np.ndarray]:
+def _series(rows: int, day_length: int) -> dict[str, np.ndarray]:
     """Series of the kinds that forecasters treat differently."""
-    step = np.arange(330)
-    noise = _noise(330, 1)
-    day, week = np.sin(step * np.pi / 12), np.sin(step * np.pi / 84)
+    step = np.arange(rows)
+    noise = _noise(rows, 1)
+    day, week = (np.sin(step * 2 * np.pi / length) for length in (day_length, 7 * day_length))
     gaps = 30 + 8 * day + noise
-    gaps[[40, 41, 42, 150, *range(200, 230), 310, 328]] = np.nan
+    gaps[[40, 41, 42, 150, *range(200, 230), rows - 20, rows - 2]] = np.nan
     return {
         "seasonal": 50 + 10 * day + 2 * noise,
         "two seasons": 100 + 10 * day + 15 * week + noise,
         "trending": 5 + 0.3 * step + 4 * noise,
-        "growing": 20 * np.exp(step / 90 + 0.1 * noise),
-        "constant": np.full(330, 7.25),
+        "growing": 20 * np.exp(step * 330 / rows / 90 + 0.1 * noise),
+        "constant": np.full(rows, 7.25),
         "gaps": gaps,
         "short": 3 + _noise(42, 2),
-        "counts": np.floor(np.maximum(3 * _noise(330, 3), 0) + (step % 24 == 8)),
+        "counts": np.floor(np.maximum(3 * _noise(rows, 3), 0) + (step % day_length == 8)),
         "large": 3e7 + 2e6 * day + 4e5 * noise,
-        "noise": _noise(330, 4),
+        "noise": _noise(rows, 4),
     }
+
+
+# the width of a step, the rows of a series, and the steps of its day; the last are longer than any context
+_GRIDS = {
+    "1h": (pl.duration(hours=1), 330, 24),
+    "5min": (pl.duration(minutes=5), 330, 24),
+    "15min": (pl.duration(minutes=15), 2100, 96),
+}
 
 
 def dataset(step: str) -> Dataset:
     """The series as one panel, on a grid of some width."""
-    width = {"1h": pl.duration(hours=1), "5min": pl.duration(minutes=5)}[step]
+    width, rows, day_length = _GRIDS[step]
     frames = [
         pl.select(
             unique_id=pl.lit(name),
             ds=pl.datetime(2025, 1, 6) + width * pl.int_range(len(values)),
             y=pl.Series(values).fill_nan(None),
         )
-        for name, values in _series().items()
+        for name, values in _series(rows, day_length).items()
     ]
     return prepare(pl.concat(frames), freq=step)
 
@@ -110,6 +118,7 @@ _ANY = {1: [0], 12: [0, 5, 11], 70: [0, 31, 63, 64, 69]}
 _LEVELS = [0, 1, 2, 3, 4, 5, 7, 8, 9]
 CASES = {
     "pretrained": Case(lambda: resolve("pretrained"), "1h", _ANY),
+    "pretrained-long": Case(lambda: resolve("pretrained"), "15min", {12: [0, 5, 11]}),
     "auto": Case(lambda: resolve("auto"), "1h", _ANY, _LEVELS),
     "naive": Case(lambda: resolve("naive"), "1h", _ANY, _LEVELS),
     "theta": Case(lambda: resolve("theta"), "1h", _ANY, _LEVELS),

@@ -78,7 +78,7 @@ def names(cache: Cache) -> set[str]:
     return {file.path.name for file in cache.directory.files()}
 
 
-MODELS = ("pretrained", "auto", "naive", "ridge", "bolt", "gluformer", "last", "band")
+MODELS = ("auto", "naive", "ridge", "bolt", "gluformer", "last", "band")
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -95,6 +95,13 @@ def test_C15_results_of_every_model_of_0_1_are_reused(model: str, saved: Cache) 
     reopen(saved)
     assert request(model).inferred == 0
     assert names(saved) == before, "nothing is written for what is only read"
+
+
+def test_C15_results_of_another_network_are_not_taken_for_those_of_this_one(saved: Cache) -> None:
+    """`pretrained` of 0.1 had other weights and another algorithm."""
+    run = request("pretrained")
+    assert run.reused == 0
+    assert run.inferred == run.frame.filter(status="scored").height > 0
 
 
 def test_C5_C6_C15_a_panel_with_a_seed_that_0_1_was_forced_to_forecast_is_reused(saved: Cache) -> None:
@@ -131,7 +138,7 @@ def test_C2_C15_the_status_of_0_1_is_read_and_what_is_missing_is_inferred(saved:
 
 def test_C11_C16_what_0_1_saved_is_listed_and_dropped(saved: Cache) -> None:
     entries = nbf.cache.entries()
-    assert sorted(entries["model"]) == sorted([*MODELS, "naive", "theta"])
+    assert sorted(entries["model"]) == sorted([*MODELS, "pretrained", "naive", "theta"])
     for handle in entries["handle"].unique():
         nbf.cache.drop(handle)
     assert not names(saved)
@@ -198,7 +205,7 @@ def test_C15_each_key_of_0_1_and_its_present_one_name_each_other() -> None:
         assert format_1.current_key(model.name, former) == model.key != former
         assert path.stem in parquet.read_metadata(path).key.names
         seen.add(model.name)
-    assert seen == {*MODELS, "theta"}
+    assert seen == {*MODELS, "pretrained", "theta"}
 
 
 @pytest.mark.parametrize("key", ["", "mine", "theta", "v1 x=1", "SeasonalNaive(name='naive', context=512)"])

@@ -14,21 +14,14 @@ from safetensors.numpy import save_file
 import nbforecast as nbf
 from nbforecast.errors import WeightsError
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
-from nbforecast.forecasters.pretrained.features import (
-    CANDIDATES,
-    ERROR_STEPS,
-    FEATURES,
-    KNOTS,
-    STEPS,
-    Features,
-    extract_features,
-)
+from nbforecast.forecasters.pretrained.candidates import CANDIDATES, ERROR_STEPS, STEPS
+from nbforecast.forecasters.pretrained.features import FEATURES, KNOTS, Features, extract_features
 from nbforecast.forecasters.pretrained.forecaster import WEIGHTS, Pretrained
+from nbforecast.forecasters.pretrained.long_context import long_context
 from nbforecast.forecasters.pretrained.network import QUANTILES, GatedNetwork, interpolation_weights
-from nbforecast.forecasters.pretrained.passes import build, restore_network, weights_by_name
+from nbforecast.forecasters.pretrained.passes import build, forward, restore_network, weights_by_name
+from nbforecast.forecasters.pretrained.seasons import find_seasons
 from nbforecast.forecasters.registry import resolve
-from nbforecast.forecasters.scaled_context import scale_context
-from nbforecast.forecasters.seasonality import find_seasons
 from tests.benchmarks import accuracy
 from tests.benchmarks.cases import SETS
 from tests.support.requirements import shared
@@ -52,8 +45,8 @@ def _series(seed: int, length: int = 400) -> np.ndarray:
 
 @jax.jit
 def _seen(cut: Windows) -> tuple[Features, Array, Seasons]:
-    past = scale_context(cut)
-    return extract_features(past, cut.seasons), past.scale, find_seasons(past, cut.seasons)
+    past, seen = extract_features(cut)
+    return seen, past.scale, find_seasons(past, long_context(cut, past), cut.seasons)[0]
 
 
 def _viewed(first: np.ndarray, second: np.ndarray | None = None) -> tuple[Features, float, tuple[int, int]]:
@@ -71,11 +64,11 @@ def test_views_hold_what_they_say() -> None:
     seen, _, _ = _viewed(_series(0), _series(1, 30))
     assert seen.inputs.shape == (2, FEATURES)
     assert seen.candidates.shape == (2, CANDIDATES, STEPS)
-    assert seen.errors.shape == (2, CANDIDATES, len(ERROR_STEPS))
+    assert seen.errors.shape == (2, 2, CANDIDATES, len(ERROR_STEPS))
 
 
 def test_candidates_are_the_forecasts_that_they_are_named_for() -> None:
-    """Against plain NumPy: the season before, its usual change, mean shapes, the calendar's season, moving means."""
+    """Against plain NumPy: the season before, its usual change, a mean shape, the calendar's season, the last value."""
     y = _series(2)
     seen, scale, seasons = _viewed(y)
     assert seasons == (24, 0)
@@ -84,29 +77,31 @@ def test_candidates_are_the_forecasts_that_they_are_named_for() -> None:
     change = np.zeros(2)
     for difference in y[24:] - y[:-24]:
         change += np.array([0.1, 0.4]) * (difference - change)
-    means = [np.full(STEPS, y[-n:].mean()) for n in (16, 128)]
-    cycles = [y[len(y) - 24 * (j + 1) : len(y) - 24 * j] for j in range(3)]
-    weights = 0.75 ** np.arange(3)
+    cycles = [y[len(y) - 24 * (j + 1) : len(y) - 24 * j] for j in range(6)]
+    weights = 0.95 ** np.arange(6)
     shape = sum(w * (c - c.mean()) for w, c in zip(weights, cycles, strict=True)) / weights.sum()
     expected = [
         before, before, before + change[0], before + change[1], cycles[0].mean() + shape[np.arange(STEPS) % 24],
-        before, before, before + cycles[0].mean() - cycles[1].mean(), np.full(STEPS, y[-1]), *means,
+        before, before, before + cycles[0].mean() - cycles[1].mean(), np.full(STEPS, y[-1]),
     ]  # fmt: skip
-    np.testing.assert_allclose(found[-11:], expected, atol=2e-3)
+    np.testing.assert_allclose(found[-9:], expected, atol=2e-3)
 
 
 def test_past_errors_are_those_of_forecasts_that_could_have_been_made() -> None:
-    """The mean absolute error of the last value, from 24 origins, each against what followed it."""
+    """The mean absolute error of the last value, from 24 origins, each against what followed it; late ones weighed."""
     y = _series(3, 512)
     seen, scale, _ = _viewed(y)
-    last = CANDIDATES - 3
+    last = CANDIDATES - 1
     start = 2 * 24
     at = 510 - np.floor(np.arange(24) * (511 - start) / 24).astype(int)
     walk = np.abs(np.diff(y)).mean()
     for number, step in enumerate(ERROR_STEPS):
-        errors = [abs(y[t + step] - y[t]) for t in at if t + step < 512]
-        expected = (sum(errors) + walk * np.sqrt(step)) / (len(errors) + 1)
-        np.testing.assert_allclose(np.exp(seen.errors[0, last, number]) * scale, expected, rtol=1e-3)
+        errors = np.array([abs(y[t + step] - y[t]) for t in at if t + step < 512])
+        recency = np.array([0.8**age for age, t in enumerate(at) if t + step < 512])
+        for kind, weights in enumerate((np.ones(len(errors)), recency)):
+            expected = (weights @ errors + walk * np.sqrt(step)) / (weights.sum() + 1)
+            found = np.exp(seen.errors[0, kind, last, number]) * abs(scale)
+            np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
 def test_untrained_the_network_weighs_by_inverse_past_errors() -> None:
@@ -116,13 +111,21 @@ def test_untrained_the_network_weighs_by_inverse_past_errors() -> None:
     network = eqx.tree_at(lambda n: (n.leave.weight, n.leave.bias), network, silent)
     seen, _, _ = _viewed(_series(4))
     found = _applied(network, seen)[0]
-    past = np.asarray(seen.errors[0]) @ interpolation_weights(ERROR_STEPS, STEPS)
+    past = np.asarray(seen.errors[0, 0]) @ interpolation_weights(ERROR_STEPS, STEPS)
     weights = np.exp(-5.0 * past)
     weights /= weights.sum(0)
     middle = (weights * np.asarray(seen.candidates[0])).sum(0)
     np.testing.assert_allclose(found[:, 4:6].mean(-1), middle, rtol=1e-4, atol=1e-4)
     size = np.exp((weights * past).sum(0))
     np.testing.assert_allclose(found[:, 9] - middle, 1.644854 / 0.7978846 * size, rtol=1e-3)
+
+
+def test_what_is_bounded_by_nothing_is_forecast_alike_upside_down() -> None:
+    values = _series(9) + 90 - 6 * np.sin(np.arange(400) * np.pi / 12)
+    network = build(16, 1, jax.random.key(3))
+    cut = windows(context(values, -values), (24,))
+    found = np.asarray(jax.jit(forward)(network, cut)[0])
+    np.testing.assert_allclose(found[0], -found[1][:, ::-1], atol=1e-4)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -61,17 +61,17 @@ def test_C14_a_folder_that_others_can_write_to_is_refused(
     assert not (folders[1] / "jit_f-cache").exists()
 
 
-def test_E2_warm_compiles_every_batch_size(
+def test_E2_warm_compiles_every_batch_size_for_long_and_short_histories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    batches: list[int] = []
+    batches: list[tuple[int, int | None]] = []
     monkeypatch.setattr("nbforecast.engine.warm.compiled_directory", lambda: tmp_path)
     monkeypatch.setattr(
         "nbforecast.forecasters.window_forecaster.WindowForecaster.compile_ahead",
-        lambda _self, _horizon, batch: batches.append(batch),
+        lambda _self, _horizon, batch, longest: batches.append((batch, longest)),
     )
     (tmp_path / "jit_f-cache").touch()
     assert main(["warm", "-m", "naive", "-H", "12", "--to", str(tmp_path / "all")]) == 0
-    assert batches == [32, 256, 2048]
+    assert batches == [(size, longest) for size in (32, 256, 2048) for longest in (None, 1)]
     assert (tmp_path / "all" / machine_name() / "jit_f-cache").exists()
     assert str(tmp_path / "all") in capsys.readouterr().out

@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Array, Float32
+from jaxtyping import Array, Float32, UInt8
 
 from nbforecast.errors import WeightsError
 from nbforecast.forecasters.checkpoint import check, load
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
 from nbforecast.forecasters.network_forecaster import NetworkForecaster
-from nbforecast.forecasters.pretrained.features import STEPS
+from nbforecast.forecasters.pretrained.candidates import STEPS
+from nbforecast.forecasters.pretrained.long_context import COARSE, MAX_COARSE, RECENT
 from nbforecast.forecasters.window_forecaster import WindowForecaster
+from nbforecast.forecasters.windows import partial_context_availability
 from nbforecast.user_path import user_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from nbforecast.data import Dataset
     from nbforecast.forecasters.windows import Windows
 
 WEIGHTS = Path(__file__).parent / "pretrained.safetensors"
@@ -29,8 +32,9 @@ WEIGHTS = Path(__file__).parent / "pretrained.safetensors"
 class Pretrained(NetworkForecaster):
     """Weighs and corrects the forecasts of simple models by what it has learned of synthetic series.
 
-    One pass forecasts 64 steps. Further ones go on from the medians before them, with bands that never narrow. The
-    model card (`MODEL_CARD.md`) describes training and accuracy.
+    It reads the last 512 steps as they are, and up to 2,048 four at a time. One pass forecasts 64 steps. Further ones
+    go on from the medians before them, with bands that never narrow. The model card (`MODEL_CARD.md`) describes
+    training and accuracy.
 
     Attributes:
         name: The forecaster's name.
@@ -40,10 +44,10 @@ class Pretrained(NetworkForecaster):
     """
 
     algorithm: ClassVar[str] = "pretrained"
-    algorithm_version: ClassVar[int] = 1
+    algorithm_version: ClassVar[int] = 2
     uses_seed: ClassVar[bool] = False
     name: str = "pretrained"
-    context: int = 512
+    context: int = COARSE * MAX_COARSE
     levels: tuple[float, ...] = DRAW_LEVELS
     draws: int = len(DRAW_LEVELS)
     batch_sizes: ClassVar[tuple[int, ...]] = (1, *WindowForecaster.batch_sizes)  # that of one window compiles quickly
@@ -70,6 +74,14 @@ class Pretrained(NetworkForecaster):
         except WeightsError as error:
             raise WeightsError(f"{file}: {error}") from None
         return cls({n: np.asarray(w, np.float32) for n, w in weights.items()}, name or file.stem)
+
+    def length_for(self, longest: int | None) -> int:
+        """See `WindowForecaster.length_for`: the recent steps are enough where no history is longer."""
+        return RECENT if longest is not None and longest <= RECENT else self.context
+
+    def availability(self, data: Dataset) -> UInt8[np.ndarray, " N"]:
+        """See `Forecaster.availability`: the recent steps decide."""
+        return partial_context_availability(data, RECENT, self.least)
 
     def compiled(self, horizon: int, seed: int, *, effort: int | None = None) -> Callable[[Windows], Any]:
         """One function for all horizons of as many passes."""

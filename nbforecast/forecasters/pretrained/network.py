@@ -55,7 +55,7 @@ class GatedNetwork(eqx.Module):
 
     mean: Float32[Array, " F"]
     deviation: Float32[Array, " F"]
-    power: Float32[Array, " K"]
+    power: Float32[Array, "2 K"]
     enter: eqx.nn.Linear
     blocks: tuple[Block, ...]
     norm: eqx.nn.LayerNorm
@@ -70,7 +70,7 @@ class GatedNetwork(eqx.Module):
         keys = jax.random.split(key, depth + 2)
         self.knots, self.error_steps = knots, error_steps
         self.mean, self.deviation = jnp.zeros(features), jnp.ones(features)
-        self.power = jnp.full(candidates, _POWER)
+        self.power = jnp.stack([jnp.full(candidates, _POWER), jnp.zeros(candidates)])
         self.enter = eqx.nn.Linear(features, width, key=keys[0])
         self.blocks = tuple(Block(width, k) for k in keys[1:-1])
         self.norm = eqx.nn.LayerNorm(width)
@@ -78,7 +78,7 @@ class GatedNetwork(eqx.Module):
         self.leave = eqx.tree_at(lambda m: m.weight, leave, 0.1 * leave.weight)
 
     def __call__(
-        self, features: Float32[Array, " F"], candidates: Float32[Array, "K S"], errors: Float32[Array, "K J"]
+        self, features: Float32[Array, " F"], candidates: Float32[Array, "K S"], errors: Float32[Array, "2 K J"]
     ) -> Float32[Array, "S Q"]:
         """Quantiles, ascending, in the candidates' unit; errors are logarithms."""
         count, steps = candidates.shape
@@ -88,7 +88,9 @@ class GatedNetwork(eqx.Module):
         outputs = self.leave(self.norm(x)).reshape(len(self.knots), -1).T @ interpolation_weights(self.knots, steps)
         logits, shift, width, shape = jnp.split(outputs, [count, count + 1, count + 2])
         past = errors @ interpolation_weights(self.error_steps, steps)
-        logits = _MAX_LOGIT * jnp.tanh(logits / _MAX_LOGIT) - self.power[:, None] * (past - past.min(0))
+        relative = past - past.min(1, keepdims=True)
+        logits = _MAX_LOGIT * jnp.tanh(logits / _MAX_LOGIT) - (self.power[..., None] * relative).sum(0)
+        past = past[0]
         gate = jax.nn.softmax(logits, axis=0)
         size = jnp.exp((gate * past).sum(0) + _MAX_LOG_WIDTH * jnp.tanh(width[0] / _MAX_LOG_WIDTH))
         median = (gate * candidates).sum(0) + size * shift[0]

@@ -12,9 +12,10 @@ from jaxtyping import Array, Float32, PRNGKeyArray
 
 from nbforecast.errors import WeightsError
 from nbforecast.forecasters.error_quantiles import DRAW_LEVELS
-from nbforecast.forecasters.pretrained.features import CANDIDATES, ERROR_STEPS, FEATURES, KNOTS, STEPS, extract_features
+from nbforecast.forecasters.pretrained.candidates import CANDIDATES, ERROR_STEPS, STEPS
+from nbforecast.forecasters.pretrained.features import FEATURES, KNOTS, extract_features
 from nbforecast.forecasters.pretrained.network import GatedNetwork
-from nbforecast.forecasters.scaled_context import scale_context, to_data_unit
+from nbforecast.forecasters.scaled_context import to_data_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,13 +35,13 @@ def forward(network: GatedNetwork, windows: Windows) -> tuple[Float32[Array, "B 
     Returns:
         Quantiles of the next `STEPS` steps relative to each window's location, and the lowest value of each window.
     """
-    past = scale_context(windows)
-    features = extract_features(past, windows.seasons)
+    past, features = extract_features(windows)
     quantiles = jax.vmap(network)(features.inputs, features.candidates, features.errors)
     # what never moved is not expected to
     quantiles = jnp.where((past.values != 0.0).any(0)[:, None, None], quantiles, 0.0)
     lowest = jnp.where(past.is_log, -past.location, past.floor)
-    return to_data_unit(past, quantiles.transpose(1, 2, 0)).transpose(2, 0, 1), lowest
+    quantiles = to_data_unit(past, quantiles.transpose(1, 2, 0)).transpose(2, 0, 1)
+    return jnp.where((past.scale < 0.0)[:, None, None], quantiles[..., ::-1], quantiles), lowest
 
 
 def extend(network: GatedNetwork, windows: Windows, horizon: int) -> Float32[Array, "B H Q"]:
