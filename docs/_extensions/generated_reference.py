@@ -64,7 +64,7 @@ _INTERNAL = {
     "DatasetRun": "start",
     "Forecast": "fan",
     "Explorer": "close connect open send_messages set_state view",
-    "WindowForecaster": "compile_ahead compiled compiled_steps covariates infer run seconds_to_compile window_length",
+    "WindowForecaster": "compile_ahead compiled compiled_steps covariates infer run seconds_to_compile window_length length_for",
     "CovariateUse": "columns facts",
 }
 
