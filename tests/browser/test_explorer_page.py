@@ -183,7 +183,7 @@ def test_W8_a_panel_is_ranked_in_its_list_and_one_key_leads_to_the_worst_of_all(
     page.goto(path.as_uri())
     shown = Shown(page)
     shown.await_drawn()
-    page.locator(".nbf-picker > button").click()
+    page.locator(".nbf-picker > button[aria-haspopup='listbox']").click()
     page.get_by_role("button", name="MASE").click()
     scores = run.scores("series").sort("mase", descending=True)
     options = page.get_by_role("listbox", name="Series").get_by_role("option")

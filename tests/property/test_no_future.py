@@ -6,6 +6,7 @@ else is forecast along with it.
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -139,10 +140,13 @@ def test_L1_another_future_gives_the_same_forecasts(model: str | Forecaster, cut
 
 @every_model
 def test_C5_E8_nothing_older_than_the_context_matters(model: str | Forecaster) -> None:
-    until = prepare(GLUCOSE, freq="5min").time[-1]
-    newest = GLUCOSE.tail(-200)
-    older = GLUCOSE.head(200).with_columns(pl.col("y") * 3)
-    variants = {"whole": GLUCOSE, "cut": newest, "other": pl.concat([older, newest])}
+    copies = -(-resolve(model).context // 600)
+    span = dt.timedelta(days=-(-(GLUCOSE["ds"].max() - GLUCOSE["ds"].min()) // dt.timedelta(days=1)))  # type: ignore[operator]
+    whole = pl.concat([GLUCOSE.with_columns(pl.col("ds") + number * span) for number in range(copies)])
+    until = prepare(whole, freq="5min").time[-1]
+    newest = whole.tail(-200)
+    older = whole.head(200).with_columns(pl.col("y") * 3)
+    variants = {"whole": whole, "cut": newest, "other": pl.concat([older, newest])}
     assert_same_forecasts(variants, model, until, 20)
 
 

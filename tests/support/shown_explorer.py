@@ -57,7 +57,7 @@ class Shown:
             self.surface.press(key)
 
     def choose(self, series: str) -> None:
-        self.root.locator(".nbf-picker > button").click()
+        self.root.locator(".nbf-picker > button[aria-haspopup='listbox']").click()
         self.root.get_by_role("combobox", name="Find a series").fill(series)
         # what is typed may be part of other names, and cells with scores follow the name
         names = self.root.locator("[role=option] > span:first-child")
