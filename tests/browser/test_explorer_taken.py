@@ -132,6 +132,9 @@ def test_W9_models_toggle_in_the_legend_and_are_ranked_beside_it(page: Page, run
         assert_shown(board[run.model], float(run.scores(by="unique_id")["crps"][0]))
     legend.first.click()
     await_true(lambda: legend.first.get_attribute("aria-pressed") == "false")
+    colour = "e => getComputedStyle(e).color"
+    card = page.locator(".nbf-second-head").first.evaluate(colour)
+    assert card == legend.last.evaluate(colour) != legend.first.evaluate(colour), "a model has one colour"
     legend.first.click()
 
     # Earlier forecasts and a pin add ink; both have a place in the legend.

@@ -119,7 +119,7 @@ export class View {
       // Hosts change classes and styles all the time; only colours matter.
       if (JSON.stringify(colours) === JSON.stringify(this.#palette)) return;
       this.#palette = colours;
-      applyTheme(this.root, colours);
+      applyTheme(this.root, colours, this.#otherRank());
       this.#zoomView.recolour(colours);
       changed();
     };
@@ -176,11 +176,17 @@ export class View {
     this.root.classList.remove("nbf-empty");
     this.controls.showSettings(meta, settings, panel, (time) => this.#store.timeText(time));
     this.root.classList.toggle("nbf-compares", settings.compare.length > 0);
+    if (this.#palette) applyTheme(this.root, this.#palette, this.#otherRank());
     this.#menu.hasLinks = !meta.live;
     const { style } = settings;
     this.#layout.legend.replaceChildren(
       ...legendItems(style, meta.coverages, meta.calibrated, this.#others(), pinTime, showsPast),
     );
+  }
+
+  #otherRank(): number {
+    const { model, compare } = this.#store.settings;
+    return compare.length ? colourRank(compare[0], model) : 0;
   }
 
   /** The models of the legend beside the main one: the one that is drawn, or of several those that may be. */

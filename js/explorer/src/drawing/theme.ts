@@ -134,16 +134,17 @@ export function readTheme(el: Element): Palette {
   return palette(background, dark);
 }
 
-/** Passes the colours to the style sheet. */
-export function applyTheme(root: HTMLElement, p: Palette): void {
+/** Passes the colours to the style sheet; the first model beside the main one has the colour of its rank there. */
+export function applyTheme(root: HTMLElement, p: Palette, rank: number): void {
+  const other = p.others[rank];
   root.dataset.dark = String(p.dark);
   const names = { bg: p.bg, ink: p.ink, soft: p.soft, grid: p.grid, rule: p.rule, median: p.median, accent: p.accent };
   for (const [name, value] of Object.entries(names)) root.style.setProperty(`--nbf-${name}`, value);
-  root.style.setProperty("--nbf-other", p.other);
+  root.style.setProperty("--nbf-other", other);
   root.style.setProperty("--nbf-pin", p.pin);
   p.others.forEach((colour, i) => root.style.setProperty(`--nbf-other${i}`, colour));
   root.style.setProperty("--nbf-odd", p.odd);
-  root.style.setProperty("--nbf-soft-other", mix(p.bg, p.other, 0.5));
+  root.style.setProperty("--nbf-soft-other", mix(p.bg, other, 0.5));
   root.style.setProperty("--nbf-wash", p.wash);
   p.bands.forEach((colour, i) => root.style.setProperty(`--nbf-band${i}`, colour));
   [1, 4, 7].forEach((tint, i) => root.style.setProperty(`--nbf-tint${i}`, p.tints[tint]));
