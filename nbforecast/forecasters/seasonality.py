@@ -169,50 +169,115 @@ def deseasonalize(past: ScaledContext, seasons: Seasons) -> Adjusted:
         past: The contexts.
         seasons: Their seasons.
     """
-    length, batch = past.values.shape
-    column = jnp.arange(batch)
-    m, k = seasons.short, seasons.long
+    start = no_start(len(past.first))
+    state, values = smooth_seasons(past.values, past.is_known, past.first, seasons, LEVEL_GAIN, start)
+    return Adjusted(values, state.short, state.long, seasons)
+
+
+class SeasonStart(NamedTuple):
+    """What is known of the steps before the first.
+
+    Attributes:
+        short: The component of the shorter season at the O steps before.
+        long: That of the longer season.
+        visits: How often each phase of either season was seen.
+        level: The level.
+    """
+
+    short: Float32[Array, "O B"]
+    long: Float32[Array, "O B"]
+    visits: Float32[Array, "2 B"]
+    level: Float32[Array, " B"]
+
+
+def no_start(batch: int) -> SeasonStart:
+    """Returns a start of which nothing is known.
+
+    Args:
+        batch: B, the number of contexts.
+    """
+    component, zero = jnp.zeros((0, batch)), jnp.zeros(batch)
+    return SeasonStart(component, component, jnp.zeros((2, batch)), zero)
+
+
+class SeasonState(NamedTuple):
+    """The state of the recursion; the components are those of all steps so far, from the first step of their start."""
+
+    level: Float32[Array, " B"]
+    last: Float32[Array, " B"]
+    short: Float32[Array, "O+T B"]
+    long: Float32[Array, "O+T B"]
+
+
+def smooth_seasons(
+    values: Float32[Array, "T B"],
+    is_known: Bool[Array, "T B"],
+    first: Int32[Array, " B"],
+    seasons: Seasons,
+    level_gain: float,
+    start: SeasonStart,
+) -> tuple[SeasonState, Float32[Array, "T B"]]:
+    """Returns the last state of a seasonal smoothing, and the adjusted values.
+
+    The recursion is that of Holt and Winters (Winters 1960) in error-correction form with fixed gains.
+
+    A phase's gain is 1 / visits until that falls below its final value. Where a season was not visited before, level
+    and slope of its first two cycles come from their means (Hyndman & Athanasopoulos).
+
+    Args:
+        values: The values.
+        is_known: Which of them are known.
+        first: The position of the first observation.
+        seasons: The season lengths.
+        level_gain: The gain of the level.
+        start: What is known of the steps before the first.
+    """
+    length, batch = values.shape
+    old, visits = len(start.short), start.visits
+    m, k = seasons
     steps = jnp.arange(length)[:, None]
-    age = steps - past.first
+    age = steps - first
 
     def cycle_mean(number: int) -> Float32[Array, " B"]:
-        is_in_cycle = past.is_known & (age >= number * m) & (age < (number + 1) * m)
-        return jnp.where(is_in_cycle, past.values, 0.0).sum(0) / jnp.maximum(is_in_cycle.sum(0), 1)
+        is_in_cycle = is_known & (age >= number * m) & (age < (number + 1) * m)
+        return jnp.where(is_in_cycle, values, 0.0).sum(0) / jnp.maximum(is_in_cycle.sum(0), 1)
 
     mean = cycle_mean(0)
     slope = jnp.where(m > 0, (cycle_mean(1) - mean) / jnp.maximum(m, 1), 0.0)
     line = mean + slope * (age - (m - 1) / 2)
     elapsed = jnp.maximum(age, 0)
+    is_early = (elapsed < 2 * m) & (visits[0] < 2.0)
 
-    def cycles(season: Int32[Array, " B"]) -> Float32[Array, "L B"]:
+    def cycles(season: Int32[Array, " B"]) -> Float32[Array, "T B"]:
         return jnp.floor(elapsed / jnp.maximum(season, 1))
 
-    gain = jnp.where(m > 0, jnp.maximum(CYCLE_GAIN, 1.0 / (cycles(m) + 1.0)), 0.0)
-    gain_long = jnp.maximum(CYCLE_GAIN, 1.0 / (cycles(k) + 2.0)) * (1.0 - gain)
-    gain_long = jnp.where((k > 0) & (elapsed >= m), gain_long, 0.0)
-    index, index_long = (jnp.clip(steps - season, 0) * batch + column for season in (m, k))
+    gain = jnp.where(m > 0, jnp.maximum(CYCLE_GAIN, 1.0 / (visits[0] + cycles(m) + 1.0)), 0.0)
+    gain_long = jnp.maximum(CYCLE_GAIN, 1.0 / (visits[1] + cycles(k) + 2.0)) * (1.0 - gain)
+    gain_long = jnp.where((k > 0) & ((elapsed >= m) | (visits[0] > 0.0)), gain_long, 0.0)
+    rows = [jnp.clip(steps - season + old, 0) for season in (m, k)]
+    index, index_long = (row * batch + jnp.arange(batch) for row in rows)
 
-    def step(carry: Any, inputs: Any) -> tuple[Any, Array]:
-        level, last, short, long = carry
-        t, value, is_known, start, is_early, gain, gain_long, index, index_long = inputs
+    def step(state: SeasonState, inputs: Any) -> tuple[SeasonState, Array]:
+        level, last, short, long = state
+        t, value, is_known, early_level, is_early, gain, gain_long, index, index_long = inputs
         component, component_long = (
             s.reshape(-1).at[p].get(mode="promise_in_bounds") for s, p in ((short, index), (long, index_long))
         )
-        level = jnp.where(is_early, start, level)
+        level = jnp.where(is_early, early_level, level)
         adjusted = value - component - component_long
         last = jnp.where(is_known, adjusted, last)
         error = jnp.where(is_known, adjusted - level, 0.0)
-        level = level + LEVEL_GAIN * error
-        residual = (1.0 - LEVEL_GAIN) * error
-        short = jax.lax.dynamic_update_index_in_dim(short, component + gain * residual, t, 0)
-        long = jax.lax.dynamic_update_index_in_dim(long, component_long + gain_long * residual, t, 0)
-        return (level, last, short, long), last
+        level = level + level_gain * error
+        residual = (1.0 - level_gain) * error
+        short = jax.lax.dynamic_update_index_in_dim(short, component + gain * residual, t + old, 0)
+        long = jax.lax.dynamic_update_index_in_dim(long, component_long + gain_long * residual, t + old, 0)
+        return SeasonState(level, last, short, long), last
 
     zeros = jnp.zeros((length, batch), jnp.float32)
-    carry = (past.values[0], past.values[0], zeros, zeros)
-    inputs = (jnp.arange(length), past.values, past.is_known, line, elapsed < 2 * m, gain, gain_long, index, index_long)
-    (_, _, short, long), values = jax.lax.scan(step, carry, inputs)
-    return Adjusted(values, short, long, seasons)
+    level = jnp.where(visits[0] >= 2.0, start.level, values[0])
+    components = (jnp.concatenate([c, zeros]) for c in (start.short, start.long))
+    inputs = (jnp.arange(length), values, is_known, line, is_early, gain, gain_long, index, index_long)
+    return jax.lax.scan(step, SeasonState(level, values[0], *components), inputs)
 
 
 def seasonal_positions(
